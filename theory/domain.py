@@ -1,0 +1,83 @@
+"""The checks at the door of every formula: numbers become float64 arrays or are refused by name."""
+
+from typing import Any
+
+import numpy as np
+
+from theory.errors import DomainError, ShapeError
+
+
+def _where(x: np.ndarray, bad: np.ndarray) -> str:
+    """Name the first offending entry, so that the message points into a large array."""
+    if x.ndim == 0:
+        return f"= {x[()]!r}"
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    return f"[{', '.join(map(str, index))}] = {x[index]!r}"
+
+
+def _refuse(name: str, x: np.ndarray, bad: np.ndarray, why: str, instead: str) -> None:
+    if bad.any():
+        spot = _where(x, bad).replace("np.float64(", "").replace(")", "")
+        raise DomainError(f"{name} {spot}" if spot.startswith("=") else name + spot, why, instead)
+
+
+def finite(name: str, x: Any) -> np.ndarray:
+    """`x` as a float64 array of finite numbers; shape kept.
+
+    >>> finite("t", [1, 2]).dtype
+    dtype('float64')
+    """
+    try:
+        given = np.asarray(x)
+        if given.dtype.kind not in "fiub":  # complex, text, objects: a cast could drop a part in silence
+            raise TypeError
+        array = given.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DomainError(f"{name} = {x!r}", "it is not an array of real numbers", "pass real numbers") from None
+    _refuse(name, array, ~np.isfinite(array), "it is not a finite number", "pass finite numbers")
+    return array
+
+
+def nonnegative(name: str, x: Any, instead: str = "pass a number >= 0") -> np.ndarray:
+    """`x` as a float64 array of finite numbers >= 0; shape kept."""
+    array = finite(name, x)
+    _refuse(name, array, array < 0, "it must not be negative", instead)
+    return array
+
+
+def positive(name: str, x: Any, instead: str = "pass a number > 0") -> np.ndarray:
+    """`x` as a float64 array of finite numbers > 0; shape kept."""
+    array = finite(name, x)
+    _refuse(name, array, array <= 0, "it must be positive", instead)
+    return array
+
+
+def normal_inverse(name: str, x: Any, instead: str) -> np.ndarray:
+    """`x` > 0 whose reciprocal is a finite float64: from about 5.6e-309 up."""
+    array = positive(name, x, instead)
+    with np.errstate(over="ignore"):
+        _refuse(name, array, np.isinf(1 / array), "its reciprocal overflows in float64", instead)
+    return array
+
+
+def whole(name: str, n: Any, least: int = 1) -> int:
+    """`n` as an int >= `least`; 3.0 is accepted, 3.5 and True are not."""
+    if isinstance(n, bool) or not np.isscalar(n) or isinstance(n, (str, bytes)) or n != n or int(n) != n or n < least:
+        raise DomainError(f"{name} = {n!r}", f"it must be a whole number >= {least}", f"pass an integer >= {least}")
+    return int(n)
+
+
+def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arrays unchanged, after checking that they broadcast against each other.
+
+    >>> together(t=np.zeros(3), sigma=np.ones((2, 1)))[1].shape
+    (2, 1)
+    """
+    try:
+        np.broadcast_shapes(*(a.shape for a in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise ShapeError(
+            shapes, "these shapes do not broadcast", "insert axes, for example t[:, None] against sigma[None, :]"
+        ) from None
+    return tuple(arrays.values())

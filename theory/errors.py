@@ -1,0 +1,36 @@
+"""Refusals: one exception per kind, each saying what was given, why it cannot be, what to do instead."""
+
+
+class Refusal(ValueError):
+    """A question this project cannot answer correctly; nothing was computed.
+
+    >>> str(DomainError("sigma = -1.0", "a singular value is not negative", "pass its absolute value"))
+    'sigma = -1.0: a singular value is not negative. Instead: pass its absolute value.'
+    """
+
+    def __init__(self, what: str, why: str, instead: str) -> None:
+        super().__init__(what, why, instead)  # the three parts stay in `args`, so that it survives pickling by others
+        self.what, self.why, self.instead = what, why, instead
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}. Instead: {self.instead}."
+
+
+class DomainError(Refusal):
+    """A number outside the domain of the formula."""
+
+
+class ShapeError(Refusal):
+    """Arrays or dimensions that do not fit together."""
+
+
+class NoFormula(Refusal):
+    """A protocol that is well posed but for which the theory has no formula."""
+
+
+class NotSolved(Refusal):
+    """A numerical solver that did not reach its tolerance."""
+
+
+class SchemaError(Refusal):
+    """A Response or Trajectory that breaks the schema."""

@@ -1,0 +1,73 @@
+"""The inflection point of a Response: the pretraining length beyond which the result after perturbation only gets worse."""
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from theory.errors import DomainError
+from theory.responses import Objective, curve
+
+Which = Literal["last", "first", "best"]
+
+
+def inflection_point(
+    data: xr.Dataset, objective: Objective = "pretraining", which: Which = "last", z: float = 2.0
+) -> xr.Dataset:
+    """Where, for every strength, longer pretraining starts to hurt, read off a Response on its own grid of lengths.
+
+    which: there may be several local minima of the loss after perturbation. `last` (the definition of the inflection
+    point): beyond it the loss only gets worse.  `first`: the earliest local minimum.  `best`: the global minimum.
+    z: a later gain, or the final rise, counts when it exceeds z standard errors of the difference, the errors taken as
+    independent between lengths. Exact values have no standard error and every change counts that exceeds rounding.
+
+    Returns a Dataset over the remaining dimensions: `length` (in the unit of the pretraining length; inf where there
+    is no such point within the range), `rise` (how much worse the last length is), `rise_stderr`, and `exists`.
+    A point at the first length means: pretraining only hurts.
+
+    >>> from theory.protocol import Protocol
+    >>> from theory.exact import respond
+    >>> from theory.teachers import Spectrum
+    >>> r = respond(Protocol(Spectrum((1.0,)), lengths=range(0, 9), strengths=(0.0, 0.5)))
+    >>> inflection_point(r).length.values.tolist()
+    [inf, 4.0]
+    """
+    if which not in ("last", "first", "best"):
+        raise DomainError(f"which = {which!r}", "unknown kind of minimum", "use 'last', 'first' or 'best'")
+    pair = curve(data, "after", objective)
+    sign = 1 if pair.value.attrs["orientation"] == "lower" else -1
+    loss, stderr = (pair[name].transpose(..., "pretraining") for name in ("value", "stderr"))
+    lengths = data["pretraining"].values
+    index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
+        sign * loss.values, stderr.values, which, z
+    )
+    rest = loss.isel(pretraining=0, drop=True)
+    variables = {
+        "length": np.where(exists, lengths[index.astype(int)], np.inf),
+        "rise": rise,
+        "rise_stderr": rise_stderr,
+        "exists": exists.astype(bool),
+    }
+    result = xr.Dataset({name: (rest.dims, values) for name, values in variables.items()}, rest.coords)
+    result["length"].attrs = dict(data["pretraining"].attrs)
+    result["rise"].attrs = {"units": pair.value.attrs["units"]}
+    return result.assign_attrs(which=which, objective=objective, z=z)
+
+
+def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tuple[int, float, float, bool]:
+    n = loss.size
+    # 8 ulp: the rounding of a loss that is a sum of a few terms; below it a change is no change
+    noise = lambda i, j: np.maximum(z * np.hypot(stderr[i], stderr[j]), 8 * np.finfo(float).eps * np.abs(loss[i]))
+    i, j = np.triu_indices(n, 1)
+    gains = loss[i] - loss[j] > noise(i, j)  # the pairs i < j between which the loss really falls
+    losses = loss[j] - loss[i] > noise(i, j)  # … and really rises
+    match which:
+        case "best":
+            start, stop = 0, n
+        case "last":
+            start, stop = (int(i[gains].max()) + 1 if gains.any() else 0), n
+        case "first":  # up to the first real rise the loss has only fallen
+            start, stop = 0, (int(j[losses].min()) if losses.any() else n)
+    k = start + int(np.argmin(loss[start:stop]))
+    rise = float(loss[-1] - loss[k])
+    return k, rise, float(np.hypot(stderr[-1], stderr[k])) if k < n - 1 else 0.0, bool(rise > noise(k, n - 1))

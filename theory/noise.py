@@ -1,0 +1,93 @@
+"""B1: what independent noise on the weights costs, exactly, at every point of weight space."""
+
+import numpy as np
+from jaxtyping import Float, Real
+from numpy.typing import ArrayLike
+
+from theory.domain import finite, nonnegative, together, whole
+from theory.errors import DomainError, ShapeError
+
+
+def expected_increase(
+    w1_norm: Real[ArrayLike, "*#point"],
+    w2_norm: Real[ArrayLike, "*#point"],
+    gamma_1: Real[ArrayLike, "*#point"],
+    gamma_2: Real[ArrayLike, "*#point"],
+    *,
+    d_in: int,
+    h: int,
+    d_out: int,
+    input_trace: float | None = None,
+) -> Float[np.ndarray, "*point"]:
+    """Sensitivity to weight noise, `½(γ₂² d_out q₁ + γ₁² τ q₂ + γ₁² γ₂² d_out h τ)` (claim B1), from the weights' norms.
+
+    This is `E[L(θ + noise)] − L(θ)` for independent zero-mean noise of ANY law with standard deviations γ₁, γ₂ on the
+    entries of `W1: h × d_in` and `W2: d_out × h`; no expansion in γ. The teacher does not enter.
+
+    w1_norm: `q₁ = tr(W1 Σx W1ᵀ)`, which is ‖W1‖²_F for whitened inputs.  w2_norm: `q₂ = ‖W2‖²_F`.
+    input_trace: `τ = tr Σx`; by default d_in, that is whitened inputs.
+    All arrays broadcast; result in the unit of the loss. Raises DomainError for negative numbers, ShapeError where
+    arrays do not broadcast.
+
+    >>> float(expected_increase(1.0, 1.0, 0.1, 0.1, d_in=3, h=2, d_out=4))
+    0.0362
+    """
+    d_in, h, d_out = whole("d_in", d_in), whole("h", h), whole("d_out", d_out)
+    trace = float(nonnegative("input_trace", d_in if input_trace is None else input_trace))
+    q1, q2, gamma_1, gamma_2 = together(
+        w1_norm=nonnegative("w1_norm", w1_norm, "pass the squared norm"),
+        w2_norm=nonnegative("w2_norm", w2_norm, "pass the squared norm"),
+        gamma_1=nonnegative("gamma_1", gamma_1, "pass the standard deviation of the noise"),
+        gamma_2=nonnegative("gamma_2", gamma_2, "pass the standard deviation of the noise"),
+    )
+    on_w2, on_w1 = d_out * gamma_2**2, trace * gamma_1**2
+    return (on_w2 * q1 + on_w1 * q2 + on_w1 * on_w2 * h) / 2  # B1
+
+
+def expected_increase_at(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    gamma_1: Real[ArrayLike, "*#strength"],
+    gamma_2: Real[ArrayLike, "*#strength"],
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> Float[np.ndarray, "*strength"]:
+    """The same (claim B1) from the weight matrices themselves, with the inputs' covariance Σx where it is not I.
+
+    Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite.
+
+    >>> float(expected_increase_at(np.ones((1, 2)), np.ones((2, 1)), 0.0, 1.0))
+    2.0
+    """
+    w1, w2 = finite("w1", w1), finite("w2", w2)
+    if w1.ndim != 2 or w2.ndim != 2 or w2.shape[1] != w1.shape[0]:
+        raise ShapeError(f"w1 {w1.shape}, w2 {w2.shape}", "w2 @ w1 is not defined", "pass h × d_in and d_out × h")
+    (h, d_in), d_out = w1.shape, w2.shape[0]
+    sizes = {"d_in": d_in, "h": h, "d_out": d_out}
+    if input_covariance is None:
+        return expected_increase((w1**2).sum(), (w2**2).sum(), gamma_1, gamma_2, **sizes)
+    covariance = _covariance(input_covariance, d_in)
+    q1 = max(float(np.einsum("ij,jk,ik", w1, covariance, w1)), 0.0)  # >= 0 but for rounding where Σx is singular
+    return expected_increase(q1, (w2**2).sum(), gamma_1, gamma_2, **sizes, input_trace=float(np.trace(covariance)))
+
+
+def mode_cost(
+    gamma_1: Real[ArrayLike, "*#strength"], gamma_2: Real[ArrayLike, "*#strength"], *, d_in: int, d_out: int
+) -> Float[np.ndarray, "*strength"]:
+    """The price `c = ½(γ₂² d_out + γ₁² d_in)` of one unit of balanced singular value: `Δ = c Σ s_i + const` (B1, C1).
+
+    >>> float(mode_cost(0.5, 0.25, d_in=4, d_out=8))
+    0.75
+    """
+    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    return (whole("d_out", d_out) * gamma_2**2 + whole("d_in", d_in) * gamma_1**2) / 2
+
+
+def _covariance(given: ArrayLike, d_in: int) -> np.ndarray:
+    covariance = finite("input_covariance", given)
+    if covariance.shape != (d_in, d_in):
+        raise ShapeError(f"input_covariance {covariance.shape}", f"w1 takes {d_in} inputs", "pass d_in × d_in")
+    # rounding of a symmetric eigenproblem: a few ulp of the largest entry per dimension
+    slack = 8 * d_in * np.finfo(float).eps * np.abs(covariance).max()
+    if np.abs(covariance - covariance.T).max() > slack or np.linalg.eigvalsh(covariance)[0] < -slack:
+        raise DomainError("input_covariance", "it is not symmetric positive semidefinite", "pass E[x xᵀ]")
+    return covariance

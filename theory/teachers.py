@@ -1,0 +1,143 @@
+"""Teachers: what the network is to learn, given by a spectrum or by a matrix."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import ortho_group
+
+from theory.domain import finite, nonnegative, positive, whole
+from theory.errors import DomainError, ShapeError
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """Singular values `σ_i = scale · i^{−alpha}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
+
+    >>> singular_values(PowerLaw(modes=3, alpha=1.0)).round(3).tolist()
+    [1.0, 0.5, 0.333]
+    """
+
+    modes: int
+    alpha: float = 1.0
+    scale: float = 1.0
+    frame_seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole("modes", self.modes)
+        whole("frame_seed", self.frame_seed, least=0)
+        nonnegative("alpha", self.alpha)
+        positive("scale", self.scale)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The singular values themselves, in any order, zeros allowed, in Haar-random frames drawn from `frame_seed`."""
+
+    values: tuple[float, ...]
+    frame_seed: int = 0
+
+    def __post_init__(self) -> None:
+        values = nonnegative("values", self.values, "a singular value is not negative; a sign belongs to the frames")
+        if values.ndim != 1 or values.size == 0:
+            raise ShapeError(f"values of shape {values.shape}", "a spectrum is a non-empty list", "pass a 1-d array")
+        whole("frame_seed", self.frame_seed, least=0)
+        object.__setattr__(self, "values", tuple(values.tolist()))
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The teacher matrix itself, `d_out × d_in`, as nested tuples (so that a protocol can be hashed and written)."""
+
+    entries: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        try:
+            entries = finite("entries", self.entries)
+        except DomainError:
+            if len({np.shape(row) for row in self.entries}) > 1:
+                raise ShapeError("entries", "its rows have different lengths", "pass a rectangular matrix") from None
+            raise
+        if entries.ndim != 2 or entries.size == 0:
+            raise ShapeError(f"entries of shape {entries.shape}", "a teacher is a matrix", "pass a 2-d array")
+        object.__setattr__(self, "entries", tuple(map(tuple, entries.tolist())))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d_out, d_in)."""
+        return len(self.entries), len(self.entries[0])
+
+
+Teacher = PowerLaw | Spectrum | Matrix
+
+
+def teacher(given: Any) -> Teacher:
+    """A teacher from a spectrum (1-d array), a matrix (2-d array, d_out × d_in) or a `.npy` file of either.
+
+    >>> teacher([1.0, 0.5])
+    Spectrum(values=(1.0, 0.5), frame_seed=0)
+    """
+    if isinstance(given, (PowerLaw, Spectrum, Matrix)):
+        return given
+    if isinstance(given, (str, Path)):
+        given = _load(Path(given))
+    dimensions = np.ndim(given)
+    if dimensions == 1:
+        return Spectrum(tuple(given))
+    if dimensions == 2:
+        return Matrix(tuple(map(tuple, given)))
+    raise ShapeError(f"an array with {dimensions} dimensions", "it is neither spectrum nor matrix", "pass 1-d or 2-d")
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise DomainError(str(path), f"the file cannot be read ({error})", "pass the path of a .npy file") from None
+    except (ValueError, EOFError) as error:
+        raise DomainError(str(path), f"not a plain .npy array ({error})", "write it with numpy.save") from None
+
+
+def singular_values(given: Teacher) -> Float[np.ndarray, " modes"]:
+    """The teacher's singular values in decreasing order; a matrix has min(d_out, d_in) of them."""
+    match given:
+        case PowerLaw(modes, alpha, scale):
+            return scale * np.arange(1, modes + 1, dtype=float) ** -alpha
+        case Spectrum(values):
+            return np.sort(np.array(values))[::-1]
+        case Matrix(entries):
+            return np.linalg.svd(np.array(entries), compute_uv=False)
+
+
+def teacher_matrix(given: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
+    """`A = U diag(σ) Vᵀ`: a matrix as it is, a spectrum in Haar-random orthonormal frames.
+
+    Raises ShapeError when the modes do not fit into `d_out × d_in`.
+
+    >>> A = teacher_matrix(PowerLaw(modes=2), d_out=3, d_in=4)
+    >>> np.linalg.svd(A, compute_uv=False).round(12).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    check_fits(given, d_out, d_in)
+    if isinstance(given, Matrix):
+        return np.array(given.entries)
+    sigma = singular_values(given)
+    generator = np.random.default_rng(given.frame_seed)
+    left, right = (_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
+    return (left * sigma) @ right.T
+
+
+def check_fits(given: Teacher, d_out: int, d_in: int) -> None:
+    """Refuse, with a ShapeError, a teacher that no `d_out × d_in` network can represent."""
+    if isinstance(given, Matrix):
+        if given.shape != (d_out, d_in):
+            raise ShapeError(f"a teacher of shape {given.shape}", f"the network maps to {(d_out, d_in)}", "let them agree")
+    elif (modes := singular_values(given).size) > min(d_out, d_in):
+        raise ShapeError(f"{modes} modes", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "use a wider network")
+
+
+def _frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
+    # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}
+    return ortho_group.rvs(d, random_state=generator) if d > 1 else generator.choice([-1.0, 1.0], size=(1, 1))

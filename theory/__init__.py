@@ -1,38 +1,46 @@
 """What is true: definitions, closed forms and their domains, in NumPy and SciPy, float64. Knows nothing of JAX."""
 
-from theory.balanced_mode import singular_value as singular_value
-from theory.balanced_mode import unlearned as unlearned
-from theory.errors import DomainError as DomainError
-from theory.errors import NoFormula as NoFormula
-from theory.errors import NotSolved as NotSolved
-from theory.errors import Refusal as Refusal
-from theory.errors import SchemaError as SchemaError
-from theory.errors import ShapeError as ShapeError
+from theory.balanced_mode import singular_value as singular_value, unlearned as unlearned
+from theory.errors import (
+    DomainError as DomainError,
+    NoFormula as NoFormula,
+    NotSolved as NotSolved,
+    Refusal as Refusal,
+    SchemaError as SchemaError,
+    ShapeError as ShapeError,
+)
+from theory.exact import follow as follow, respond as respond
 from theory.inflection import inflection_point as inflection_point
-from theory.noise import expected_increase as expected_increase
-from theory.noise import expected_increase_at as expected_increase_at
-from theory.noise import mode_cost as mode_cost
+from theory.noise import (
+    expected_increase as expected_increase,
+    expected_increase_at as expected_increase_at,
+    mode_cost as mode_cost,
+)
 from theory.noisy_mode import inflection_time as inflection_time
-from theory.protocol import Aligned as Aligned
-from theory.protocol import GaussianNoise as GaussianNoise
-from theory.protocol import GradientDescent as GradientDescent
-from theory.protocol import GradientFlow as GradientFlow
-from theory.protocol import Network as Network
-from theory.protocol import Protocol as Protocol
-from theory.protocol import Sampling as Sampling
-from theory.protocol import SmallGaussian as SmallGaussian
-from theory.protocol import read as read
-from theory.protocol import write as write
-from theory.exact import follow as follow
-from theory.exact import respond as respond
-from theory.responses import curve as curve
-from theory.responses import response as response
-from theory.responses import sensitivity as sensitivity
-from theory.responses import trajectory as trajectory
-from theory.responses import validate as validate
-from theory.teachers import Matrix as Matrix
-from theory.teachers import PowerLaw as PowerLaw
-from theory.teachers import Spectrum as Spectrum
-from theory.teachers import singular_values as singular_values
-from theory.teachers import teacher as teacher
-from theory.teachers import teacher_matrix as teacher_matrix
+from theory.protocol import (
+    Aligned as Aligned,
+    GaussianNoise as GaussianNoise,
+    GradientDescent as GradientDescent,
+    GradientFlow as GradientFlow,
+    Network as Network,
+    Protocol as Protocol,
+    Sampling as Sampling,
+    SmallGaussian as SmallGaussian,
+    read as read,
+    write as write,
+)
+from theory.responses import (
+    curve as curve,
+    response as response,
+    sensitivity as sensitivity,
+    trajectory as trajectory,
+    validate as validate,
+)
+from theory.teachers import (
+    Matrix as Matrix,
+    PowerLaw as PowerLaw,
+    Spectrum as Spectrum,
+    singular_values as singular_values,
+    teacher as teacher,
+    teacher_matrix as teacher_matrix,
+)

@@ -1,19 +1,16 @@
 """A3: one balanced mode under gradient flow, in forms that neither overflow nor cancel.
 
-Every function broadcasts; times are in gradient-flow time (learning rate × steps), singular values in the teacher's unit.
+Every function broadcasts; times are in gradient-flow time, which is learning rate × steps.
 """
 
 import numpy as np
-from jaxtyping import Float, Real
-from numpy.typing import ArrayLike
 from scipy.special import exprel
 
+from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, together
 
 
-def singular_value(
-    t: Real[ArrayLike, "*#mode"], sigma: Real[ArrayLike, "*#mode"], epsilon: Real[ArrayLike, "*#mode"]
-) -> Float[np.ndarray, "*mode"]:
+def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:
     """Student singular value `s(t) = σ / (1 + (σ/ε − 1) e^{−2σt})` of a balanced mode (claim A3).
 
     It solves `ṡ = 2s(σ − s)`, `s(0) = ε`, and is computed as `1/s = (1 − e^{−2σt})/σ + e^{−2σt}/ε`, a sum of positive
@@ -32,9 +29,7 @@ def singular_value(
     return 1 / (2 * t * exprel(-2 * sigma * t) + np.exp(-2 * sigma * t) / epsilon)  # A3
 
 
-def unlearned(
-    t: Real[ArrayLike, "*#mode"], sigma: Real[ArrayLike, "*#mode"], epsilon: Real[ArrayLike, "*#mode"]
-) -> Float[np.ndarray, "*mode"]:
+def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:
     """What is left to learn, `σ − s(t) = s (σ − ε) e^{−2σt}/ε` (claim A3), accurate where s has converged to σ.
 
     Domain, units and errors as in `singular_value`; negative where the mode started above sigma.
@@ -47,9 +42,9 @@ def unlearned(
     return singular_value(t, sigma, epsilon) * (half / epsilon) * half * (sigma - epsilon)  # A3
 
 
-def _mode(t: ArrayLike, sigma: ArrayLike, epsilon: ArrayLike) -> tuple[np.ndarray, ...]:
+def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...]:
     return together(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
-        epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle and never leaves"),
+        epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )

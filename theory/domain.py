@@ -1,5 +1,7 @@
 """The checks at the door of every formula: numbers become float64 arrays or are refused by name."""
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ import numpy as np
 from theory.errors import DomainError, ShapeError
 
 
-def _where(x: np.ndarray, bad: np.ndarray) -> str:
+def _where(x: np.ndarray, bad: Any) -> str:
     """Name the first offending entry, so that the message points into a large array."""
     if x.ndim == 0:
         return f"= {x[()]!r}"
@@ -15,7 +17,7 @@ def _where(x: np.ndarray, bad: np.ndarray) -> str:
     return f"[{', '.join(map(str, index))}] = {x[index]!r}"
 
 
-def _refuse(name: str, x: np.ndarray, bad: np.ndarray, why: str, instead: str) -> None:
+def _refuse(name: str, x: np.ndarray, bad: Any, why: str, instead: str) -> None:
     if bad.any():
         spot = _where(x, bad).replace("np.float64(", "").replace(")", "")
         raise DomainError(f"{name} {spot}" if spot.startswith("=") else name + spot, why, instead)
@@ -62,9 +64,9 @@ def normal_inverse(name: str, x: Any, instead: str) -> np.ndarray:
 
 def whole(name: str, n: Any, least: int = 1) -> int:
     """`n` as an int >= `least`; 3.0 is accepted, 3.5 and True are not."""
-    if isinstance(n, bool) or not np.isscalar(n) or isinstance(n, (str, bytes)) or n != n or int(n) != n or n < least:
+    if isinstance(n, bool) or not isinstance(n, Real) or not math.isfinite(n) or n % 1 != 0 or n < least:
         raise DomainError(f"{name} = {n!r}", f"it must be a whole number >= {least}", f"pass an integer >= {least}")
-    return int(n)
+    return int(float(n))
 
 
 def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from theory.arrays import Values
 from theory.balanced_mode import singular_value, unlearned
 from theory.errors import NoFormula
 from theory.noise import expected_increase
@@ -79,7 +80,7 @@ def _covered(protocol: Protocol) -> None:
             raise NoFormula(repr(part), "the theory has no exact formula for it", instead)
 
 
-def _modes(protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+def _modes(protocol: Protocol) -> tuple[Values, Values]:
     """Student singular values, and σ − s for all modes; both (pretraining, mode).
 
     The aligned start excites the strongest h modes; a mode that finds no hidden unit stays unlearned for ever.

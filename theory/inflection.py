@@ -1,4 +1,4 @@
-"""The inflection point of a Response: the pretraining length beyond which the result after perturbation only gets worse."""
+"""The inflection point of a Response: the length beyond which the result after perturbation only gets worse."""
 
 from typing import Literal
 

@@ -1,25 +1,25 @@
 """B1: what independent noise on the weights costs, exactly, at every point of weight space."""
 
 import numpy as np
-from jaxtyping import Float, Real
-from numpy.typing import ArrayLike
+from jaxtyping import Float
 
+from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together, whole
 from theory.errors import DomainError, ShapeError
 
 
 def expected_increase(
-    w1_norm: Real[ArrayLike, "*#point"],
-    w2_norm: Real[ArrayLike, "*#point"],
-    gamma_1: Real[ArrayLike, "*#point"],
-    gamma_2: Real[ArrayLike, "*#point"],
+    w1_norm: Numbers,
+    w2_norm: Numbers,
+    gamma_1: Numbers,
+    gamma_2: Numbers,
     *,
     d_in: int,
     h: int,
     d_out: int,
     input_trace: float | None = None,
-) -> Float[np.ndarray, "*point"]:
-    """Sensitivity to weight noise, `½(γ₂² d_out q₁ + γ₁² τ q₂ + γ₁² γ₂² d_out h τ)` (claim B1), from the weights' norms.
+) -> Values:
+    """Cost of weight noise, `½(γ₂² d_out q₁ + γ₁² τ q₂ + γ₁² γ₂² d_out h τ)` (claim B1), from the weights' norms.
 
     This is `E[L(θ + noise)] − L(θ)` for independent zero-mean noise of ANY law with standard deviations γ₁, γ₂ on the
     entries of `W1: h × d_in` and `W2: d_out × h`; no expansion in γ. The teacher does not enter.
@@ -47,10 +47,10 @@ def expected_increase(
 def expected_increase_at(
     w1: Float[np.ndarray, "h d_in"],
     w2: Float[np.ndarray, "d_out h"],
-    gamma_1: Real[ArrayLike, "*#strength"],
-    gamma_2: Real[ArrayLike, "*#strength"],
+    gamma_1: Numbers,
+    gamma_2: Numbers,
     input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
-) -> Float[np.ndarray, "*strength"]:
+) -> Values:
     """The same (claim B1) from the weight matrices themselves, with the inputs' covariance Σx where it is not I.
 
     Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite.
@@ -70,9 +70,7 @@ def expected_increase_at(
     return expected_increase(q1, (w2**2).sum(), gamma_1, gamma_2, **sizes, input_trace=float(np.trace(covariance)))
 
 
-def mode_cost(
-    gamma_1: Real[ArrayLike, "*#strength"], gamma_2: Real[ArrayLike, "*#strength"], *, d_in: int, d_out: int
-) -> Float[np.ndarray, "*strength"]:
+def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> Values:
     """The price `c = ½(γ₂² d_out + γ₁² d_in)` of one unit of balanced singular value: `Δ = c Σ s_i + const` (B1, C1).
 
     >>> float(mode_cost(0.5, 0.25, d_in=4, d_out=8))
@@ -82,7 +80,7 @@ def mode_cost(
     return (whole("d_out", d_out) * gamma_2**2 + whole("d_in", d_in) * gamma_1**2) / 2
 
 
-def _covariance(given: ArrayLike, d_in: int) -> np.ndarray:
+def _covariance(given: Numbers, d_in: int) -> np.ndarray:
     covariance = finite("input_covariance", given)
     if covariance.shape != (d_in, d_in):
         raise ShapeError(f"input_covariance {covariance.shape}", f"w1 takes {d_in} inputs", "pass d_in × d_in")

@@ -1,15 +1,12 @@
 """C1: when does one balanced mode stop helping the loss after noise?"""
 
 import numpy as np
-from jaxtyping import Float, Real
-from numpy.typing import ArrayLike
 
+from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, positive, together
 
 
-def inflection_time(
-    sigma: Real[ArrayLike, "*#mode"], epsilon: Real[ArrayLike, "*#mode"], c: Real[ArrayLike, "*#mode"]
-) -> Float[np.ndarray, "*mode"]:
+def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
     """Pretraining length at which one mode starts to hurt, `t = (1/2σ) ln[(σ/ε − 1)(σ − c)/c]` (claim C1).
 
     On the balanced aligned path a mode contributes `½(σ − s)² + c s` to the loss after noise; it helps until

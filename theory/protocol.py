@@ -1,7 +1,6 @@
 """The Protocol: everything that is done to a network, as one frozen value that can be hashed, written and read."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
+from theory.arrays import Numbers, Sequenced
 from theory.domain import finite, nonnegative, normal_inverse, positive, whole
 from theory.errors import DomainError, Refusal, ShapeError
 from theory.teachers import Matrix, PowerLaw, Spectrum, Teacher, check_fits, singular_values
@@ -73,12 +73,12 @@ class GradientDescent:
 class GaussianNoise:
     """Independent Gaussian noise on every weight: layer l gets the standard deviation `γ_l = strength · scales[l]`."""
 
-    scales: tuple[float, float] = (1.0, 1.0)
+    scales: Sequenced = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         scales = nonnegative("scales", self.scales)
         if scales.shape != (2,):
-            raise ShapeError(f"scales of shape {scales.shape}", "the network has two layers", "pass one scale per layer")
+            raise ShapeError(f"scales of shape {scales.shape}", "there are two layers", "pass one scale per layer")
         object.__setattr__(self, "scales", tuple(scales.tolist()))
 
 
@@ -115,9 +115,9 @@ class Protocol:
     """
 
     teacher: Teacher
-    lengths: tuple[float, ...]
-    strengths: tuple[float, ...]
-    network: Network = None  # type: ignore[assignment]  # filled below: never None once built
+    lengths: Sequenced
+    strengths: Sequenced
+    network: Network = None  # type: ignore[assignment]  # filled in below, never None once built
     start: Start = field(default_factory=Aligned)
     pretraining: Pretraining = field(default_factory=GradientFlow)
     perturbation: Perturbation = field(default_factory=GaussianNoise)
@@ -133,8 +133,8 @@ class Protocol:
         check_fits(self.teacher, self.network.d_out, self.network.d_in)
 
 
-def _grid(name: str, values: Iterable[float]) -> tuple[float, ...]:
-    grid = nonnegative(name, finite(name, tuple(np.atleast_1d(np.asarray(values)).tolist())))
+def _grid(name: str, values: Numbers) -> tuple[float, ...]:
+    grid = np.atleast_1d(nonnegative(name, values))
     if grid.ndim != 1 or grid.size == 0:
         raise ShapeError(f"{name} of shape {grid.shape}", "it is a non-empty list of numbers", "pass a 1-d array")
     if (np.diff(grid) <= 0).any():
@@ -150,11 +150,10 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(int, lambda value, _: whole("value", value, least=0))
     converter.register_structure_hook(float, lambda value, _: float(finite("value", value)))
     kinds = (PowerLaw, Spectrum, Matrix, Network, Aligned, SmallGaussian, GradientFlow, GradientDescent, GaussianNoise)
+    converter.register_structure_hook(Sequenced, lambda value, _: converter.structure(value, tuple[float, ...]))
     for cls in (*kinds, Sampling):
         # defaults are left out, so that a field added later changes no protocol already written or hashed
-        converter.register_unstructure_hook(
-            cls, make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
-        )
+        converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True))
     for union in (Teacher, Start, Pretraining):
         configure_tagged_union(union, converter, tag_name="kind")
     converter.register_unstructure_hook(

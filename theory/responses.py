@@ -13,7 +13,7 @@ import xarray as xr
 
 from theory.errors import SchemaError
 
-OBJECTIVES = ("pretraining", "downstream")
+OBJECTIVES: tuple["Objective", ...] = ("pretraining", "downstream")
 METHODS = ("theory", "simulation", "measurement")
 DIMENSIONS = ("pretraining", "strength", "seed", "task", "angle", "learning_rate", "budget")
 
@@ -79,7 +79,17 @@ def trajectory(
     return validate(_dataset("Trajectory", variables, coordinates, units, length_units, method, source, model, extra))
 
 
-def _dataset(kind, variables, coordinates, units, length_units, method, source, model, extra) -> xr.Dataset:  # type: ignore[no-untyped-def]
+def _dataset(
+    kind: str,
+    variables: Mapping[str, Variable],
+    coordinates: Mapping[str, Any],
+    units: str,
+    length_units: str,
+    method: str,
+    source: str,
+    model: str,
+    extra: Mapping[str, Any] | None,
+) -> xr.Dataset:
     try:
         dataset = xr.Dataset({k: (d, np.asarray(v, float)) for k, (d, v) in variables.items()}, dict(coordinates))
     except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import ortho_group
 
+from theory.arrays import Sequenced
 from theory.domain import finite, nonnegative, positive, whole
 from theory.errors import DomainError, ShapeError
 
@@ -36,7 +37,7 @@ class PowerLaw:
 class Spectrum:
     """The singular values themselves, in any order, zeros allowed, in Haar-random frames drawn from `frame_seed`."""
 
-    values: tuple[float, ...]
+    values: Sequenced
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ class Spectrum:
 class Matrix:
     """The teacher matrix itself, `d_out × d_in`, as nested tuples (so that a protocol can be hashed and written)."""
 
-    entries: tuple[tuple[float, ...], ...]
+    entries: Sequenced
 
     def __post_init__(self) -> None:
         try:
@@ -85,9 +86,9 @@ def teacher(given: Any) -> Teacher:
         given = _load(Path(given))
     dimensions = np.ndim(given)
     if dimensions == 1:
-        return Spectrum(tuple(given))
+        return Spectrum(given)
     if dimensions == 2:
-        return Matrix(tuple(map(tuple, given)))
+        return Matrix(given)
     raise ShapeError(f"an array with {dimensions} dimensions", "it is neither spectrum nor matrix", "pass 1-d or 2-d")
 
 
@@ -133,7 +134,7 @@ def check_fits(given: Teacher, d_out: int, d_in: int) -> None:
     """Refuse, with a ShapeError, a teacher that no `d_out × d_in` network can represent."""
     if isinstance(given, Matrix):
         if given.shape != (d_out, d_in):
-            raise ShapeError(f"a teacher of shape {given.shape}", f"the network maps to {(d_out, d_in)}", "let them agree")
+            raise ShapeError(f"a teacher of shape {given.shape}", f"the network is {(d_out, d_in)}", "let them agree")
     elif (modes := singular_values(given).size) > min(d_out, d_in):
         raise ShapeError(f"{modes} modes", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "use a wider network")
 

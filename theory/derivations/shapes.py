@@ -1,0 +1,41 @@
+"""Explicit small matrices, to cross-check an identity that was proved with symbolic dimensions."""
+
+import numpy as np
+import sympy as sp
+from sympy.polys.rings import PolyElement, PolyRing
+
+SHAPES = tuple((i, k, o) for i in (1, 2, 3) for k in (1, 2, 3) for o in (1, 2, 3))
+"""Every (d_in, h, d_out), bottlenecks included."""
+
+
+def symbolic(name: str, rows: int, cols: int) -> sp.Matrix:
+    """A matrix of distinct real symbols."""
+    return sp.Matrix(rows, cols, lambda i, j: sp.Symbol(f"{name}_{i}{j}", real=True))
+
+
+def integers(generator: np.random.Generator, rows: int, cols: int) -> sp.Matrix:
+    """A matrix of small random integers: arithmetic with it is exact, and a wrong identity fails on it."""
+    return sp.Matrix(generator.integers(-5, 6, size=(rows, cols)).tolist())
+
+
+def noise_ring(sizes: dict[str, tuple[int, int]]) -> tuple[PolyRing, dict[str, np.ndarray]]:
+    """The polynomials over the rationals in the entries of the named noise matrices, and those matrices."""
+    names = [f"{name}_{i}_{j}" for name, (rows, cols) in sizes.items() for i in range(rows) for j in range(cols)]
+    ring = PolyRing(names, sp.QQ)
+    generators, matrices = iter(ring.gens), {}
+    for name, (rows, cols) in sizes.items():
+        matrices[name] = np.array([[next(generators) for _ in range(cols)] for _ in range(rows)], dtype=object)
+    return ring, matrices
+
+
+def expectation(polynomial: PolyElement, moments: dict[str, tuple[sp.Rational, ...]]) -> sp.Rational:
+    """`E` of a polynomial in independent noise entries, given each matrix's moments E[n], E[n²], … of one entry."""
+    names = [str(symbol).split("_")[0] for symbol in polynomial.ring.symbols]
+    total = sp.Integer(0)
+    for powers, coefficient in polynomial.terms():
+        value = sp.Rational(coefficient.numerator, coefficient.denominator)
+        for name, power in zip(names, powers, strict=True):
+            if power:
+                value *= moments[name][power - 1]
+        total += value
+    return total

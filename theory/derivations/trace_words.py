@@ -1,0 +1,145 @@
+"""Expectations of traces of matrix words over symbolic dimensions, by Wick contraction of the noise matrices.
+
+SymPy differentiates traces of matrix expressions but does not take their expectation. Here a matrix polynomial is a
+sum of words, a scalar is a sum of products of traces of words, and a pair of equal noise letters N, with independent
+entries of variance v, contracts by `E[N_ij N_kl] = v δ_ik δ_jl`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+
+@dataclass(frozen=True, order=True)
+class Letter:
+    """A matrix by name, with symbolic numbers of rows and columns (kept as text, so that words can be ordered)."""
+
+    name: str
+    rows: str
+    cols: str
+    transposed: bool = False
+    symmetric: bool = False
+
+    @property
+    def T(self) -> "Letter":
+        flipped = not self.transposed and not self.symmetric
+        return replace(self, rows=self.cols, cols=self.rows, transposed=flipped)
+
+
+Word = tuple[Letter, ...]
+
+
+@dataclass(frozen=True)
+class MatrixSum:
+    """A matrix polynomial: coefficient of each word."""
+
+    terms: tuple[tuple[sp.Expr, Word], ...]
+
+    @staticmethod
+    def of(letter: Letter) -> "MatrixSum":
+        return MatrixSum(((sp.Integer(1), (letter,)),))
+
+    def __add__(self, other: "MatrixSum") -> "MatrixSum":
+        return MatrixSum(self.terms + other.terms)
+
+    def __sub__(self, other: "MatrixSum") -> "MatrixSum":
+        return self + MatrixSum(tuple((-c, w) for c, w in other.terms))
+
+    def __matmul__(self, other: "MatrixSum") -> "MatrixSum":
+        return MatrixSum(tuple((c * d, v + w) for c, v in self.terms for d, w in other.terms))
+
+    @property
+    def T(self) -> "MatrixSum":
+        return MatrixSum(tuple((c, tuple(x.T for x in reversed(w))) for c, w in self.terms))
+
+    def trace(self) -> "TraceSum":
+        return TraceSum.collect((c, (w,)) for c, w in self.terms)
+
+
+@dataclass(frozen=True)
+class TraceSum:
+    """A scalar: coefficient of each product of traces, the traces in canonical form."""
+
+    terms: Mapping[tuple[Word, ...], sp.Expr]
+
+    @staticmethod
+    def collect(terms) -> "TraceSum":  # type: ignore[no-untyped-def]
+        total: dict[tuple[Word, ...], sp.Expr] = {}
+        for coefficient, words in terms:
+            key = tuple(sorted(map(_canonical, words)))
+            total[key] = total.get(key, sp.Integer(0)) + coefficient
+        return TraceSum({k: e for k, c in total.items() if (e := sp.expand(c)) != 0})
+
+    def __add__(self, other: "TraceSum") -> "TraceSum":
+        return TraceSum.collect((c, k) for s in (self, other) for k, c in s.terms.items())
+
+    def __sub__(self, other: "TraceSum") -> "TraceSum":
+        return self + (-1) * other
+
+    def __mul__(self, other: "TraceSum") -> "TraceSum":
+        return TraceSum.collect((c * d, k + m) for k, c in self.terms.items() for m, d in other.terms.items())
+
+    def __rmul__(self, factor: sp.Expr | int) -> "TraceSum":
+        return TraceSum.collect((sp.sympify(factor) * c, k) for k, c in self.terms.items())
+
+    def is_zero(self) -> bool:
+        return not self.terms
+
+
+def constant(value: sp.Expr | int) -> TraceSum:
+    """A number, or an expression in symbolic dimensions, as a TraceSum."""
+    return TraceSum.collect([(sp.sympify(value), ())])
+
+
+def expectation(scalar: TraceSum, variances: Mapping[str, sp.Expr]) -> TraceSum:
+    """`E` over independent zero-mean Gaussian noise letters, given each one's variance, by summing over all pairings.
+
+    Where every noise letter occurs at most twice in a term only second moments enter, and the result holds for ANY law.
+    """
+    done: list[tuple[sp.Expr, tuple[Word, ...]]] = []
+    open_terms = [(c, k) for k, c in scalar.terms.items()]
+    while open_terms:
+        coefficient, words = open_terms.pop()
+        sites = [(i, j, x.name) for i, w in enumerate(words) for j, x in enumerate(w) if x.name in variances]
+        if not sites:
+            done.append((coefficient, words))
+            continue
+        first, *others = sites
+        for other in others:  # no partner: an odd moment, which is zero
+            if other[2] == first[2]:
+                factor, merged = _contract(words, first[:2], other[:2])
+                open_terms.append((coefficient * variances[first[2]] * factor, merged))
+    return TraceSum.collect(done)
+
+
+def _contract(words: tuple[Word, ...], a: tuple[int, int], b: tuple[int, int]) -> tuple[sp.Expr, tuple[Word, ...]]:
+    rest = [w for i, w in enumerate(words) if i not in (a[0], b[0])]
+    x, y = words[a[0]][a[1]], words[b[0]][b[1]]
+    parallel = x.transposed == y.transposed
+    if a[0] == b[0]:  # tr(N X N' Y)
+        word = words[a[0]]
+        inner, outer = word[a[1] + 1 : b[1]], word[b[1] + 1 :] + word[: a[1]]
+        # the same orientation: tr(X Yᵀ); opposite: tr(X) tr(Y), an empty word being the dimension of its place
+        made = [inner + _transpose(outer)] if parallel else [inner, outer]
+        places = [x.cols] if parallel else [x.cols, x.rows]
+    else:  # tr(N X) tr(N' Y)
+        inner, outer = (words[i][j + 1 :] + words[i][:j] for i, j in (a, b))
+        made, places = [inner + (_transpose(outer) if parallel else outer)], [x.cols]
+    factor = sp.Integer(1)
+    for word, place in zip(made, places, strict=True):
+        if word:
+            rest.append(word)
+        else:
+            factor *= sp.Symbol(place, positive=True, integer=True)
+    return factor, tuple(rest)
+
+
+def _transpose(word: Word) -> Word:
+    return tuple(x.T for x in reversed(word))
+
+
+def _canonical(word: Word) -> Word:
+    """The least among all rotations of a word and of its transpose: equal traces get equal keys."""
+    turns = [w[i:] + w[:i] for w in (word, _transpose(word)) for i in range(len(w))]
+    return min(turns) if turns else word

@@ -1,0 +1,34 @@
+"""The catalogue: one row per figure, in the order in which the story is told.
+
+A figure `some-name` is the module `figures.catalogue.some_name` with three functions: `recipes()` says where its data
+come from, `draw(data)` draws them, `caption(data)` says what is seen, with which numbers, and where the theory ends.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the catalogue."""
+
+    name: str
+    claims: tuple[str, ...]
+    title: str
+
+    @property
+    def module_name(self) -> str:
+        return f"figures.catalogue.{self.name.replace('-', '_')}"
+
+    def module(self) -> ModuleType:
+        """The figure's module; importing it imports neither JAX nor Matplotlib's machinery for drawing."""
+        return import_module(self.module_name)
+
+
+CATALOGUE = (
+    Entry("incremental-learning", ("A3", "A7"), "Features are learned one at a time"),
+    Entry("progressive-sensitivity", ("B1", "B4"), "The longer the pretraining, the more the same noise costs"),
+    Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
+    Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
+)

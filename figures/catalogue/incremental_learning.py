@@ -1,0 +1,68 @@
+"""incremental-learning: singular values and loss against pretraining length (claims A3, A7)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe, simulated_trajectory, theory_trajectory
+from figures.style import COLUMN, canvas, letter
+from theory.protocol import Aligned, Network, Protocol, Sampling, SmallGaussian
+from theory.teachers import Spectrum
+
+EPSILON = 1e-6
+
+
+def recipes() -> dict[str, Recipe]:
+    """Theory on a fine grid; simulations from an aligned and from a small random start on a coarse one."""
+    exact = Protocol(
+        Spectrum((1.0, 0.6, 0.4, 0.25)),
+        lengths=np.linspace(0, 50, 251),
+        strengths=(0.0,),
+        network=Network(d_in=6, h=5, d_out=7),
+        start=Aligned(EPSILON),
+    )
+    coarse = replace(exact, lengths=np.linspace(0, 50, 26))
+    # entries of variance ε/h give singular values of W2 W1 of the order of ε
+    random = replace(coarse, start=SmallGaussian((EPSILON / 5) ** 0.5), sampling=Sampling(seeds=5))
+    return {
+        "theory": theory_trajectory(exact),
+        "aligned": simulated_trajectory(coarse, key=0),
+        "random": simulated_trajectory(random, key=0),
+    }
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """(a) singular values from an aligned start, (b) from a random one beside the same lines, (c) the loss."""
+    figure, axes = canvas(COLUMN, 4.3, rows=3, sharex=True)
+    aligned, random, loss = axes
+    for ax, name in ((aligned, "aligned"), (random, "random")):
+        vocabulary.singular_values(ax, data["theory"], labels=ax is aligned)
+        vocabulary.singular_values(ax, data[name].isel(mode=slice(data["theory"].sizes["mode"])), labels=False)
+        ax.set_xlabel("")
+    aligned.legend(loc="lower right", ncols=2)
+    aligned.set_title("aligned start: exact")
+    random.set_title("small random start: only nearly aligned")
+    vocabulary.loss(loss, data["theory"], label="theory")
+    vocabulary.loss(loss, data["aligned"], label="simulation")
+    loss.set_title("the loss falls in stages")
+    loss.legend()
+    letter(axes)
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of this run."""
+    exact = data["theory"].singular_value.sel(pretraining=data["aligned"].pretraining, method="nearest")
+    gap, far = (abs(data[n].singular_value - exact).max(["mode", "pretraining"]).values for n in ("aligned", "random"))
+    return (
+        "Student singular values against pretraining length: a feature of strength σ is learned at about "
+        f"t = ln(σ/ε)/2σ, strongest first (claims A3, A7; lines: closed form, ε = {EPSILON:g}). Points: gradient flow "
+        f"of a 6→5→7 network. (a) From an aligned balanced start it follows the closed form (largest distance "
+        f"{gap.max():.1g}). (b) From independent Gaussian weights of the same size ({far.size} starts, mean and "
+        f"standard deviation) it does so only roughly (largest distance {far.max():.2f}): the effective start of each "
+        "feature is random. The closed form claims nothing there; stages and order survive."
+    )

@@ -1,0 +1,77 @@
+"""olmo1b-fine-tuning: OLMo-1B base and fine-tuned, nine measures, against pretraining tokens (claim F1)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe
+from figures.style import PAGE, canvas, letter
+from theory.responses import Objective, objectives
+
+TITLES = {
+    "arc_challenge": "ARC-Challenge",
+    "arc_easy": "ARC-Easy",
+    "boolq": "BoolQ",
+    "hellaswag": "HellaSwag",
+    "openbookqa": "OpenBookQA",
+    "sciq": "SciQ",
+    "mean": "mean of the six",
+    "mnli_matched": "MNLI, tuned on MNLI",
+    "paws": "PAWS, tuned on PAWS",
+}
+
+
+def recipes() -> dict[str, Recipe]:
+    """Six benchmarks after TULU and their mean; two tasks after fine-tuning on themselves."""
+    return {f"olmo1b-{name}": Recipe(f"figures.llm.olmo1b.after_{name}") for name in ("tulu", "mnli", "paws")}
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """One panel per task, base in grey, fine-tuned in colour; a star where a decline after it exceeds two errors."""
+    figure, axes = canvas(PAGE, 4.9, rows=3, columns=3, sharex=True)
+    for ax, (one, objective, task) in zip(axes, _panels(data), strict=True):
+        vocabulary.base(ax, one, objective, label="base")
+        vocabulary.curves(ax, one, "after", objective, labels=False)
+        vocabulary.inflections(ax, one, objective=objective)
+        ax.set_title(TITLES[task])
+        ax.set_xlabel("")
+    for ax in axes[::3]:
+        ax.set_ylabel("accuracy")
+    for ax in axes[-3:]:
+        ax.set_xlabel("pretraining length (tokens)")
+    axes[0].plot([], [], "o-", color=vocabulary.COLOURS[0], linewidth=0.8, label="fine-tuned")
+    axes[0].legend(loc="lower right")
+    letter(axes)
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of the table."""
+    told = []
+    for one, objective, task in _panels(data):
+        fall, error = vocabulary.fall_in_errors(one, objective)
+        told.append(f"{TITLES[task]} {fall:+.3f} ± {error:.3f}" if error else f"{TITLES[task]} 0 (best at the end)")
+    tokens = next(iter(data.values())).pretraining.values
+    return (
+        "OLMo-1B before (grey) and after fine-tuning (colour) at seven checkpoints of one pretraining run, "
+        f"{tokens[0] / 1e12:.3f} to {tokens[-1] / 1e12:.2f} T tokens; accuracies measured by Sun and Dredze 2024 "
+        "(arXiv 2408.06663). (a)–(g) after instruction tuning on TULU; (h), (i) on the task that was tuned on. Error "
+        "bars: one standard error of the test items (binomial for (a)–(g), our computation), which contains neither "
+        "the seed of fine-tuning nor that of pretraining: there are no replicates. Loss from the best checkpoint to "
+        f"the last: {'; '.join(told)}. The best checkpoint is chosen by looking, which inflates these. A star marks an "
+        "inflection point whose decline exceeds two standard errors. The fine-tuning learning rate is the same at "
+        "every checkpoint (2e-6), but the pretraining learning rate falls along the run, so that tokens and learning "
+        "rate are confounded. The linear theory predicts no accuracy; it is drawn on no axis here."
+    )
+
+
+def _panels(data: Mapping[str, xr.Dataset]) -> list[tuple[xr.Dataset, Objective, str]]:
+    return [
+        (one.sel(task=task), objectives(one)[0], str(task))
+        for name in ("tulu", "mnli", "paws")
+        for one in [data[f"olmo1b-{name}"]]
+        for task in np.atleast_1d(one.task.values)
+    ]

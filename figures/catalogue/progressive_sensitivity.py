@@ -1,0 +1,59 @@
+"""progressive-sensitivity: what the same noise costs, against pretraining length (claims B1, B4)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe, simulated_response, theory_response
+from figures.style import COLUMN, canvas
+from theory.protocol import Network, Protocol, Sampling
+from theory.teachers import PowerLaw
+
+
+def protocol() -> Protocol:
+    """Six power-law features in an 8→6→7 network, five noise scales."""
+    return Protocol(
+        PowerLaw(modes=6, alpha=1.0),
+        lengths=np.linspace(0, 24, 25),
+        strengths=(0.01, 0.02, 0.05, 0.1, 0.2),
+        network=Network(d_in=8, h=6, d_out=7),
+        sampling=Sampling(draws=8192),
+    )
+
+
+def recipes() -> dict[str, Recipe]:
+    """Theory on a fine grid, simulation on a coarse one, both of the same protocol."""
+    fine = replace(protocol(), lengths=np.linspace(0, 24, 241))
+    return {"theory": theory_response(fine), "simulation": simulated_response(protocol(), key=0)}
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """Sensitivity on a logarithmic axis, one colour per noise scale."""
+    figure, (ax,) = canvas(COLUMN, 2.6)
+    vocabulary.curves(ax, data["theory"], "sensitivity")
+    vocabulary.curves(ax, data["simulation"], "sensitivity", labels=False)
+    ax.set_yscale("log")
+    ax.set_ylabel("sensitivity Δ (rise of the loss)")
+    # strongest noise on top, as the curves lie; outside, since the curves fill the axes
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=3)
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of this run."""
+    sensitivity = data["theory"].sensitivity
+    factor = (sensitivity.isel(pretraining=-1) / sensitivity.isel(pretraining=0)).values
+    draws = data["simulation"].attrs["source"]
+    return (
+        "Sensitivity Δ to Gaussian weight noise of five scales γ against pretraining length (claims B1, B4). Lines: "
+        f"Δ = cΣs + const, exact at every γ; points: simulation, {draws}, error bars smaller than the markers. "
+        f"Over the range shown Δ grows by a factor of {factor[-1]:.0f} (γ = {float(sensitivity.strength[-1]):g}) to "
+        f"{factor[0]:.0f} (γ = {float(sensitivity.strength[0]):g}) and then stays: it is bounded, since the singular "
+        "values are. Aligned start, σ = 1/i, 8→6→7 network. Growth at every length is a theorem on the aligned "
+        "balanced path only; elsewhere it needs ⟨f, A − f⟩ > 0."
+    )

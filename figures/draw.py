@@ -1,0 +1,117 @@
+"""The plotting vocabulary: everything that is ever drawn from a Response or a Trajectory, wherever that came from.
+
+Theory is a line, a simulation is points with error bars, a measurement is points joined by a thin line.
+"""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+
+from figures.style import BASE, COLOURS, MARKERS
+from theory.inflection import Which, inflection_point
+from theory.responses import Objective, Quantity, curve
+
+LABELS = {"before": "before", "after": "after", "sensitivity": "sensitivity Δ"}
+
+
+def curves(
+    ax: Axes,
+    data: xr.Dataset,
+    quantity: Quantity,
+    objective: Objective = "pretraining",
+    *,
+    labels: bool = True,
+    colours: tuple[str, ...] = COLOURS,
+) -> None:
+    """A quantity of a Response against pretraining length, one colour and marker per strength."""
+    pair = curve(data, quantity, objective)
+    for i, one in enumerate(_split(pair)):
+        look = _look(data, colours[i % len(colours)], MARKERS[i % len(MARKERS)])
+        strength = one.coords.get("strength")
+        name = f"γ = {strength.item():g}" if strength is not None else LABELS[quantity]
+        ax.errorbar(data["pretraining"], one.value, yerr=_bars(one), label=name if labels else "_nolegend_", **look)
+    _length_axis(ax, data)
+
+
+def base(ax: Axes, data: xr.Dataset, objective: Objective = "pretraining", label: str = "before") -> None:
+    """The model before any perturbation, in grey."""
+    pair = curve(data, "before", objective)
+    look = _look(data, BASE, "o") | ({"linestyle": "--"} if data.attrs["method"] == "theory" else {"mfc": "white"})
+    ax.errorbar(data["pretraining"], pair.value, yerr=_bars(pair), label=label, **look)
+    _length_axis(ax, data)
+
+
+def inflections(
+    ax: Axes, data: xr.Dataset, which: Which = "last", objective: Objective = "pretraining", *, label: str | None = None
+) -> None:
+    """A star at the inflection point of every strength that has one."""
+    pair = curve(data, "after", objective)
+    points = inflection_point(data, objective, which)
+    for i, one in enumerate(_split(pair)):
+        point = points if "strength" not in points.dims else points.isel(strength=i)
+        if bool(point.exists):
+            at = one.value.sel(pretraining=float(point.length))
+            ax.plot(
+                point.length, at, "*", color=COLOURS[i % len(COLOURS)], markeredgecolor="black", zorder=5,
+                markersize=2.4 * mpl.rcParams["lines.markersize"], label=label or "_nolegend_",
+            )  # fmt: skip
+            label = None  # one entry in the legend is enough
+
+
+def singular_values(ax: Axes, data: xr.Dataset, *, labels: bool = True, every: int = 1) -> None:
+    """Student singular values of a Trajectory against pretraining length, one colour per mode; seeds are averaged."""
+    values = data["singular_value"]
+    spread = values.std("seed", ddof=1) if values.sizes.get("seed", 1) > 1 else None
+    mean = values.mean("seed") if "seed" in values.dims else values
+    for i in range(mean.sizes["mode"]):
+        look = _look(data, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+        bars = None if spread is None else spread.isel(mode=i)[::every]
+        x, y = data["pretraining"][::every], mean.isel(mode=i)[::every]
+        ax.errorbar(x, y, yerr=bars, label=f"mode {i + 1}" if labels else "_nolegend_", **look)
+    _length_axis(ax, data)
+    ax.set_ylabel("singular value $s_i$")
+
+
+def loss(ax: Axes, data: xr.Dataset, *, every: int = 1, label: str | None = None) -> None:
+    """The pretraining loss of a Trajectory."""
+    values = data["loss"].mean("seed") if "seed" in data["loss"].dims else data["loss"]
+    ax.errorbar(data["pretraining"][::every], values[::every], label=label, **_look(data, BASE, "o"))
+    _length_axis(ax, data)
+    ax.set_ylabel("loss before, $L$")
+
+
+def fall_in_errors(data: xr.Dataset, objective: Objective = "pretraining") -> tuple[float, float]:
+    """Size of the final worsening after the best length, and its standard error (one strength)."""
+    point = inflection_point(data, objective, "best").squeeze()
+    return float(point.rise), float(point.rise_stderr)
+
+
+def _split(pair: xr.Dataset) -> list[xr.Dataset]:
+    if "strength" not in pair.dims:
+        return [pair]
+    return [pair.isel(strength=i) for i in range(pair.sizes["strength"])]
+
+
+def _bars(pair: xr.Dataset) -> np.ndarray | None:
+    return pair.stderr.values if bool((pair.stderr > 0).any()) else None
+
+
+def _look(data: xr.Dataset, colour: str, marker: str) -> dict[str, Any]:
+    match data.attrs["method"]:
+        case "theory":
+            return {"color": colour, "linestyle": "-"}
+        case "simulation":
+            return {"color": colour, "linestyle": "none", "marker": marker, "mfc": "white", "zorder": 3}
+        case _:
+            return {"color": colour, "linestyle": "-", "linewidth": 0.8, "marker": marker}
+
+
+def _length_axis(ax: Axes, data: xr.Dataset) -> None:
+    units = data["pretraining"].attrs["units"]
+    ax.set_xlabel(f"pretraining length ({units})")
+    if units == "tokens":
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))

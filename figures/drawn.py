@@ -1,0 +1,36 @@
+"""The numbers that a figure really shows, read back from the picture itself."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from theory.errors import Refusal
+
+
+class FiguresDiffer(Refusal):
+    """A rebuilt figure does not show the numbers of the committed one."""
+
+
+def numbers(figure: Figure) -> dict[str, list[float]]:
+    """Coordinates of every line and error bar, by panel, kind and order; 12 significant digits."""
+    shown: dict[str, list[float]] = {}
+    for i, ax in enumerate(figure.axes):
+        arrays = [(f"line {j}", line.get_xydata()) for j, line in enumerate(ax.lines)]
+        bars = [c for c in ax.collections if isinstance(c, LineCollection)]
+        arrays += [(f"bars {j}", np.array(c.get_segments())) for j, c in enumerate(bars)]
+        for name, values in arrays:
+            shown[f"panel {i}, {name}"] = [float(f"{x:.12g}") for x in np.ravel(np.asarray(values, float))]
+    return shown
+
+
+def compare(committed: dict[str, Any], rebuilt: dict[str, Any], tolerance: float = 1e-9) -> None:
+    """FiguresDiffer unless both hold the same numbers, to `tolerance` of the largest one of each line."""
+    if committed.keys() != rebuilt.keys():
+        changed = ", ".join(sorted(committed.keys() ^ rebuilt.keys()))
+        raise FiguresDiffer(changed, "drawn in one and not in the other", "look at the picture, then `make gallery`")
+    for name, old in committed.items():
+        a, b = np.array(old), np.array(rebuilt[name])
+        if a.shape != b.shape or not (np.abs(a - b) <= tolerance * np.abs(a).max(initial=0)).all():
+            raise FiguresDiffer(name, "the numbers have changed", "look at the picture, then `make gallery`")

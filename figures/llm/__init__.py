@@ -1,0 +1,1 @@
+"""Measurements of real language models: published tables, read into Responses."""

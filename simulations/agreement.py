@@ -1,0 +1,49 @@
+"""Does a measurement agree with a prediction? z-scores, their distribution, and the error that would be noticed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+from theory.errors import DomainError, ShapeError
+from theory.responses import Quantity, curve
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """z-scores of a measurement against a prediction, one per grid point.
+
+    z: (measured − predicted) / standard error.  ks_p: p-value of their Kolmogorov–Smirnov test against N(0, 1).
+    detectable: smallest relative error of the whole prediction that this measurement would find at four sigma.
+    """
+
+    z: Float[np.ndarray, " points"]
+    ks_p: float
+    detectable: float
+
+    @property
+    def agrees(self) -> bool:
+        """No point at |z| >= 4 and a distribution not rejected at 1%."""
+        return bool(np.abs(self.z).max() < 4 and self.ks_p > 0.01)
+
+
+def compare(predicted: xr.Dataset, measured: xr.Dataset, quantity: Quantity = "sensitivity") -> Agreement:
+    """Compare two Responses on the same grid, point by point; the draws at different points must be independent.
+
+    Raises ShapeError where the grids differ, DomainError where a point was measured without a standard error.
+    """
+    expected = curve(predicted, quantity).value
+    pair = curve(measured, quantity)
+    if expected.dims != pair.value.dims or any(
+        not np.array_equal(expected[d].values, pair.value[d].values) for d in expected.dims
+    ):
+        raise ShapeError("two Responses on different grids", "their points do not correspond", "use one protocol")
+    if not bool((pair.stderr > 0).all()):
+        raise DomainError("a standard error of 0", "z-scores need a scatter", "leave out strength 0, draw more often")
+    z = ((pair.value - expected) / pair.stderr).values.ravel()
+    # a common relative error δ shifts point i by δ·e_i with e_i = expected_i / stderr_i; its estimate has the
+    # standard error 1/√Σe_i²
+    leverage = (expected / pair.stderr).values.ravel()
+    return Agreement(z, float(stats.kstest(z, "norm").pvalue), float(4 / np.sqrt((leverage**2).sum())))

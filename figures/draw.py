@@ -15,8 +15,6 @@ from figures.style import BASE, COLOURS, MARKERS
 from theory.inflection import Which, inflection_point
 from theory.responses import Objective, Quantity, curve
 
-LABELS = {"before": "before", "after": "after", "sensitivity": "sensitivity Δ"}
-
 
 def curves(
     ax: Axes,
@@ -24,16 +22,17 @@ def curves(
     quantity: Quantity,
     objective: Objective = "pretraining",
     *,
-    labels: bool = True,
-    colours: tuple[str, ...] = COLOURS,
+    label: str | None = "γ = {:g}",
 ) -> None:
-    """A quantity of a Response against pretraining length, one colour and marker per strength."""
+    """A quantity of a Response against pretraining length, one colour and marker per strength.
+
+    label: for the legend, with the strength in place of `{}`; None for no entry.
+    """
     pair = curve(data, quantity, objective)
     for i, one in enumerate(_split(pair)):
-        look = _look(data, colours[i % len(colours)], MARKERS[i % len(MARKERS)])
-        strength = one.coords.get("strength")
-        name = f"γ = {strength.item():g}" if strength is not None else LABELS[quantity]
-        ax.errorbar(data["pretraining"], one.value, yerr=_bars(one), label=name if labels else "_nolegend_", **look)
+        look = _look(data, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+        name = "_nolegend_" if label is None else label.format(float(one.coords.get("strength", np.nan)))
+        ax.errorbar(data["pretraining"], one.value, yerr=_bars(one), label=name, **look)
     _length_axis(ax, data)
 
 

@@ -25,11 +25,17 @@ def sources(module: str) -> tuple[Path, ...]:
     """The project's files that a module depends on: its own, those it imports, theirs, and the data beside them."""
     modules = {module} | set(_imports().find_upstream_modules(module))
     found = set()
-    for name in modules:
-        spec = find_spec(name)
-        path = Path(str(spec and spec.origin))
+    for path in map(_path, modules):
         found |= {path} | {p for p in path.parent.iterdir() if p.suffix in DATA_SUFFIXES}
     return tuple(sorted(found))
+
+
+def _path(module: str) -> Path:
+    """A module's file, found without importing its package (importing `simulations` would start JAX)."""
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    path = Path(str(spec and spec.origin)).parent.joinpath(*rest)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ def plot(*responses: xr.Dataset, quantity: Quantity = "after") -> Figure:
     with styled():
         figure, (ax,) = canvas(COLUMN, 2.6)
         for i, data in enumerate(map(validate, responses)):
-            draw.curves(ax, data, quantity, labels=i == 0)
+            draw.curves(ax, data, quantity, label="γ = {:g}" if i == 0 else None)
             if quantity == "after":
                 draw.base(ax, data, label="before" if i == 0 else "_nolegend_")
                 if data.attrs["method"] == "theory":

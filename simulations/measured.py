@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from simulations.networks import Weights, initialize, loss
 from simulations.pretraining import pretrain
 from theory.errors import DomainError
-from theory.protocol import Protocol, write
+from theory.protocol import Protocol, Sampling, write
 from theory.responses import response, trajectory
 
 
@@ -32,7 +32,7 @@ def respond(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
         start, teacher = initialize(protocol, start_key)
         checkpoints = pretrain(start, teacher, protocol.lengths, protocol.pretraining)
         scales = jnp.asarray(protocol.strengths)[:, None] * jnp.asarray(protocol.perturbation.scales)
-        base, mean, stderr = _perturb(checkpoints, teacher, scales, noise_key, protocol.sampling.draws)
+        base, mean, stderr = _perturb(checkpoints, teacher, scales, noise_key, protocol.sampling)
         cells.append((base, mean, stderr))
     base, rise, stderr = map(np.stack, zip(*cells, strict=True))
     one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
@@ -51,7 +51,7 @@ def respond(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
             "strength": list(protocol.strengths),
         },
         method="simulation",
-        source=f"{protocol.sampling.draws} draws at each of {protocol.sampling.seeds} seeds",
+        source=_sampled(protocol.sampling),
         perturbation="Gaussian noise on every weight",
         strength_name="noise scale γ",
         model=_describe(protocol),
@@ -79,22 +79,24 @@ def follow(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
             "mode": np.arange(1, stacked["singular_value"].shape[2] + 1),
         },
         method="simulation",
-        source=f"{protocol.sampling.seeds} seeds",
+        source=f"{protocol.sampling.seeds} start(s)",
         model=_describe(protocol),
         extra={"protocol": write(protocol), "key": _recorded(key)},
     )
 
 
-@partial(jax.jit, static_argnames="draws")
+@partial(jax.jit, static_argnames="sampling")
 def _perturb(
-    checkpoints: Weights, teacher: Array, scales: Float[Array, "strength 2"], key: Array, draws: int
+    checkpoints: Weights, teacher: Array, scales: Float[Array, "strength 2"], key: Array, sampling: Sampling
 ) -> tuple[Float[Array, " length"], Float[Array, "length strength"], Float[Array, "length strength"]]:
     """Loss before, and mean rise with its standard error, for every checkpoint and noise scale."""
+    draws, signs = sampling.draws, (1, -1) if sampling.antithetic else (1,)
 
     def one_draw(key: Array, weights: Weights, scale: Float[Array, " 2"]) -> Float[Array, ""]:
         keys = jax.random.split(key)
-        noisy = Weights(*(w + s * jax.random.normal(k, w.shape) for w, s, k in zip(weights, scale, keys, strict=True)))
-        return loss(noisy, teacher) - loss(weights, teacher)
+        noise = [s * jax.random.normal(k, w.shape) for w, s, k in zip(weights, scale, keys, strict=True)]
+        noisy = [Weights(*(w + sign * n for w, n in zip(weights, noise, strict=True))) for sign in signs]
+        return sum(loss(w, teacher) for w in noisy) / len(signs) - loss(weights, teacher)
 
     def cell(key: Array, weights: Weights, scale: Array) -> tuple[Array, Array]:
         rises = jax.vmap(one_draw, (0, None, None))(jax.random.split(key, draws), weights, scale)
@@ -129,6 +131,11 @@ def _key(key: int | Key[Array, ""]) -> Key[Array, ""]:
 
 def _recorded(key: int | Key[Array, ""]) -> str:
     return str(key) if isinstance(key, int) else str(jax.random.key_data(key).tolist())
+
+
+def _sampled(sampling: Sampling) -> str:
+    pairs = " pairs of opposite draws" if sampling.antithetic else " draws"
+    return f"{sampling.draws:,}{pairs}" + (f" at each of {sampling.seeds} starts" if sampling.seeds > 1 else "")
 
 
 def _describe(protocol: Protocol) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import ortho_group
 
 from theory.arrays import Sequenced
 from theory.domain import finite, nonnegative, positive, whole
@@ -140,5 +139,7 @@ def check_fits(given: Teacher, d_out: int, d_in: int) -> None:
 
 
 def _frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
+    from scipy.stats import ortho_group  # a second to import, and only a simulation needs frames
+
     # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}
     return ortho_group.rvs(d, random_state=generator) if d > 1 else generator.choice([-1.0, 1.0], size=(1, 1))

@@ -23,7 +23,7 @@ def recipes() -> dict[str, Recipe]:
         strengths=(0.05, 0.07, 0.1),
         network=Network(d_in=24, h=24, d_out=24),
     )
-    coarse = replace(fine, lengths=np.linspace(0, 60, 25), sampling=Sampling(draws=1024))
+    coarse = replace(fine, lengths=np.linspace(0, 60, 25), sampling=Sampling(draws=1024, antithetic=True))
     return {"theory": theory_response(fine), "simulation": simulated_response(coarse, key=0)}
 
 
@@ -31,7 +31,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Loss before and after noise; a star marks each inflection point."""
     figure, (ax,) = canvas(COLUMN, 2.7)
     vocabulary.curves(ax, data["theory"], "after")
-    vocabulary.curves(ax, data["simulation"], "after", labels=False)
+    vocabulary.curves(ax, data["simulation"], "after", label=None)
     vocabulary.base(ax, data["theory"], label="no noise")
     vocabulary.inflections(ax, data["theory"], label="inflection point")
     ax.set_ylabel("loss after noise")

@@ -37,13 +37,13 @@ def recipes() -> dict[str, Recipe]:
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) singular values from an aligned start, (b) from a random one beside the same lines, (c) the loss."""
-    figure, axes = canvas(COLUMN, 4.3, rows=3, sharex=True)
+    figure, axes = canvas(COLUMN, 4.6, rows=3, sharex=True)
     aligned, random, loss = axes
     for ax, name in ((aligned, "aligned"), (random, "random")):
         vocabulary.singular_values(ax, data["theory"], labels=ax is aligned)
         vocabulary.singular_values(ax, data[name].isel(mode=slice(data["theory"].sizes["mode"])), labels=False)
         ax.set_xlabel("")
-    aligned.legend(loc="lower right", ncols=2)
+    figure.legend(*aligned.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     aligned.set_title("aligned start: exact")
     random.set_title("small random start: only nearly aligned")
     vocabulary.loss(loss, data["theory"], label="theory")

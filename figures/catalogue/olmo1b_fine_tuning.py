@@ -34,7 +34,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 4.9, rows=3, columns=3, sharex=True)
     for ax, (one, objective, task) in zip(axes, _panels(data), strict=True):
         vocabulary.base(ax, one, objective, label="base")
-        vocabulary.curves(ax, one, "after", objective, labels=False)
+        vocabulary.curves(ax, one, "after", objective, label="fine-tuned")
         vocabulary.inflections(ax, one, objective=objective)
         ax.set_title(TITLES[task])
         ax.set_xlabel("")
@@ -42,7 +42,6 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
         ax.set_ylabel("accuracy")
     for ax in axes[-3:]:
         ax.set_xlabel("pretraining length (tokens)")
-    axes[0].plot([], [], "o-", color=vocabulary.COLOURS[0], linewidth=0.8, label="fine-tuned")
     axes[0].legend(loc="lower right")
     letter(axes)
     return figure

@@ -21,7 +21,7 @@ def protocol() -> Protocol:
         lengths=np.linspace(0, 24, 25),
         strengths=(0.01, 0.02, 0.05, 0.1, 0.2),
         network=Network(d_in=8, h=6, d_out=7),
-        sampling=Sampling(draws=8192),
+        sampling=Sampling(draws=8192, antithetic=True),
     )
 
 
@@ -35,7 +35,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Sensitivity on a logarithmic axis, one colour per noise scale."""
     figure, (ax,) = canvas(COLUMN, 2.6)
     vocabulary.curves(ax, data["theory"], "sensitivity")
-    vocabulary.curves(ax, data["simulation"], "sensitivity", labels=False)
+    vocabulary.curves(ax, data["simulation"], "sensitivity", label=None)
     ax.set_yscale("log")
     ax.set_ylabel("sensitivity Δ (rise of the loss)")
     # strongest noise on top, as the curves lie; outside, since the curves fill the axes
@@ -51,7 +51,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     draws = data["simulation"].attrs["source"]
     return (
         "Sensitivity Δ to Gaussian weight noise of five scales γ against pretraining length (claims B1, B4). Lines: "
-        f"Δ = cΣs + const, exact at every γ; points: simulation, {draws}, error bars smaller than the markers. "
+        f"Δ = cΣs + const, exact at every γ; points: simulation with one standard error, {draws}. "
         f"Over the range shown Δ grows by a factor of {factor[-1]:.0f} (γ = {float(sensitivity.strength[-1]):g}) to "
         f"{factor[0]:.0f} (γ = {float(sensitivity.strength[0]):g}) and then stays: it is bounded, since the singular "
         "values are. Aligned start, σ = 1/i, 8→6→7 network. Growth at every length is a theorem on the aligned "

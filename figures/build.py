@@ -110,12 +110,18 @@ def _draw(out: Path, entry: Entry, data: dict[str, xr.Dataset], pictures: list[P
                 figure.savefig(temporary, format=path.suffix[1:], metadata=dated)
     beside = {
         out / "captions" / f"{entry.name}.txt": module.caption(data) + "\n",
-        out / "numbers" / f"{entry.name}.json": json.dumps(numbers(figure), indent=0) + "\n",
+        out / "numbers" / f"{entry.name}.json": _one_line_per_curve(numbers(figure)),
     }
     for path, text in beside.items():
         with _replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return [*pictures, *beside]
+
+
+def _one_line_per_curve(shown: Mapping[str, list[float]]) -> str:
+    """JSON that a person can compare line by line."""
+    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in shown.items())
+    return f"{{\n{rows}\n}}\n"
 
 
 def _manifest(out: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def plot(*responses: xr.Dataset, quantity: Quantity = "after") -> Figure:
     >>> from theory import PowerLaw, Protocol, respond
     >>> figure = plot(respond(Protocol(PowerLaw(3), lengths=(0, 5, 50), strengths=(0.1, 0.2))))
     >>> len(figure.axes[0].lines)
-    4
+    3
     """
     if not responses:
         raise SchemaError("no Response", "there is nothing to draw", "pass what respond() returned")

@@ -31,7 +31,7 @@ def respond(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
         start_key, noise_key = jax.random.split(jax.random.fold_in(_key(key), seed))
         start, teacher = initialize(protocol, start_key)
         checkpoints = pretrain(start, teacher, protocol.lengths, protocol.pretraining)
-        scales = jnp.asarray(protocol.strengths)[:, None] * jnp.asarray(protocol.perturbation.scales)
+        scales = jnp.outer(jnp.asarray(protocol.strengths), jnp.asarray(protocol.perturbation.scales))
         base, mean, stderr = _perturb(checkpoints, teacher, scales, noise_key, protocol.sampling)
         cells.append((base, mean, stderr))
     base, rise, stderr = map(np.stack, zip(*cells, strict=True))

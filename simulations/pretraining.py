@@ -85,7 +85,7 @@ def _steps(start: Weights, teacher: Array, gaps: Array, learning_rate: Number) -
     optimizer = optax.sgd(learning_rate)
     gradient = jax.grad(loss)
 
-    def step(_: int, state: tuple[Weights, optax.OptState]) -> tuple[Weights, optax.OptState]:
+    def step(_: Array, state: tuple[Weights, optax.OptState]) -> tuple[Weights, optax.OptState]:
         weights, memory = state
         # one gradient of both layers, then one update of both: W2 must not see the new W1
         updates, memory = optimizer.update(gradient(weights, teacher), memory)

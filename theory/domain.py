@@ -83,3 +83,17 @@ def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
             shapes, "these shapes do not broadcast", "insert axes, for example t[:, None] against sigma[None, :]"
         ) from None
     return tuple(arrays.values())
+
+
+def settle(frozen: Any, **fields: Any) -> None:
+    """Fix checked values in a frozen dataclass under construction, arrays as floats and tuples of floats.
+
+    So that `Aligned(1)`, `Aligned(1.0)` and `Aligned(np.float64(1))` are equal, hash alike and are written alike.
+    """
+    for name, value in fields.items():
+        plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        object.__setattr__(frozen, name, _tuples(plain))
+
+
+def _tuples(plain: Any) -> Any:
+    return tuple(map(_tuples, plain)) if isinstance(plain, list) else plain

@@ -11,7 +11,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from theory.arrays import Numbers, Sequenced
-from theory.domain import finite, nonnegative, normal_inverse, positive, whole
+from theory.domain import finite, nonnegative, normal_inverse, positive, settle, whole
 from theory.errors import DomainError, Refusal, ShapeError
 from theory.teachers import Matrix, PowerLaw, Spectrum, Teacher, check_fits, singular_values
 
@@ -26,7 +26,7 @@ class Network:
 
     def __post_init__(self) -> None:
         for name in ("d_in", "h", "d_out"):
-            whole(name, getattr(self, name))
+            settle(self, **{name: whole(name, getattr(self, name))})
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Aligned:
     epsilon: float = 1e-3
 
     def __post_init__(self) -> None:
-        normal_inverse("epsilon", self.epsilon, "start from a small positive number; 0 is a saddle and never leaves")
+        remedy = "start from a small positive number; 0 is a saddle and never leaves"
+        settle(self, epsilon=normal_inverse("epsilon", self.epsilon, remedy))
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class SmallGaussian:
     std: float = 1e-2
 
     def __post_init__(self) -> None:
-        positive("std", self.std)
+        settle(self, std=positive("std", self.std))
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class GradientFlow:
     rtol: float = 1e-8
 
     def __post_init__(self) -> None:
-        positive("rtol", self.rtol)
+        settle(self, rtol=positive("rtol", self.rtol))
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class GradientDescent:
     learning_rate: float = 1e-2
 
     def __post_init__(self) -> None:
-        positive("learning_rate", self.learning_rate)
+        settle(self, learning_rate=positive("learning_rate", self.learning_rate))
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class GaussianNoise:
         scales = nonnegative("scales", self.scales)
         if scales.shape != (2,):
             raise ShapeError(f"scales of shape {scales.shape}", "there are two layers", "pass one scale per layer")
-        object.__setattr__(self, "scales", tuple(scales.tolist()))
+        settle(self, scales=scales)
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,7 @@ class Sampling:
     antithetic: bool = False
 
     def __post_init__(self) -> None:
-        whole("draws", self.draws, least=2)  # one draw has no standard error
-        whole("seeds", self.seeds)
+        settle(self, draws=whole("draws", self.draws, least=2), seeds=whole("seeds", self.seeds))  # one has no error
 
 
 Start = Aligned | SmallGaussian
@@ -129,22 +129,21 @@ class Protocol:
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lengths", _grid("lengths", self.lengths))
-        object.__setattr__(self, "strengths", _grid("strengths", self.strengths))
+        settle(self, lengths=_grid("lengths", self.lengths), strengths=_grid("strengths", self.strengths))
         if self.network is None:
             modes = singular_values(self.teacher).size
             d_out, d_in = self.teacher.shape if isinstance(self.teacher, Matrix) else (modes, modes)
-            object.__setattr__(self, "network", Network(d_in=d_in, h=modes, d_out=d_out))
+            settle(self, network=Network(d_in=d_in, h=modes, d_out=d_out))
         check_fits(self.teacher, self.network.d_out, self.network.d_in)
 
 
-def _grid(name: str, values: Numbers) -> tuple[float, ...]:
+def _grid(name: str, values: Numbers) -> np.ndarray:
     grid = np.atleast_1d(nonnegative(name, values))
     if grid.ndim != 1 or grid.size == 0:
         raise ShapeError(f"{name} of shape {grid.shape}", "it is a non-empty list of numbers", "pass a 1-d array")
     if (np.diff(grid) <= 0).any():
         raise DomainError(name, "its values must increase", f"pass sorted(set({name}))")
-    return tuple(grid.tolist())
+    return grid
 
 
 @cache
@@ -155,7 +154,8 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(int, lambda value, _: whole("value", value, least=0))
     converter.register_structure_hook(float, lambda value, _: float(finite("value", value)))
     kinds = (PowerLaw, Spectrum, Matrix, Network, Aligned, SmallGaussian, GradientFlow, GradientDescent, GaussianNoise)
-    converter.register_structure_hook(Sequenced, lambda value, _: converter.structure(value, tuple[float, ...]))
+    converter.register_structure_hook(bool, _truth)
+    converter.register_structure_hook(Sequenced, lambda value, _: value)  # checked by the class that it belongs to
     for cls in (*kinds, Sampling):
         # defaults are left out, so that a field added later changes no protocol already written or hashed
         converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True))
@@ -189,7 +189,13 @@ def read(text: str) -> Protocol:
         raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
 
 
-def _reason(error: BaseException, kind: type | None) -> str:
+def _truth(value: Any, _: type) -> bool:
+    if not isinstance(value, bool):
+        raise DomainError(f"value = {value!r}", "it is neither true nor false", "write true or false")
+    return value
+
+
+def _reason(error: BaseException, kind: Any) -> str:
     """One line for one fault; our own refusals keep their words."""
     if isinstance(error, Refusal):
         return str(error).removesuffix(".")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Sequenced
-from theory.domain import finite, nonnegative, positive, whole
+from theory.domain import finite, nonnegative, positive, settle, whole
 from theory.errors import DomainError, ShapeError
 
 
@@ -26,10 +26,8 @@ class PowerLaw:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        whole("modes", self.modes)
-        whole("frame_seed", self.frame_seed, least=0)
-        nonnegative("alpha", self.alpha)
-        positive("scale", self.scale)
+        settle(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        settle(self, alpha=nonnegative("alpha", self.alpha), scale=positive("scale", self.scale))
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ class Spectrum:
         values = nonnegative("values", self.values, "a singular value is not negative; a sign belongs to the frames")
         if values.ndim != 1 or values.size == 0:
             raise ShapeError(f"values of shape {values.shape}", "a spectrum is a non-empty list", "pass a 1-d array")
-        whole("frame_seed", self.frame_seed, least=0)
-        object.__setattr__(self, "values", tuple(values.tolist()))
+        settle(self, values=values, frame_seed=whole("frame_seed", self.frame_seed, least=0))
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Matrix:
             raise
         if entries.ndim != 2 or entries.size == 0:
             raise ShapeError(f"entries of shape {entries.shape}", "a teacher is a matrix", "pass a 2-d array")
-        object.__setattr__(self, "entries", tuple(map(tuple, entries.tolist())))
+        settle(self, entries=entries)
 
     @property
     def shape(self) -> tuple[int, int]:

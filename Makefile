@@ -1,0 +1,49 @@
+# The two commands of the README are `make figures` and `make test`; `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS := test,dev
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help figures test gallery lint check constraints clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+figures: $(STAMP) ## build every figure into build/figures (what has not changed is left alone)
+	$(BIN)/overtraining figures
+
+test: $(STAMP) ## run all tests, doctests included
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(STAMP) ## run the linters and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+gallery: $(STAMP) ## renew the committed pictures and numbers that README and tests show and compare
+	$(BIN)/overtraining figures --formats png --out build/gallery
+	mkdir -p gallery && cp build/gallery/*.png gallery/ && cp -r build/gallery/numbers build/gallery/captions gallery/
+
+constraints: $(STAMP) ## renew the pinned versions in constraints.txt, for Python 3.11 and newer
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --quiet pyproject.toml -o constraints.txt
+
+clean: ## remove the environment and everything built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made once, and again only when what it is made from has changed. uv is some four times faster than
+# pip; where it cannot be installed, pip does the same work.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; try: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv; then \
+	    $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'; \
+	else \
+	    echo "uv is not to be had here; installing with pip, which takes longer"; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'; \
+	fi
+	@touch $@

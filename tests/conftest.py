@@ -1,0 +1,32 @@
+"""Shared by all tests: strict JAX, and the figures built once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def strict_jax() -> Iterator[None]:
+    """Ranks and dtypes must agree without promotion; importing `simulations` turns on float64 by itself."""
+    import jax
+
+    import simulations
+
+    assert simulations.__name__
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every figure of the catalogue, built once per session; tests that use it share the xdist group 'figures'."""
+    from figures.build import build
+
+    out = tmp_path_factory.mktemp("figures")
+    build(out=out)
+    return out

@@ -1,0 +1,131 @@
+"""Figures: complete, reproducible to the byte, rebuilt only when they must be, and equal to the committed ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from figures import provenance
+from figures.build import build, choose
+from figures.catalogue import CATALOGUE
+from figures.drawn import FiguresDiffer, compare
+from theory import DomainError, validate
+
+GALLERY = Path(__file__).parents[2] / "gallery"
+CHEAP = "olmo1b-fine-tuning"
+
+
+def test_everything_is_there(built: Path) -> None:
+    manifest = json.loads((built / "manifest.json").read_text())["figures"]
+    assert manifest.keys() == {entry.name for entry in CATALOGUE}
+    for entry in CATALOGUE:
+        row = manifest[entry.name]
+        assert row["recipes"]
+        assert row["versions"]["numpy"] == np.__version__
+        for file, digest in row["files"].items():
+            assert provenance.file_hash(built / file) == digest
+        assert {f"{entry.name}.{suffix}" for suffix in ("pdf", "svg", "png")} <= row["files"].keys()
+        assert len((built / "captions" / f"{entry.name}.txt").read_text()) > 200
+
+
+def test_simulated_recipes_record_their_seed(built: Path) -> None:
+    for row in json.loads((built / "manifest.json").read_text())["figures"].values():
+        for recipe in row["recipes"].values():
+            assert ("key" in recipe) == recipe["source"].startswith("simulations")
+
+
+def test_data_are_plain_files(built: Path) -> None:
+    for entry in CATALOGUE:
+        with xr.open_datatree(built / "data" / f"{entry.name}.nc", engine="h5netcdf") as tree:
+            for node in tree.children.values():
+                validate(node.to_dataset())
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
+def test_the_committed_numbers(built: Path, entry) -> None:
+    """The gallery that the README shows is what the code draws now, to 1e-9, on any machine."""
+    committed, rebuilt = (
+        json.loads((place / "numbers" / f"{entry.name}.json").read_text()) for place in (GALLERY, built)
+    )
+    compare(committed, rebuilt)
+    assert (GALLERY / f"{entry.name}.png").exists()
+    assert (GALLERY / "captions" / f"{entry.name}.txt").read_text() == (
+        built / "captions" / f"{entry.name}.txt"
+    ).read_text()
+
+
+def test_compare_notices() -> None:
+    compare({"a": [1.0, 0.0]}, {"a": [1.0 + 1e-10, 1e-10]})
+    for other in ({"a": [1.0 + 1e-8, 0.0]}, {"a": [1.0]}, {"b": [1.0, 0.0]}, {"a": [1.0, np.nan]}):
+        with pytest.raises(FiguresDiffer):
+            compare({"a": [1.0, 0.0]}, other)
+
+
+def test_bytes_repeat(built: Path, tmp_path: Path) -> None:
+    """Two builds from nothing, of a figure with a simulation and of one from the table."""
+    for name in ("incremental-learning", CHEAP):
+        for path in build([name], tmp_path):
+            assert path.read_bytes() == (built / path.name).read_bytes(), path.name
+
+
+def watched(*arguments, **options) -> list[str]:
+    lines: list[str] = []
+    build(*arguments, report=lines.append, **options)
+    return lines
+
+
+def test_rebuilds_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"names": [CHEAP], "out": tmp_path, "formats": ["svg"]}
+    assert watched(**one) == [f"{CHEAP}: built"]
+    assert watched(**one) == [f"{CHEAP}: unchanged"]
+    data = (tmp_path / "data" / f"{CHEAP}.nc").stat().st_mtime_ns
+
+    assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]  # the style changed: drawn again …
+    assert (tmp_path / "data" / f"{CHEAP}.nc").stat().st_mtime_ns == data  # … from the same data
+
+    (tmp_path / f"{CHEAP}.svg").write_text("spoiled")
+    assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
+    (tmp_path / "manifest.json").write_text("{damaged")
+    assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
+    monkeypatch.setattr(provenance, "version", lambda name: "another")
+    assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
+
+
+def test_fingerprints_follow_the_sources() -> None:
+    """A figure depends on the style and on what its data are made of, and not on its neighbours."""
+    drawn = {p.name for p in provenance.sources("figures.catalogue.progressive_sensitivity")}
+    assert {"progressive_sensitivity.py", "draw.py", "style.py", "overtraining.mplstyle"} <= drawn
+    assert not {"olmo1b_fine_tuning.py", "noise.py", "measured.py"} & drawn
+    assert {"noise.py", "balanced_mode.py"} <= {p.name for p in provenance.sources("theory.exact")}
+    assert "pretraining.py" in {p.name for p in provenance.sources("simulations.measured")}
+    assert "noise.py" not in {p.name for p in provenance.sources("simulations.measured")}
+    assert "published.csv" in {p.name for p in provenance.sources("figures.llm.olmo1b")}
+
+
+def test_a_changed_style_is_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = provenance.fingerprint({}, "figures.style", ())
+    style = next(p for p in provenance.sources("figures.style") if p.suffix == ".mplstyle")
+    changed = tmp_path / style.name
+    changed.write_text(style.read_text() + "\naxes.grid: True\n")
+    others = [p for p in provenance.sources("figures.style") if p != style]
+    monkeypatch.setattr(provenance, "sources", lambda module: (*others, changed))
+    assert provenance.fingerprint({}, "figures.style", ()) != before
+
+
+def test_refusals(tmp_path: Path) -> None:
+    with pytest.raises(DomainError, match="progressive-sensitivity"):
+        choose(["progressive"])
+    with pytest.raises(DomainError, match="use pdf, svg, png"):
+        build([CHEAP], tmp_path, ["gif"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_output_is_left_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from figures.catalogue import olmo1b_fine_tuning
+
+    monkeypatch.setattr(olmo1b_fine_tuning, "draw", lambda data: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build([CHEAP], tmp_path)
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [f"{CHEAP}.nc"]  # the data are kept, whole

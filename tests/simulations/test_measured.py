@@ -1,0 +1,113 @@
+"""Theory against simulation: B1 and A3 must survive, and an error of 5% must not."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from figures.catalogue.progressive_sensitivity import protocol
+from simulations import compare, respond
+from simulations.agreement import Agreement
+from theory import (
+    Aligned,
+    DomainError,
+    GaussianNoise,
+    Network,
+    PowerLaw,
+    Protocol,
+    Sampling,
+    ShapeError,
+    SmallGaussian,
+    respond as exactly,
+)  # fmt: skip
+
+RECORDED_KEYS = (0, 1, 2)
+SMALL = Protocol(
+    PowerLaw(3), (0.0, 3.0, 6.0, 12.0), (0.05, 0.2, 0.8), Network(5, 3, 4), Aligned(0.01), sampling=Sampling(4096)
+)
+
+
+@pytest.mark.parametrize("key", RECORDED_KEYS)
+def test_progressive_sensitivity_agrees(key: int) -> None:
+    """The figure's own protocol: every |z| < 4, z-scores not rejected at 1%, and the theory × 1.05 refuted."""
+    exact, measured = exactly(protocol()), respond(protocol(), key)
+    agreement = compare(exact, measured)
+    assert agreement.z.size == 125
+    assert agreement.agrees, (abs(agreement.z).max(), agreement.ks_p)
+    assert agreement.detectable < 0.02
+    wrong = exact.assign(sensitivity=exact.sensitivity * 1.05)
+    refuted = compare(wrong, measured)
+    assert not refuted.agrees
+    assert abs(refuted.z).max() > 10
+
+
+@pytest.mark.parametrize("scales", [(1.0, 0.25), (0.0, 1.0), (2.0, 0.0)])
+def test_unequal_scales(scales: tuple[float, float]) -> None:
+    """A rectangular network, so that swapped layers or dimensions cannot hide."""
+    unequal = replace(SMALL, perturbation=GaussianNoise(scales))
+    assert compare(exactly(unequal), respond(unequal, 0)).agrees
+    swapped = replace(SMALL, perturbation=GaussianNoise(scales[::-1]))
+    assert not compare(exactly(swapped), respond(unequal, 0)).agrees
+
+
+def test_several_random_starts_are_pooled() -> None:
+    random = replace(SMALL, start=SmallGaussian(0.1), sampling=Sampling(64, 8))
+    data = respond(random, 0)
+    assert data.sizes == {"seed": 8, "pretraining": 4, "strength": 3}
+    assert len(np.unique(data.before.values[:, 1])) == 8
+
+
+def test_antithetic_draws_have_the_same_mean_and_a_smaller_error() -> None:
+    plain = respond(SMALL, 0)
+    paired = respond(replace(SMALL, sampling=Sampling(4096, antithetic=True)), 0)
+    assert compare(exactly(SMALL), paired).agrees
+    steep = {"pretraining": 1, "strength": 0}  # in mid-descent, where the gradient is large
+    assert float(paired.sensitivity_stderr[0].isel(steep)) < float(plain.sensitivity_stderr[0].isel(steep)) / 2
+
+
+def test_same_key_same_bits() -> None:
+    assert respond(SMALL, 7).identical(respond(SMALL, 7))
+    assert not respond(SMALL, 7).equals(respond(SMALL, 8))
+    assert respond(SMALL, 7).equals(respond(SMALL, jax.random.key(7)))
+
+
+def test_cells_are_independent() -> None:
+    """Errors at different lengths and strengths are uncorrelated, which the z-test relies on."""
+    z = np.array([compare(exactly(SMALL), respond(replace(SMALL, sampling=Sampling(256)), k)).z for k in range(60)])
+    correlation = np.corrcoef(z.T)[np.triu_indices(z.shape[1], 1)]
+    assert np.abs(correlation).max() < 4.5 / np.sqrt(60)
+
+
+def test_standard_errors_are_right() -> None:
+    """Over 200 repetitions the z-scores of one cell have unit variance (within 4 standard errors of a variance)."""
+    one = replace(SMALL, lengths=(6.0,), strengths=(0.2,), sampling=Sampling(128))
+    z = np.array([compare(exactly(one), respond(one, k)).z[0] for k in range(200)])
+    assert abs(z.var() - 1) < 4 * np.sqrt(2 / 200)
+
+
+def test_agreement_notices() -> None:
+    """The judge itself: a shifted, a widened and a point-wise wrong sample are all noticed."""
+    draw = np.random.default_rng(0)
+    good = draw.normal(size=200)
+
+    def judged(z: np.ndarray) -> Agreement:
+        from scipy import stats
+
+        return Agreement(z, float(stats.kstest(z, "norm").pvalue), 0.01)
+
+    assert judged(good).agrees
+    assert not judged(good + 0.4).agrees
+    assert not judged(1.5 * good).agrees
+    assert not judged(0.5 * good).agrees
+    assert not judged(np.append(good, 4.5)).agrees
+
+
+def test_refusals() -> None:
+    measured = respond(SMALL, 0)
+    with pytest.raises(ShapeError, match="different grids"):
+        compare(exactly(replace(SMALL, lengths=(0.0, 1.0))), measured)
+    with pytest.raises(DomainError, match="standard error of 0"):
+        compare(exactly(replace(SMALL, strengths=(0.0,))), respond(replace(SMALL, strengths=(0.0,)), 0))
+    with pytest.raises(DomainError, match="seed"):
+        respond(SMALL, -1)

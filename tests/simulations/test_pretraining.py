@@ -1,0 +1,138 @@
+"""The simulated training itself: starts, flow and descent, by conserved quantities and convergence orders."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simulations import follow, initialize, loss, pretrain
+from theory import (
+    Aligned,
+    DomainError,
+    GradientDescent,
+    GradientFlow,
+    Matrix,
+    Network,
+    NotSolved,
+    PowerLaw,
+    Protocol,
+    Sampling,
+    SmallGaussian,
+    Spectrum,
+    singular_value,
+)  # fmt: skip
+
+RECTANGLE = Protocol(
+    Spectrum((1.0, 0.5)), lengths=np.linspace(0, 12, 7), strengths=(0.0,), network=Network(4, 3, 5), start=Aligned(0.01)
+)
+
+
+def largest_distance(protocol: Protocol) -> float:
+    measured = follow(protocol, key=3).singular_value.values[0, :, :2]
+    exact = singular_value(np.array(protocol.lengths)[:, None], np.array([1.0, 0.5]), 0.01)
+    return float(np.abs(measured - exact).max())
+
+
+def test_float64_everywhere() -> None:
+    weights, teacher = initialize(RECTANGLE, jax.random.key(0))
+    assert {a.dtype for a in (*weights, teacher, *pretrain(weights, teacher, (0.0, 1.0), GradientFlow()))} == {
+        np.dtype("float64")
+    }
+
+
+@pytest.mark.parametrize("h", [1, 2, 3, 6])
+def test_aligned_start(h: int) -> None:
+    """Balanced; singular values epsilon in as many modes as the width carries; aligned with the teacher."""
+    protocol = replace(RECTANGLE, network=Network(4, h, 5))
+    (w1, w2), teacher = initialize(protocol, jax.random.key(0))
+    np.testing.assert_allclose(w2.T @ w2, w1 @ w1.T, atol=1e-15)
+    carried = np.linalg.svd(w2 @ w1, compute_uv=False)
+    np.testing.assert_allclose(carried, ([0.01] * min(h, 2) + [0] * 4)[: carried.size], atol=1e-15)
+    left, _, right = np.linalg.svd(teacher, full_matrices=False)
+    turned = left.T @ (w2 @ w1) @ right.T
+    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-15)
+
+
+def test_random_start_has_its_variance_and_depends_on_the_key() -> None:
+    protocol = Protocol(PowerLaw(60), (0.0,), (0.0,), start=SmallGaussian(0.3))
+    first, second = (initialize(protocol, jax.random.key(k))[0] for k in (0, 1))
+    for w in first:
+        n = w.size
+        assert abs(float(jnp.mean(w**2)) / 0.09 - 1) < 4 * np.sqrt(2 / n)
+    assert not np.allclose(first.w1, second.w1)
+    assert not np.allclose(first.w1, first.w2)
+
+
+def test_flow_follows_the_closed_form_to_its_tolerance() -> None:
+    """The error falls with the tolerance, about in proportion, and is small against it."""
+    tolerances = np.array([1e-4, 1e-6, 1e-8, 1e-10])
+    found = [largest_distance(replace(RECTANGLE, pretraining=GradientFlow(rtol))) for rtol in tolerances]
+    slope = np.polyfit(np.log(tolerances), np.log(found), 1)[0]
+    assert 0.8 < slope < 1.2
+    assert found[-1] < 1e-9
+
+
+def test_flow_from_a_tiny_start() -> None:
+    """The absolute tolerance is relative to the start: from ε = 1e-200 growth over 200 orders of magnitude."""
+    protocol = replace(RECTANGLE, start=Aligned(1e-200), lengths=(0.0, 200.0, 260.0), teacher=Spectrum((1.0, 0.9)))
+    measured = follow(protocol, key=0).singular_value.values[0, :, :2]
+    exact = singular_value(np.array([[0.0], [200.0], [260.0]]), np.array([1.0, 0.9]), 1e-200)
+    np.testing.assert_allclose(measured[1, 0], exact[1, 0], rtol=1e-4)  # 5e-27, still on its way
+    np.testing.assert_allclose(measured[2], exact[2], rtol=1e-4)
+
+
+def test_descent_is_first_order() -> None:
+    """Halving the learning rate halves the distance to the flow: fitted slope 1 within 0.05."""
+    rates = np.array([0.04, 0.02, 0.01, 0.005])
+    found = [largest_distance(replace(RECTANGLE, pretraining=GradientDescent(float(rate)))) for rate in rates]
+    slope = np.polyfit(np.log(rates), np.log(found), 1)[0]
+    assert slope == pytest.approx(1, abs=0.05)
+
+
+def test_descent_updates_both_layers_from_the_same_point() -> None:
+    """One step by hand; a published implementation uses the already updated W1 for W2."""
+    weights, teacher = initialize(replace(RECTANGLE, start=SmallGaussian(0.5)), jax.random.key(1))
+    w1, w2 = map(np.asarray, weights)
+    error = w2 @ w1 - np.asarray(teacher)
+    stepped = pretrain(weights, teacher, (0.0, 0.1), GradientDescent(0.1))
+    np.testing.assert_allclose(stepped.w1[1], w1 - 0.1 * w2.T @ error, rtol=1e-13)
+    np.testing.assert_allclose(stepped.w2[1], w2 - 0.1 * error @ w1.T, rtol=1e-13)
+
+
+@pytest.mark.parametrize("start", [SmallGaussian(0.4), Aligned(0.1)])
+def test_flow_conserves_balancedness(start: SmallGaussian | Aligned) -> None:
+    """Claim A1, from a balanced and from an unbalanced start."""
+    seen = follow(replace(RECTANGLE, start=start), key=0)
+    np.testing.assert_allclose(seen.imbalance.values[0], seen.imbalance.values[0, 0], atol=1e-7)
+    assert (seen.imbalance.values[0, 0] > 0.1) == isinstance(start, SmallGaussian)
+
+
+def test_loss_is_its_definition() -> None:
+    weights, teacher = initialize(RECTANGLE, jax.random.key(0))
+    error = np.asarray(weights.w2) @ np.asarray(weights.w1) - np.asarray(teacher)
+    assert float(loss(weights, teacher)) == pytest.approx(0.5 * sum(x * x for x in error.ravel()), rel=1e-14)
+
+
+def test_users_own_matrix() -> None:
+    matrix = np.array([[2.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
+    seen = follow(Protocol(Matrix(matrix), (0.0, 60.0), (0.0,), start=Aligned(1e-3)), key=0)
+    np.testing.assert_allclose(seen.singular_value.values[0, -1], np.linalg.svd(matrix)[1], rtol=1e-6)
+
+
+def test_refusals() -> None:
+    with pytest.raises(DomainError, match="not a multiple of the step"):
+        follow(replace(RECTANGLE, pretraining=GradientDescent(0.7)), key=0)
+    with pytest.raises(NotSolved, match="diverges"):
+        follow(replace(RECTANGLE, pretraining=GradientDescent(4.0), lengths=(0.0, 400.0)), key=0)
+    with pytest.raises(NotSolved, match="gave up"):
+        follow(replace(RECTANGLE, lengths=(0.0, 1e7)), key=0)
+
+
+def test_seeds_differ_and_repeat() -> None:
+    protocol = replace(RECTANGLE, start=SmallGaussian(0.1), sampling=Sampling(2, 3))
+    first, again = follow(protocol, key=5), follow(protocol, key=5)
+    assert first.identical(again)
+    assert len(np.unique(first.loss.values[:, 1])) == 3
+    assert not first.equals(follow(protocol, key=6))

@@ -1,0 +1,82 @@
+"""The ledger and the code say the same: nothing named that does not exist, nothing existing that is not named."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CLAIMS = [f"{group}{n}" for group, most in zip("ABCDEF", (7, 8, 5, 7, 3, 4), strict=True) for n in range(1, most + 1)]
+COLUMNS = ("claim", "statement", "derivation", "engine", "experiment", "figure", "status")
+
+
+def ledger() -> dict[str, dict[str, str]]:
+    text = (ROOT / "paper_notes.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in text.splitlines()
+            if re.match(r"\| [A-F]\d \|", line)]  # fmt: skip
+    return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
+
+
+def named(column: str) -> set[tuple[str, str]]:
+    return {(claim, name) for claim, row in ledger().items() for name in re.findall(r"`([^`]+)`", row[column])}
+
+
+def test_all_claims_are_there() -> None:
+    assert list(ledger()) == CLAIMS
+    for claim, row in ledger().items():
+        assert row["statement"]
+        filled = [row[column] for column in ("derivation", "engine", "experiment", "figure")]
+        expected = {"open": not any(filled), "part": any(filled), "closed": bool(row["figure"])}
+        assert expected[row["status"]], f"{claim} is marked {row['status']}"
+
+
+def test_everything_named_exists() -> None:
+    for _, name in named("derivation"):
+        import_module(f"theory.derivations.{name}")
+    for _, name in named("engine"):
+        module, function = name.split(".")
+        assert callable(getattr(import_module(f"theory.{module}"), function))
+    for _, name in named("experiment"):
+        assert (ROOT / name).exists(), name
+
+
+def test_every_figure_is_named_and_cites_its_claims() -> None:
+    from figures.catalogue import CATALOGUE
+
+    assert named("figure") == {(claim, entry.name) for entry in CATALOGUE for claim in entry.claims}
+
+
+def cited_claims(function: Any) -> list[str]:
+    """The claims in brackets in the first line of a docstring."""
+    first = (function.__doc__ or "").split("\n")[0]
+    return re.findall(r"\b[A-F]\d\b", " ".join(re.findall(r"\(([^)]*)\)", first)))
+
+
+def test_every_formula_is_named() -> None:
+    """A public function of the engine whose first line cites a claim is in that claim's row."""
+    cited = set()
+    for path in (ROOT / "theory").glob("[!_]*.py"):
+        if path.stem == "exact":  # respond and follow put the formulas together
+            continue
+        module = import_module(f"theory.{path.stem}")
+        for name, thing in vars(module).items():
+            if callable(thing) and thing.__module__ == module.__name__ and not name.startswith("_"):
+                cited |= {(claim, f"{path.stem}.{name}") for claim in cited_claims(thing)}
+    assert cited
+    assert cited <= named("engine")
+
+
+def test_every_derivation_is_named() -> None:
+    files = {p.stem for p in (ROOT / "theory/derivations").glob("*.py") if re.match(r"[a-f]\d", p.stem)}
+    assert files == {name for _, name in named("derivation")}
+    for claim, name in named("derivation"):
+        assert import_module(f"theory.derivations.{name}").DERIVATION.claim == claim
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/llm/README.md"])
+def test_links_and_paths_of_documents_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / document).parent.joinpath(link).exists(), link

@@ -1,0 +1,137 @@
+"""Protocols: hashable, written and read without loss, refused by name."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from theory import (
+    Aligned,
+    DomainError,
+    GaussianNoise,
+    GradientDescent,
+    Matrix,
+    Network,
+    PowerLaw,
+    Protocol,
+    Sampling,
+    ShapeError,
+    SmallGaussian,
+    Spectrum,
+    read,
+    singular_values,
+    teacher,
+    teacher_matrix,
+    write,
+)  # fmt: skip
+
+PLAIN = Protocol(PowerLaw(3), lengths=(0.0, 1.0), strengths=(0.1,))
+PROTOCOLS = [
+    PLAIN,
+    replace(PLAIN, teacher=Spectrum([0.1, 1 / 3, 0.0]), start=Aligned(1e-300), network=Network(5, 2, 4)),
+    replace(PLAIN, teacher=teacher(np.array([[1.0, 2.0], [0.1, 1e-17]])), network=Network(2, 7, 2)),
+    replace(PLAIN, start=SmallGaussian(0.1), pretraining=GradientDescent(0.3), perturbation=GaussianNoise((1, 0))),
+    replace(PLAIN, lengths=np.geomspace(1e-3, 1e6, 7), strengths=range(5), sampling=Sampling(10, 3, True)),
+]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_survives_writing(protocol: Protocol) -> None:
+    again = read(write(protocol))
+    assert again == protocol
+    assert hash(again) == hash(protocol)
+    assert write(again) == write(protocol)
+
+
+def test_equal_numbers_are_equal_protocols() -> None:
+    given = [PowerLaw(3, 1.0), PowerLaw(modes=3, alpha=np.float64(1)), PowerLaw(3, scale=1.0)]
+    assert len({write(replace(PLAIN, teacher=t)) for t in given}) == len(set(given)) == 1
+    assert replace(PLAIN, lengths=[0, 1]) == replace(PLAIN, lengths=np.array([0.0, 1.0])) == PLAIN
+
+
+def test_differences_are_written() -> None:
+    assert len({write(p) for p in PROTOCOLS}) == len(PROTOCOLS)
+    assert write(replace(PLAIN, start=Aligned(np.nextafter(1e-3, 1)))) != write(PLAIN)
+
+
+def test_defaults_are_left_out() -> None:
+    """So that a field added to the language later does not change a protocol written before."""
+    assert write(PLAIN) == (
+        '{"lengths":[0.0,1.0],"network":{"d_in":3,"d_out":3,"h":3},"strengths":[0.1],'
+        '"teacher":{"kind":"PowerLaw","modes":3}}'
+    )
+
+
+GOOD = write(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        (GOOD.replace('"modes":3', '"modes":3.5'), r"value = 3.5.*\$\.teacher\.modes"),
+        (GOOD.replace('"modes":3', '"modes":"3"'), r"\$\.teacher\.modes"),
+        (GOOD.replace("PowerLaw", "Powerlaw"), r"Powerlaw.*\$\.teacher"),
+        (GOOD.replace("[0.1]", "[NaN]"), r"strengths\[0\] = nan.*finite"),
+        (GOOD.replace("[0.1]", "[-0.1]"), "negative"),
+        (GOOD.replace("[0.0,1.0]", "[1.0,0.0]"), "must increase"),
+        (GOOD.replace('"d_in":3', '"d_in":2'), "modes"),
+        (GOOD.replace('"lengths"', '"length"'), "length"),
+    ],
+)
+def test_reading_refuses(text: str, says: str) -> None:
+    with pytest.raises((DomainError, ShapeError), match=says):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("build", "kind"),
+    [
+        (lambda: Aligned(0.0), DomainError),
+        (lambda: SmallGaussian(-1.0), DomainError),
+        (lambda: Sampling(draws=1), DomainError),
+        (lambda: Network(0, 1, 1), DomainError),
+        (lambda: PowerLaw(0), DomainError),
+        (lambda: Spectrum([]), ShapeError),
+        (lambda: Spectrum([1.0, -1.0]), DomainError),
+        (lambda: Matrix([[1.0], [1.0, 2.0]]), ShapeError),
+        (lambda: Matrix([1.0]), ShapeError),
+        (lambda: GaussianNoise((1.0, 1.0, 1.0)), ShapeError),
+        (lambda: Protocol(PowerLaw(3), (0, 1), (1,), Network(2, 3, 3)), ShapeError),
+        (lambda: Protocol(Matrix(np.eye(2)), (0, 1), (1,), Network(3, 3, 3)), ShapeError),
+        (lambda: Protocol(PowerLaw(3), [], (1,)), ShapeError),
+        (lambda: Protocol(PowerLaw(3), (0, np.inf), (1,)), DomainError),
+        (lambda: Protocol(PowerLaw(3), (0, 0), (1,)), DomainError),
+    ],
+)
+def test_building_refuses(build, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        build()
+
+
+def test_teachers_from_arrays_and_files(tmp_path) -> None:
+    matrix = np.random.default_rng(0).normal(size=(3, 2))
+    np.save(tmp_path / "a.npy", matrix)
+    assert teacher(tmp_path / "a.npy") == teacher(matrix) == teacher(matrix.tolist())
+    np.testing.assert_allclose(singular_values(teacher(matrix)), np.linalg.svd(matrix)[1], rtol=1e-14)
+    assert (teacher_matrix(teacher(matrix), 3, 2) == matrix).all()
+    assert Protocol(teacher(matrix), (0, 1), (1,)).network == Network(d_in=2, h=2, d_out=3)
+
+
+def test_hostile_files(tmp_path) -> None:
+    np.save(tmp_path / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (tmp_path / "text.npy").write_text("import os")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name in ("pickled.npy", "text.npy", "empty.npy", "none.npy"):
+        with pytest.raises(DomainError, match=name):
+            teacher(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 5), (5, 2), (1, 1)])
+def test_spectral_teachers_have_their_spectrum(shape: tuple[int, int]) -> None:
+    spectrum = Spectrum(np.linspace(2, 0, min(shape)) if min(shape) > 1 else [2.0], frame_seed=4)
+    matrix = teacher_matrix(spectrum, *shape)
+    np.testing.assert_allclose(np.linalg.svd(matrix, compute_uv=False), singular_values(spectrum), atol=1e-14)
+    assert (matrix == teacher_matrix(spectrum, *shape)).all()
+    assert not np.allclose(abs(matrix), abs(teacher_matrix(replace(spectrum, frame_seed=5), *shape))) or shape == (1, 1)

@@ -63,9 +63,12 @@ def _figures(
         for entry in CATALOGUE:
             typer.echo(f"{entry.name:28}{', '.join(entry.claims):12}{entry.title}")
         return
+    from tqdm import tqdm
+
     from figures.build import build
 
-    build(names or (), out, [f.strip() for f in formats.split(",") if f.strip()], preset, report=typer.echo)  # type: ignore[arg-type]
+    # tqdm.write: a line printed past a progress bar would tear it
+    build(names or (), out, [f.strip() for f in formats.split(",") if f.strip()], preset, report=tqdm.write)  # type: ignore[arg-type]
     typer.echo(f"in {out}")
 
 

@@ -62,7 +62,7 @@ def test_every_formula_is_named() -> None:
             continue
         module = import_module(f"theory.{path.stem}")
         for name, thing in vars(module).items():
-            if callable(thing) and thing.__module__ == module.__name__ and not name.startswith("_"):
+            if callable(thing) and getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_"):
                 cited |= {(claim, f"{path.stem}.{name}") for claim in cited_claims(thing)}
     assert cited
     assert cited <= named("engine")

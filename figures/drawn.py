@@ -21,12 +21,14 @@ def numbers(figure: Figure) -> dict[str, list[float]]:
         bars = [c for c in ax.collections if isinstance(c, LineCollection)]
         arrays += [(f"bars {j}", np.array(c.get_segments())) for j, c in enumerate(bars)]
         for name, values in arrays:
-            shown[f"panel {i}, {name}"] = [float(f"{x:.12g}") for x in np.ravel(np.asarray(values, float))]
+            points = np.asarray(values, float).reshape(-1, 2)
+            for axis, column in zip("xy", points.T, strict=True):
+                shown[f"panel {i}, {name}, {axis}"] = [float(f"{x:.12g}") for x in column]
     return shown
 
 
 def compare(committed: dict[str, Any], rebuilt: dict[str, Any], tolerance: float = 1e-9) -> None:
-    """FiguresDiffer unless both hold the same numbers, to `tolerance` of the largest one of each line."""
+    """FiguresDiffer unless both hold the same numbers, to `tolerance` of the largest coordinate of each line."""
     if committed.keys() != rebuilt.keys():
         changed = ", ".join(sorted(committed.keys() ^ rebuilt.keys()))
         raise FiguresDiffer(changed, "drawn in one and not in the other", "look at the picture, then `make gallery`")

@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
 from theory.protocol import Aligned, Protocol, SmallGaussian
-from theory.teachers import singular_values, teacher_matrix
+from theory.teachers import singular_frames, teacher_matrix
 
 
 class Weights(NamedTuple):
@@ -33,8 +32,8 @@ def initialize(protocol: Protocol, key: Key[Array, ""]) -> tuple[Weights, Float[
     teacher = teacher_matrix(protocol.teacher, n.d_out, n.d_in)
     match protocol.start:
         case Aligned(epsilon):
-            left, _, right = np.linalg.svd(teacher, full_matrices=False)
-            modes = min(singular_values(protocol.teacher).size, n.h)
+            left, sigma, right = singular_frames(protocol.teacher, n.d_out, n.d_in)
+            modes = min(sigma.size, n.h)
             # a random orthonormal frame: with the identity, a mistake in the hidden index could not show
             hidden = jax.random.orthogonal(key, n.h)[:, :modes]
             root = jnp.sqrt(epsilon)

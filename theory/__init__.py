@@ -40,6 +40,7 @@ from theory.teachers import (
     Matrix as Matrix,
     PowerLaw as PowerLaw,
     Spectrum as Spectrum,
+    singular_frames as singular_frames,
     singular_values as singular_values,
     teacher as teacher,
     teacher_matrix as teacher_matrix,

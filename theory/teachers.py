@@ -108,6 +108,24 @@ def singular_values(given: Teacher) -> Float[np.ndarray, " modes"]:
             return np.linalg.svd(np.array(entries), compute_uv=False)
 
 
+def singular_frames(
+    given: Teacher, d_out: int, d_in: int
+) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
+    """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`: Haar-random frames for a spectrum, the decomposition of a matrix.
+
+    Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
+    Raises ShapeError when the modes do not fit into `d_out × d_in`.
+    """
+    check_fits(given, d_out, d_in)
+    if isinstance(given, Matrix):
+        left, sigma, right = np.linalg.svd(np.array(given.entries), full_matrices=False)
+        signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(sigma.size)])
+        return left * signs, sigma, signs[:, None] * right
+    sigma, generator = singular_values(given), np.random.default_rng(given.frame_seed)
+    left, right = (_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
+    return left, sigma, right.T
+
+
 def teacher_matrix(given: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
     """`A = U diag(σ) Vᵀ`: a matrix as it is, a spectrum in Haar-random orthonormal frames.
 
@@ -117,13 +135,8 @@ def teacher_matrix(given: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "
     >>> np.linalg.svd(A, compute_uv=False).round(12).tolist()
     [1.0, 0.5, 0.0]
     """
-    check_fits(given, d_out, d_in)
-    if isinstance(given, Matrix):
-        return np.array(given.entries)
-    sigma = singular_values(given)
-    generator = np.random.default_rng(given.frame_seed)
-    left, right = (_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
-    return (left * sigma) @ right.T
+    left, sigma, right = singular_frames(given, d_out, d_in)
+    return np.array(given.entries) if isinstance(given, Matrix) else (left * sigma) @ right
 
 
 def check_fits(given: Teacher, d_out: int, d_in: int) -> None:

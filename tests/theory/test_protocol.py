@@ -128,6 +128,14 @@ def test_hostile_files(tmp_path) -> None:
             teacher(tmp_path / name)
 
 
+def test_frames_of_a_matrix_have_fixed_signs() -> None:
+    """Libraries disagree about the signs of singular vectors; a start must not depend on that."""
+    matrix = np.random.default_rng(1).normal(size=(4, 3))
+    left, sigma, right = singular_frames(teacher(matrix), 4, 3)
+    np.testing.assert_allclose((left * sigma) @ right, matrix, atol=1e-14)
+    assert (left[np.abs(left).argmax(axis=0), range(3)] > 0).all()
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (2, 5), (5, 2), (1, 1)])
 def test_spectral_teachers_have_their_spectrum(shape: tuple[int, int]) -> None:
     spectrum = Spectrum(np.linspace(2, 0, min(shape)) if min(shape) > 1 else [2.0], frame_seed=4)

@@ -13,7 +13,7 @@ from theory.errors import DomainError, NotSolved
 from theory.protocol import GradientDescent, GradientFlow, Pretraining
 
 Number = float | Array  # a Python number outside a compiled function is an array inside it
-MOST_STEPS = 1_000_000
+MOST_STEPS = 200_000
 
 
 def pretrain(
@@ -23,7 +23,7 @@ def pretrain(
 
     Gradient flow is integrated by Tsit5 with the protocol's relative tolerance; gradient descent reaches a length t
     after `t / learning_rate` steps, which must be a whole number.
-    Raises NotSolved where the integrator needs more than a million steps or descent diverges.
+    Raises NotSolved where the integrator needs more than 200,000 steps or descent diverges.
     """
     times = np.asarray(lengths, float)
     match pretraining:

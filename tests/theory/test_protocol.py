@@ -19,7 +19,7 @@ from theory import (
     SmallGaussian,
     Spectrum,
     read,
-    singular_values,
+    singular_frames, singular_values,
     teacher,
     teacher_matrix,
     write,

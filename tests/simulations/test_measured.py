@@ -20,7 +20,7 @@ from theory import (
     ShapeError,
     SmallGaussian,
     respond as exactly,
-)  # fmt: skip
+)
 
 RECORDED_KEYS = (0, 1, 2)
 SMALL = Protocol(

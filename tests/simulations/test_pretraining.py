@@ -22,7 +22,7 @@ from theory import (
     SmallGaussian,
     Spectrum,
     singular_value,
-)  # fmt: skip
+)
 
 RECTANGLE = Protocol(
     Spectrum((1.0, 0.5)), lengths=np.linspace(0, 12, 7), strengths=(0.0,), network=Network(4, 3, 5), start=Aligned(0.01)

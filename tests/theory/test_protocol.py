@@ -19,11 +19,12 @@ from theory import (
     SmallGaussian,
     Spectrum,
     read,
-    singular_frames, singular_values,
+    singular_frames,
+    singular_values,
     teacher,
     teacher_matrix,
     write,
-)  # fmt: skip
+)
 
 PLAIN = Protocol(PowerLaw(3), lengths=(0.0, 1.0), strengths=(0.1,))
 PROTOCOLS = [

@@ -18,7 +18,7 @@ from theory import (
     response,
     sensitivity,
     validate,
-)  # fmt: skip
+)
 from theory.errors import DomainError
 
 BOTH = ("pretraining", "strength")

@@ -14,7 +14,7 @@ from theory.derivations.core import (
     Step,
     Variant,
     Verdict,
-)  # fmt: skip
+)
 from theory.derivations.evidence import every, identity, worst_error
 from theory.derivations.shapes import SHAPES, expectation, integers, noise_ring
 from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, constant, expectation as contract

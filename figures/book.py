@@ -1,0 +1,318 @@
+"""The book of derivations: one static page per claim, and indexes, readable without a network and on paper.
+
+Every text is escaped, no script runs, and the same derivations and reports give the same bytes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from itertools import groupby, zip_longest
+from pathlib import Path
+
+from figures.book_index import index_of_assumptions, index_of_symbols
+from figures.book_plots import small_plot, swatch
+from figures.formulas import display, inline
+from theory.derivations.core import Assumption, Derivation, Evidence, Report, Step, Verdict
+from theory.errors import Refusal
+
+GROUPS = {
+    "A": "Pretraining: how features are learned",
+    "B": "Sensitivity: how it grows with pretraining length",
+    "C": "Catastrophic overtraining under noise",
+    "D": "Fine-tuning",
+    "E": "Remedies and disputes",
+}
+KNOWN_BY = {
+    Verdict.PROVED: "a symbolic identity, for all values of its symbols",
+    Verdict.CERTIFIED: "interval arithmetic over a stated domain",
+    Verdict.TESTED: "numbers only",
+    Verdict.ASSUMED: "a named theorem from the literature, cited and not derived here",
+    Verdict.FAILED: "the check did not pass",
+}
+
+
+def write_book(derivations: Iterable[Derivation], reports: Iterable[Report], directory: str | Path) -> list[Path]:
+    """Write the book into `directory`, which is made where it is missing, and return its files, the index first.
+
+    derivations: in the order of the book.  reports: what checking each of them found, in any order.
+    Raises Refusal where a derivation has no report, or two have one identifier.
+    """
+    derivations, known = list(derivations), {report.claim: report for report in reports}
+    for derivation in derivations:
+        if derivation.claim not in known:
+            raise Refusal(f"claim {derivation.claim!r}", "it has no report", "check it first")
+    if len({d.claim for d in derivations}) < len(derivations):
+        raise Refusal("the derivations", "two of them have one identifier", "rename one of them")
+    book = _Book(derivations, known)
+    pages = {
+        "index.html": book.contents(),
+        **{book.address[d.claim]: book.claim(d) for d in derivations},
+        "symbols.html": book.symbols(),
+        "assumptions.html": book.assumptions(),
+        "book.css": files("figures").joinpath("book.css").read_text(encoding="utf-8"),
+    }
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / name for name in pages]
+    for path, text in zip(paths, pages.values(), strict=True):
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return paths
+
+
+class _Book:
+    """The pages, which need each other's addresses."""
+
+    def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, Report]) -> None:
+        self.derivations, self.reports = derivations, reports
+        self.address: dict[str, str] = {}
+        for derivation in derivations:
+            name = "claim-" + (re.sub(r"[^A-Za-z0-9]+", "-", derivation.claim).strip("-") or "unnamed")
+            taken = sum(a.casefold().startswith(f"{name.casefold()}.") for a in self.address.values())
+            self.address[derivation.claim] = f"{name}.{taken + 1}.html" if taken else f"{name}.html"
+
+    def contents(self) -> str:
+        names = ("verdict", "steps", "wrong variants rejected", "engine error")
+        head = '<th colspan="2">claim</th>' + "".join(f"<th>{name}</th>" for name in names)
+        bodies = ""
+        for letter, group in groupby(self.derivations, key=lambda d: d.claim[:1]):
+            title = GROUPS.get(letter, "Other claims")
+            bodies += f'<tbody>\n<tr><th class="group" colspan="6" scope="rowgroup">{escape(title)}</th></tr>\n'
+            bodies += "".join(map(self._row, group)) + "</tbody>\n"
+        verdicts = [self.reports[d.claim].verdict for d in self.derivations]
+        legend = "".join(
+            f"<dt>{_badge(v)}</dt><dd>{escape(text)} ({verdicts.count(v)})</dd>\n" for v, text in KNOWN_BY.items()
+        )
+        return _page(
+            "Derivations",
+            f"""<h1>The book of derivations</h1>
+<p class="plain">Why can training a model longer make it harder to fine-tune? Here every claim of the theory of linear
+networks is derived by machine from the loss, and each step says how it is known.</p>
+<p>A claim is as well known as its weakest step, and as the claims that it uses. Each check had to reject wrong versions
+of the formula too, and the formula was compared with the function that computes it.</p>
+<dl class="legend">
+{legend}</dl>
+<div class="scroll"><table class="claims">
+<thead><tr>{head}</tr></thead>
+{bodies}</table></div>
+""",
+        )
+
+    def _row(self, derivation: Derivation) -> str:
+        report = self.reports[derivation.claim]
+        cells = (
+            escape(derivation.claim),
+            f'<a href="{self.address[derivation.claim]}">{escape(derivation.title)}</a>',
+            _badge(report.verdict),
+            str(len(report.steps)),
+            f"{len(report.rejected)} of {report.variants}",
+            _error(report),
+        )
+        return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
+
+    def claim(self, derivation: Derivation) -> str:
+        report = self.reports[derivation.claim]
+        parts = [
+            f"<h1><span>{escape(derivation.claim)}</span> {escape(derivation.title)}</h1>\n{_badge(report.verdict)}\n",
+            f'<p class="plain">{escape(derivation.plain)}</p>\n',
+            f'<div class="statement">{display(derivation.statement)}</div>\n',
+            _problems(report),
+            _where(derivation),
+            self._assumptions(derivation),
+            _steps(derivation, report),
+            _variants(derivation, report),
+            _engine(derivation, report),
+            self._links(derivation),
+        ]
+        return _page(f"{derivation.claim} {derivation.title}", "".join(parts), self._neighbours(derivation))
+
+    def _assumptions(self, derivation: Derivation) -> str:
+        if not derivation.assumptions:
+            return "<h2>Assumptions</h2>\n<p>None beyond the setting.</p>\n"
+        stem = self.address[derivation.claim].removesuffix(".html").replace(".", "-")
+        items = [_assumption(a, f"{stem}-{i}") for i, a in enumerate(derivation.assumptions, 1)]
+        return "<h2>Assumptions, and what breaks without them</h2>\n" + "".join(items)
+
+    def _links(self, derivation: Derivation) -> str:
+        users = [d.claim for d in self.derivations if derivation.claim in d.uses]
+        items = [("Uses", derivation.uses), ("Used by", users)]
+        lines = [f"<dt>{name}</dt><dd>{', '.join(map(self._link, found))}</dd>\n" for name, found in items if found]
+        if derivation.source:
+            lines.append(f"<dt>Source</dt><dd>{escape(derivation.source)}</dd>\n")
+        return f'<h2>Connections</h2>\n<dl class="facts">\n{"".join(lines)}</dl>\n' if lines else ""
+
+    def _link(self, claim: str) -> str:
+        if claim not in self.address:
+            return escape(claim)
+        title = next(d.title for d in self.derivations if d.claim == claim)
+        return f'<a href="{self.address[claim]}" title="{escape(title)}">{escape(claim)}</a>'
+
+    def _neighbours(self, derivation: Derivation) -> str:
+        i = self.derivations.index(derivation)
+        around = (("prev", "←", i - 1), ("next", "→", i + 1))
+        links = ""
+        for relation, arrow, place in around:
+            if 0 <= place < len(self.derivations):
+                claim = self.derivations[place].claim
+                words = f"{arrow} {escape(claim)}" if relation == "prev" else f"{escape(claim)} {arrow}"
+                links += f'<a rel="{relation}" href="{self.address[claim]}">{words}</a>\n'
+        return f"<span>{links}</span>\n"
+
+    def symbols(self) -> str:
+        rows = ""
+        for symbol in index_of_symbols(self.derivations):
+            meanings = "".join(f"<li>{self._link(c)}: {escape(text)}</li>" for c, text in symbol.meanings.items())
+            seen = f"<li>also in {', '.join(map(self._link, symbol.seen))}</li>" if symbol.seen else ""
+            rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{meanings}{seen}</ul></td></tr>\n'
+        return _page(
+            "Symbols",
+            f"""<h1>Index of symbols</h1>
+<p class="plain">Which claims use a symbol, and what each of them means by it.</p>
+<table class="index">\n{rows}</table>
+""",
+        )
+
+    def assumptions(self) -> str:
+        body = ""
+        for name, claims in index_of_assumptions(self.derivations).items():
+            items = ""
+            for claim, a in claims.items():
+                without = escape(a.counterexample.text) if a.counterexample else "no counterexample is known."
+                items += f"<li>{self._link(claim)}: {escape(a.text)} <em>Without it:</em> {without}</li>\n"
+            body += f'<h2 id="{_anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'
+        free = [d.claim for d in self.derivations if not d.assumptions]
+        if free:
+            body += f"<h2>No assumption beyond the setting</h2>\n<p>{', '.join(map(self._link, free))}</p>\n"
+        return _page(
+            "Assumptions",
+            f"""<h1>Index of assumptions</h1>
+<p class="plain">Which claims need an assumption, and what happens without it.</p>
+{body}""",
+        )
+
+
+def _page(title: str, body: str, neighbours: str = "") -> str:
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<title>{escape(title)}</title>
+<link rel="stylesheet" href="book.css"/>
+</head>
+<body>
+<nav>
+<a href="index.html">Contents</a>
+<a href="symbols.html">Symbols</a>
+<a href="assumptions.html">Assumptions</a>
+{neighbours}</nav>
+<main>
+{body}</main>
+</body>
+</html>
+"""
+
+
+def _badge(verdict: Verdict) -> str:
+    return f'<span class="verdict {verdict}">{verdict}</span>'
+
+
+def _error(report: Report) -> str:
+    return "–" if report.engine_error is None else f"{report.engine_error:.1e}"
+
+
+def _problems(report: Report) -> str:
+    items = "".join(f"<li>{escape(problem)}</li>\n" for problem in report.problems)
+    return f'<div class="problems"><h2>Problems</h2>\n<ul>\n{items}</ul></div>\n' if items else ""
+
+
+def _where(derivation: Derivation) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{inline(symbol)}</th><td>{escape(text)}</td></tr>\n'
+        for symbol, text in derivation.symbols.items()
+    )
+    return f'<table class="symbols">\n{rows}</table>\n' if rows else ""
+
+
+def _assumption(assumption: Assumption, name: str) -> str:
+    known = assumption.counterexample
+    name_in_index = f'<a href="assumptions.html#{_anchor(assumption.name)}">{escape(assumption.name)}</a>'
+    text = f"<h3>{name_in_index}</h3>\n<p>{escape(assumption.text)}</p>\n"
+    if known is None:
+        without, found = "no counterexample is known.", ""
+    else:
+        evidence = _attempt(known.check)
+        without, found = (
+            escape(known.text),
+            f'<p class="detail">{_badge(evidence.outcome)} {escape(evidence.detail)}</p>\n',
+        )
+    return (
+        f'<section class="assumption">\n<div>{text}<p><em>Without it:</em> {without}</p>\n{found}</div>\n'
+        f"{_figure(assumption, name)}</section>\n"
+    )
+
+
+def _figure(assumption: Assumption, name: str) -> str:
+    known = assumption.counterexample
+    if known is None or known.curves is None:
+        return ""
+    curves = known.curves()
+    keys = ""
+    for i, label in enumerate(curves.y):
+        colour, dash = swatch(i)
+        line = f'<line x1="0" y1="4" x2="28" y2="4" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+        keys += f'<span><svg width="28" height="8" aria-hidden="true">{line}</svg> {escape(label)}</span>\n'
+    spoken = escape(f"{curves.y_label} against {curves.x_label}: {', '.join(curves.y)}")
+    plot = small_plot(curves, name).replace("<svg ", f'<svg role="img" aria-label="{spoken}" ', 1)
+    return f"<figure>\n{plot}\n<figcaption>{keys}</figcaption>\n</figure>\n"
+
+
+def _attempt(check: Callable[[], Evidence]) -> Evidence:
+    try:
+        return check()
+    except Exception as fault:  # the report has told it already; the page is written all the same
+        return Evidence(False, Verdict.FAILED, f"raised {type(fault).__name__}: {fault}")
+
+
+def _steps(derivation: Derivation, report: Report) -> str:
+    last = Step(derivation.statement, "Hence the claim.", lambda: Evidence(False, Verdict.FAILED, ""))
+    items = ""
+    for step, found in zip_longest((*derivation.steps, last), report.steps):
+        if step is None:
+            break
+        evidence = found[1] if found else Evidence(False, Verdict.FAILED, "not run")
+        items += f"""<li><p>{escape(step.because)}</p>
+{display(step.statement)}
+<p class="detail">{_badge(evidence.outcome)} {escape(evidence.detail)}</p></li>
+"""
+    return f'<h2>Derivation</h2>\n<ol class="steps">\n{items}</ol>\n'
+
+
+def _variants(derivation: Derivation, report: Report) -> str:
+    items = "".join(f"<li>{escape(text)}</li>\n" for text in report.rejected)
+    survivors = "".join(f'<li class="survivor">{escape(text)} — survives</li>\n' for text in report.survivors)
+    special = escape(derivation.special_case.text)
+    return f"""<h2>Wrong versions that the check rejects</h2>
+<p>{len(report.rejected)} of {report.variants} rejected. At least two of them cannot be told from the truth in the case
+“{special}”, which is why no check may stop there.</p>
+<ul class="variants">
+{items}{survivors}</ul>
+"""
+
+
+def _engine(derivation: Derivation, report: Report) -> str:
+    link = derivation.link
+    if link is None:
+        return "<h2>In the engine</h2>\n<p>No public function computes this formula.</p>\n"
+    error = "beyond its tolerance" if report.engine_error is None else _error(report)
+    return f"""<h2>In the engine</h2>
+<dl class="facts">
+<dt>Function</dt><dd><code>{escape(link.function)}</code></dd>
+<dt>Compared on</dt><dd>{escape(link.domain)}</dd>
+<dt>Worst error</dt><dd>{error}, tolerance {link.tolerance:.0e}</dd>
+</dl>
+"""
+
+
+def _anchor(name: str) -> str:
+    return "assumption-" + (re.sub(r"\W+", "-", name.casefold()).strip("-") or "unnamed")

@@ -4,16 +4,26 @@ Every text is escaped, no script runs, and the same derivations and reports give
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import groupby, zip_longest
+from itertools import groupby
 from pathlib import Path
 
 from figures.book_index import index_of_assumptions, index_of_symbols
-from figures.book_plots import small_plot, swatch
+from figures.book_sections import (
+    anchor,
+    assumption_section,
+    badge,
+    engine,
+    engine_error,
+    problems,
+    steps,
+    symbol_table,
+    variants,
+)
 from figures.formulas import display, inline
-from theory.derivations.core import Assumption, Derivation, Evidence, Report, Step, Verdict
+from theory.derivations.core import Derivation, Report, Verdict
 from theory.errors import Refusal
 
 GROUPS = {
@@ -81,7 +91,7 @@ class _Book:
             bodies += "".join(map(self._row, group)) + "</tbody>\n"
         verdicts = [self.reports[d.claim].verdict for d in self.derivations]
         legend = "".join(
-            f"<dt>{_badge(v)}</dt><dd>{escape(text)} ({verdicts.count(v)})</dd>\n" for v, text in KNOWN_BY.items()
+            f"<dt>{badge(v)}</dt><dd>{escape(text)} ({verdicts.count(v)})</dd>\n" for v, text in KNOWN_BY.items()
         )
         return _page(
             "Derivations",
@@ -103,25 +113,25 @@ of the formula too, and the formula was compared with the function that computes
         cells = (
             escape(derivation.claim),
             f'<a href="{self.address[derivation.claim]}">{escape(derivation.title)}</a>',
-            _badge(report.verdict),
+            badge(report.verdict),
             str(len(report.steps)),
             f"{len(report.rejected)} of {report.variants}",
-            _error(report),
+            engine_error(report),
         )
         return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
 
     def claim(self, derivation: Derivation) -> str:
         report = self.reports[derivation.claim]
         parts = [
-            f"<h1><span>{escape(derivation.claim)}</span> {escape(derivation.title)}</h1>\n{_badge(report.verdict)}\n",
+            f"<h1><span>{escape(derivation.claim)}</span> {escape(derivation.title)}</h1>\n{badge(report.verdict)}\n",
             f'<p class="plain">{escape(derivation.plain)}</p>\n',
             f'<div class="statement">{display(derivation.statement)}</div>\n',
-            _problems(report),
-            _where(derivation),
+            problems(report),
+            symbol_table(derivation),
             self._assumptions(derivation),
-            _steps(derivation, report),
-            _variants(derivation, report),
-            _engine(derivation, report),
+            steps(derivation, report),
+            variants(derivation, report),
+            engine(derivation, report),
             self._links(derivation),
         ]
         return _page(f"{derivation.claim} {derivation.title}", "".join(parts), self._neighbours(derivation))
@@ -130,13 +140,13 @@ of the formula too, and the formula was compared with the function that computes
         if not derivation.assumptions:
             return "<h2>Assumptions</h2>\n<p>None beyond the setting.</p>\n"
         stem = self.address[derivation.claim].removesuffix(".html").replace(".", "-")
-        items = [_assumption(a, f"{stem}-{i}") for i, a in enumerate(derivation.assumptions, 1)]
+        items = [assumption_section(a, f"{stem}-{i}") for i, a in enumerate(derivation.assumptions, 1)]
         return "<h2>Assumptions, and what breaks without them</h2>\n" + "".join(items)
 
     def _links(self, derivation: Derivation) -> str:
         users = [d.claim for d in self.derivations if derivation.claim in d.uses]
         items = [("Uses", derivation.uses), ("Used by", users)]
-        lines = [f"<dt>{name}</dt><dd>{', '.join(map(self._link, found))}</dd>\n" for name, found in items if found]
+        lines = [f"<dt>{name}</dt><dd>{self._linked(found)}</dd>\n" for name, found in items if found]
         if derivation.source:
             lines.append(f"<dt>Source</dt><dd>{escape(derivation.source)}</dd>\n")
         return f'<h2>Connections</h2>\n<dl class="facts">\n{"".join(lines)}</dl>\n' if lines else ""
@@ -146,6 +156,9 @@ of the formula too, and the formula was compared with the function that computes
             return escape(claim)
         title = next(d.title for d in self.derivations if d.claim == claim)
         return f'<a href="{self.address[claim]}" title="{escape(title)}">{escape(claim)}</a>'
+
+    def _linked(self, claims: Iterable[str]) -> str:
+        return ", ".join(map(self._link, claims))
 
     def _neighbours(self, derivation: Derivation) -> str:
         i = self.derivations.index(derivation)
@@ -161,9 +174,9 @@ of the formula too, and the formula was compared with the function that computes
     def symbols(self) -> str:
         rows = ""
         for symbol in index_of_symbols(self.derivations):
-            meanings = "".join(f"<li>{self._link(c)}: {escape(text)}</li>" for c, text in symbol.meanings.items())
-            seen = f"<li>also in {', '.join(map(self._link, symbol.seen))}</li>" if symbol.seen else ""
-            rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{meanings}{seen}</ul></td></tr>\n'
+            items = "".join(f"<li>{self._linked(c)}: {escape(text)}</li>" for text, c in symbol.meanings.items())
+            seen = f"<li>also in {self._linked(symbol.seen)}</li>" if symbol.seen else ""
+            rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{items}{seen}</ul></td></tr>\n'
         return _page(
             "Symbols",
             f"""<h1>Index of symbols</h1>
@@ -179,10 +192,10 @@ of the formula too, and the formula was compared with the function that computes
             for claim, a in claims.items():
                 without = escape(a.counterexample.text) if a.counterexample else "no counterexample is known."
                 items += f"<li>{self._link(claim)}: {escape(a.text)} <em>Without it:</em> {without}</li>\n"
-            body += f'<h2 id="{_anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'
+            body += f'<h2 id="{anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'
         free = [d.claim for d in self.derivations if not d.assumptions]
         if free:
-            body += f"<h2>No assumption beyond the setting</h2>\n<p>{', '.join(map(self._link, free))}</p>\n"
+            body += f"<h2>No assumption beyond the setting</h2>\n<p>{self._linked(free)}</p>\n"
         return _page(
             "Assumptions",
             f"""<h1>Index of assumptions</h1>
@@ -211,108 +224,3 @@ def _page(title: str, body: str, neighbours: str = "") -> str:
 </body>
 </html>
 """
-
-
-def _badge(verdict: Verdict) -> str:
-    return f'<span class="verdict {verdict}">{verdict}</span>'
-
-
-def _error(report: Report) -> str:
-    return "–" if report.engine_error is None else f"{report.engine_error:.1e}"
-
-
-def _problems(report: Report) -> str:
-    items = "".join(f"<li>{escape(problem)}</li>\n" for problem in report.problems)
-    return f'<div class="problems"><h2>Problems</h2>\n<ul>\n{items}</ul></div>\n' if items else ""
-
-
-def _where(derivation: Derivation) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{inline(symbol)}</th><td>{escape(text)}</td></tr>\n'
-        for symbol, text in derivation.symbols.items()
-    )
-    return f'<table class="symbols">\n{rows}</table>\n' if rows else ""
-
-
-def _assumption(assumption: Assumption, name: str) -> str:
-    known = assumption.counterexample
-    name_in_index = f'<a href="assumptions.html#{_anchor(assumption.name)}">{escape(assumption.name)}</a>'
-    text = f"<h3>{name_in_index}</h3>\n<p>{escape(assumption.text)}</p>\n"
-    if known is None:
-        without, found = "no counterexample is known.", ""
-    else:
-        evidence = _attempt(known.check)
-        without, found = (
-            escape(known.text),
-            f'<p class="detail">{_badge(evidence.outcome)} {escape(evidence.detail)}</p>\n',
-        )
-    return (
-        f'<section class="assumption">\n<div>{text}<p><em>Without it:</em> {without}</p>\n{found}</div>\n'
-        f"{_figure(assumption, name)}</section>\n"
-    )
-
-
-def _figure(assumption: Assumption, name: str) -> str:
-    known = assumption.counterexample
-    if known is None or known.curves is None:
-        return ""
-    curves = known.curves()
-    keys = ""
-    for i, label in enumerate(curves.y):
-        colour, dash = swatch(i)
-        line = f'<line x1="0" y1="4" x2="28" y2="4" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
-        keys += f'<span><svg width="28" height="8" aria-hidden="true">{line}</svg> {escape(label)}</span>\n'
-    spoken = escape(f"{curves.y_label} against {curves.x_label}: {', '.join(curves.y)}")
-    plot = small_plot(curves, name).replace("<svg ", f'<svg role="img" aria-label="{spoken}" ', 1)
-    return f"<figure>\n{plot}\n<figcaption>{keys}</figcaption>\n</figure>\n"
-
-
-def _attempt(check: Callable[[], Evidence]) -> Evidence:
-    try:
-        return check()
-    except Exception as fault:  # the report has told it already; the page is written all the same
-        return Evidence(False, Verdict.FAILED, f"raised {type(fault).__name__}: {fault}")
-
-
-def _steps(derivation: Derivation, report: Report) -> str:
-    last = Step(derivation.statement, "Hence the claim.", lambda: Evidence(False, Verdict.FAILED, ""))
-    items = ""
-    for step, found in zip_longest((*derivation.steps, last), report.steps):
-        if step is None:
-            break
-        evidence = found[1] if found else Evidence(False, Verdict.FAILED, "not run")
-        items += f"""<li><p>{escape(step.because)}</p>
-{display(step.statement)}
-<p class="detail">{_badge(evidence.outcome)} {escape(evidence.detail)}</p></li>
-"""
-    return f'<h2>Derivation</h2>\n<ol class="steps">\n{items}</ol>\n'
-
-
-def _variants(derivation: Derivation, report: Report) -> str:
-    items = "".join(f"<li>{escape(text)}</li>\n" for text in report.rejected)
-    survivors = "".join(f'<li class="survivor">{escape(text)} — survives</li>\n' for text in report.survivors)
-    special = escape(derivation.special_case.text)
-    return f"""<h2>Wrong versions that the check rejects</h2>
-<p>{len(report.rejected)} of {report.variants} rejected. At least two of them cannot be told from the truth in the case
-“{special}”, which is why no check may stop there.</p>
-<ul class="variants">
-{items}{survivors}</ul>
-"""
-
-
-def _engine(derivation: Derivation, report: Report) -> str:
-    link = derivation.link
-    if link is None:
-        return "<h2>In the engine</h2>\n<p>No public function computes this formula.</p>\n"
-    error = "beyond its tolerance" if report.engine_error is None else _error(report)
-    return f"""<h2>In the engine</h2>
-<dl class="facts">
-<dt>Function</dt><dd><code>{escape(link.function)}</code></dd>
-<dt>Compared on</dt><dd>{escape(link.domain)}</dd>
-<dt>Worst error</dt><dd>{error}, tolerance {link.tolerance:.0e}</dd>
-</dl>
-"""
-
-
-def _anchor(name: str) -> str:
-    return "assumption-" + (re.sub(r"\W+", "-", name.casefold()).strip("-") or "unnamed")

@@ -10,10 +10,10 @@ from theory.derivations.core import Assumption, Derivation
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol: how it is written, what each claim that names it means by it, and claims whose formulas contain it."""
+    """A symbol: how it is written, what the claims that name it mean by it, and other claims whose formulas have it."""
 
     latex: str
-    meanings: Mapping[str, str]  # claim -> meaning
+    meanings: Mapping[str, tuple[str, ...]]  # meaning -> claims
     seen: tuple[str, ...]
 
 
@@ -26,22 +26,21 @@ def index_of_symbols(derivations: Iterable[Derivation]) -> list[Symbol]:
     """
     derivations = list(derivations)
     written: dict[str, str] = {}
-    meanings: dict[str, dict[str, str]] = {}
+    meanings: dict[str, dict[str, tuple[str, ...]]] = {}
     for derivation in derivations:
         for latex, meaning in derivation.symbols.items():
             for part in _parts(latex):
                 name = (symbols(part) or (part,))[0]
                 written.setdefault(name, part)
-                meanings.setdefault(name, {}).setdefault(derivation.claim, meaning)
-    formulas = {d.claim: {s for text in _formulas(d) for s in symbols(text)} for d in derivations}
-    return [
-        Symbol(
-            written[name],
-            meanings[name],
-            tuple(c for c, s in formulas.items() if name in s and c not in meanings[name]),
-        )
-        for name in sorted(written, key=lambda name: (not name[:1].isascii(), name.casefold(), name))
-    ]
+                found = meanings.setdefault(name, {})
+                found[meaning] = (*found.get(meaning, ()), derivation.claim)
+    used = {d.claim: {s for text in _formulas(d) for s in symbols(text)} for d in derivations}
+    index = []
+    for name in sorted(written, key=lambda name: (not name[:1].isascii(), name.casefold(), name)):
+        named = {claim for claims in meanings[name].values() for claim in claims}
+        seen = tuple(claim for claim, found in used.items() if name in found and claim not in named)
+        index.append(Symbol(written[name], meanings[name], seen))
+    return index
 
 
 def index_of_assumptions(derivations: Iterable[Derivation]) -> dict[str, dict[str, Assumption]]:

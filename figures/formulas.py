@@ -96,6 +96,11 @@ def _mend(element: Element) -> None:
         element.attrib |= {"class": "variable", "mathvariant": "normal"}
     for child in element:
         _mend(child)
+    for left, table, right in zip(element[:], element[1:], element[2:], strict=False):
+        if table.tag == "mtable" and (left.text, right.text) in (("(", ")"), ("[", "]")):
+            table.set("class", "round" if left.text == "(" else "square")  # drawn, as few fonts can stretch a bracket
+            element.remove(left)
+            element.remove(right)
     if len(element) > 1 and all(child.attrib == {"mathvariant": "normal"} for child in element):
         word = "".join(element.itertext())  # one name, and no product of its letters
         element.tag, element.text = "mi", word

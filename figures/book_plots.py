@@ -24,6 +24,7 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.6,
 }
+METADATA = ("Creator", "Date", "Format", "Type")
 DECADES = 1e3  # a positive axis that spans more is logarithmic
 
 
@@ -46,15 +47,17 @@ def small_plot(curves: Curves, name: str) -> str:
     return _for_a_page(buffer.getvalue(), name)
 
 
-METADATA = ("Creator", "Date", "Format", "Type")
-
-
 def swatch(i: int) -> tuple[str, str]:
     """Colour and SVG dash pattern of the i-th curve, for a legend in the page's own type."""
     return COLOURS[i % 7], ("", "6 3", "7 2 2 2", "2 2")[i % 4]
 
 
 def _scale(values: np.ndarray) -> str:
+    """Logarithmic only where all values are positive and span decades.
+
+    >>> _scale(np.array([1e-3, 1, np.nan])), _scale(np.array([0, 1e6])), _scale(np.array([1, 100]))
+    ('log', 'linear', 'linear')
+    """
     seen = np.asarray(values, float)[np.isfinite(values)]
     return "log" if seen.size and seen.min() > 0 and seen.max() / seen.min() >= DECADES else "linear"
 
@@ -62,6 +65,7 @@ def _scale(values: np.ndarray) -> str:
 def _for_a_page(svg: str, name: str) -> str:
     """The svg element alone, without namespaces, which a page does not need, its identifiers made unique."""
     svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", svg)

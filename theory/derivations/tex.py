@@ -29,8 +29,8 @@ ACCENTS = {"\u0307": r"\dot", "\u0308": r"\ddot", "\u0302": r"\hat", "\u0303": r
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\dots{}",
 }  # fmt: skip
-QUOTES = "–—‘’“”„…"
 TOKEN = re.compile(
     # a lone letter before a raised or lowered sign is the symbol that carries it
     r"(?P<carrier>(?<![^\W_])[A-Za-z](?=[²³¹\u2070-\u209c\u1d2c-\u1d6a]))"
@@ -146,7 +146,7 @@ def _read(token: re.Match[str]) -> tuple[str, str]:
         return kind, {"T": r"\top", "−": "-"}.get(plain, SIGNS.get(plain, plain))
     if token["carrier"] or piece in SIGNS:
         return "base", SIGNS.get(piece, piece)
-    if piece <= "ſ" or piece in QUOTES:  # Latin letters with their accents, which LaTeX knows
+    if piece <= "ſ" or piece in ESCAPES:  # Latin letters with their accents, which LaTeX knows
         return "text", ESCAPES.get(piece, piece)
     nearest = unicodedata.normalize("NFKD", piece)
     return "text", nearest if nearest.isascii() and nearest.isalnum() else f"[U+{ord(piece):04X}]"

@@ -140,8 +140,15 @@ of the formula too, and the formula was compared with the function that computes
         if not derivation.assumptions:
             return "<h2>Assumptions</h2>\n<p>None beyond the setting.</p>\n"
         stem = self.address[derivation.claim].removesuffix(".html").replace(".", "-")
-        items = [assumption_section(a, f"{stem}-{i}") for i, a in enumerate(derivation.assumptions, 1)]
+        items = [
+            assumption_section(a, f"{stem}-{i}", self._shown(a.name)) for i, a in enumerate(derivation.assumptions, 1)
+        ]
         return "<h2>Assumptions, and what breaks without them</h2>\n" + "".join(items)
+
+    def _shown(self, name: str) -> str:
+        """Links to the claims that have a counterexample to dropping this assumption."""
+        claims = index_of_assumptions(self.derivations)[name]
+        return self._linked(claim for claim, assumption in claims.items() if assumption.counterexample)
 
     def _links(self, derivation: Derivation) -> str:
         users = [d.claim for d in self.derivations if derivation.claim in d.uses]
@@ -190,8 +197,10 @@ of the formula too, and the formula was compared with the function that computes
         for name, claims in index_of_assumptions(self.derivations).items():
             items = ""
             for claim, a in claims.items():
-                without = escape(a.counterexample.text) if a.counterexample else "no counterexample is known."
-                items += f"<li>{self._link(claim)}: {escape(a.text)} <em>Without it:</em> {without}</li>\n"
+                without = f" <em>Without it:</em> {escape(a.counterexample.text)}" if a.counterexample else ""
+                items += f"<li>{self._link(claim)}: {escape(a.text)}{without}</li>\n"
+            if not any(a.counterexample for a in claims.values()):
+                items += "<li>No counterexample is known.</li>\n"
             body += f'<h2 id="{anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'
         free = [d.claim for d in self.derivations if not d.assumptions]
         if free:

@@ -34,12 +34,13 @@ def symbol_table(derivation: Derivation) -> str:
     return f'<table class="symbols">\n{rows}</table>\n' if rows else ""
 
 
-def assumption_section(assumption: Assumption, name: str) -> str:
+def assumption_section(assumption: Assumption, name: str, elsewhere: str) -> str:
+    """An assumption with its counterexample; `elsewhere` links to claims that have one where this claim has none."""
     known = assumption.counterexample
     name_in_index = f'<a href="assumptions.html#{anchor(assumption.name)}">{escape(assumption.name)}</a>'
     text = f"<h3>{name_in_index}</h3>\n<p>{escape(assumption.text)}</p>\n"
     if known is None:
-        without, found = "no counterexample is known.", ""
+        without, found = f"see {elsewhere}." if elsewhere else "no counterexample is known.", ""
     else:
         evidence = _attempt(known.check)
         without, found = escape(known.text), _found(evidence)

@@ -18,11 +18,12 @@ ATTRIBUTES = {
     "largeop", "accent", "accentunder", "width", "height", "depth", "lspace", "rspace", "voffset", "columnalign",
 }  # fmt: skip
 RELATIONS = frozenset("=≤≥<>≈∼∝≡≠→⇒⟹⇔⟺↦≪≫∈≔")
-SUMS = frozenset("+−±")
+SUMS, UNIONS = frozenset("+−±"), frozenset("∪∩")
 ARITY = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3, "mroot": 2}
-VARIABLE = re.compile("[A-Za-zα-ωϑϕϵ]")  # capital Greek is upright, as in LaTeX
+VARIABLE = re.compile("[A-Za-zΑ-Ωα-ωϑϕϵ]")
+CAPITALS = frozenset("ΓΔΘΛΞΠΣΥΦΨΩ")  # upright, as in LaTeX
 SPELLED = {"~": "∼", "ϵ": "ε"}  # as the prose spells them
-WIDE = 46  # leaves of a formula that no longer fits the printed page at full size
+WIDE = 40  # leaves of a piece that may not fit the page at full size
 
 
 def display(latex: str) -> str:
@@ -92,8 +93,8 @@ def _mend(element: Element) -> None:
             element.set("stretchy", "false")
     element.text = SPELLED.get(text, text) or None
     if element.tag == "mi" and VARIABLE.fullmatch(text) and "mathvariant" not in element.attrib:
-        # as text in italics: the mathematical alphabets, the default, are in few fonts and then from different ones
-        element.attrib |= {"class": "variable", "mathvariant": "normal"}
+        # as text: the mathematical alphabets, the default, are in few fonts, and then from different ones
+        element.attrib |= {"class": "capital" if text in CAPITALS else "variable", "mathvariant": "normal"}
     for child in element:
         _mend(child)
     for left, table, right in zip(element[:], element[1:], element[2:], strict=False):
@@ -123,7 +124,41 @@ def _parts(row: Element) -> list[list[Element]]:
             child.set("form", "infix")  # at the start of a piece it would be taken for a prefix, without its space
         parts[-1][-1].append(child)
         before = text
-    return [pieces for pieces in parts if len(pieces[0])]
+    return [[p for piece in pieces for p in _softened(piece)] for pieces in parts if len(pieces[0])]
+
+
+def _softened(piece: Element) -> list[Element]:
+    """A piece too wide for the page is cut inside of its brackets too: at commas and unions, at sums if need be."""
+    if _leaves(piece) <= WIDE:
+        return [piece]
+    sets = _cut(_without_fences(piece), UNIONS)
+    return [row for part in sets for row in (_cut(list(part), SUMS) if _leaves(part) > WIDE else [part])]
+
+
+def _cut(children: list[Element], before: frozenset[str]) -> list[Element]:
+    rows = [Element("mrow")]
+    for child in children:
+        sign = child.text if child.tag == "mo" else None
+        if sign in before and len(rows[-1]) > 1:
+            rows.append(Element("mrow"))
+            child.set("form", "infix")
+        rows[-1].append(child)
+        if sign == ",":
+            rows.append(Element("mrow"))
+    return [row for row in rows if len(row)]
+
+
+def _without_fences(row: Element) -> list[Element]:
+    """The elements of a row and of its bracketed groups in one sequence; brackets without partner do not grow."""
+    flat = []
+    for child in row:
+        if child.tag == "mrow" and len(child) and child[0].get("fence") == "true":
+            child[0].set("stretchy", "false")
+            child[-1].set("stretchy", "false")
+            flat += _without_fences(child)
+        else:
+            flat.append(child)
+    return flat
 
 
 def _leaves(element: Element) -> int:

@@ -176,6 +176,16 @@ def test_a_book_that_cannot_be_is_refused(derivations, words, reports, tmp_path)
     assert not (tmp_path / "none").exists()
 
 
+def test_an_assumption_without_counterexample_points_to_one(reports, tmp_path):
+    known, unknown = B1.assumptions[0], Assumption("dense spectrum", "A text.")
+    bare = replace(B1, claim="C1", assumptions=(replace(known, counterexample=None), unknown))
+    paths = write_book([B1, bare], [reports[0], replace(reports[0], claim="C1")], tmp_path)
+    page = paths[2].read_text(encoding="utf-8")
+    assert 'Without it:</em> see <a href="claim-B1.html"' in page
+    assert page.count("no counterexample is known") == 1
+    assert paths[4].read_text(encoding="utf-8").count("No counterexample is known") == 1
+
+
 def test_claims_whose_names_differ_in_letters_only_have_two_pages(reports, tmp_path):
     twins = [B1, replace(B1, claim="b1"), replace(B1, claim="b-1"), replace(B1, claim="b/1")]
     found = [replace(reports[0], claim=d.claim) for d in twins]
@@ -226,6 +236,15 @@ def test_a_formula_breaks_before_relations_and_never_inside_of_brackets():
     assert text.count("<span>") == 2
     assert text.count("<wbr/>") == 3
     assert ">+</mo><mi" in text.split("<wbr/>")[0]
+
+
+def test_a_formula_too_wide_for_a_page_breaks_inside_of_its_brackets():
+    many = r"\in\left\{" + r"\}\cup\{".join(rf"a_{i}+b_{i},\,c_{i}" for i in range(9)) + r"\right\}"
+    text = display(r"\lambda" + many)
+    assert text.count("<wbr/>") == 1 + 8 + 9  # the relation, the unions, the commas
+    longer = display("x=(" + "+".join(f"a_{{{i}}}" for i in range(40)) + ")")
+    assert longer.count("<wbr/>") == 1 + 39
+    assert ET.fromstring(longer) is not None
 
 
 def test_symbols_of_a_formula_carry_their_subscripts():

@@ -119,6 +119,10 @@ FAULTS = {
     "an engine off at 1e-11": ({"link": through(lambda v: (1 + 1e-11) * v)}, "is off by 1e-11"),
     "an engine that is not a number": ({"link": through(lambda v: v * np.nan)}, "is off by inf"),
     "an engine that is infinite": ({"link": through(lambda v: v + np.inf)}, "is off by inf"),
+    "a comparison that is not a number": (
+        {"link": replace(through(abs), compare=lambda *_: float("nan"))},
+        "is off by nan",
+    ),
     "an engine that raises": ({"link": through(raises)}, "engine link numpy.multiply raised ArithmeticError"),
     "an engine that is not there": (
         {"link": replace(through(abs), function="numpy.multiplied")},

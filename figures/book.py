@@ -1,0 +1,235 @@
+"""The book of derivations: one static page per claim, and indexes, readable without a network and on paper.
+
+Every text is escaped, no script runs, and the same derivations and reports give the same bytes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+
+from figures.book_index import index_of_assumptions, index_of_symbols
+from figures.book_sections import (
+    anchor,
+    assumption_section,
+    badge,
+    engine,
+    engine_error,
+    problems,
+    steps,
+    symbol_table,
+    variants,
+)
+from figures.formulas import display, inline
+from theory.derivations.core import Derivation, Report, Verdict
+from theory.errors import Refusal
+
+GROUPS = {
+    "A": "Pretraining: how features are learned",
+    "B": "Sensitivity: how it grows with pretraining length",
+    "C": "Catastrophic overtraining under noise",
+    "D": "Fine-tuning",
+    "E": "Remedies and disputes",
+}
+KNOWN_BY = {
+    Verdict.PROVED: "a symbolic identity, for all values of its symbols",
+    Verdict.CERTIFIED: "interval arithmetic over a stated domain",
+    Verdict.TESTED: "numbers only",
+    Verdict.ASSUMED: "a named theorem from the literature, cited and not derived here",
+    Verdict.FAILED: "the check did not pass",
+}
+
+
+def write_book(derivations: Iterable[Derivation], reports: Iterable[Report], directory: str | Path) -> list[Path]:
+    """Write the book into `directory`, which is made where it is missing, and return its files, the index first.
+
+    derivations: in the order of the book.  reports: what checking each of them found, in any order.
+    Raises Refusal where a derivation has no report, or two have one identifier.
+    """
+    derivations, known = list(derivations), {report.claim: report for report in reports}
+    for derivation in derivations:
+        if derivation.claim not in known:
+            raise Refusal(f"claim {derivation.claim!r}", "it has no report", "check it first")
+    if len({d.claim for d in derivations}) < len(derivations):
+        raise Refusal("the derivations", "two of them have one identifier", "rename one of them")
+    book = _Book(derivations, known)
+    pages = {
+        "index.html": book.contents(),
+        **{book.address[d.claim]: book.claim(d) for d in derivations},
+        "symbols.html": book.symbols(),
+        "assumptions.html": book.assumptions(),
+        "book.css": files("figures").joinpath("book.css").read_text(encoding="utf-8"),
+    }
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / name for name in pages]
+    for path, text in zip(paths, pages.values(), strict=True):
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return paths
+
+
+class _Book:
+    """The pages, which need each other's addresses."""
+
+    def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, Report]) -> None:
+        self.derivations, self.reports = derivations, reports
+        self.address: dict[str, str] = {}
+        for derivation in derivations:
+            name = "claim-" + (re.sub(r"[^A-Za-z0-9]+", "-", derivation.claim).strip("-") or "unnamed")
+            taken = sum(a.casefold().startswith(f"{name.casefold()}.") for a in self.address.values())
+            self.address[derivation.claim] = f"{name}.{taken + 1}.html" if taken else f"{name}.html"
+
+    def contents(self) -> str:
+        names = ("verdict", "steps", "wrong variants rejected", "engine error")
+        head = '<th colspan="2">claim</th>' + "".join(f"<th>{name}</th>" for name in names)
+        bodies = ""
+        for letter, group in groupby(self.derivations, key=lambda d: d.claim[:1]):
+            title = GROUPS.get(letter, "Other claims")
+            bodies += f'<tbody>\n<tr><th class="group" colspan="6" scope="rowgroup">{escape(title)}</th></tr>\n'
+            bodies += "".join(map(self._row, group)) + "</tbody>\n"
+        verdicts = [self.reports[d.claim].verdict for d in self.derivations]
+        legend = "".join(
+            f"<dt>{badge(v)}</dt><dd>{escape(text)} ({verdicts.count(v)})</dd>\n" for v, text in KNOWN_BY.items()
+        )
+        return _page(
+            "Derivations",
+            f"""<h1>The book of derivations</h1>
+<p class="plain">Why can training a model longer make it harder to fine-tune? Here every claim of the theory of linear
+networks is derived by machine from the loss, and each step says how it is known.</p>
+<p>A claim is as well known as its weakest step, and as the claims that it uses. Each check had to reject wrong versions
+of the formula too, and the formula was compared with the function that computes it.</p>
+<dl class="legend">
+{legend}</dl>
+<div class="scroll"><table class="claims">
+<thead><tr>{head}</tr></thead>
+{bodies}</table></div>
+""",
+        )
+
+    def _row(self, derivation: Derivation) -> str:
+        report = self.reports[derivation.claim]
+        cells = (
+            escape(derivation.claim),
+            f'<a href="{self.address[derivation.claim]}">{escape(derivation.title)}</a>',
+            badge(report.verdict),
+            str(len(report.steps)),
+            f"{len(report.rejected)} of {report.variants}",
+            engine_error(report),
+        )
+        return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
+
+    def claim(self, derivation: Derivation) -> str:
+        report = self.reports[derivation.claim]
+        parts = [
+            f"<h1><span>{escape(derivation.claim)}</span> {escape(derivation.title)}</h1>\n{badge(report.verdict)}\n",
+            f'<p class="plain">{escape(derivation.plain)}</p>\n',
+            f'<div class="statement">{display(derivation.statement)}</div>\n',
+            problems(report),
+            symbol_table(derivation),
+            self._assumptions(derivation),
+            steps(derivation, report),
+            variants(derivation, report),
+            engine(derivation, report),
+            self._links(derivation),
+        ]
+        return _page(f"{derivation.claim} {derivation.title}", "".join(parts), self._neighbours(derivation))
+
+    def _assumptions(self, derivation: Derivation) -> str:
+        if not derivation.assumptions:
+            return "<h2>Assumptions</h2>\n<p>None beyond the setting.</p>\n"
+        stem = self.address[derivation.claim].removesuffix(".html").replace(".", "-")
+        items = [
+            assumption_section(a, f"{stem}-{i}", self._shown(a.name)) for i, a in enumerate(derivation.assumptions, 1)
+        ]
+        return "<h2>Assumptions, and what breaks without them</h2>\n" + "".join(items)
+
+    def _shown(self, name: str) -> str:
+        """Links to the claims that have a counterexample to dropping this assumption."""
+        claims = index_of_assumptions(self.derivations)[name]
+        return self._linked(claim for claim, assumption in claims.items() if assumption.counterexample)
+
+    def _links(self, derivation: Derivation) -> str:
+        users = [d.claim for d in self.derivations if derivation.claim in d.uses]
+        items = [("Uses", derivation.uses), ("Used by", users)]
+        lines = [f"<dt>{name}</dt><dd>{self._linked(found)}</dd>\n" for name, found in items if found]
+        if derivation.source:
+            lines.append(f"<dt>Source</dt><dd>{escape(derivation.source)}</dd>\n")
+        return f'<h2>Connections</h2>\n<dl class="facts">\n{"".join(lines)}</dl>\n' if lines else ""
+
+    def _link(self, claim: str) -> str:
+        if claim not in self.address:
+            return escape(claim)
+        title = next(d.title for d in self.derivations if d.claim == claim)
+        return f'<a href="{self.address[claim]}" title="{escape(title)}">{escape(claim)}</a>'
+
+    def _linked(self, claims: Iterable[str]) -> str:
+        return ", ".join(map(self._link, claims))
+
+    def _neighbours(self, derivation: Derivation) -> str:
+        i = self.derivations.index(derivation)
+        around = (("prev", "←", i - 1), ("next", "→", i + 1))
+        links = ""
+        for relation, arrow, place in around:
+            if 0 <= place < len(self.derivations):
+                claim = self.derivations[place].claim
+                words = f"{arrow} {escape(claim)}" if relation == "prev" else f"{escape(claim)} {arrow}"
+                links += f'<a rel="{relation}" href="{self.address[claim]}">{words}</a>\n'
+        return f"<span>{links}</span>\n"
+
+    def symbols(self) -> str:
+        rows = ""
+        for symbol in index_of_symbols(self.derivations):
+            items = "".join(f"<li>{self._linked(c)}: {escape(text)}</li>" for text, c in symbol.meanings.items())
+            seen = f"<li>also in {self._linked(symbol.seen)}</li>" if symbol.seen else ""
+            rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{items}{seen}</ul></td></tr>\n'
+        return _page(
+            "Symbols",
+            f"""<h1>Index of symbols</h1>
+<p class="plain">Which claims use a symbol, and what each of them means by it.</p>
+<table class="index">\n{rows}</table>
+""",
+        )
+
+    def assumptions(self) -> str:
+        body = ""
+        for name, claims in index_of_assumptions(self.derivations).items():
+            items = ""
+            for claim, a in claims.items():
+                without = f" <em>Without it:</em> {escape(a.counterexample.text)}" if a.counterexample else ""
+                items += f"<li>{self._link(claim)}: {escape(a.text)}{without}</li>\n"
+            if not any(a.counterexample for a in claims.values()):
+                items += "<li>No counterexample is known.</li>\n"
+            body += f'<h2 id="{anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'
+        free = [d.claim for d in self.derivations if not d.assumptions]
+        if free:
+            body += f"<h2>No assumption beyond the setting</h2>\n<p>{self._linked(free)}</p>\n"
+        return _page(
+            "Assumptions",
+            f"""<h1>Index of assumptions</h1>
+<p class="plain">Which claims need an assumption, and what happens without it.</p>
+{body}""",
+        )
+
+
+def _page(title: str, body: str, neighbours: str = "") -> str:
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<title>{escape(title)}</title>
+<link rel="stylesheet" href="book.css"/>
+</head>
+<body>
+<nav>
+<a href="index.html">Contents</a>
+<a href="symbols.html">Symbols</a>
+<a href="assumptions.html">Assumptions</a>
+{neighbours}</nav>
+<main>
+{body}</main>
+</body>
+</html>
+"""

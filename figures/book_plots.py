@@ -1,0 +1,72 @@
+"""A counterexample's curves as a small SVG to put into a page; the same numbers give the same bytes."""
+
+import io
+import re
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from theory.derivations.core import Curves
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+DASHES = ("-", "--", "-.", ":")
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "path",  # the reader's machine need not have the font
+    "font.family": ["STIXGeneral", "DejaVu Sans"],
+    "mathtext.fontset": "stix",
+    "font.size": 10,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.6,
+}
+METADATA = ("Creator", "Date", "Format", "Type")
+DECADES = 1e3  # a positive axis that spans more is logarithmic
+
+
+def small_plot(curves: Curves, name: str) -> str:
+    """The curves as an SVG element; `name` keeps its identifiers apart from those of other plots in the page."""
+    with mpl.rc_context():
+        mpl.rcdefaults()  # the reader's own settings would change the bytes
+        mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
+        figure = Figure(figsize=(3.6, 2.3), layout="constrained")
+        axes = figure.add_subplot()
+        x = np.asarray(curves.x, float)
+        for i, y in enumerate(curves.y.values()):
+            axes.plot(x, np.asarray(y, float), color=COLOURS[i % 7], linestyle=DASHES[i % 4])
+        axes.set_xscale(_scale(x))
+        axes.set_yscale(_scale(np.concatenate([np.ravel(y) for y in curves.y.values()]) if curves.y else x))
+        axes.set_xlabel(curves.x_label, parse_math=False)
+        axes.set_ylabel(curves.y_label, parse_math=False)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(METADATA))
+    return _for_a_page(buffer.getvalue(), name)
+
+
+def swatch(i: int) -> tuple[str, str]:
+    """Colour and SVG dash pattern of the i-th curve, for a legend in the page's own type."""
+    return COLOURS[i % 7], ("", "6 3", "7 2 2 2", "2 2")[i % 4]
+
+
+def _scale(values: np.ndarray) -> str:
+    """Logarithmic only where all values are positive and span decades.
+
+    >>> _scale(np.array([1e-3, 1, np.nan])), _scale(np.array([0, 1e6])), _scale(np.array([1, 100]))
+    ('log', 'linear', 'linear')
+    """
+    seen = np.asarray(values, float)[np.isfinite(values)]
+    return "log" if seen.size and seen.min() > 0 and seen.max() / seen.min() >= DECADES else "linear"
+
+
+def _for_a_page(svg: str, name: str) -> str:
+    """The svg element alone, without namespaces, which a page does not need, its identifiers made unique."""
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)

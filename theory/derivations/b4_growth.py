@@ -20,7 +20,7 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, positive
-from theory.derivations.exact_matrices import fractions
+from theory.derivations.exact_matrices import fractions, random_point
 from theory.derivations.other_networks import depth_one, homogeneous, rectified, relu_halves
 from theory.derivations.shapes import SHAPES, integers, noise_ring
 from theory.derivations.trace_calculus import in_traces, rate
@@ -107,15 +107,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     """Random weights over 16 decades, teachers both far away and within 1e-6 of f, rectangular, Σx of low rank too."""
     worst = 0.0
     for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
-        first, second, teacher = (
-            generator.normal(size=m) * 10.0 ** generator.uniform(-8, 8) for m in ((k, i), (o, k), (o, i))
-        )
-        if generator.random() < 0.3:
-            teacher = second @ first * (1 + 1e-6 * generator.normal())
-        root = generator.normal(size=(i, int(generator.integers(1, i + 1))))
-        covariance = root @ root.T
-        covariance = (covariance + covariance.T) / 2
-        gammas = 10.0 ** generator.uniform(-6, 2, 2)
+        first, second, teacher, covariance, gammas = random_point(generator, i, k, o)
         exact, size = _exact(expression, first, second, teacher, covariance, gammas)
         got = float(function(first, second, teacher, *gammas.tolist(), covariance))
         worst = max(worst, float(abs(Fraction(got) - exact) / size))

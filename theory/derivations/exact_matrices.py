@@ -20,6 +20,11 @@ def random_point(generator: np.random.Generator, d_in: int, h: int, d_out: int) 
     )
     if generator.random() < 0.5:
         teacher = w2 @ w1 * generator.choice([1.0, 2.0, 1 + 1e-9])
+    return w1, w2, teacher, random_covariance(generator, d_in), 10.0 ** generator.uniform(-6, 2, 2)
+
+
+def random_covariance(generator: np.random.Generator, d_in: int) -> np.ndarray:
+    """Symmetric and positive semidefinite, of random rank."""
     root = generator.normal(size=(d_in, int(generator.integers(1, d_in + 1))))
     covariance = root @ root.T
-    return w1, w2, teacher, (covariance + covariance.T) / 2, 10.0 ** generator.uniform(-6, 2, 2)
+    return (covariance + covariance.T) / 2

@@ -1,5 +1,6 @@
-"""What is left of the growth of norms and curvature in other networks than the two-layer linear one: steps of B4."""
+"""What is left of the growth of norms and curvature in other networks than the two-layer linear one: steps of B4, and what fails."""
 
+import numpy as np
 import sympy as sp
 
 from theory.derivations.core import Evidence, Verdict
@@ -61,3 +62,10 @@ def rectified() -> Evidence:
     """tr of the Gauss–Newton part of one ReLU unit, w1 = w2 = 1, x = ±1: half of the linear unit's w1² + w2²."""
     mean = sum(max(x, 0.0) ** 2 + (x > 0) * x**2 for x in (1.0, -1.0)) / 2
     return Evidence(mean < 0.6 * 2, Verdict.TESTED, f"{mean:.1f} for the ReLU unit, 2 for the linear one")
+
+
+def rectified_noise() -> Evidence:
+    """A ReLU between two layers at w1 = 0 with noise, w2 = 1 without, A = 0, x = 1: half of the linear network's cost."""
+    n, weight = np.polynomial.hermite_e.hermegauss(40)
+    mean = float(weight @ np.maximum(n, 0) ** 2 / 2 / weight.sum())
+    return Evidence(mean < 0.26, Verdict.TESTED, f"a ReLU between the layers: {mean:.2f} γ² instead of 0.50 γ²")

@@ -158,10 +158,6 @@ def _dearer(mean: float, claimed: float) -> Evidence:
     return Evidence(mean > 2 * claimed, Verdict.TESTED, f"shared noise: {mean:.3f}, the formula {claimed:.3f}")
 
 
-def _dearer(mean: float, claimed: float) -> Evidence:
-    return Evidence(mean > 2 * claimed, Verdict.TESTED, f"shared noise: {mean:.3f}, the formula {claimed:.3f}")
-
-
 def _shared_curves() -> Curves:
     scale = np.linspace(0, 0.6, 31)
     both = np.array([_shared(x) for x in scale]).T

@@ -1,4 +1,4 @@
-"""What is left of the growth of norms and curvature in other networks than the two-layer linear one: steps of B4, and what fails."""
+"""What is left, and what fails, in other networks than the two-layer linear one: steps of B4 and counterexamples."""
 
 import numpy as np
 import sympy as sp
@@ -65,7 +65,7 @@ def rectified() -> Evidence:
 
 
 def rectified_noise() -> Evidence:
-    """A ReLU between two layers at w1 = 0 with noise, w2 = 1 without, A = 0, x = 1: half of the linear network's cost."""
+    """A ReLU after w1 = 0 with noise, w2 = 1 without, A = 0, x = 1: half of the linear network's cost."""
     n, weight = np.polynomial.hermite_e.hermegauss(40)
     mean = float(weight @ np.maximum(n, 0) ** 2 / 2 / weight.sum())
     return Evidence(mean < 0.26, Verdict.TESTED, f"a ReLU between the layers: {mean:.2f} γ² instead of 0.50 γ²")

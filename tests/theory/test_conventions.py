@@ -1,0 +1,156 @@
+"""B6: noise in units of the weights, against exact fractions, coins and B1; rounding, and where its model fails."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from theory import DomainError, ShapeError, expected_increase, expected_increase_at
+from theory.conventions import (
+    CONVENTIONS,
+    absmax_step,
+    increase_at,
+    multiplicative_increase,
+    noise_scales,
+    rounding_increase_at,
+    rounding_model_scale,
+    unit_overlap_on_path,
+)
+
+GENERATOR = np.random.default_rng(6)
+SHAPES = [(1, 1, 1), (2, 1, 3), (1, 3, 2), (3, 2, 1), (2, 2, 2)]
+
+
+def network(shape: tuple[int, int, int]) -> tuple[np.ndarray, ...]:
+    d_in, h, d_out = shape
+    root = GENERATOR.normal(size=(d_in, d_in))
+    w1, w2, teacher = (GENERATOR.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
+    return w1, w2, teacher, (root @ root.T + (root @ root.T).T) / 2
+
+
+def over_coins(w1, w2, teacher, sx, scale_1, scale_2) -> float:  # type: ignore[no-untyped-def]
+    """Mean rise of the loss over all signs, each entry moving by ± its own scale: any zero-mean law has this mean."""
+    loss = lambda f: np.einsum("...ij,jk,...ik->...", f - teacher, sx, f - teacher) / 2
+    signs = np.array(list(itertools.product((-1, 1), repeat=w1.size + w2.size)))
+    n1, n2 = signs[:, : w1.size].reshape(-1, *w1.shape), signs[:, w1.size :].reshape(-1, *w2.shape)
+    return float((loss((w2 + n2 * scale_2) @ (w1 + n1 * scale_1)) - loss(w2 @ w1)).mean())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("rho_1", "rho_2"), [(0.3, 0.7), (1.5, 0.0), (0.0, 2.0)])
+def test_every_convention_is_the_mean_of_the_loss(shape: tuple[int, int, int], rho_1: float, rho_2: float) -> None:
+    w1, w2, teacher, sx = network(shape)
+    root_mean_square = lambda w: np.sqrt((w**2).mean())
+    scales = {
+        "absolute": (rho_1, rho_2),
+        "initialization": (0.25 * rho_1, 3.0 * rho_2),
+        "relative": (rho_1 * root_mean_square(w1), rho_2 * root_mean_square(w2)),
+        "multiplicative": (rho_1 * w1, rho_2 * w2),
+    }
+    assert scales.keys() == set(CONVENTIONS)
+    for convention, (on_1, on_2) in scales.items():
+        got = increase_at(convention, w1, w2, rho_1, rho_2, input_covariance=sx, initial_scales=(0.25, 3.0))
+        assert got == pytest.approx(over_coins(w1, w2, teacher, sx, on_1, on_2), rel=1e-10, abs=1e-12), convention
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e-6, 1.0, 1e6])
+def test_relative_and_multiplicative_keep_their_digits_at_any_size(scale: float) -> None:
+    w1, w2, _, _ = network((3, 4, 2))
+    w1, rho = w1 * scale, (1e-9, 1e-3)
+    exact = np.vectorize(Fraction, otypes=[object])
+    n1, n2 = (exact(w1) ** 2).sum(axis=1), (exact(w2) ** 2).sum(axis=0)
+    a, b = (Fraction(r) ** 2 for r in rho)
+    for convention, overlap in (("relative", n1.sum() * n2.sum() / 4), ("multiplicative", n1 @ n2)):
+        want = (a + b + a * b) * overlap / 2
+        assert abs(Fraction(float(increase_at(convention, w1, w2, *rho))) / want - 1) < 1e-14
+
+
+def test_relative_equals_initialization_at_a_random_start_of_those_scales() -> None:
+    """In the mean over starts, exactly: ‖W_l‖² has the mean size × variance."""
+    at_start = noise_scales("relative", 0.1, 0.2, w1_norm=6 * 0.5**2, w2_norm=4 * 0.3**2, d_in=3, h=2, d_out=2)
+    fixed = noise_scales(
+        "initialization", 0.1, 0.2, w1_norm=9.0, w2_norm=9.0, d_in=3, h=2, d_out=2, initial_scales=(0.5, 0.3)
+    )
+    np.testing.assert_allclose(at_start, fixed, rtol=1e-15)
+
+
+def test_relative_noise_broadcasts_over_the_path_and_grows_with_the_square_of_the_norm() -> None:
+    norm = np.array([0.5, 1.0, 2.0])
+    gammas = noise_scales("relative", np.array([[0.1], [0.2]]), 0.1, w1_norm=norm, w2_norm=norm, d_in=3, h=2, d_out=4)
+    rise = expected_increase(norm, norm, *gammas, d_in=3, h=2, d_out=4)
+    assert rise.shape == (2, 3)
+    np.testing.assert_allclose(rise / norm**2, np.broadcast_to(rise[:, 1:2], (2, 3)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("hidden", [3, 4, 7])
+def test_overlap_on_the_path_lies_between_even_spread_and_one_unit_per_mode(hidden: int) -> None:
+    s, frame = np.array([2.0, 1.0, 0.25]), np.linalg.qr(GENERATOR.normal(size=(hidden, 3)))[0]
+    w1, w2 = frame * np.sqrt(s), np.sqrt(s)[:, None] * frame.T
+    overlap = unit_overlap_on_path(s, frame)
+    assert multiplicative_increase(overlap, overlap, 0.3, 0.2) == pytest.approx(
+        increase_at("multiplicative", w1, w2, 0.3, 0.2), rel=1e-13
+    )
+    assert s.sum() ** 2 / hidden < overlap < (s**2).sum()
+    assert unit_overlap_on_path(s, np.eye(hidden, 3)) == pytest.approx((s**2).sum())
+    assert unit_overlap_on_path(np.ones((5, 2, 3)), frame).shape == (5, 2)
+
+
+def test_rounding_is_exact_and_may_help() -> None:
+    w1, w2, teacher, sx = network((3, 2, 4))
+    steps = 0.25, 0.125  # powers of two: rounding and the judge make no error
+    q1, q2 = (np.rint(w / d) * d for w, d in zip((w1, w2), steps, strict=True))
+    exact = np.vectorize(Fraction, otypes=[object])
+    loss = lambda a, b: np.trace((e := exact(b) @ exact(a) - exact(teacher)) @ exact(sx) @ e.T) / 2
+    want = loss(q1, q2) - loss(w1, w2)
+    assert abs(Fraction(rounding_increase_at(w1, w2, teacher, *steps, sx)) - want) < 1e-12
+    assert rounding_increase_at(w1, w2, teacher, 0.0, 0.0) == 0
+    assert rounding_increase_at(w1, w2, teacher, 1e-300, 1e-300) == pytest.approx(0, abs=1e-250)
+    assert rounding_increase_at(0.6 * np.eye(2), np.eye(2), np.eye(2), 1.0, 1.0) == pytest.approx(-0.16)
+
+
+def test_absmax_rounding_is_not_always_progressive() -> None:
+    """The counterexample: √s₁ = 1, √s₂ from 0 to 0.12 at 4 bits. The cost rises, then leaps below zero."""
+    root = np.linspace(0, 0.12, 25)
+    layers = [np.diag([1.0, x]) for x in root]
+    cost = [rounding_increase_at(w, w, np.diag([1.0, 0.5]), absmax_step(w, 4), absmax_step(w, 4)) for w in layers]
+    below = root < 1 / 14
+    assert cost[0] == pytest.approx(0, abs=1e-30)
+    assert (np.diff(np.array(cost)[below]) > 0).all()
+    np.testing.assert_allclose(np.array(cost)[below], (root**2 / 2 - root**4 / 2)[below], atol=1e-15)
+    assert min(cost) < -0.007
+
+
+def test_the_noise_model_of_rounding_is_good_at_the_optimum_above_the_step_only() -> None:
+    """Weights above the step and f = A: good; below: all is lost, far less than it says; f ≠ A: one draw, no mean."""
+    step, shape, generator = 0.1, (40, 40), np.random.default_rng(0)
+    gammas = [float(rounding_model_scale(step))] * 2
+    w1, w2 = (generator.normal(size=shape) for _ in range(2))
+    ratio = lambda a, b, teacher: rounding_increase_at(a, b, teacher, step, step) / expected_increase_at(a, b, *gammas)
+    assert ratio(w1, w2, w2 @ w1) == pytest.approx(1, abs=0.1)
+    assert ratio(0.003 * w1, 0.003 * w2, 9e-6 * w2 @ w1) < 1e-3
+    draws = [ratio(*(10 * generator.normal(size=shape) for _ in range(2)), np.zeros(shape)) for _ in range(20)]
+    assert np.std(draws) > 5
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: increase_at("nominal", np.eye(2), np.eye(2), 0.1, 0.1), DomainError, "use one of absolute"),
+        (lambda: increase_at("initialization", np.eye(2), np.eye(2), 0.1, 0.1), DomainError, "initial_scales"),
+        (lambda: increase_at("relative", np.eye(2), np.eye(2), -0.1, 0.1), DomainError, "strength_1"),
+        (lambda: increase_at("multiplicative", np.eye(2), np.eye(2), 0.1, np.nan), DomainError, "rho_2"),
+        (
+            lambda: noise_scales("multiplicative", 1.0, 1.0, w1_norm=1.0, w2_norm=1.0, d_in=1, h=1, d_out=1),
+            DomainError,
+            "no scale per layer",
+        ),
+        (lambda: unit_overlap_on_path(np.ones(2), np.ones((2, 2))), DomainError, "not orthonormal"),
+        (lambda: absmax_step(np.ones(2), 1), DomainError, "bits"),
+        (lambda: rounding_increase_at(np.eye(2), np.eye(2), np.eye(2), -1.0, 0.0), DomainError, "step_1"),
+        (lambda: multiplicative_increase(np.ones(2), np.ones(3), 1.0, 1.0), ShapeError, "broadcast"),
+    ],
+)
+def test_refusals(call, error: type[Exception], says: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=says):
+        call()

@@ -1,0 +1,174 @@
+"""B6: what "the same perturbation" means along pretraining: absolute, initial, relative or per-weight units."""
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.arrays import Numbers, Values
+from theory.domain import nonnegative, positive, together, whole
+from theory.errors import DomainError, ShapeError
+from theory.noise import expected_increase
+from theory.weights import chained, covariance, fitting
+
+Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
+CONVENTIONS: tuple[str, ...] = get_args(Convention)
+
+
+def increase_at(
+    convention: str,
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    strength_1: Numbers,
+    strength_2: Numbers,
+    *,
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+    initial_scales: tuple[float, float] | None = None,
+) -> Values:
+    """Expected rise of the loss under noise of a given strength per layer, in any convention (claims B1, B6).
+
+    "absolute": the strength is the standard deviation of every entry.  "initialization": in units of the standard
+    deviations with which W1 and W2 were initialized (`initial_scales`), as in the source paper.  "relative": in units
+    of the layer's root mean square entry, `‖W_l‖_F/√size`.  "multiplicative": in units of each weight's own size.
+    Any zero-mean law; strengths broadcast. Raises DomainError for an unknown convention or missing initial_scales, and
+    for what is no covariance; ShapeError for matrices that do not chain.
+
+    >>> w = np.eye(2)
+    >>> [round(float(increase_at(c, w, w, 0.1, 0.1)), 6) for c in ("absolute", "relative", "multiplicative")]
+    [0.0404, 0.0201, 0.0201]
+    """
+    layers = chained(w1, w2)
+    (h, d_in), d_out, sx = layers[0].shape, len(layers[1]), covariance(input_covariance, layers)
+    seen, norm_1, norm_2 = max(float((layers[0] @ sx * layers[0]).sum()), 0.0), *((w * w).sum() for w in layers)
+    if convention == "multiplicative":
+        outgoing, unit = (layers[1] ** 2).sum(axis=0), np.maximum((layers[0] @ sx * layers[0]).sum(axis=1), 0.0)
+        return multiplicative_increase(outgoing @ layers[0] ** 2 @ np.diag(sx), outgoing @ unit, strength_1, strength_2)
+    gammas = noise_scales(
+        convention, strength_1, strength_2, w1_norm=norm_1, w2_norm=norm_2, d_in=d_in, h=h, d_out=d_out,
+        initial_scales=initial_scales,
+    )  # fmt: skip
+    return expected_increase(seen, norm_2, *gammas, d_in=d_in, h=h, d_out=d_out, input_trace=float(np.trace(sx)))
+
+
+def noise_scales(
+    convention: str,
+    strength_1: Numbers,
+    strength_2: Numbers,
+    *,
+    w1_norm: Numbers,
+    w2_norm: Numbers,
+    d_in: int,
+    h: int,
+    d_out: int,
+    initial_scales: tuple[float, float] | None = None,
+) -> tuple[Values, Values]:
+    """Standard deviations γ₁, γ₂ of the entries' noise in a convention that has them; relative: `ρ‖W‖/√size` (B6).
+
+    w1_norm, w2_norm: `‖W1‖²_F`, `‖W2‖²_F`, which only "relative" uses. All arrays broadcast. Raises DomainError for
+    other conventions; multiplicative noise differs from entry to entry, see `multiplicative_increase`.
+
+    >>> noise_scales("relative", 0.1, 0.2, w1_norm=6.0, w2_norm=8.0, d_in=3, h=2, d_out=1)
+    (np.float64(0.1), np.float64(0.4))
+    """
+    rho_1, rho_2, norm_1, norm_2 = together(
+        strength_1=nonnegative("strength_1", strength_1),
+        strength_2=nonnegative("strength_2", strength_2),
+        w1_norm=nonnegative("w1_norm", w1_norm, "pass the squared norm"),
+        w2_norm=nonnegative("w2_norm", w2_norm, "pass the squared norm"),
+    )
+    d_in, h, d_out = whole("d_in", d_in), whole("h", h), whole("d_out", d_out)
+    match convention:
+        case "absolute":
+            units: tuple[Any, ...] = (1.0, 1.0)
+        case "initialization":
+            if initial_scales is None:
+                raise DomainError("initial_scales = None", "their unit is the start's", "pass its standard deviations")
+            units = tuple(positive("initial_scales", x) for x in initial_scales)
+        case "relative":
+            units = np.sqrt(norm_1 / (h * d_in)), np.sqrt(norm_2 / (d_out * h))
+        case _:
+            usable = ", ".join(c for c in CONVENTIONS if c != "multiplicative")
+            raise DomainError(f"convention = {convention!r}", "it has no scale per layer", f"use one of {usable}")
+    return rho_1 * units[0], rho_2 * units[1]  # B6
+
+
+def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2: Numbers) -> Values:
+    """Cost of noise in proportion to every weight, `½[ρ₂² joint + ρ₁²(1 + ρ₂²) own]` (claim B6).
+
+    Sums over hidden units k: `own = Σ_k ‖W2_:k‖² Σ_i Σx_ii W1_ki²`, `joint = Σ_k ‖W2_:k‖² W1_k: Σx W1_k:ᵀ`; for
+    whitened inputs both are `Σ_k ‖W2_:k‖²‖W1_k:‖²`. Raises DomainError for negative numbers.
+
+    >>> float(multiplicative_increase(1.0, 1.0, 0.5, 0.5))
+    0.28125
+    """
+    own, joint, rho_1, rho_2 = together(
+        own=nonnegative("own", own), joint=nonnegative("joint", joint),
+        rho_1=nonnegative("rho_1", rho_1), rho_2=nonnegative("rho_2", rho_2),
+    )  # fmt: skip
+    return (rho_2**2 * joint + rho_1**2 * (1 + rho_2**2) * own) / 2  # B6
+
+
+def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarray, "h modes"]) -> Values:
+    """`Σ_k ‖W2_:k‖²‖W1_k:‖² = Σ_k (Σ_i R_ki² s_i)²` on the balanced aligned path, for the hidden frame R (claim B6).
+
+    It depends on how modes spread over hidden units: from `(Σs)²/h`, evenly, to `Σs²`, one unit per mode.
+    Raises DomainError where the columns of R are not orthonormal to 1e-8, ShapeError where modes differ.
+
+    >>> unit_overlap_on_path(np.array([1.0, 0.5]), np.eye(2))
+    np.float64(1.25)
+    """
+    s, frame = nonnegative("s", s), np.asarray(frame, float)
+    if s.ndim == 0 or frame.ndim != 2 or s.shape[-1] != frame.shape[1]:
+        raise ShapeError(f"s {s.shape}, frame {frame.shape}", "one column per mode is needed", "pass h × modes")
+    if not np.abs(frame.T @ frame - np.eye(frame.shape[1])).max() <= 1e-8:  # an orthonormalization is good to 1e-15
+        raise DomainError("frame", "its columns are not orthonormal", "orthonormalize them (numpy.linalg.qr)")
+    return ((s @ (frame**2).T) ** 2).sum(axis=-1)  # B6
+
+
+def absmax_step(w: Float[np.ndarray, "..."], bits: int) -> float:
+    """Step of symmetric b-bit rounding, `max|w| / (2^{b−1} − 1)`; 0 where all weights are 0.
+
+    >>> absmax_step(np.array([-7.0, 1.0]), bits=4)
+    1.0
+    """
+    return float(np.abs(w).max() / (2 ** (whole("bits", bits, least=2) - 1) - 1))
+
+
+def rounding_increase_at(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    step_1: float,
+    step_2: float,
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> float:
+    """Exact change of the loss when every weight is rounded to a multiple of its layer's step (claim B6); either sign.
+
+    The usual model of it is B1 with `γ = step/√12` (`rounding_model_scale`), which errs without bound where weights
+    are below the step. Steps >= 0, 0 leaves the layer alone; ties go toward 0. Errors as in `growth.growth_at`.
+
+    >>> rounding_increase_at(np.array([[1.2]]), np.array([[1.0]]), np.array([[1.2]]), 1.0, 0.0)
+    0.0199...
+    """
+    layers, steps = chained(w1, w2), (nonnegative("step_1", step_1), nonnegative("step_2", step_2))
+    error, sx = layers[1] @ layers[0] - fitting(teacher, layers), covariance(input_covariance, layers)
+    n1, n2 = (_rounding(w, d) for w, d in zip(layers, steps, strict=True))
+    moved = n2 @ layers[0] + layers[1] @ n1 + n2 @ n1
+    return float(((error + moved / 2) @ sx * moved).sum())  # B6
+
+
+def rounding_model_scale(step: Numbers) -> Values:
+    """Noise scale `γ = step/√12` of the uniform-noise model of rounding, to be put into B1.
+
+    >>> round(float(rounding_model_scale(1.0)), 6)
+    0.288675
+    """
+    return nonnegative("step", step) / np.sqrt(12)  # B6
+
+
+def _rounding(w: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """What rounding adds to every weight; exact, since fmod and the difference of neighbours make no error."""
+    if step == 0:
+        return np.zeros_like(w)
+    rest = np.fmod(w, step)
+    return np.where(np.abs(rest) > step / 2, np.copysign(step, rest) - rest, -rest)

@@ -1,0 +1,110 @@
+"""B5: the scatter of the loss under Gaussian noise on the weights, exactly: the error bar of a Monte-Carlo mean."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.arrays import Numbers, Values
+from theory.domain import finite, nonnegative, together, whole
+from theory.errors import ShapeError
+from theory.weights import chained, covariance, fitting
+
+
+@dataclass(frozen=True)
+class Invariants:
+    """The twelve numbers through which weights, teacher and inputs enter the variance (claim B5); arrays broadcast.
+
+    With `E = f − A`: squared gradients `‖∇W1‖²`, `‖∇W2‖²`; error `tr(EΣx²Eᵀ)`; overlaps `o_k = tr(EΣx^k fᵀ)`; norms
+    `p_k = tr(W1 Σx^k W1ᵀ)` and `‖W2‖²`; fourth powers `‖W1 Σx W1ᵀ‖²` and `‖W2ᵀW2‖²`; `τ_k = tr Σx^k`.
+    """
+
+    gradient_1: Any
+    gradient_2: Any
+    error: Any
+    overlap: Any
+    overlap_2: Any
+    norm_1: Any
+    norm_1_2: Any
+    norm_2: Any
+    quartic_1: Any
+    quartic_2: Any
+    trace: Any
+    trace_2: Any
+
+
+def invariants_at(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> Invariants:
+    """The invariants of any point of weight space. Raises ShapeError, DomainError where the matrices do not fit.
+
+    >>> invariants_at(np.ones((1, 2)), np.ones((2, 1)), np.zeros((2, 2))).gradient_1
+    8.0
+    """
+    layers = chained(w1, w2)
+    f, sx = layers[1] @ layers[0], covariance(input_covariance, layers)
+    error = f - fitting(teacher, layers)
+    square = lambda m: float((m * m).sum())
+    weighted, moved, seen = error @ sx, f @ sx, layers[0] @ sx
+    return Invariants(
+        gradient_1=square(layers[1].T @ weighted), gradient_2=square(weighted @ layers[0].T), error=square(weighted),
+        overlap=float((weighted * f).sum()), overlap_2=float((weighted * moved).sum()),
+        norm_1=max(float((seen * layers[0]).sum()), 0.0),  # >= 0 but for rounding where Σx is singular
+        norm_1_2=square(seen), norm_2=square(layers[1]),
+        quartic_1=square(seen @ layers[0].T), quartic_2=square(layers[1].T @ layers[1]),
+        trace=float(np.trace(sx)), trace_2=square(sx),
+    )  # fmt: skip
+
+
+def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray, "*b m"], *, d_in: int) -> Invariants:
+    """The invariants on the balanced aligned path, whitened inputs, from `s_i` and `σ_i − s_i` (last axis: modes).
+
+    residual: as `balanced_mode.unlearned` gives it; it may list m >= r modes, those beyond r having no hidden unit.
+    Raises ShapeError where the numbers of modes and d_in do not fit.
+
+    >>> float(invariants_on_path(np.array([1.0, 0.5]), np.array([0.0, 0.5]), d_in=3).norm_2)
+    1.5
+    """
+    s, residual, d_in = finite("s", s), finite("residual", residual), whole("d_in", d_in)
+    if s.shape[-1] > residual.shape[-1]:
+        raise ShapeError(f"{s.shape[-1]} learned modes", f"only {residual.shape[-1]} residuals", "pass one for each")
+    if residual.shape[-1] > d_in:
+        raise ShapeError(f"{residual.shape[-1]} modes", f"there are {d_in} inputs", "leave out what cannot exist")
+    missing = residual[..., : s.shape[-1]]
+    total = lambda x: x.sum(axis=-1)
+    gradient, overlap, norm, quartic = (total(x) for x in (s * missing**2, -s * missing, s, s**2))
+    error = total(residual**2)
+    return Invariants(
+        gradient, gradient, error, overlap, overlap, norm, norm, norm, quartic, quartic, float(d_in), float(d_in)
+    )
+
+
+def loss_variance(point: Invariants, gamma_1: Numbers, gamma_2: Numbers, *, h: int, d_out: int) -> Values:
+    """Variance of `L(θ + noise)` for independent Gaussian noise of scales γ₁, γ₂ on the entries of W1, W2 (claim B5).
+
+    `γ₁²‖∇W1‖² + γ₂²‖∇W2‖² + γ₁²γ₂²[h tr(EΣx²Eᵀ) + p₂‖W2‖² + 2(d_out+1)o₂ + 2τo₁] + ½γ₁⁴τ₂‖W2ᵀW2‖² + ½γ₂⁴d_out‖W1ΣxW1ᵀ‖²
+    + γ₁⁴γ₂²‖W2‖²D + γ₁²γ₂⁴d_out[(d_out+h+1)p₂ + τp₁] + ½γ₁⁴γ₂⁴d_out h D`, `D = (d_out+h+1)τ₂ + τ²`.
+
+    A mean over n draws has the standard error √(Var/n). Unlike the mean (B1), this needs the Gaussian law: another
+    law enters by its third and fourth moments. The gammas broadcast against the invariants; a grid costs nothing extra.
+    In the unit of the loss squared. Raises DomainError for negative scales, ShapeError where arrays do not broadcast.
+
+    >>> point = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
+    >>> float(loss_variance(point, 0.5, 0.5, h=1, d_out=1))
+    0.2578125
+    """
+    h, d_out = whole("h", h), whole("d_out", d_out)
+    gamma_1, gamma_2, _ = together(
+        gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), point=np.asarray(point.error)
+    )
+    u, v, p, widths = gamma_1**2, gamma_2**2, point, d_out + h + 1
+    spread = widths * p.trace_2 + p.trace**2
+    mixed = h * p.error + p.norm_1_2 * p.norm_2 + 2 * (d_out + 1) * p.overlap_2 + 2 * p.trace * p.overlap
+    pure = u * u * p.trace_2 * p.quartic_2 + v * v * d_out * p.quartic_1 + (u * v) ** 2 * d_out * h * spread
+    cubic = u * p.norm_2 * spread + v * d_out * (widths * p.norm_1_2 + p.trace * p.norm_1)
+    variance = u * p.gradient_1 + v * p.gradient_2 + u * v * (mixed + cubic) + pure / 2  # B5
+    return np.maximum(variance, 0.0)  # `mixed` may be negative; the sum is not, but for rounding

@@ -29,7 +29,7 @@ def exact(sigma, epsilon, c):
     return mpmath.log((sigma / epsilon - 1) * (sigma - c) / c) / (2 * sigma)
 
 
-@pytest.mark.parametrize(("sigma", "start", "cost"), itertools.product(SIGMA, START, COST))
+@pytest.mark.parametrize(("sigma", "start", "cost"), [*itertools.product(SIGMA, START, COST)])
 def test_inside_and_on_the_limits(sigma, start, cost):
     epsilon, c = max(sigma * start, 1e-300), sigma * cost
     got = float(inflection_time(sigma, epsilon, c))

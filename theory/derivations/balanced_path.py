@@ -66,6 +66,11 @@ def in_price(expression: sp.Expr) -> sp.Expr:
     return sp.simplify(expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out)))
 
 
+def rename(formulas: dict[str, sp.Expr], change: dict[sp.Symbol, sp.Expr]) -> dict[str, sp.Expr]:
+    """Several expressions with symbols exchanged at once, for variants and special cases."""
+    return {name: e.subs(change, simultaneous=True) for name, e in formulas.items()}
+
+
 def _aligned(shape: tuple[int, int, int]) -> Evidence:
     """The loss's gradient, entry by entry, at weights that are diagonal in the shared frame."""
     i, k, o = shape

@@ -14,6 +14,7 @@ from theory.derivations.balanced_path import (
     path,
     price,
     price_of_noise,
+    rename,
     s,
     sigma,
     slope,
@@ -32,10 +33,6 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, positive, worst_error
-
-
-def _each(f: dict[str, sp.Expr], change: dict[sp.Symbol, sp.Expr]) -> dict[str, sp.Expr]:
-    return {name: e.subs(change, simultaneous=True) for name, e in f.items()}
 
 
 def _time(ratio: sp.Expr) -> sp.Expr:
@@ -194,9 +191,9 @@ DERIVATION = Derivation(
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("d_in and d_out swapped", lambda f: _each(f, {d_in: d_out, d_out: d_in})),
-        Variant("γ₁ and γ₂ swapped", lambda f: _each(f, {g1: g2, g2: g1})),
-        Variant("price doubled", lambda f: _each(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
+        Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
+        Variant("γ₁ and γ₂ swapped", lambda f: rename(f, {g1: g2, g2: g1})),
+        Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
         Variant("rate σ instead of 2σ", lambda f: f | {"time": 2 * f["time"]}),
         Variant("−1 dropped in the time", lambda f: f | {"time": _time(sigma / epsilon * (sigma - price) / price)}),
         Variant("turn at σ − 2c", lambda f: f | {"turn": sigma - 2 * price}),
@@ -207,7 +204,7 @@ DERIVATION = Derivation(
             lambda f: f | {"loss": f["loss"] + (g1 * g2 * sp.sqrt(d_in * d_out) - price) * s},
         ),
     ),
-    special_case=SpecialCase("square, equal noise", lambda f: _each(f, {d_out: d_in, g2: g1})),
+    special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
     floor=Verdict.PROVED,
     uses=("B1",),
     link=Link("theory.noisy_mode.inflection_time", "σ 1e-6 … 1e6, ε/σ 1e-294 … 2, c/σ 0 … 1, and the limits", _engine),

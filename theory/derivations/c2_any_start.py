@@ -92,8 +92,8 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
     loss_at = lambda m, n: ((n * m - teacher) * covariance * (n * m - teacher).T).trace() / 2
     unit = lambda m, j: sp.Matrix(*m.shape, lambda r, c: int(r * m.cols + c == j))
     half = lambda f: (f(1) - f(-1)) / 2  # the derivative at 0, exactly: the loss is quadratic in each entry
-    grad1 = [half(lambda x, j=j: loss_at(at1 + x * unit(at1, j), at2)) for j in range(len(at1))]  # type: ignore[misc]
-    grad2 = [half(lambda x, j=j: loss_at(at1, at2 + x * unit(at2, j))) for j in range(len(at2))]  # type: ignore[misc]
+    grad1 = [half(lambda x, j=j: loss_at(at1 + x * unit(at1, j), at2)) for j in range(len(at1))]
+    grad2 = [half(lambda x, j=j: loss_at(at1, at2 + x * unit(at2, j))) for j in range(len(at2))]
     grad = [sp.Matrix(*m.shape, g) for m, g in ((at1, grad1), (at2, grad2))]
     m1, m2 = at1 - eta * grad[0], at2 - eta * grad[1]
     values = {b1_noise.q1: (m1 * covariance * m1.T).trace(), b1_noise.q2: (m2 * m2.T).trace(), tau: covariance.trace()}

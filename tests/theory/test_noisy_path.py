@@ -80,7 +80,7 @@ def test_every_minimum_is_found(seed):
 
 
 def test_three_minima_of_the_example():
-        found = minima([1.0, 0.5, 0.25], 1e-6, 0.1)
+    found = minima([1.0, 0.5, 0.25], 1e-6, 0.1)
     assert found.times.size == 3
     assert found.at("best") == found.at("last")
 

@@ -125,7 +125,6 @@ def _rise(values: list[float], starts: list[float], price_: float, times: np.nda
 
 
 def _needs_below() -> Evidence:
-    """From s(0) = 1.5 σ the loss after noise only falls: it ends at its minimum."""
     rise = _rise([1.0], [1.5], 0.1, np.linspace(0, 5, 501))
     return Evidence(
         bool((np.diff(rise) > 0).all() and rise[0] < -0.1), Verdict.TESTED, f"from above: {rise[0]:.3f} → 0"
@@ -145,7 +144,6 @@ def _null_curves() -> Curves:
 
 
 def _needs_distinct() -> Evidence:
-    """Five equal features and one just above 2c: the best stop is before the one that pays."""
     times = np.linspace(0, 200, 40_001)
     rise = _rise([1.0] * 5 + [0.21], [1e-12] * 6, 0.1, times).max()
     return Evidence(rise > 0.0235, Verdict.TESTED, f"lost {rise:.4f}, the formula for distinct features says 0.005")

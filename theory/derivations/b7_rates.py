@@ -192,7 +192,7 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\text{relative error}=O(\tau^{-1/\alpha})",
-            "The order of the rest, on two million features; for Σs, which has a constant too, of its growth since n/10.",
+            "The order of the rest, on two million features; for Σs, up to a constant, of its growth since n/10.",
             _remainder,
         ),
     ),

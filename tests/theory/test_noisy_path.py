@@ -1,0 +1,171 @@
+"""C4's engine: what is still to lose against mpmath, every minimum against a scan, bounds on random spectra."""
+
+import inspect
+import itertools
+
+import mpmath
+import numpy as np
+import pytest
+
+from theory import DomainError, ShapeError
+from theory.noisy_mode import inflection_time
+from theory.noisy_path import Minima, lost_bounds, minima, still_to_lose
+from theory.stages import lost_in_stages
+
+SIGMA, RATIO = (1e-6, 0.3, 1.0, 1e6), (1e-290, 1e-6, 0.5, 0.999, 1.0, 10.0)
+COST, STAGE = (0.0, 1e-12, 1e-3, 0.4, 1e6), (0.0, 0.3, 0.99, 1.0, 1.01, 2.5)
+
+
+def judge(t, sigma, epsilon, c):
+    short = sigma - sigma / (1 + (sigma / epsilon - 1) * mpmath.exp(-2 * sigma * t))
+    return short * (c - short / 2), short
+
+
+@pytest.mark.parametrize(("sigma", "ratio"), [*itertools.product(SIGMA, RATIO)])
+def test_still_to_lose_one_mode(sigma, ratio):
+    epsilon = max(sigma * ratio, 1e-300)
+    for c, stage in itertools.product(COST, STAGE):
+        t = stage * max(np.log(sigma / epsilon), 1) / (2 * sigma)
+        values = []
+        for digits in (640, 700):
+            with mpmath.workdps(digits):
+                values.append(judge(*map(mpmath.mpf, (t, sigma, epsilon, c))))
+        truth, short = values[1]
+        assert abs(values[0][0] - truth) <= abs(truth) * mpmath.mpf(10) ** -40
+        got = float(still_to_lose([[t]], [sigma], epsilon, c)[0])
+        size = abs(float(short)) * (c + abs(float(short)) / 2)  # with no cancellation between price and residual
+        condition = 2 + 2 * sigma * t + (sigma + epsilon) / max(abs(sigma - epsilon), 1e-300)
+        assert abs(got - float(truth)) <= 20 * condition * np.finfo(float).eps * size + 1e-300
+
+
+def test_adds_over_modes_and_broadcasts():
+    sigma, t, c = np.array([1.0, 0.4, 0.1]), np.linspace(0, 9, 5), np.array([0.1, 0.2])
+    whole = still_to_lose(t[:, None, None], sigma, 1e-3, c[:, None])
+    assert whole.shape == (5, 2)
+    one = sum(still_to_lose(t[:, None, None], [v], 1e-3, c[:, None]) for v in sigma)
+    assert np.allclose(whole, one, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "epsilon", "c"), [(1.0, 1e-6, 0.3), (20.0, 1e-300, 1e-9), (1e-6, 1e-9, 5e-7), (1.0, 0.5, 0.499)]
+)
+def test_one_mode_turns_where_c1_says(sigma, epsilon, c):
+    (found,) = minima([sigma], epsilon, c).times
+    assert np.isclose(found, inflection_time(sigma, epsilon, c), rtol=1e-11, atol=0)
+
+
+def scan(sigma, epsilon, c, points=200_001):
+    """Local minima of P on a fine grid of lengths, by its definition."""
+    t = np.linspace(0, 1.1 * inflection_time(sigma, epsilon, c).max() + 1e-9, points)[:, None]
+    s = sigma / (1 + (sigma / epsilon - 1) * np.exp(-2 * sigma * t))
+    loss = ((sigma - s) ** 2 / 2 + c * s).sum(axis=1)
+    padded = np.concatenate([[np.inf], loss, [np.inf]])
+    return t[(padded[1:-1] < padded[:-2]) & (padded[1:-1] < padded[2:]), 0], loss
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_minimum_is_found(seed):
+    draw = np.random.default_rng(seed)
+    sigma = draw.uniform(0.15, 1.5, draw.integers(1, 6))
+    epsilon, c = sigma * 10 ** draw.uniform(-7, -0.5, sigma.size), draw.uniform(0.05, 0.6)
+    found, (scanned, loss) = minima(sigma, epsilon, c), scan(sigma, epsilon, c)
+    assert found.times.size == scanned.size
+    assert np.allclose(found.times, scanned, atol=3e-3 * scanned.max() + 1e-9)
+    s = sigma / (1 + (sigma / epsilon - 1) * np.exp(-2 * sigma * found.times[:, None]))
+    values = ((sigma - s) ** 2 / 2 + c * s).sum(axis=1)
+    assert np.allclose(found.lost, c * sigma.sum() - values, atol=1e-13)
+    assert np.isclose(values.min(), loss.min(), atol=1e-7)
+    best = found.times[values.argmin()]
+    assert (found.at("first"), found.at("last"), found.at("best")) == (found.times[0], found.times[-1], best)
+
+
+def test_three_minima_of_the_example():
+    found = minima([1.0, 0.5, 0.25], 1e-6, 0.1)
+    assert found.times.size == 3
+    assert found.at("best") == found.at("last")
+
+
+def test_is_zero_to_the_last_digits():
+    """At each minimum the slope, in 60 digits, changes sign within a few units in the last place of the time."""
+    sigma, epsilon, c = [1.0, 0.7, 0.31, 0.05], 1e-40, 0.04
+
+    def slope(t):
+        s = [v / (1 + (v / mpmath.mpf(epsilon) - 1) * mpmath.exp(-2 * v * t)) for v in map(mpmath.mpf, sigma)]
+        return mpmath.fsum(
+            a * (v - a) * (mpmath.mpf(c) - v + a) for a, v in zip(s, map(mpmath.mpf, sigma), strict=True)
+        )
+
+    for t in minima(sigma, epsilon, c).times:
+        with mpmath.workdps(60):
+            near = mpmath.mpf(float(t)) * mpmath.mpf(10) ** -13
+            assert slope(mpmath.mpf(float(t)) - near) < 0 < slope(mpmath.mpf(float(t)) + near)
+
+
+def test_hurts_from_the_start_or_never():
+    assert minima([0.2, 0.1], 1e-3, 0.5).times.tolist() == [0.0]
+    none = minima([1.0, 0.5], 1e-3, 0.0)
+    assert none.times.size == 0
+    assert none.at("last") == none.at("best") == np.inf
+
+
+def test_scales_together():
+    """Units: σ, ε, c times 1e6 and time divided by it."""
+    one, other = minima([1.0, 0.5, 0.2], 1e-8, 0.05), minima([1e6, 5e5, 2e5], 1e-2, 5e4)
+    assert np.allclose(other.times * 1e6, one.times, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_bounds_hold_at_every_start(seed):
+    draw = np.random.default_rng(seed)
+    sigma = 10 ** draw.uniform(-3, 0, draw.integers(1, 9))
+    epsilon, c = sigma * 10 ** draw.uniform(-8, -1e-3, sigma.size), 10 ** draw.uniform(-3, 0.5)
+    known, lost = lost_bounds(sigma, epsilon, c), minima(sigma, epsilon, c).lost.max()
+    assert known.lower * (1 - 1e-12) <= lost <= known.upper * (1 + 1e-12)
+
+
+def test_bound_by_the_weakest_feature_is_false():
+    """`½ min(c, σ_r)²` is no lower bound unless the start is small: σ = 1 from 0.99 with c = 1 loses 0.00995."""
+    lost = minima([1.0], 0.99, 1.0).lost.max()
+    assert lost < 0.01 < 0.5 * min(1.0, 1.0) ** 2
+    assert np.isclose(lost, lost_bounds([1.0], 0.99, 1.0).lower, rtol=1e-13)
+
+
+def test_a_null_mode_ends_by_falling():
+    """Rank-deficient teacher: a started mode with σ = 0 makes P fall for ever; the minimum solver refuses it."""
+    late = still_to_lose(np.array([[50.0], [5e3], [5e5]]), [1.0, 0.0], 0.05, 0.1)
+    assert (late < 0).all()
+    assert (np.diff(late) > 0).all()
+    with pytest.raises(DomainError, match="sigma"):
+        minima([1.0, 0.0], 0.05, 0.1)
+
+
+def test_a_thousand_modes():
+    sigma = np.arange(1, 1001) ** -1.0
+    found = minima(sigma, 1e-12, 0.01)
+    assert found.times.size >= 1
+    limit = lost_in_stages(sigma, 0.01)
+    assert abs(found.lost.max() / limit - 1) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("call", "refusal", "word"),
+    [
+        (lambda: minima([1.0], 1.0, 0.1), DomainError, "from above"),
+        (lambda: minima([1.0], 0.1, -0.1), DomainError, "c "),
+        (lambda: minima([[1.0]], 0.1, 0.1), ShapeError, "axis"),
+        (lambda: minima([], 0.1, 0.1), ShapeError, "axis"),
+        (lambda: minima([1.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "modes"),
+        (lambda: minima([1.0, np.nan], 0.1, 0.1), DomainError, "sigma"),
+        (lambda: lost_bounds([1.0, 2.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "broadcast"),
+        (lambda: lost_bounds(1.0, 0.1, 0.1), ShapeError, "modes"),
+        (lambda: lost_bounds([1.0], 2.0, 0.1), DomainError, "from above"),
+        (lambda: still_to_lose(-1.0, [1.0], 0.1, 0.1), DomainError, "t "),
+        (lambda: still_to_lose([1.0, 2.0, 3.0], [1.0, 2.0], 0.1, 0.1), ShapeError, "broadcast"),
+        (lambda: still_to_lose(1.0, 1.0, 0.1, 0.1), ShapeError, "modes"),
+        (lambda: still_to_lose([1.0, 2.0, 3.0], [1.0], 0.1, 0.1), ShapeError, "modes"),
+        (lambda: inspect.unwrap(Minima.at)(minima([1.0], 0.1, 0.1), "worst"), DomainError, "which"),
+    ],
+)
+def test_refuses_by_name(call, refusal, word):
+    with pytest.raises(refusal, match=word):
+        call()

@@ -73,8 +73,8 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix) -> MatrixFl
     `QQᵀ(t) = e^{Ft} Q₀ S⁻¹ Q₀ᵀ e^{Ft}`, `S = I + Q₀ᵀ(∫₀ᵗ e^{2Fs}ds)Q₀`; any widths, any target, any t.
 
     t: pretraining length >= 0, gradient-flow time, any shape.  w1: `h × d_in`.  w2: `d_out × h`.  teacher: A,
-    `d_out × d_in`, of any rank. Whitened inputs. Directions of the start below the rounding of its largest are taken to be
-    absent, and never appear; `matrix_flow_from_modes` takes a start of any grading.
+    `d_out × d_in`, of any rank. Whitened inputs. Directions of the start below the rounding of its largest are taken
+    to be absent; `matrix_flow_from_modes` takes a start of any grading.
     Features that the start cannot reach (for square A and h >= d at least one where det(W2W1) and det A differ in sign)
     are not learned by rounding: the solution stays in the saddle and says so.
     Raises ShapeError where the matrices do not fit, DomainError where they are not balanced, `W2ᵀW2 = W1W1ᵀ`.
@@ -82,28 +82,30 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix) -> MatrixFl
 
     >>> flow = matrix_flow([0.0, 3.0, 1e6], np.eye(2) * 1e-2, np.eye(2) * 1e-2, np.diag([1.0, 0.5]))
     >>> flow.product[:, 0, 0].round(6).tolist(), flow.saddle
-    ([0.0001, 0.038791, 1.0], False)
+    ([0.0001, 0.038782, 1.0], False)
     """
     w1, w2 = finite("w1", w1), finite("w2", w2)
     if w1.ndim != 2 or w2.ndim != 2 or w2.shape[1] != w1.shape[0]:
         raise ShapeError(f"w1 {w1.shape}, w2 {w2.shape}", "w2 @ w1 is not defined", "pass h × d_in and d_out × h")
-    scale = max(np.abs(w1).max(), np.abs(w2).max()) or 1.0
+    scale = max(np.abs(w1).max(), np.abs(w2).max())
+    if scale == 0:
+        raise DomainError("w1 = w2 = 0", "it is a saddle, which the flow never leaves", "start from small weights")
     q = np.concatenate([w1.T, w2]) / scale
     d_in = w1.shape[1]
     imbalance = np.linalg.norm(q[d_in:].T @ q[d_in:] - q[:d_in].T @ q[:d_in])
     if imbalance > 1e-12 * (q**2).sum():  # what the solution makes of an imbalance is of the same relative size
-        raise DomainError(f"W2ᵀW2 − W1W1ᵀ of relative size {imbalance / (q**2).sum():.2g}",
-                          "the solution holds for balanced weights", "start from balanced_weights(product, h)")  # fmt: skip
+        size = f"W2ᵀW2 − W1W1ᵀ of relative size {imbalance / (q**2).sum():.2g}"
+        raise DomainError(size, "the solution is for balanced weights", "start from balanced_weights(product, h)")
     left, values, _ = np.linalg.svd(q, full_matrices=False)
     keep = values > max(q.shape) * EPS * values[0]
     return _solve(t, np.sqrt(2) * left[:, keep], scale * values[keep] / np.sqrt(2), d_in, _teacher(teacher, w2, w1))
 
 
-def matrix_flow_from_modes(t: Numbers, u: Matrix, s: Float[np.ndarray, " k"], v: Matrix, teacher: Matrix) -> MatrixFlow:
+def matrix_flow_from_modes(t: Numbers, u: Matrix, s: Float[np.ndarray, " _"], v: Matrix, teacher: Matrix) -> MatrixFlow:
     """The same (claim A5) from the start's product `f₀ = U₀ diag(s) V₀ᵀ`, whose values s > 0 may span all of float64.
 
-    u: `d_out × k`, v: `d_in × k`, with orthonormal columns. Every balanced network with this product, of whatever hidden
-    width >= k, has this solution. Raises ShapeError, and DomainError where the columns are not orthonormal.
+    u: `d_out × k`, v: `d_in × k`, with orthonormal columns. Every balanced network with this product, of whatever width
+    >= k, has this solution. Raises ShapeError, and DomainError where the columns are not orthonormal.
 
     >>> flow = matrix_flow_from_modes([0.0, 400.0], np.eye(2), np.array([1e-100, 1e-300]), np.eye(2), np.eye(2))
     >>> flow.loss.round(12).tolist(), flow.norm.round(12).tolist()
@@ -148,14 +150,16 @@ def _solve(t: Numbers, frame: np.ndarray, root: np.ndarray, d_in: int, teacher: 
     u, sigma, vt = np.linalg.svd(teacher)
     modes = _Modes(frame, root, d_in, u, sigma, vt)
     made = [modes.at(float(time)) for time in t.ravel()]
-    parts = (np.stack(part).reshape(*t.shape, *part[0].shape) if made else np.empty(0) for part in zip(*made, strict=True))
+    parts = (np.stack(part).reshape(*t.shape, *part[0].shape) for part in zip(*made, strict=True))
     return MatrixFlow(*parts, sigma[modes.lost])
 
 
 class _Modes:
     """The start in the eigenbasis of F, split by what grows: rows `C` of `Q₀ = C √D` at +σ, −σ and 0."""
 
-    def __init__(self, frame: np.ndarray, root: np.ndarray, d_in: int, u: np.ndarray, sigma: np.ndarray, vt: np.ndarray):
+    def __init__(
+        self, frame: np.ndarray, root: np.ndarray, d_in: int, u: np.ndarray, sigma: np.ndarray, vt: np.ndarray
+    ):
         m = sigma.size
         on_v, on_u = vt @ frame[:d_in], u.T @ frame[d_in:]
         grow = (on_v[:m] + on_u[:m]) / np.sqrt(2)
@@ -175,7 +179,7 @@ class _Modes:
         self.u, self.sigma, self.vt = u, sigma, vt
 
     def at(self, t: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Factors and residual at one time; `S = √D K ᵀK √D` with K a stack of bounded rows."""
+        """Factors and residual at one time; QR of the stack of bounded rows that S is made of."""
         sigma, kept, m = self.sigma, self.kept, self.sigma.size
         n, k = kept.size, self.root.size
         shrink = np.concatenate([np.exp(-sigma[kept] * t), np.ones(k - n)])
@@ -188,8 +192,9 @@ class _Modes:
             [weight[self.dropped][:, None] * follow, self.basis * shrink / self.root[:, None], rest_weight * rest]
         )
         rows = np.concatenate([np.eye(n, k) * np.pad(weight[kept], (0, k - n)), lower])
-        order = np.argsort(-np.abs(rows).max(axis=1))  # with column pivoting, stable row by row (Cox and Higham 1998)
-        triangle, pivot = qr(rows[order], mode="r", pivoting=True, check_finite=False)
+        # sorted rows and columns keep QR stable row by row (Cox and Higham 1998 pivot; a fixed order errs no more here)
+        pivot, order = np.argsort(-np.linalg.norm(rows, axis=0)), np.argsort(-np.abs(rows).max(axis=1))
+        (triangle,) = qr(rows[order][:, pivot], mode="r", check_finite=False)
         divide = lambda x: solve_triangular(triangle[:k], x[:, pivot].T, trans=1, check_finite=False).T  # x R⁻¹
         grow = np.empty((m, k))
         grow[kept], grow[self.dropped] = divide(np.eye(n, k)), divide(follow)
@@ -201,7 +206,9 @@ class _Modes:
         left[:m, :m] = self._left(grow, decay * rest[:m], lower[:, :n], divide(lower), decay) / 2
         return self.vt.T @ y_in, self.u @ y_out, self.u @ left @ self.vt
 
-    def _left(self, grow: np.ndarray, fall: np.ndarray, columns: np.ndarray, rows: np.ndarray, decay: np.ndarray):  # type: ignore[no-untyped-def]
+    def _left(
+        self, grow: np.ndarray, fall: np.ndarray, columns: np.ndarray, rows: np.ndarray, decay: np.ndarray
+    ) -> np.ndarray:
         """`2(Σ − f)` in the teacher's modes, `2Σ − QQᵀ` of the growing rows by whichever form rounds less, per entry.
 
         Before a feature is learned the difference is the better form, after that a sum of decaying terms.
@@ -220,7 +227,7 @@ class _Modes:
 
 
 def _independent(rows: np.ndarray, rounding: float) -> np.ndarray:
-    """The first rows, in order, that are not combinations of earlier ones: the strongest features that can be learned."""
+    """The first rows, in order, that are no combination of earlier ones: the strongest features that can be learned."""
     kept = np.arange(len(rows))
     while kept.size:
         diagonal = np.abs(np.diag(np.linalg.qr(rows[kept].T, mode="r")))

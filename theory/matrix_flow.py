@@ -150,8 +150,8 @@ def _solve(t: Numbers, frame: np.ndarray, root: np.ndarray, d_in: int, teacher: 
     u, sigma, vt = np.linalg.svd(teacher)
     modes = _Modes(frame, root, d_in, u, sigma, vt)
     made = [modes.at(float(time)) for time in t.ravel()]
-    parts = (np.stack(part).reshape(*t.shape, *part[0].shape) for part in zip(*made, strict=True))
-    return MatrixFlow(*parts, sigma[modes.lost])
+    y_in, y_out, left = (np.stack(part).reshape(*t.shape, *part[0].shape) for part in zip(*made, strict=True))
+    return MatrixFlow(y_in, y_out, left, sigma[modes.lost])
 
 
 class _Modes:

@@ -44,7 +44,7 @@ def derivative(matrix: MatrixSum, rates: Mapping[str, MatrixSum]) -> MatrixSum:
 
 def normal(matrix: MatrixSum, rules: Rules = ()) -> dict[Word, sp.Expr]:
     """Coefficient of each word that remains when no rule applies any more; empty for the zero matrix."""
-    open_terms, total = list(matrix.terms), {}
+    open_terms, total = list(matrix.terms), dict[Word, sp.Expr]()
     while open_terms:
         coefficient, word = open_terms.pop()
         for pattern, replacement in rules:

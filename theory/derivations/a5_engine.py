@@ -1,0 +1,68 @@
+"""A5's formula against the engine: the words of the formula evaluated in mpmath with matrix exponentials."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from theory.derivations.trace_words import MatrixSum
+from theory.matrix_flow import balanced_weights
+
+EPS = float(np.finfo(float).eps)
+
+
+def compare(claim: Mapping[str, MatrixSum], function: Callable[..., Any], generator: np.random.Generator) -> float:
+    """Worst error of QQᵀ relative to its norm, over the condition number: κ of what grows, and the growth σt itself."""
+    return max(_problem(claim, function, generator, trial) for trial in range(24))
+
+
+def _problem(claim: Mapping[str, MatrixSum], function: Callable, generator: np.random.Generator, trial: int) -> float:
+    d_in, h, d_out = generator.integers(1, 5, 3).tolist()
+    m, k = min(d_in, d_out), min(d_in, h, d_out)
+    sigma = generator.uniform(0.3, 1, m) * (np.arange(m) != m - 1 if trial % 3 == 0 else 1)  # rank-deficient
+    if trial % 4 == 1:
+        sigma[:] = 1.0  # repeated
+    teacher = (_frame(generator, d_out, m) * sigma) @ _frame(generator, d_in, m).T
+    start = (_frame(generator, d_out, k) * 10.0 ** generator.uniform(-6, 0.5, k)) @ _frame(generator, d_in, k).T
+    w1, w2 = balanced_weights(start, h)
+    t = float(generator.choice([0.0, 0.1, 1.0, 10.0, 100.0, 300.0]))
+    flow = function(t, w1, w2, teacher)
+    if flow.saddle and t * sigma.max() > 10 and d_in == d_out <= h:  # rounding would leave the saddle: see the tests
+        return 0.0
+    stacked = np.concatenate([flow.factor_in, flow.factor_out])
+    low, high = (_evaluate(claim, w1, w2, teacher, t, digits) for digits in (330, 400))
+    if np.abs(low - high).max() > 1e-25:
+        return float("inf")
+    values = np.linalg.svd(np.concatenate([w1.T, w2]), compute_uv=False)[:k]
+    condition = 10 * (1 + t * sigma.max()) * values[0] / values[-1]
+    exact = high.astype(float)
+    return float(np.abs(stacked @ stacked.T - exact).max() / np.abs(exact).max() / condition)
+
+
+def _evaluate(
+    claim: Mapping[str, MatrixSum], w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, t: float, digits: int
+) -> np.ndarray:
+    """The word for QQᵀ, with Y = e^{Ft}Q₀ and S = I + ∫Ṡ for the claim's own Ẏ and Ṡ."""
+    (rate, _), (growth, _) = claim["Ẏ"].terms[0], claim["Ṡ"].terms[0]
+    with mpmath.workdps(digits):
+        d_in, n = w1.shape[1], w1.shape[1] + w2.shape[0]
+        force, start = mpmath.zeros(n), mpmath.matrix(np.concatenate([w1.T, w2]).tolist())
+        force[d_in:, :d_in] = mpmath.matrix(teacher.tolist())
+        force[:d_in, d_in:] = mpmath.matrix(teacher.T.tolist())
+        values, frame = mpmath.eigsy(force * int(rate))
+        integral = lambda x: mpmath.expm1(2 * x * t) / (2 * x) if abs(x) > mpmath.mpf(10) ** -150 else mpmath.mpf(t)
+        y = frame * mpmath.diag([mpmath.exp(x * t) for x in values]) * frame.T * start
+        over = frame * mpmath.diag([integral(x) for x in values]) * frame.T
+        s = mpmath.eye(start.cols) + int(growth) * start.T * over * start
+        place, total = {"Y": y, "Si": s**-1}, mpmath.zeros(n)
+        for coefficient, word in claim["QQᵀ"].terms:
+            made = mpmath.eye(n)
+            for letter in word:
+                made = made * (place[letter.name].T if letter.transposed else place[letter.name])
+            total += int(coefficient) * made
+        return np.array(total.tolist(), dtype=object)
+
+
+def _frame(generator: np.random.Generator, d: int, k: int) -> np.ndarray:
+    return np.linalg.qr(generator.normal(size=(d, d)))[0][:, :k]

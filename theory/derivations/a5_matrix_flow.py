@@ -1,0 +1,189 @@
+"""A5: balanced gradient flow of the whole product matrix, solved; and what it can never learn."""
+
+from collections.abc import Callable
+
+import sympy as sp
+
+from theory.derivations.a5_counterexamples import unbalanced, unbalanced_curves, unwhitened
+from theory.derivations.a5_engine import compare
+from theory.derivations.a5_steps import (
+    SI,
+    S,
+    f,
+    half,
+    inverse,
+    on_shapes,
+    polar,
+    q,
+    reflection,
+    s,
+    si,
+    stacked,
+    stays_balanced,
+    unique,
+    vanish,
+    y,
+    z,
+)
+from theory.derivations.core import (
+    Assumption,
+    Counterexample,
+    Derivation,
+    Evidence,
+    Link,
+    SpecialCase,
+    Step,
+    Variant,
+    Verdict,
+)  # fmt: skip
+from theory.derivations.evidence import every
+from theory.derivations.matrix_words import IDENTITY, Rules, derivative, normal, scaled
+from theory.derivations.trace_words import Letter, MatrixSum
+
+Solution = dict[str, MatrixSum]
+
+
+def formula() -> Solution:
+    """`QQᵀ` and Q in letters Y, S⁻¹ and Z, with Ẏ, Ṡ and Ż; the start is `Y = Q₀`, `S = I`, `Z = I`."""
+    gram = y.T @ y
+    return {"QQᵀ": y @ si @ y.T, "Ẏ": f @ y, "Ṡ": gram, "Q": y @ z, "Ż": scaled(-half, si @ gram @ z)}
+
+
+def riccati(candidate: Solution) -> Evidence:
+    """Does the candidate's QQᵀ solve the equation that the loss gives, and start at Q₀Q₀ᵀ?"""
+    p, flow = q @ q.T, {"Q": f @ q - scaled(half, q @ q.T @ q)}
+    of_inverse = scaled(-1, si @ candidate["Ṡ"] @ si)
+    truth = lambda p: f @ p + p @ f - p @ p
+    from_loss = vanish(((derivative(p, flow) - truth(p),),), (), "d(QQᵀ)/dt from Q̇")
+    solved = candidate["QQᵀ"]
+    moved = derivative(solved, {"Y": candidate["Ẏ"], "Si": of_inverse})
+    start = normal(solved - y @ y.T, (((SI,), IDENTITY),))
+    return every(
+        [
+            ("equation", from_loss),
+            ("solution", vanish(((moved - truth(solved),),), (), "d/dt of the solution")),
+            ("start", Evidence(not start, Verdict.PROVED, f"at t = 0 {len(start)} words differ from Q₀Q₀ᵀ")),
+        ]
+    )
+
+
+def transport(candidate: Solution) -> Evidence:
+    """`ZᵀSZ` is conserved, so `ZZᵀ = S⁻¹`; with that, `Q̇ = FQ − ½QQᵀQ`."""
+    undo: Rules = (((S, SI), IDENTITY), ((SI, S), IDENTITY))
+    flow = {"Z": candidate["Ż"], "S": candidate["Ṡ"], "Y": candidate["Ẏ"]}
+    kept = derivative(z.T @ s @ z, flow)
+    letter = Letter("Z", "h", "h")
+    whole = candidate["Q"]
+    moved = derivative(whole, flow) - f @ whole + scaled(half, whole @ whole.T @ whole)
+    return every(
+        [
+            ("ZᵀSZ", vanish(((kept,),), undo, "d(ZᵀSZ)/dt")),
+            ("weights", vanish(((moved,),), (((letter, letter.T), si),), "Q̇")),
+        ]
+    )
+
+
+def conclusion(candidate: Solution) -> Evidence:
+    return every(
+        [("QQᵀ", riccati(candidate)), ("weights", transport(candidate))], "QQᵀ and Q solve the flow of the loss"
+    )
+
+
+def _commuting(candidate: Solution) -> dict[str, sp.Expr]:
+    """One mode: every matrix is a number."""
+    number = lambda matrix: sum(c * sp.prod(sp.Symbol(letter.name) for letter in word) for c, word in matrix.terms)
+    return {key: sp.expand(number(matrix)) for key, matrix in candidate.items()}
+
+
+def _change(key: str, change: Callable[[MatrixSum], MatrixSum]) -> Callable[[Solution], Solution]:
+    return lambda claim: claim | {key: change(claim[key])}
+
+
+DERIVATION = Derivation(
+    claim="A5",
+    title="The whole matrix under gradient flow, from any balanced start to any target",
+    statement=r"QQ^\top(t)=e^{Ft}Q_0\,S^{-1}Q_0^\top e^{Ft},\quad S=I+Q_0^\top\!\int_0^t\!e^{2Fs}ds\,Q_0,\qquad "
+    r"Q=e^{Ft}Q_0Z,\quad \dot Z=-\tfrac12S^{-1}\dot SZ",
+    plain="From balanced weights the product and the Gram matrices have a closed form for every shape and target; the "
+    "weights need one more integration; and the rank of the product, and for square ones the sign of its determinant, "
+    "never change, so that a start of the wrong sign leaves a feature unlearned for ever.",
+    symbols={
+        "Q": "[W1ᵀ; W2], the layers stacked, (d_in + d_out) × h; Q₀ its start",
+        "F": "[[0, Aᵀ], [A, 0]], with eigenvalues ±σ and 0",
+        "S": "h × h, positive definite",
+        "Z": "h × h, Z Zᵀ = S⁻¹; equal to S^{−1/2} only where S(t) commutes with itself",
+        "A": "the teacher, any d_out × d_in matrix",
+    },
+    assumptions=(
+        Assumption(
+            "balanced start",
+            "W2ᵀW2 = W1W1ᵀ at the start, and so always.",
+            Counterexample(
+                "With an imbalance of 1e-3 the determinant changes sign and the flow learns what it else never can.",
+                unbalanced,
+                unbalanced_curves,
+            ),
+        ),
+        Assumption(
+            "whitened inputs",
+            "Σx = I.",
+            Counterexample("With Σx = diag(2, ½) the product runs ahead of the formula.", unwhitened),
+        ),
+    ),
+    steps=(
+        Step(
+            r"\tfrac{d}{dt}(W_2^\top W_2-W_1W_1^\top)=0",
+            "The gradients are taken by machine from the loss; balance at the start is balance always.",
+            stays_balanced,
+        ),
+        Step(r"\dot Q=FQ-\tfrac12QQ^\top Q", "The two gradients, stacked, with W2ᵀW2 replaced by W1W1ᵀ.", stacked),
+        Step(
+            r"\dot Q=FQ-\tfrac12QQ^\top Q\ \text{on every shape}",
+            "The same from the loss written out in its entries, in exact arithmetic, on every shape in {1,2,3}³.",
+            on_shapes,
+        ),
+        Step(
+            r"\tfrac{d}{dt}S^{-1}=-S^{-1}\dot SS^{-1}",
+            "From S S⁻¹ = I; S is the identity plus a positive semidefinite matrix, so it is always invertible.",
+            inverse,
+        ),
+        Step(
+            r"(I+P_0G)R-P_0=0,\quad R=e^{-Ft}QQ^\top e^{-Ft},\ G=\int_0^te^{2Fs}ds",
+            "Every solution from this start is the one claimed: the difference from it solves a homogeneous linear "
+            "equation, its norm, suitably damped, cannot grow, and it starts at zero. No theorem on ODEs is cited.",
+            unique,
+        ),
+        Step(
+            r"f^\top f=(W_1^\top W_1)^2,\quad Q^\top Q=2W_1W_1^\top",
+            "The rank of f is that of Q, and QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft} keeps its rank, e^{Ft} and S being invertible. "
+            "So det f of a square product with h >= d is never 0 if it was not, and being continuous keeps its sign.",
+            polar,
+        ),
+        Step(
+            r"\det M=-1\ \Rightarrow\ \det(I+M)=0",
+            "M is the polar factor of the teacher against that of the start. The growing part of the start is singular "
+            "with I + M, and QQᵀ(t) is a product around it: a direction that is absent at the start stays absent.",
+            reflection,
+        ),
+    ),
+    formula=formula,
+    conclusion=conclusion,
+    variants=(
+        Variant("e^{2Ft} for e^{Ft}", _change("Ẏ", lambda x: scaled(2, x))),
+        Variant("S twice as fast", _change("Ṡ", lambda x: scaled(2, x))),
+        Variant("sign of S", _change("Ṡ", lambda x: scaled(-1, x))),
+        Variant("S from QQᵀ, of the wrong size", _change("Ṡ", lambda _: y @ y.T)),
+        Variant("S⁻¹ outside", _change("QQᵀ", lambda _: y @ y.T @ si)),
+        Variant("S⁻² for S⁻¹", _change("QQᵀ", lambda _: y @ si @ si @ y.T)),
+        Variant("factor ½ missing from Ż", _change("Ż", lambda x: scaled(2, x))),
+        Variant("Ż = −½ṠS⁻¹Z", _change("Ż", lambda _: scaled(-half, y.T @ y @ si @ z))),
+        Variant("Ż = −½ZS⁻¹Ṡ, as if Z were S^{−1/2}", _change("Ż", lambda _: scaled(-half, z @ si @ y.T @ y))),
+        Variant("Zᵀ for Z", _change("Q", lambda _: y @ z.T)),
+    ),
+    special_case=SpecialCase("one mode, where everything commutes", _commuting),
+    floor=Verdict.PROVED,
+    link=Link(
+        "theory.matrix_flow.matrix_flow", "all shapes {1 … 4}³, ranks, repeated and zero values, σt up to 300", compare
+    ),
+    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; uniqueness, every shape and the obstruction are ours",
+)

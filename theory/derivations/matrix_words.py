@@ -1,0 +1,75 @@
+"""Calculus of matrix words over symbolic dimensions: gradients of traces, derivatives along a flow, rewriting.
+
+A matrix polynomial is a `MatrixSum`; here it gets a normal form, under rules that replace one word by another.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import sympy as sp
+
+from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, Word
+
+Rules = Sequence[tuple[Word, MatrixSum]]
+Block = tuple[tuple[MatrixSum, ...], ...]
+ZERO = MatrixSum(())
+IDENTITY = MatrixSum(((sp.Integer(1), ()),))
+
+
+def scaled(factor: sp.Expr | int, matrix: MatrixSum) -> MatrixSum:
+    return MatrixSum(tuple((sp.sympify(factor) * c, w) for c, w in matrix.terms))
+
+
+def gradient(scalar: TraceSum, letter: Letter) -> MatrixSum:
+    """The derivative of a sum of traces with respect to a matrix, `d tr(… X …) = ⟨gradient, dX⟩`."""
+    total = ZERO
+    for (word,), coefficient in scalar.terms.items():
+        for i, found in enumerate(word):
+            if found.name == letter.name:
+                rest = MatrixSum(((coefficient, word[i + 1 :] + word[:i]),))  # tr(X R) has gradient Rᵀ, tr(Xᵀ R) has R
+                total += rest if found.transposed else rest.T
+    return total
+
+
+def derivative(matrix: MatrixSum, rates: Mapping[str, MatrixSum]) -> MatrixSum:
+    """The derivative along a flow that is given by the derivative of each letter; other letters are constant."""
+    total = ZERO
+    for coefficient, word in matrix.terms:
+        for i, letter in enumerate(word):
+            if letter.name in rates:
+                rate = rates[letter.name].T if letter.transposed else rates[letter.name]
+                before, after = MatrixSum(((coefficient, word[:i]),)), MatrixSum(((sp.Integer(1), word[i + 1 :]),))
+                total += before @ rate @ after
+    return total
+
+
+def normal(matrix: MatrixSum, rules: Rules = ()) -> dict[Word, sp.Expr]:
+    """Coefficient of each word that remains when no rule applies any more; empty for the zero matrix."""
+    open_terms, total = list(matrix.terms), dict[Word, sp.Expr]()
+    while open_terms:
+        coefficient, word = open_terms.pop()
+        for pattern, replacement in rules:
+            at = next((i for i in range(len(word) - len(pattern) + 1) if word[i : i + len(pattern)] == pattern), None)
+            if at is not None:
+                open_terms += [
+                    (coefficient * c, word[:at] + w + word[at + len(pattern) :]) for c, w in replacement.terms
+                ]
+                break
+        else:
+            total[word] = total.get(word, sp.Integer(0)) + coefficient
+    return {word: c for word, c in total.items() if sp.expand(c) != 0}
+
+
+def multiply(a: Block, b: Block) -> Block:
+    """The product of two block matrices."""
+    return tuple(
+        tuple(sum((x @ y for x, y in zip(row, column, strict=True)), ZERO) for column in zip(*b, strict=True))
+        for row in a
+    )
+
+
+def subtract(a: Block, b: Block) -> Block:
+    return tuple(tuple(x - y for x, y in zip(r, s, strict=True)) for r, s in zip(a, b, strict=True))
+
+
+def transpose(a: Block) -> Block:
+    return tuple(tuple(x.T for x in column) for column in zip(*a, strict=True))

@@ -17,6 +17,9 @@ figures: $(STAMP) ## build every figure into build/figures (what has not changed
 test: $(STAMP) ## run all tests, doctests included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
+	$(BIN)/overtraining check --html build/book
+
 lint: $(STAMP) ## run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

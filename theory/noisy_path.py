@@ -123,7 +123,7 @@ def _below(sigma: Numbers, epsilon: Numbers, c: Numbers) -> tuple[np.ndarray, ..
 def _rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, c: float) -> np.ndarray:
     """Where `½ dP/dt` turns from falling to rising, 0 included, by bisection of intervals with bounds on each."""
 
-    def modes(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def modes(t: np.ndarray) -> tuple[Values, Values]:
         return singular_value(t[:, None], sigma, epsilon), unlearned(t[:, None], sigma, epsilon)
 
     def slope(t: np.ndarray) -> np.ndarray:

@@ -37,7 +37,8 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every
-from theory.derivations.matrix_words import IDENTITY, Rules, derivative, normal, scaled
+from theory.derivations.matrix_words import IDENTITY, Rules, normal, scaled
+from theory.derivations.trace_calculus import derivative
 from theory.derivations.trace_words import Letter, MatrixSum
 
 Solution = dict[str, MatrixSum]

@@ -10,8 +10,6 @@ from theory.derivations.matrix_words import (
     ZERO,
     Block,
     Rules,
-    derivative,
-    gradient,
     multiply,
     normal,
     scaled,
@@ -19,6 +17,7 @@ from theory.derivations.matrix_words import (
     transpose,
 )  # fmt: skip
 from theory.derivations.shapes import SHAPES, integers, noise_ring
+from theory.derivations.trace_calculus import derivative, descent
 from theory.derivations.trace_words import Letter, MatrixSum
 
 W1, W2, A = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h"), Letter("A", "d_out", "d_in")
@@ -38,7 +37,7 @@ def rates() -> dict[str, MatrixSum]:
     """Gradient flow, the gradients taken by machine from `½ tr((W2W1 − A)(W2W1 − A)ᵀ)`."""
     error = w2 @ w1 - a
     loss = half * (error @ error.T).trace()
-    return {"W1": scaled(-1, gradient(loss, W1)), "W2": scaled(-1, gradient(loss, W2))}
+    return descent(loss, "W1", "W2")
 
 
 def vanish(block: Block, rules: Rules, detail: str) -> Evidence:

@@ -17,7 +17,8 @@ from theory.derivations.core import (
 )
 from theory.derivations.evidence import every, identity, worst_error
 from theory.derivations.shapes import SHAPES, expectation, integers, noise_ring
-from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, constant, expectation as contract
+from theory.derivations.trace_calculus import in_traces
+from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, expectation as contract
 
 q1, q2, g1, g2, tau = sp.symbols("q_1 q_2 gamma_1 gamma_2 tau", positive=True)
 d_in, h, d_out = sp.symbols("d_in h d_out", positive=True, integer=True)
@@ -50,25 +51,14 @@ def expected_rise() -> TraceSum:
     return mean - loss(MatrixSum.of(W1), MatrixSum.of(W2))
 
 
-def in_traces(candidate: sp.Expr) -> TraceSum:
+def spelled(candidate: sp.Expr) -> TraceSum:
     """A formula in q₁, q₂, τ written out in traces, so that it can be compared with the contraction."""
-    traces = {
-        q1: (MatrixSum.of(W1) @ MatrixSum.of(Sx) @ MatrixSum.of(W1).T).trace(),
-        q2: (MatrixSum.of(W2) @ MatrixSum.of(W2).T).trace(),
-        tau: MatrixSum.of(Sx).trace(),
-    }
-    total = constant(0)
-    for powers, coefficient in sp.Poly(candidate, *traces).terms():
-        term = constant(coefficient)
-        for trace, power in zip(traces.values(), powers, strict=True):
-            for _ in range(power):
-                term = term * trace
-        total = total + term
-    return total
+    sx, w1, w2 = map(MatrixSum.of, (Sx, W1, W2))
+    return in_traces(candidate, {q1: (w1 @ sx @ w1.T).trace(), q2: (w2 @ w2.T).trace(), tau: sx.trace()})
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    rest = expected_rise() - in_traces(candidate)
+    rest = expected_rise() - spelled(candidate)
     return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ, for symbolic dimensions")
 
 

@@ -96,7 +96,7 @@ def _expansion() -> Evidence:
 
 
 def _mean() -> Evidence:
-    rest = contract(rise(), GAUSSIAN) - b1.in_traces(b1.formula())
+    rest = contract(rise(), GAUSSIAN) - b1.spelled(b1.formula())
     return Evidence(rest.is_zero(), Verdict.PROVED, "the mean of the same contraction is B1's")
 
 

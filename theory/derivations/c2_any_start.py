@@ -21,8 +21,8 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity
-from theory.derivations.flow_words import along, descent, gradient, squared_norm
 from theory.derivations.shapes import SHAPES, integers
+from theory.derivations.trace_calculus import along, descent, gradient, squared_norm
 from theory.derivations.trace_words import MatrixSum, TraceSum, constant
 
 gain, k1, k2 = sp.symbols("G k_1 k_2", real=True)

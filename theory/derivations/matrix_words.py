@@ -1,13 +1,10 @@
-"""Calculus of matrix words over symbolic dimensions: gradients of traces, derivatives along a flow, rewriting.
+"""Normal forms of matrix polynomials, under rules that replace one word by another, and block matrices of them."""
 
-A matrix polynomial is a `MatrixSum`; here it gets a normal form, under rules that replace one word by another.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import sympy as sp
 
-from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, Word
+from theory.derivations.trace_words import MatrixSum, Word
 
 Rules = Sequence[tuple[Word, MatrixSum]]
 Block = tuple[tuple[MatrixSum, ...], ...]
@@ -17,29 +14,6 @@ IDENTITY = MatrixSum(((sp.Integer(1), ()),))
 
 def scaled(factor: sp.Expr | int, matrix: MatrixSum) -> MatrixSum:
     return MatrixSum(tuple((sp.sympify(factor) * c, w) for c, w in matrix.terms))
-
-
-def gradient(scalar: TraceSum, letter: Letter) -> MatrixSum:
-    """The derivative of a sum of traces with respect to a matrix, `d tr(… X …) = ⟨gradient, dX⟩`."""
-    total = ZERO
-    for (word,), coefficient in scalar.terms.items():
-        for i, found in enumerate(word):
-            if found.name == letter.name:
-                rest = MatrixSum(((coefficient, word[i + 1 :] + word[:i]),))  # tr(X R) has gradient Rᵀ, tr(Xᵀ R) has R
-                total += rest if found.transposed else rest.T
-    return total
-
-
-def derivative(matrix: MatrixSum, rates: Mapping[str, MatrixSum]) -> MatrixSum:
-    """The derivative along a flow that is given by the derivative of each letter; other letters are constant."""
-    total = ZERO
-    for coefficient, word in matrix.terms:
-        for i, letter in enumerate(word):
-            if letter.name in rates:
-                rate = rates[letter.name].T if letter.transposed else rates[letter.name]
-                before, after = MatrixSum(((coefficient, word[:i]),)), MatrixSum(((sp.Integer(1), word[i + 1 :]),))
-                total += before @ rate @ after
-    return total
 
 
 def normal(matrix: MatrixSum, rules: Rules = ()) -> dict[Word, sp.Expr]:

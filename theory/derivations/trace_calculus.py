@@ -1,34 +1,64 @@
-"""Gradients and rates along gradient flow of traces of matrix words, over symbolic dimensions."""
+"""The calculus of gradient flow in matrix words: gradients of traces, and derivatives along a flow.
+
+Dimensions are symbolic. That these gradients are SymPy's own is a test (SymPy differentiates a single trace by a matrix
+symbol, but neither products of traces nor along a flow).
+"""
 
 from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
-from theory.derivations.trace_words import MatrixSum, TraceSum, Word, constant
+from theory.derivations.trace_words import MatrixSum, TraceSum, constant
 
 
 def gradient(scalar: TraceSum, name: str) -> MatrixSum:
     """`∂/∂X` of a sum of single traces: `tr(X R)` gives `Rᵀ` and `tr(Xᵀ R)` gives `R`, at every place of X."""
-    terms: list[tuple[sp.Expr, Word]] = []
+    total = MatrixSum(())
     for words, coefficient in scalar.terms.items():
-        if len(words) != 1:
-            raise ValueError("the gradient of a product of traces is not a matrix polynomial; use rate()")
-        terms += [(coefficient, rest) for rest in _rests(words[0], name)]
-    return MatrixSum(tuple(terms))
+        if len(words) > 1 and any(x.name == name for word in words for x in word):
+            raise ValueError("the gradient of a product of traces is not a matrix polynomial; use along()")
+        for word in words:
+            for i, x in enumerate(word):
+                if x.name == name:
+                    rest = MatrixSum(((coefficient, word[i + 1 :] + word[:i]),))
+                    total += rest if x.transposed else rest.T
+    return total
+
+
+def descent(loss: TraceSum, *names: str) -> dict[str, MatrixSum]:
+    """Gradient flow's velocities, `−∂L/∂X` for each named X."""
+    return {name: MatrixSum(()) - gradient(loss, name) for name in names}
+
+
+def derivative(matrix: MatrixSum, velocity: Mapping[str, MatrixSum]) -> MatrixSum:
+    """`d/dt` of a matrix polynomial while each named letter moves with its velocity."""
+    total = MatrixSum(())
+    for coefficient, word in matrix.terms:
+        for i, x in enumerate(word):
+            if x.name in velocity:
+                before, after = MatrixSum(((coefficient, word[:i]),)), MatrixSum(((sp.Integer(1), word[i + 1 :]),))
+                total += before @ (velocity[x.name].T if x.transposed else velocity[x.name]) @ after
+    return total
+
+
+def along(scalar: TraceSum, velocity: Mapping[str, MatrixSum]) -> TraceSum:
+    """`d/dt` of a sum of products of traces along the same motion: the product rule."""
+    total = constant(0)
+    for words, coefficient in scalar.terms.items():
+        for i, word in enumerate(words):
+            others = TraceSum.collect([(coefficient, words[:i] + words[i + 1 :])])
+            total += others * derivative(MatrixSum(((sp.Integer(1), word),)), velocity).trace()
+    return total
 
 
 def rate(scalar: TraceSum, loss: TraceSum, names: Iterable[str]) -> TraceSum:
-    """`d/dt` of a scalar along `Ẋ = −∂loss/∂X` for every named X; products of traces by the product rule."""
-    total = constant(0)
-    for name in names:
-        velocity = gradient((-1) * loss, name)
-        for words, coefficient in scalar.terms.items():
-            for i, word in enumerate(words):
-                others = TraceSum.collect([(coefficient, words[:i] + words[i + 1 :])])
-                if rests := _rests(word, name):
-                    slope = MatrixSum(tuple((sp.Integer(1), rest) for rest in rests))
-                    total = total + others * (slope @ velocity.T).trace()
-    return total
+    """`d/dt` of a scalar along the gradient flow of a loss in the named matrices."""
+    return along(scalar, descent(loss, *names))
+
+
+def squared_norm(matrix: MatrixSum) -> TraceSum:
+    """`‖M‖²_F`."""
+    return (matrix @ matrix.T).trace()
 
 
 def in_traces(candidate: sp.Expr, traces: Mapping[sp.Symbol, TraceSum]) -> TraceSum:
@@ -39,17 +69,5 @@ def in_traces(candidate: sp.Expr, traces: Mapping[sp.Symbol, TraceSum]) -> Trace
         for trace, power in zip(traces.values(), powers, strict=True):
             for _ in range(power):
                 term = term * trace
-        total = total + term
+        total += term
     return total
-
-
-def _rests(word: Word, name: str) -> list[Word]:
-    """The derivative of one trace: what stays of the word at each place of the letter."""
-    found = []
-    for i, letter in enumerate(word):
-        if letter.name == name:
-            rest = word[i + 1 :] + word[:i]
-            if not rest:
-                raise ValueError(f"the gradient of tr({name}) is an identity, which a word cannot spell")
-            found.append(rest if letter.transposed else tuple(x.T for x in reversed(rest)))
-    return found

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together, whole
 from theory.errors import DomainError, ShapeError
-from theory.noise import _covariance
+from theory.weights import input_covariance_of
 
 
 def hessian_trace(
@@ -33,7 +33,7 @@ def hessian_trace(
     if not layers or any(w.ndim != 2 for w in layers) or any(b[1] != a[0] for a, b in pairwise(shapes)):
         raise ShapeError(f"weights of shapes {shapes}", "they do not chain", "pass [W1, …, WL], each next × previous")
     d_in, d_out = shapes[0][1], shapes[-1][0]
-    covariance = None if input_covariance is None else _covariance(input_covariance, d_in)
+    covariance = None if input_covariance is None else input_covariance_of(input_covariance, d_in)
     before, after = [np.eye(d_in)], [np.eye(d_out)]  # W_{l−1}…W_1 for each l, and W_L…W_{l+1}, last layer first
     for w, v in zip(layers[:-1], layers[:0:-1], strict=True):
         before.append(w @ before[-1])

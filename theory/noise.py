@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, together, whole
-from theory.errors import DomainError, ShapeError
+from theory.domain import nonnegative, together, whole
+from theory.weights import chained, input_covariance_of
 
 
 def expected_increase(
@@ -58,14 +58,12 @@ def expected_increase_at(
     >>> float(expected_increase_at(np.ones((1, 2)), np.ones((2, 1)), 0.0, 1.0))
     2.0
     """
-    w1, w2 = finite("w1", w1), finite("w2", w2)
-    if w1.ndim != 2 or w2.ndim != 2 or w2.shape[1] != w1.shape[0]:
-        raise ShapeError(f"w1 {w1.shape}, w2 {w2.shape}", "w2 @ w1 is not defined", "pass h × d_in and d_out × h")
+    w1, w2 = chained(w1, w2)
     (h, d_in), d_out = w1.shape, w2.shape[0]
     sizes = {"d_in": d_in, "h": h, "d_out": d_out}
     if input_covariance is None:
         return expected_increase((w1**2).sum(), (w2**2).sum(), gamma_1, gamma_2, **sizes)
-    covariance = _covariance(input_covariance, d_in)
+    covariance = input_covariance_of(input_covariance, d_in)
     q1 = max(float(np.einsum("ij,jk,ik", w1, covariance, w1)), 0.0)  # >= 0 but for rounding where Σx is singular
     return expected_increase(q1, (w2**2).sum(), gamma_1, gamma_2, **sizes, input_trace=float(np.trace(covariance)))
 
@@ -78,14 +76,3 @@ def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> V
     """
     gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     return (whole("d_out", d_out) * gamma_2**2 + whole("d_in", d_in) * gamma_1**2) / 2
-
-
-def _covariance(given: Numbers, d_in: int) -> np.ndarray:
-    covariance = finite("input_covariance", given)
-    if covariance.shape != (d_in, d_in):
-        raise ShapeError(f"input_covariance {covariance.shape}", f"w1 takes {d_in} inputs", "pass d_in × d_in")
-    # rounding of a symmetric eigenproblem: a few ulp of the largest entry per dimension
-    slack = 8 * d_in * np.finfo(float).eps * np.abs(covariance).max()
-    if np.abs(covariance - covariance.T).max() > slack or np.linalg.eigvalsh(covariance)[0] < -slack:
-        raise DomainError("input_covariance", "it is not symmetric positive semidefinite", "pass E[x xᵀ]")
-    return covariance

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together
 from theory.errors import DomainError, ShapeError
-from theory.noise import _covariance
+from theory.weights import input_covariance_of
 
 
 def slope_after_noise(
@@ -39,7 +39,7 @@ def slope_after_noise(
             "pass h × d_in, d_out × h and d_out × d_in",
         )  # fmt: skip
     gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
-    covariance = np.eye(w1.shape[1]) if input_covariance is None else _covariance(input_covariance, w1.shape[1])
+    covariance = np.eye(w1.shape[1]) if input_covariance is None else input_covariance_of(input_covariance, w1.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):  # judged below, by name
         f = w2 @ w1
         pull = (teacher - f) @ covariance

@@ -26,8 +26,11 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
     )
     gap = (sigma - c) - epsilon  # > 0 exactly where there is something to gain before the noise wins
-    with np.errstate(divide="ignore"):  # c = 0 gives the limit, inf
-        exponent = np.log(sigma / epsilon) + np.log(np.where(gap > 0, gap, sigma)) - np.log(c)
+    with np.errstate(divide="ignore", over="ignore"):  # c = 0 gives the limit, inf
+        ratio = sigma / epsilon
+        # beyond 1.8e308 the difference of logarithms; below, it would lose digits where both are tiny
+        growth = np.where(np.isinf(ratio), np.log(sigma) - np.log(epsilon), np.log(ratio))
+        exponent = growth + np.log(np.where(gap > 0, gap, sigma)) - np.log(c)
     time = np.logaddexp(0.0, exponent) / (2 * sigma)  # C1
     time = np.where(gap > 0, time, 0.0)
     return np.where(epsilon >= sigma, np.inf, time)

@@ -154,7 +154,7 @@ def _rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, c: float) -> np.ndarra
     return np.unique(np.concatenate([start, high]))
 
 
-def _judge(s0: np.ndarray, s1: np.ndarray, u0: np.ndarray, u1: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
+def _judge(s0: Values, s1: Values, u0: Values, u1: Values, c: float) -> tuple[np.ndarray, np.ndarray]:
     """Over intervals where `s0 <= s <= s1`, `u0 <= u <= u1`: is `Σ su(c−u)` of one sign? is it monotone in time?"""
     small, large = s0 * u0, s1 * u1
     decided = _one_sign(*_times(small, large, c - u1, c - u0))
@@ -164,7 +164,7 @@ def _judge(s0: np.ndarray, s1: np.ndarray, u0: np.ndarray, u1: np.ndarray, c: fl
     return decided, _one_sign(*_times(small, large, low1 + low2, high1 + high2))
 
 
-def _times(p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _times(p0: Values, p1: Values, q0: Values, q1: Values) -> tuple[np.ndarray, np.ndarray]:
     """Bounds on a product pq where `0 <= p0 <= p <= p1` and `q0 <= q <= q1`."""
     return np.where(q0 < 0, p1, p0) * q0, np.where(q1 < 0, p0, p1) * q1
 

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from theory.domain import finite
-from theory.errors import ShapeError
-from theory.noise import _covariance
+from theory.errors import DomainError, ShapeError
 
 
 def chained(*weights: Any) -> tuple[np.ndarray, ...]:
@@ -39,4 +38,16 @@ def fitting(teacher: Any, layers: tuple[np.ndarray, ...]) -> np.ndarray:
 def covariance(given: Any, layers: tuple[np.ndarray, ...]) -> np.ndarray:
     """Σx as a checked matrix, the identity where None is given; ShapeError, DomainError otherwise."""
     d_in = layers[0].shape[1]
-    return np.eye(d_in) if given is None else _covariance(given, d_in)
+    return np.eye(d_in) if given is None else input_covariance_of(given, d_in)
+
+
+def input_covariance_of(given: Any, d_in: int) -> np.ndarray:
+    """Σx as a checked matrix: d_in × d_in, symmetric, positive semidefinite; ShapeError, DomainError otherwise."""
+    covariance = finite("input_covariance", given)
+    if covariance.shape != (d_in, d_in):
+        raise ShapeError(f"input_covariance {covariance.shape}", f"w1 takes {d_in} inputs", "pass d_in × d_in")
+    # rounding of a symmetric eigenproblem: a few ulp of the largest entry per dimension
+    slack = 8 * d_in * np.finfo(float).eps * np.abs(covariance).max()
+    if np.abs(covariance - covariance.T).max() > slack or np.linalg.eigvalsh(covariance)[0] < -slack:
+        raise DomainError("input_covariance", "it is not symmetric positive semidefinite", "pass E[x xᵀ]")
+    return covariance

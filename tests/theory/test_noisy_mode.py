@@ -55,6 +55,13 @@ def test_outside_the_interior(sigma: float, epsilon: float, c: float, time: floa
     assert (np.diff(after) >= -1e-15).all() if time == 0 else (np.diff(after) <= 1e-15).all()
 
 
+def test_ratio_beyond_float64() -> None:
+    """σ/ε = 1e310 is no number in float64; its logarithm is."""
+    time = inflection_time(1e10, 1e-300, 1e9)
+    expected = (mpmath.log(mpmath.mpf("1e10") / mpmath.mpf("1e-300")) + mpmath.log(9)) / 2e10
+    assert float(time) == pytest.approx(float(expected), rel=1e-14)
+
+
 def test_refuses() -> None:
     for arguments in ((0.0, 1e-3, 0.1), (1.0, 0.0, 0.1), (1.0, 1e-3, -0.1)):
         with pytest.raises(DomainError):

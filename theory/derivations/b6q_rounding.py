@@ -41,7 +41,7 @@ def conclusion(candidate: sp.Expr) -> Evidence:
     variance = moment(2)
     scales = {g1: sp.sqrt(variance.subs(step, step_1)), g2: sp.sqrt(variance.subs(step, step_2))}
     terms = ((coefficient.subs(scales), words) for words, coefficient in b1.expected_rise().terms.items())
-    rest = TraceSum.collect(terms) - b1.in_traces(candidate)
+    rest = TraceSum.collect(terms) - b1.spelled(candidate)
     return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ, for symbolic dimensions")
 
 

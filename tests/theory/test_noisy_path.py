@@ -114,6 +114,20 @@ def test_scales_together():
     assert np.allclose(other.times * 1e6, one.times, rtol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_over_twelve_decades_of_everything(seed):
+    """Plateaus where su(c − u) of every mode vanishes in float64: found by a solver that never ended there."""
+    draw = np.random.default_rng(seed)
+    sigma = 10 ** draw.uniform(-6, 6, draw.integers(1, 40))
+    epsilon = np.clip(
+        sigma * 10 ** -draw.uniform(1e-6, draw.choice([0.1, 50, 280]), sigma.size), 1e-300, 0.9999 * sigma
+    )
+    c = float(sigma.max() * 10 ** draw.uniform(-draw.choice([1, 5, 280]), 0.3))
+    found, known = minima(sigma, epsilon, c), lost_bounds(sigma, epsilon, c)
+    assert found.times.size >= 1
+    assert known.lower * (1 - 1e-10) <= found.lost.max() <= known.upper * (1 + 1e-10)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_bounds_hold_at_every_start(seed):
     draw = np.random.default_rng(seed)
@@ -152,6 +166,8 @@ def test_a_thousand_modes():
     [
         (lambda: minima([1.0], 1.0, 0.1), DomainError, "from above"),
         (lambda: minima([1.0], 0.1, -0.1), DomainError, "c "),
+        (lambda: minima([1.0], 0.1, 1e-300), DomainError, "range"),
+        (lambda: minima([1e10], 1e-300, 0.1), DomainError, "range"),
         (lambda: minima([[1.0]], 0.1, 0.1), ShapeError, "axis"),
         (lambda: minima([], 0.1, 0.1), ShapeError, "axis"),
         (lambda: minima([1.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "modes"),

@@ -79,6 +79,19 @@ def test_every_minimum_is_found(seed):
     assert (found.at("first"), found.at("last"), found.at("best")) == (found.times[0], found.times[-1], best)
 
 
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-4, 1e-8])
+def test_through_the_folds(epsilon):
+    """Where a minimum and a maximum merge and vanish: none is lost and none made up."""
+    for second, c in itertools.product(np.linspace(0.3, 0.95, 8), np.linspace(0.02, 0.6, 15)):
+        sigma = np.array([1.0, second])
+        end = inflection_time(sigma, epsilon, c).max()
+        t = np.linspace(0, end * 1.01 + 1e-3, 4001)[:, None]
+        s = sigma / (1 + (sigma / epsilon - 1) * np.exp(-2 * sigma * t))
+        slope = (s * (sigma - s) * (c - sigma + s)).sum(axis=1)
+        count = int(np.sum((slope[:-1] < 0) & (slope[1:] >= 0))) + int(slope[0] >= 0)
+        assert minima(sigma, epsilon, c).times.size == count
+
+
 def test_three_minima_of_the_example():
     found = minima([1.0, 0.5, 0.25], 1e-6, 0.1)
     assert found.times.size == 3

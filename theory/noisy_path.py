@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from theory.arrays import Numbers, Values
-from theory.balanced_mode import singular_value, unlearned
+from theory.balanced_mode import unlearned
 from theory.domain import nonnegative, normal_inverse, positive, together
 from theory.errors import DomainError, ShapeError
 from theory.noisy_mode import inflection_time
@@ -95,6 +95,10 @@ def minima(sigma: Numbers, epsilon: Numbers, c: float) -> Minima:
     if sigma.ndim != 1 or sigma.size == 0:
         raise ShapeError(f"sigma {sigma.shape}", "the modes need one axis", "pass the singular values as a list")
     _one_axis_of_modes(sigma, epsilon)
+    if 0 < c < 1e-290 * sigma.max() or np.any(epsilon < 1e-307 * sigma):
+        raise DomainError(
+            "c or epsilon", "relative to sigma it is beyond float64's range", "use c = 0, or a larger start"
+        )
     if c == 0:
         return Minima(np.empty(0), np.empty(0))
     times = _rising_zeros(sigma, np.broadcast_to(epsilon, sigma.shape), c)
@@ -121,24 +125,28 @@ def _below(sigma: Numbers, epsilon: Numbers, c: Numbers) -> tuple[np.ndarray, ..
 
 
 def _rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, c: float) -> np.ndarray:
-    """Where `½ dP/dt` turns from falling to rising, 0 included, by bisection of intervals with bounds on each."""
-
-    def modes(t: np.ndarray) -> tuple[Values, Values]:
-        return singular_value(t[:, None], sigma, epsilon), unlearned(t[:, None], sigma, epsilon)
-
-    def slope(t: np.ndarray) -> np.ndarray:
-        s, u = modes(t)
-        return (s * u * (c - u)).sum(axis=1)
-
+    """Where `dP/dt` turns from falling to rising, 0 included, by bisection of intervals with bounds on each."""
     turns = inflection_time(sigma, epsilon, c)
     if not np.any(turns):
         return np.zeros(1)
-    end = float(np.max(turns + 1 / sigma))  # an e-fold beyond the last turn, so that the zero there is inside
+    unit = 2.0 ** np.floor(np.log2(sigma.max()))  # a power of two: the change of units is exact
+    end = float(np.max(turns + 1 / sigma)) * unit  # an e-fold beyond the last turn, so that the zero there is inside
+    sigma, c, start = sigma / unit, c / unit, np.log((sigma - epsilon) / epsilon)
+
+    def modes(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """ln s and ln u: on plateaus both may be so small that their products vanish in float64."""
+        x = start - 2 * sigma * t[:, None]  # ln(σ/s − 1)
+        return np.log(sigma) - np.logaddexp(0, x), np.log(sigma) - np.logaddexp(0, -x)
+
+    def slope(t: np.ndarray) -> np.ndarray:
+        """The sign of dP/dt, by Σ su(1 − u/c) in units of its largest su."""
+        log_s, log_u = modes(t)
+        return (_weights(log_s + log_u, log_s + log_u) * (1 - np.exp(log_u) / c)).sum(axis=1)
+
     a, b = np.array([0.0]), np.array([end])
     isolated: list[np.ndarray] = [np.empty((0, 2))]
     while a.size:
-        (s_low, u_high), (s_high, u_low) = modes(a), modes(b)
-        decided, single = _judge(s_low, s_high, u_low, u_high, c)
+        decided, single = _judge(modes(a), modes(b), c)
         middle = (a + b) / 2
         stuck = (middle <= a) | (middle >= b)  # neighbouring floats
         isolated.append(np.column_stack([a, b])[~decided & (single | stuck)])
@@ -150,21 +158,30 @@ def _rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, c: float) -> np.ndarra
     while np.any((low < (middle := (low + high) / 2)) & (middle < high)):
         falls = slope(middle) < 0
         low, high = np.where(falls, middle, low), np.where(falls, high, middle)
-    start = [0.0] if slope(np.zeros(1))[0] >= 0 else []
-    return np.unique(np.concatenate([start, high]))
+    at_once = [0.0] if slope(np.zeros(1))[0] >= 0 else []
+    return np.unique(np.concatenate([at_once, high])) / unit
 
 
-def _judge(s0: Values, s1: Values, u0: Values, u1: Values, c: float) -> tuple[np.ndarray, np.ndarray]:
-    """Over intervals where `s0 <= s <= s1`, `u0 <= u <= u1`: is `Σ su(c−u)` of one sign? is it monotone in time?"""
-    small, large = s0 * u0, s1 * u1
-    decided = _one_sign(*_times(small, large, c - u1, c - u0))
-    # d/dt of su(c − u) is 2su · [(u − s)(c − u) + su]; the bracket is s(2u − c) + u(c − u)
-    low1, high1 = _times(s0, s1, 2 * u0 - c, 2 * u1 - c)
-    low2, high2 = _times(u0, u1, c - u1, c - u0)
+def _judge(before: tuple[np.ndarray, ...], after: tuple[np.ndarray, ...], c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Over intervals, given ln s and ln u at both ends: is `Σ su(1 − u/c)` of one sign? is it monotone in time?"""
+    (log_s0, log_u1), (log_s1, log_u0) = before, after  # s rises and u falls
+    small, large = log_s0 + log_u0, log_s1 + log_u1
+    small, large = _weights(small, large), _weights(large, large)
+    s0, s1, u0, u1 = np.exp(log_s0), np.exp(log_s1), np.exp(log_u0), np.exp(log_u1)
+    price = 1 - u1 / c, 1 - u0 / c
+    decided = _one_sign(*_times(small, large, *price))
+    # d/dt of su(1 − u/c) is 2su · [s(2u/c − 1) + u(1 − u/c)]
+    low1, high1 = _times(s0, s1, 2 * u0 / c - 1, 2 * u1 / c - 1)
+    low2, high2 = _times(u0, u1, *price)
     return decided, _one_sign(*_times(small, large, low1 + low2, high1 + high2))
 
 
-def _times(p0: Values, p1: Values, q0: Values, q1: Values) -> tuple[np.ndarray, np.ndarray]:
+def _weights(logs: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Exponentials in units of the largest over the modes; only signs of sums are asked for."""
+    return np.exp(logs - largest.max(axis=1, keepdims=True))
+
+
+def _times(p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds on a product pq where `0 <= p0 <= p <= p1` and `q0 <= q <= q1`."""
     return np.where(q0 < 0, p1, p0) * q0, np.where(q1 < 0, p0, p1) * q1
 

@@ -79,6 +79,19 @@ def test_every_minimum_is_found(seed):
     assert (found.at("first"), found.at("last"), found.at("best")) == (found.times[0], found.times[-1], best)
 
 
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-4, 1e-8])
+def test_through_the_folds(epsilon):
+    """Where a minimum and a maximum merge and vanish: none is lost and none made up."""
+    for second, c in itertools.product(np.linspace(0.3, 0.95, 8), np.linspace(0.02, 0.6, 15)):
+        sigma = np.array([1.0, second])
+        end = inflection_time(sigma, epsilon, c).max()
+        t = np.linspace(0, end * 1.01 + 1e-3, 4001)[:, None]
+        s = sigma / (1 + (sigma / epsilon - 1) * np.exp(-2 * sigma * t))
+        slope = (s * (sigma - s) * (c - sigma + s)).sum(axis=1)
+        count = int(np.sum((slope[:-1] < 0) & (slope[1:] >= 0))) + int(slope[0] >= 0)
+        assert minima(sigma, epsilon, c).times.size == count
+
+
 def test_three_minima_of_the_example():
     found = minima([1.0, 0.5, 0.25], 1e-6, 0.1)
     assert found.times.size == 3
@@ -112,6 +125,20 @@ def test_scales_together():
     """Units: σ, ε, c times 1e6 and time divided by it."""
     one, other = minima([1.0, 0.5, 0.2], 1e-8, 0.05), minima([1e6, 5e5, 2e5], 1e-2, 5e4)
     assert np.allclose(other.times * 1e6, one.times, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_over_twelve_decades_of_everything(seed):
+    """Plateaus where su(c − u) of every mode vanishes in float64: found by a solver that never ended there."""
+    draw = np.random.default_rng(seed)
+    sigma = 10 ** draw.uniform(-6, 6, draw.integers(1, 40))
+    epsilon = np.clip(
+        sigma * 10 ** -draw.uniform(1e-6, draw.choice([0.1, 50, 280]), sigma.size), 1e-300, 0.9999 * sigma
+    )
+    c = float(sigma.max() * 10 ** draw.uniform(-draw.choice([1, 5, 280]), 0.3))
+    found, known = minima(sigma, epsilon, c), lost_bounds(sigma, epsilon, c)
+    assert found.times.size >= 1
+    assert known.lower * (1 - 1e-10) <= found.lost.max() <= known.upper * (1 + 1e-10)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -152,6 +179,8 @@ def test_a_thousand_modes():
     [
         (lambda: minima([1.0], 1.0, 0.1), DomainError, "from above"),
         (lambda: minima([1.0], 0.1, -0.1), DomainError, "c "),
+        (lambda: minima([1.0], 0.1, 1e-300), DomainError, "range"),
+        (lambda: minima([1e10], 1e-300, 0.1), DomainError, "range"),
         (lambda: minima([[1.0]], 0.1, 0.1), ShapeError, "axis"),
         (lambda: minima([], 0.1, 0.1), ShapeError, "axis"),
         (lambda: minima([1.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "modes"),

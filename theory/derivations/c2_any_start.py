@@ -1,6 +1,7 @@
 """C2: the slope of the loss after noise along gradient flow, at any weights and for any covariance of the inputs."""
 
 import functools
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -21,7 +22,7 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity
-from theory.derivations.shapes import SHAPES, integers
+from theory.derivations.shapes import SHAPES
 from theory.derivations.trace_calculus import along, descent, gradient, squared_norm
 from theory.derivations.trace_words import MatrixSum, TraceSum, constant
 
@@ -84,27 +85,31 @@ def _on_shapes() -> Evidence:
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
-    """The loss differentiated entry by entry, then B1's rise along that flow, in exact arithmetic."""
+    """In exact differences: the loss is quadratic in each entry, and of fourth order in a step along the gradient."""
     i, k, o = shape
-    at1, at2, teacher, root = (integers(generator, *n) for n in ((k, i), (o, k), (o, i), (i, i)))
-    covariance, scales = root * root.T, {g1: sp.Rational(2, 3), g2: sp.Rational(1, 2)}
-    eta = sp.Symbol("eta")
-    loss_at = lambda m, n: ((n * m - teacher) * covariance * (n * m - teacher).T).trace() / 2
-    unit = lambda m, j: sp.Matrix(*m.shape, lambda r, c: int(r * m.cols + c == j))
-    half = lambda f: (f(1) - f(-1)) / 2  # the derivative at 0, exactly: the loss is quadratic in each entry
-    grad1 = [half(lambda x, j=j: loss_at(at1 + x * unit(at1, j), at2)) for j in range(len(at1))]
-    grad2 = [half(lambda x, j=j: loss_at(at1, at2 + x * unit(at2, j))) for j in range(len(at2))]
-    grad = [sp.Matrix(*m.shape, g) for m, g in ((at1, grad1), (at2, grad2))]
-    m1, m2 = at1 - eta * grad[0], at2 - eta * grad[1]
-    values = {b1_noise.q1: (m1 * covariance * m1.T).trace(), b1_noise.q2: (m2 * m2.T).trace(), tau: covariance.trace()}
-    sizes = {d_in: i, b1_noise.h: k, d_out: o} | scales
-    moved = sp.diff(loss_at(m1, m2) + b1_noise.formula().subs(values).subs(sizes), eta).subs(eta, 0)
-    f = at2 * at1
+    draw = lambda *n: np.array(generator.integers(-5, 6, size=n).tolist(), dtype=object).reshape(n) * Fraction(1)
+    at1, at2, teacher, root = draw(k, i), draw(o, k), draw(o, i), draw(i, i)
+    covariance, trace = root @ root.T, np.trace(root @ root.T)
+    loss_at = lambda m, n: np.trace((n @ m - teacher) @ covariance @ (n @ m - teacher).T) / 2
+    sizes = {d_in: i, b1_noise.h: k, d_out: o, g1: sp.Rational(2, 3), g2: sp.Rational(1, 2), tau: trace}
+    rise = b1_noise.formula().subs(sizes)
+    norms = lambda m, n: {b1_noise.q1: np.trace(m @ covariance @ m.T), b1_noise.q2: (n * n).sum()}
+    total = lambda m, n: sp.Rational(loss_at(m, n)) + rise.subs(norms(m, n))
+
+    def slope_in(weights: np.ndarray, loss) -> np.ndarray:  # type: ignore[no-untyped-def]
+        units = np.eye(weights.size, dtype=int).reshape(-1, *weights.shape)
+        return np.array([(loss(weights + e) - loss(weights - e)) / 2 for e in units]).reshape(weights.shape)
+
+    grad = slope_in(at1, lambda m: loss_at(m, at2)), slope_in(at2, lambda n: loss_at(at1, n))
+    moved = lambda step: total(at1 - step * grad[0], at2 - step * grad[1])
+    change = (8 * (moved(1) - moved(-1)) - moved(2) + moved(-2)) / 12
+    f = at2 @ at1
     inner = {
-        gain: sum(e**2 for g in grad for e in g), tau: covariance.trace(),
-        k1: ((teacher - f) * covariance**2 * f.T).trace(), k2: ((teacher - f) * covariance * f.T).trace(),
-    }  # fmt: skip
-    return identity(moved, formula().subs(inner).subs(sizes))
+        gain: sum((g * g).sum() for g in grad),
+        k1: np.trace((teacher - f) @ covariance @ covariance @ f.T),
+        k2: np.trace((teacher - f) @ covariance @ f.T),
+    }
+    return identity(change, formula().subs(sizes).subs(inner))
 
 
 def _one_mode() -> Evidence:

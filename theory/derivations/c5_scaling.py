@@ -199,7 +199,7 @@ DERIVATION = Derivation(
         Assumption(
             "small ε",
             "ln(2c/ε) is large.",
-            Counterexample("From 1e-3 the leading order is 1.7 times too late.", _needs_small_start),
+            Counterexample("From 1e-3 the leading order is twice too late.", _needs_small_start),
         ),
         Assumption("balanced start", "As in claim C1, where its counterexample is."),
         Assumption("aligned start", "As in claim C1, where its counterexample is."),

@@ -177,6 +177,7 @@ def test_times_of_any_shape():
     assert matrix_flow(0.5, w1, w2, np.eye(2)).product.shape == (2, 2)
     grid = matrix_flow(np.linspace(0, 1, 6).reshape(2, 3), w1, w2, np.eye(2))
     assert (grid.product.shape, grid.loss.shape, grid.factor_in.shape) == ((2, 3, 2, 2), (2, 3), (2, 3, 2, 2))
+    assert matrix_flow([], w1, w2, np.eye(2)).product.shape == (0, 2, 2)
     np.testing.assert_array_equal(grid.product[1, 0], matrix_flow(0.6, w1, w2, np.eye(2)).product)
 
 

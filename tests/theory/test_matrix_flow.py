@@ -125,7 +125,7 @@ def test_against_integration_of_the_weights_on_all_orders_of_the_widths(shape):
         np.testing.assert_allclose(flow.residual[i], teacher - flow.product[i], atol=1e-12)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 5])
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 40])
 def test_a_determinant_of_the_wrong_sign_ends_in_a_saddle_at_every_width(d):
     generator = np.random.default_rng(d)
     teacher = generator.normal(size=(d, d))

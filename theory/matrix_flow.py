@@ -149,8 +149,8 @@ def _solve(t: Numbers, frame: np.ndarray, root: np.ndarray, d_in: int, teacher: 
     t = nonnegative("t", t, "measure pretraining forward from the start, t >= 0")
     u, sigma, vt = np.linalg.svd(teacher)
     modes = _Modes(frame, root, d_in, u, sigma, vt)
-    made = [modes.at(float(time)) for time in t.ravel()]
-    y_in, y_out, left = (np.stack(part).reshape(*t.shape, *part[0].shape) for part in zip(*made, strict=True))
+    made = [modes.at(float(time)) for time in (t.ravel() if t.size else [0.0])]
+    y_in, y_out, left = (np.stack(x)[: t.size].reshape(*t.shape, *x[0].shape) for x in zip(*made, strict=True))
     return MatrixFlow(y_in, y_out, left, sigma[modes.lost])
 
 

@@ -125,7 +125,7 @@ def test_against_integration_of_the_weights_on_all_orders_of_the_widths(shape):
         np.testing.assert_allclose(flow.residual[i], teacher - flow.product[i], atol=1e-12)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 5])
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 40])
 def test_a_determinant_of_the_wrong_sign_ends_in_a_saddle_at_every_width(d):
     generator = np.random.default_rng(d)
     teacher = generator.normal(size=(d, d))
@@ -177,6 +177,7 @@ def test_times_of_any_shape():
     assert matrix_flow(0.5, w1, w2, np.eye(2)).product.shape == (2, 2)
     grid = matrix_flow(np.linspace(0, 1, 6).reshape(2, 3), w1, w2, np.eye(2))
     assert (grid.product.shape, grid.loss.shape, grid.factor_in.shape) == ((2, 3, 2, 2), (2, 3), (2, 3, 2, 2))
+    assert matrix_flow([], w1, w2, np.eye(2)).product.shape == (0, 2, 2)
     np.testing.assert_array_equal(grid.product[1, 0], matrix_flow(0.6, w1, w2, np.eye(2)).product)
 
 

@@ -12,9 +12,10 @@ import pytest
 from figures.book import write_book
 from figures.book_index import index_of_assumptions, index_of_symbols
 from figures.formulas import display, inline, symbols
+from theory import derivations
 from theory.derivations.b1_noise import DERIVATION as B1
 from theory.derivations.core import Assumption, Counterexample, Curves, Evidence, Report, Step, Variant, Verdict
-from theory.derivations.run import check_all
+from theory.derivations.run import check_all, named
 from theory.errors import Refusal
 
 HOSTILE = """<script>alert("1")</script> & 'quoted' </p> {x} <img src="http://example.org/x.png" onerror='y'>"""
@@ -167,12 +168,11 @@ def test_a_broken_derivation_still_has_its_page(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("derivations", "words"),
-    [([OTHER, B1, OTHER], "one identifier"), ([replace(B1, claim="C9")], "'C9': it has no report")],
+    ("claims", "words"), [([OTHER, B1, OTHER], "one identifier"), ([replace(B1, claim="C9")], "'C9': it has no report")]
 )
-def test_a_book_that_cannot_be_is_refused(derivations, words, reports, tmp_path):
+def test_a_book_that_cannot_be_is_refused(claims, words, reports, tmp_path):
     with pytest.raises(Refusal, match=words):
-        write_book(derivations, reports, tmp_path / "none")
+        write_book(claims, reports, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -206,10 +206,16 @@ def test_the_indexes_tell_who_uses_what():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("latex", [B1.statement, *(s.statement for s in B1.steps), *B1.symbols])
-def test_formulas_of_the_claims_are_readable(latex):
-    assert "unreadable" not in display(latex)
-    assert "<code>" not in inline(latex)
+CLAIMS = getattr(derivations, "CLAIMS", {"B1": "theory.derivations.b1_noise"})
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_formulas_of_the_claims_are_readable(claim):
+    derivation = named(claim, CLAIMS)
+    for latex in (derivation.statement, *(step.statement for step in derivation.steps)):
+        assert "unreadable" not in display(latex), latex
+    for latex in derivation.symbols:
+        assert "<code>" not in inline(latex), latex
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from theory.derivations.core import (
     Step,
     Variant,
     Verdict,
+    check,
 )  # fmt: skip
 from theory.derivations.evidence import (
     assumed,
@@ -151,8 +152,15 @@ def test_every_fault_ends_in_a_problem(name):
     assert any(words in problem for problem in report.problems), report.problems
 
 
+@pytest.mark.parametrize("used", [None, {}, {"T9": Verdict.PROVED}])
+def test_a_used_claim_without_a_verdict_is_a_problem(used):
+    report = check(replace(TOY, uses=("T0",)), used)
+    assert report.verdict is Verdict.FAILED
+    assert "uses claim T0, which has not been checked" in report.problems
+
+
 @pytest.mark.parametrize(
-    ("check", "verdict"),
+    ("check_step", "verdict"),
     [
         (lambda: identity(a + x, x + a), Verdict.PROVED),
         (lambda: certified_positive(lambda t: t, [(1.0, 2.0)]), Verdict.CERTIFIED),
@@ -160,8 +168,8 @@ def test_every_fault_ends_in_a_problem(name):
         (lambda: assumed("Picard's theorem", "a textbook"), Verdict.ASSUMED),
     ],
 )
-def test_a_claim_is_as_strong_as_its_weakest_step(check, verdict):
-    report = run(steps=(*TOY.steps, *step(check)), floor=verdict)
+def test_a_claim_is_as_strong_as_its_weakest_step(check_step, verdict):
+    report = run(steps=(*TOY.steps, *step(check_step)), floor=verdict)
     assert (report.verdict, report.problems) == (verdict, ())
 
 

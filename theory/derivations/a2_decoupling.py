@@ -65,7 +65,7 @@ def velocities() -> tuple[sp.Expr, sp.Expr]:
     return tuple(
         -sum(c * sp.prod(value[x.name] for x in word[1:-1]) for word, c in found.items())
         for found in aligned_gradients()
-    )  # type: ignore[return-value]
+    )
 
 
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:

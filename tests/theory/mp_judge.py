@@ -1,0 +1,46 @@
+"""The judge of the closed forms: mpmath at two precisions that agree, and the condition number of the question."""
+
+import mpmath
+import numpy as np
+
+EPS, TINY = 2.0**-52, mpmath.mpf("1e-330")
+
+
+def agreed(truth, *point):
+    """`truth` of mpmath numbers, at 50 and 100 digits or more, until two precisions agree to 25 digits."""
+    low = None
+    for digits in (50, 100, 400, 1600):
+        with mpmath.workdps(digits):
+            high = mpmath.mpf(truth(*map(mpmath.mpf, point)))
+            if low is not None and abs(high - low) <= max(abs(high) * mpmath.mpf(10) ** -25, TINY):
+                return high
+            low = high
+    raise AssertionError(f"no two precisions agree at {point}")
+
+
+def conditioned(truth, *point):
+    """`Σ |x ∂f/∂x| / |f|` over the inputs, by difference quotients at 200 digits."""
+    with mpmath.workdps(200):
+        given, step = [mpmath.mpf(x) for x in point], mpmath.mpf(10) ** -60
+        value = truth(*given)
+        if value == 0:
+            return 1.0
+        moved = [truth(*(x * (1 + step * (i == j)) for j, x in enumerate(given))) for i in range(len(given))]
+        return float(sum(abs((m - value) / value) for m in moved) / step)
+
+
+def hold(engine, truth, points, tolerance=1e-12):
+    """Assert that the engine, called once with all points, is right: 1e-12 relative, or 100 roundings of the inputs.
+
+    points: rows of inputs. Results below 1e-300 are judged absolutely.
+    """
+    got = np.asarray(engine(*np.array(points, float).T))
+    assert got.shape == (len(points),)
+    for value, point in zip(got, points, strict=True):
+        exact = agreed(truth, *point)
+        error = abs(mpmath.mpf(float(value)) - exact) / max(abs(exact), mpmath.mpf("1e-300"))
+        if not error <= tolerance:  # so that NaN fails
+            limit = 100 * EPS * conditioned(truth, *point)
+            assert error <= limit, (
+                f"{point}: {value!r} instead of {mpmath.nstr(exact, 17)}, {float(error):.2g} > {limit:.2g}"
+            )

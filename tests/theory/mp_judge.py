@@ -23,9 +23,9 @@ def conditioned(truth, *point):
     with mpmath.workdps(200):
         given, step = [mpmath.mpf(x) for x in point], mpmath.mpf(10) ** -60
         value = truth(*given)
-        if value == 0:
-            return 1.0
         moved = [truth(*(x * (1 + step * (i == j)) for j, x in enumerate(given))) for i in range(len(given))]
+        if value == 0:  # a difference of equal inputs is infinitely ill-conditioned, a factor 0 is not
+            return float("inf") if any(moved) else 1.0
         return float(sum(abs((m - value) / value) for m in moved) / step)
 
 

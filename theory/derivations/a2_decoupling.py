@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import sympy as sp
 
-from theory.derivations.a1_invariants import P, R, V, W, loss_terms, mu
+from theory.derivations.a1_invariants import SYMMETRIC, P, R, V, W, loss_terms, mu
 from theory.derivations.core import (
     Assumption,
     Counterexample,
@@ -19,6 +19,7 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, worst_error
+from theory.derivations.frames import diagonal, insert, one_mode, orthonormal
 from theory.derivations.matrix_words import Rules, collect, entrywise_gradient, gradient, words
 from theory.derivations.shapes import SHAPES
 from theory.derivations.trace_words import Letter, MatrixSum
@@ -29,11 +30,11 @@ sigma, xi = sp.symbols("sigma xi", nonnegative=True)
 
 # orthonormal columns: singular vectors of the teacher and the hidden frame, r of them, r at most every width
 FRAME = {name: Letter(name, size, "r") for name, size in (("U", "d_out"), ("F", "h"), ("V", "d_in"))}
-MODES = {name: Letter(name, "r", "r", symmetric=True) for name in ("D1", "D2", "S", "Xi")}  # diagonal
-BEYOND, COVARIANCE = Letter("B", "d_out", "d_in"), Letter("Sigma_x", "d_in", "d_in", symmetric=True)
+MODES = {name: diagonal(name) for name in ("D1", "D2", "S", "Xi")}
+BEYOND = Letter("B", "d_out", "d_in")
 
 RULES: Rules = {
-    ("U'", "U"): (), ("F'", "F"): (), ("V'", "V"): (),
+    **orthonormal(FRAME),
     ("B", "V"): None, ("V'", "B'"): None, ("U'", "B"): None, ("B'", "U"): None,
     ("Sigma_x", "V"): (FRAME["V"], MODES["Xi"]), ("V'", "Sigma_x"): (MODES["Xi"], FRAME["V"].T),
 }  # fmt: skip
@@ -56,33 +57,19 @@ def aligned_gradients() -> tuple[dict, dict]:
     """The gradients of two layers at an aligned point, rewritten with the frames' rules."""
     two_layers = {P: sp.Identity(P.shape[0]), R: sp.Identity(R.shape[0])}
     layers = [gradient(loss_terms(), x).subs(two_layers).doit() for x in (W, V)]
-    return tuple(collect(_insert(words(g, frozenset({"Sigma_x"}))), RULES) for g in layers)  # type: ignore[return-value]
+    by_w1, by_w2 = (collect(insert(words(g, SYMMETRIC), aligned()), RULES) for g in layers)
+    return by_w1, by_w2
 
 
 def velocities() -> tuple[sp.Expr, sp.Expr]:
     """Entry i of `D1` and `D2` under gradient flow: diagonal matrices multiply like numbers."""
     value = {"D1": w1, "D2": w2, "S": sigma, "Xi": xi}
-    return tuple(
-        -sum(c * sp.prod(value[x.name] for x in word[1:-1]) for word, c in found.items())
-        for found in aligned_gradients()
-    )
+    v1, v2 = (-one_mode(found, value) for found in aligned_gradients())
+    return v1, v2
 
 
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
     return identity(velocities(), candidate)
-
-
-def _insert(total: MatrixSum) -> MatrixSum:
-    """Words with every weight and teacher replaced by its aligned form."""
-    given = aligned()
-    result = MatrixSum(())
-    for coefficient, word in total.terms:
-        product = MatrixSum(((coefficient, ()),))
-        for x in word:
-            part = given.get(x.name, MatrixSum.of(COVARIANCE))
-            product = product @ (part.T if x.transposed else part)
-        result = result + product
-    return result
 
 
 def _tangent() -> Evidence:

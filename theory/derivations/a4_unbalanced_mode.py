@@ -1,5 +1,7 @@
 """A4: one mode whose layers differ by a conserved imbalance, in closed form, from rich to lazy."""
 
+from functools import cache
+
 import numpy as np
 import sympy as sp
 
@@ -46,18 +48,13 @@ def _weight(growth: sp.Expr, kappa: sp.Expr = KAPPA) -> sp.Expr:
     return (1 - growth) / (2 * r * growth) * ((R0 + kappa) + (R0 - kappa) * growth)
 
 
-def velocity() -> sp.Expr:
-    """`ṗ` and `λ̇`'s equations by A2: `(w1² + w2²)(σ − w1w2)` as a function of w1, w2."""
-    v1, v2 = (v.subs({a2.xi: 1, a2.mu: 0}) for v in a2.velocities())
-    return sp.expand(v1 * a2.w2 + a2.w1 * v2)
-
-
 def kept(x: sp.Expr) -> sp.Expr:
     """`tan((φ* − φ)/2)` with `tan φ = 2p/ℓ` and `tan φ* = 2σ/ℓ`, in the rational variable of p."""
     value, norm = WHERE["value"], WHERE["norm"]
     return 2 * size * (value(X) - value(x)) / (norm(X) * norm(x) + size**2 + 4 * value(X) * value(x))
 
 
+@cache
 def solved() -> sp.Expr:
     """p from `kept(p) = e kept(p₀)`, `e = e^{−rt}`; linear in `(Z − 1)/(Z + 1)`."""
     half = lambda x: (x - 1) / (x + 1)
@@ -71,14 +68,13 @@ def conclusion(candidate: sp.Expr) -> Evidence:
     given = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
     growth = sp.Symbol("growth", positive=True)
     rational = candidate.replace(sp.exp, lambda x: growth ** (-x / (r * t))).subs(given).subs(growth, e)
-    rest = sp.cancel(sp.together(rational - solved()))
-    if not (_conserved().holds and rest == 0):
-        return Evidence(False, Verdict.PROVED, f"differs by a ratio of {len(sp.sstr(rest))} characters")
+    if not (_conserved().holds and sp.cancel(sp.together(rational - solved())) == 0):
+        return Evidence(False, Verdict.PROVED, "differs as a rational function")
     return identity(*_balanced(candidate), "equal as rational functions, and at λ = 0 to the solution there")
 
 
 def _balanced(candidate: sp.Expr) -> tuple[tuple, tuple]:
-    """Even in λ; at λ = 0 (`r = 2σ`, `R₀ = 2|p₀|`) A3 for p₀ > 0, for p₀ < 0 what `ṗ = −2p(σ − p)` conserves, solved."""
+    """Even in λ; at λ = 0 (`r = 2σ`, `R₀ = 2|p₀|`) A3 for p₀ > 0, for p₀ < 0 what `ṗ = −2p(σ − p)` conserves."""
     start, p = a3.epsilon, sp.Symbol("p")
     at = lambda p0_: candidate.subs({lam: 0, r: 2 * sigma, R0: 2 * start, p0: p0_})
     quantity = sp.exp(2 * sigma * t) * p / (sigma - p)
@@ -92,7 +88,7 @@ def _flow() -> Evidence:
     w1, w2 = a2.w1, a2.w2
     v1, v2 = (v.subs({a2.xi: 1, a2.mu: 0}) for v in a2.velocities())
     return identity(
-        (2 * w2 * v2 - 2 * w1 * v1, velocity(), (w1**2 + w2**2) ** 2),
+        (sp.expand(w2 * v2 - w1 * v1), sp.expand(v1 * w2 + w1 * v2), (w1**2 + w2**2) ** 2),
         (sp.S.Zero, sp.expand((w1**2 + w2**2) * (a2.sigma - w1 * w2)), (w2**2 - w1**2) ** 2 + 4 * (w1 * w2) ** 2),
     )
 
@@ -104,6 +100,7 @@ def _rational() -> Evidence:
     return identity((sp.expand(norm**2), sp.cancel(kept(Z) - tangent)), (sp.expand(size**2 + 4 * value**2), sp.S.Zero))
 
 
+@cache
 def _conserved() -> Evidence:
     """`d/dt kept = −r kept` along `ṗ = R(σ − p)`."""
     value, norm = WHERE["value"], WHERE["norm"]
@@ -131,7 +128,7 @@ def _limits() -> Evidence:
 
 def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """Products and imbalances of either sign and 0; times around learning and beyond."""
-    n = 150
+    n = 80
     teacher = 10 ** generator.uniform(-6, 6, n)
     start = (
         teacher * 10 ** generator.uniform([-30, -3], [1, 1], (n // 2, 2)).ravel() * generator.choice([-1, 0, 1, 1], n)
@@ -141,7 +138,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     time = np.minimum(10 ** generator.uniform(-4, 2.5, n) * generator.choice([0, 1, 1, 1], n) / rate, 1e6)
     full = expression.subs({r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)})
     inputs, points = (t, sigma, p0, lam), [time, teacher, start, imbalance]
-    return worst_error(full, inputs, function, points, condition_number(full, inputs, 400), digits=150)
+    return worst_error(full, inputs, function, points, condition_number(full, inputs, 150), digits=150)
 
 
 _TIMES = np.linspace(0, 12, 49)
@@ -201,7 +198,7 @@ DERIVATION = Derivation(
             "Else the imbalance decays.",
             Counterexample("Decay changes end and rate.", lambda: _differs("imbalance 0.3, decay 0.3"), _curves),
         ),
-        Assumption("gradient flow", "The weights follow the gradient in continuous time; A1 has the counterexample."),
+        Assumption("gradient flow", "In continuous time; A1 has the counterexample."),
     ),
     steps=(
         Step(

@@ -21,7 +21,7 @@ from theory.derivations.core import (
 )  # fmt: skip
 from theory.derivations.evidence import every, identity
 from theory.derivations.frames import diagonal, insert, one_mode, orthonormal
-from theory.derivations.inverse_link import inverse_error
+from theory.derivations.inverse_link import inverse_link
 from theory.derivations.lerch import as_lerch, lerch_coefficients
 from theory.derivations.matrix_words import collect
 from theory.derivations.trace_words import Letter, MatrixSum
@@ -118,18 +118,7 @@ def _deep() -> Evidence:
 
 
 def _engine(times: Times, function: Callable, generator: np.random.Generator) -> float:
-    """Half of the times near learning; see `inverse_error`, which also holds s and σ − s of the engine together."""
-    clocks = [sp.lambdify((s, sigma, epsilon, L), x, "mpmath") for x in times]
-    worst = 0.0
-    for depth in (3, 4, 5, 10, 100):
-        for _ in range(12):
-            top, q = 10 ** generator.uniform(-6, 6), 2 - 2 / depth
-            start = max(top * 10 ** generator.choice([generator.uniform(-294, 0), generator.uniform(-3, 1)]), 1e-300)
-            stage = max((start / top) ** (1 - q), 1) / (depth * top**q) * 10 ** generator.choice([-3, -1, 0, 0.2, 1])
-            point = (float(min(stage, 1e6)) * bool(generator.random() > 0.1), top, start, depth)
-            found = float(function(*point)), float(deep_mode.unlearned(*point))
-            worst = max(worst, inverse_error(clocks[int(start > top)], found, *point))
-    return worst
+    return inverse_link([sp.lambdify((s, sigma, epsilon, L), x, "mpmath") for x in times], function, generator)
 
 
 def _layers(product: float, start: tuple[float, ...], decay: float = 0.0, step: float = 1e-3) -> np.ndarray:
@@ -146,12 +135,9 @@ _TIMES = 0.25 * np.arange(41)
 
 
 def _runs() -> dict[str, np.ndarray]:
-    return {
-        "claim": np.asarray(deep_mode.singular_value(_TIMES, 1.0, 4e-3, 3)),
-        "balanced start": _layers(4e-3, (1, 1, 1)),
-        "unbalanced start": _layers(4e-3, (0.1, 3, 3)),
-        "decay 0.2": _layers(4e-3, (1, 1, 1), 0.2),
-    }
+    runs = {"balanced start": ((1, 1, 1), 0.0), "unbalanced start": ((0.1, 3, 3), 0.0), "decay 0.2": ((1, 1, 1), 0.2)}
+    paths = {name: _layers(4e-3, *run) for name, run in runs.items()}
+    return {"claim": np.asarray(deep_mode.singular_value(_TIMES, 1.0, 4e-3, 3))} | paths
 
 
 def _differs(name: str) -> Evidence:

@@ -1,9 +1,29 @@
 """A formula gives t(s), the engine s(t): how wrong is the engine's s?"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import mpmath
+import numpy as np
+
+from theory.deep_mode import unlearned
+
+
+def inverse_link(clocks: Sequence[Callable], singular_value: Callable, generator: np.random.Generator) -> float:
+    """Worst error over L 3 … 100, σ 1e-6 … 1e6, ε 1e-300 … 10σ, and times 0, around learning, and up to 1e6.
+
+    clocks: `t(s, σ, ε, L)` for ε < σ and for ε > σ.
+    """
+    worst = 0.0
+    for depth in (3, 4, 5, 10, 100):
+        for _ in range(12):
+            top, q = 10 ** generator.uniform(-6, 6), 2 - 2 / depth
+            start = max(top * 10 ** generator.choice([generator.uniform(-294, 0), generator.uniform(-3, 1)]), 1e-300)
+            stage = max((start / top) ** (1 - q), 1) / (depth * top**q) * 10 ** generator.choice([-3, -1, 0, 0.2, 1])
+            point = (float(min(stage, 1e6)) * bool(generator.random() > 0.1), top, start, depth)
+            found = float(singular_value(*point)), float(unlearned(*point))
+            worst = max(worst, inverse_error(clocks[int(start > top)], found, *point))
+    return worst
 
 
 def inverse_error(

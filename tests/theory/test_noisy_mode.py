@@ -5,22 +5,21 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from tests.precise import errors
+from tests.judge import hold
 from theory import DomainError, inflection_time, singular_value
 
 
 def test_precision() -> None:
     draw = np.random.default_rng(3)
-    sigma = 10 ** draw.uniform(-6, 6, 3000)
-    c = sigma * 10 ** draw.uniform(-12, 0, 3000)
-    epsilon = np.minimum(10 ** draw.uniform(-300, 6, 3000), sigma)
-    epsilon[::3] = ((sigma - c) * (1 - 10 ** draw.uniform(-14, 0, 3000)))[::3]  # just before the inflection: t near 0
+    sigma = 10 ** draw.uniform(-6, 6, 900)
+    c = sigma * 10 ** draw.uniform(-12, 0, 900)
+    epsilon = np.minimum(10 ** draw.uniform(-300, 6, 900), sigma)
+    epsilon[::3] = ((sigma - c) * (1 - 10 ** draw.uniform(-14, 0, 900)))[::3]  # just before the inflection: t near 0
     inside = epsilon < sigma - c
     sigma, c, epsilon = sigma[inside], c[inside], epsilon[inside]
-    condition = (sigma + c + epsilon) / ((sigma - c) - epsilon)
     time = lambda sigma, epsilon, c: mpmath.log((sigma / epsilon - 1) * (sigma - c) / c) / (2 * sigma)
-    assert inside.sum() > 2000
-    assert errors(inflection_time(sigma, epsilon, c), time, (sigma, epsilon, c), condition).max() <= 1e-12
+    assert inside.sum() > 500
+    hold(inflection_time, time, np.column_stack([sigma, epsilon, c]))
 
 
 @pytest.mark.parametrize(("sigma", "epsilon", "c"), [(1.0, 1e-3, 0.2), (0.5, 1e-8, 0.01), (2.0, 0.1, 1.7)])

@@ -1,0 +1,100 @@
+"""A4: one mode whose layers differ by a conserved imbalance λ = w₂² − w₁², from rich (0) to lazy (large).
+
+With `r = √(λ² + 4σ²)`, `R₀ = √(λ² + 4p₀²)`, `κ = (λ² + 4σp₀)/r` (so |κ| <= R₀) and `E = e^{−rt}` the product is a
+weighted mean of where it started and where it goes, `p = (p₀ + σB)/(1 + B)`, with a weight that only grows,
+`B = (1 − E)/(2rE) · [(R₀ + κ) + (R₀ − κ)E]`. The smaller of `R₀ ± κ` comes from their product `(2λ(σ − p₀)/r)²`: this
+is where a difference of nearly equal roots would lose everything at small λ.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import exprel
+
+from theory.arrays import Numbers, Values
+from theory.domain import finite, nonnegative, together
+
+
+def product(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> Values:
+    """The mode's product `p(t) = w₁w₂`, `ṗ = √(λ² + 4p²) (σ − p)`, `p(0) = p₀` (claim A4).
+
+    t: pretraining length >= 0, gradient-flow time.  sigma: teacher singular value >= 0.  start: p₀, of either sign.
+    imbalance: λ, of either sign; the product depends on |λ| only. At λ = 0 this is `balanced_mode` for p₀ > 0, while
+    p₀ <= 0 ends in the saddle at 0; with any imbalance every start reaches sigma.
+    All broadcast. Raises DomainError outside, ShapeError where arrays do not broadcast.
+    Source: the flow of Saxe, McClelland, Ganguli 2014 (arXiv 1312.6120), appendix; this form of its solution is ours.
+
+    >>> product([0.0, 1.0, 10.0], sigma=1.0, start=0.0, imbalance=0.1).round(6).tolist()
+    [0.0, 0.158602, 1.0]
+    """
+    m = _mean(t, sigma, start, imbalance)
+    with np.errstate(over="ignore", invalid="ignore"):  # of the forms that are not chosen
+        total = 1 + m.late + m.early
+        mean = np.where(total < 2, (m.start + m.sigma * (m.late + m.early)) / total, m.sigma - m.gap / total)
+        mean = np.where(m.lingers, np.where(np.isinf(total), m.sigma, m.rest / total), mean)
+    return mean[()]  # A4
+
+
+def unlearned(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> Values:
+    """What is left to learn, `σ − p(t) = (σ − p₀)/(1 + B)` (claim A4), accurate where p has converged to σ.
+
+    Arguments and errors as in `product`.
+
+    >>> float(unlearned(40.0, sigma=1.0, start=0.0, imbalance=1.0)) * 1e39
+    4.420...
+    """
+    m = _mean(t, sigma, start, imbalance)
+    return np.divide(m.gap, 1 + m.late + m.early)  # A4
+
+
+def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
+    """The weights themselves, `(w₁, w₂)` with `w₁w₂ = p(t)`, `w₂² − w₁² = λ` (claim A4).
+
+    The larger of the two is taken positive, `√((√(λ² + 4p²) + |λ|)/2)`; the other one is p over it. Arguments and
+    errors as in `product`.
+
+    >>> [float(w) for w in weights(0.0, sigma=1.0, start=2.0, imbalance=3.0)]
+    [1.0, 2.0]
+    """
+    p, lam = product(t, sigma, start, imbalance), finite("imbalance", imbalance)
+    larger = np.sqrt((np.hypot(lam, 2 * p) + np.abs(lam)) / 2)
+    smaller = p / np.where(larger > 0, larger, 1)  # both are 0 in the saddle
+    return np.where(lam >= 0, smaller, larger)[()], np.where(lam >= 0, larger, smaller)[()]  # A4
+
+
+class _Mean(NamedTuple):
+    """`p = (p₀ + σB)/(1 + B)`, `B = late + early`; `rest = p₀ + σB` where |λ| < −p₀, a p that lingers near 0."""
+
+    sigma: np.ndarray
+    start: np.ndarray
+    gap: Values
+    late: Values
+    early: Values
+    lingers: np.ndarray | np.bool
+    rest: Values
+
+
+def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Mean:
+    t, sigma, p0, lam = together(
+        t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
+        sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
+        start=finite("start", start),
+        imbalance=finite("imbalance", imbalance),
+    )
+    r, norm, gap = np.hypot(lam, 2 * sigma), np.hypot(lam, 2 * p0), sigma - p0
+    over_r = 1 / np.where(r > 0, r, 1)
+    kappa = np.where(r > 0, lam * (lam * over_r) + 2 * p0 * (2 * sigma * over_r), norm)
+    large = np.sqrt(norm + np.abs(kappa))
+    small = 2 * np.abs(gap) * (np.abs(lam) * over_r) / np.where(large > 0, large, 1)
+    turned = kappa < 0
+    with np.errstate(over="ignore", invalid="ignore"):  # to infinity: converged
+        half = t * exprel(-r * t) / 2
+        growth = np.exp(np.minimum(r * t / 4, 709))  # in two factors, since `small` may be as small as λ itself
+        late = half * (np.where(turned, small, large) * growth * growth) ** 2
+        early = half * np.where(turned, large, small) ** 2
+        # p₀ + σB with p₀ eliminated: −σ(R₀ − κ)E/2r is what is left of it at λ = 0
+        size = np.abs(p0)
+        product = r * norm + 4 * sigma * size
+        spread = sigma * (r**2 + 4 * p0**2) / np.where(product > 0, product, 1) - sigma - 2 * size
+        rest = (lam * over_r) ** 2 * spread / 2 - sigma * large**2 * np.exp(-r * t) * over_r / 2 + sigma * late
+    return _Mean(sigma, p0, gap, late, early, turned & (np.abs(lam) < size), rest)

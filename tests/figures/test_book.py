@@ -130,7 +130,7 @@ def test_hostile_text_is_shown_as_it_is(book):
 
 
 def test_the_same_input_gives_the_same_bytes(book, reports, tmp_path):
-    with mpl.rc_context({"lines.linewidth": 9, "font.size": 30}):  # a reader's own settings
+    with mpl.rc_context({"axes.grid": True, "xtick.direction": "in"}):  # a reader's own settings
         paths = write_book(iter([B1, OTHER, ATTACK]), reversed(reports), tmp_path)
     assert {path.name: path.read_text(encoding="utf-8") for path in paths} == book
 
@@ -235,6 +235,10 @@ def test_formulas_of_the_claims_are_readable(claim):
 )  # fmt: skip
 def test_a_formula_is_drawn_or_shown_as_it_was_written(latex, seen):
     assert seen in display(latex)
+
+
+def test_an_attribute_that_is_no_mathematics_is_dropped():
+    assert "evil" not in display(r"\href{evil}{x}\class{evil}{y}\style{evil}{z}")
 
 
 def test_a_formula_breaks_before_relations_and_never_inside_of_brackets():

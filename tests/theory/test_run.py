@@ -169,6 +169,7 @@ def test_latex_is_well_formed_and_complete():
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}") > 0
     assert text.isascii()
+    assert "d_{out}" not in text
     formulas = re.findall(r"\\begin\{equation\*\}\n(.*?)\n\\end", text, flags=re.DOTALL)
     assert len(formulas) == len(B1.steps) + 2
     for formula in [*formulas, *re.findall(r"\\ensuremath\{(.*?)\}(?=[ ,.;)]|$)", text)]:

@@ -9,6 +9,7 @@ from scipy.special import exprel
 
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, together
+from theory.scale import moderate
 
 
 def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0) -> Values:
@@ -50,9 +51,11 @@ def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0
 
 
 def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers) -> tuple[np.ndarray, ...]:
-    return together(
+    t, sigma, epsilon, mu = together(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         decay=nonnegative("decay", decay),
     )
+    moderate(sigma, t=t, epsilon=epsilon, decay=mu)
+    return t, sigma, epsilon, mu

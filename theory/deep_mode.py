@@ -16,6 +16,7 @@ from theory import balanced_mode
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, positive, together, whole
 from theory.errors import DomainError
+from theory.scale import moderate
 
 ORDER = np.arange(1, 56)  # 2^-55: where series in a variable of at most 1/2 end
 NEWTON = 10  # the slope varies by a factor of 2 at most, so the digits double from the start: 7 steps give all
@@ -75,6 +76,7 @@ def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )
+    moderate(sigma, t=t, epsilon=epsilon)
     normal_inverse("epsilon/sigma", epsilon / np.where(sigma > 0, sigma, 1), "start from a larger epsilon")
     return t, sigma, epsilon
 

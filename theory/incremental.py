@@ -5,6 +5,7 @@ import numpy as np
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, positive, together
 from theory.errors import DomainError
+from theory.scale import moderate
 
 
 def feature_limit(tau: Numbers, sigma: Numbers) -> Values:
@@ -63,6 +64,7 @@ def _start(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, 
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )
+    moderate(sigma, tau=tau)
     if (epsilon >= 1).any():
         raise DomainError("epsilon", "ln(1/ε) is not positive", "measure σ and ε in a larger unit")
     return tau, sigma, epsilon

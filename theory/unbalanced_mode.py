@@ -13,6 +13,7 @@ from scipy.special import exprel
 
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together
+from theory.scale import moderate
 
 
 def product(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> Values:
@@ -81,6 +82,7 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
         start=finite("start", start),
         imbalance=finite("imbalance", imbalance),
     )
+    moderate(sigma, t=t, start=p0, imbalance=lam)
     r, norm, gap = np.hypot(lam, 2 * sigma), np.hypot(lam, 2 * p0), sigma - p0
     over_r = 1 / np.where(r > 0, r, 1)
     kappa = np.where(r > 0, lam * (lam * over_r) + 2 * p0 * (2 * sigma * over_r), norm)
@@ -94,7 +96,8 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
         early = half * np.where(turned, large, small) ** 2
         # p₀ + σB with p₀ eliminated: −σ(R₀ − κ)E/2r is what is left of it at λ = 0
         size = np.abs(p0)
-        product = r * norm + 4 * sigma * size
-        spread = sigma * (r**2 + 4 * p0**2) / np.where(product > 0, product, 1) - sigma - 2 * size
-        rest = (lam * over_r) ** 2 * spread / 2 - sigma * large**2 * np.exp(-r * t) * over_r / 2 + sigma * late
+        both = r * norm + 4 * sigma * size
+        ratio = lam / np.where(both > 0, both, 1) * lam * sigma * (1 + (2 * p0 * over_r) ** 2)
+        rest = (ratio - (lam * over_r) ** 2 * (sigma + 2 * size) - sigma * large**2 * np.exp(-r * t) * over_r) / 2
+        rest = rest + sigma * late
     return _Mean(sigma, p0, gap, late, early, turned & (np.abs(lam) < size), rest)

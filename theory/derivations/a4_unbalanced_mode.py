@@ -29,6 +29,7 @@ E = sp.exp(-r * t)
 # σ = (ℓ/4)(X − 1/X), p₀ = (ℓ/4)(Y − 1/Y), ℓ = |λ|: then r = (ℓ/2)(X + 1/X), R₀ = (ℓ/2)(Y + 1/Y), and all is rational
 X, Y, Z, e, size = sp.symbols("X Y Z e ell", positive=True)
 WHERE = {"value": lambda x: size * (x - 1 / x) / 4, "norm": lambda x: size * (x + 1 / x) / 2}
+HALF = lambda x: (x - 1) / (x + 1)
 
 
 KAPPA = (lam**2 + 4 * sigma * p0) / r
@@ -57,17 +58,15 @@ def kept(x: sp.Expr) -> sp.Expr:
 @cache
 def solved() -> sp.Expr:
     """p from `kept(p) = e kept(p₀)`, `e = e^{−rt}`; linear in `(Z − 1)/(Z + 1)`."""
-    half = lambda x: (x - 1) / (x + 1)
     unknown = sp.Symbol("x")
-    (end,) = sp.solve((half(X) - unknown) - e * sp.factor(kept(Y)) * (1 + unknown * half(X)), unknown)
+    (end,) = sp.solve((HALF(X) - unknown) - e * sp.factor(kept(Y)) * (1 + unknown * HALF(X)), unknown)
     return sp.cancel(WHERE["value"]((1 + end) / (1 - end)))
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
     value, norm = WHERE["value"], WHERE["norm"]
     given = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
-    growth = sp.Symbol("growth", positive=True)
-    rational = candidate.replace(sp.exp, lambda x: growth ** (-x / (r * t))).subs(given).subs(growth, e)
+    rational = candidate.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(given)
     if not (_conserved().holds and sp.cancel(sp.together(rational - solved())) == 0):
         return Evidence(False, Verdict.PROVED, "differs as a rational function")
     return identity(*_balanced(candidate), "equal as rational functions, and at λ = 0 to the solution there")
@@ -95,8 +94,7 @@ def _flow() -> Evidence:
 
 def _rational() -> Evidence:
     value, norm = WHERE["value"](Z), WHERE["norm"](Z)
-    half = lambda x: (x - 1) / (x + 1)
-    tangent = (half(X) - half(Z)) / (1 + half(X) * half(Z))
+    tangent = (HALF(X) - HALF(Z)) / (1 + HALF(X) * HALF(Z))
     return identity((sp.expand(norm**2), sp.cancel(kept(Z) - tangent)), (sp.expand(size**2 + 4 * value**2), sp.S.Zero))
 
 
@@ -112,8 +110,8 @@ def _mean() -> Evidence:
     """`(rR₀)² − (λ² + 4σp₀)² = 4λ²(σ − p₀)²`, so |κ| <= R₀ and the weight is positive and grows without bound."""
     given = {r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)}
     gap = ((r * R0) ** 2 - (lam**2 + 4 * sigma * p0) ** 2).subs(given)
-    g, kappa = sp.symbols("g kappa", positive=True)
-    slope = sp.factor(((1 - g) / (2 * r * g) * ((R0 + kappa) + (R0 - kappa) * g)).diff(g))
+    g, kappa = sp.Symbol("g", positive=True), sp.Symbol("kappa", real=True)
+    slope = _weight(g, kappa).diff(g)
     expected = -(R0 + kappa + (R0 - kappa) * g**2) / (2 * r * g**2)
     return identity((sp.expand(gap - 4 * lam**2 * (sigma - p0) ** 2), sp.simplify(slope - expected)), (0, 0))
 
@@ -179,7 +177,7 @@ DERIVATION = Derivation(
     "imbalance leads every start past the saddle, a large one makes learning exponential with rate |λ|, and as it "
     "vanishes the logistic curve of A3 remains.",
     symbols={
-        "p": "the product w₁w₂, of either sign; p₀ at the start",
+        "p": "the product w₁w₂; p₀ at the start",
         r"\lambda": "the imbalance w₂² − w₁², conserved, of either sign",
         r"\sigma": "teacher singular value",
         "r": "√(λ² + 4σ²), the rate at the end",

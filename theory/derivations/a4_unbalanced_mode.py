@@ -136,7 +136,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     time = np.minimum(10 ** generator.uniform(-4, 2.5, n) * generator.choice([0, 1, 1, 1], n) / rate, 1e6)
     full = expression.subs({r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)})
     inputs, points = (t, sigma, p0, lam), [time, teacher, start, imbalance]
-    return worst_error(full, inputs, function, points, condition_number(full, inputs, 150), digits=150)
+    return worst_error(full, inputs, function, points, condition_number(full, inputs, 150))
 
 
 _TIMES = np.linspace(0, 12, 49)

@@ -173,8 +173,6 @@ DERIVATION = Derivation(
         Variant("e^{2Ft} for e^{Ft}", _change("Ẏ", lambda x: scaled(2, x))),
         Variant("S twice as fast", _change("Ṡ", lambda x: scaled(2, x))),
         Variant("sign of S", _change("Ṡ", lambda x: scaled(-1, x))),
-        Variant("S from QQᵀ, of the wrong size", _change("Ṡ", lambda _: y @ y.T)),
-        Variant("S⁻¹ outside", _change("QQᵀ", lambda _: y @ y.T @ si)),
         Variant("S⁻² for S⁻¹", _change("QQᵀ", lambda _: y @ si @ si @ y.T)),
         Variant("factor ½ missing from Ż", _change("Ż", lambda x: scaled(2, x))),
         Variant("Ż = −½ṠS⁻¹Z", _change("Ż", lambda _: scaled(-half, y.T @ y @ si @ z))),

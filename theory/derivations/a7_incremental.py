@@ -101,9 +101,7 @@ def _engine(claim: Claim, function, generator: np.random.Generator) -> float:  #
     off = np.abs(function(*at) - incremental.feature_limit(*at[:2]))
     if (off > incremental.limit_error(*at) * (1 + 1e-9) + 1e-12 * at[1]).any():
         return np.inf
-    return worst_error(
-        claim["curve"], inputs, function, points, condition_number(claim["curve"], inputs, 400), digits=400
-    )
+    return worst_error(claim["curve"], inputs, function, points, condition_number(claim["curve"], inputs, 400))
 
 
 _TAU = np.linspace(0, 2, 81)

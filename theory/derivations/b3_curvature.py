@@ -225,7 +225,6 @@ DERIVATION = Derivation(
             "d_in and d_out swapped in the trace",
             _replace("trace", lambda e: e.subs({d_out: tau, tau: d_out}, simultaneous=True)),
         ),
-        Variant("q₁ and q₂ swapped", _replace("trace", lambda e: e.subs({q1: q2, q2: q1}, simultaneous=True))),
         Variant("factor ½ in the trace, which belongs to the cost of noise", _replace("trace", lambda e: e / 2)),
         Variant("the residual in the trace", _replace("trace", lambda e: e + sigma_i - si)),
         Variant("2s − σ for an own mode", _replace("own", lambda r: (2 * si - sigma_i, r[1]))),

@@ -200,6 +200,7 @@ DERIVATION = Derivation(
     conclusion=conclusion,
     variants=(
         Variant("loss exponent 2 − α", lambda f: f | {"loss_exponent": 2 - alpha}),
+        Variant("loss exponent 2 − 2/α", lambda f: f | {"loss_exponent": 2 - 2 / alpha}),
         Variant("norm exponent α − 1", lambda f: f | {"norm_exponent": alpha - 1}),
         Variant("loss exponent (2α − 1)", lambda f: f | {"loss_exponent": 2 * alpha - 1}),
         Variant("½ missing in the loss", lambda f: f | {"loss_factor": 1 / (2 * alpha - 1)}),

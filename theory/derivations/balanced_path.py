@@ -61,6 +61,10 @@ def slope() -> sp.Expr:
     return sp.diff(after_noise(), s) * flow()
 
 
+GEOMETRIC = {d_out: g1 * sp.sqrt(d_in * d_out) / g2, d_in: g2 * sp.sqrt(d_in * d_out) / g1}
+"""Turns c into `γ₁γ₂√(d_in d_out)`: the wrong mean, and the right one only for square networks and equal noise."""
+
+
 def in_price(expression: sp.Expr) -> sp.Expr:
     """The same with c written for what B1 gives: γ₂ is eliminated, so nothing can hide in the shorter symbol."""
     return sp.simplify(expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out)))

@@ -5,6 +5,7 @@ import sympy as sp
 
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
+    GEOMETRIC,
     STEPS,
     after_noise,
     c,
@@ -192,7 +193,7 @@ DERIVATION = Derivation(
     conclusion=conclusion,
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
-        Variant("γ₁ and γ₂ swapped", lambda f: rename(f, {g1: g2, g2: g1})),
+        Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
         Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
         Variant("rate σ instead of 2σ", lambda f: f | {"time": 2 * f["time"]}),
         Variant("−1 dropped in the time", lambda f: f | {"time": _time(sigma / epsilon * (sigma - price) / price)}),

@@ -5,6 +5,7 @@ import sympy as sp
 
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
+    GEOMETRIC,
     STEPS,
     after_noise,
     c,
@@ -209,7 +210,7 @@ DERIVATION = Derivation(
     conclusion=conclusion,
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
-        Variant("γ₁ and γ₂ swapped", lambda f: rename(f, {g1: g2, g2: g1})),
+        Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
         Variant("pays above c instead of 2c", lambda f: f | {"change": sigma * (price - sigma) / 2}),
         Variant("stops at σ − 2c", lambda f: f | {"stop": sigma - 2 * price}),
         Variant("bump c²", lambda f: f | {"bump": price**2}),

@@ -5,7 +5,7 @@ import sympy as sp
 
 from theory.derivations import c3_stages
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
-from theory.derivations.balanced_path import STEPS, after_noise, c, in_price, price, rename, s, sigma, slope
+from theory.derivations.balanced_path import GEOMETRIC, STEPS, after_noise, c, in_price, price, rename, s, sigma, slope
 from theory.derivations.core import (
     Assumption,
     Counterexample,
@@ -231,7 +231,7 @@ DERIVATION = Derivation(
     conclusion=conclusion,
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
-        Variant("γ₁ and γ₂ swapped", lambda f: rename(f, {g1: g2, g2: g1})),
+        Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
         Variant("c − u instead of c − u/2", lambda f: f | {"behind": u * (price - u)}),
         Variant("sign of the residual's part", lambda f: f | {"behind": u * (price + u / 2)}),
         Variant("c² at the turn", lambda f: f | {"turn": price**2}),

@@ -7,6 +7,7 @@ import sympy as sp
 
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
+    GEOMETRIC,
     STEPS,
     c,
     epsilon,
@@ -232,7 +233,7 @@ DERIVATION = Derivation(
     conclusion=conclusion,
     variants=(
         Variant("d_in and d_out swapped", lambda f: f.subs({d_in: d_out, d_out: d_in}, simultaneous=True)),
-        Variant("γ₁ and γ₂ swapped", lambda f: f.subs({g1: g2, g2: g1}, simultaneous=True)),
+        Variant("geometric for arithmetic mean in c", lambda f: f.subs(GEOMETRIC, simultaneous=True)),
         Variant("2c in place of 4c", lambda f: 2 * f),
         Variant("correction added", lambda f: f + (2 - 1 / alpha) / (2 * price)),
         Variant("3 in place of 2", lambda f: f - 1 / (4 * price)),

@@ -8,6 +8,7 @@ import enum
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Verdict(enum.IntEnum):
 class Evidence:
     """What a check found: whether the statement holds, how strong that kind of check is, and the details to read."""
 
-    holds: bool
+    holds: bool | np.bool_
     verdict: Verdict
     detail: str
 
@@ -151,18 +152,22 @@ class Report:
 def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, seed: int = 0) -> Report:
     """Run every step, the conclusion on the formula and on every variant, the counterexamples and the engine link.
 
-    used: verdicts of the claims that this one uses; a used claim without a verdict is a problem.
+    used: verdicts of the claims that this one uses; a used claim without a verdict is a problem. Whatever a derivation
+    raises is a problem in its report, never a traceback.
     """
     started = time.perf_counter()
-    formula = derivation.formula()
+    problems: list[str] = []
     steps = [(step.statement, _run(step.check)) for step in derivation.steps]
-    steps.append((derivation.statement, _run(lambda: derivation.conclusion(formula))))
-    problems = [f"step failed: {text} — {e.detail}" for text, e in steps if not e.holds]
+    formula, fault = _attempt(derivation.formula)
+    conclusion = (lambda: Evidence(False, Verdict.FAILED, fault)) if fault else lambda: derivation.conclusion(formula)
+    steps.append((derivation.statement, _run(conclusion)))
+    problems += [f"step failed: {text} — {e.detail}" for text, e in steps if not e.holds]
+    problems += _suspicions(derivation)
     for assumption in derivation.assumptions:
         if assumption.counterexample and not (e := _run(assumption.counterexample.check)).holds:
             problems.append(f"counterexample to dropping '{assumption.name}' does not break the claim: {e.detail}")
-    rejected, survivors = _reject(derivation, formula, problems)
-    error = _compare(derivation, formula, seed, problems)
+    rejected, survivors = ([], []) if fault else _reject(derivation, formula, problems)
+    error = None if fault else _compare(derivation, formula, seed, problems)
 
     verdicts = [e.outcome for _, e in steps]
     for name in derivation.uses:
@@ -171,7 +176,7 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, see
             verdicts.append(Verdict.FAILED)
         else:
             verdicts.append(used[name])
-    if derivation.link is None or error is None:
+    if derivation.link is None or error is None or not 0 <= error <= derivation.link.tolerance:
         verdicts.append(Verdict.TESTED)  # a formula that no public function computes is a claim about nothing we ship
     verdict = Verdict.FAILED if any(not e.holds for _, e in steps) else min(verdicts)
     if verdict < derivation.floor:
@@ -182,33 +187,59 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, see
     )  # fmt: skip
 
 
-def _run(action: Callable[[], Evidence]) -> Evidence:
-    """A check that raises has failed; its message is the detail."""
+def _attempt(action: Callable[[], Any]) -> tuple[Any, str]:
+    """What an action gives, or what it raised; a user's derivation must end in a table, not in a traceback."""
     try:
-        return action()
-    except Exception as error:  # any fault of a user's derivation must end in a table, not in a traceback
-        return Evidence(False, Verdict.FAILED, f"raised {type(error).__name__}: {error}")
+        return action(), ""
+    except Exception as error:
+        return None, f"raised {type(error).__name__}: {error}"
+
+
+def _run(action: Callable[[], Evidence]) -> Evidence:
+    """A check that raises, or returns anything else than evidence, has failed."""
+    found, fault = _attempt(action)
+    if not fault and not isinstance(found, Evidence):
+        fault = f"returned {found!r}, which is no evidence"
+    return Evidence(False, Verdict.FAILED, fault) if fault else found
+
+
+def _suspicions(derivation: Derivation) -> list[str]:
+    """Ways in which a derivation could not fail."""
+    found = []
+    if not derivation.steps:
+        found.append("it has no steps")
+    if "formula" in getattr(getattr(derivation.conclusion, "__code__", None), "co_names", ()):
+        found.append("its conclusion asks formula(), and would compare the claim with itself")
+    return found
 
 
 def _reject(derivation: Derivation, formula: Formula, problems: list[str]) -> tuple[list[str], list[str]]:
-    rejected, survivors, hidden = [], [], 0
-    truth = derivation.special_case.restrict(formula)
+    rejected, survivors, hidden, seen = [], [], 0, set()
+    truth, fault = _attempt(lambda: derivation.special_case.restrict(formula))
+    if fault:
+        problems.append(f"special case {derivation.special_case.text}: {fault}")
     for variant in derivation.variants:
-        wrong = variant.build(formula)
-        hidden += bool(same(derivation.special_case.restrict(wrong), truth))
+        wrong, fault = _attempt(lambda variant=variant: variant.build(formula))  # type: ignore[misc]
+        restricted, _ = _attempt(lambda wrong=wrong: derivation.special_case.restrict(wrong))  # type: ignore[misc]
+        hidden += truth is not None and same(restricted, truth)
+        if repr(wrong) in seen:
+            problems.append(f"wrong variant is a copy of another: {variant.text}")
+        seen.add(repr(wrong))
         evidence = _run(lambda wrong=wrong: derivation.conclusion(wrong))  # type: ignore[misc]
-        if evidence.holds:
+        if fault or evidence.verdict is Verdict.FAILED:
+            survivors.append(variant.text)
+            problems.append(f"wrong variant rejected only by an exception: {variant.text} — {fault or evidence.detail}")
+        elif evidence.holds:
             survivors.append(variant.text)
             problems.append(f"wrong variant survives: {variant.text}")
-        elif evidence.verdict is Verdict.FAILED:
-            survivors.append(variant.text)
-            problems.append(f"wrong variant rejected only by an exception: {variant.text} — {evidence.detail}")
         else:
             rejected.append(variant.text)
-    if len(derivation.variants) < 5:
-        problems.append(f"only {len(derivation.variants)} wrong variants, at least 5 are needed")
+    if len(seen) < 5:
+        problems.append(f"only {len(seen)} wrong variants, at least 5 are needed")
     if hidden < 2:
         problems.append(f"only {hidden} variants agree with the claim for {derivation.special_case.text}, 2 are needed")
+    if hidden == len(derivation.variants):
+        problems.append(f"every variant agrees with the claim for {derivation.special_case.text}: it forgets the claim")
     return rejected, survivors
 
 
@@ -217,28 +248,39 @@ def _compare(derivation: Derivation, formula: Formula, seed: int, problems: list
     if link is None:
         return None
     module, _, name = link.function.rpartition(".")
-    try:
-        function = getattr(__import__(module, fromlist=[name]), name)
-        error = float(link.compare(formula, function, np.random.default_rng(seed)))
-    except Exception as fault:  # as in _run
-        problems.append(f"engine link {link.function} raised {type(fault).__name__}: {fault}")
-        return None
-    if not error <= link.tolerance:  # not >, or NaN would pass
+    calls = 0
+
+    def compare() -> float:
+        function = getattr(import_module(module), name)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return function(*given, **named)
+
+        return float(link.compare(formula, counted, np.random.default_rng(seed)))
+
+    error, fault = _attempt(compare)
+    if fault:
+        problems.append(f"engine link {link.function} {fault}")
+    elif not calls:
+        problems.append(f"engine link {link.function} never calls the function that it names")
+    elif not 0 <= error <= link.tolerance:  # not >, or NaN would pass
         problems.append(f"engine {link.function} is off by {error:.2g}, tolerance {link.tolerance:.2g}")
-        return None
     return error
 
 
 def same(a: Formula, b: Formula) -> bool:
-    """Are two formulas equal as mathematics? Containers are compared entry by entry."""
+    """Are two formulas equal as mathematics? Containers entry by entry; different kinds are different."""
     import sympy as sp
 
-    if isinstance(a, Mapping):
-        return isinstance(b, Mapping) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (tuple, list)):
-        return isinstance(b, (tuple, list)) and len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, sp.MatrixBase):
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, sp.MatrixBase) and isinstance(b, sp.MatrixBase):
         return a.shape == b.shape and all(map(same, a, b))
-    if isinstance(a, sp.Expr) or isinstance(b, sp.Expr):
-        return bool(sp.simplify(sp.sympify(a) - sp.sympify(b)) == 0)
-    return bool(a == b)
+    scalar = (sp.Expr, int, float)
+    if isinstance(a, sp.MatrixExpr) or isinstance(b, sp.MatrixExpr) or not isinstance(a, scalar):
+        return type(a) is type(b) and bool(a == b)
+    return isinstance(b, scalar) and bool(sp.simplify(sp.sympify(a) - sp.sympify(b)) == 0)

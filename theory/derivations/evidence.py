@@ -22,7 +22,10 @@ def positive(expression: sp.Expr, detail: str = "") -> Evidence:
     Substitute ordered variables first (σ = ε + δ with δ > 0), so that each factor is a sum of positive terms.
     """
     factored = sp.factor(expression)
-    return Evidence(factored.is_positive is True, Verdict.PROVED, detail or f"= {factored}, positive term by term")
+    holds = factored.is_positive is True
+    return Evidence(
+        holds, Verdict.PROVED, detail or f"= {factored}, {'positive term by term' if holds else 'of unknown sign'}"
+    )
 
 
 def every(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:
@@ -36,8 +39,10 @@ def every(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:
 
 
 def tested(error: float, tolerance: float, detail: str) -> Evidence:
-    """Tested: a number is within its tolerance; NaN is not."""
-    return Evidence(bool(error <= tolerance), Verdict.TESTED, f"{detail} error {error:.2g} <= {tolerance:.2g}".strip())
+    """Tested: an error, at least 0, is within its finite tolerance; NaN is not."""
+    return Evidence(
+        bool(0 <= error <= tolerance < np.inf), Verdict.TESTED, f"{detail} error {error:.2g} <= {tolerance:.2g}".strip()
+    )
 
 
 def assumed(theorem: str, citation: str) -> Evidence:
@@ -50,7 +55,8 @@ def certified_positive(
 ) -> Evidence:
     """Certified: interval arithmetic shows `function > 0` on the whole box, bisecting where one interval is too coarse.
 
-    function: takes one `mpmath.iv` interval per axis.
+    function: takes one `mpmath.iv` interval per axis; its constants must be intervals too where they are not exact
+    (`iv.mpf(1) / 3`), and it must be defined on the whole box.
     """
     stack, done = [tuple(mpmath.iv.mpf(list(side)) for side in box)], 0
     while stack:
@@ -75,30 +81,42 @@ def worst_error(
     function: Callable[..., Any],
     points: Sequence[np.ndarray],
     condition: Callable[..., np.ndarray] | None = None,
-    digits: int = 40,
 ) -> float:
     """Largest relative error of `function` against the SymPy expression, over all points, divided by the conditioning.
 
-    The expression is lambdified for mpmath and evaluated with `digits` and twice as many; points where the two do not
-    agree to 20 digits are evaluated with ten times as many, so the judge cannot be the one who is wrong. Results below
-    1e-300 are judged absolutely. `condition(*points)` is the condition number with respect to the inputs, at least 1.
+    The expression is lambdified for mpmath and evaluated with more and more digits until two agree to 20, so the judge
+    cannot be the one who is wrong; the second count of digits exceeds the range of the inputs' exponents, or a term
+    lost next to a larger one would be lost by both. Results below 1e-300 are judged absolutely. `condition(*points)`
+    is the condition number with respect to the inputs, finite. Infinity where no two counts of digits agree, or where
+    the function gives no number. Raises ValueError without points.
     """
     judge = sp.lambdify(symbols, expression, modules="mpmath")
     got = np.broadcast_to(np.asarray(function(*points), float), np.broadcast_shapes(*(p.shape for p in points)))
+    if not got.size:
+        raise ValueError("no point to compare at")
     scale = np.ones(got.shape) if condition is None else np.maximum(1.0, condition(*points))
+    if not np.isfinite(scale).all():
+        return float("inf")
     worst = 0.0
     for index, point in enumerate(zip(*(p.ravel() for p in points), strict=True)):
-        with mpmath.workdps(digits):
-            low = judge(*map(mpmath.mpf, point))
-        for more in (2 * digits, 20 * digits):
-            with mpmath.workdps(more):
-                high = judge(*map(mpmath.mpf, point))
-                if abs(low - high) <= abs(high) * mpmath.mpf(10) ** -20:
-                    break
-                low = high
-        value = float(got.ravel()[index])
-        if value == float(high):  # also equal infinities
+        truth, value = _agreed(judge, point), float(got.ravel()[index])
+        if truth is None:
+            return float("inf")
+        if value == float(truth):  # also equal infinities
             continue
-        error = float(abs(value - high) / max(abs(high), mpmath.mpf("1e-300"))) / float(scale.ravel()[index])
+        error = float(abs(value - truth) / max(abs(truth), mpmath.mpf("1e-300"))) / float(scale.ravel()[index])
         worst = max(worst, error if not np.isnan(error) else float("inf"))  # not a number is the worst error of all
     return worst
+
+
+def _agreed(judge: Callable[..., Any], point: Sequence[float]) -> Any:
+    """The value to which two counts of digits agree, or None."""
+    span = 2 * max((abs(np.log10(abs(x))) for x in map(float, point) if x and np.isfinite(x)), default=0)
+    low = None
+    for digits in (40, 80 + int(span), 160 + 2 * int(span), 800 + 4 * int(span)):
+        with mpmath.workdps(digits):
+            high = judge(*map(mpmath.mpf, point))
+            if low is not None and (low == high or abs(low - high) <= abs(high) * mpmath.mpf(10) ** -20):
+                return high
+            low = high
+    return None

@@ -20,14 +20,14 @@ def orthonormal(frames: Iterable[str]) -> Rules:
 
 def insert(total: MatrixSum, given: Mapping[str, MatrixSum]) -> MatrixSum:
     """The sum with every letter named in `given` replaced."""
-    result = MatrixSum(())
+    terms: list[tuple[sp.Expr, Word]] = []
     for coefficient, word in total.terms:
-        product = MatrixSum(((coefficient, ()),))
+        made = MatrixSum(((coefficient, ()),))
         for x in word:
-            part = given.get(x.name, MatrixSum.of(x if not x.transposed else x.T))
-            product = product @ (part.T if x.transposed else part)
-        result = result + product
-    return result
+            part = given[x.name] if x.name in given else MatrixSum.of(x.T if x.transposed else x)
+            made = made.joined(part.T if x.transposed else part)
+        terms += made.terms
+    return MatrixSum(tuple(terms))
 
 
 def one_mode(found: Mapping[Word, sp.Expr], values: Mapping[str, sp.Expr]) -> sp.Expr:

@@ -44,7 +44,7 @@ def words(expression: sp.MatrixExpr, symmetric: frozenset[str] = frozenset()) ->
         scalar, factors = expression.as_coeff_matrices()
         product = MatrixSum(((scalar, ()),))
         for factor in factors:
-            product = product @ words(factor, symmetric)
+            product = product.joined(words(factor, symmetric))  # SymPy has compared the shapes
         return product
     raise TypeError(f"{type(expression).__name__} is neither a sum, a product, a transpose nor a symbol")
 

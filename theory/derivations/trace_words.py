@@ -40,13 +40,26 @@ class MatrixSum:
     def of(letter: Letter) -> "MatrixSum":
         return MatrixSum(((sp.Integer(1), (letter,)),))
 
+    @property
+    def shape(self) -> tuple[str, str] | None:
+        """Rows and columns, or None for zero and for multiples of the identity, which fit anywhere."""
+        word = next((w for _, w in self.terms if w), None)
+        return (word[0].rows, word[-1].cols) if word else None
+
     def __add__(self, other: "MatrixSum") -> "MatrixSum":
+        _fit(self.shape is None or other.shape is None or self.shape == other.shape, f"{self.shape} + {other.shape}")
         return MatrixSum(self.terms + other.terms)
 
     def __sub__(self, other: "MatrixSum") -> "MatrixSum":
         return self + MatrixSum(tuple((-c, w) for c, w in other.terms))
 
     def __matmul__(self, other: "MatrixSum") -> "MatrixSum":
+        a, b = self.shape, other.shape
+        _fit(a is None or b is None or a[1] == b[0], f"{a} @ {b}")
+        return self.joined(other)
+
+    def joined(self, other: "MatrixSum") -> "MatrixSum":
+        """The product without comparing shapes, where one width goes by several names."""
         return MatrixSum(tuple((c * d, v + w) for c, v in self.terms for d, w in other.terms))
 
     @property
@@ -54,6 +67,7 @@ class MatrixSum:
         return MatrixSum(tuple((c, tuple(x.T for x in reversed(w))) for c, w in self.terms))
 
     def trace(self) -> "TraceSum":
+        _fit(self.shape is None or self.shape[0] == self.shape[1], f"the trace of {self.shape}")
         return TraceSum.collect((c, (w,)) for c, w in self.terms)
 
 
@@ -87,6 +101,11 @@ class TraceSum:
         return not self.terms
 
 
+def _fit(fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(f"the shapes of {what} do not fit")
+
+
 def constant(value: sp.Expr | int) -> TraceSum:
     """A number, or an expression in symbolic dimensions, as a TraceSum."""
     return TraceSum.collect([(sp.sympify(value), ())])
@@ -97,6 +116,11 @@ def expectation(scalar: TraceSum, variances: Mapping[str, sp.Expr]) -> TraceSum:
 
     Where every noise letter occurs at most twice in a term only second moments enter, and the result holds for ANY law.
     """
+    letters = {x for k in scalar.terms for w in k for x in w}
+    if unknown := set(variances) - {x.name for x in letters}:
+        raise ValueError(f"no noise matrix {', '.join(sorted(unknown))} occurs")
+    if twins := {x.name for x in letters if x.symmetric} & set(variances):
+        raise ValueError(f"{', '.join(sorted(twins))}: a symmetric matrix has no independent entries")
     done: list[tuple[sp.Expr, tuple[Word, ...]]] = []
     open_terms = [(c, k) for k, c in scalar.terms.items()]
     while open_terms:

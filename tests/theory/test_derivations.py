@@ -9,7 +9,7 @@ from theory.derivations import CLAIMS
 from theory.derivations.core import Report, Verdict
 from theory.derivations.run import check_all, named
 
-FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | dict.fromkeys(("A7", "B6q", "B7", "B8", "C5"), Verdict.TESTED)
+FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | dict.fromkeys(("B6q", "B7", "B8", "C5"), Verdict.TESTED)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_claim(reports: dict[str, Report], claim: str) -> None:
 
 def test_every_file_is_in_the_table() -> None:
     home = Path(__file__).parents[2] / "theory/derivations"
-    files = {p.stem for p in home.glob("*.py") if "DERIVATION = Derivation(" in p.read_text()}
+    files = {p.stem for p in home.glob("*.py") if p.read_text().count("\nDERIVATION = Derivation(")}
     assert {f"theory.derivations.{stem}" for stem in files} == set(CLAIMS.values())
 
 

@@ -174,8 +174,8 @@ def _curves() -> Curves:
 DERIVATION = Derivation(
     claim="A1",
     title="The gradient, and what gradient flow conserves",
-    statement=r"\nabla_{W_l}=(PW_{l+1})^\top(f-A)\Sigma_xR^\top+\mu W_l,\quad"
-    r"\nabla_{W_{l+1}}=P^\top(f-A)\Sigma_x(W_lR)^\top+\mu W_{l+1},\quad"
+    statement=r"\nabla_{W_l}=(PW_{l+1})^\top(f-A)\Sigma_xR^\top+\mu W_l,\quad "
+    r"\nabla_{W_{l+1}}=P^\top(f-A)\Sigma_x(W_lR)^\top+\mu W_{l+1},\quad "
     r"\tfrac{d}{dt}\left(W_{l+1}^\top W_{l+1}-W_lW_l^\top\right)=-2\mu\left(W_{l+1}^\top W_{l+1}-W_lW_l^\top\right)",
     plain="At every depth, for every covariance of the inputs and every shape, gradient flow conserves the imbalance "
     "between neighbouring layers; weight decay μ makes it shrink as e^{−2μt}.",

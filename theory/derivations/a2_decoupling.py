@@ -187,7 +187,7 @@ DERIVATION = Derivation(
     ),
     steps=(
         Step(
-            r"\nabla_{W_1}=F\,D_2(D_2D_1-S)\Xi\,V^\top+\mu FD_1V^\top,\quad"
+            r"\nabla_{W_1}=F\,D_2(D_2D_1-S)\Xi\,V^\top+\mu FD_1V^\top,\quad "
             r"\nabla_{W_2}=U(D_2D_1-S)\Xi D_1F^\top+\mu UD_2F^\top",
             "Insert the aligned weights into the gradients of A1 and cancel the orthonormal frames: what is left is "
             "aligned itself, so the curve made of the modes solves the flow.",

@@ -144,7 +144,7 @@ def _curves() -> Curves:
 DERIVATION = Derivation(
     claim="A3",
     title="A balanced mode learns along a logistic curve",
-    statement=r"s(t)=\frac{\kappa}{1+(\kappa/\varepsilon-1)e^{-2\kappa t}},\quad\kappa=\sigma-\mu;\qquad"
+    statement=r"s(t)=\frac{\kappa}{1+(\kappa/\varepsilon-1)e^{-2\kappa t}},\quad\kappa=\sigma-\mu;\qquad "
     r"s(t)=\frac{\varepsilon}{1+2\varepsilon t}\ \text{ for }\sigma=\mu",
     plain="A balanced mode moves from its start ε, on either side of σ, to σ − μ; if weight decay μ exceeds σ it dies "
     "exponentially, and algebraically where they are equal.",
@@ -191,7 +191,7 @@ DERIVATION = Derivation(
         Step(r"\dot s=2s(\sigma-\mu-s)", "The product rule on s = w₁w₂ with A2's velocities at w₁ = w₂ = √s.", _rate),
         Step(r"\dot s|_{\xi,\mu}=\xi\,\dot s|_{1,\mu/\xi}", "Input variance only rescales time and decay.", _clock),
         Step(
-            r"\tfrac{d}{dt}\left[\tfrac{\kappa-s}{s}e^{2\kappa t}\right]=0,\qquad"
+            r"\tfrac{d}{dt}\left[\tfrac{\kappa-s}{s}e^{2\kappa t}\right]=0,\qquad "
             r"\tfrac{d}{dt}\left[\tfrac1s-2t\right]=0\ \text{ for }\kappa=0",
             "Along the flow, by differentiation. Solved for s, with the start's value on the right, this is the claim.",
             _conserved,

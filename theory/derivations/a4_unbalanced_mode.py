@@ -171,7 +171,7 @@ def _curves() -> Curves:
 DERIVATION = Derivation(
     claim="A4",
     title="An unbalanced mode, from rich to lazy",
-    statement=r"p(t)=\frac{p_0+\sigma B}{1+B},\quad B=\frac{1-E}{2rE}\left[(R_0+\kappa)+(R_0-\kappa)E\right],\quad"
+    statement=r"p(t)=\frac{p_0+\sigma B}{1+B},\quad B=\frac{1-E}{2rE}\left[(R_0+\kappa)+(R_0-\kappa)E\right],\quad "
     r"E=e^{-rt},\ r=\sqrt{\lambda^2+4\sigma^2},\ R_0=\sqrt{\lambda^2+4p_0^2},\ \kappa=\frac{\lambda^2+4\sigma p_0}{r}",
     plain="With an imbalance λ between its layers a mode moves from p₀ to σ along a weighted mean of the two; any "
     "imbalance leads every start past the saddle, a large one makes learning exponential with rate |λ|, and as it "
@@ -205,7 +205,7 @@ DERIVATION = Derivation(
             _flow,
         ),
         Step(
-            r"\tfrac{2|\lambda|(\sigma-p)}{rR+\lambda^2+4\sigma p}=\tan\tfrac{\varphi^*-\varphi}2,\quad"
+            r"\tfrac{2|\lambda|(\sigma-p)}{rR+\lambda^2+4\sigma p}=\tan\tfrac{\varphi^*-\varphi}2,\quad "
             r"\tan\varphi=\tfrac{2p}{|\lambda|},\ \tan\varphi^*=\tfrac{2\sigma}{|\lambda|}",
             "In p = (|λ|/4)(Z − 1/Z) the root is rational, and the angle's half has the tangent (Z − 1)/(Z + 1).",
             _rational,

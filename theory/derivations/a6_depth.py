@@ -153,8 +153,8 @@ def _curves() -> Curves:
 DERIVATION = Derivation(
     claim="A6",
     title="Depth delays learning",
-    statement=r"t(s)=\frac{\Phi(s/\sigma)-\Phi(\varepsilon/\sigma)}{L\,\sigma^{2-2/L}},\quad"
-    r"\Phi(u)=-\frac{u^{-(1-2/L)}}{1-2/L}+\tfrac L2u^{2/L}{}_2F_1(1,\tfrac2L;1+\tfrac2L;u)\ (\varepsilon<\sigma),\quad"
+    statement=r"t(s)=\frac{\Phi(s/\sigma)-\Phi(\varepsilon/\sigma)}{L\,\sigma^{2-2/L}},\quad "
+    r"\Phi(u)=-\frac{u^{-(1-2/L)}}{1-2/L}+\tfrac L2u^{2/L}{}_2F_1(1,\tfrac2L;1+\tfrac2L;u)\ (\varepsilon<\sigma),\quad "
     r"\Phi=\tfrac{v^q}{q}{}_2F_1(1,q;1+q;v),\ v=\tfrac1u,\ q=2-\tfrac2L\ (\varepsilon>\sigma)",
     plain="In a balanced network of depth L the time to learn a mode is known in closed form: logarithmic in ε for "
     "two layers, a power of 1/ε for more, so that deeper networks wait longer and then learn more suddenly.",
@@ -204,7 +204,7 @@ DERIVATION = Derivation(
             lerch_coefficients,
         ),
         Step(
-            r"L=2:\ t=\tfrac1{2\sigma}\ln\tfrac{s(\sigma-\varepsilon)}{\varepsilon(\sigma-s)},\qquad"
+            r"L=2:\ t=\tfrac1{2\sigma}\ln\tfrac{s(\sigma-\varepsilon)}{\varepsilon(\sigma-s)},\qquad "
             r"L=1:\ t=\ln\tfrac{\sigma-\varepsilon}{\sigma-s}",
             "The power becomes a logarithm in the limit; both have the pace of their flow.",
             _shallow,
@@ -215,7 +215,7 @@ DERIVATION = Derivation(
             _late,
         ),
         Step(
-            r"L\to\infty:\quad\dot s/L\to s^2(\sigma-s)\ (\varepsilon\text{ fixed}),\qquad"
+            r"L\to\infty:\quad\dot s/L\to s^2(\sigma-s)\ (\varepsilon\text{ fixed}),\qquad "
             r"t\to\infty\ (\varepsilon=\alpha^L,\ \alpha<1=\sigma)",
             "Two limits that must not be confused: with a fixed start of the product learning speeds up as L; with a "
             "fixed start of each layer it never comes.",

@@ -161,7 +161,7 @@ DERIVATION = Derivation(
     steps=(
         Step(r"z=\varepsilon^{|\sigma\tau-1|}\to0", "An exponential of −|στ − 1| ln(1/ε).", _vanishes),
         Step(
-            r"0<s<\tfrac{\sigma z}{\sigma-\varepsilon}\ (\sigma\tau<1),\quad"
+            r"0<s<\tfrac{\sigma z}{\sigma-\varepsilon}\ (\sigma\tau<1),\quad "
             r"0<\sigma-s<\sigma(\sigma-\varepsilon)z\ (\sigma\tau>1)",
             "A3 in the new clock; with σ = ε + δ every difference is a quotient of positive sums. These bounds "
             "hold at every ε < σ, not only in the limit.",

@@ -183,7 +183,7 @@ def _finite() -> Evidence:
 DERIVATION = Derivation(
     claim="B8",
     title="The sum rule: the loss exponent predicts the sensitivity exponent",
-    statement=r"d\left(\sum s\right)=-\frac{2t}{m}\,dL,\ m=\tfrac12\ln\tfrac1\epsilon\ (\epsilon\to0);\qquad"
+    statement=r"d\left(\sum s\right)=-\frac{2t}{m}\,dL,\ m=\tfrac12\ln\tfrac1\epsilon\ (\epsilon\to0);\qquad "
     r"\beta+s=\tfrac2L;\qquad\text{finite }\epsilon:\ \times\frac{1}{1-1/\ell},\ \ell=\ln\tfrac{\sigma^*}{\epsilon}",
     plain="Each feature lowers the loss by ½σ² and raises the weights' norm by σ, at a length m/σ: so the growth of "
     "sensitivity is a moment of the loss curve, up to one constant, and for power laws the two exponents add up to 1.",

@@ -157,8 +157,8 @@ def _needs_small_start() -> Evidence:
 DERIVATION = Derivation(
     claim="C4",
     title="Overtraining is inevitable",
-    statement=r"P(\infty)-P(t)=\sum_i\psi(u_i),\quad\psi(u)=u\left(c-\tfrac u2\right),\ u_i=\sigma_i-s_i;\qquad"
-    r"\psi(\max_im_i)\le P(\infty)-\min P\le\sum_i\psi(m_i),\ m_i=\min(c,\sigma_i-\epsilon_i);\qquad"
+    statement=r"P(\infty)-P(t)=\sum_i\psi(u_i),\quad\psi(u)=u\left(c-\tfrac u2\right),\ u_i=\sigma_i-s_i;\qquad "
+    r"\psi(\max_im_i)\le P(\infty)-\min P\le\sum_i\psi(m_i),\ m_i=\min(c,\sigma_i-\epsilon_i);\qquad "
     r"P(\infty)-\min P\to\tfrac12c^2+\sum_{\sigma_i\le2c}\psi(\sigma_i)\ (\epsilon\to0,\ \sigma_1>2c)",
     plain="With any noise, and every mode started below its teacher, the loss after noise is lowest at a finite "
     "pretraining length and ends strictly higher; how much is lost lies between two bounds that hold at every start.",

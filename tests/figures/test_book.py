@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from figures.book import write_book
-from figures.book_index import index_of_assumptions, index_of_symbols
-from figures.formulas import display, inline, symbols
+from figures.book.formulas import display, inline, symbols
+from figures.book.index import index_of_assumptions, index_of_symbols
 from theory import derivations
 from theory.derivations.b1_noise import DERIVATION as B1
 from theory.derivations.core import Assumption, Counterexample, Curves, Evidence, Report, Step, Variant, Verdict

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from html import escape
 from itertools import zip_longest
 
-from figures.book_plots import small_plot, swatch
-from figures.formulas import display, inline
+from figures.book.formulas import display, inline
+from figures.book.plots import small_plot, swatch
 from theory.derivations.core import Assumption, Derivation, Evidence, Report, Step, Verdict
 
 LONG = 240

@@ -10,8 +10,9 @@ from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 
-from figures.book_index import index_of_assumptions, index_of_symbols
-from figures.book_sections import (
+from figures.book.formulas import display, inline
+from figures.book.index import index_of_assumptions, index_of_symbols
+from figures.book.sections import (
     anchor,
     assumption_section,
     badge,
@@ -22,7 +23,6 @@ from figures.book_sections import (
     symbol_table,
     variants,
 )
-from figures.formulas import display, inline
 from theory.derivations.core import Derivation, Report, Verdict
 from theory.errors import Refusal
 
@@ -60,7 +60,7 @@ def write_book(derivations: Iterable[Derivation], reports: Iterable[Report], dir
         **{book.address[d.claim]: book.claim(d) for d in derivations},
         "symbols.html": book.symbols(),
         "assumptions.html": book.assumptions(),
-        "book.css": files("figures").joinpath("book.css").read_text(encoding="utf-8"),
+        "book.css": files("figures.book").joinpath("book.css").read_text(encoding="utf-8"),
     }
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from figures.formulas import symbols
+from figures.book.formulas import symbols
 from theory.derivations.core import Assumption, Derivation
 
 

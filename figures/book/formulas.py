@@ -50,6 +50,17 @@ def inline(latex: str) -> str:
         return f"<code>{html.escape(latex)}</code>"
 
 
+def prose(text: str) -> str:
+    """Plain text as HTML, with the indices and exponents that Unicode cannot write set as such.
+
+    >>> prose("W_l decays as e^{−2μt} & d_in")
+    'W<sub>l</sub> decays as e<sup>−2μt</sup> &amp; d<sub>in</sub>'
+    """
+    raised = re.sub(r"\^\{([^{}]*)\}", r"<sup>\1</sup>", html.escape(text))
+    lowered = re.sub(r"(?<=[^\W_])_\{([^{}]*)\}", r"<sub>\1</sub>", raised)
+    return re.sub(r"\b([^\W\d_])_(in|out|[a-z0-9])\b", r"\1<sub>\2</sub>", lowered)
+
+
 def symbols(latex: str) -> tuple[str, ...]:
     """The identifiers in a formula as they appear, each with its subscript; none where it cannot be converted.
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 
-from figures.book.formulas import display, inline
+from figures.book.formulas import display, inline, prose
 from figures.book.index import index_of_assumptions, index_of_symbols
 from figures.book.sections import (
     anchor,
@@ -91,7 +91,7 @@ class _Book:
             bodies += "".join(map(self._row, group)) + "</tbody>\n"
         verdicts = [self.reports[d.claim].verdict for d in self.derivations]
         legend = "".join(
-            f"<dt>{badge(v)}</dt><dd>{escape(text)} ({verdicts.count(v)})</dd>\n" for v, text in KNOWN_BY.items()
+            f"<dt>{badge(v)}</dt><dd>{prose(text)} ({verdicts.count(v)})</dd>\n" for v, text in KNOWN_BY.items()
         )
         return _page(
             "Derivations",
@@ -112,7 +112,7 @@ of the formula too, and the formula was compared with the function that computes
         report = self.reports[derivation.claim]
         cells = (
             escape(derivation.claim),
-            f'<a href="{self.address[derivation.claim]}">{escape(derivation.title)}</a>',
+            f'<a href="{self.address[derivation.claim]}">{prose(derivation.title)}</a>',
             badge(report.verdict),
             str(len(report.steps)),
             f"{len(report.rejected)} of {report.variants}",
@@ -123,8 +123,8 @@ of the formula too, and the formula was compared with the function that computes
     def claim(self, derivation: Derivation) -> str:
         report = self.reports[derivation.claim]
         parts = [
-            f"<h1><span>{escape(derivation.claim)}</span> {escape(derivation.title)}</h1>\n{badge(report.verdict)}\n",
-            f'<p class="plain">{escape(derivation.plain)}</p>\n',
+            f"<h1><span>{escape(derivation.claim)}</span> {prose(derivation.title)}</h1>\n{badge(report.verdict)}\n",
+            f'<p class="plain">{prose(derivation.plain)}</p>\n',
             f'<div class="statement">{display(derivation.statement)}</div>\n',
             problems(report),
             symbol_table(derivation),
@@ -181,7 +181,7 @@ of the formula too, and the formula was compared with the function that computes
     def symbols(self) -> str:
         rows = ""
         for symbol in index_of_symbols(self.derivations):
-            items = "".join(f"<li>{self._linked(c)}: {escape(text)}</li>" for text, c in symbol.meanings.items())
+            items = "".join(f"<li>{self._linked(c)}: {prose(text)}</li>" for text, c in symbol.meanings.items())
             seen = f"<li>also in {self._linked(symbol.seen)}</li>" if symbol.seen else ""
             rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{items}{seen}</ul></td></tr>\n'
         return _page(
@@ -197,8 +197,8 @@ of the formula too, and the formula was compared with the function that computes
         for name, claims in index_of_assumptions(self.derivations).items():
             items = ""
             for claim, a in claims.items():
-                without = f" <em>Without it:</em> {escape(a.counterexample.text)}" if a.counterexample else ""
-                items += f"<li>{self._link(claim)}: {escape(a.text)}{without}</li>\n"
+                without = f" <em>Without it:</em> {prose(a.counterexample.text)}" if a.counterexample else ""
+                items += f"<li>{self._link(claim)}: {prose(a.text)}{without}</li>\n"
             if not any(a.counterexample for a in claims.values()):
                 items += "<li>No counterexample is known.</li>\n"
             body += f'<h2 id="{anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from html import escape
 from itertools import zip_longest
 
-from figures.book.formulas import display, inline
+from figures.book.formulas import display, inline, prose
 from figures.book.plots import small_plot, swatch
 from theory.derivations.core import Assumption, Derivation, Evidence, Report, Step, Verdict
 
@@ -22,13 +22,13 @@ def engine_error(report: Report) -> str:
 
 
 def problems(report: Report) -> str:
-    items = "".join(f"<li>{escape(problem)}</li>\n" for problem in report.problems)
+    items = "".join(f"<li>{prose(problem)}</li>\n" for problem in report.problems)
     return f'<div class="problems"><h2>Problems</h2>\n<ul>\n{items}</ul></div>\n' if items else ""
 
 
 def symbol_table(derivation: Derivation) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{inline(symbol)}</th><td>{escape(text)}</td></tr>\n'
+        f'<tr><th scope="row">{inline(symbol)}</th><td>{prose(text)}</td></tr>\n'
         for symbol, text in derivation.symbols.items()
     )
     return f'<table class="symbols">\n{rows}</table>\n' if rows else ""
@@ -38,12 +38,12 @@ def assumption_section(assumption: Assumption, name: str, elsewhere: str) -> str
     """An assumption with its counterexample; `elsewhere` links to claims that have one where this claim has none."""
     known = assumption.counterexample
     name_in_index = f'<a href="assumptions.html#{anchor(assumption.name)}">{escape(assumption.name)}</a>'
-    text = f"<h3>{name_in_index}</h3>\n<p>{escape(assumption.text)}</p>\n"
+    text = f"<h3>{name_in_index}</h3>\n<p>{prose(assumption.text)}</p>\n"
     if known is None:
         without, found = f"see {elsewhere}." if elsewhere else "no counterexample is known.", ""
     else:
         evidence = _attempt(known.check)
-        without, found = escape(known.text), _found(evidence)
+        without, found = prose(known.text), _found(evidence)
     return (
         f'<section class="assumption">\n<div>{text}<p><em>Without it:</em> {without}</p>\n{found}</div>\n'
         f"{_figure(assumption, name)}</section>\n"
@@ -72,9 +72,9 @@ def _figure(assumption: Assumption, name: str) -> str:
 def _found(evidence: Evidence) -> str:
     verdict, detail = badge(evidence.outcome), str(evidence.detail)
     if len(detail) <= LONG:
-        return f'<p class="detail">{verdict} {escape(detail)}</p>\n'
-    head = f"<summary>{verdict} {escape(detail[: LONG // 2])} …</summary>"
-    return f'<details class="detail">{head}\n<p>{escape(detail)}</p></details>\n'
+        return f'<p class="detail">{verdict} {prose(detail)}</p>\n'
+    head = f"<summary>{verdict} {prose(detail[: LONG // 2])} …</summary>"
+    return f'<details class="detail">{head}\n<p>{prose(detail)}</p></details>\n'
 
 
 def _attempt(check: Callable[[], Evidence]) -> Evidence:
@@ -91,7 +91,7 @@ def steps(derivation: Derivation, report: Report) -> str:
         if step is None:
             break
         evidence = found[1] if found else Evidence(False, Verdict.FAILED, "not run")
-        items += f"""<li><p>{escape(step.because)}</p>
+        items += f"""<li><p>{prose(step.because)}</p>
 {display(step.statement)}
 {_found(evidence)}</li>
 """
@@ -99,9 +99,9 @@ def steps(derivation: Derivation, report: Report) -> str:
 
 
 def variants(derivation: Derivation, report: Report) -> str:
-    items = "".join(f"<li>{escape(text)}</li>\n" for text in report.rejected)
-    survivors = "".join(f'<li class="survivor">{escape(text)} — survives</li>\n' for text in report.survivors)
-    special = escape(derivation.special_case.text)
+    items = "".join(f"<li>{prose(text)}</li>\n" for text in report.rejected)
+    survivors = "".join(f'<li class="survivor">{prose(text)} — survives</li>\n' for text in report.survivors)
+    special = prose(derivation.special_case.text)
     return f"""<h2>Wrong versions that the check rejects</h2>
 <p>{len(report.rejected)} of {report.variants} rejected. Some of them cannot be told from the truth in the case
 “{special}”, which is why no check may stop there.</p>
@@ -118,7 +118,7 @@ def engine(derivation: Derivation, report: Report) -> str:
     return f"""<h2>In the engine</h2>
 <dl class="facts">
 <dt>Function</dt><dd><code>{escape(link.function)}</code></dd>
-<dt>Compared on</dt><dd>{escape(link.domain)}</dd>
+<dt>Compared on</dt><dd>{prose(link.domain)}</dd>
 <dt>Worst error</dt><dd>{error}, tolerance {link.tolerance:.0e}</dd>
 </dl>
 """

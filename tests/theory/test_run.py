@@ -186,7 +186,7 @@ def test_latex_of_another_claims_report_is_refused():
 @pytest.mark.parametrize(
     ("text", "latex"),
     [
-        ("a_b & 5% {x}", r"a\_b \& 5\% \{x\}"),
+        ("ab_cd & 5% {x}", r"ab\_cd \& 5\% \{x\}"),
         ("W1ᵀ", r"\ensuremath{W_{1}^{\top}}"),
         ("d_in ≤ ½", r"\ensuremath{d_{\mathrm{in}}} \ensuremath{\le} \ensuremath{\tfrac12}"),
         ("σ₁₂²", r"\ensuremath{\sigma_{12}^{2}}"),

@@ -33,7 +33,8 @@ ESCAPES = {
 }  # fmt: skip
 TOKEN = re.compile(
     # a lone letter before a raised or lowered sign is the symbol that carries it
-    r"(?P<carrier>(?<![^\W_])[A-Za-z](?=[²³¹\u2070-\u209c\u1d2c-\u1d6a]))"
+    r"(?P<carrier>(?<![^\W_])[A-Za-z](?=[²³¹\u2070-\u209c\u1d2c-\u1d6a]|[_^]\{|_[a-z0-9]\b))"
+    r"|(?P<script>(?<=[\w)])(?:[_^]\{[^{}]*\}|(?<![a-z]{2})_[a-z0-9]\b))"
     r"|(?P<name>\bd_in\b|\bd_out\b|Σx\b|\b[WNQ]\d(?![A-Za-z0-9]))"
     rf"|(?P<accented>\w[{''.join(ACCENTS)}])|.",
     flags=re.DOTALL,
@@ -133,7 +134,7 @@ def _sentence(heading: str, text: str) -> str:
     return rf"\paragraph{{{heading}.}} {prose(text.rstrip('.'))}." if text else ""
 
 
-def _read(token: re.Match[str]) -> tuple[str, str]:
+def _read(token: re.Match[str]) -> tuple[str, str]:  # noqa: PLR0911 — one return per kind of character
     """Kind (text, base, super or sub) and LaTeX of one character, or of a letter with its accent."""
     piece = token[0]
     if token["name"]:
@@ -141,6 +142,9 @@ def _read(token: re.Match[str]) -> tuple[str, str]:
         return "base", f"{letter}_{{{rest}}}" if len(rest) == 1 else rf"{letter}_{{\mathrm{{{rest}}}}}"
     if token["accented"]:
         return "base", rf"{ACCENTS[piece[1]]}{{{SIGNS.get(piece[0], piece[0])}}}"
+    if token["script"]:
+        inside = " ".join(SIGNS.get(c, c) for c in piece[1:].strip("{}"))
+        return "super" if piece[0] == "^" else "sub", inside
     if (kind := unicodedata.decomposition(piece)[1:].partition(">")[0]) in ("super", "sub"):
         plain = unicodedata.normalize("NFKD", piece)
         return kind, {"T": r"\top", "−": "-"}.get(plain, SIGNS.get(plain, plain))

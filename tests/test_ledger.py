@@ -68,11 +68,17 @@ def test_every_formula_is_named() -> None:
     assert cited <= named("engine")
 
 
-def test_every_derivation_is_named() -> None:
-    files = {p.stem for p in (ROOT / "theory/derivations").glob("*.py") if re.match(r"[a-f]\d", p.stem)}
-    assert files == {name for _, name in named("derivation")}
-    for claim, name in named("derivation"):
-        assert import_module(f"theory.derivations.{name}").DERIVATION.claim == claim
+def test_every_derivation_is_named_with_its_verdict() -> None:
+    """The table of derivations and the ledger name the same files, with the verdict that a test demands of each."""
+    from tests.theory.test_derivations import FLOORS
+    from theory.derivations import CLAIMS
+
+    told = {
+        (claim, name, verdict)
+        for claim, row in ledger().items()
+        for name, verdict in re.findall(r"`(\w+)` (\w+)", row["derivation"])
+    }
+    assert told == {(c[:2], module.rpartition(".")[2], str(FLOORS[c])) for c, module in CLAIMS.items()}
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/llm/README.md"])

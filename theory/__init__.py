@@ -1,6 +1,27 @@
 """What is true: definitions, closed forms and their domains, in NumPy and SciPy, float64. Knows nothing of JAX."""
 
+from theory import deep_mode as deep_mode, unbalanced_mode as unbalanced_mode
 from theory.balanced_mode import singular_value as singular_value, unlearned as unlearned
+from theory.conventions import (
+    absmax_step as absmax_step,
+    increase_at as increase_at,
+    multiplicative_increase as multiplicative_increase,
+    noise_scales as noise_scales,
+    rounding_increase_at as rounding_increase_at,
+    rounding_model_scale as rounding_model_scale,
+    unit_overlap_on_path as unit_overlap_on_path,
+)
+from theory.curvature import (
+    HessianSpectrum as HessianSpectrum,
+    hessian_spectrum as hessian_spectrum,
+    hessian_trace as hessian_trace,
+)
+from theory.deep_noise import (
+    deep_increase as deep_increase,
+    deep_increase_at as deep_increase_at,
+    segment_norms as segment_norms,
+    segment_norms_on_path as segment_norms_on_path,
+)
 from theory.errors import (
     DomainError as DomainError,
     NoFormula as NoFormula,
@@ -10,13 +31,41 @@ from theory.errors import (
     ShapeError as ShapeError,
 )
 from theory.exact import follow as follow, respond as respond
+from theory.flow import imbalance as imbalance, loss_gradient as loss_gradient, mode_flow as mode_flow
+from theory.growth import (
+    curvature_growth as curvature_growth,
+    curvature_growth_at as curvature_growth_at,
+    growth_at as growth_at,
+    norm_gained as norm_gained,
+)
+from theory.incremental import feature as feature, feature_limit as feature_limit, limit_error as limit_error
 from theory.inflection import inflection_point as inflection_point
+from theory.matrix_flow import (
+    MatrixFlow as MatrixFlow,
+    balanced_weights as balanced_weights,
+    matrix_flow_from_modes as matrix_flow_from_modes,
+)
+from theory.matrix_weights import distance_moved as distance_moved
 from theory.noise import (
     expected_increase as expected_increase,
     expected_increase_at as expected_increase_at,
     mode_cost as mode_cost,
 )
+from theory.noise_variance import (
+    Invariants as Invariants,
+    invariants_at as invariants_at,
+    invariants_on_path as invariants_on_path,
+    loss_variance as loss_variance,
+)
+from theory.noisy_flow import slope_after_noise as slope_after_noise
 from theory.noisy_mode import inflection_time as inflection_time
+from theory.noisy_path import (
+    Lost as Lost,
+    Minima as Minima,
+    lost_bounds as lost_bounds,
+    minima as minima,
+    still_to_lose as still_to_lose,
+)
 from theory.protocol import (
     Aligned as Aligned,
     GaussianNoise as GaussianNoise,
@@ -29,12 +78,26 @@ from theory.protocol import (
     read as read,
     write as write,
 )
+from theory.rates import (
+    Rates as Rates,
+    features_learned as features_learned,
+    power_law_rates as power_law_rates,
+    staircase_loss as staircase_loss,
+    staircase_norm as staircase_norm,
+)
 from theory.responses import (
     curve as curve,
     response as response,
     sensitivity as sensitivity,
     trajectory as trajectory,
     validate as validate,
+)
+from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
+from theory.stages import Stage as Stage, lost_in_stages as lost_in_stages
+from theory.sum_rule import (
+    local_factor as local_factor,
+    norm_growth as norm_growth,
+    predicted_exponent as predicted_exponent,
 )
 from theory.teachers import (
     Matrix as Matrix,

@@ -14,19 +14,23 @@ LONG = 240
 
 
 def badge(verdict: Verdict) -> str:
+    """A verdict, by colour and by word."""
     return f'<span class="verdict {verdict}">{verdict}</span>'
 
 
 def engine_error(report: Report) -> str:
+    """The engine's worst error, or a dash where there is none."""
     return "–" if report.engine_error is None else f"{report.engine_error:.1e}"
 
 
 def problems(report: Report) -> str:
+    """What is wrong with the claim, where anything is."""
     items = "".join(f"<li>{prose(problem)}</li>\n" for problem in report.problems)
     return f'<div class="problems"><h2>Problems</h2>\n<ul>\n{items}</ul></div>\n' if items else ""
 
 
 def symbol_table(derivation: Derivation) -> str:
+    """The symbols of the statement and what they mean."""
     rows = "".join(
         f'<tr><th scope="row">{inline(symbol)}</th><td>{prose(text)}</td></tr>\n'
         for symbol, text in derivation.symbols.items()
@@ -85,6 +89,7 @@ def _attempt(check: Callable[[], Evidence]) -> Evidence:
 
 
 def steps(derivation: Derivation, report: Report) -> str:
+    """The derivation: each step with its reason, formula and verdict, the claim itself last."""
     last = Step(derivation.statement, "Hence the claim.", lambda: Evidence(False, Verdict.FAILED, ""))
     items = ""
     for step, found in zip_longest((*derivation.steps, last), report.steps):
@@ -99,6 +104,7 @@ def steps(derivation: Derivation, report: Report) -> str:
 
 
 def variants(derivation: Derivation, report: Report) -> str:
+    """The wrong variants that were tried, and whether any survives."""
     items = "".join(f"<li>{prose(text)}</li>\n" for text in report.rejected)
     survivors = "".join(f'<li class="survivor">{prose(text)} — survives</li>\n' for text in report.survivors)
     special = prose(derivation.special_case.text)
@@ -111,6 +117,7 @@ def variants(derivation: Derivation, report: Report) -> str:
 
 
 def engine(derivation: Derivation, report: Report) -> str:
+    """The public function that computes the formula, where the two were compared, and how far apart they are."""
     link = derivation.link
     if link is None:
         return "<h2>In the engine</h2>\n<p>No public function computes this formula.</p>\n"
@@ -125,4 +132,5 @@ def engine(derivation: Derivation, report: Report) -> str:
 
 
 def anchor(name: str) -> str:
+    """The address of a name within a page."""
     return "assumption-" + (re.sub(r"\W+", "-", name.casefold()).strip("-") or "unnamed")

@@ -1,5 +1,6 @@
 """The command line and the Python front door, as a user meets them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -69,3 +70,43 @@ def test_the_readme_s_six_lines() -> None:
     assert block
     assert len([line for line in block[1].splitlines() if line.strip()]) <= 8
     subprocess.run([sys.executable, "-W", "error", "-c", block[1].replace("u.pdf", "/dev/null")], check=True)
+
+
+MY_CLAIM = """
+import numpy as np, sympy as sp
+from theory.derivations.core import Derivation, Link, SpecialCase, Step, Variant, Verdict
+from theory.derivations.evidence import identity, worst_error
+
+x = sp.Symbol("x", positive=True)
+truth = lambda: sp.diff(x**3 / 3, x)
+DERIVATION = Derivation(
+    claim="Mine", title="A power", statement="x^2", plain="The slope of a third of a cube is a square.",
+    symbols={"x": "place"}, assumptions=(),
+    steps=(Step("x^2", "SymPy differentiates.", lambda: identity(truth(), x * x)),),
+    formula=lambda: FORMULA, conclusion=lambda candidate: identity(candidate, truth()),
+    variants=tuple(Variant(f"x to the {n}", lambda f, n=n: x**n) for n in (1, 3, 4, 5, 6)),
+    special_case=SpecialCase("x = 1", lambda f: (f.subs(x, 1), sp.Integer(0) if f == x else 1)), floor=Verdict.PROVED,
+    link=Link("numpy.square", "0 … 9", lambda f, square, draw: worst_error(f, [x], square, [draw.uniform(0, 9, 9)])),
+)
+"""
+
+
+@pytest.mark.parametrize(("formula", "code", "says"), [("x**2", 0, "proved"), ("2 * x**2", 1, "step failed: x^2")])
+def test_checks_a_users_own_derivation(tmp_path: Path, formula: str, code: int, says: str) -> None:
+    (tmp_path / "my_claim.py").write_text(MY_CLAIM.replace("FORMULA", formula))
+    done = run("check", "my_claim.py", "--json", "found.json", "--tex", "found.tex", "--html", "book", cwd=tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert says in done.stdout
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    assert {"claim", "verdict", "steps", "variants", "rejected", "seconds"} <= found.keys()
+    assert "The slope of a third" in (tmp_path / "found.tex").read_text()
+    assert "The slope of a third" in (tmp_path / "book" / "claim-Mine.html").read_text()
+
+
+def test_check_refuses_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("")
+    for claim, says in (("Z9", "no such claim"), ("none.py", "there is no such file"), ("empty.py", "DERIVATION")):
+        done = run("check", claim, cwd=tmp_path)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr

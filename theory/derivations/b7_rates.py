@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import sympy as sp
 
-from theory.derivations.balanced_path import STEPS, epsilon, invariant, path, s, sigma, t
+from theory.derivations.balanced_path import epsilon, invariant, path, s, sigma, t
 from theory.derivations.core import (
     Assumption,
     Counterexample,
@@ -178,7 +178,6 @@ DERIVATION = Derivation(
         Assumption("gradient flow", "Training follows the flow."),
     ),
     steps=(
-        *STEPS,
         Step(
             r"X=(\sigma-\epsilon)\,\epsilon^{\sigma\tau-1}",
             "So as ε → 0 exactly the features with σ > 1/τ are learned: n = τ^{1/α} of them. The loss beyond "
@@ -212,6 +211,7 @@ DERIVATION = Derivation(
         "exponents at α = 1", lambda f: {k: e.subs(alpha, 1) for k, e in f.items() if "exponent" in k}
     ),
     floor=Verdict.TESTED,
+    uses=("A3",),
     link=Link("theory.rates.power_law_rates", "α − ½ 1e-9 … 1000, also within 1e-9 of 1", _engine),
     source="ours; sums of powers are standard",
 )

@@ -7,7 +7,7 @@ import sympy as sp
 
 from theory.derivations import b7_rates
 from theory.derivations.b7_rates import alpha
-from theory.derivations.balanced_path import STEPS, epsilon, flow, path, s, sigma, t
+from theory.derivations.balanced_path import epsilon, flow, path, s, sigma, t
 from theory.derivations.core import (
     Assumption,
     Counterexample,
@@ -212,7 +212,6 @@ DERIVATION = Derivation(
         Assumption("gradient flow", "Training follows the flow."),
     ),
     steps=(
-        *STEPS,
         Step(
             r"\Delta\sum s=\sigma,\quad\Delta L=-\tfrac12\sigma^2\quad\text{at}\ t=m/\sigma",
             "Over a whole stage, by the path; their rates differ by the factor −(σ − s), −σ/2 on average.",
@@ -244,7 +243,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase("depth 2", lambda f: {k: e.subs(depth, 2) for k, e in f.items()}),
     floor=Verdict.TESTED,
-    uses=("B1", "B7"),
+    uses=("A3", "B1", "B7"),
     link=Link("theory.sum_rule.norm_growth", "lengths 1e-12 … 1e18, 1e-12 apart and more, losses of any sign", _engine),
     source="ours",
 )

@@ -6,7 +6,6 @@ import sympy as sp
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
     GEOMETRIC,
-    STEPS,
     after_noise,
     c,
     epsilon,
@@ -174,7 +173,6 @@ DERIVATION = Derivation(
         Assumption("independent noise", "As in claim B1, where its counterexample is."),
     ),
     steps=(
-        *STEPS,
         Step(
             r"\frac{dP}{dt}=2s(\sigma-s)\,\left(s-(\sigma-c)\right)",
             "The chain rule along the flow; claim B1 gives the price, with ‖W1‖² = ‖W2‖² = Σs.",
@@ -207,7 +205,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
     floor=Verdict.PROVED,
-    uses=("B1",),
+    uses=("A3", "B1"),
     link=Link("theory.noisy_mode.inflection_time", "σ 1e-6 … 1e6, ε/σ 1e-294 … 2, c/σ 0 … 1, and the limits", _engine),
     source="ours",
 )

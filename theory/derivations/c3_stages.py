@@ -6,7 +6,6 @@ import sympy as sp
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
     GEOMETRIC,
-    STEPS,
     after_noise,
     c,
     epsilon,
@@ -186,7 +185,6 @@ DERIVATION = Derivation(
         Assumption("gradient flow", "As in claim C1, where its counterexample is."),
     ),
     steps=(
-        *STEPS,
         Step(
             r"X_k=\epsilon^{k-1}\,(k\sigma-\epsilon)(\sigma-\epsilon)^{-k}X_1^{k}",
             "Two modes σ and kσ at the same time, from the invariant. While X₁ is of order one, X_k → 0 for k > 1: the "
@@ -220,7 +218,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
     floor=Verdict.PROVED,
-    uses=("B1", "C1"),
+    uses=("A3", "B1", "C1"),
     link=Link("theory.stages.stage", "σ 1e-150 … 1e150, c/σ 1e-3 … 1e3, also within 1e-15 of ½", _engine),
     source="ours; one feature after another: Saxe et al. 2014, Gidel et al. 2019",
 )

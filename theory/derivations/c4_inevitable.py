@@ -5,7 +5,7 @@ import sympy as sp
 
 from theory.derivations import c3_stages
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
-from theory.derivations.balanced_path import GEOMETRIC, STEPS, after_noise, c, in_price, price, rename, s, sigma, slope
+from theory.derivations.balanced_path import GEOMETRIC, after_noise, c, in_price, price, rename, s, sigma, slope
 from theory.derivations.core import (
     Assumption,
     Counterexample,
@@ -198,7 +198,6 @@ DERIVATION = Derivation(
         Assumption("gradient flow", "As in claim C1, where its counterexample is."),
     ),
     steps=(
-        *STEPS,
         Step(
             r"0<u_i<2c\ \forall i\ \Rightarrow\ P(t)<P(\infty)",
             "ψ is the derived loss after noise at the end minus now. Every u falls to 0, so this holds in the end.",
@@ -241,7 +240,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
     floor=Verdict.PROVED,
-    uses=("B1", "C3"),
+    uses=("A3", "B1", "C3"),
     link=Link(
         "theory.noisy_path.still_to_lose", "σ 1e-6 … 1e6, ε/σ 1e-290 … 1, c 1e-12 … 1e6, to 2.6 learning times", _engine
     ),

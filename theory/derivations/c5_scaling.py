@@ -8,7 +8,6 @@ import sympy as sp
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
     GEOMETRIC,
-    STEPS,
     c,
     epsilon,
     in_price,
@@ -207,7 +206,6 @@ DERIVATION = Derivation(
         Assumption("gradient flow", "As in claim C1, where its counterexample is."),
     ),
     steps=(
-        *STEPS,
         Step(
             r"\tfrac{dP}{dt}=\sum_\sigma2\sigma^2p(1-p)\left(c-\sigma(1-p)\right),\ p=\tfrac{1}{1+e^{-x}}",
             "Each mode is a logistic front in x = 2σt − ln(σ/ε − 1), which is ln(σ/ε) up to ε/σ.",
@@ -244,7 +242,7 @@ DERIVATION = Derivation(
         "square, equal noise, α = 1", lambda f: f.subs({d_out: d_in, g2: g1, alpha: 1}, simultaneous=True)
     ),
     floor=Verdict.TESTED,
-    uses=("B1", "C1"),
+    uses=("A3", "B1", "C1"),
     link=Link("theory.scaling.dense_inflection_time", "c 1e-12 … 0.45, α − ½ 1e-6 … 100, ln(2c/ε) to 500", _engine),
     source="ours",
 )

@@ -13,6 +13,7 @@ from theory.derivations.a3_balanced_mode import epsilon, s, sigma, t
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 
 c = sp.Symbol("c", positive=True)
+SYMBOLS = sigma, epsilon, s, t, c
 
 price = (g2**2 * d_out + g1**2 * d_in) / 2  # only to write formulas with; checks compare it with price_of_noise()
 

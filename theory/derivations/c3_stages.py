@@ -6,6 +6,7 @@ import sympy as sp
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
     GEOMETRIC,
+    NOISE,
     after_noise,
     c,
     epsilon,
@@ -32,6 +33,7 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, positive, worst_error
+from theory.derivations.path_assumptions import START
 
 k, x = sp.symbols("k x", positive=True)
 
@@ -180,9 +182,8 @@ DERIVATION = Derivation(
             "Every feature begins below its σ.",
             Counterexample("From above, coming down to σ < 2c pays.", _needs_below),
         ),
-        Assumption("balanced start", "As in claim C1, where its counterexample is."),
-        Assumption("aligned start", "As in claim C1, where its counterexample is."),
-        Assumption("gradient flow", "As in claim C1, where its counterexample is."),
+        *START,
+        *NOISE,
     ),
     steps=(
         Step(

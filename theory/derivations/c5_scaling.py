@@ -8,6 +8,7 @@ import sympy as sp
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
     GEOMETRIC,
+    NOISE,
     c,
     epsilon,
     in_price,
@@ -32,6 +33,7 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, tested, worst_error
+from theory.derivations.path_assumptions import START
 
 p, alpha, h, x = sp.symbols("p alpha h x", positive=True)
 d, kappa, y1, y2 = sp.symbols("d kappa y_1 y_2", real=True)
@@ -201,9 +203,8 @@ DERIVATION = Derivation(
             "ln(2c/ε) is large.",
             Counterexample("From 1e-3 the leading order is twice too late.", _needs_small_start),
         ),
-        Assumption("balanced start", "As in claim C1, where its counterexample is."),
-        Assumption("aligned start", "As in claim C1, where its counterexample is."),
-        Assumption("gradient flow", "As in claim C1, where its counterexample is."),
+        *START,
+        *NOISE,
     ),
     steps=(
         Step(

@@ -22,6 +22,7 @@ def psi(short: sp.Expr) -> sp.Expr:
     return sp.expand(after_noise().subs(s, sigma) - after_noise().subs(s, sigma - short))
 
 
+@functools.cache
 def alone(room: sp.Expr) -> sp.Expr:
     """The most that one mode has to lose while it is short by at most `room`: at the zero of dψ/du, or at its start."""
     (best,) = sp.solve(sp.diff(psi(u), u), u)
@@ -41,10 +42,10 @@ def plain_price(expression: sp.Expr) -> sp.Expr:
 
 
 def _agree(candidate: sp.Expr, derived: sp.Expr, values: dict[sp.Symbol, sp.Expr]) -> Evidence:
-    """Equal in a region where every Max and Min can be decided."""
+    """Equal in a region where every largest and smallest can be decided."""
     sides = [settle(plain_price(e).subs(values, simultaneous=True)) for e in (candidate, derived)]
     if any(e.has(Largest, Smallest) for e in sides):
-        return Evidence(False, Verdict.PROVED, f"{sides[0]} has a Max or Min that is not decided")
+        return Evidence(False, Verdict.PROVED, f"{sides[0]} has a largest or smallest that is not decided")
     difference = sp.factor(sides[0] - sides[1])
     return Evidence(difference == 0, Verdict.PROVED, f"difference {difference} where {values}")
 

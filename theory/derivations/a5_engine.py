@@ -48,7 +48,8 @@ def _weights(claim: Mapping[str, MatrixSum], generator: np.random.Generator) -> 
     worst = 0.0
     for d_in, h, d_out in ((1, 1, 1), (2, 3, 2), (3, 2, 4), (2, 2, 3)):
         turn = _frame(generator, h, h)
-        w1, w2 = balanced_weights(generator.normal(size=(d_out, 1)) * generator.normal(size=d_in), h)
+        k = min(d_in, h, d_out)
+        w1, w2 = balanced_weights(generator.normal(size=(d_out, k)) @ generator.normal(size=(k, d_in)), h)
         w1, w2, teacher = turn @ w1, w2 @ turn.T, generator.normal(size=(d_out, d_in))
         start, n = np.concatenate([w1.T, w2]), d_in + d_out
         place = {"F": np.block([[np.zeros((d_in, d_in)), teacher.T], [teacher, np.zeros((d_out, d_out))]])}

@@ -170,8 +170,8 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\det M=-1\ \Rightarrow\ \det(I+M)=0",
-            "Which part of the start is missing: E = e^{Ft} on the growing eigenvectors (v, u)/√2 of F, C is the start in "
-            "them (its growing part, VᵀV₀ + UᵀU₀), M the teacher's polar factor against the start's. C is singular "
+            "Which part of the start is missing: E = e^{Ft} on the growing eigenvectors (v, u)/√2 of F, C is the start "
+            "in them (its growing part, VᵀV₀ + UᵀU₀), M the teacher's polar factor against the start's. C is singular "
             "with I + M, and the growing part of QQᵀ(t) is a product E C … Cᵀ E: what is absent in C stays absent.",
             reflection,
         ),

@@ -232,7 +232,7 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\Sigma_x=I:\ \tfrac{dP}{dt}=-\|\nabla L\|^2+2c\langle f,A-f\rangle",
-            "So for whitened inputs the sign of ⟨f, A−f⟩ alone forbids an inflection. It does not for Σx = diag(3, 0.1), "
+            "So for whitened inputs the sign of ⟨f, A−f⟩ alone can forbid an inflection. Not so for Σx = diag(3, 0.1), "
             "W1 = W2 = diag(0.3, 1), A − f = diag(0.2, −0.1), γ = 1: ⟨f, A−f⟩ = −0.082 and dP/dt = 0.393.",
             _colored,
         ),

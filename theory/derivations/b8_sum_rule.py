@@ -108,14 +108,15 @@ def _stage() -> Evidence:
 
 def _deep() -> Evidence:
     """A6's flow gives the learning time `∫ ds/ṡ`, led by `ε^{−(1−2/L)}/((L−2)σ)`, inverse in σ as for L = 2."""
-    speed = a6.rate().subs({a6.L: depth, a6.s: z, a6.sigma: sigma})
+    speed = depth * z ** (2 - 2 / depth) * (sigma - z)
+    same_flow = sp.expand(a6.rate().subs({a6.L: depth, a6.s: z}) / z), sp.expand(speed / z)
     power = 1 + x  # 2 − 2/L for L > 2
-    early = sp.simplify((speed / (depth * sigma * z ** (2 - 2 / depth))).subs(z, 0))  # the flow while s is small
     lead = sp.limit(epsilon**x * sp.integrate(z**-power, (z, epsilon, sigma)), epsilon, 0, "+") / (depth * sigma)
     stated = (1 / ((depth - 2) * sigma)).subs(depth, 2 / (1 - x))
     return every(
         (
-            ("flow", identity(early, 1)),
+            ("flow", identity(*same_flow)),
+            ("early", identity(sp.simplify(speed / (depth * sigma * z ** (2 - 2 / depth))).subs(z, 0), 1)),
             ("time", identity(sp.simplify(lead.subs(depth, 2 / (1 - x))), sp.simplify(stated))),
             ("price", Evidence(paid_by_outer_layers(), Verdict.PROVED, "γ₁² pays for ‖W_L…W_2‖² in B2")),
             ("norm", identity(outer_norm(), s ** (2 - 2 / depth))),

@@ -77,7 +77,7 @@ ONE = np.ones((1, 1))
     ("change", "refusal", "word"),
     [
         ({"w1": np.ones((2, 1))}, ShapeError, "not defined"),
-        ({"teacher": np.ones((1, 2))}, ShapeError, "not defined"),
+        ({"teacher": np.ones((1, 2))}, ShapeError, "the network is"),
         ({"w2": np.full((1, 1), np.nan)}, DomainError, "w2"),
         ({"gamma_1": -1.0}, DomainError, "gamma_1"),
         ({"gamma_1": [1.0, 2.0], "gamma_2": [1.0, 2.0, 3.0]}, ShapeError, "broadcast"),

@@ -179,8 +179,8 @@ DERIVATION = Derivation(
         Step(
             r"X_k=\epsilon^{k-1}\,(k\sigma-\epsilon)(\sigma-\epsilon)^{-k}X_1^{k}",
             "Two modes σ and kσ at the same time, k > 1, from the invariant. While X₁ is of order one, X_k → 0: the "
-            "stronger mode is learned. While X_k is of order one, X₁ = (X_k/…)^{1/k} ε^{−(k−1)/k} → ∞: the weaker is not "
-            "begun. Both hold uniformly in time.",
+            "stronger mode is learned. While X_k is of order one, X₁ ∝ ε^{−(k−1)/k} → ∞: the weaker is not begun. "
+            "Both hold uniformly in time.",
             one_after_another,
         ),
         Step(

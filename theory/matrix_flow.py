@@ -94,9 +94,7 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix) -> MatrixFl
     if scale == 0:
         raise DomainError("w1 = w2 = 0", "it is a saddle, which the flow never leaves", "start from small weights")
     if scale < SMALLEST:
-        raise DomainError(
-            "w1, w2", "all entries are below 1e-75", "rescale units, or use matrix_flow_from_modes"
-        )
+        raise DomainError("w1, w2", "all entries are below 1e-75", "rescale units, or use matrix_flow_from_modes")
     q = np.concatenate([w1.T, w2]) / scale
     d_in = w1.shape[1]
     imbalance = np.linalg.norm(q[d_in:].T @ q[d_in:] - q[:d_in].T @ q[:d_in])

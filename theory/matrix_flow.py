@@ -14,8 +14,10 @@ from scipy.linalg import qr, solve_triangular
 from scipy.special import exprel
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, positive
+from theory.domain import finite, nonnegative, positive, whole
 from theory.errors import DomainError, ShapeError
+from theory.scale import SMALLEST, moderate
+from theory.weights import chained, fitting
 
 EPS = np.finfo(float).eps
 Matrix = Float[np.ndarray, "_ _"]
@@ -77,19 +79,22 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix) -> MatrixFl
     to be absent; `matrix_flow_from_modes` takes a start of any grading.
     Features that the start cannot reach (for square A and h >= d at least one where det(W2W1) and det A differ in sign)
     are not learned by rounding: the solution stays in the saddle and says so.
-    Raises ShapeError where the matrices do not fit, DomainError where they are not balanced, `W2ᵀW2 = W1W1ᵀ`.
+    Raises ShapeError where the matrices do not fit, DomainError where they are not balanced, `W2ᵀW2 = W1W1ᵀ`, where a
+    number is beyond 1e75, and where all weights are below 1e-75.
     Source: Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022, theorem 3.1, there for full rank and no bottleneck.
 
     >>> flow = matrix_flow([0.0, 3.0, 1e6], np.eye(2) * 1e-2, np.eye(2) * 1e-2, np.diag([1.0, 0.5]))
     >>> flow.product[:, 0, 0].round(6).tolist(), flow.saddle
     ([0.0001, 0.038782, 1.0], False)
     """
-    w1, w2 = finite("w1", w1), finite("w2", w2)
-    if w1.ndim != 2 or w2.ndim != 2 or w2.shape[1] != w1.shape[0]:
-        raise ShapeError(f"w1 {w1.shape}, w2 {w2.shape}", "w2 @ w1 is not defined", "pass h × d_in and d_out × h")
+    w1, w2 = layers = chained(w1, w2)
+    teacher = fitting(teacher, layers)
+    moderate(np.zeros(()), w1=w1, w2=w2)
     scale = max(np.abs(w1).max(), np.abs(w2).max())
     if scale == 0:
         raise DomainError("w1 = w2 = 0", "it is a saddle, which the flow never leaves", "start from small weights")
+    if scale < SMALLEST:
+        raise DomainError("w1, w2", "all entries are below 1e-75", "rescale units, or use matrix_flow_from_modes")
     q = np.concatenate([w1.T, w2]) / scale
     d_in = w1.shape[1]
     imbalance = np.linalg.norm(q[d_in:].T @ q[d_in:] - q[:d_in].T @ q[:d_in])
@@ -98,7 +103,7 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix) -> MatrixFl
         raise DomainError(size, "the solution is for balanced weights", "start from balanced_weights(product, h)")
     left, values, _ = np.linalg.svd(q, full_matrices=False)
     keep = values > max(q.shape) * EPS * values[0]
-    return _solve(t, np.sqrt(2) * left[:, keep], scale * values[keep] / np.sqrt(2), d_in, _teacher(teacher, w2, w1))
+    return _solve(t, np.sqrt(2) * left[:, keep], scale * values[keep] / np.sqrt(2), d_in, teacher)
 
 
 def matrix_flow_from_modes(t: Numbers, u: Matrix, s: Float[np.ndarray, " _"], v: Matrix, teacher: Matrix) -> MatrixFlow:
@@ -112,12 +117,12 @@ def matrix_flow_from_modes(t: Numbers, u: Matrix, s: Float[np.ndarray, " _"], v:
     ([1.0, 0.0], [0.0, 2.0])
     """
     u, v, s = finite("u", u), finite("v", v), positive("s", s, "leave out the modes that the start does not have")
-    if u.ndim != 2 or v.ndim != 2 or s.ndim != 1 or not u.shape[1] == v.shape[1] == s.size:
+    if u.ndim != 2 or v.ndim != 2 or s.ndim != 1 or not u.shape[1] == v.shape[1] == s.size > 0:
         raise ShapeError(f"u {u.shape}, s {s.shape}, v {v.shape}", "these are no modes", "pass d_out × k, k, d_in × k")
     for name, frame in (("u", u), ("v", v)):
         if np.abs(frame.T @ frame - np.eye(s.size)).max() > 1e-12:
             raise DomainError(name, "its columns are not orthonormal", "pass singular vectors")
-    return _solve(t, np.concatenate([v, u]), np.sqrt(s), v.shape[0], _teacher(teacher, u, v.T))
+    return _solve(t, np.concatenate([v, u]), np.sqrt(s), v.shape[0], fitting(teacher, (v.T, u)))
 
 
 def balanced_weights(product: Matrix, h: int) -> tuple[Matrix, Matrix]:
@@ -129,7 +134,10 @@ def balanced_weights(product: Matrix, h: int) -> tuple[Matrix, Matrix]:
     >>> np.abs(w1).tolist()
     [[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    u, s, vt = np.linalg.svd(finite("product", product), full_matrices=False)
+    product, h = finite("product", product), whole("h", h)
+    if product.ndim != 2 or product.size == 0:
+        raise ShapeError(f"product {product.shape}", "it is no matrix", "pass a non-empty d_out × d_in matrix")
+    u, s, vt = np.linalg.svd(product, full_matrices=False)
     rank = int((s > max(product.shape) * EPS * s[0]).sum())
     if rank > h:
         raise ShapeError(f"a product of rank {rank}", f"{h} hidden units carry {h} modes", "pass a larger h")
@@ -137,16 +145,10 @@ def balanced_weights(product: Matrix, h: int) -> tuple[Matrix, Matrix]:
     return np.pad(root[:, None] * vt[:rank], (pad, (0, 0))), np.pad(u[:, :rank] * root, ((0, 0), pad))
 
 
-def _teacher(teacher: Matrix, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    teacher, fits = finite("teacher", teacher), (left.shape[0], right.shape[1])
-    if teacher.shape != fits:
-        raise ShapeError(f"teacher {teacher.shape}", f"the product is {fits}", "pass a d_out × d_in teacher")
-    return teacher
-
-
 def _solve(t: Numbers, frame: np.ndarray, root: np.ndarray, d_in: int, teacher: np.ndarray) -> MatrixFlow:
     """From `Q₀ = frame · diag(root) · Rᵀ`, where `frameᵀ frame = 2I`; the hidden frame R drops out."""
     t = nonnegative("t", t, "measure pretraining forward from the start, t >= 0")
+    moderate(np.zeros(()), t=t, s=root**2, teacher=teacher)
     u, sigma, vt = np.linalg.svd(teacher)
     modes = _Modes(frame, root, d_in, u, sigma, vt)
     made = [modes.at(float(time)) for time in (t.ravel() if t.size else [0.0])]

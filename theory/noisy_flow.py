@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, together
-from theory.errors import DomainError, ShapeError
-from theory.weights import input_covariance_of
+from theory.domain import nonnegative, together
+from theory.errors import DomainError
+from theory.weights import chained, covariance, fitting
 
 
 def slope_after_noise(
@@ -32,20 +32,15 @@ def slope_after_noise(
     >>> float(slope_after_noise(one, one, 2 * one, gamma_1=0.5, gamma_2=1.0))
     -0.75
     """
-    w1, w2, teacher = finite("w1", w1), finite("w2", w2), finite("teacher", teacher)
-    if w1.ndim != 2 or w2.ndim != 2 or w2.shape[1] != w1.shape[0] or teacher.shape != (w2.shape[0], w1.shape[1]):
-        raise ShapeError(
-            f"w1 {w1.shape}, w2 {w2.shape}, teacher {teacher.shape}", "w2 @ w1 − teacher is not defined",
-            "pass h × d_in, d_out × h and d_out × d_in",
-        )  # fmt: skip
+    w1, w2 = layers = chained(w1, w2)
+    teacher, inputs = fitting(teacher, layers), covariance(input_covariance, layers)
     gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
-    covariance = np.eye(w1.shape[1]) if input_covariance is None else input_covariance_of(input_covariance, w1.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):  # judged below, by name
         f = w2 @ w1
-        pull = (teacher - f) @ covariance
+        pull = (teacher - f) @ inputs
         gain = ((w2.T @ pull) ** 2).sum() + ((pull @ w1.T) ** 2).sum()
-        on_w1, on_w2 = (pull @ covariance * f).sum(), (pull * f).sum()
-        slope = -gain + gamma_2**2 * w2.shape[0] * on_w1 + gamma_1**2 * np.trace(covariance) * on_w2  # C2
+        on_w1, on_w2 = (pull @ inputs * f).sum(), (pull * f).sum()
+        slope = -gain + gamma_2**2 * w2.shape[0] * on_w1 + gamma_1**2 * np.trace(inputs) * on_w2  # C2
     if not np.isfinite(slope).all():
         raise DomainError("the slope", "it overflows in float64 at these weights and scales", "rescale the problem")
     return slope

@@ -4,6 +4,7 @@ import numpy as np
 
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, positive, together
+from theory.scale import moderate
 
 
 def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
@@ -15,7 +16,8 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
     Computed as `ln(1 + (σ/ε)(σ − c − ε)/c) / 2σ`, which keeps its relative accuracy where the time is short.
 
     sigma: teacher singular value > 0.  epsilon: start > 0.  c: price per singular value >= 0 (`noise.mode_cost`).
-    Gradient-flow time. Raises DomainError outside, ShapeError where arrays do not broadcast.
+    Gradient-flow time. Raises DomainError outside and beyond 1e±75 (`scale.moderate`), ShapeError where arrays do not
+    broadcast.
 
     >>> inflection_time([1.0, 1.0, 0.1], epsilon=1e-3, c=[0.2, 0.0, 0.2]).round(6).tolist()
     [4.146525, inf, 0.0]
@@ -25,6 +27,7 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
     )
+    moderate(sigma, epsilon=epsilon, c=c)
     gap = (sigma - c) - epsilon  # > 0 exactly where there is something to gain before the noise wins
     with np.errstate(divide="ignore", over="ignore"):  # c = 0 gives the limit, inf
         ratio = sigma / epsilon

@@ -10,6 +10,7 @@ from theory.balanced_mode import unlearned
 from theory.domain import nonnegative, normal_inverse, positive, together
 from theory.errors import DomainError, ShapeError
 from theory.noisy_mode import inflection_time
+from theory.scale import moderate
 
 Which = Literal["last", "first", "best"]
 
@@ -21,13 +22,15 @@ def still_to_lose(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> V
     (t[:, None]). Negative while pretraining still pays. Accurate where P itself has long converged.
 
     t: gradient-flow time >= 0.  sigma: teacher >= 0.  epsilon: start > 0, on either side.  c: price >= 0
-    (`noise.mode_cost`). Unit of the loss. Raises DomainError outside, ShapeError where arrays do not broadcast.
+    (`noise.mode_cost`). Unit of the loss. Raises DomainError outside and beyond 1e±75, ShapeError where arrays do not
+    broadcast.
     Source: ours.
 
     >>> float(still_to_lose(0.0, [1.0, 0.5], epsilon=1e-9, c=0.5)) / 0.125
     1.0...
     """
     u, c = np.asarray(unlearned(t, sigma, epsilon)), nonnegative("c", c, "compute it with noise.mode_cost")
+    moderate(np.zeros(()), c=c)
     together(modes=u, c=c)
     _one_axis_of_modes(np.asarray(sigma), u, c)
     return np.sum(u * (c - u / 2), axis=-1)  # C4
@@ -54,6 +57,8 @@ def lost_bounds(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Lost:
     """
     sigma, epsilon, c = _below(sigma, epsilon, c)
     _one_axis_of_modes(sigma, epsilon, c)
+    if sigma.shape[-1] == 0:
+        raise ShapeError(f"sigma {sigma.shape}", "there is no mode", "pass at least one singular value")
     short = np.minimum(sigma - epsilon, c)
     each = short * (c - short / 2)
     return Lost(each.max(axis=-1), each.sum(axis=-1))  # C4
@@ -90,7 +95,10 @@ def minima(sigma: Numbers, epsilon: Numbers, c: float) -> Minima:
     >>> found.times.round(3).tolist(), found.at("best") == found.at("last")
     ([8.048, 14.525, 25.669], True)
     """
-    c = float(nonnegative("c", c, "compute it with noise.mode_cost"))
+    price = nonnegative("c", c, "compute it with noise.mode_cost")
+    if price.ndim:
+        raise ShapeError(f"c {price.shape}", "the minima are those for one price", "pass one number c at a time")
+    c = float(price)
     sigma, epsilon, _ = _below(sigma, epsilon, c)
     if sigma.ndim != 1 or sigma.size == 0:
         raise ShapeError(f"sigma {sigma.shape}", "the modes need one axis", "pass the singular values as a list")
@@ -119,6 +127,7 @@ def _below(sigma: Numbers, epsilon: Numbers, c: Numbers) -> tuple[np.ndarray, ..
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
     )
+    moderate(sigma, c=c)
     if np.any(epsilon >= sigma):
         raise DomainError("epsilon >= sigma", "from above the loss after noise only falls", "start every mode below")
     return sigma, epsilon, c

@@ -6,7 +6,10 @@ import numpy as np
 
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, together
-from theory.errors import ShapeError
+from theory.errors import DomainError, ShapeError
+
+LARGEST = 1e153
+EQUAL = 1e-12  # relative
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ def stage(sigma: Numbers, c: Numbers) -> Stage:
     ([-0.25, 0.03125], [0.75, 0.0], [0.03125, 0.03125])
     """
     sigma, c = together(sigma=nonnegative("sigma", sigma), c=nonnegative("c", c, "compute it with noise.mode_cost"))
+    for name, x in (("sigma", sigma), ("c", c)):
+        if (x > LARGEST).any():
+            raise DomainError(name, "it is beyond 1e153, where its square overflows", "rescale units")
     stop, rest = np.maximum(sigma - c, 0.0), np.minimum(sigma, c)
     return Stage(sigma * (c - sigma / 2), stop, stop * (stop / 2), rest * (c - rest / 2))  # C3
 
@@ -48,7 +54,8 @@ def lost_in_stages(sigma: Numbers, c: Numbers) -> Values:
 
     For distinct singular values, if one exceeds 2c: `½c² + Σ_{σ_i ≤ 2c} σ_i(c − σ_i/2)`; if none does:
     `½(σ_1 − c)₊² + Σ σ_i(c − σ_i/2)`. Equal singular values are learned, and stop, together: the best of all stops
-    is taken, which may then come before a feature that pays.
+    is taken, which may then come before a feature that pays. Equal means within 1e-12 of each other, as the SVD returns
+    equal ones; no start that float64 can hold separates features closer than 1e-3.
 
     sigma: the spectrum, >= 0, one axis, in any order.  c: price per singular value >= 0, any shape, which the result
     has. Raises DomainError and ShapeError.
@@ -60,7 +67,9 @@ def lost_in_stages(sigma: Numbers, c: Numbers) -> Values:
     sigma, c = nonnegative("sigma", sigma), nonnegative("c", c, "compute it with noise.mode_cost")
     if sigma.ndim != 1:
         raise ShapeError(f"sigma {sigma.shape}", "a spectrum has one axis", "pass the singular values as a list")
-    values, copies = np.unique(sigma, return_counts=True)
+    ordered = np.sort(sigma)
+    group = np.cumsum(np.diff(ordered, prepend=ordered[:1]) > EQUAL * ordered)
+    values, copies = ordered[np.searchsorted(group, np.unique(group))], np.bincount(group)
     one = stage(values, c[..., None])  # weakest first: what follows a stop is everything before it in this order
     follows = np.cumsum(copies * one.change, axis=-1)[..., :-1]
     follows = np.concatenate([np.zeros((*c.shape, 1)), follows], axis=-1)[..., : values.size]

@@ -27,7 +27,9 @@ def norm_growth(t: Numbers, loss: Numbers, m: float = 1.0) -> Values:
         positive("t", t, "the first length must not be 0: t dL is finite there, ln t is not"),
         finite("loss", loss),
     )
-    m = float(positive("m", m))
+    constant = positive("m", m)
+    if constant.ndim:
+        raise ShapeError(f"m {constant.shape}", "it is one constant", "pass one number m at a time")
     if t.ndim == 0 or loss.ndim == 0 or t.shape[-1] != loss.shape[-1]:
         raise ShapeError(
             f"t {t.shape}, loss {loss.shape}", "the last axes are not the same lengths", "pass one per length"
@@ -36,11 +38,16 @@ def norm_growth(t: Numbers, loss: Numbers, m: float = 1.0) -> Values:
     if np.any(np.diff(t, axis=-1) <= 0):
         raise DomainError("t", "the lengths do not rise", "sort them, and the loss with them")
     before, after = t[..., :-1], t[..., 1:]
-    ratio = (after - before) / before
-    mean = (after - before) / np.log1p(ratio)  # the logarithmic mean, between the two lengths
-    steps = -2 / m * mean * np.diff(loss, axis=-1)
-    shape = (*steps.shape[:-1], 1)
-    return np.concatenate([np.zeros(shape), np.cumsum(steps, axis=-1)], axis=-1)  # B8
+    with np.errstate(over="ignore", invalid="ignore"):  # judged below, by name
+        ratio = (after - before) / before
+        # beyond 1.8e308 the difference of logarithms; below, it would lose digits where the lengths are close
+        logarithm = np.where(np.isinf(ratio), np.log(after) - np.log(before), np.log1p(ratio))
+        mean = (after - before) / logarithm  # the logarithmic mean, between the two lengths
+        steps = -2 / constant * mean * np.diff(loss, axis=-1)
+        grown = np.concatenate([np.zeros((*steps.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)  # B8
+    if not np.isfinite(grown).all():
+        raise DomainError("the growth", "it overflows in float64 at these lengths and losses", "rescale units")
+    return grown
 
 
 def predicted_exponent(loss_exponent: Numbers, depth: int = 2) -> Values:

@@ -1,5 +1,6 @@
 """A5: the matrix solution against mpmath at two precisions, against integration of the weights, and its saddles."""
 
+import inspect
 from itertools import product
 
 import mpmath
@@ -188,7 +189,7 @@ def test_times_of_any_shape():
         (lambda: matrix_flow(1.0, np.zeros((2, 2)), np.zeros((2, 2)), np.eye(2)), DomainError, "saddle"),
         (lambda: matrix_flow(-1.0, np.eye(2), np.eye(2), np.eye(2)), DomainError, "t = -1.0"),
         (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), np.full((2, 2), np.nan)), DomainError, "teacher"),
-        (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), np.eye(3)), ShapeError, "d_out × d_in"),
+        (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), np.eye(3)), ShapeError, "the network is"),
         (lambda: matrix_flow(1.0, np.eye(3), np.eye(2), np.eye(2)), ShapeError, "not defined"),
         (lambda: matrix_flow_from_modes(1.0, np.eye(2), np.zeros(2), np.eye(2), np.eye(2)), DomainError, "s"),
         (
@@ -203,3 +204,35 @@ def test_times_of_any_shape():
 def test_refusals_name_what_was_wrong(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: matrix_flow(1e308, np.eye(2), np.eye(2), np.eye(2)), DomainError, "1e75"),
+        (lambda: matrix_flow(1.0, 1e-320 * np.eye(2), 1e-320 * np.eye(2), np.eye(2)), DomainError, "1e-75"),
+        (lambda: matrix_flow(1.0, 1e-170 * np.eye(2), 1e-170 * np.eye(2), np.eye(2)), DomainError, "1e-75"),
+        (lambda: matrix_flow(1.0, np.zeros((0, 2)), np.zeros((2, 0)), np.eye(2)), ShapeError, "non-empty"),
+        (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), 1e90 * np.eye(2)), DomainError, "1e75"),
+        (lambda: balanced_weights(np.zeros((0, 2)), 2), ShapeError, "no matrix"),
+        (lambda: inspect.unwrap(balanced_weights)(np.ones(2), 2), ShapeError, "no matrix"),
+        (lambda: inspect.unwrap(balanced_weights)(np.eye(2), 2.5), DomainError, "h = 2.5"),
+        (
+            lambda: matrix_flow_from_modes(1.0, np.zeros((2, 0)), np.zeros(0), np.zeros((2, 0)), np.eye(2)),
+            ShapeError,
+            "no modes",
+        ),
+    ],
+)
+def test_refuses_what_float64_cannot_hold(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_balance_and_orthonormality_to_rounding():
+    """What the solution makes of an imbalance is of its size: 1e-9 is refused, rounding is not."""
+    with pytest.raises(DomainError, match="balanced"):
+        matrix_flow(1.0, np.eye(2), (1 + 1e-9) * np.eye(2), np.eye(2))
+    matrix_flow(1.0, np.eye(2), (1 + 1e-14) * np.eye(2), np.eye(2))
+    with pytest.raises(DomainError, match="orthonormal"):
+        matrix_flow_from_modes(1.0, (1 + 1e-9) * np.eye(2), np.ones(2), np.eye(2), np.eye(2))

@@ -77,7 +77,7 @@ ONE = np.ones((1, 1))
     ("change", "refusal", "word"),
     [
         ({"w1": np.ones((2, 1))}, ShapeError, "not defined"),
-        ({"teacher": np.ones((1, 2))}, ShapeError, "not defined"),
+        ({"teacher": np.ones((1, 2))}, ShapeError, "the network is"),
         ({"w2": np.full((1, 1), np.nan)}, DomainError, "w2"),
         ({"gamma_1": -1.0}, DomainError, "gamma_1"),
         ({"gamma_1": [1.0, 2.0], "gamma_2": [1.0, 2.0, 3.0]}, ShapeError, "broadcast"),
@@ -90,3 +90,9 @@ def test_refuses_by_name(change, refusal, word):
     given = {"w1": ONE, "w2": ONE, "teacher": ONE, "gamma_1": 0.1, "gamma_2": 0.1}
     with pytest.raises(refusal, match=word):  # unwrapped: a user's call is not met by the tests' type checker first
         inspect.unwrap(slope_after_noise)(**(given | change))
+
+
+def test_shapes_are_the_networks_not_only_their_sizes():
+    """A teacher with the right number of entries in another shape."""
+    with pytest.raises(ShapeError, match="the network is"):
+        inspect.unwrap(slope_after_noise)(np.ones((2, 3)), np.ones((2, 2)), np.ones((3, 2)), 0.1, 0.1)

@@ -65,3 +65,9 @@ def test_refuses() -> None:
     for arguments in ((0.0, 1e-3, 0.1), (1.0, 0.0, 0.1), (1.0, 1e-3, -0.1)):
         with pytest.raises(DomainError):
             inflection_time(*arguments)
+
+
+def test_refuses_what_overflows() -> None:
+    """2σ overflows: 0 would be a wrong answer."""
+    with pytest.raises(DomainError, match="1e75"):
+        inflection_time(1e308, 1e-300, 1e307)

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from theory import DomainError, ShapeError
 from theory.noisy_mode import inflection_time
-from theory.noisy_path import Minima, lost_bounds, minima, still_to_lose
+from theory.noisy_path import Minima, _one_sign, lost_bounds, minima, still_to_lose
 from theory.stages import lost_in_stages
 
 SIGMA, RATIO = (1e-6, 0.3, 1.0, 1e6), (1e-290, 1e-6, 0.5, 0.999, 1.0, 10.0)
@@ -196,5 +197,60 @@ def test_a_thousand_modes():
     ],
 )
 def test_refuses_by_name(call, refusal, word):
+    with pytest.raises(refusal, match=word):
+        call()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bounds_of_several_modes_in_exact_arithmetic(seed):
+    """ψ(max m) and Σψ(m), whichever mode is the largest, and neither more nor less."""
+    draw = np.random.default_rng(seed)
+    sigma = draw.uniform(0.1, 2, 4)
+    epsilon, c = sigma * draw.uniform(0.01, 0.99, 4), float(draw.uniform(0.05, 1.5))
+    short = [min(Fraction(c), Fraction(v) - Fraction(e)) for v, e in zip(sigma, epsilon, strict=True)]
+    psi = lambda u: u * (Fraction(c) - u / 2)
+    known = lost_bounds(sigma, epsilon, c)
+    assert float(known.lower) == pytest.approx(float(psi(max(short))), rel=1e-14)
+    assert float(known.upper) == pytest.approx(float(sum(map(psi, short))), rel=1e-14)
+
+
+def test_bounds_are_met():
+    """The upper by equal modes, which turn together; the lower by modes apart, of which only the last has a turn."""
+    same = minima([1.0, 1.0, 1.0], 1e-6, 0.2).lost.max()
+    assert same == pytest.approx(float(lost_bounds([1.0, 1.0, 1.0], 1e-6, 0.2).upper), rel=1e-12)
+    apart = minima([2.0, 1.0, 0.5], 1e-200, 0.2).lost.max()
+    assert apart == pytest.approx(float(lost_bounds([2.0, 1.0, 0.5], 1e-200, 0.2).lower), rel=1e-12)
+
+
+def test_what_rounding_could_hide_is_not_decided():
+    """A sum is of one sign only beyond 2048 ulp of its terms, the error of exponentials of exponents up to 700."""
+    for gap, sure in ((1e-14, False), (1e-11, True)):
+        terms = np.array([[1.0, -1.0 + gap]])
+        assert _one_sign(terms, terms).tolist() == [sure]
+
+
+def test_at_a_fold():
+    """Where a minimum is born with a double zero of the slope, known to the last digit of c: the search ends."""
+    count = lambda c: minima([1.0, 0.6], 1e-4, c).times.size
+    low, high = 0.3, 0.36
+    assert count(low) == 2
+    assert count(high) == 1
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if count(middle) == 2 else (low, middle)
+    assert (count(low), count(high)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "refusal", "word"),
+    [
+        (lambda: lost_bounds([], 0.1, 0.1), ShapeError, "no mode"),
+        (lambda: inspect.unwrap(minima)([1.0], 0.1, [0.1, 0.2]), ShapeError, "one price"),
+        (lambda: minima([1e200, 1e190], 1e100, 1e185), DomainError, "1e75"),
+        (lambda: minima([1.0], 0.1, 1e-295), DomainError, "range"),
+        (lambda: lost_bounds([1e80], 1.0, 0.1), DomainError, "1e75"),
+        (lambda: still_to_lose(1.0, [1.0], 0.1, 1e80), DomainError, "1e75"),
+    ],
+)
+def test_refuses_what_float64_cannot_hold(call, refusal, word):
     with pytest.raises(refusal, match=word):
         call()

@@ -82,3 +82,19 @@ def test_broadcasts_and_refuses():
     ):
         with pytest.raises(refusal, match=word):
             call()
+
+
+def test_the_last_term_of_the_sum():
+    """From the 64th feature the fourth Euler–Maclaurin term is 1e-17 of the sum, but of its growth it is not."""
+    a, n = 3.0, 64
+    for count in (65, 80, 200):
+        grown = staircase_norm(between(count, a), a) - staircase_norm(between(n, a), a)
+        exact = sum(Fraction(1, i**3) for i in range(n + 1, count + 1))
+        assert abs(Fraction(float(grown)) - exact) < Fraction(1, 10**15)
+
+
+def test_counts_no_more_than_float64_can():
+    """2⁵⁴ features would be a wrong number, not a rounded one."""
+    with pytest.raises(DomainError, match="2⁵³"):
+        features_learned(2.0**54, 1.0)
+    assert features_learned(2.0**52, 1.0) == 2.0**52

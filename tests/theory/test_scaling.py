@@ -71,3 +71,11 @@ def test_inverse_in_the_variance():
 def test_refuses_by_name(change, refusal, word):
     with pytest.raises(refusal, match=word):
         dense_inflection_time(**({"c": 0.01, "epsilon": 1e-9, "alpha": 1.0} | change))
+
+
+def test_expansion_without_a_positive_value():
+    """ln(2c/ε) within 1 of 2 − 1/α, below it: a length before the start is refused."""
+    c, alpha = 0.01, 2.0
+    with pytest.raises(DomainError, match="expansion"):
+        dense_inflection_time(c, 2 * c * np.exp(-1.2), alpha)
+    assert dense_inflection_time(c, 2 * c * np.exp(-1.6), alpha) > 0

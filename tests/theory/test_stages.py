@@ -79,3 +79,19 @@ def test_shapes_and_refusals():
     ):
         with pytest.raises(refusal, match=word):
             call()
+
+
+def test_equal_features_of_an_svd():
+    """The singular values of an orthogonal matrix differ by rounding; they stop together all the same."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
+    values = np.linalg.svd(turn, compute_uv=False)
+    assert np.unique(values).size > 1
+    assert np.isclose(lost_in_stages(values, 0.1), lost_in_stages(np.ones(6), 0.1), rtol=1e-12)
+    assert np.isclose(lost_in_stages(np.ones(6), 0.1), 0.03, rtol=1e-12)
+    assert np.isclose(lost_in_stages([1.0, 1 + 1e-9], 0.1), 0.005, rtol=1e-6)  # these are not
+
+
+def test_refuses_what_overflows():
+    for given in ((1e200, 1.0), (1.0, 1e200)):
+        with pytest.raises(DomainError, match="1e153"):
+            stage(*given)

@@ -1,5 +1,6 @@
 """B8's engine: segments at high precision, the transform on paths with known answers, exponents, and refusals."""
 
+import inspect
 import itertools
 
 import mpmath
@@ -114,3 +115,16 @@ def test_local_factor_on_the_path():
 def test_refuses_by_name(call, refusal, word):
     with pytest.raises(refusal, match=word):
         call()
+
+
+def test_a_ratio_of_lengths_beyond_float64():
+    """1e10/1e-300 is no number in float64; the growth is."""
+    truth = 2 * (mpmath.mpf(1e10) - mpmath.mpf(1e-300)) / mpmath.log(mpmath.mpf(1e10) / mpmath.mpf(1e-300))
+    assert norm_growth([1e-300, 1e10], [1.0, 0.0])[1] == pytest.approx(float(truth), rel=1e-14)
+
+
+def test_refuses_arrays_of_constants_and_overflow():
+    with pytest.raises(ShapeError, match="one constant"):
+        inspect.unwrap(norm_growth)([1.0, 2.0], [1.0, 0.0], m=np.ones(2))
+    with pytest.raises(DomainError, match="overflows"):
+        norm_growth([1.0, 1e300], [1e300, 0.0])

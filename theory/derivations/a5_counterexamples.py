@@ -49,3 +49,15 @@ def unwhitened() -> Evidence:
     claimed = matrix_flow(t, start, start, TEACHER).product[-1]
     off = float(np.abs(found - claimed).max())
     return Evidence(off > 0.3, Verdict.TESTED, f"the product is off by {off:.2f} at t = 1.5")
+
+
+def overshoots() -> Evidence:
+    """One weight per layer, A = 1, from 0.9 = w₁ = w₂: the flow ends at 1, steps of 1.5 leave for good."""
+    w = 0.9
+    for _ in range(20):
+        w = w + 1.5 * w * (1 - w * w)
+    end = float(matrix_flow(30.0, np.array([[0.9]]), np.array([[0.9]]), np.eye(1)).loss)
+    loss = (w * w - 1) ** 2 / 2
+    return Evidence(
+        end < 1e-12 and loss > 0.01, Verdict.TESTED, f"loss {loss:.3f} after 20 steps, on the flow {end:.1g}"
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from theory.derivations.a5_counterexamples import unbalanced, unbalanced_curves, unwhitened
+from theory.derivations.a5_counterexamples import overshoots, unbalanced, unbalanced_curves, unwhitened
 from theory.derivations.a5_engine import compare
 from theory.derivations.a5_steps import (
     SI,
@@ -69,17 +69,19 @@ def riccati(candidate: Solution) -> Evidence:
 
 
 def transport(candidate: Solution) -> Evidence:
-    """`ZᵀSZ` is conserved, so `ZZᵀ = S⁻¹`; with that, `Q̇ = FQ − ½QQᵀQ`."""
+    """`ZᵀSZ` is conserved, so `ZZᵀ = S⁻¹`; with that, `Q̇ = FQ − ½QQᵀQ`; and Q starts at Q₀, for −Q solves it too."""
     undo: Rules = (((S, SI), IDENTITY), ((SI, S), IDENTITY))
     flow = {"Z": candidate["Ż"], "S": candidate["Ṡ"], "Y": candidate["Ẏ"]}
     kept = derivative(z.T @ s @ z, flow)
     letter = Letter("Z", "h", "h")
     whole = candidate["Q"]
     moved = derivative(whole, flow) - f @ whole + scaled(half, whole @ whole.T @ whole)
+    at_start = normal(whole - y, tuple(((x,), IDENTITY) for x in (letter, letter.T, S, SI)))
     return every(
         [
             ("ZᵀSZ", vanish(((kept,),), undo, "d(ZᵀSZ)/dt")),
             ("weights", vanish(((moved,),), (((letter, letter.T), si),), "Q̇")),
+            ("start", Evidence(not at_start, Verdict.PROVED, f"at t = 0 {len(at_start)} words differ from Q₀")),
         ]
     )
 
@@ -118,7 +120,7 @@ DERIVATION = Derivation(
     assumptions=(
         Assumption(
             "balanced start",
-            "W2ᵀW2 = W1W1ᵀ at the start, and so always.",
+            "W2ᵀW2 = W1W1ᵀ at the start, and so always; W2ᵀW2 − W1W1ᵀ = λI (Dominé et al. 2024) is not covered.",
             Counterexample(
                 "With an imbalance of 1e-3 the determinant changes sign and the flow learns what it else never can.",
                 unbalanced,
@@ -129,6 +131,11 @@ DERIVATION = Derivation(
             "whitened inputs",
             "Σx = I.",
             Counterexample("With Σx = diag(2, ½) the product runs ahead of the formula.", unwhitened),
+        ),
+        Assumption(
+            "gradient flow",
+            "Training follows the flow, that is small steps.",
+            Counterexample("A step of 1.5 from the teacher's own neighbourhood leaves it.", overshoots),
         ),
     ),
     steps=(
@@ -157,13 +164,15 @@ DERIVATION = Derivation(
         Step(
             r"f^\top f=(W_1^\top W_1)^2,\quad Q^\top Q=2W_1W_1^\top",
             "The rank of f is that of Q, and QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft} keeps its rank, e^{Ft} and S being invertible. "
-            "So det f of a square product with h >= d is never 0 if it was not, and being continuous keeps its sign.",
+            "So det f of a square product with h >= d is never 0 if it was not, and being continuous keeps its sign: "
+            "where that differs from the sign of det A, f never becomes A, and a feature stays unlearned.",
             polar,
         ),
         Step(
             r"\det M=-1\ \Rightarrow\ \det(I+M)=0",
-            "M is the polar factor of the teacher against that of the start. The growing part of the start is singular "
-            "with I + M, and QQᵀ(t) is a product around it: a direction that is absent at the start stays absent.",
+            "Which part of the start is missing: E = e^{Ft} on the growing eigenvectors (v, u)/√2 of F, C is the start "
+            "in them (its growing part, VᵀV₀ + UᵀU₀), M the teacher's polar factor against the start's. C is singular "
+            "with I + M, and the growing part of QQᵀ(t) is a product E C … Cᵀ E: what is absent in C stays absent.",
             reflection,
         ),
     ),
@@ -178,11 +187,14 @@ DERIVATION = Derivation(
         Variant("Ż = −½ṠS⁻¹Z", _change("Ż", lambda _: scaled(-half, y.T @ y @ si @ z))),
         Variant("Ż = −½ZS⁻¹Ṡ, as if Z were S^{−1/2}", _change("Ż", lambda _: scaled(-half, z @ si @ y.T @ y))),
         Variant("Zᵀ for Z", _change("Q", lambda _: y @ z.T)),
+        Variant("Q = −YZ, which solves the flow from −Q₀", _change("Q", lambda x: scaled(-1, x))),
     ),
     special_case=SpecialCase("one mode, where everything commutes", _commuting),
     floor=Verdict.PROVED,
     link=Link(
-        "theory.matrix_flow.matrix_flow", "all shapes {1 … 4}³, ranks, repeated and zero values, σt up to 300", compare
+        "theory.matrix_flow.matrix_flow",
+        "all shapes {1 … 4}³, ranks, repeated and zero values, σt to 300; weights to σt of 3",
+        compare,
     ),
     source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; uniqueness, every shape and the obstruction are ours",
 )

@@ -5,21 +5,11 @@ import functools
 import numpy as np
 import sympy as sp
 
-from theory.derivations import b7_rates
+from theory.derivations import a6_depth as a6, b2_deep_noise as b2, b7_rates, b8_counterexamples as broken
+from theory.derivations.b7_counterexamples import BELOW, PATH
 from theory.derivations.b7_rates import alpha
-from theory.derivations.balanced_path import STEPS, epsilon, flow, path, s, sigma, t
-from theory.derivations.core import (
-    Assumption,
-    Counterexample,
-    Curves,
-    Derivation,
-    Evidence,
-    Link,
-    SpecialCase,
-    Step,
-    Variant,
-    Verdict,
-)  # fmt: skip
+from theory.derivations.balanced_path import epsilon, flow, invariant, path, s, sigma, t
+from theory.derivations.core import Derivation, Evidence, Link, SpecialCase, Step, Variant, Verdict  # fmt: skip
 from theory.derivations.evidence import every, identity, tested
 
 m, ell, depth, t0, t1, l0, l1, z, x = sp.symbols("m ell L t_0 t_1 l_0 l_1 z x", positive=True)
@@ -44,29 +34,41 @@ def whole_stage() -> tuple[sp.Expr, sp.Expr]:
     return raised.subs(epsilon, 0), lowered.subs(epsilon, 0)
 
 
+def half_way_at() -> sp.Expr:
+    """When s = σ/2, by the invariant: X = 1."""
+    (time,) = sp.solve(sp.Eq(invariant().subs(s, sigma / 2), invariant().subs({t: 0, s: epsilon})), t)
+    return time
+
+
 def half_way() -> sp.Expr:
     """σ·t at which s = σ/2, over m = ½ln(1/ε), as ε → 0: when the stage happens."""
-    (time,) = sp.solve(sp.Eq(sp.exp(2 * sigma * t) * epsilon, sigma - epsilon), t)  # X = 1 by the invariant
-    grown = sp.simplify(time.subs(epsilon, sp.exp(-2 * m)))
+    grown = sp.simplify(half_way_at().subs(epsilon, sp.exp(-2 * m)))
     return sp.limit((sigma * grown / m).subs(sigma, 1 + x), m, sp.oo)
 
 
-def deep_flow() -> list[sp.Expr]:
-    """ṡ of a balanced mode of depth 2 … 5, from the loss of L weights, against `L s^{2−2/L}(σ − s)`."""
-    pairs = []
-    for layers in (2, 3, 4, 5):
-        w = sp.symbols(f"w:{layers}", positive=True)
-        product = sp.prod(w)
-        speed = sum(sp.diff(product, v) * -sp.diff((product - sigma) ** 2 / 2, v) for v in w)
-        balanced = speed.subs(dict.fromkeys(w, s ** sp.Rational(1, layers)))
-        pairs.append(sp.simplify(balanced - (depth * s ** (2 - 2 / depth) * (sigma - s)).subs(depth, layers)))
-    return pairs
+def local() -> sp.Expr:
+    """`−d ln σ/d ln t` at half way in `ℓ = ln(σ/ε − 1)`, which is ln(σ/ε) up to ε/σ; that is dropped."""
+    slope, ratio = sigma * sp.diff(sp.log(half_way_at()), sigma), sp.Symbol("q", positive=True)  # σ/ε = 1 + 1/q
+    placed = sp.simplify(sp.expand_log(slope.subs(sigma, epsilon * (1 + 1 / ratio)).simplify(), force=True))
+    return sp.simplify(-1 / placed.subs(sp.log(ratio), -ell).subs(ratio, 0))
+
+
+def outer_norm() -> sp.Expr:
+    """A mode's part of `‖W_L…W_2‖²`, each of A6's balanced layers holding a = s^{1/L}."""
+    return ((a6.a ** (depth - 1)) ** 2).subs(a6.a, s ** (1 / depth))
+
+
+def paid_by_outer_layers() -> bool:
+    """In B2 the term in γ₁² alone is ½ tr Σx ‖W_L…W_2‖² times the first layer's width, at depth 2 … 4."""
+    quiet = lambda n: dict.fromkeys(b2.gamma[1:n], 0)
+    rises = {n: b2.formula()[n].subs(quiet(n)) for n in (2, 3, 4)}
+    return all(rise == b2.gamma[0] ** 2 * b2.K(0, 1) * b2.K(1, n + 1) / 2 for n, rise in rises.items())
 
 
 @functools.cache
 def sum_of_exponents() -> sp.Expr:
-    """β plus the exponent of Σσ^{2−2/L} over n = τ^{1/α} features, whose integral has the power 1 − α(2−2/L)."""
-    power = alpha * (2 - 2 / depth)
+    """β plus the exponent of the outer layers' norm over n = τ^{1/α} features: B2's price and A6's layers give it."""
+    power = alpha * sp.simplify(s * sp.diff(sp.log(outer_norm()), s))
     grown = sp.integrate(z ** (x - 1), z).subs(x, 1 - power)
     exponent = sp.simplify(z * sp.diff(sp.log(grown), z)) / alpha
     tau = sp.Symbol("tau", positive=True)
@@ -78,8 +80,6 @@ def sum_of_exponents() -> sp.Expr:
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     raised, lowered = whole_stage()
     at = sp.solve(sp.Eq(sigma * t, m * half_way()), sigma)[0]
-    front = sp.log(sigma / epsilon) / (2 * sigma)  # when σ is half way, up to ε/σ
-    local = sp.simplify(-1 / (sigma * sp.diff(sp.log(front), sigma)))  # −d ln σ/d ln t; → 1 as ε → 0
     # between two lengths L = l₀ + k ln(t/t₀): ∫ t dL = k ∫ dt
     k = (l1 - l0) / sp.log(t1 / t0)
     segment = sp.integrate(-2 / m * z * k / z, (z, t0, t1))
@@ -87,7 +87,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
         (
             ("dΣs/dL", identity((raised / lowered).subs(sigma, at), candidate["measure"])),
             ("sum of exponents", identity(sum_of_exponents(), candidate["sum"])),
-            ("finite start", identity(local.subs(epsilon, sigma * sp.exp(-ell)), candidate["finite"])),
+            ("finite start", identity(local(), candidate["finite"])),
             ("one segment", identity(sp.simplify(segment), candidate["segment"])),
         ),
         "measure, sum, finite start and segment agree",
@@ -107,35 +107,29 @@ def _stage() -> Evidence:
 
 
 def _deep() -> Evidence:
-    """The flow, and its learning time: `∫ ds/ṡ` from ε is led by `ε^{−(1−2/L)}/((L−2)σ)`, inverse in σ as for L = 2."""
+    """A6's flow gives the learning time `∫ ds/ṡ`, led by `ε^{−(1−2/L)}/((L−2)σ)`, inverse in σ as for L = 2."""
+    speed = depth * z ** (2 - 2 / depth) * (sigma - z)
+    same_flow = sp.expand(a6.rate().subs({a6.L: depth, a6.s: z}) / z), sp.expand(speed / z)
     power = 1 + x  # 2 − 2/L for L > 2
     lead = sp.limit(epsilon**x * sp.integrate(z**-power, (z, epsilon, sigma)), epsilon, 0, "+") / (depth * sigma)
     stated = (1 / ((depth - 2) * sigma)).subs(depth, 2 / (1 - x))
     return every(
         (
-            ("flow", identity(tuple(deep_flow()), (0,) * 4)),
+            ("flow", identity(*same_flow)),
+            ("early", identity(sp.simplify(speed / (depth * sigma * z ** (2 - 2 / depth))).subs(z, 0), 1)),
             ("time", identity(sp.simplify(lead.subs(depth, 2 / (1 - x))), sp.simplify(stated))),
+            ("price", Evidence(paid_by_outer_layers(), Verdict.PROVED, "γ₁² pays for ‖W_L…W_2‖² in B2")),
+            ("norm", identity(outer_norm(), s ** (2 - 2 / depth))),
         ),
-        "depths 2 … 5; leading time for symbolic depth",
+        "A6's time and B2's price; leading time for symbolic depth",
     )
-
-
-def moment_error(start: float, exponent: float, lengths: np.ndarray) -> float:
-    """Growth of Σs predicted from the loss over the true one, minus 1, on 4,000 features from a finite start."""
-    v, grown, fallen = np.arange(1, 4001) ** -exponent, [], []
-    for time in lengths * np.log(1 / start) / 2:
-        s_ = v / (1 + (v / start - 1) * np.exp(-2 * v * time))
-        grown.append(s_.sum())
-        fallen.append(((v - s_) ** 2).sum() / 2)
-    middle = np.sqrt(lengths[1:] * lengths[:-1])
-    return float(np.sum(-2 * middle * np.diff(fallen)) / (grown[-1] - grown[0]) - 1)
 
 
 def _converges() -> Evidence:
     """Through 40 rescaled lengths: the error times ln(1/ε) stays bounded while ε falls by 200 decades."""
     lengths, worst = np.geomspace(2, 80, 400), 0.0
     for start in (1e-12, 1e-25, 1e-50, 1e-100, 1e-200):
-        worst = max(worst, abs(moment_error(start, 0.75, lengths)) * np.log(1 / start))
+        worst = max(worst, abs(broken.moment_error(start, 0.75, lengths)) * np.log(1 / start))
     return tested(worst, 8.0, "relative error · ln(1/ε):")
 
 
@@ -162,24 +156,6 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
     return max(worst, abs(float(local_factor(1.0, 1e-12)) / near - 1))
 
 
-def _coarse() -> Evidence:
-    """One feature, inside its stage: the loss falls first, Σs follows."""
-    gained, predicted = 0.5, 2 * (0.5 - 0.125)
-    return Evidence(
-        predicted > 1.4 * gained, Verdict.TESTED, f"at s = σ/2 Σs has gained {gained}, predicted {predicted}"
-    )
-
-
-def _coarse_curves() -> Curves:
-    s_ = np.linspace(0, 1, 51)
-    return Curves(s_, {"true": s_, "from the loss": 1 - (1 - s_) ** 2}, "s/σ of one feature", "growth of Σs")
-
-
-def _finite() -> Evidence:
-    error = moment_error(1e-3, 0.75, np.geomspace(2, 80, 400))
-    return Evidence(error < -0.3, Verdict.TESTED, f"from 1e-3 the prediction with m = ½ln(1/ε) is off by {error:.0%}")
-
-
 DERIVATION = Derivation(
     claim="B8",
     title="The sum rule: the loss exponent predicts the sensitivity exponent",
@@ -196,23 +172,8 @@ DERIVATION = Derivation(
         r"\ell": "ln(σ*/ε) of the features being learned",
         r"t_0,t_1,l_0,l_1": "two measured lengths and losses, the loss linear in ln t in between",
     },
-    assumptions=(
-        Assumption(
-            "dense spectrum",
-            "Many features under way at once, or whole stages only: the relation is one of measures.",
-            Counterexample("Inside a stage the loss falls before Σs rises.", _coarse, _coarse_curves),
-        ),
-        Assumption(
-            "small ε",
-            "ln(1/ε) is large against the logarithms of σ.",
-            Counterexample("From 1e-3 the constant is not ½ ln(1/ε).", _finite),
-        ),
-        Assumption("balanced start", "Both layers carry each mode equally."),
-        Assumption("aligned start", "The student's singular vectors are the teacher's."),
-        Assumption("gradient flow", "Training follows the flow."),
-    ),
+    assumptions=(broken.STAGES, broken.SMALL, BELOW, broken.WHITE, *PATH),
     steps=(
-        *STEPS,
         Step(
             r"\Delta\sum s=\sigma,\quad\Delta L=-\tfrac12\sigma^2\quad\text{at}\ t=m/\sigma",
             "Over a whole stage, by the path; their rates differ by the factor −(σ − s), −σ/2 on average.",
@@ -221,7 +182,7 @@ DERIVATION = Derivation(
         Step(
             r"\dot s=Ls^{2-2/L}(\sigma-s),\quad t=\frac{\epsilon^{-(1-2/L)}}{(L-2)\sigma}",
             "At every depth the learning time is inverse in σ, so n = τ^{1/α} features are learned; noise on the "
-            "first layer is paid by ‖W_L…W_2‖² = Σs^{2−2/L} (B1, W2 being the product), growing for α < L/(2(L−1)).",
+            "first layer is paid by ‖W_L…W_2‖² = Σs^{2−2/L} (B2), growing for α < L/(2(L−1)).",
             _deep,
         ),
         Step(
@@ -244,7 +205,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase("depth 2", lambda f: {k: e.subs(depth, 2) for k, e in f.items()}),
     floor=Verdict.TESTED,
-    uses=("B1", "B7"),
+    uses=("A3", "A6", "B2", "B7"),
     link=Link("theory.sum_rule.norm_growth", "lengths 1e-12 … 1e18, 1e-12 apart and more, losses of any sign", _engine),
     source="ours",
 )

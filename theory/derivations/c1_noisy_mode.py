@@ -6,7 +6,7 @@ import sympy as sp
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
 from theory.derivations.balanced_path import (
     GEOMETRIC,
-    STEPS,
+    NOISE,
     after_noise,
     c,
     epsilon,
@@ -21,19 +21,9 @@ from theory.derivations.balanced_path import (
     slope,
     t,
 )  # fmt: skip
-from theory.derivations.core import (
-    Assumption,
-    Counterexample,
-    Curves,
-    Derivation,
-    Evidence,
-    Link,
-    SpecialCase,
-    Step,
-    Variant,
-    Verdict,
-)  # fmt: skip
+from theory.derivations.core import Derivation, Evidence, Link, SpecialCase, Step, Variant, Verdict  # fmt: skip
 from theory.derivations.evidence import every, identity, positive, worst_error
+from theory.derivations.path_assumptions import START
 
 
 def _time(ratio: sp.Expr) -> sp.Expr:
@@ -97,46 +87,6 @@ def condition(sigma: np.ndarray, epsilon: np.ndarray, c: np.ndarray) -> np.ndarr
     return 1 + -np.expm1(-grow) / grow * (3 + (sigma + epsilon + c) / gap)
 
 
-def _unbalanced(imbalance: float) -> tuple[float, float]:
-    """`(s at the turn, σ − c)` for one mode of `λ = w₂² − w₁²`, σ = 1, with noise on W2 only, c = ½a = 0.1."""
-    # P = ½(1 − p)² + ½ a w₁², and along the flow dP/dt = −(w₁² + w₂²)(1 − p)² + a p(1 − p)
-    p = np.linspace(1e-6, 1, 1_000_001)[:-1]
-    slope = -np.sqrt(imbalance**2 + 4 * p**2) * (1 - p) + 0.2 * p
-    return float(p[np.argmax(slope > 0)]), 0.9
-
-
-def _needs_balance() -> Evidence:
-    found, claimed = _unbalanced(4.0)
-    return Evidence(found > claimed + 0.04, Verdict.TESTED, f"turns at {found:.4f}, the formula says {claimed}")
-
-
-def _balance_curves() -> Curves:
-    imbalance = np.linspace(0, 4, 21)
-    found = np.array([_unbalanced(x) for x in imbalance]).T
-    return Curves(imbalance, {"turning value": found[0], "σ − c": found[1]}, "imbalance λ", "s where the loss turns")
-
-
-def _needs_alignment() -> Evidence:
-    """Balanced, not aligned: A = diag(1, 1/4), f started at rank one along (1, 1); the norm is not Σ of two modes."""
-    teacher, q = np.diag([1.0, 0.25]), np.full((2, 1), 1e-2)
-    w1, w2, step = q.T.copy(), q.copy(), 1e-2
-    for _ in range(4000):  # a path long enough to converge, whatever the step
-        error = w2 @ w1 - teacher
-        w1, w2 = w1 - step * w2.T @ error, w2 - step * error @ w1.T
-    left = float(((w2 @ w1 - teacher) ** 2).sum() / 2)
-    return Evidence(left > 0.03, Verdict.TESTED, f"loss {left:.4f} stays, the second mode is never learned")
-
-
-def _needs_flow() -> Evidence:
-    """Steps of 1.5 from s = 0.05, σ = 1: the mode jumps over its turn, and is beyond σ, where the formula has no s."""
-    w = np.sqrt(0.05)
-    trace = []
-    for _ in range(8):
-        w = w + 1.5 * w * (1 - w * w)
-        trace.append(w * w)
-    return Evidence(max(trace) > 1.5, Verdict.TESTED, f"largest s {max(trace):.3f}, on the flow s < 1")
-
-
 DERIVATION = Derivation(
     claim="C1",
     title="A learned mode first helps against noise, then hurts",
@@ -153,28 +103,8 @@ DERIVATION = Derivation(
         r"d_{in},d_{out}": "widths of input and output",
         "t^*": "pretraining length where the mode turns",
     },
-    assumptions=(
-        Assumption(
-            "balanced start",
-            "Both layers carry the mode equally.",
-            Counterexample("With noise on W2 only, an unbalanced mode turns later.", _needs_balance, _balance_curves),
-        ),
-        Assumption(
-            "aligned start",
-            "The student's singular vectors are the teacher's.",
-            Counterexample("A balanced start of rank one, not aligned, leaves a mode unlearned.", _needs_alignment),
-        ),
-        Assumption(
-            "gradient flow",
-            "Training follows the flow, that is small steps.",
-            Counterexample("Large steps overshoot: s > σ, where no path of the flow goes.", _needs_flow),
-        ),
-        Assumption("whitened inputs", "Σx = I; it is enough that Σx shares the teacher's right singular vectors."),
-        Assumption("zero-mean noise", "As in claim B1, where its counterexample is."),
-        Assumption("independent noise", "As in claim B1, where its counterexample is."),
-    ),
+    assumptions=(*START, *NOISE),
     steps=(
-        *STEPS,
         Step(
             r"\frac{dP}{dt}=2s(\sigma-s)\,\left(s-(\sigma-c)\right)",
             "The chain rule along the flow; claim B1 gives the price, with ‖W1‖² = ‖W2‖² = Σs.",
@@ -207,7 +137,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
     floor=Verdict.PROVED,
-    uses=("B1",),
+    uses=("A3", "B1"),
     link=Link("theory.noisy_mode.inflection_time", "σ 1e-6 … 1e6, ε/σ 1e-294 … 2, c/σ 0 … 1, and the limits", _engine),
     source="ours",
 )

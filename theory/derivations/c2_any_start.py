@@ -23,8 +23,8 @@ from theory.derivations.core import (
 )  # fmt: skip
 from theory.derivations.evidence import every, identity
 from theory.derivations.shapes import SHAPES
-from theory.derivations.trace_calculus import along, descent, gradient, squared_norm
-from theory.derivations.trace_words import MatrixSum, TraceSum, constant
+from theory.derivations.trace_calculus import along, descent, gradient, in_traces, squared_norm
+from theory.derivations.trace_words import MatrixSum, TraceSum
 
 gain, k1, k2 = sp.symbols("G k_1 k_2", real=True)
 
@@ -57,14 +57,7 @@ def slope() -> TraceSum:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    total = constant(0)
-    for powers, coefficient in sp.Poly(candidate, *traces()).terms():
-        term = constant(coefficient)
-        for trace, power in zip(traces().values(), powers, strict=True):
-            for _ in range(power):
-                term = term * trace
-        total = total + term
-    rest = slope() - total
+    rest = slope() - in_traces(candidate, traces())
     return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ, for symbolic dimensions")
 
 
@@ -117,6 +110,18 @@ def _one_mode() -> Evidence:
     s, sigma = balanced_path.s, balanced_path.sigma
     inner = {gain: 2 * s * (sigma - s) ** 2, k1: s * (sigma - s), k2: s * (sigma - s), tau: d_in}
     return identity(formula().subs(inner), balanced_path.slope())
+
+
+def _colored() -> Evidence:
+    """Σx = diag(3, 1/10), W1 = W2 = diag(3/10, 1), A − f = diag(1/5, −1/10), γ = 1: P rises though ⟨f, A−f⟩ < 0."""
+    w, left, variance = np.array([0.3, 1.0]), np.array([0.2, -0.1]), np.array([3.0, 0.1])
+    inner = [float((left * variance**n * w * w).sum()) for n in range(3)]
+    values = {gain: 2 * ((w * left * variance) ** 2).sum(), k2: inner[1], k1: inner[2], tau: variance.sum()}
+    rising = float(formula().subs(values).subs({g1: 1, g2: 1, d_out: 2}))
+    # k₁ = k₂ = ⟨f, A − f⟩ where Σx = I: its coefficient is 2c
+    white = sp.expand(formula().subs({k2: k1, tau: d_in}) + gain).coeff(k1) - 2 * balanced_path.price_of_noise()
+    holds = inner[0] < 0 < rising and sp.simplify(white) == 0
+    return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {inner[0]:.3f}, dP/dt = {rising:.3f}")
 
 
 def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
@@ -185,8 +190,8 @@ DERIVATION = Derivation(
     statement=r"\frac{dP}{dt}=-\|\nabla L\|^2+\gamma_2^2d_{out}\,\mathrm{tr}\left((A-f)\Sigma_x^2f^\top\right)"
     r"+\gamma_1^2\,\mathrm{tr}\Sigma_x\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
     plain="From any weights, pretraining lowers the loss after noise by the squared gradient and raises it by what the "
-    "weights' growth costs, 2c⟨f, A−f⟩ for whitened inputs; an inflection is where the two balance, and there is none "
-    "while ⟨f, A−f⟩ is not positive.",
+    "weights' growth costs, 2c⟨f, A−f⟩ for whitened inputs; an inflection is where the slope passes from negative to "
+    "positive, so for whitened inputs there is none while ⟨f, A−f⟩ is not positive (with other inputs there can be).",
     symbols={
         "P": "expected loss after noise",
         "G": "‖∇L‖², over both layers",
@@ -206,8 +211,7 @@ DERIVATION = Derivation(
             "Only the loss moves the weights.",
             Counterexample("At a fitted teacher decay alone lowers the loss after noise.", _with_decay),
         ),
-        Assumption("zero-mean noise", "As in claim B1, where its counterexample is."),
-        Assumption("independent noise", "As in claim B1, where its counterexample is."),
+        *balanced_path.NOISE,
     ),
     steps=(
         Step(
@@ -225,6 +229,12 @@ DERIVATION = Derivation(
             r"-2s(\sigma-s)^2+2c\,s(\sigma-s)=\left.\tfrac{dP}{dt}\right|_{C1}",
             "On the balanced aligned path the formula gives claim C1's slope.",
             _one_mode,
+        ),
+        Step(
+            r"\Sigma_x=I:\ \tfrac{dP}{dt}=-\|\nabla L\|^2+2c\langle f,A-f\rangle",
+            "So for whitened inputs the sign of ⟨f, A−f⟩ alone can forbid an inflection. Not so for Σx = diag(3, 0.1), "
+            "W1 = W2 = diag(0.3, 1), A − f = diag(0.2, −0.1), γ = 1: ⟨f, A−f⟩ = −0.082 and dP/dt = 0.393.",
+            _colored,
         ),
     ),
     formula=formula,

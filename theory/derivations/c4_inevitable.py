@@ -1,15 +1,17 @@
 """C4: overtraining is inevitable on the balanced path: P is lowest at a finite pretraining length."""
 
+from collections.abc import Callable
+
 import numpy as np
 import sympy as sp
 
-from theory.derivations import c3_stages
+from theory.derivations import c3_stages, c4_counterexamples as broken
 from theory.derivations.b1_noise import d_in, d_out, g1, g2
-from theory.derivations.balanced_path import GEOMETRIC, STEPS, after_noise, c, in_price, price, rename, s, sigma, slope
+from theory.derivations.balanced_path import GEOMETRIC, NOISE, c, in_price, price, rename, s, sigma, slope  # fmt: skip
+from theory.derivations.c4_bounds import MODES, STARTS, plain_price, psi, regions, u
 from theory.derivations.core import (
     Assumption,
     Counterexample,
-    Curves,
     Derivation,
     Evidence,
     Link,
@@ -19,36 +21,36 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, positive, worst_error
+from theory.derivations.extremes import NUMERIC, Largest, Smallest
+from theory.derivations.path_assumptions import ALIGNED, FLOW, WHITE
 
-u, m, x, y = sp.symbols("u m x y", positive=True)
+m, x, y = sp.symbols("m x y", positive=True)
+
+
+def stated(short: sp.Expr) -> sp.Expr:
+    """ψ as the claim has it."""
+    return short * (price - short / 2)
 
 
 def formula() -> dict[str, sp.Expr]:
-    """Per mode, `u = σ − s` short of the teacher: what is still to lose, and what the best stops lose in stages."""
+    """ψ, and for three modes both bounds on what is lost, and its limit for σ₁ > σ₂ > σ₃ as ε → 0."""
+    best = [Smallest(price, v - e) for v, e in zip(MODES, STARTS, strict=True)]
     return {
-        "behind": u * (price - u / 2),  # P(∞) − P(t), summed over the modes; at u = min(c, σ − ε) the two bounds
-        "turn": price**2 / 2,  # its largest value, at u = c
-        "unpaid": sigma * (price - sigma / 2),  # ε → 0: each feature with σ <= 2c
-        "early": (sigma - price) ** 2 / 2,  # ε → 0, no σ above 2c: what the strongest gains up to its turn
+        "behind": stated(u),  # P(∞) − P(t), summed over the modes
+        "lower": stated(Largest(*best)),
+        "upper": sp.Add(*map(stated, best)),
+        "limit": stated(Smallest(price, MODES[0])) + sp.Add(*(Largest(stated(v), 0) for v in MODES[1:])),
     }
 
 
-def psi(short: sp.Expr) -> sp.Expr:
-    """P(∞) − P at a distance `short` below the teacher, one mode, from the derived loss after noise."""
-    return sp.expand(after_noise().subs(s, sigma) - after_noise().subs(s, sigma - short))
-
-
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    (best,) = sp.solve(sp.diff(psi(u), u), u)
-    return every(
-        (
-            ("still to lose", identity(psi(u), candidate["behind"])),
-            ("at the turn", identity(psi(best), candidate["turn"])),
-            ("a whole feature", identity(psi(sigma), candidate["unpaid"])),
-            ("up to the turn", identity(psi(best) - psi(sigma), candidate["early"])),
-        ),
-        "still to lose, its maximum, a whole feature and a feature's gain agree",
-    )
+    """ψ, both bounds and the limit against what the derived loss after noise gives, region by region to a miss."""
+    found = [("still to lose", identity(psi(u), candidate["behind"]))]
+    for region in regions(candidate):
+        if not found[-1][1].holds:
+            break
+        found.append(region)
+    return every(found, "ψ, both bounds and the limit agree everywhere")
 
 
 def _lower() -> Evidence:
@@ -84,9 +86,6 @@ def _best_stop() -> Evidence:
 
 def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """One mode at any time against ψ of the exact path; several against the sum; the bounds and the limit by value."""
-    from theory.noisy_path import lost_bounds
-    from theory.stages import lost_in_stages
-
     size = 200
     strong, cost = 10.0 ** generator.uniform(-6, 6, size), 10.0 ** generator.uniform(-12, 6, size)
     start = strong * 10.0 ** -generator.uniform(0.01, 290, size)
@@ -96,15 +95,31 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
     behind = in_price(expression["behind"]).subs(u, short)
     one = lambda *p: function(*(q[..., None] for q in p))
     worst = worst_error(behind, (t, sigma, epsilon, c), one, [time, strong, start, cost], _condition)
-    unpaid, turn, early = (sp.lambdify((sigma, c), in_price(expression[n])) for n in ("unpaid", "turn", "early"))
-    far = cost < strong - start  # with a turn inside, the bounds of one mode are equal
-    for bound in vars(lost_bounds(*(p[far][:, None] for p in (strong, start, cost)))).values():
-        worst = max(worst, float(np.max(np.abs(bound / turn(strong, cost)[far] - 1))))
-    for price_ in (0.05, 0.3, 0.7):
-        values = np.array([1.0, 0.5, 0.2, 0.01])
-        rest = unpaid(values[values <= 2 * price_], price_).sum()
-        whole = rest + (turn(1.0, price_) if values[0] > 2 * price_ else early(values[0], price_))
-        worst = max(worst, abs(float(lost_in_stages(values, price_)) / whole - 1))
+    return max(worst, _bounds_error(expression, generator), _limit_error(expression, generator))
+
+
+def _bounds_error(expression: dict[str, sp.Expr], generator: np.random.Generator) -> float:
+    """Three modes of any strength, their starts on both sides of σ − c; conditioned by the cancellation in σ − ε."""
+    from theory.noisy_path import lost_bounds
+
+    strong, cost = 10.0 ** generator.uniform(-6, 6, (3, 200)), 10.0 ** generator.uniform(-6, 6, 200)
+    start = strong * 10.0 ** -(10.0 ** generator.uniform(-3, 2, (3, 200)))
+    found, worst = lost_bounds(strong.T, start.T, cost[:, None]), 0.0
+    for name in ("lower", "upper"):
+        judged = sp.lambdify((*MODES, *STARTS, c), plain_price(expression[name]), NUMERIC)(*strong, *start, cost)
+        error = np.abs(getattr(found, name) / judged - 1) / (1 + 2 * strong / (strong - start)).max(axis=0)
+        worst = max(worst, float(error.max()))
+    return worst
+
+
+def _limit_error(expression: dict[str, sp.Expr], generator: np.random.Generator) -> float:
+    """Three distinct features about c and 2c, in units of the sum of the terms' sizes."""
+    from theory.stages import lost_in_stages
+
+    judge, worst = sp.lambdify((*MODES, c), plain_price(expression["limit"]), NUMERIC), 0.0
+    for values in np.sort(10.0 ** generator.uniform(-2, 2, (200, 3)))[:, ::-1]:
+        size = 0.5 + values.sum()
+        worst = max(worst, abs(float(lost_in_stages(values, 1.0)) - float(judge(*values, 1.0))) / size)
     return worst
 
 
@@ -115,43 +130,14 @@ def _condition(t: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, c: np.ndar
     return 1 + in_u * (1 + (c + left / 2) / np.abs(c - left / 2))
 
 
-def _rise(values: list[float], starts: list[float], price_: float, times: np.ndarray) -> np.ndarray:
-    """P(∞) − P(t) by the logistic path, a mode of σ = 0 included."""
-    total = np.zeros(times.shape)
-    for v, e in zip(values, starts, strict=True):
-        s_ = e / (1 + 2 * e * times) if v == 0 else v / (1 + (v / e - 1) * np.exp(-2 * v * times))
-        total += (v - s_) * (price_ - (v - s_) / 2)
-    return total
+def _with(name: str, old: Callable, new: Callable) -> Callable[[dict[str, sp.Expr]], dict[str, sp.Expr]]:
+    return lambda f: f | {name: f[name].replace(old, new)}
 
 
-def _needs_below() -> Evidence:
-    rise = _rise([1.0], [1.5], 0.1, np.linspace(0, 5, 501))
-    return Evidence(
-        bool((np.diff(rise) > 0).all() and rise[0] < -0.1), Verdict.TESTED, f"from above: {rise[0]:.3f} → 0"
-    )
-
-
-def _null_modes() -> Evidence:
-    """A feature the teacher lacks, started at 0.05, decays as 1/2t: in the end P falls, to the last."""
-    rise = _rise([1.0, 0.0], [0.05, 0.05], 0.1, np.array([10.0, 100.0, 1000.0]))
-    return Evidence(bool((rise < 0).all() and (np.diff(rise) > 0).all()), Verdict.TESTED, f"P(∞) − P(t) = {rise}")
-
-
-def _null_curves() -> Curves:
-    times = np.linspace(0, 12, 121)
-    with_null, without = (-_rise([1.0, 0.0][:n], [0.05, 0.05][:n], 0.1, times) for n in (2, 1))
-    return Curves(times, {"with a null mode": with_null, "without": without}, "pretraining length", "P(t) − P(∞)")
-
-
-def _needs_distinct() -> Evidence:
-    times = np.linspace(0, 200, 40_001)
-    rise = _rise([1.0] * 5 + [0.21], [1e-12] * 6, 0.1, times).max()
-    return Evidence(rise > 0.0235, Verdict.TESTED, f"lost {rise:.4f}, the formula for distinct features says 0.005")
-
-
-def _needs_small_start() -> Evidence:
-    rise = _rise([1.0, 0.15], [0.1, 0.1], 0.1, np.linspace(0, 50, 20_001)).max()
-    return Evidence(abs(rise - 0.00875) > 1e-3, Verdict.TESTED, f"from 0.1: lost {rise:.5f}, in the limit 0.00875")
+def _up_to_c() -> sp.Expr:
+    """The limit with only those later features that are below c."""
+    below = [stated(v) * Largest(price - v, 0) / (price - v) for v in MODES[1:]]
+    return stated(Smallest(price, MODES[0])) + sp.Add(*below)
 
 
 DERIVATION = Derivation(
@@ -159,9 +145,10 @@ DERIVATION = Derivation(
     title="Overtraining is inevitable",
     statement=r"P(\infty)-P(t)=\sum_i\psi(u_i),\quad\psi(u)=u\left(c-\tfrac u2\right),\ u_i=\sigma_i-s_i;\qquad "
     r"\psi(\max_im_i)\le P(\infty)-\min P\le\sum_i\psi(m_i),\ m_i=\min(c,\sigma_i-\epsilon_i);\qquad "
-    r"P(\infty)-\min P\to\tfrac12c^2+\sum_{\sigma_i\le2c}\psi(\sigma_i)\ (\epsilon\to0,\ \sigma_1>2c)",
+    r"P(\infty)-\min P\to\psi(\min(c,\sigma_1))+\sum_{i\ge2}\max(\psi(\sigma_i),0)\ (\epsilon\to0)",
     plain="With any noise, and every mode started below its teacher, the loss after noise is lowest at a finite "
-    "pretraining length and ends strictly higher; how much is lost lies between two bounds that hold at every start.",
+    "pretraining length and ends strictly higher; how much is lost lies between two bounds that hold at every start, "
+    "and as the start goes to 0 it is one stop's loss and every later feature that does not pay.",
     symbols={
         "P": "expected loss after noise",
         "u": "what a mode is short of its teacher, σ − s",
@@ -176,29 +163,40 @@ DERIVATION = Derivation(
         Assumption(
             "start below the teacher",
             "Every mode that is started has a teacher above it; from above, P only falls.",
-            Counterexample("From above the loss after noise ends at its minimum.", _needs_below),
+            Counterexample("From above the loss after noise ends at its minimum.", broken.from_above),
         ),
         Assumption(
             "no null modes",
             "A mode that the teacher lacks (σ = 0: rank-deficient teacher, wide hidden layer) is not started.",
-            Counterexample("It decays as 1/2t, outlasts all others, and P ends by falling.", _null_modes, _null_curves),
+            Counterexample(
+                "It decays as 1/2t, outlasts all others, and P ends by falling.", broken.null_modes, broken.null_curves
+            ),
         ),
         Assumption(
             "distinct singular values",
             "Only for the limit ε → 0; bounds and inevitability do not need it.",
-            Counterexample("Equal features stop together, before a feature that pays.", _needs_distinct),
+            Counterexample("Equal features stop together, before a feature that pays.", broken.equal_features),
         ),
         Assumption(
             "small ε",
             "Only for the limit ε → 0.",
-            Counterexample("From 0.1 less is lost than in the limit.", _needs_small_start),
+            Counterexample("From 0.1 less is lost than in the limit.", broken.large_start),
         ),
-        Assumption("balanced start", "As in C1; by C2 no start with ⟨f, A−f⟩ > 0 in the end escapes, bounds aside."),
-        Assumption("aligned start", "As in claim C1, where its counterexample is."),
-        Assumption("gradient flow", "As in claim C1, where its counterexample is."),
+        Assumption(
+            "balanced start",
+            "Both layers carry the mode equally.",
+            Counterexample(
+                "An imbalance λ with |λ| > 2c, W2ᵀW2 − W1W1ᵀ = λI, can escape: P falls for ever.",
+                broken.imbalance_escapes,
+                broken.imbalance_curves,
+            ),
+        ),
+        ALIGNED,
+        FLOW,
+        WHITE,
+        *NOISE,
     ),
     steps=(
-        *STEPS,
         Step(
             r"0<u_i<2c\ \forall i\ \Rightarrow\ P(t)<P(\infty)",
             "ψ is the derived loss after noise at the end minus now. Every u falls to 0, so this holds in the end.",
@@ -221,9 +219,10 @@ DERIVATION = Derivation(
             _upper,
         ),
         Step(
-            r"P_n-P_{n-1}=\psi(\sigma_n)",
-            "In the limit at most one feature is under way (C3), so the candidates are the stops at σ_n − c. A later "
-            "stop is better exactly if σ_n > 2c: the best is at the last such feature, and what follows it is lost.",
+            r"P(\text{stop }n)-P(\text{stop }n-1)=\psi(\sigma_n),\quad\sigma_n>c",
+            "In the limit at most one feature is under way (C3), so the candidates are the stops at σ_n − c, or where "
+            "σ_n <= c the feature's beginning. A later stop is better exactly if σ_n > 2c: the best is at the last "
+            "such feature, or else at the first, and what follows it is lost.",
             _best_stop,
         ),
     ),
@@ -234,14 +233,17 @@ DERIVATION = Derivation(
         Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
         Variant("c − u instead of c − u/2", lambda f: f | {"behind": u * (price - u)}),
         Variant("sign of the residual's part", lambda f: f | {"behind": u * (price + u / 2)}),
-        Variant("c² at the turn", lambda f: f | {"turn": price**2}),
-        Variant("features up to c instead of 2c", lambda f: f | {"unpaid": sigma * (price - sigma)}),
-        Variant("½ missing in what the strongest gains", lambda f: f | {"early": (sigma - price) ** 2}),
+        Variant("smallest for largest in the lower bound", _with("lower", Largest, Smallest)),
+        Variant("lower bound ½ min(c, σ)²", lambda f: f | {"lower": Smallest(price, Smallest(*MODES)) ** 2 / 2}),
+        Variant("upper bound 3 ψ(max m)", lambda f: f | {"upper": 3 * f["lower"]}),
+        Variant("upper bound ½c² from every mode", lambda f: f | {"upper": 3 * price**2 / 2}),
+        Variant("features up to c instead of 2c in the limit", lambda f: f | {"limit": _up_to_c()}),
+        Variant("½c² in the limit where σ₁ < c", _with("limit", Smallest, lambda *_: price)),
         Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
     floor=Verdict.PROVED,
-    uses=("B1", "C3"),
+    uses=("A3", "B1", "C3"),
     link=Link(
         "theory.noisy_path.still_to_lose", "σ 1e-6 … 1e6, ε/σ 1e-290 … 1, c 1e-12 … 1e6, to 2.6 learning times", _engine
     ),

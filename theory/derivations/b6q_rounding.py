@@ -19,6 +19,7 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, tested, worst_error
+from theory.derivations.trace_calculus import agree
 from theory.derivations.trace_words import TraceSum
 from theory.noise import expected_increase, expected_increase_at
 
@@ -41,8 +42,7 @@ def conclusion(candidate: sp.Expr) -> Evidence:
     variance = moment(2)
     scales = {g1: sp.sqrt(variance.subs(step, step_1)), g2: sp.sqrt(variance.subs(step, step_2))}
     terms = ((coefficient.subs(scales), words) for words, coefficient in b1.expected_rise().terms.items())
-    rest = TraceSum.collect(terms) - b1.spelled(candidate)
-    return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ, for symbolic dimensions")
+    return agree(TraceSum.collect(terms), candidate, b1.traces())
 
 
 def _moments() -> Evidence:

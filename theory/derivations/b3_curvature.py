@@ -125,7 +125,9 @@ def _no_larger(top: sp.Expr, at: Mapping[sp.Symbol, sp.Expr]) -> Evidence:
     there = (root.subs(at, simultaneous=True) for key in FAMILIES for root in claim[key])
     roots = [sp.expand(root.replace(lambda e: e.is_Pow and e.exp == sp.Rational(1, 2), square)) for root in there]
     occurs = identity(sp.prod(top - root for root in roots), sp.Integer(0))
-    return every([("it occurs", occurs), *((str(root), positive(top - root)) for root in roots if root != sp.expand(top))])
+    return every(
+        [("it occurs", occurs), *((str(root), positive(top - root)) for root in roots if root != sp.expand(top))]
+    )
 
 
 def _falls_first() -> Evidence:

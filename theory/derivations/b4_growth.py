@@ -193,7 +193,7 @@ DERIVATION = Derivation(
         Assumption("white inputs", "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
                    Counterexample("Inputs that are not white weigh what is missing differently from what is learned.",
                                   without.unwhitened)),
-        Assumption("aligned start", "For the certain sign only: singular vectors of A, and Σx shares V; balanced or not.",
+        Assumption("aligned start", "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",
                    Counterexample("A balanced start turned by more than a right angle first becomes less sensitive.",
                                   without.misaligned, without.misaligned_curves)),
         Assumption("start below the teacher", "For the certain sign only: w1, w2 > 0 and w1w2 < σ in every mode.",

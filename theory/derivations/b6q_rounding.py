@@ -79,7 +79,7 @@ def _away_from_the_optimum() -> Evidence:
 
 
 def _absmax(root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """4 bits, that is steps of max|w|/7, W1 = W2 = diag(1, √s₂), A = diag(1, ½): the cost, and what the formula says."""
+    """4 bits, that is steps of max|w|/7, W1 = W2 = diag(1, √s₂), A = diag(1, ½): the cost, and the formula."""
     layers = [np.diag([1.0, x]) for x in root]
     true = [_rise(w, w, np.diag([1.0, 0.5]), np.abs(w).max() / 7) for w in layers]
     return np.array(true), np.array([_claimed(w, w, np.abs(w).max() / 7) for w in layers])

@@ -75,8 +75,8 @@ def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Val
     `tr H` gains `(d_in + d_out)/2` times as much. Computed as a quotient, which does not cancel.
 
     sigma: teacher singular value >= 0.  start: p₀ >= 0; with λ = 0, p₀ = 0 is the limit of a vanishing start, and not
-    the saddle itself, which no training leaves. Raises DomainError for negative sigma or start, ShapeError where the
-    arrays do not broadcast.
+    the saddle itself, which no training leaves. Raises DomainError for negative sigma or start and for a result that
+    overflows, ShapeError where the arrays do not broadcast.
 
     >>> norm_gained(1.0, imbalance=[0.0, 10.0, -1e9]).round(12).tolist()
     [2.0, 0.198039027186, 2e-09]

@@ -7,6 +7,7 @@ import pytest
 
 from theory import DomainError, ShapeError, expected_increase, expected_increase_at, mode_cost
 from theory.conventions import increase_at
+from theory.deep_noise import deep_increase_at
 from theory.noise_variance import invariants_at
 
 SHAPES = [(1, 1, 1), (2, 1, 2), (1, 2, 3), (3, 1, 2), (2, 2, 1), (2, 2, 2)]  # (d_in, h, d_out)
@@ -73,6 +74,7 @@ def test_rounding_where_the_inputs_do_not_see_w1() -> None:
         assert 0 <= expected_increase_at(*layers, 0.0, 1.0, sx) < 1e-14
         for convention in ("absolute", "relative", "multiplicative"):
             assert 0 <= increase_at(convention, *layers, 0.0, 1.0, input_covariance=sx) < 1e-14
+        assert 0 <= deep_increase_at(layers, np.array([0.0, 1.0]), sx) < 1e-14
         assert 0 <= invariants_at(*layers, np.zeros((2, 3)), sx).norm_1 < 1e-14
 
 

@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import nonnegative, positive, together, whole
+from theory.domain import finite, nonnegative, one_nonnegative, positive, together, whole
 from theory.errors import DomainError, ShapeError
 from theory.noise import expected_increase
+from theory.products import fits, product
 from theory.weights import chained, covariance, fitting
 
 Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
@@ -30,8 +31,8 @@ def increase_at(
     "absolute": the strength is the standard deviation of every entry.  "initialization": in units of the standard
     deviations with which W1 and W2 were initialized (`initial_scales`), as in the source paper.  "relative": in units
     of the layer's root mean square entry, `‖W_l‖_F/√size`.  "multiplicative": in units of each weight's own size.
-    Any zero-mean law; strengths broadcast. Raises DomainError for an unknown convention or missing initial_scales, and
-    for what is no covariance; ShapeError for matrices that do not chain.
+    Any zero-mean law; strengths broadcast. Raises DomainError for an unknown convention or missing initial_scales, for
+    what is no covariance and for a result that overflows; ShapeError for matrices that do not chain.
 
     >>> w = np.eye(2)
     >>> [round(float(increase_at(c, w, w, 0.1, 0.1)), 6) for c in ("absolute", "relative", "multiplicative")]
@@ -39,10 +40,16 @@ def increase_at(
     """
     layers = chained(w1, w2)
     (h, d_in), d_out, sx = layers[0].shape, len(layers[1]), covariance(input_covariance, layers)
-    seen, norm_1, norm_2 = max(float((layers[0] @ sx * layers[0]).sum()), 0.0), *((w * w).sum() for w in layers)
+    squares, outgoing = (
+        fits("the norms of the weights", lambda: layers[0] ** 2),
+        fits("the norm of w2", lambda: (layers[1] ** 2).sum(axis=0)),
+    )
+    # a unit's share is >= 0 but for rounding where Σx is singular
+    unit = fits("the norm of w1", lambda: np.maximum((layers[0] @ sx * layers[0]).sum(axis=1), 0.0))
+    seen, norm_1, norm_2 = unit.sum(), squares.sum(), outgoing.sum()
     if convention == "multiplicative":
-        outgoing, unit = (layers[1] ** 2).sum(axis=0), np.maximum((layers[0] @ sx * layers[0]).sum(axis=1), 0.0)
-        return multiplicative_increase(outgoing @ layers[0] ** 2 @ np.diag(sx), outgoing @ unit, strength_1, strength_2)
+        own, joint = fits("a product of norms", lambda: [outgoing @ squares @ np.diag(sx), outgoing @ unit])
+        return multiplicative_increase(own, joint, strength_1, strength_2)
     gammas = noise_scales(
         convention, strength_1, strength_2, w1_norm=norm_1, w2_norm=norm_2, d_in=d_in, h=h, d_out=d_out,
         initial_scales=initial_scales,
@@ -83,20 +90,25 @@ def noise_scales(
         case "initialization":
             if initial_scales is None:
                 raise DomainError("initial_scales = None", "their unit is the start's", "pass its standard deviations")
-            units = tuple(positive("initial_scales", x) for x in initial_scales)
+            given = positive("initial_scales", initial_scales)
+            if given.shape != (2,):
+                raise ShapeError(
+                    f"initial_scales of shape {given.shape}", "each of two layers has one", "pass two numbers"
+                )
+            units = tuple(given)
         case "relative":
             units = np.sqrt(norm_1 / (h * d_in)), np.sqrt(norm_2 / (d_out * h))
         case _:
             usable = ", ".join(c for c in CONVENTIONS if c != "multiplicative")
             raise DomainError(f"convention = {convention!r}", "it has no scale per layer", f"use one of {usable}")
-    return rho_1 * units[0], rho_2 * units[1]  # B6
+    return fits("a noise scale", lambda: rho_1 * units[0]), fits("a noise scale", lambda: rho_2 * units[1])  # B6
 
 
 def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2: Numbers) -> Values:
     """Cost of noise in proportion to every weight, `½[ρ₂² joint + ρ₁²(1 + ρ₂²) own]` (claim B6).
 
     Sums over hidden units k: `own = Σ_k ‖W2_:k‖² Σ_i Σx_ii W1_ki²`, `joint = Σ_k ‖W2_:k‖² W1_k: Σx W1_k:ᵀ`; for
-    whitened inputs both are `Σ_k ‖W2_:k‖²‖W1_k:‖²`. Raises DomainError for negative numbers.
+    whitened inputs both are `Σ_k ‖W2_:k‖²‖W1_k:‖²`. Raises DomainError for negative numbers and where it overflows.
 
     >>> float(multiplicative_increase(1.0, 1.0, 0.5, 0.5))
     0.28125
@@ -105,7 +117,13 @@ def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2:
         own=nonnegative("own", own), joint=nonnegative("joint", joint),
         rho_1=nonnegative("rho_1", rho_1), rho_2=nonnegative("rho_2", rho_2),
     )  # fmt: skip
-    return (rho_2**2 * joint + rho_1**2 * (1 + rho_2**2) * own) / 2  # B6
+    rise = lambda: (
+        (  # B6
+            product(rho_2, rho_2, joint) + product(rho_1, rho_1, own) + product(rho_1, rho_1, rho_2, rho_2, own)
+        )
+        / 2
+    )
+    return fits("the rise of the loss", rise)
 
 
 def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarray, "h modes"]) -> Values:
@@ -126,12 +144,19 @@ def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarr
 
 
 def absmax_step(w: Float[np.ndarray, "..."], bits: int) -> float:
-    """Step of symmetric b-bit rounding, `max|w| / (2^{b−1} − 1)`; 0 where all weights are 0.
+    """Step of symmetric b-bit rounding, `max|w| / (2^{b−1} − 1)`, b = 2 … 64; 0 where all weights are 0.
+
+    Raises DomainError for other numbers of bits and for weights that are not finite, ShapeError where there are none.
 
     >>> absmax_step(np.array([-7.0, 1.0]), bits=4)
     1.0
     """
-    return float(np.abs(w).max() / (2 ** (whole("bits", bits, least=2) - 1) - 1))
+    weights, bits = finite("w", w), whole("bits", bits, least=2)
+    if bits > 64:
+        raise DomainError(f"bits = {bits}", "float64 itself has 64", "pass 2 … 64")
+    if not weights.size:
+        raise ShapeError(f"w of shape {weights.shape}", "it has no largest entry", "pass at least one weight")
+    return float(np.abs(weights).max() / (2 ** (bits - 1) - 1))
 
 
 def rounding_increase_at(
@@ -150,11 +175,15 @@ def rounding_increase_at(
     >>> rounding_increase_at(np.array([[1.2]]), np.array([[1.0]]), np.array([[1.2]]), 1.0, 0.0)
     0.0199...
     """
-    layers, steps = chained(w1, w2), (nonnegative("step_1", step_1), nonnegative("step_2", step_2))
-    error, sx = layers[1] @ layers[0] - fitting(teacher, layers), covariance(input_covariance, layers)
+    layers, steps = chained(w1, w2), (one_nonnegative("step_1", step_1), one_nonnegative("step_2", step_2))
+    target, sx = fitting(teacher, layers), covariance(input_covariance, layers)
     n1, n2 = (_rounding(w, d) for w, d in zip(layers, steps, strict=True))
-    moved = n2 @ layers[0] + layers[1] @ n1 + n2 @ n1
-    return float(((error + moved / 2) @ sx * moved).sum())  # B6
+
+    def change() -> np.float64:
+        error, moved = layers[1] @ layers[0] - target, n2 @ layers[0] + layers[1] @ n1 + n2 @ n1
+        return np.float64(((error + moved / 2) @ sx * moved).sum())  # B6
+
+    return float(fits("the change of the loss", change))
 
 
 def rounding_model_scale(step: Numbers) -> Values:
@@ -166,7 +195,7 @@ def rounding_model_scale(step: Numbers) -> Values:
     return nonnegative("step", step) / np.sqrt(12)  # B6
 
 
-def _rounding(w: np.ndarray, step: np.ndarray) -> np.ndarray:
+def _rounding(w: np.ndarray, step: float) -> np.ndarray:
     """What rounding adds to every weight; exact, since fmod and the difference of neighbours make no error."""
     if step == 0:
         return np.zeros_like(w)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,7 +9,8 @@ from jaxtyping import Float, Int
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together, whole
 from theory.errors import DomainError, ShapeError
-from theory.weights import input_covariance_of
+from theory.products import fits
+from theory.weights import chained, covariance
 
 
 def hessian_trace(
@@ -22,24 +22,25 @@ def hessian_trace(
     does not enter, at no point of weight space. For depth 2 and whitened inputs: `d_out ‖W1‖² + d_in ‖W2‖²`.
 
     weights: `[W_1, …, W_L]`, each of them next width × width.  input_covariance: Σx, by default the identity.
-    Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite.
+    Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite or
+    the trace overflows.
     Source: ours; for depth 2 and whitened inputs Braun et al. 2025 (at minima only).
 
     >>> float(hessian_trace([np.ones((1, 2)), np.ones((3, 1))]))
     12.0
     """
-    layers = [finite(f"weights[{l}]", w) for l, w in enumerate(weights)]
-    shapes = [w.shape for w in layers]
-    if not layers or any(w.ndim != 2 for w in layers) or any(b[1] != a[0] for a, b in pairwise(shapes)):
-        raise ShapeError(f"weights of shapes {shapes}", "they do not chain", "pass [W1, …, WL], each next × previous")
-    d_in, d_out = shapes[0][1], shapes[-1][0]
-    covariance = None if input_covariance is None else input_covariance_of(input_covariance, d_in)
-    before, after = [np.eye(d_in)], [np.eye(d_out)]  # W_{l−1}…W_1 for each l, and W_L…W_{l+1}, last layer first
-    for w, v in zip(layers[:-1], layers[:0:-1], strict=True):
-        before.append(w @ before[-1])
-        after.append(after[-1] @ v)
-    inputs = [float((r * (r if covariance is None else r @ covariance)).sum()) for r in before]
-    return np.float64(sum((p**2).sum() * q for p, q in zip(after[::-1], inputs, strict=True)))  # B3
+    layers = chained(*weights)
+    sx = covariance(input_covariance, layers)
+
+    def trace() -> np.float64:
+        before, after = [np.eye(len(sx))], [np.eye(len(layers[-1]))]  # W_{l−1}…W_1 for each l; W_L…W_{l+1}, last first
+        for w, v in zip(layers[:-1], layers[:0:-1], strict=True):
+            before.append(w @ before[-1])
+            after.append(after[-1] @ v)
+        inputs = [max(float((r @ sx * r).sum()), 0.0) for r in before]  # rounding, where Σx is singular
+        return np.float64(sum((p**2).sum() * q for p, q in zip(after[::-1], inputs, strict=True)))  # B3
+
+    return fits("tr H", trace)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def hessian_spectrum(s: Numbers, left: Numbers, *, d_in: int, h: int, d_out: int
     which σ − s has lost to rounding. At most m modes, missing ones being zero; the first h have a hidden unit.
     Each root is accurate relative to its condition number with respect to s and left. Whitened inputs, unit of σ.
     Raises ShapeError for more than m modes or arrays that do not broadcast, DomainError where a mode without a hidden
-    unit has s > 0, for negative s, and for anything that is not finite.
+    unit has s > 0, for negative s, for anything that is not finite, and for roots that overflow.
     Source: ours.
 
     >>> H = hessian_spectrum([1.0], left=[0.5], d_in=2, h=1, d_out=1)
@@ -90,21 +91,25 @@ def hessian_spectrum(s: Numbers, left: Numbers, *, d_in: int, h: int, d_out: int
     s, left = s[..., :n], left[..., :n]
     i, j = np.triu_indices(n, 1)
     si, sj, ri, rj = s[..., i], s[..., j], left[..., i], left[..., j]
-    g = np.sqrt(si) * np.sqrt(sj)
-    families = [  # B3
-        (2 * s - left, 1),
-        (left, 1),
-        *((root, 1) for root in _roots(si - rj, sj - ri, g, ((ri, rj), (-si, ri), (-sj, rj)))),
-        *((root, 1) for root in _roots(si + rj, sj + ri, g, ((ri, rj), (si, ri), (sj, rj)))),
-        (s, d_in + d_out - 2 * m),
-        (left, max(h - m, 0)),
-        (-left, max(h - m, 0)),
-        (_flat(s[..., :, None] + sigma[..., None, :]), 1),
-        (_flat(s[..., :, None] - sigma[..., None, :]), 1),
-        (np.zeros((*s.shape[:-1], 1)), max(h - m, 0) * (d_in + d_out - 2 * m)),
-    ]
-    multiplicity = np.concatenate([np.full(values.shape[-1], times) for values, times in families])
-    return HessianSpectrum(np.concatenate([values for values, _ in families], axis=-1), multiplicity)
+    zeros = max(h - m, 0) * (d_in + d_out - 2 * m)
+
+    with np.errstate(over="ignore", invalid="ignore"):  # fits() refuses what overflows
+        g = np.sqrt(si) * np.sqrt(sj)
+        families = [  # B3
+            (2 * s - left, 1),
+            (left, 1),
+            *((root, 1) for root in _roots(si - rj, sj - ri, g, ((ri, rj), (-si, ri), (-sj, rj)))),
+            *((root, 1) for root in _roots(si + rj, sj + ri, g, ((ri, rj), (si, ri), (sj, rj)))),
+            (s, d_in + d_out - 2 * m),
+            (left, max(h - m, 0)),
+            (-left, max(h - m, 0)),
+            (_flat(s[..., :, None] + sigma[..., None, :]), 1),
+            (_flat(s[..., :, None] - sigma[..., None, :]), 1),
+            (np.zeros((*s.shape[:-1], 1)), zeros),
+        ]
+    values = fits("the spectrum", lambda: np.concatenate([x for x, _ in families], axis=-1))
+    multiplicity = np.concatenate([np.full(x.shape[-1], times) for x, times in families])
+    return HessianSpectrum(values, multiplicity)
 
 
 def _modes(s: Numbers, left: Numbers, m: int, n: int) -> tuple[np.ndarray, np.ndarray]:

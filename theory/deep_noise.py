@@ -11,6 +11,8 @@ from jaxtyping import Float, Real
 from theory.arrays import Values
 from theory.domain import nonnegative, whole
 from theory.errors import ShapeError
+from theory.products import fits, product
+from theory.scale import moderate
 from theory.weights import chained, covariance
 
 
@@ -33,11 +35,11 @@ def segment_norms(
     for a in range(depth + 1):
         if a:
             norms[a, a] = layers[a - 1].shape[0]
-        product = np.eye(layers[min(a, depth - 1)].shape[1])
+        made = np.eye(layers[min(a, depth - 1)].shape[1])
         for b in range(a, depth):
-            product = layers[b] @ product
-            seen = product @ sx if a == 0 else product
-            norms[a, b + 1] = max(float((seen * product).sum()), 0.0)  # >= 0 but for rounding where Σx is singular
+            made = layers[b] @ made
+            seen = made @ sx if a == 0 else made
+            norms[a, b + 1] = max(float((seen * made).sum()), 0.0)  # >= 0 but for rounding where Σx is singular
     return norms
 
 
@@ -73,7 +75,8 @@ def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.n
 
     norms: as `segment_norms` gives it.  gammas: (…, L), >= 0, layer by layer from the input; leading axes broadcast
     against those of norms, and a grid of scales costs no products of matrices.
-    Raises DomainError for negative numbers, ShapeError where L differs or the leading axes do not broadcast.
+    Raises DomainError for negative numbers, for scales beyond 1e75 and for a result that overflows, ShapeError where L
+    differs or the leading axes do not broadcast.
 
     >>> float(deep_increase(segment_norms([np.eye(2)] * 3), np.array([1.0, 0.0, 0.5])))
     3.5
@@ -87,11 +90,16 @@ def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.n
         np.broadcast_shapes(norms.shape[:-2], scales.shape[:-1])
     except ValueError:
         raise ShapeError(given, "the leading axes do not broadcast", "insert axes of length 1") from None
-    variance = scales**2
-    cost: list[Values] = [np.float64(1)] * (depth + 2)  # γ_b² y_b, the output's being 1
-    for b in range(depth, 0, -1):
-        cost[b] = variance[..., b - 1] * sum(norms[..., b, c - 1] * cost[c] for c in range(b + 1, depth + 2))
-    return np.float64(0.5) * sum(norms[..., 0, b - 1] * cost[b] for b in range(1, depth + 1))  # B2
+    moderate(np.zeros(()), gammas=scales)
+
+    def rise() -> Values:
+        cost: list[Values] = [np.float64(1)] * (depth + 2)  # γ_b² y_b, the output's being 1
+        for b in range(depth, 0, -1):
+            gamma, after = scales[..., b - 1], range(b + 1, depth + 2)
+            cost[b] = sum(product(gamma, gamma, norms[..., b, c - 1], cost[c]) for c in after)
+        return np.float64(0.5) * sum(product(norms[..., 0, b - 1], cost[b]) for b in range(1, depth + 1))  # B2
+
+    return fits("the rise of the loss", rise)
 
 
 def deep_increase_at(

@@ -1,6 +1,5 @@
 """The checks at the door of every formula: numbers become float64 arrays or are refused by name."""
 
-import math
 from numbers import Real
 from typing import Any
 
@@ -63,10 +62,19 @@ def normal_inverse(name: str, x: Any, instead: str) -> np.ndarray:
 
 
 def whole(name: str, n: Any, least: int = 1) -> int:
-    """`n` as an int >= `least`; 3.0 is accepted, 3.5 and True are not."""
-    if isinstance(n, bool) or not isinstance(n, Real) or not math.isfinite(n) or n % 1 != 0 or n < least:
+    """`n` as an int >= `least`, at most 2⁵³ (exact in float64); 3.0 is accepted, 3.5 and True are not."""
+    number: Any = n if isinstance(n, Real) and not isinstance(n, bool) else np.nan
+    if not abs(number) <= 2**53 or number % 1 != 0 or number < least:  # NaN fails the first
         raise DomainError(f"{name} = {n!r}", f"it must be a whole number >= {least}", f"pass an integer >= {least}")
-    return int(float(n))
+    return int(float(number))
+
+
+def one_nonnegative(name: str, x: Any) -> float:
+    """`x` as one finite number >= 0, no array."""
+    number = nonnegative(name, x)
+    if number.ndim:
+        raise ShapeError(f"{name} of shape {number.shape}", "it is one number", "call once for each")
+    return float(number)
 
 
 def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from theory.arrays import Numbers, Values
 from theory.balanced_mode import singular_value, unlearned
 from theory.domain import finite, nonnegative, together, whole
+from theory.products import fits, product
 from theory.weights import chained, covariance, fitting
 
 
@@ -25,14 +26,16 @@ def growth_at(
     τ = d_in. Per unit of gradient-flow time, in the unit of the loss; negative where sensitivity shrinks.
 
     gamma_1, gamma_2: noise scales >= 0 of W1 and W2; they broadcast, and a grid of them costs nothing extra.
-    Raises ShapeError where the matrices do not fit, DomainError where Σx is not symmetric positive semidefinite.
+    Raises ShapeError where the matrices do not fit, DomainError where Σx is not symmetric positive semidefinite or the
+    result overflows.
 
     >>> float(growth_at(np.ones((1, 2)), np.ones((2, 1)), 3 * np.ones((2, 2)), 0.5, 0.5))
     8.0
     """
     first, second, trace, d_out = _overlaps(w1, w2, teacher, input_covariance)
     gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
-    return gamma_2**2 * (d_out * second) + gamma_1**2 * (trace * first)  # B4
+    rate = lambda: product(gamma_2, gamma_2, d_out, second) + product(gamma_1, gamma_1, trace, first)  # B4
+    return fits("the rate of growth", rate)
 
 
 def curvature_growth_at(
@@ -61,7 +64,8 @@ def curvature_growth(t: Numbers, sigma: Numbers, epsilon: Numbers, *, d_in: int,
     [0.099, 0.044545]
     """
     widths = whole("d_in", d_in) + whole("d_out", d_out)
-    return 2 * widths * singular_value(t, sigma, epsilon) * unlearned(t, sigma, epsilon)  # B4
+    s, left = singular_value(t, sigma, epsilon), unlearned(t, sigma, epsilon)
+    return fits("the rate of growth", lambda: product(2 * widths, s, left))  # B4
 
 
 def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Values:
@@ -71,8 +75,8 @@ def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Val
     `tr H` gains `(d_in + d_out)/2` times as much. Computed as a quotient, which does not cancel.
 
     sigma: teacher singular value >= 0.  start: p₀ >= 0; with λ = 0, p₀ = 0 is the limit of a vanishing start, and not
-    the saddle itself, which no training leaves. Raises DomainError for negative sigma or start, ShapeError where the
-    arrays do not broadcast.
+    the saddle itself, which no training leaves. Raises DomainError for negative sigma or start and for a result that
+    overflows, ShapeError where the arrays do not broadcast.
 
     >>> norm_gained(1.0, imbalance=[0.0, 10.0, -1e9]).round(12).tolist()
     [2.0, 0.198039027186, 2e-09]
@@ -82,14 +86,20 @@ def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Val
         imbalance=finite("imbalance", imbalance),
         start=nonnegative("start", start, "flip the sign of one singular vector"),
     )
-    roots = np.hypot(imbalance, 2 * sigma) + np.hypot(imbalance, 2 * start)
-    ratio = 2 * (sigma + start) / np.where(roots > 0, roots, 1.0)  # at most 1, and 0 where nothing moves
-    return 2 * (sigma - start) * ratio  # B4
+
+    def gained() -> Values:
+        half = np.hypot(imbalance / 2, sigma) + np.hypot(imbalance / 2, start)
+        ratio = (sigma + start) / np.where(half > 0, half, 1.0)  # at most 1, and 0 where nothing moves
+        return 2 * (sigma - start) * ratio  # B4
+
+    return fits("the norm gained", gained)
 
 
 def _overlaps(w1: Any, w2: Any, teacher: Any, input_covariance: Any) -> tuple[float, float, float, int]:
     """x₁, x₂, τ and d_out of checked matrices."""
     layers = chained(w1, w2)
-    missing, f = fitting(teacher, layers) - layers[1] @ layers[0], layers[1] @ layers[0]
+    f = fits("W2 W1", lambda: layers[1] @ layers[0])
+    missing = fits("A − W2 W1", lambda: fitting(teacher, layers) - f)
     sx = covariance(input_covariance, layers)
-    return float((missing @ sx * f).sum()), float((missing @ sx * (f @ sx)).sum()), float(np.trace(sx)), len(f)
+    overlaps = fits("⟨f, A − f⟩", lambda: [(missing @ sx * f).sum(), (missing @ sx * (f @ sx)).sum()])
+    return float(overlaps[0]), float(overlaps[1]), float(np.trace(sx)), len(f)

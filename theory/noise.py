@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import nonnegative, together, whole
+from theory.domain import nonnegative, one_nonnegative, together, whole
+from theory.products import fits, product
 from theory.weights import chained, input_covariance_of
 
 
@@ -26,22 +27,23 @@ def expected_increase(
 
     w1_norm: `q₁ = tr(W1 Σx W1ᵀ)`, which is ‖W1‖²_F for whitened inputs.  w2_norm: `q₂ = ‖W2‖²_F`.
     input_trace: `τ = tr Σx`; by default d_in, that is whitened inputs.
-    All arrays broadcast; result in the unit of the loss. Raises DomainError for negative numbers, ShapeError where
-    arrays do not broadcast.
+    All arrays broadcast; result in the unit of the loss. Raises DomainError for negative numbers and for a result that
+    overflows, ShapeError where arrays do not broadcast.
 
     >>> float(expected_increase(1.0, 1.0, 0.1, 0.1, d_in=3, h=2, d_out=4))
     0.0362
     """
     d_in, h, d_out = whole("d_in", d_in), whole("h", h), whole("d_out", d_out)
-    trace = float(nonnegative("input_trace", d_in if input_trace is None else input_trace))
+    trace = one_nonnegative("input_trace", d_in if input_trace is None else input_trace)
     q1, q2, gamma_1, gamma_2 = together(
         w1_norm=nonnegative("w1_norm", w1_norm, "pass the squared norm"),
         w2_norm=nonnegative("w2_norm", w2_norm, "pass the squared norm"),
         gamma_1=nonnegative("gamma_1", gamma_1, "pass the standard deviation of the noise"),
         gamma_2=nonnegative("gamma_2", gamma_2, "pass the standard deviation of the noise"),
     )
-    on_w2, on_w1 = d_out * gamma_2**2, trace * gamma_1**2
-    return (on_w2 * q1 + on_w1 * q2 + on_w1 * on_w2 * h) / 2  # B1
+    on_w1, on_w2 = (trace, gamma_1, gamma_1), (d_out, gamma_2, gamma_2)
+    rise = lambda: (product(*on_w2, q1) + product(*on_w1, q2) + product(*on_w1, *on_w2, h)) / 2  # B1
+    return fits("the rise of the loss", rise)
 
 
 def expected_increase_at(
@@ -61,11 +63,12 @@ def expected_increase_at(
     w1, w2 = chained(w1, w2)
     (h, d_in), d_out = w1.shape, w2.shape[0]
     sizes = {"d_in": d_in, "h": h, "d_out": d_out}
+    q2 = fits("the norm of w2", lambda: np.sum(w2**2))
     if input_covariance is None:
-        return expected_increase((w1**2).sum(), (w2**2).sum(), gamma_1, gamma_2, **sizes)
-    covariance = input_covariance_of(input_covariance, d_in)
-    q1 = max(float(np.einsum("ij,jk,ik", w1, covariance, w1)), 0.0)  # >= 0 but for rounding where Σx is singular
-    return expected_increase(q1, (w2**2).sum(), gamma_1, gamma_2, **sizes, input_trace=float(np.trace(covariance)))
+        return expected_increase(fits("the norm of w1", lambda: np.sum(w1**2)), q2, gamma_1, gamma_2, **sizes)
+    sx = input_covariance_of(input_covariance, d_in)
+    q1 = fits("the norm of w1", lambda: np.maximum((w1 @ sx * w1).sum(), 0.0))  # rounding, where Σx is singular
+    return expected_increase(q1, q2, gamma_1, gamma_2, **sizes, input_trace=float(np.trace(sx)))
 
 
 def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> Values:
@@ -75,4 +78,6 @@ def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> V
     0.75
     """
     gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
-    return (whole("d_out", d_out) * gamma_2**2 + whole("d_in", d_in) * gamma_1**2) / 2
+    d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
+    price = lambda: (product(d_out, gamma_2, gamma_2) + product(d_in, gamma_1, gamma_1)) / 2
+    return fits("the price of a singular value", price)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together, whole
 from theory.errors import ShapeError
+from theory.products import fits, product
 from theory.weights import chained, covariance, fitting
 
 
@@ -46,38 +47,42 @@ def invariants_at(
     8.0
     """
     layers = chained(w1, w2)
-    f, sx = layers[1] @ layers[0], covariance(input_covariance, layers)
-    error = f - fitting(teacher, layers)
-    square = lambda m: float((m * m).sum())
-    weighted, moved, seen = error @ sx, f @ sx, layers[0] @ sx
-    return Invariants(
-        gradient_1=square(layers[1].T @ weighted), gradient_2=square(weighted @ layers[0].T), error=square(weighted),
-        overlap=float((weighted * f).sum()), overlap_2=float((weighted * moved).sum()),
-        norm_1=max(float((seen * layers[0]).sum()), 0.0),  # >= 0 but for rounding where Σx is singular
-        norm_1_2=square(seen), norm_2=square(layers[1]),
-        quartic_1=square(seen @ layers[0].T), quartic_2=square(layers[1].T @ layers[1]),
-        trace=float(np.trace(sx)), trace_2=square(sx),
-    )  # fmt: skip
+    sx, target = covariance(input_covariance, layers), fitting(teacher, layers)
+
+    def numbers() -> list[float]:
+        f, square = layers[1] @ layers[0], lambda m: float((m * m).sum())
+        weighted, moved, seen = (f - target) @ sx, f @ sx, layers[0] @ sx
+        norm_1 = max(float((seen * layers[0]).sum()), 0.0)  # >= 0 but for rounding where Σx is singular
+        return [
+            square(layers[1].T @ weighted), square(weighted @ layers[0].T), square(weighted),
+            float((weighted * f).sum()), float((weighted * moved).sum()), norm_1, square(seen), square(layers[1]),
+            square(seen @ layers[0].T), square(layers[1].T @ layers[1]), float(np.trace(sx)), square(sx),
+        ]  # fmt: skip
+
+    return Invariants(*fits("the invariants of the point", numbers))
 
 
 def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray, "*b m"], *, d_in: int) -> Invariants:
     """The invariants on the balanced aligned path, whitened inputs, from `s_i` and `σ_i − s_i` (last axis: modes).
 
     residual: as `balanced_mode.unlearned` gives it; it may list m >= r modes, those beyond r having no hidden unit.
-    Raises ShapeError where the numbers of modes and d_in do not fit.
+    Raises ShapeError where the numbers of modes and d_in do not fit, DomainError for negative s.
 
     >>> float(invariants_on_path(np.array([1.0, 0.5]), np.array([0.0, 0.5]), d_in=3).norm_2)
     1.5
     """
-    s, residual, d_in = finite("s", s), finite("residual", residual), whole("d_in", d_in)
+    s, residual, d_in = nonnegative("s", s), finite("residual", residual), whole("d_in", d_in)
+    if s.ndim == 0 or residual.ndim == 0:
+        raise ShapeError("a number", "the last axis lists the modes", "pass [s] and [σ − s]")
+    together(s=s[..., 0], residual=residual[..., 0])
     if s.shape[-1] > residual.shape[-1]:
         raise ShapeError(f"{s.shape[-1]} learned modes", f"only {residual.shape[-1]} residuals", "pass one for each")
     if residual.shape[-1] > d_in:
         raise ShapeError(f"{residual.shape[-1]} modes", f"there are {d_in} inputs", "leave out what cannot exist")
     missing = residual[..., : s.shape[-1]]
-    total = lambda x: x.sum(axis=-1)
-    gradient, overlap, norm, quartic = (total(x) for x in (s * missing**2, -s * missing, s, s**2))
-    error = total(residual**2)
+    sums = lambda: [x.sum(axis=-1) for x in np.broadcast_arrays(s * missing**2, -s * missing, s, s**2)]
+    gradient, overlap, norm, quartic = fits("the invariants of the point", sums)
+    error = fits("the squared error", lambda: (residual**2).sum(axis=-1))
     return Invariants(
         gradient, gradient, error, overlap, overlap, norm, norm, norm, quartic, quartic, float(d_in), float(d_in)
     )
@@ -91,20 +96,28 @@ def loss_variance(point: Invariants, gamma_1: Numbers, gamma_2: Numbers, *, h: i
 
     A mean over n draws has the standard error √(Var/n). Unlike the mean (B1), this needs the Gaussian law: another
     law enters by its third and fourth moments. The gammas broadcast against the invariants; a grid costs nothing extra.
-    In the unit of the loss squared. Raises DomainError for negative scales, ShapeError where arrays do not broadcast.
+    In the unit of the loss squared. Raises DomainError for negative scales, for invariants that are negative (but the
+    overlaps) or not finite, and for a result that overflows; ShapeError where arrays do not broadcast.
 
     >>> point = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
     >>> float(loss_variance(point, 0.5, 0.5, h=1, d_out=1))
     0.2578125
     """
     h, d_out = whole("h", h), whole("d_out", d_out)
-    gamma_1, gamma_2, _ = together(
-        gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), point=np.asarray(point.error)
-    )
-    u, v, p, widths = gamma_1**2, gamma_2**2, point, d_out + h + 1
-    spread = widths * p.trace_2 + p.trace**2
-    mixed = h * p.error + p.norm_1_2 * p.norm_2 + 2 * (d_out + 1) * p.overlap_2 + 2 * p.trace * p.overlap
-    pure = u * u * p.trace_2 * p.quartic_2 + v * v * d_out * p.quartic_1 + (u * v) ** 2 * d_out * h * spread
-    cubic = u * p.norm_2 * spread + v * d_out * (widths * p.norm_1_2 + p.trace * p.norm_1)
-    variance = u * p.gradient_1 + v * p.gradient_2 + u * v * (mixed + cubic) + pure / 2  # B5
-    return np.maximum(variance, 0.0)  # `mixed` may be negative; the sum is not, but for rounding
+    given = {name: (finite if name.startswith("overlap") else nonnegative)(name, x) for name, x in vars(point).items()}
+    k, l, *_ = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), **given)
+    p, widths = Invariants(**given), d_out + h + 1
+    kl, kk, ll = (k, k, l, l), (k, k, k, k), (l, l, l, l)
+
+    def variance() -> Values:
+        spread = widths * p.trace_2 + p.trace**2
+        terms = (  # B5
+            (k, k, p.gradient_1), (l, l, p.gradient_2),
+            (*kl, h, p.error), (*kl, p.norm_1_2, p.norm_2), (*kl, 2 * (d_out + 1), p.overlap_2),
+            (*kl, 2 * p.trace, p.overlap), (0.5, *kk, p.trace_2, p.quartic_2), (0.5, *ll, d_out, p.quartic_1),
+            (*kk, l, l, p.norm_2, spread), (k, k, *ll, d_out * widths, p.norm_1_2),
+            (k, k, *ll, d_out * p.trace, p.norm_1), (0.5, *kk, *ll, d_out * h, spread),
+        )  # fmt: skip
+        return sum((product(*term) for term in terms), np.float64(0))
+
+    return np.maximum(fits("the variance", variance), 0.0)  # overlaps may be negative; the sum is not, but for rounding

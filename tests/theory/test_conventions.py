@@ -133,6 +133,57 @@ def test_the_noise_model_of_rounding_is_good_at_the_optimum_above_the_step_only(
     assert np.std(draws) > 5
 
 
+def test_ties_go_toward_zero_and_small_weights_vanish() -> None:
+    one, none = np.ones((1, 1)), np.zeros((1, 1))
+    for w in (0.5, -0.5):
+        assert rounding_increase_at(w * one, one, none, 1.0, 0.0) == -0.125
+    for w in (0.25, 1.5, 1.75, -1.75, -0.25, 2.5):
+        rounded = np.sign(w) * np.ceil(abs(w) - 0.5)
+        assert rounding_increase_at(w * one, one, none, 1.0, 0.0) == (rounded**2 - w**2) / 2
+
+
+@pytest.mark.parametrize(("off", "accepted"), [(0.0, True), (1e-12, True), (1e-6, False), (0.1, False)])
+def test_frames_must_be_orthonormal(off: float, accepted: bool) -> None:
+    frame = np.eye(3, 2) * (1 + off)
+    if accepted:
+        assert unit_overlap_on_path(np.ones(2), frame) == pytest.approx(2)
+    else:
+        with pytest.raises(DomainError, match="orthonormal"):
+            unit_overlap_on_path(np.ones(2), frame)
+
+
+def initial(scales) -> object:  # type: ignore[no-untyped-def]
+    sizes = {"w1_norm": 1.0, "w2_norm": 1.0, "d_in": 1, "h": 1, "d_out": 1}
+    return untyped_scales("initialization", 0.1, 0.1, **sizes, initial_scales=scales)
+
+
+untyped_increase = getattr(increase_at, "__wrapped__", increase_at)
+untyped_scales = getattr(noise_scales, "__wrapped__", noise_scales)
+untyped_step = getattr(absmax_step, "__wrapped__", absmax_step)
+untyped_rounding = getattr(rounding_increase_at, "__wrapped__", rounding_increase_at)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: initial((1.0, 2.0, 3.0)), ShapeError, "initial_scales of shape"),
+        (lambda: initial(1.0), ShapeError, "initial_scales of shape"),
+        (lambda: initial((1.0,)), ShapeError, "initial_scales of shape"),
+        (lambda: initial((1.0, 0.0)), DomainError, "initial_scales"),
+        (lambda: untyped_step([np.nan, 1.0], 4), DomainError, "w"),
+        (lambda: untyped_step("abc", 4), DomainError, "w = 'abc'"),
+        (lambda: untyped_step(np.zeros(0), 4), ShapeError, "no largest"),
+        (lambda: untyped_step(np.ones(2), 1100), DomainError, "bits = 1100"),
+        (lambda: untyped_rounding(*[np.eye(2)] * 3, np.ones(2), 0.0), ShapeError, "step_1 of shape"),
+        (lambda: untyped_increase("multiplicative", *[np.full((1, 1), 1e100)] * 2, 1.0, 1.0), DomainError, "overflows"),
+        (lambda: untyped_increase("relative", *[np.full((1, 1), 1e200)] * 2, 1.0, 1.0), DomainError, "overflows"),
+    ],
+)
+def test_what_is_given_wrongly_is_named(call, error: type[Exception], says: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=says):
+        call()
+
+
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [

@@ -135,12 +135,51 @@ def test_missing_modes_are_zero_and_more_times_broadcast():
         (lambda: hessian_spectrum([1.0, 1.0], [0.0, 0.0], d_in=2, h=1, d_out=2), DomainError, "learned ones first"),
         (lambda: hessian_spectrum([1.0, 1.0], [0.0, 0.0, 0.0], d_in=3, h=1, d_out=3), ShapeError, "broadcast"),
         (lambda: hessian_spectrum([1.0], [0.0], d_in=0, h=1, d_out=1), DomainError, "d_in"),
-        (lambda: hessian_trace([]), ShapeError, "chain"),
-        (lambda: hessian_trace([np.ones((2, 2)), np.ones((2, 3))]), ShapeError, "chain"),
-        (lambda: hessian_trace([np.full((1, 1), np.inf)]), DomainError, r"weights\[0\]"),
+        (lambda: hessian_trace([]), ShapeError, "no layers"),
+        (lambda: hessian_trace([np.ones((2, 2)), np.ones((2, 3))]), ShapeError, "not defined"),
+        (lambda: hessian_trace([np.full((1, 1), np.inf)]), DomainError, r"w1\[0, 0\]"),
+        (lambda: hessian_trace([np.ones((0, 2)), np.ones((1, 0))]), ShapeError, "non-empty"),
+        (lambda: hessian_trace([np.full((1, 1), 1e200)] * 2), DomainError, "tr H: it overflows"),
+        (lambda: hessian_spectrum([1e308], [1e308], d_in=1, h=1, d_out=1), DomainError, "spectrum: it overflows"),
+        (lambda: hessian_spectrum([1e308] * 2, [-1e308] * 2, d_in=2, h=2, d_out=2), DomainError, "overflows"),
         (lambda: hessian_trace([np.ones((1, 2))], -np.eye(2)), DomainError, "semidefinite"),
     ],
 )
 def test_refusals_name_what_was_wrong(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_the_trace_is_never_negative():
+    """W1 in the null space of Σx but for rounding, W2 = 0: the truth is 0."""
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        kernel, seen = np.linalg.qr(generator.normal(size=(3, 3)))[0][:2]
+        sx = np.outer(seen, seen)
+        assert 0 <= hessian_trace([kernel[None], np.zeros((2, 1))], (sx + sx.T) / 2) < 1e-14
+
+
+def test_one_mode_falls_first_and_two_equal_ones_do_not():
+    """λ_max of one mode is least halfway; of two equal modes, learned together, it rises from σ to 2σ all the way."""
+    s = np.linspace(1e-3, 1, 101)[:, None]
+    one = hessian_spectrum(s, 1 - s, d_in=1, h=1, d_out=1).largest
+    assert one.min() < 0.51
+    assert np.diff(one)[:49].max() < 0
+    for widths in ((2, 2, 2), (4, 7, 5)):
+        two = hessian_spectrum(
+            np.repeat(s, 2, -1), np.repeat(1 - s, 2, -1), **dict(zip(("d_in", "h", "d_out"), widths, strict=True))
+        )
+        np.testing.assert_allclose(two.largest, 1 + s[:, 0], rtol=1e-14)
+
+
+def test_tiny_roots_of_either_sign():
+    """Where the mean of a pair is negative its larger root is the small one: copysign in the quotient decides."""
+    with mpmath.workdps(700):
+        exact = exact_roots((1e-200, 1e-100), (1.0, 3.0), 700)
+    found = np.sort(hessian_spectrum((1e-200, 1e-100), (1.0, 3.0), d_in=2, h=2, d_out=2).values[4:8])
+    for x, b in zip(found, exact, strict=True):
+        assert abs(x - b) <= 1e-12 * abs(b)
+    # [[−1 + s, g], [g, −1]] with g² = −det: roots near −1 and near 0, the latter lost by mean + radius
+    low = np.sort(hessian_spectrum((1e-9, 1e-9), (1.0, 1e-30), d_in=2, h=2, d_out=2).values[4:8])
+    for x, b in zip(low, exact_roots((1e-9, 1e-9), (1.0, 1e-30), 700), strict=True):
+        assert abs(x - b) <= 1e-12 * abs(b)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from theory.domain import finite, nonnegative, positive, together, whole
+from theory.domain import finite, nonnegative, one_nonnegative, positive, together, whole
 from theory.errors import DomainError, ShapeError
 
 
@@ -27,7 +27,7 @@ def test_messages_point_at_the_entry() -> None:
         positive("x", 0)
 
 
-@pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2", np.nan, np.inf, None, [1]])
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2", np.nan, np.inf, None, [1], 10**400, 2**53 + 1])
 def test_whole_refuses(bad) -> None:
     with pytest.raises(DomainError):
         whole("n", bad)
@@ -41,3 +41,11 @@ def test_whole_accepts() -> None:
 def test_together() -> None:
     with pytest.raises(ShapeError, match="insert axes"):
         together(a=np.zeros((2, 3)), b=np.zeros(2))
+
+
+def test_one_number_is_no_array() -> None:
+    assert one_nonnegative("x", np.float64(2)) == 2.0
+    with pytest.raises(ShapeError, match=r"x of shape \(1,\)"):
+        one_nonnegative("x", [2.0])
+    with pytest.raises(DomainError, match="negative"):
+        one_nonnegative("x", -1)

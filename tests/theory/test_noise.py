@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from theory import DomainError, ShapeError, expected_increase, expected_increase_at, mode_cost
+from theory.conventions import increase_at
+from theory.deep_noise import deep_increase_at
+from theory.noise_variance import invariants_at
 
 SHAPES = [(1, 1, 1), (2, 1, 2), (1, 2, 3), (3, 1, 2), (2, 2, 1), (2, 2, 2)]  # (d_in, h, d_out)
 
@@ -62,11 +65,27 @@ def test_a_grid_of_scales_in_one_call() -> None:
     assert (grid[:, 0] == 0).all()
 
 
+def test_rounding_where_the_inputs_do_not_see_w1() -> None:
+    """q₁ is 0 but for rounding of either sign, which is no reason to refuse or to promise a fall."""
+    for seed in range(40):
+        kernel, seen = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0][:2]
+        sx = (np.outer(seen, seen) + np.outer(seen, seen).T) / 2
+        layers = kernel[None], np.zeros((2, 1))
+        assert 0 <= expected_increase_at(*layers, 0.0, 1.0, sx) < 1e-14
+        for convention in ("absolute", "relative", "multiplicative"):
+            assert 0 <= increase_at(convention, *layers, 0.0, 1.0, input_covariance=sx) < 1e-14
+        assert 0 <= deep_increase_at(layers, np.array([0.0, 1.0]), sx) < 1e-14
+        assert 0 <= invariants_at(*layers, np.zeros((2, 3)), sx).norm_1 < 1e-14
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "says"),
     [
         (lambda f, g: f(-1.0, 1.0, 1.0, 1.0, d_in=1, h=1, d_out=1), DomainError, "w1_norm"),
         (lambda f, g: f(1.0, 1.0, -1.0, 1.0, d_in=1, h=1, d_out=1), DomainError, "gamma_1"),
+        (lambda f, g: f(1.0, 1.0, 1.0, 1.0, d_in=1, h=1, d_out=1, input_trace=np.ones(2)), ShapeError, "input_trace"),
+        (lambda f, g: f(1.0, 1.0, 1.0, 1.0, d_in=10**400, h=1, d_out=1), DomainError, "d_in"),
+        (lambda f, g: g(np.full((1, 1), 1e200), np.ones((1, 1)), 1.0, 1.0), DomainError, "norm of w1: it overflows"),
         (lambda f, g: f(1.0, 1.0, 1.0, 1.0, d_in=0, h=1, d_out=1), DomainError, "d_in = 0"),
         (lambda f, g: f(1.0, 1.0, 1.0, 1.0, d_in=1, h=1.5, d_out=1), DomainError, "h = 1.5"),
         (lambda f, g: f(np.ones(2), np.ones(3), 1.0, 1.0, d_in=1, h=1, d_out=1), ShapeError, "broadcast"),

@@ -12,7 +12,7 @@ from theory import DomainError, ShapeError, expected_increase_at
 from theory.balanced_mode import singular_value, unlearned
 from theory.derivations import b5_variance as b5
 from theory.derivations.exact_matrices import fractions
-from theory.noise_variance import invariants_at, invariants_on_path, loss_variance
+from theory.noise_variance import Invariants, invariants_at, invariants_on_path, loss_variance
 
 GENERATOR = np.random.default_rng(5)
 SHAPES = [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 3), (3, 2, 1), (2, 2, 2)]
@@ -118,6 +118,13 @@ def test_no_noise_no_scatter_and_no_negative_variance() -> None:
     assert (loss_variance(point, np.logspace(-12, 12, 49)[:, None], np.logspace(-12, 12, 49), h=3, d_out=2) > 0).all()
 
 
+def test_a_variance_is_not_negative() -> None:
+    """Even for overlaps that no weights have, where the sum of the terms is."""
+    point = Invariants(0.0, 0.0, 0.0, -1.0, -1.0, *[0.0] * 5, 1.0, 0.0)
+    assert loss_variance(point, 1e-3, 1e-3, h=1, d_out=1) == 0
+
+
+on_path = getattr(invariants_on_path, "__wrapped__", invariants_on_path)
 POINT = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
 
 
@@ -130,6 +137,18 @@ POINT = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
         (lambda: loss_variance(POINT, np.ones(2), np.ones(3), h=1, d_out=1), ShapeError, "broadcast"),
         (lambda: invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), np.inf)), DomainError, "teacher"),
         (lambda: invariants_on_path(np.ones(3), np.ones(2), d_in=3), ShapeError, "3 learned"),
+        (lambda: invariants_on_path(-np.ones(2), np.ones(2), d_in=3), DomainError, "s"),
+        (lambda: on_path(1.0, np.ones(1), d_in=3), ShapeError, "lists the modes"),
+        (lambda: on_path(np.ones((2, 1)), np.ones((3, 1)), d_in=3), ShapeError, "broadcast"),
+        (lambda: loss_variance(dataclasses.replace(POINT, error=np.nan), 1.0, 1.0, h=1, d_out=1), DomainError, "error"),
+        (lambda: loss_variance(dataclasses.replace(POINT, norm_1=-1.0), 1.0, 1.0, h=1, d_out=1), DomainError, "norm_1"),
+        (
+            lambda: loss_variance(
+                dataclasses.replace(POINT, error=np.ones(2), trace=np.ones(3)), 1.0, 1.0, h=1, d_out=1
+            ),
+            ShapeError,
+            "broadcast",
+        ),
         (lambda: invariants_on_path(np.ones(3), np.ones(3), d_in=2), ShapeError, "inputs"),
     ],
 )

@@ -15,6 +15,7 @@ from theory.derivations.b3_hessian import (
     complete,
     counts,
     exact_hessian,
+    half_of_trace,
     polynomial,
     trace_depth_two,
     x,
@@ -35,6 +36,7 @@ from theory.derivations.shapes import SHAPES
 
 si, sj, sigma_i, sigma_j, q1, q2, tau = SYMBOLS
 d_in, h, d_out = WIDTHS
+delta = sp.Symbol("delta", positive=True)
 
 
 def formula() -> dict[str, Any]:
@@ -113,14 +115,19 @@ def _factor(roots: tuple[sp.Expr, ...], at: Mapping[sp.Symbol, sp.Expr]) -> sp.P
 
 def _end() -> Evidence:
     """Fully learned, s = σ: no root exceeds 2σ₁, which occurs."""
-    delta = sp.Symbol("delta", positive=True)  # σ_i = σ_j + δ
-    learned = {si: sigma_j + delta, sj: sigma_j, sigma_i: sigma_j + delta}
-    claim, top = formula(), 2 * (sigma_j + delta)
-    square = lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
-    at_end = (root.subs(learned, simultaneous=True) for key in FAMILIES for root in claim[key])
-    roots = [sp.expand(root.replace(lambda e: e.is_Pow and e.exp == sp.Rational(1, 2), square)) for root in at_end]
+    learned = {si: sigma_j + delta, sj: sigma_j, sigma_i: sigma_j + delta}  # σ_i = σ_j + δ
+    return _no_larger(2 * (sigma_j + delta), learned)
+
+
+def _no_larger(top: sp.Expr, at: Mapping[sp.Symbol, sp.Expr]) -> Evidence:
+    """There, `top` is one of the roots and exceeds all others."""
+    claim, square = formula(), lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
+    there = (root.subs(at, simultaneous=True) for key in FAMILIES for root in claim[key])
+    roots = [sp.expand(root.replace(lambda e: e.is_Pow and e.exp == sp.Rational(1, 2), square)) for root in there]
     occurs = identity(sp.prod(top - root for root in roots), sp.Integer(0))
-    return every([("2σ₁ occurs", occurs), *((str(root), positive(top - root)) for root in roots if root != top)])
+    return every(
+        [("it occurs", occurs), *((str(root), positive(top - root)) for root in roots if root != sp.expand(top))]
+    )
 
 
 def _falls_first() -> Evidence:
@@ -135,6 +142,13 @@ def _falls_first() -> Evidence:
             ("lowest there", identity(high.subs(si, half), half)),
         ]
     )
+
+
+def _equal_modes() -> Evidence:
+    """Two modes with σ_i = σ_j = s + δ and s_i = s_j = s: λ_max = s + σ, which rises with s at fixed σ."""
+    top = si + sigma_i
+    largest = _no_larger(top.subs(sigma_i, si + delta), {sj: si, sigma_i: si + delta, sigma_j: si + delta})
+    return every((("s + σ is the largest", largest), ("it rises", positive(top.diff(si)))))
 
 
 def _replace(key: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -155,7 +169,7 @@ DERIVATION = Derivation(
     r"\tfrac{\sigma_i+\sigma_j}2\pm\tfrac12\sqrt{(2(s_i-s_j)-(\sigma_i-\sigma_j))^2+4s_is_j}\}_{i<j}\cup"
     r"\{s_i\}^{d_{in}+d_{out}-2m}\cup\{\pm(\sigma_i-s_i)\}^{(h-m)_+}\cup\{s_i\pm\sigma_j\}_{j>h}\cup\{0\}",
     plain="The trace of the Hessian sees the norms of the weights and nothing of what is still to be learned; on the "
-    "balanced aligned path every eigenvalue is known, and the largest falls before it rises to 2σ₁.",
+    "balanced aligned path every eigenvalue is known: the largest ends at 2σ₁, with one mode after a fall to σ/2.",
     symbols={
         "q_1": "tr(W1 Σx W1ᵀ), which is ‖W1‖² for whitened inputs",
         "q_2": "‖W2‖²",
@@ -214,8 +228,20 @@ DERIVATION = Derivation(
         ),
         Step(
             r"h=m=1:\ \lambda_{max}=s+|2s-\sigma|",
-            "The curvature is not monotone: it falls from σ to σ/2 while the mode is learned halfway, and then rises.",
+            "A single mode: the largest curvature falls from σ to σ/2 while it is learned halfway, and then rises.",
             _falls_first,
+        ),
+        Step(
+            r"\sigma_1=\sigma_2,\ s_1=s_2\ \Rightarrow\ \lambda_{max}=s+\sigma",
+            "Not so with two equal modes, which are learned together: a root of the pair is σ + s, the largest of all "
+            "below σ, and rises all the way from σ to 2σ.",
+            _equal_modes,
+        ),
+        Step(
+            r"\Delta=\tfrac12\gamma^2\,\mathrm{tr}\,H+O(\gamma^4)",
+            "The cost of equal noise on all weights, B1, is half the Hessian's trace to second order: its coefficient "
+            "of γ² against the sum of all second derivatives of the loss, at random weights, shapes {1,2,3}³.",
+            half_of_trace,
         ),
     ),
     formula=formula,
@@ -246,5 +272,6 @@ DERIVATION = Derivation(
     link=Link(
         "theory.curvature.hessian_spectrum", "widths 1 … 6, modes 0, 1e-300 … 1e6; the trace at depths 1 … 5", compare
     ),
+    uses=("B1",),
     source="ours",
 )

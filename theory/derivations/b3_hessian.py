@@ -6,10 +6,11 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 import sympy as sp
 
+from theory.derivations import b1_noise as b1
 from theory.derivations.core import Evidence, Verdict
 from theory.derivations.dyads import KINDS, Index, block, dyads, entry
 from theory.derivations.evidence import every, identity
-from theory.derivations.shapes import noise_ring
+from theory.derivations.shapes import SHAPES, integers, noise_ring
 from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, expectation
 
 q1, q2, tau = sp.symbols("q_1 q_2 tau", positive=True)
@@ -97,15 +98,34 @@ def any_depth() -> Evidence:
 
 
 def blocks_only() -> Evidence:
-    """Dyads of different sets of indices do not meet in the Hessian, whatever the kinds of index."""
+    """Dyads of different sets of indices do not meet in the Hessian, whatever the kinds of index.
+
+    Sets of one or two indices that differ have, up to names and order, the meetings listed here and no other.
+    """
     form, met, tried = bilinear(), 0, 0
-    for kinds in product(KINDS, repeat=4):
-        index = [Index(name, kind) for name, kind in zip("ijkl", kinds, strict=True)]
-        for p, q in ((0, 2), (0, 3), (2, 3), (2, 2)):  # {i, j} against {i, k}, {i, l}, {k, l}, {k}: distinct sets
-            for one, other in product(dyads((index[0], index[1])), dyads(tuple({index[p], index[q]}))):
-                tried += 1
-                met += entry(form, one, other) != 0
+    for mine, others in (("ij", ("ik", "kl", "i", "k")), ("i", ("k",))):
+        for kinds in product(KINDS, repeat=4):
+            index = {name: Index(name, kind) for name, kind in zip("ijkl", kinds, strict=True)}
+            for theirs in others:
+                sets = (tuple(index[name] for name in names) for names in (mine, theirs))
+                for one, other in product(*map(dyads, sets)):
+                    tried += 1
+                    met += entry(form, one, other) != 0
     return Evidence(met == 0 < tried, Verdict.PROVED, f"{tried} pairs of directions, {met} of them coupled")
+
+
+def half_of_trace() -> Evidence:
+    """Twice B1's coefficient of γ² is the sum of all second derivatives of the loss, at random weights and Σx."""
+    gamma, generator = sp.Symbol("gamma", positive=True), np.random.default_rng(5)
+    second = 2 * sp.expand(b1.formula().subs({b1.g1: gamma, b1.g2: gamma})).coeff(gamma, 2)
+    cases = []
+    for i, k, o in SHAPES:
+        w1, w2, teacher, root = (integers(generator, *size) for size in ((k, i), (o, k), (o, i), (i, i)))
+        sx = root * root.T
+        at = {b1.q1: (w1 * sx * w1.T).trace(), b1.q2: (w2 * w2.T).trace(), b1.tau: sx.trace(), b1.d_out: o}
+        trace = exact_hessian(w1, w2, teacher, sx).trace()
+        cases.append((f"(d_in, h, d_out) = {i, k, o}", identity(trace, second.subs(at))))
+    return every(cases)
 
 
 def complete() -> Evidence:

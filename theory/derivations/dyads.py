@@ -76,7 +76,11 @@ def entry(form: TraceSum, x: Dyad, y: Dyad) -> sp.Expr:
 
 
 def _trace(word: Word, dyad_of: dict[str, Dyad]) -> sp.Expr:
-    """`tr(|a⟩⟨b| M) = ⟨b| M |a⟩`, the word turned so that a dyad stands first."""
+    """`tr(|a⟩⟨b| M) = ⟨b| M |a⟩`, the word turned so that a dyad stands first.
+
+    Worked: `tr(W2 X1 X1ᵀ W2ᵀ)` for X1 = e_i v_jᵀ. Turned: `tr(X1 · X1ᵀ W2ᵀ W2)`. Start at e_i; W2 takes it to √s_i u_i,
+    W2ᵀ to s_i e_i, X1ᵀ = v_j e_iᵀ to s_i v_j, which is the vector that X1 expects: the trace is s_i.
+    """
     first = next(i for i, letter in enumerate(word) if letter.name in dyad_of)
     start, end = _sides(word[first], dyad_of)
     factor: sp.Expr = sp.Integer(1)

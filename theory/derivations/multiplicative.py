@@ -7,10 +7,11 @@ import numpy as np
 import sympy as sp
 from sympy.polys.rings import PolyElement
 
-from theory.derivations.b1_noise import d_in, h, q1, tau
-from theory.derivations.core import Evidence
+from theory.derivations.b1_noise import d_in, d_out, h, q1, tau
+from theory.derivations.core import Evidence, Verdict
 from theory.derivations.evidence import every, identity
 from theory.derivations.shapes import integers, noise_ring
+from theory.derivations.trace_calculus import polynomial
 
 n1, n2, r1, r2, own, joint = sp.symbols("n_1 n_2 rho_1 rho_2 m_own m_joint", positive=True)
 
@@ -37,15 +38,20 @@ def expected_rise(shape: tuple[int, int, int]) -> tuple[PolyElement, dict[sp.Sym
     return mean - loss(x["W2"] @ x["W1"]), values | {r1: rho_1, r2: rho_2}
 
 
-def spell(candidate: sp.Expr, names: dict[sp.Symbol, PolyElement]) -> PolyElement:
-    """A polynomial in own, joint and ρ written out in the weights."""
-    total = names[r1].ring(0)
-    for powers, coefficient in sp.Poly(candidate, *names).terms():
+def spells(candidate: sp.Expr, shape: tuple[int, int, int]) -> Evidence:
+    """Is a formula, a polynomial in own, joint and ρ, the true rise once written out in the weights of this shape?"""
+    true, names = expected_rise(shape)
+    written = polynomial(candidate.subs(dict(zip((d_in, h, d_out), shape, strict=True))), names)
+    terms = written.terms() if written else [((), sp.nan)]
+    if not all(coefficient.is_Rational for _, coefficient in terms):
+        return Evidence(False, Verdict.PROVED, f"no rational polynomial in {', '.join(map(str, names))}")
+    total = true.ring(0)
+    for powers, coefficient in terms:
         term = total.ring(sp.QQ(coefficient.p, coefficient.q))
         for factor, power in zip(names.values(), powers, strict=True):
             term = term * factor**power
         total = total + term
-    return total
+    return Evidence(true == total, Verdict.PROVED, "polynomials in W1, W2")
 
 
 def any_width() -> Evidence:

@@ -12,12 +12,14 @@ c, z = sp.symbols("c z", positive=True)
 
 
 def depth_one() -> Evidence:
-    size = (2, 3)
-    W, teacher, root = (sp.Matrix(*m, lambda i, j, n=n: sp.Symbol(f"{n}{i}{j}")) for n, m in
-                        (("w", size), ("a", size), ("r", (3, 3))))  # fmt: skip
-    loss = ((W - teacher) * root * root.T * (W - teacher).T).trace() / 2
-    hessian = sp.hessian(loss, list(W)).applyfunc(sp.expand)
-    return Evidence(not hessian.free_symbols & set(W), Verdict.PROVED, "H contains no weight: convex, nothing can grow")
+    """`½ tr((W + N − A) Σx (·)ᵀ)`: what is of second order in N contains no W, at any widths."""
+    w, n, a = (MatrixSum.of(Letter(name, "d_out", "d_in")) for name in ("W", "N", "A"))
+    error, covariance = w + n - a, MatrixSum.of(Letter("Sx", "d_in", "d_in", symmetric=True))
+    loss = sp.Rational(1, 2) * (error @ covariance @ error.T).trace()
+    names = [[x.name for word in key for x in word] for key in loss.terms]
+    second = [found for found in names if found.count("N") == 2]
+    holds = bool(second) and not any("W" in found for found in second)
+    return Evidence(holds, Verdict.PROVED, "for symbolic widths, H contains no weight: convex, nothing can grow")
 
 
 def homogeneous() -> Evidence:
@@ -55,13 +57,16 @@ def relu_halves() -> Evidence:
         ("W1's part is ½ u² ‖x‖²", identity(squares[1], u**2 * n**2 / 2)),
         ("homogeneous for z > 0", scaled[0]),
         ("homogeneous for z < 0", scaled[1]),
+        *((f"with a bias, {'z' if at == z else '−z'}", _with_bias(at)) for at in (z, -z)),
     ), "half of every unit's squared slopes, so half of d_out‖W1‖² + d_in‖W2‖² for whitened inputs")  # fmt: skip
 
 
-def rectified() -> Evidence:
-    """tr of the Gauss–Newton part of one ReLU unit, w1 = w2 = 1, x = ±1: half of the linear unit's w1² + w2²."""
-    mean = sum(max(x, 0.0) ** 2 + (x > 0) * x**2 for x in (1.0, -1.0)) / 2
-    return Evidence(mean < 0.6 * 2, Verdict.TESTED, f"{mean:.1f} for the ReLU unit, 2 for the linear one")
+def _with_bias(at: sp.Expr) -> Evidence:
+    """Euler for `u relu(w x + b)` in w and b together, which therefore grow at the rate of u."""
+    u, w, x, b = sp.symbols("u w x b", real=True)
+    unit, here = u * sp.Max(0, w * x + b), {b: at - w * x}
+    euler = lambda *ys: sum(y * unit.diff(y) for y in ys).subs(here).doit()
+    return every((("w, b", identity(euler(w, b), unit.subs(here))), ("u", identity(euler(u), unit.subs(here)))))
 
 
 def rectified_noise() -> Evidence:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
+from theory.derivations.core import Evidence, Verdict
 from theory.derivations.trace_words import MatrixSum, TraceSum, constant
 
 
@@ -61,10 +62,29 @@ def squared_norm(matrix: MatrixSum) -> TraceSum:
     return (matrix @ matrix.T).trace()
 
 
-def in_traces(candidate: sp.Expr, traces: Mapping[sp.Symbol, TraceSum]) -> TraceSum:
+def polynomial(candidate: sp.Expr, symbols: Iterable[sp.Symbol]) -> sp.Poly | None:
+    """The polynomial in these symbols that an expression is, possibly after cancelling; None where it is none."""
+    for form in (lambda e: e, sp.cancel, sp.simplify):
+        try:
+            return sp.Poly(form(candidate), *symbols)
+        except sp.PolynomialError:
+            continue
+    return None
+
+
+def agree(truth: TraceSum, candidate: sp.Expr, traces: Mapping[sp.Symbol, TraceSum]) -> Evidence:
+    """Is a formula, in symbols that stand for traces, the true sum of traces? What is no polynomial is not."""
+    written = polynomial(candidate, traces)
+    if written is None:
+        return Evidence(False, Verdict.PROVED, f"not a polynomial in {', '.join(map(str, traces))}")
+    rest = truth - in_traces(written, traces)
+    return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ, for symbolic dimensions")
+
+
+def in_traces(written: sp.Poly, traces: Mapping[sp.Symbol, TraceSum]) -> TraceSum:
     """A polynomial in symbols that stand for traces, written out in these traces."""
     total = constant(0)
-    for powers, coefficient in sp.Poly(candidate, *traces).terms():
+    for powers, coefficient in written.terms():
         term = constant(coefficient)
         for trace, power in zip(traces.values(), powers, strict=True):
             for _ in range(power):

@@ -1,0 +1,89 @@
+"""What happens to B6 when the noise is shared, and to growth from other starts and for inputs that are not white."""
+
+import numpy as np
+import sympy as sp
+
+from theory.derivations.core import Curves, Evidence, Verdict
+from theory.derivations.evidence import every, positive
+
+STRENGTH = sp.Rational(3, 2)  # ½(ρ₁² + ρ₂² + ρ₁²ρ₂²) at ρ₁ = ρ₂ = 1
+
+
+def biased() -> Evidence:
+    return positive(0.5 - (2 - sp.Float(1.1) ** 2) ** 2 / 2, "rise −0.188")
+
+
+def shared() -> Evidence:
+    rho = 0.5  # one weight 1 each, A = 1, the same coin ±ρ on both
+    mean = ((1 + rho) ** 2 - 1) ** 2 / 4 + ((1 - rho) ** 2 - 1) ** 2 / 4
+    claimed = rho**2 + rho**4 / 2
+    return Evidence(
+        mean > 1.5 * claimed, Verdict.PROVED, f"the same coin on both layers: {mean:.3f}, not {claimed:.3f}"
+    )
+
+
+def _one_mode(first: sp.Expr, second: sp.Expr, teacher: int) -> sp.Expr:
+    """d/dt of both costs, which are equal for one weight per layer: 3/2 (w1w2)² along minus the loss's gradient."""
+    w1, w2 = sp.symbols("w_1 w_2", real=True)
+    cost, loss = STRENGTH * (w1 * w2) ** 2, (teacher - w1 * w2) ** 2 / 2
+    return -sum(cost.diff(w) * loss.diff(w) for w in (w1, w2)).subs({w1: first, w2: second})
+
+
+def from_above() -> Evidence:
+    speed = _one_mode(sp.sqrt(2), sp.sqrt(2), 1)
+    return Evidence(bool(speed < 0), Verdict.PROVED, f"s = 2, σ = 1: both costs change at the rate {speed}")
+
+
+def not_aligned() -> Evidence:
+    """Balanced and from below, |f| < σ, but f has the wrong sign: u and v are not the teacher's."""
+    speed = _one_mode(sp.Rational(1, 2), -sp.Rational(1, 2), 1)
+    holds = bool(speed == -sp.Rational(15, 32))
+    return Evidence(holds, Verdict.PROVED, f"W1 = ½, W2 = −½, A = 1: both costs change at the rate {float(speed):.3f}")
+
+
+def _path(angle: float = 5 * np.pi / 6, least: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A = diag(1, .5752), Σx of variances 2 − k, k, turned; balanced, aligned, s = (.01, .5): t and the two costs."""
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    sx, teacher = turn @ np.diag([2 - least, least]) @ turn.T, np.diag([1.0, 0.5752])
+    step, seen = 0.002, []
+    first = second = np.diag(np.sqrt([0.01, 0.5]))
+    for _ in range(2500):
+        n1, n2, unit = (first**2).sum(), (second**2).sum(axis=0), (first @ sx * first).sum(axis=1)
+        relative = n2.sum() * (unit.sum() + np.trace(sx) * n1) / 4  # ρ₁ = ρ₂ = 1, h = d_in = 2
+        seen.append((relative, (n2 @ unit + 2 * n2 @ first**2 @ np.diag(sx)) / 2))
+        w, v = first, second
+        for part in (step / 2, step):  # the midpoint rule
+            pull = (teacher - v @ w) @ sx
+            w, v = first + part * v.T @ pull, second + part * pull @ w.T
+        first, second = w, v
+    return step * np.arange(2500), *np.array(seen).T
+
+
+def unwhitened() -> Evidence:
+    """Both costs fall for a while; the fall is a hundred times what this integration errs by."""
+    _, *costs = _path()
+    falls = [float((np.maximum.accumulate(c) - c).max()) for c in costs]
+    said = "relative falls by {:.1e}, multiplicative by {:.1e}".format(*falls)
+    return every(((said, Evidence(fall > 1e-3, Verdict.TESTED, said)) for fall in falls), said)
+
+
+def unwhitened_curves() -> Curves:
+    t, relative, multiplicative = _path()
+    return Curves(t[::25], {"relative": relative[::25], "multiplicative": multiplicative[::25]}, "t", "Δ at ρ = 1")
+
+
+def _opposed(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two hidden units with ‖W1_k:‖² = 1 ± x and ‖W2_:k‖² = 1 ∓ x: the overlap, and (Σa)(Σb)/h."""
+    return 2 * (1 + x) * (1 - x), np.full_like(x, 2.0)
+
+
+def unbalanced() -> Evidence:
+    (multiplicative,), (relative,) = _opposed(np.array([0.9]))
+    return Evidence(bool(multiplicative < relative / 2), Verdict.TESTED, f"{multiplicative:.2f} against {relative:.2f}")
+
+
+def unbalanced_curves() -> Curves:
+    x = np.linspace(0, 1, 41)
+    return Curves(
+        x, dict(zip(("multiplicative", "relative"), _opposed(x), strict=True)), "imbalance x", "Δ / (ρ² + ρ⁴/2)"
+    )

@@ -1,0 +1,34 @@
+"""Products of numbers of any size, which neither overflow nor underflow on their way, and refusals where results do."""
+
+from collections.abc import Callable
+from functools import reduce
+from operator import mul
+from typing import Any
+
+import numpy as np
+
+from theory.errors import DomainError
+
+
+def product(*factors: Any) -> Any:
+    """The product of arrays or numbers, exponents added apart: only a result outside float64 becomes inf or 0.
+
+    >>> float(product(2.0**1000, 2.0**-600, 2.0**-600)) == 2.0**-200, 2.0**1000 * (2.0**-600) ** 2
+    (True, 0.0)
+    """
+    mantissas, exponents = zip(*(np.frexp(np.asarray(x, float)) for x in factors), strict=True)
+    return np.ldexp(reduce(mul, mantissas), sum(exponents))
+
+
+def fits(what: str, compute: Callable[[], Any]) -> Any:
+    """What `compute` gives, or a DomainError where it, or anything on its way, is too large for float64.
+
+    >>> fits("the loss", lambda: np.float64(1e200) ** 2)
+    Traceback (most recent call last):
+    theory.errors.DomainError: the loss: it overflows in float64. Instead: rescale units.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf and 0 * inf follow an overflow
+        value = compute()
+    if not np.isfinite(value).all():
+        raise DomainError(what, "it overflows in float64", "rescale units")
+    return value

@@ -54,10 +54,15 @@ def test_solves_its_equation(sigma, epsilon):
     np.testing.assert_allclose(singular_value(t, sigma, epsilon), flow.y[0], rtol=1e-11)
 
 
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1e-300, 1e7))
+@given(st.floats(0, 1e6), st.just(0.0) | st.floats(1e-75, 1e6), st.floats(1e-300, 1e7))
 def test_stays_between_start_and_teacher(t, sigma, epsilon):
     low, high = sorted((sigma, epsilon))
     assert low * (1 - 1e-12) <= singular_value(t, sigma, epsilon) <= high * (1 + 1e-12)
+
+
+def test_a_tiny_start_under_a_huge_teacher():
+    """Where `e^{−2κt}` is subnormal, with few digits left, and still decides."""
+    hold(singular_value, truth, [(x / (2 * sigma), sigma, 1e-305) for x in (712, 735, 743) for sigma in (1e9, 1e40)])
 
 
 def test_edges():

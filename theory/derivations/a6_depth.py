@@ -40,7 +40,10 @@ from theory.derivations.uniqueness import unique
 
 
 def conclusion(candidate: Times) -> Evidence:
-    """Along the flow `d/dt [t(s) − t] = 0`, and `t(ε) = 0`; both decide t(s), as s moves on strictly."""
+    """Along the flow `d/dt [t(s) − t] = 0`, and `t(ε) = 0`; both decide t(s), as s moves on strictly.
+
+    Continued analytically, either form holds on the other side of σ as well; each is real and convergent on its own.
+    """
     found = []
     for time in candidate:
         known = as_lerch(time)
@@ -174,7 +177,8 @@ DERIVATION = Derivation(
         Variant("factor L missing", lambda f: (L * f[0], L * f[1])),
         Variant("σ for σ^{2−2/L}", lambda f: tuple(x * sigma ** (1 - 2 / L) for x in f)),
         Variant(
-            "the formula below used above", lambda f: (f[0], f[0].subs({s: sigma**2 / s, epsilon: sigma**2 / epsilon}))
+            "the formula below with u → 1/u used above",
+            lambda f: (f[0], f[0].subs({s: sigma**2 / s, epsilon: sigma**2 / epsilon})),
         ),
     ),
     special_case=SpecialCase("depth 4, where 2/L = 1 − 2/L", lambda f: tuple(x.subs(L, 4) for x in f)),

@@ -30,7 +30,8 @@ def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers 
     """
     t, sigma, epsilon, mu = _mode(t, sigma, epsilon, decay)
     x = 2 * (sigma - mu) * t
-    return np.exp(np.minimum(x, 0)) / (2 * t * exprel(-np.abs(x)) + np.exp(-np.maximum(x, 0)) / epsilon)  # A3
+    half = np.exp(-np.maximum(x, 0) / 2)  # twice, since e^{−2κt} is subnormal while it is not beside a tiny ε
+    return np.exp(np.minimum(x, 0)) / (2 * t * exprel(-np.abs(x)) + half * (half / epsilon))  # A3
 
 
 def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0) -> Values:
@@ -44,7 +45,6 @@ def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0
     """
     t, sigma, epsilon, mu = _mode(t, sigma, epsilon, decay)
     s, kappa = singular_value(t, sigma, epsilon, mu), sigma - mu
-    # twice, since e^{−2κt} is subnormal while the result, divided by a tiny ε, is not
     half = np.exp(-np.maximum(kappa, 0) * t)
     learning = s * (half / epsilon) * half * (kappa - epsilon)
     return np.where(kappa > 0, mu + learning, sigma - s)[()]  # A3

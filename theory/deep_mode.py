@@ -66,7 +66,7 @@ def time_to_reach(s: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> V
     if ((s - epsilon) * side < 0).any() or ((sigma - s) * side < 0).any() or (s[side == 0] != sigma[side == 0]).any():
         raise DomainError("s", "it is never reached on the way from epsilon to sigma", "pass s between the two")
     with np.errstate(divide="ignore", invalid="ignore"):  # s = sigma is reached never, or at once
-        passed = _clock(s, sigma, side >= 0, L) - _clock(epsilon, sigma, side >= 0, L)
+        passed = _passed(s, sigma, epsilon, side >= 0, L)
     return np.where(s == epsilon, 0.0, passed / (L * sigma ** (2 - 2 / L)))[()]  # A6
 
 
@@ -124,15 +124,20 @@ def _near(a: float, w: Values, minus_log_w: Values) -> Values:
     return minus_log_w - np.euler_gamma - digamma(1 + a) - polyval(w, np.concatenate([[0.0], coefficients]))
 
 
-def _clock(s: Values, sigma: Values, below: np.ndarray | np.bool, L: int) -> Values:
-    """`L σ^q t` up to a constant."""
-    w = np.abs(sigma - s) / np.maximum(s, sigma)
+def _passed(s: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, below: np.ndarray | np.bool, L: int) -> Values:
+    """`L σ^q t` on the way from ε to s."""
+    left = -_log_ratio(np.abs(sigma - s), np.abs(sigma - epsilon), -np.abs(s - epsilon))
     if L == 1:
-        return -np.log(np.abs(sigma - s))
-    if L == 2:
-        return np.log(np.minimum(s / sigma, 1)) - np.log(w)
-    x = np.minimum(s / sigma, sigma / s)
-    return np.where(below, _below(x, w, L), _above(x, w, L))
+        return left
+    x, x0 = (np.minimum(y / sigma, sigma / y) for y in (s, epsilon))
+    w, w0 = (np.abs(sigma - y) / np.maximum(y, sigma) for y in (s, epsilon))
+    up = _log_ratio(s, epsilon, s - epsilon) + left if L == 2 else _below(x, w, L) - _below(x0, w0, L)
+    return np.where(below, up, _above(x, w, L) - _above(x0, w0, L))
+
+
+def _log_ratio(a: Values, b: Values, difference: Values) -> Values:
+    """`ln(a/b)`, also where a is near b, given `a − b`."""
+    return np.where(np.abs(difference) < b / 2, np.log1p(difference / b), np.log(a) - np.log(b))
 
 
 def _below(u: Values, w: Values, L: int) -> Values:

@@ -35,7 +35,8 @@ def feature(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:
     """
     tau, sigma, epsilon = _start(tau, sigma, epsilon)
     exponent = sigma * tau * np.log(epsilon)
-    return 1 / (-np.expm1(exponent) / sigma + np.exp(exponent) / epsilon)  # A7
+    half = np.exp(exponent / 2)  # twice, since ε^{στ} is subnormal while it is not beside a tiny ε
+    return 1 / (-np.expm1(exponent) / sigma + half * (half / epsilon))  # A7
 
 
 def limit_error(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:

@@ -45,7 +45,9 @@ def unlearned(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) ->
     4.420...
     """
     m = _mean(t, sigma, start, imbalance)
-    return np.divide(m.gap, 1 + m.late + m.early)  # A4
+    late = np.isinf(m.late)  # B overflows, its root may not
+    root, total = np.where(late, m.climb, 1), np.where(late, 1, 1 + m.late + m.early)
+    return (m.gap / root / root / total)[()]  # A4
 
 
 def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
@@ -64,11 +66,12 @@ def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> t
 
 
 class _Mean(NamedTuple):
-    """`p = (p₀ + σB)/(1 + B)`, `B = late + early`; `rest = p₀ + σB` where |λ| < −p₀, a p that lingers near 0."""
+    """`p = (p₀ + σB)/(1 + B)`, `B = climb² + early`; `rest = p₀ + σB` where |λ| < −p₀, a p that lingers near 0."""
 
     sigma: np.ndarray
     start: np.ndarray
     gap: Values
+    climb: Values
     late: Values
     early: Values
     lingers: np.ndarray | np.bool
@@ -92,7 +95,8 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
     with np.errstate(over="ignore", invalid="ignore"):  # to infinity: converged
         half = t * exprel(-r * t) / 2
         growth = np.exp(np.minimum(r * t / 4, 709))  # in two factors, since `small` may be as small as λ itself
-        late = half * (np.where(turned, small, large) * growth * growth) ** 2
+        climb = np.sqrt(half) * np.where(turned, small, large) * growth * growth
+        late = climb**2
         early = half * np.where(turned, large, small) ** 2
         # p₀ + σB with p₀ eliminated: −σ(R₀ − κ)E/2r is what is left of it at λ = 0
         size = np.abs(p0)
@@ -100,4 +104,4 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
         ratio = lam / np.where(both > 0, both, 1) * lam * sigma * (1 + (2 * p0 * over_r) ** 2)
         rest = (ratio - (lam * over_r) ** 2 * (sigma + 2 * size) - sigma * large**2 * np.exp(-r * t) * over_r) / 2
         rest = rest + sigma * late
-    return _Mean(sigma, p0, gap, late, early, turned & (np.abs(lam) < size), rest)
+    return _Mean(sigma, p0, gap, climb, late, early, turned & (np.abs(lam) < size), rest)

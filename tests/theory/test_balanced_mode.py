@@ -60,6 +60,11 @@ def test_stays_between_start_and_teacher(t, sigma, epsilon):
     assert low * (1 - 1e-12) <= singular_value(t, sigma, epsilon) <= high * (1 + 1e-12)
 
 
+def test_a_tiny_start_under_a_huge_teacher():
+    """Where `e^{−2κt}` is subnormal, with few digits left, and still decides."""
+    hold(singular_value, truth, [(x / (2 * sigma), sigma, 1e-305) for x in (712, 735, 743) for sigma in (1e9, 1e40)])
+
+
 def test_edges():
     assert singular_value(0.0, 3.0, 1e-300) == 1e-300
     assert singular_value(1e6, 1e6, 1e-300) == 1e6

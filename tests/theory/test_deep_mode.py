@@ -59,6 +59,34 @@ def test_time_to_reach_against_quadrature(depth):
         assert float(time_to_reach(s, sigma, epsilon, depth)) == pytest.approx(float(truth), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("depth", "truth"),
+    [
+        (1, lambda s, sigma, start: mpmath.log((sigma - start) / (sigma - s))),
+        (2, lambda s, sigma, start: mpmath.log(s * (sigma - start) / (start * (sigma - s))) / (2 * sigma)),
+    ],
+)
+def test_time_to_reach_of_shallow_networks(depth, truth):
+    """Also far below and far above the teacher, where the logarithms nearly cancel: a plain difference of them is 0."""
+    starts = product(
+        (1e-3, 1.0, 7e5), (1e-200, 1e-20, 0.3, 1 - 1e-9, 1 + 1e-9, 3.0, 1e20), (0.01, 0.5, 0.999, 1 - 1e-12)
+    )
+    points = [(sigma * x ** (1 - part), sigma, sigma * x) for sigma, x, part in starts if x ** (1 - part) not in (x, 1)]
+    hold(lambda s, sigma, start: time_to_reach(s, sigma, start, depth), truth, points, precisions=(500, 600))
+
+
+def test_a_teacher_that_is_hardly_felt():
+    def clock(s, sigma, epsilon, depth):
+        pace = lambda z: mpmath.exp(z * (mpmath.mpf(2) / depth - 1)) / (depth * (mpmath.exp(z) - sigma))
+        return mpmath.quad(pace, mpmath.linspace(mpmath.log(s), mpmath.log(epsilon), 12))
+
+    for depth, part in product((3, 8), (0.1, 1.0, 30.0)):
+        start = 2e11
+        point = (part * start ** (2 / depth - 2) / depth, 1.0, start, depth)
+        found = float(singular_value(*point)), float(unlearned(*point))
+        assert inverse_error(clock, found, *point) < 1e-14, point
+
+
 @pytest.mark.parametrize("epsilon", [1e-6, 0.5, 1.0, 3.0])
 def test_depth_one_is_exponential_and_two_is_the_balanced_mode(epsilon):
     t = np.array([0.0, 1e-9, 0.5, 3.0, 40.0, 600.0])

@@ -24,6 +24,12 @@ def test_feature():
     hold(feature, truth, POINTS, precisions=(400, 500))
 
 
+def test_a_tiny_start_under_a_huge_teacher():
+    """Where `ε^{στ}` is subnormal, with few digits left, and still decides."""
+    points = [(phase / s, s, 7e-292) for phase, s in product((1.06, 1.08, 1.1), (1e20, 6e51))]
+    hold(feature, truth, points, precisions=(800, 900))
+
+
 def test_feature_is_the_balanced_mode_in_another_clock():
     tau, sigma, epsilon = np.array([0.2, 1.0, 3.0]), 0.7, 1e-5
     t = tau * np.log(1 / epsilon) / 2
@@ -51,6 +57,10 @@ def test_error_is_bounded_and_of_that_order(sigma, epsilon):
             assert error > bound * 0.95
 
 
+def test_the_bound_is_never_more_than_the_feature():
+    np.testing.assert_array_equal(limit_error([0.99, 0.112], [1.0, 9.0], 0.5), [1.0, 9.0])
+
+
 def test_the_error_is_not_uniform():
     for epsilon in (1e-3, 1e-30, 1e-300):
         close = (1 + 1 / np.log(1 / epsilon)) / 1.0
@@ -66,6 +76,7 @@ def test_the_error_is_not_uniform():
         (lambda: feature(1.0, 2.0, 1.0), DomainError, "larger unit"),
         (lambda: limit_error(1.0, 1.0, 0.1), DomainError, "tau = 1/sigma"),
         (lambda: limit_error(2.0, 0.1, 0.5), DomainError, "not below sigma"),
+        (lambda: limit_error(2.0, 0.25, 0.25), DomainError, "not below sigma"),
         (lambda: feature_limit(1.0, -1.0), DomainError, "sigma = -1"),
         (lambda: feature_limit(np.ones(2), np.ones(3)), ShapeError, "broadcast"),
     ],

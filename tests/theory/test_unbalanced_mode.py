@@ -59,6 +59,28 @@ def test_unlearned(sigma, lam):
     hold(unlearned, rest, points(sigma, lam), precisions=DIGITS)
 
 
+def near(seed, spread=3):
+    """Start, imbalance and teacher within a few orders of magnitude of one another, anywhere on the way."""
+    generator = np.random.default_rng(seed)
+    scale = lambda n: 10.0 ** generator.uniform(-spread, spread, n)
+    sigma, p0, lam = scale(60), -scale(60), scale(60) * generator.choice([-1, 1], 60)
+    p0[::3] = -np.abs(lam[::3]) * 10.0 ** generator.uniform(-0.1, 1.2, 20)
+    t = 10.0 ** generator.uniform(-3, 1.5, 60) / np.hypot(lam, 2 * sigma)
+    return np.stack([t, sigma, p0, lam], axis=-1)
+
+
+def test_where_start_and_imbalance_are_of_one_size():
+    hold(product, truth, near(0), precisions=(100, 200))
+    hold(unlearned, rest, near(1), precisions=(100, 200))
+
+
+def test_what_is_left_where_the_weight_overflows():
+    """`(σ − p₀)/(1 + B)` with B beyond 1.8e308 and a result far from 0."""
+    points = [(7.36e-17, 1.0486e17, -5.2e20, 9.05e18), (1.2e-4, 2.9e6, 3.4e5, 0.42), (0.0, 2.9e6, 3.4e5, 0.0)]
+    hold(unlearned, rest, points, precisions=DIGITS)
+    assert unlearned(7.36e-17, 1.0486e17, -5.2e20, 9.05e18) > 1e-280
+
+
 def test_no_cancellation_as_the_imbalance_vanishes():
     """A peer's form errs by 0.2 at λ = 1e-8 and is NaN at rt = 400."""
     t = np.array([0.5, 3.0, 8.0, 200.0, 400.0, 1e5])

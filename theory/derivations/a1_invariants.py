@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import sympy as sp
 
+from theory.derivations.a1_counterexamples import curves, drifts
 from theory.derivations.core import (
     Assumption,
     Counterexample,
-    Curves,
     Derivation,
     Evidence,
     Link,
@@ -136,41 +136,6 @@ def _engine(expressions: Claim, function: Callable, generator: np.random.Generat
     return worst
 
 
-def _descend(step: float, slope: Callable[[float, float], tuple[float, float]], count: int) -> np.ndarray:
-    """`w2² − w1²` along gradient descent on two weights, teacher 1, from (1.5, 0.2)."""
-    w1, w2, path = 1.5, 0.2, []
-    for _ in range(count):
-        path.append(w2**2 - w1**2)
-        g1, g2 = slope(w1, w2)
-        w1, w2 = w1 - step * g1, w2 - step * g2
-    return np.array(path)
-
-
-def _linear(w1: float, w2: float) -> tuple[float, float]:
-    return w2 * (w1 * w2 - 1), w1 * (w1 * w2 - 1)
-
-
-def _tanh(w1: float, w2: float) -> tuple[float, float]:
-    f = np.tanh(w1)
-    return w2 * (1 - f**2) * (w2 * f - 1), f * (w2 * f - 1)
-
-
-def _drifts(path: np.ndarray) -> Evidence:
-    lost = 1 - path[-1] / path[0]
-    return Evidence(abs(lost) > 0.05, Verdict.TESTED, f"the imbalance changes by {-lost:.1%}")
-
-
-def _curves() -> Curves:
-    """All three over the same gradient-flow time 0 … 10."""
-    step, fine = 0.5, 0.001
-    paths = {
-        "gradient flow, linear": _descend(fine, _linear, 10_000)[::500],
-        "gradient descent, linear, step 0.5": _descend(step, _linear, 20),
-        "gradient flow, tanh": _descend(fine, _tanh, 10_000)[::500],
-    }
-    return Curves(step * np.arange(20), paths, "time", "imbalance w₂² − w₁²")
-
-
 DERIVATION = Derivation(
     claim="A1",
     title="The gradient, and what gradient flow conserves",
@@ -193,8 +158,8 @@ DERIVATION = Derivation(
             "The weights follow the gradient in continuous time.",
             Counterexample(
                 "Steps of finite size shrink the imbalance, at second order in the step.",
-                lambda: _drifts(_descend(0.5, _linear, 20)),
-                _curves,
+                lambda: drifts("gradient descent, linear, step 0.5"),
+                curves,
             ),
         ),
         Assumption(
@@ -202,8 +167,17 @@ DERIVATION = Derivation(
             "No nonlinearity stands between the neighbours.",
             Counterexample(
                 "With tanh between them the imbalance drifts even in continuous time.",
-                lambda: _drifts(_descend(0.001, _tanh, 10_000)),
-                _curves,
+                lambda: drifts("gradient flow, tanh"),
+                curves,
+            ),
+        ),
+        Assumption(
+            "equal weight decay",
+            "Both neighbours have the same μ.",
+            Counterexample(
+                "Decay of one layer alone changes the imbalance at another rate, and takes balance away.",
+                lambda: drifts("gradient flow, only W₁ decays"),
+                curves,
             ),
         ),
     ),

@@ -119,10 +119,22 @@ def _finite() -> Evidence:
     return Evidence(early > 0.2 and abs(half - 0.5) < 0.01, Verdict.TESTED, f"{early:.2f} instead of 0, {half:.2f}")
 
 
+def _later(top: float, start: float, clock: float, decay: float = 0.0) -> float:
+    """A3's curve, with decay, at `t = τ · ½ln(1/ε)`."""
+    values = {a3.sigma: top, a3.epsilon: start, a3.mu: decay, a3.t: clock * np.log(1 / start) / 2}
+    return float(a3.formula()[0].subs(values))
+
+
 def _above() -> Evidence:
-    """A start of 2 above σ = 1: the logarithm is negative, and there is no waiting time at all."""
-    gone = float(a3.formula()[0].subs({a3.mu: 0, a3.sigma: 1, a3.epsilon: 2, a3.t: 0.1}))
-    return Evidence(gone > 1.5, Verdict.TESTED, f"s = {gone:.2f} at t = 0.1, where the limit has 0")
+    """σ = 0.1 and ε = 0.5 at στ = 0.1: the limit has 0, and the bound `σz/(σ − ε)` is negative."""
+    found, bound = _later(0.1, 0.5, 1.0), 0.1 * 0.5**0.9 / (0.1 - 0.5)
+    return Evidence(found > 0.1 and bound < 0, Verdict.TESTED, f"s = {found:.2f}, the bound {bound:.2f}")
+
+
+def _decays() -> Evidence:
+    """σ = 1 with decay ½, at τ = 1.5, where the limit has 1, and at τ = 3."""
+    early, end = (_later(1.0, 1e-12, clock, 0.5) for clock in (1.5, 3.0))
+    return Evidence(early < 0.01 and abs(end - 0.5) < 0.01, Verdict.TESTED, f"{early:.1g} instead of 1, then {end:.2f}")
 
 
 def _orders(claim: Claim, after: sp.Expr) -> Claim:
@@ -153,7 +165,12 @@ DERIVATION = Derivation(
         Assumption(
             "start below the teacher",
             "ε < σ, and ε < 1, so that the clock runs forward.",
-            Counterexample("From above there is nothing to wait for.", _above),
+            Counterexample("From above nothing is absent, and the bound on the error is negative.", _above),
+        ),
+        Assumption(
+            "no weight decay",
+            "With decay μ < σ the claim holds with σ − μ for σ (A3).",
+            Counterexample("Decay of σ/2 makes the feature come at twice the time, and half of it.", _decays),
         ),
         Assumption("balanced start", "A3 shows what happens otherwise."),
         Assumption("aligned start", "A2 shows what happens otherwise."),

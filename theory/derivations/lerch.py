@@ -17,9 +17,10 @@ class Lerch(sp.Function):
 
 
 def as_lerch(expression: sp.Expr) -> sp.Expr:
-    """Every hypergeometric function of that kind replaced; any other stays what it is."""
+    """Every hypergeometric function of that kind replaced, and SymPy's name for it; any other stays what it is."""
     match = lambda p, q, z: Lerch(p[1], z) if p[0] == 1 and q[0] == p[1] + 1 else sp.hyper(p, q, z)
-    return expression.replace(sp.hyper, match)
+    named = lambda z, order, b: Lerch(b, z) / b if order == 1 else sp.lerchphi(z, order, b)
+    return expression.replace(sp.hyper, match).replace(sp.lerchphi, named)
 
 
 def lerch_coefficients() -> Evidence:

@@ -147,10 +147,14 @@ def _rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, c: float) -> np.ndarra
         x = start - 2 * sigma * t[:, None]  # ln(σ/s − 1)
         return np.log(sigma) - np.logaddexp(0, x), np.log(sigma) - np.logaddexp(0, -x)
 
-    def slope(t: np.ndarray) -> np.ndarray:
-        """The sign of dP/dt, by Σ su(1 − u/c) in units of its largest su."""
+    def terms(t: np.ndarray) -> np.ndarray:
+        """Of dP/dt, su(1 − u/c) in units of the largest su."""
         log_s, log_u = modes(t)
-        return (_weights(log_s + log_u, log_s + log_u) * (1 - np.exp(log_u) / c)).sum(axis=1)
+        return _weights(log_s + log_u, log_s + log_u) * (1 - np.exp(log_u) / c)
+
+    def slope(t: np.ndarray) -> np.ndarray:
+        """The sign of dP/dt."""
+        return terms(t).sum(axis=1)
 
     a, b = np.array([0.0]), np.array([end])
     isolated: list[np.ndarray] = [np.empty((0, 2))]
@@ -168,7 +172,12 @@ def _rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, c: float) -> np.ndarra
         falls = slope(middle) < 0
         low, high = np.where(falls, middle, low), np.where(falls, high, middle)
     at_once = [0.0] if slope(np.zeros(1))[0] >= 0 else []
-    return np.unique(np.concatenate([at_once, high])) / unit
+    zeros = np.unique(np.concatenate([at_once, high]))
+    # about a double zero the sign is rounding: two minima are told apart by a rise in between, however early it ends
+    between = zeros[:-1, None] + np.diff(zeros)[:, None] * 2.0 ** -np.arange(1, 50)
+    rises = terms(between.ravel())
+    told = ((rises.sum(axis=1) > 0) & _one_sign(rises, rises)).reshape(between.shape).any(axis=1)
+    return zeros[np.append(told, True)[: zeros.size]] / unit
 
 
 def _judge(before: tuple[np.ndarray, ...], after: tuple[np.ndarray, ...], c: float) -> tuple[np.ndarray, np.ndarray]:

@@ -93,3 +93,10 @@ def test_what_cannot_be_integrated_is_refused():
         distance_moved(1e8, *balanced_weights(np.eye(2), 2), np.diag([1.0, 0.0]), 1e-13)
     with pytest.raises(DomainError, match="tolerance"):
         distance_moved(1.0, w1, w2, teacher, 0.0)
+
+
+def test_a_standstill_is_not_believed_where_the_loss_stays():
+    """In a saddle the loss no longer falls within rounding; how long the weights stay is not known from it."""
+    w1, w2 = balanced_weights(np.diag([0.1, -0.1]), 2)
+    with pytest.raises(NotSolved, match="steps"):
+        distance_moved(1e9, w1, w2, np.diag([1.0, 0.5]))

@@ -172,6 +172,17 @@ def test_one_mode_falls_first_and_two_equal_ones_do_not():
         np.testing.assert_allclose(two.largest, 1 + s[:, 0], rtol=1e-14)
 
 
+def test_two_close_modes_do_not_fall_first_and_two_distant_ones_do():
+    """From ε = 1e-3, at wide and narrow shapes: σ₂ = .99 rises all the way, σ₂ = .9 first falls by 0.2 %."""
+    t = np.linspace(0, 60, 2401)[:, None]
+    for second, falls in ((1.0, False), (0.99, False), (0.97, False), (0.9, True), (0.5, True)):
+        sigma = np.array([1.0, second])
+        s, left = singular_value(t, sigma, 1e-3), unlearned(t, sigma, 1e-3)
+        largest = hessian_spectrum(s, left, d_in=5, h=7, d_out=4).largest
+        assert (np.diff(largest).min() < -1e-6) == falls
+        assert (largest.min() < largest[0] - 1e-4) == falls
+
+
 def test_tiny_roots_of_either_sign():
     """Where the mean of a pair is negative its larger root is the small one: copysign in the quotient decides."""
     with mpmath.workdps(700):

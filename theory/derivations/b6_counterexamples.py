@@ -41,22 +41,42 @@ def not_aligned() -> Evidence:
     return Evidence(holds, Verdict.PROVED, f"W1 = ½, W2 = −½, A = 1: both costs change at the rate {float(speed):.3f}")
 
 
+def _turn(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _costs(w: np.ndarray, v: np.ndarray, sx: np.ndarray) -> tuple[float, float]:
+    """Relative and multiplicative, ρ₁ = ρ₂ = 1, h = d_in = 2, from B1's variances and path by path."""
+    n1, n2, unit = (w**2).sum(), (v**2).sum(axis=0), (w @ sx * w).sum(axis=1)
+    return n2.sum() * (unit.sum() + np.trace(sx) * n1) / 4, float(n2 @ unit + 2 * n2 @ w**2 @ np.diag(sx)) / 2
+
+
 def _path(angle: float = 5 * np.pi / 6, least: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A = diag(1, .5752), Σx of variances 2 − k, k, turned; balanced, aligned, s = (.01, .5): t and the two costs."""
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    sx, teacher = turn @ np.diag([2 - least, least]) @ turn.T, np.diag([1.0, 0.5752])
+    sx, teacher = _turn(angle) @ np.diag([2 - least, least]) @ _turn(angle).T, np.diag([1.0, 0.5752])
     step, seen = 0.002, []
     first = second = np.diag(np.sqrt([0.01, 0.5]))
     for _ in range(2500):
-        n1, n2, unit = (first**2).sum(), (second**2).sum(axis=0), (first @ sx * first).sum(axis=1)
-        relative = n2.sum() * (unit.sum() + np.trace(sx) * n1) / 4  # ρ₁ = ρ₂ = 1, h = d_in = 2
-        seen.append((relative, (n2 @ unit + 2 * n2 @ first**2 @ np.diag(sx)) / 2))
+        seen.append(_costs(first, second, sx))
         w, v = first, second
         for part in (step / 2, step):  # the midpoint rule
             pull = (teacher - v @ w) @ sx
             w, v = first + part * v.T @ pull, second + part * pull @ w.T
         first, second = w, v
-    return step * np.arange(2500), *np.array(seen).T
+    relative, multiplicative = np.array(seen).T
+    return step * np.arange(2500), relative, multiplicative
+
+
+def shared_axes() -> Evidence:
+    """Balanced, aligned, 0 < s < σ, Σx sharing V: relative noise gets dearer, multiplicative noise cheaper."""
+    frame, v_axes, root = _turn(2.71), _turn(6.02), np.diag(np.sqrt([0.144, 0.00026]))
+    sx, teacher = v_axes @ np.diag([0.46, 87.0]) @ v_axes.T, np.diag([0.244, 0.904]) @ v_axes.T
+    first, second = frame @ root @ v_axes.T, root @ frame.T
+    pull, step = (teacher - second @ first) @ sx, 1e-6
+    ahead, behind = (_costs(first + t * second.T @ pull, second + t * pull @ first.T, sx) for t in (step, -step))
+    relative, multiplicative = ((a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True))
+    said = f"Σx in V's axes: relative changes at the rate {relative:.2f}, multiplicative at {multiplicative:.2f}"
+    return Evidence(relative > 0.1 and multiplicative < -0.1, Verdict.TESTED, said)
 
 
 def unwhitened() -> Evidence:
@@ -64,7 +84,8 @@ def unwhitened() -> Evidence:
     _, *costs = _path()
     falls = [float((np.maximum.accumulate(c) - c).max()) for c in costs]
     said = "relative falls by {:.1e}, multiplicative by {:.1e}".format(*falls)
-    return every(((said, Evidence(fall > 1e-3, Verdict.TESTED, said)) for fall in falls), said)
+    turned = every(((said, Evidence(fall > 1e-3, Verdict.TESTED, said)) for fall in falls), said)
+    return every((("turned", turned), ("shared axes", shared_axes())), f"{said}; {shared_axes().detail}")
 
 
 def unwhitened_curves() -> Curves:

@@ -111,6 +111,7 @@ def test_everything_broadcasts():
         ((1.0, 1.0, 0.0), DomainError, "epsilon = 0"),
         ((1.0, 1.0, 1e-320), DomainError, "reciprocal overflows"),
         ((1.0, 1.0, 1.0, -0.1), DomainError, "decay = -0.1"),
+        ((1.0, 1.0, 1.0, 1e80), DomainError, "decay: it is beyond 1e75"),
         ((np.nan, 1.0, 1.0), DomainError, "t = nan"),
         (([1.0, np.inf], 1.0, 1.0), DomainError, r"t\[1\] = inf"),
         ((np.ones(2), np.ones(3), 1.0), ShapeError, "broadcast"),

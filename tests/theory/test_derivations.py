@@ -4,9 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from theory.derivations import CLAIMS
@@ -41,6 +44,40 @@ def test_every_file_is_in_the_table() -> None:
     home = Path(__file__).parents[2] / "theory/derivations"
     files = {p.stem for p in home.glob("*.py") if p.read_text().count("\nDERIVATION = Derivation(")}
     assert {f"theory.derivations.{stem}" for stem in files} == set(CLAIMS.values())
+
+
+def off(result: Any) -> Any:
+    """The same result with every number in it, at any depth, 5% too large."""
+    if isinstance(result, tuple):
+        parts = map(off, result)
+        return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+    if is_dataclass(result) and not isinstance(result, type):
+        return replace(result, **{field.name: off(getattr(result, field.name)) for field in fields(result)})
+    numeric = isinstance(result, float | np.floating | np.ndarray) and np.asarray(result).dtype.kind == "f"
+    return result * 1.05 if numeric else result  # a count, a name or a flag stays
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_link_notices_an_engine_that_is_off(claim: str) -> None:
+    """By 5%: beyond the tolerance, or refused by what consumes it."""
+    derivation = named(claim, CLAIMS)
+    link = derivation.link
+    assert link is not None
+    module, _, name = link.function.rpartition(".")
+    function = getattr(import_module(module), name)
+    touched = []
+
+    def wrong(*given: Any, **options: Any) -> Any:
+        result = function(*given, **options)
+        touched.append(repr(off(result)) != repr(result))
+        return off(result)
+
+    try:
+        error = link.compare(derivation.formula(), wrong, np.random.default_rng(0))
+    except (ValueError, ArithmeticError):  # refused: no longer a number that the engine can have returned
+        error = np.inf
+    assert any(touched)
+    assert not 0 <= error <= link.tolerance
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -32,11 +32,11 @@ def paths() -> dict[str, np.ndarray]:
     """All over the same gradient-flow time 0 … 10."""
     flow = lambda slope: _descend(0.001, slope, 10_000)[::500]
     return {
-        "gradient flow, linear": flow(_linear(0, 0)),
+        "gradient flow, linear": flow(_linear(0.0, 0.0)),
         "gradient flow, both decay": flow(_linear(0.1, 0.1)),
-        "gradient descent, linear, step 0.5": _descend(0.5, _linear(0, 0), 20),
+        "gradient descent, linear, step 0.5": _descend(0.5, _linear(0.0, 0.0), 20),
         "gradient flow, tanh": flow(_tanh),
-        "gradient flow, only W₁ decays": flow(_linear(0.1, 0)),
+        "gradient flow, only W₁ decays": flow(_linear(0.1, 0.0)),
     }
 
 

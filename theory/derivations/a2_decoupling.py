@@ -133,7 +133,8 @@ def _gap(layers: tuple, modes: tuple, covariance: np.ndarray | None = None) -> n
             path.append(np.abs(np.linalg.svd(layers[1] @ layers[0], compute_uv=False) - claimed).max())
         slopes = loss_gradient(layers, _TEACHER, covariance)
         layers = (layers[0] - 0.002 * slopes[0], layers[1] - 0.002 * slopes[1])
-        weights = weights + 0.002 * np.array(mode_flow(*weights, np.diag(_TEACHER)))
+        drift = mode_flow(weights[0], weights[1], np.diag(_TEACHER))
+        weights = weights + 0.002 * np.stack(drift)
     return np.array(path)
 
 

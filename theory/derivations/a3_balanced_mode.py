@@ -50,7 +50,12 @@ def solved() -> tuple[sp.Expr, sp.Expr]:
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
     if not _conserved().holds:
         return Evidence(False, Verdict.PROVED, "the quantity solved for is not conserved")
-    return identity(solved(), tuple(x.rewrite(sp.exp) for x in candidate))
+    return identity(solved(), tuple(map(in_exponentials, candidate)))
+
+
+def in_exponentials(expression: sp.Expr) -> sp.Expr:
+    """A formula with its hyperbolic functions written out: only the form decides whether SymPy sees two as equal."""
+    return expression.rewrite([sp.sinh, sp.cosh, sp.tanh, sp.coth], sp.exp)
 
 
 def _stays_balanced() -> Evidence:

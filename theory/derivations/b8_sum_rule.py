@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import sympy as sp
 
-from theory.derivations import a6_depth as a6, b2_deep_noise as b2, b7_rates, b8_counterexamples as broken
+from theory.derivations import a6_steps as a6, b2_deep_noise as b2, b7_rates, b8_counterexamples as broken
 from theory.derivations.b7_counterexamples import BELOW, PATH
 from theory.derivations.b7_rates import alpha
 from theory.derivations.balanced_path import epsilon, flow, invariant, path, s, sigma, t

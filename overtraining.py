@@ -80,7 +80,7 @@ def _check(
     json: Annotated[Path | None, typer.Option(help="Write what was found as JSON.")] = None,
     tex: Annotated[Path | None, typer.Option(help="Write the derivations as LaTeX, for an appendix.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the book of derivations into this folder.")] = None,
-    processes: Annotated[int, typer.Option(help="How many claims to check side by side.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="How many claims to check side by side.")] = 2,
 ) -> None:
     """Check derivations from scratch: steps, wrong variants, counterexamples, engine. Exit code 1 if one fails."""
     from tqdm import tqdm
@@ -90,6 +90,9 @@ def _check(
     from theory.derivations.run import check_all, find, ordered
     from theory.derivations.tex import tex as as_tex
 
+    for path in (json, tex):  # before a minute's work, not after it
+        if path and not path.parent.is_dir():
+            raise NotADirectoryError(f"{path.parent}: there is no such folder to write {path.name} into; make it first")
     derivations = ordered([find(claim, CLAIMS) for claim in claims or CLAIMS], CLAIMS)
     with tqdm(total=len(derivations), unit="claim", disable=None, delay=1) as bar:
         reports = check_all(derivations, CLAIMS, lambda report: bar.update(), processes)

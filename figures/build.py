@@ -48,6 +48,8 @@ def build(
     """
     chosen = choose(names)
     for name, given, known in (("format", formats, FORMATS), ("preset", (preset,), PRESETS)):
+        if not given:
+            raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")
         if unknown := set(given) - set(known):
             raise DomainError(f"{name} {sorted(unknown)[0]!r}", f"no such {name}", f"use {', '.join(known)}")
     paths = []

@@ -106,7 +106,12 @@ def _look(data: xr.Dataset, colour: str, marker: str) -> dict[str, Any]:
         case "simulation":
             return {"color": colour, "linestyle": "none", "marker": marker, "mfc": "white", "zorder": 3}
         case _:
-            return {"color": colour, "linestyle": "-", "linewidth": 0.8, "marker": marker}
+            return {
+                "color": colour,
+                "linestyle": "-",
+                "linewidth": 0.7 * mpl.rcParams["lines.linewidth"],
+                "marker": marker,
+            }
 
 
 def _length_axis(ax: Axes, data: xr.Dataset) -> None:

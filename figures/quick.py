@@ -1,34 +1,51 @@
 """One picture from any Responses, for people at a prompt."""
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from figures import draw
 from figures.style import COLUMN, canvas, styled
 from theory.errors import SchemaError
-from theory.responses import Quantity, validate
+from theory.responses import Objective, Quantity, validate
 
 
-def plot(*responses: xr.Dataset, quantity: Quantity = "after") -> Figure:
+def plot(*responses: xr.Dataset, quantity: Quantity = "after", objective: Objective = "pretraining") -> Figure:
     """Draw a quantity of one or more Responses of the same strengths over each other: theory, simulation, measurement.
 
-    Returns a Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for what is no Response.
+    Lines are theory, points a simulation, joined points a measurement; a star marks the inflection points of theory.
+    Returns a Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for what is no Response, for
+    different strengths, and for dimensions besides length, strength and seed (select one task first).
 
     >>> from theory import PowerLaw, Protocol, respond
     >>> figure = plot(respond(Protocol(PowerLaw(3), lengths=(0, 5, 50), strengths=(0.1, 0.2))))
     >>> len(figure.axes[0].lines)
     3
     """
-    if not responses:
-        raise SchemaError("no Response", "there is nothing to draw", "pass what respond() returned")
+    _drawable(responses)
     with styled():
         figure, (ax,) = canvas(COLUMN, 2.6)
-        for i, data in enumerate(map(validate, responses)):
-            draw.curves(ax, data, quantity, label="γ = {:g}" if i == 0 else None)
-            if quantity == "after":
-                draw.base(ax, data, label="before" if i == 0 else "_nolegend_")
-                if data.attrs["method"] == "theory":
-                    draw.inflections(ax, data)
-        ax.set_ylabel(f"loss {quantity}" if quantity != "sensitivity" else "sensitivity Δ")
+        for i, data in enumerate(responses):
+            if quantity != "before":
+                draw.curves(ax, data, quantity, objective, label="γ = {:g}" if i == 0 else None)
+            if quantity != "sensitivity":
+                draw.base(ax, data, objective, label="before" if i == 0 else "_nolegend_")
+            if quantity == "after" and data.attrs["method"] == "theory":
+                draw.inflections(ax, data, objective=objective, label="inflection point" if i == 0 else None)
+        ax.set_ylabel("sensitivity Δ" if quantity == "sensitivity" else f"loss {quantity}")
         ax.legend()
     return figure
+
+
+def _drawable(responses: tuple[xr.Dataset, ...]) -> None:
+    if not responses:
+        raise SchemaError("no Response", "there is nothing to draw", "pass what respond() returned")
+    for data in map(validate, responses):
+        if data.attrs["kind"] != "Response":
+            raise SchemaError(
+                f"a {data.attrs['kind']}", "only Responses are drawn here", "pass what respond() returned"
+            )
+        if further := set(map(str, data.dims)) - {"pretraining", "strength", "seed"}:
+            raise SchemaError(", ".join(sorted(further)), "one picture shows one", "select it with data.sel(...)")
+        if not np.array_equal(data.strength, responses[0].strength):
+            raise SchemaError("Responses of different strengths", "colours stand for strengths", "plot them apart")

@@ -41,7 +41,9 @@ def compare(predicted: xr.Dataset, measured: xr.Dataset, quantity: Quantity = "s
     ):
         raise ShapeError("two Responses on different grids", "their points do not correspond", "use one protocol")
     if not bool((pair.stderr > 0).all()):
-        raise DomainError("a standard error of 0", "z-scores need a scatter", "leave out strength 0, draw more often")
+        swapped = bool((curve(predicted, quantity).stderr > 0).all())
+        remedy = "pass the prediction first, the measurement second" if swapped else "leave out strength 0"
+        raise DomainError("a standard error of 0", "z-scores need a scatter", remedy)
     z = ((pair.value - expected) / pair.stderr).values.ravel()
     # a common relative error δ shifts point i by δ·e_i with e_i = expected_i / stderr_i; its estimate has the
     # standard error 1/√Σe_i²

@@ -124,13 +124,15 @@ def _observe(checkpoints: Weights, teacher: Array) -> dict[str, Array]:
 
 
 def _key(key: int | Key[Array, ""]) -> Key[Array, ""]:
-    if isinstance(key, bool) or (isinstance(key, int) and key < 0):
-        raise DomainError(f"key = {key!r}", "a seed is a whole number >= 0", "pass an int or a jax.random.key")
-    return jax.random.key(key) if isinstance(key, int) else key
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < 2**63:
+        raise DomainError(f"key = {key!r}", "a seed is a whole number from 0 to 2⁶³ − 1", "pass an int, or a jax key")
+    return jax.random.key(int(key))
 
 
 def _recorded(key: int | Key[Array, ""]) -> str:
-    return str(key) if isinstance(key, int) else str(jax.random.key_data(key).tolist())
+    return str(key) if isinstance(key, int | np.integer) else str(jax.random.key_data(key).tolist())
 
 
 def _sampled(sampling: Sampling) -> str:

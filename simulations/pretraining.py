@@ -43,7 +43,7 @@ def _flow(start: Weights, teacher: Array, times: np.ndarray, rtol: float) -> Wei
         raise NotSolved(
             f"gradient flow to t = {times[-1]:g} at rtol = {rtol:g}",
             f"the integrator gave up ({solution.result})",
-            "shorten the lengths, or loosen rtol",
+            "shorten the lengths; after convergence nothing happens",
         )
     return solution.ys
 

@@ -12,14 +12,15 @@ Which = Literal["last", "first", "best"]
 
 
 def inflection_point(
-    data: xr.Dataset, objective: Objective = "pretraining", which: Which = "last", z: float = 2.0
+    data: xr.Dataset, objective: Objective = "pretraining", which: Which = "last", confidence: float = 0.95
 ) -> xr.Dataset:
     """Where, for every strength, longer pretraining starts to hurt, read off a Response on its own grid of lengths.
 
     which: there may be several local minima of the loss after perturbation. `last` (the definition of the inflection
     point): beyond it the loss only gets worse.  `first`: the earliest local minimum.  `best`: the global minimum.
-    z: a later gain, or the final rise, counts when it exceeds z standard errors of the difference, the errors taken as
-    independent between lengths. Exact values have no standard error and every change counts that exceeds rounding.
+    confidence: a later gain, or the final rise, counts when chance would not make so large a difference between any two
+    of all lengths with this probability (Tukey's range), errors being independent between lengths. Exact values have
+    no standard error, and every change counts that exceeds rounding.
 
     Returns a Dataset over the remaining dimensions: `length` (in the unit of the pretraining length; inf where there
     is no such point within the range), `rise` (how much worse the last length is), `rise_stderr`, and `exists`.
@@ -34,10 +35,13 @@ def inflection_point(
     """
     if which not in ("last", "first", "best"):
         raise DomainError(f"which = {which!r}", "unknown kind of minimum", "use 'last', 'first' or 'best'")
+    if not 0 < confidence < 1:
+        raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
     pair = curve(data, "after", objective)
     sign = 1 if pair.value.attrs["orientation"] == "lower" else -1
     loss, stderr = (pair[name].transpose(..., "pretraining") for name in ("value", "stderr"))
     lengths = data["pretraining"].values
+    z = _range_of_chance(lengths.size, confidence) if bool((stderr > 0).any()) else 0.0
     index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
         sign * loss.values, stderr.values, which, z
     )
@@ -51,7 +55,14 @@ def inflection_point(
     result = xr.Dataset({name: (rest.dims, values) for name, values in variables.items()}, rest.coords)
     result["length"].attrs = dict(data["pretraining"].attrs)
     result["rise"].attrs = {"units": pair.value.attrs["units"]}
-    return result.assign_attrs(which=which, objective=objective, z=z)
+    return result.assign_attrs(which=which, objective=objective, confidence=confidence)
+
+
+def _range_of_chance(n: int, confidence: float) -> float:
+    """Standard errors of a difference that the largest of all differences of n equal values exceeds by chance."""
+    from scipy.stats import studentized_range  # a second to import, and exact Responses do not need it
+
+    return float(studentized_range.ppf(confidence, max(n, 2), np.inf) / np.sqrt(2))
 
 
 def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tuple[int, float, float, bool]:

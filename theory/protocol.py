@@ -13,7 +13,7 @@ from cattrs.strategies import configure_tagged_union
 from theory.arrays import Numbers, Sequenced
 from theory.domain import finite, nonnegative, normal_inverse, positive, settle, whole
 from theory.errors import DomainError, Refusal, ShapeError
-from theory.teachers import Matrix, PowerLaw, Spectrum, Teacher, check_fits, singular_values
+from theory.teachers import Matrix, PowerLaw, Spectrum, Teacher, check_fits, singular_values, teacher
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ Perturbation = GaussianNoise
 class Protocol:
     """Pretrain a network on a teacher for each of `lengths`, then perturb it at each of `strengths`.
 
+    teacher: a teacher, or what `theory.teacher` makes one of: a spectrum, a matrix, the path of a `.npy` file.
     lengths: pretraining lengths in gradient-flow time (learning rate × steps), increasing, from 0.
     strengths: strengths of the perturbation, increasing, from 0 (for noise: its standard deviation).
     network: by default as wide and as high as the teacher needs, `h = min(d_in, d_out)`.
@@ -129,7 +130,15 @@ class Protocol:
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
+        settle(self, teacher=teacher(self.teacher))
         settle(self, lengths=_grid("lengths", self.lengths), strengths=_grid("strengths", self.strengths))
+        for name, kinds in (
+            ("network", (Network, type(None))), ("start", (Aligned, SmallGaussian)), ("sampling", (Sampling,)),
+            ("pretraining", (GradientFlow, GradientDescent)), ("perturbation", (GaussianNoise,)),
+        ):  # fmt: skip
+            if not isinstance(given := getattr(self, name), kinds):
+                known = " or ".join(f"{kind.__name__}(…)" for kind in kinds if kind is not type(None))
+                raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass {known}")
         if self.network is None:
             modes = singular_values(self.teacher).size
             d_out, d_in = self.teacher.shape if isinstance(self.teacher, Matrix) else (modes, modes)

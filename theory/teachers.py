@@ -80,7 +80,10 @@ def teacher(given: Any) -> Teacher:
         return given
     if isinstance(given, (str, Path)):
         given = _load(Path(given))
-    dimensions = np.ndim(given)
+    try:
+        dimensions = np.ndim(given)
+    except ValueError:  # rows of different lengths: Matrix says so
+        dimensions = 2
     if dimensions == 1:
         return Spectrum(given)
     if dimensions == 2:

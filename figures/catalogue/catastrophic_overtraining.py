@@ -44,12 +44,14 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """What is seen, with the numbers of this run."""
     points = inflection_point(data["theory"])
     where = ", ".join(f"{float(t):.1f} (γ = {float(g):g})" for g, t in zip(points.strength, points.length, strict=True))
+    best = inflection_point(data["theory"], which="best")
+    deepest = ", ".join(f"{float(t):.1f}" for t in best.length)
     rises = ", ".join(f"{float(r):.2g}" for r in points.rise)
     return (
         "Loss after Gaussian weight noise of scale γ against pretraining length, and the loss without noise (dashed). "
         f"Beyond an inflection point (stars, t = {where}) longer pretraining only hurts, by {rises} in the end, while "
         "the loss without noise still falls (claims C1, C4). Lines: closed form; points: simulation, "
         f"{data['simulation'].attrs['source']}. Each feature helps until s = σ − c, c = γ²d; 24 features σ = 1/i, "
-        "d = 24, aligned start at ε = 0.001. The point is read off the grid of lengths; there may be earlier, "
-        "shallower minima, and this one is the last."
+        f"d = 24, aligned start at ε = 0.001. A star is the last minimum, beyond which nothing helps; the deepest "
+        f"ones lie at t = {deepest}."
     )

@@ -30,7 +30,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One panel per task, base in grey, fine-tuned in colour; a star where a decline after it exceeds two errors."""
+    """One panel per task, base in grey, fine-tuned in colour; a star where a decline after it is no chance."""
     figure, axes = canvas(PAGE, 4.9, rows=3, columns=3, sharex=True)
     for ax, (one, objective, task) in zip(axes, _panels(data), strict=True):
         vocabulary.base(ax, one, objective, label="base")
@@ -61,7 +61,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "bars: one standard error of the test items (binomial for (a)–(g), our computation), which contains neither "
         "the seed of fine-tuning nor that of pretraining: there are no replicates. Loss from the best checkpoint to "
         f"the last: {'; '.join(told)}. The best checkpoint is chosen by looking, which inflates these. A star marks an "
-        "inflection point whose decline exceeds two standard errors. The fine-tuning learning rate is the same at "
+        "inflection point whose decline exceeds what chance makes of the largest of all differences (Tukey, 95%). "
+        "The fine-tuning learning rate is the same at "
         "every checkpoint (2e-6), but the pretraining learning rate falls along the run, so that tokens and learning "
         "rate are confounded. The linear theory predicts no accuracy; it is drawn on no axis here."
     )

@@ -55,7 +55,7 @@ def test_numbers_of_the_ledger() -> None:
     assert after[2:].round(3).tolist() == [0.601, 0.611, 0.617, 0.605, 0.607]
     assert mean.before.values.ravel()[2:].round(3).tolist() == [0.572, 0.572, 0.579, 0.571, 0.582]
     assert not inflection_point(mean).exists.any()
-    best = inflection_point(mean, which="best", z=0.0)
+    best = inflection_point(mean, which="best", confidence=1e-6)
     assert (float(best.rise.item()), float(best.rise_stderr.item())) == pytest.approx((0.010, 0.010), abs=5e-4)
 
 

@@ -120,6 +120,19 @@ def test_teachers_from_arrays_and_files(tmp_path) -> None:
     assert Protocol(teacher(matrix), (0, 1), (1,)).network == Network(d_in=2, h=2, d_out=3)
 
 
+def test_a_spectrum_is_a_teacher_and_what_is_no_part_is_refused(untyped) -> None:
+    build = lambda *given, **named: untyped(Protocol.__init__)(object.__new__(Protocol), *given, **named)
+    made = object.__new__(Protocol)
+    untyped(Protocol.__init__)(made, [1.0, 0.5], (0, 1), (1,))
+    assert made.teacher == Spectrum((1.0, 0.5))
+    for name, wrong in (("start", SmallGaussian), ("pretraining", "gd"), ("perturbation", 0.1), ("sampling", 100),
+                        ("network", (4, 4, 4))):  # fmt: skip
+        with pytest.raises(DomainError, match=f"{name} = .*Instead: pass "):
+            build(PowerLaw(3), (0, 1), (1,), **{name: wrong})
+    with pytest.raises(ShapeError, match="different lengths"):
+        teacher([[1.0, 2.0], [0.0]])
+
+
 def test_hostile_files(tmp_path) -> None:
     np.save(tmp_path / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "text.npy").write_text("import os")

@@ -179,6 +179,8 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, see
     if derivation.link is None or error is None or not 0 <= error <= derivation.link.tolerance:
         verdicts.append(Verdict.TESTED)  # a formula that no public function computes is a claim about nothing we ship
     verdict = Verdict.FAILED if any(not e.holds for _, e in steps) else min(verdicts)
+    if derivation.link is None and verdict < derivation.floor:
+        problems.append("no link to a public function: a formula that nothing computes is at most tested")
     if verdict < derivation.floor:
         problems.append(f"verdict {verdict} is below the floor {derivation.floor}")
     return Report(

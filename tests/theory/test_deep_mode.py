@@ -69,7 +69,7 @@ def test_time_to_reach_against_quadrature(depth):
 def test_time_to_reach_of_shallow_networks(depth, truth):
     """Also far below and far above the teacher, where the logarithms nearly cancel: a plain difference of them is 0."""
     starts = product(
-        (1e-3, 1.0, 7e5), (1e-200, 1e-20, 0.3, 1 - 1e-9, 1 + 1e-9, 3.0, 1e20), (0.01, 0.5, 0.999, 1 - 1e-12)
+        (1e-3, 1.0, 7e5), (1e-200, 1e-20, 1e-12, 0.3, 1 - 1e-9, 1 + 1e-9, 3.0, 1e20), (0.01, 0.5, 0.999, 1 - 1e-12)
     )
     points = [(sigma * x ** (1 - part), sigma, sigma * x) for sigma, x, part in starts if x ** (1 - part) not in (x, 1)]
     hold(lambda s, sigma, start: time_to_reach(s, sigma, start, depth), truth, points, precisions=(500, 600))

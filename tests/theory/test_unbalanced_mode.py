@@ -75,10 +75,14 @@ def test_where_start_and_imbalance_are_of_one_size():
 
 
 def test_what_is_left_where_the_weight_overflows():
-    """`(σ − p₀)/(1 + B)` with B beyond 1.8e308 and a result far from 0."""
-    points = [(7.36e-17, 1.0486e17, -5.2e20, 9.05e18), (1.2e-4, 2.9e6, 3.4e5, 0.42), (0.0, 2.9e6, 3.4e5, 0.0)]
+    """`(σ − p₀)/(1 + B)` with B, or a factor of it, beyond 1.8e308 and a result far from 0."""
+    points = [
+        (3.725e-68, 1e70, 5e69, 1e60),
+        (7.360593725669869e-17, 1.0486810969301843e17, -5.223284839053499e20, 9.053831065590147e18),
+        (0.0, 2.9e6, 3.4e5, 0.0),
+    ]
     hold(unlearned, rest, points, precisions=DIGITS)
-    assert unlearned(7.36e-17, 1.0486e17, -5.2e20, 9.05e18) > 1e-280
+    assert (unlearned(*np.array(points).T) > 1e-275).all()
 
 
 def test_no_cancellation_as_the_imbalance_vanishes():

@@ -127,14 +127,14 @@ def _engine(pair: tuple[sp.Expr, sp.Expr], function, generator: np.random.Genera
 def _gap(layers: tuple, modes: tuple, covariance: np.ndarray | None = None) -> np.ndarray:
     """Largest distance of the student's singular values from the claim's, along both flows (the same small steps)."""
     path, weights = [], np.array(modes, float)
-    for step in range(4000):
-        if step % 100 == 0:
+    for step in range(800):
+        if step % 20 == 0:
             claimed = np.sort(weights[0] * weights[1])[::-1]
             path.append(np.abs(np.linalg.svd(layers[1] @ layers[0], compute_uv=False) - claimed).max())
         slopes = loss_gradient(layers, _TEACHER, covariance)
-        layers = (layers[0] - 0.002 * slopes[0], layers[1] - 0.002 * slopes[1])
+        layers = (layers[0] - 0.01 * slopes[0], layers[1] - 0.01 * slopes[1])
         drift = mode_flow(weights[0], weights[1], np.diag(_TEACHER))
-        weights = weights + 0.002 * np.stack(drift)
+        weights = weights + 0.01 * np.stack(drift)
     return np.array(path)
 
 

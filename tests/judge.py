@@ -29,7 +29,7 @@ def conditioned(truth, *point, digits=200):
         return float(sum(abs((m - value) / value) for m in moved) / step)
 
 
-def hold(engine, truth, points, tolerance=1e-12, precisions=(50, 100, 400, 1600)):
+def assert_right(engine, truth, points, tolerance=1e-12, precisions=(50, 100, 400, 1600)):
     """Assert that the engine, called once with all points, is right: 1e-12 relative, or 100 roundings of the inputs.
 
     points: rows of inputs.  precisions: more, where 50 and 100 digits could agree on a cancelled 0.

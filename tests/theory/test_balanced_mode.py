@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.integrate import solve_ivp
 
-from tests.judge import hold
+from tests.judge import assert_right
 from theory.balanced_mode import singular_value, unlearned
 from theory.errors import DomainError, ShapeError
 
@@ -33,11 +33,11 @@ def rest(t, sigma, epsilon, mu=0):
 
 
 def test_singular_value_without_decay():
-    hold(singular_value, truth, POINTS)
+    assert_right(singular_value, truth, POINTS)
 
 
 def test_unlearned_without_decay():
-    hold(unlearned, converging, POINTS)
+    assert_right(unlearned, converging, POINTS)
 
 
 def converging(t, sigma, epsilon):
@@ -62,7 +62,9 @@ def test_stays_between_start_and_teacher(t, sigma, epsilon):
 
 def test_a_tiny_start_under_a_huge_teacher():
     """Where `e^{−2κt}` is subnormal, with few digits left, and still decides."""
-    hold(singular_value, truth, [(x / (2 * sigma), sigma, 1e-305) for x in (712, 735, 743) for sigma in (1e9, 1e40)])
+    assert_right(
+        singular_value, truth, [(x / (2 * sigma), sigma, 1e-305) for x in (712, 735, 743) for sigma in (1e9, 1e40)]
+    )
 
 
 def test_edges():
@@ -74,12 +76,12 @@ def test_edges():
 
 @pytest.mark.parametrize("decay", DECAY)
 def test_singular_value_with_decay(decay):
-    hold(singular_value, truth, [(*p, decay * p[1]) for p in POINTS[::2]])
+    assert_right(singular_value, truth, [(*p, decay * p[1]) for p in POINTS[::2]])
 
 
 @pytest.mark.parametrize("decay", DECAY[1:])
 def test_unlearned_with_decay(decay):
-    hold(unlearned, rest, [(*p, decay * p[1]) for p in POINTS[::3]])
+    assert_right(unlearned, rest, [(*p, decay * p[1]) for p in POINTS[::3]])
 
 
 @pytest.mark.parametrize(("mu", "end"), [(0.0, 1.0), (0.25, 0.75), (1.0, 5e-7), (2.0, 0.0)])
@@ -89,7 +91,7 @@ def test_where_it_ends(mu, end):
 
 
 def test_the_mode_without_teacher_dies_algebraically():
-    hold(
+    assert_right(
         lambda t, e: singular_value(t, 0.0, e),
         lambda t, e: e / (1 + 2 * e * t),
         [(0.0, 2.0), (3.0, 2.0), (1e6, 1e-300)],

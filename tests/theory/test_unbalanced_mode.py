@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from tests.judge import hold
+from tests.judge import assert_right
 from theory import balanced_mode
 from theory.errors import DomainError, ShapeError
 from theory.unbalanced_mode import product, unlearned, weights
@@ -45,18 +45,18 @@ def points(sigma, lam):
 @pytest.mark.parametrize("lam", IMBALANCE)
 @pytest.mark.parametrize("sigma", [1e-6, 1.0, 1e6])
 def test_product(sigma, lam):
-    hold(product, truth, points(sigma, lam), precisions=DIGITS)
+    assert_right(product, truth, points(sigma, lam), precisions=DIGITS)
 
 
 @pytest.mark.parametrize("lam", IMBALANCE)
 def test_product_without_teacher(lam):
-    hold(product, truth, points(0.0, lam)[::2], precisions=DIGITS)
+    assert_right(product, truth, points(0.0, lam)[::2], precisions=DIGITS)
 
 
 @pytest.mark.parametrize("lam", [x for x in IMBALANCE if abs(x) != 1e-200])
 @pytest.mark.parametrize("sigma", [1e-6, 1.0, 1e6])
 def test_unlearned(sigma, lam):
-    hold(unlearned, rest, points(sigma, lam), precisions=DIGITS)
+    assert_right(unlearned, rest, points(sigma, lam), precisions=DIGITS)
 
 
 def near(seed, spread=3):
@@ -70,8 +70,8 @@ def near(seed, spread=3):
 
 
 def test_where_start_and_imbalance_are_of_one_size():
-    hold(product, truth, near(0), precisions=(100, 200))
-    hold(unlearned, rest, near(1), precisions=(100, 200))
+    assert_right(product, truth, near(0), precisions=(100, 200))
+    assert_right(unlearned, rest, near(1), precisions=(100, 200))
 
 
 def test_what_is_left_where_the_weight_overflows():
@@ -81,7 +81,7 @@ def test_what_is_left_where_the_weight_overflows():
         (7.360593725669869e-17, 1.0486810969301843e17, -5.223284839053499e20, 9.053831065590147e18),
         (0.0, 2.9e6, 3.4e5, 0.0),
     ]
-    hold(unlearned, rest, points, precisions=DIGITS)
+    assert_right(unlearned, rest, points, precisions=DIGITS)
     assert (unlearned(*np.array(points).T) > 1e-275).all()
 
 

@@ -72,6 +72,7 @@ def velocity_of_imbalance() -> MatrixSum:
 
 
 def conclusion(candidate: Claim) -> Evidence:
+    """The candidate against what the steps derive."""
     by_w, by_v = gradients()
     truth = {"lower": by_w, "upper": by_v, "imbalance": velocity_of_imbalance()}
     rest = {name: collect(truth[name] - words(candidate[name], SYMMETRIC)) for name in truth}

@@ -70,6 +70,7 @@ def velocities() -> tuple[sp.Expr, sp.Expr]:
 
 
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
+    """The candidate against what the steps derive."""
     return identity(velocities(), candidate)
 
 

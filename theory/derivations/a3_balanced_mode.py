@@ -48,6 +48,7 @@ def solved() -> tuple[sp.Expr, sp.Expr]:
 
 
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
+    """The candidate against what the steps derive."""
     if not _conserved().holds:
         return Evidence(False, Verdict.PROVED, "the quantity solved for is not conserved")
     return identity(solved(), tuple(map(in_exponentials, candidate)))

@@ -63,6 +63,7 @@ def solved() -> sp.Expr:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
     value, norm = WHERE["value"], WHERE["norm"]
     given = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
     named = a3.in_exponentials(candidate.subs({sp.sqrt(lam**2 + 4 * sigma**2): r, sp.sqrt(lam**2 + 4 * p0**2): R0}))

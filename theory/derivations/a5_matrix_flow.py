@@ -87,6 +87,7 @@ def transport(candidate: Solution) -> Evidence:
 
 
 def conclusion(candidate: Solution) -> Evidence:
+    """The candidate against what the steps derive."""
     return every(
         [("QQᵀ", riccati(candidate)), ("weights", transport(candidate))], "QQᵀ and Q solve the flow of the loss"
     )

@@ -58,6 +58,7 @@ def traces() -> dict[sp.Symbol, TraceSum]:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
     return agree(expected_rise(), candidate, traces())
 
 

@@ -53,6 +53,7 @@ def expected_rise(depth: int) -> TraceSum:
 
 
 def conclusion(candidate: Formula) -> Evidence:
+    """The candidate against what the steps derive."""
     cases = ((f"depth {depth}", agree(expected_rise(depth), candidate[depth], segments(depth))) for depth in DEPTHS)
     return every(cases, "depth 1 … 4, for symbolic widths; deeper by the induction of the steps")
 

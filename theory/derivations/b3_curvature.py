@@ -74,6 +74,7 @@ def blocks(candidate: Mapping[str, Any]) -> list[tuple[tuple[str, ...], tuple[sp
 
 
 def conclusion(candidate: Mapping[str, Any]) -> Evidence:
+    """The candidate against what the steps derive."""
     cases = [("trace", identity(trace_depth_two(), candidate["trace"]))]
     for kinds, roots in blocks(candidate):
         claimed = sp.expand(sp.prod(x - root for root in roots))

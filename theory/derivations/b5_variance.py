@@ -77,6 +77,7 @@ def invariants() -> dict[sp.Symbol, TraceSum]:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
     return agree(variance(), candidate, invariants())
 
 

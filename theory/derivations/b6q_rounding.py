@@ -38,6 +38,7 @@ def moment(power: int) -> sp.Expr:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
     variance = moment(2)
     scales = {g1: sp.sqrt(variance.subs(step, step_1)), g2: sp.sqrt(variance.subs(step, step_2))}
     terms = ((coefficient.subs(scales), words) for words, coefficient in b1.expected_rise().terms.items())

@@ -78,6 +78,7 @@ def sum_of_exponents() -> sp.Expr:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
+    """The candidate against what the steps derive."""
     raised, lowered = whole_stage()
     at = sp.solve(sp.Eq(sigma * t, m * half_way()), sigma)[0]
     # between two lengths L = l₀ + k ln(t/t₀): ∫ t dL = k ∫ dt

@@ -57,6 +57,7 @@ def slope() -> TraceSum:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
     return agree(slope(), candidate, traces())
 
 

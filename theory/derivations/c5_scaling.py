@@ -91,6 +91,7 @@ def power_law() -> sp.Expr:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
     scaled, _, big = inflection()
     derived = scaled.subs(d, power_law()).subs(big, sp.log(2 * price_of_noise() / epsilon)) / (4 * price_of_noise())
     return identity(derived, candidate, "4c t* through order 1 in ln(2c/ε)")

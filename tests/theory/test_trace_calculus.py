@@ -90,7 +90,8 @@ def test_derivative_of_a_matrix_is_the_product_rule():
 def test_in_traces_spells_out_a_polynomial():
     x, y = sp.symbols("x y")
     one, two = squared_norm(words(W1)), squared_norm(words(W2))
-    spelled = in_traces(3 * x**2 * y + mu * y + d_in, {x: one, y: two})
+    written = sp.Poly(3 * x**2 * y + mu * y + d_in, x, y)
+    spelled = in_traces(written, {x: one, y: two})
     assert (spelled - 3 * one * one * two - mu * two - constant(d_in)).is_zero()
 
 

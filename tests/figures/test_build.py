@@ -40,7 +40,7 @@ def test_data_are_plain_files(built: Path) -> None:
     for entry in CATALOGUE:
         with xr.open_datatree(built / "data" / f"{entry.name}.nc", engine="h5netcdf") as tree:
             for node in tree.children.values():
-                validate(node.to_dataset())
+                assert validate(node.to_dataset()).attrs["source"]
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)

@@ -52,4 +52,5 @@ def drifts(name: str) -> Evidence:
 
 
 def curves() -> Curves:
+    """The imbalance along time, on the flow and off it."""
     return Curves(0.5 * np.arange(20), paths(), "time", "imbalance w₂² − w₁²")

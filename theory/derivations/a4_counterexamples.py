@@ -25,10 +25,12 @@ def _runs() -> dict[str, np.ndarray]:
 
 
 def differs(name: str) -> Evidence:
+    """The named run leaves the claim, where the control stays on it."""
     runs, claim = _runs(), product(_TIMES, 1.0, -0.2, 0.3)
     control, gap = (np.abs(runs[k] - claim).max() for k in ("imbalance 0.3", name))
     return Evidence(control < 0.01 and gap > 0.2, Verdict.TESTED, f"off by {gap:.2f}, control {control:.4f}")
 
 
 def curves() -> Curves:
+    """The products along every run."""
     return Curves(_TIMES, _runs(), "time", "product w₁w₂")

@@ -30,6 +30,7 @@ def _wrong_sign(imbalance: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unbalanced() -> Evidence:
+    """From the wrong sign of the determinant a balanced start is stuck, and an imbalance of 1e-3 cures it."""
     end = matrix_flow(TIMES[-1], *_wrong_sign(0.0), TEACHER)
     freed = flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2))[-1]
     cured = ((freed - TEACHER) ** 2).sum() / 2
@@ -38,12 +39,14 @@ def unbalanced() -> Evidence:
 
 
 def unbalanced_curves() -> Curves:
+    """The loss of both starts."""
     freed = ((flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2)) - TEACHER) ** 2).sum((1, 2)) / 2
     stuck = np.asarray(matrix_flow(TIMES, *_wrong_sign(0.0), TEACHER).loss)
     return Curves(TIMES, {"balanced": stuck, "imbalance 0.001": freed}, "pretraining length t", "loss")
 
 
 def unwhitened() -> Evidence:
+    """With inputs of unequal variance the product is another."""
     start, t = 0.1 * np.eye(2), np.array([0.0, 1.5])
     found = flow(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
     claimed = matrix_flow(t, start, start, TEACHER).product[-1]

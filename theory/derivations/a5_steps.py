@@ -41,6 +41,7 @@ def rates() -> dict[str, MatrixSum]:
 
 
 def vanish(block: Block, rules: Rules, detail: str) -> Evidence:
+    """Proved where no word of a block matrix remains."""
     left = sum(len(normal(entry, rules)) for row in block for entry in row)
     return Evidence(left == 0, Verdict.PROVED, f"{detail}; {left} words differ, for symbolic widths")
 
@@ -55,6 +56,7 @@ def stacked() -> Evidence:
 
 
 def stays_balanced() -> Evidence:
+    """The imbalance is conserved by the flow of the loss."""
     moved = derivative(w2.T @ w2 - w1 @ w1.T, rates())
     return vanish(((moved,),), (), "W2ᵀW2 − W1W1ᵀ is conserved")
 

@@ -21,6 +21,7 @@ def formula() -> Times:
 
 
 def times(k: sp.Expr, b: sp.Expr, q: sp.Expr, sign: int = -1, tail: int = 1) -> Times:
+    """t(s) below and above the teacher, with its exponents, its sign and its tail open to variants."""
     up = lambda u: sign * u**-k / k + tail * u**b / b * sp.hyper((1, b), (1 + b,), u)
     down = lambda v: v**q / q * sp.hyper((1, q), (1 + q,), v)
     scale = L * sigma ** (2 - 2 / L)

@@ -48,6 +48,7 @@ def formula() -> Formula:
 
 @cache
 def expected_rise(depth: int) -> TraceSum:
+    """`E[L(θ + noise)] − L(θ)` of a network of this depth, by contraction."""
     variances = {f"N{l}": gamma[l - 1] ** 2 for l in range(1, depth + 1)}
     return contract(loss(product(1, depth, noisy=True), depth), variances) - loss(product(1, depth), depth)
 

@@ -19,11 +19,13 @@ def unbalanced() -> Evidence:
 
 
 def misaligned() -> Evidence:
+    """A turned teacher has a larger curvature than the aligned formula."""
     found, claimed = _turned(sp.Rational(1, 2)), 2.0
     return Evidence(found > claimed + 0.3, Verdict.TESTED, f"λ_max = {found:.2f} against {claimed:.2f} when aligned")
 
 
 def misaligned_curves() -> Curves:
+    """The largest curvature against the angle."""
     half = np.linspace(0, 1, 9)
     exact = [_turned(sp.Rational(int(8 * t), 8)) for t in half]
     return Curves(

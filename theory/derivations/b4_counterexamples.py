@@ -15,6 +15,7 @@ def decay() -> Evidence:
 
 
 def big_step() -> Evidence:
+    """One step of finite size makes the norms grow where the flow does not."""
     first, second, rate = 0.0, 1.0, 0.5  # A = 1, f = 0: the formula promises no growth
     rise = (first + rate * second) ** 2 - first**2  # the second weight's gradient is 0
     return Evidence(rise > 0.2, Verdict.TESTED, f"one step of 0.5 adds {rise:.2f} to w1² + w2², the formula 0")
@@ -65,11 +66,13 @@ def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def misaligned() -> Evidence:
+    """From a turned balanced start tr H first falls."""
     fall = (norms := _turned(2.5)[1])[0] / norms.min()
     return Evidence(bool(fall > 1.5), Verdict.TESTED, f"tr H first falls by a factor of {fall:.2f}")
 
 
 def misaligned_curves() -> Curves:
+    """tr H along the way to the teacher, from three angles."""
     way = np.linspace(0, 0.99, 100)
     angles = {"turned by 0": 0.0, "turned by 2": 2.0, "turned by 2.5": 2.5}
     return Curves(way, {n: np.interp(way, *_turned(a)) for n, a in angles.items()}, "part of the way to A", "tr H / 8")

@@ -64,6 +64,7 @@ def variance() -> TraceSum:
 
 
 def invariants() -> dict[sp.Symbol, TraceSum]:
+    """The traces that the symbols of the formula stand for."""
     error, first, second, sx = map(MatrixSum.of, (E, W1, W2, Sx))
     f, seen = second @ first, first @ sx @ first.T
     slopes = second.T @ error @ sx, error @ sx @ first.T

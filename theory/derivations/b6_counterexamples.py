@@ -10,10 +10,12 @@ STRENGTH = sp.Rational(3, 2)  # ½(ρ₁² + ρ₂² + ρ₁²ρ₂²) at ρ₁ 
 
 
 def biased() -> Evidence:
+    """A bias toward the teacher lowers the loss."""
     return positive(0.5 - (2 - sp.Float(1.1) ** 2) ** 2 / 2, "rise −0.188")
 
 
 def shared() -> Evidence:
+    """The same noise on both layers costs more."""
     rho = 0.5  # one weight 1 each, A = 1, the same coin ±ρ on both
     mean = ((1 + rho) ** 2 - 1) ** 2 / 4 + ((1 - rho) ** 2 - 1) ** 2 / 4
     claimed = rho**2 + rho**4 / 2
@@ -30,6 +32,7 @@ def _one_mode(first: sp.Expr, second: sp.Expr, teacher: int) -> sp.Expr:
 
 
 def from_above() -> Evidence:
+    """A mode above its teacher comes down, and both costs with it."""
     speed = _one_mode(sp.sqrt(2), sp.sqrt(2), 1)
     return Evidence(bool(speed < 0), Verdict.PROVED, f"s = 2, σ = 1: both costs change at the rate {speed}")
 
@@ -89,6 +92,7 @@ def unwhitened() -> Evidence:
 
 
 def unwhitened_curves() -> Curves:
+    """Both costs along a path on which they fall for a while."""
     t, relative, multiplicative = _path()
     return Curves(t[::25], {"relative": relative[::25], "multiplicative": multiplicative[::25]}, "t", "Δ at ρ = 1")
 
@@ -99,11 +103,13 @@ def _opposed(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unbalanced() -> Evidence:
+    """Without balance multiplicative noise may cost less than relative noise."""
     (multiplicative,), (relative,) = _opposed(np.array([0.9]))
     return Evidence(bool(multiplicative < relative / 2), Verdict.TESTED, f"{multiplicative:.2f} against {relative:.2f}")
 
 
 def unbalanced_curves() -> Curves:
+    """Both costs against the imbalance."""
     x = np.linspace(0, 1, 41)
     return Curves(
         x, dict(zip(("multiplicative", "relative"), _opposed(x), strict=True)), "imbalance x", "Δ / (ρ² + ρ⁴/2)"

@@ -27,6 +27,7 @@ def finite_start(start: float, exponent: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def large_start() -> Evidence:
+    """From a start that is not small the exponent is larger."""
     middle = float(finite_start(1e-8, 1.0)[1][5])
     return Evidence(
         middle > 1.05, Verdict.TESTED, f"from 1e-8 the loss falls with exponent {middle:.3f}, not 1 (see B8)"
@@ -34,6 +35,7 @@ def large_start() -> Evidence:
 
 
 def start_curves() -> Curves:
+    """The local exponent from two starts."""
     lengths = finite_start(1e-8, 1.0)[0] / np.log(1e8) * 2
     both = {f"ε = {e}": finite_start(e, 1.0)[1][1:-1] for e in (1e-8, 1e-30)}
     return Curves(np.log10(lengths[1:-1]), both, "log₁₀ τ", "local exponent of the loss, α = 1")
@@ -56,6 +58,7 @@ def from_above() -> Evidence:
 
 
 def above_curves() -> Curves:
+    """Σs against the number of features, all started at one ε."""
     counts = np.geomspace(30, 1e6, 19)
     found = np.array([norm_of(int(n), 1e-6, 20.0) for n in counts])
     limit = np.full(19, (1 / np.arange(1, 21)).sum())

@@ -16,6 +16,7 @@ def rise(values: list[float], starts: list[float], price: float, times: np.ndarr
 
 
 def from_above() -> Evidence:
+    """From above the teacher the loss after noise only falls."""
     lost = rise([1.0], [1.5], 0.1, np.linspace(0, 5, 501))
     return Evidence(
         bool((np.diff(lost) > 0).all() and lost[0] < -0.1), Verdict.TESTED, f"from above: {lost[0]:.3f} → 0"
@@ -29,17 +30,20 @@ def null_modes() -> Evidence:
 
 
 def null_curves() -> Curves:
+    """What is still to lose, with and without a mode that the teacher lacks."""
     times = np.linspace(0, 12, 121)
     with_null, without = (-rise([1.0, 0.0][:n], [0.05, 0.05][:n], 0.1, times) for n in (2, 1))
     return Curves(times, {"with a null mode": with_null, "without": without}, "pretraining length", "P(t) − P(∞)")
 
 
 def equal_features() -> Evidence:
+    """Equal features stop together, before one that would pay."""
     lost = rise([1.0] * 5 + [0.21], [1e-12] * 6, 0.1, np.linspace(0, 200, 40_001)).max()
     return Evidence(lost > 0.0235, Verdict.TESTED, f"lost {lost:.4f}, the formula for distinct features says 0.005")
 
 
 def large_start() -> Evidence:
+    """From a start that is not small less is lost."""
     lost = rise([1.0, 0.15], [0.1, 0.1], 0.1, np.linspace(0, 50, 20_001)).max()
     return Evidence(abs(lost - 0.00875) > 1e-3, Verdict.TESTED, f"from 0.1: lost {lost:.5f}, in the limit 0.00875")
 
@@ -72,6 +76,7 @@ def imbalance_escapes() -> Evidence:
 
 
 def imbalance_curves() -> Curves:
+    """The slope of the loss after noise, with an imbalance above 2c and without."""
     times = np.linspace(0, 12, 121)
     gain, along = unbalanced_flow(times, (1.2, 0.6), 0.7)
     balanced = unbalanced_flow(times, (0.56, 0.42), 0.7)  # ‖w₁‖ = w₂

@@ -33,6 +33,7 @@ def steep() -> Evidence:
 
 
 def steep_curves() -> Curves:
+    """The loss after noise of a steep spectrum, with its several minima."""
     times = np.geomspace(10, 20_000, 300)
     v = np.array([1.0, 0.1, 0.01])
     s_ = v / (1 + (v / 1e-30 - 1) * np.exp(-2 * v * times[:, None]))

@@ -40,6 +40,7 @@ d, kappa, y1, y2 = sp.symbols("d kappa y_1 y_2", real=True)
 
 
 def formula() -> sp.Expr:
+    """The length at the last minimum, `[ln(2c/ε) − (2 − 1/α)]/(4c)`."""
     return (sp.log(2 * price / epsilon) - (2 - 1 / alpha)) / (4 * price)
 
 

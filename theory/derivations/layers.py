@@ -12,6 +12,7 @@ Sx = MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True))
 
 
 def width(layer: int) -> sp.Symbol:
+    """The symbolic width of a layer, 0 being the inputs."""
     return sp.Symbol(f"n{layer}", positive=True, integer=True)
 
 
@@ -35,11 +36,13 @@ def product(first: int, last: int, noisy: bool = False) -> MatrixSum:
 
 
 def loss(f: MatrixSum, depth: int) -> TraceSum:
+    """`½ tr((f − A) Σx (f − A)ᵀ)` for a network of this depth."""
     error = f - MatrixSum.of(Letter("A", f"n{depth}", "n0"))
     return sp.Rational(1, 2) * (error @ Sx @ error.T).trace()
 
 
 def segments(depth: int) -> dict[sp.Symbol, TraceSum]:
+    """What every K stands for, as a trace."""
     found = {tau: Sx.trace()}
     for a in range(depth + 1):
         for b in range(a + 2, depth + 2):

@@ -13,6 +13,7 @@ IDENTITY = MatrixSum(((sp.Integer(1), ()),))
 
 
 def scaled(factor: sp.Expr | int, matrix: MatrixSum) -> MatrixSum:
+    """A multiple of a matrix polynomial."""
     return MatrixSum(tuple((sp.sympify(factor) * c, w) for c, w in matrix.terms))
 
 
@@ -42,8 +43,10 @@ def multiply(a: Block, b: Block) -> Block:
 
 
 def subtract(a: Block, b: Block) -> Block:
+    """The difference of two block matrices."""
     return tuple(tuple(x - y for x, y in zip(r, s, strict=True)) for r, s in zip(a, b, strict=True))
 
 
 def transpose(a: Block) -> Block:
+    """The transpose of a block matrix."""
     return tuple(tuple(x.T for x in column) for column in zip(*a, strict=True))

@@ -89,3 +89,13 @@ def test_a_claim_says_what_a_reader_needs(claim: str) -> None:
     assert derivation.symbols
     assert derivation.source
     assert all(step.statement and step.because.strip().endswith((".", ":", ")")) for step in derivation.steps)
+
+
+def test_every_assumption_has_a_counterexample_in_some_claim() -> None:
+    """Where a claim has none of its own, the book links to a claim that does."""
+    found: dict[str, bool] = {}
+    for claim in CLAIMS:
+        for assumption in named(claim, CLAIMS).assumptions:
+            found[assumption.name] = found.get(assumption.name, False) or assumption.counterexample is not None
+    assert found
+    assert all(found.values()), [name for name, has in found.items() if not has]

@@ -190,7 +190,7 @@ DERIVATION = Derivation(
                    Counterexample("Decay μ adds −2μ tr H.", without.decay)),
         Assumption("linear network", "f = W2 W1. What is left of it for ReLU layers is in the steps.",
                    Counterexample("For one ReLU unit the cost grows at half the rate.", without.rectified)),
-        Assumption("white inputs", "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
+        Assumption("whitened inputs", "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
                    Counterexample("Inputs that are not white weigh what is missing differently from what is learned.",
                                   without.unwhitened)),
         Assumption("aligned start", "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",

@@ -164,7 +164,7 @@ DERIVATION = Derivation(
                    Counterexample("With f of the wrong sign both costs first fall.", without.not_aligned)),
         Assumption("start below the teacher", "For growth only: w1, w2 > 0 and w1w2 < σ in every mode.",
                    Counterexample("From s = 2, σ = 1 both costs fall.", without.from_above)),
-        Assumption("whitened inputs", "For growth only; where Σx shares V, relative noise needs no more, the other does.",
+        Assumption("whitened inputs", "For growth only; where Σx shares V, relative noise needs no more.",
                    Counterexample("From a balanced aligned start, inputs in turned axes make both costs fall.",
                                   without.unwhitened, without.unwhitened_curves)),
         Assumption("balanced start", "For the comparison of the two only.",

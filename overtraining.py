@@ -12,9 +12,9 @@ import typer
 _PACKAGES = ("theory", "simulations", "figures")
 _HOMES = {  # where the names at the front door live; everything else is reached through its package
     "theory": (
-        "Aligned", "GaussianNoise", "GradientDescent", "GradientFlow", "Matrix", "Network", "PowerLaw", "Protocol",
-        "Refusal", "Sampling", "SmallGaussian", "Spectrum", "inflection_point", "read", "sensitivity", "teacher",
-        "validate", "write",
+        "Aligned", "Balanced", "FanIn", "Geometric", "GradientDescent", "GradientFlow", "Inputs", "Matrix", "Network",
+        "Noise", "PowerLaw", "Protocol", "Pruning", "Quantization", "Refusal", "Sampling", "SmallGaussian", "Spectrum",
+        "inflection_point", "read", "sensitivity", "teacher", "validate", "write",
     ),
     "figures": ("plot",),
 }  # fmt: skip

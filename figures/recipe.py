@@ -5,7 +5,8 @@ from importlib import import_module
 
 import xarray as xr
 
-from theory.protocol import Protocol, write
+from theory.protocol import Protocol
+from theory.written import write
 
 
 @dataclass(frozen=True)

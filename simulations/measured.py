@@ -11,8 +11,10 @@ from jaxtyping import Array, Float, Key
 from simulations.networks import Weights, initialize, loss
 from simulations.pretraining import pretrain
 from theory.errors import DomainError
-from theory.protocol import Protocol, Sampling, write
+from theory.perturbations import Noise
+from theory.protocol import Protocol, Sampling
 from theory.responses import response, trajectory
+from theory.written import write
 
 
 def respond(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
@@ -26,12 +28,15 @@ def respond(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
     """
+    how = protocol.perturbation
+    if not isinstance(how, Noise):
+        raise DomainError(repr(how), "no simulation of it exists yet", "use perturbation=Noise()")
     cells = []
     for seed in range(protocol.sampling.seeds):
         start_key, noise_key = jax.random.split(jax.random.fold_in(_key(key), seed))
         start, teacher = initialize(protocol, start_key)
         checkpoints = pretrain(start, teacher, protocol.lengths, protocol.pretraining)
-        scales = jnp.outer(jnp.asarray(protocol.strengths), jnp.asarray(protocol.perturbation.scales))
+        scales = jnp.outer(jnp.asarray(protocol.strengths), jnp.asarray(how.per_layer(2)))
         base, mean, stderr = _perturb(checkpoints, teacher, scales, noise_key, protocol.sampling)
         cells.append((base, mean, stderr))
     base, rise, stderr = map(np.stack, zip(*cells, strict=True))

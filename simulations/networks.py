@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from theory.protocol import Aligned, Protocol, SmallGaussian
+from theory.errors import DomainError
+from theory.protocol import Protocol
+from theory.starts import Aligned, SmallGaussian
 from theory.teachers import singular_frames, teacher_matrix
 
 
@@ -43,3 +45,5 @@ def initialize(protocol: Protocol, key: Key[Array, ""]) -> tuple[Weights, Float[
             w1 = std * jax.random.normal(first, (n.h, n.d_in))
             w2 = std * jax.random.normal(second, (n.d_out, n.h))
             return Weights(w1, w2), jnp.asarray(teacher)
+        case _:
+            raise DomainError(repr(protocol.start), "no simulation of it exists yet", "use Aligned or SmallGaussian")

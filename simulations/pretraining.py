@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from simulations.networks import Weights, loss
 from theory.arrays import Sequenced
 from theory.errors import DomainError, NotSolved
-from theory.protocol import GradientDescent, GradientFlow, Pretraining
+from theory.training import GradientDescent, GradientFlow, Pretraining
 
 Number = float | Array  # a Python number outside a compiled function is an array inside it
 MOST_STEPS = 200_000

@@ -40,6 +40,7 @@ from theory.growth import (
 )
 from theory.incremental import feature as feature, feature_limit as feature_limit, limit_error as limit_error
 from theory.inflection import inflection_point as inflection_point
+from theory.inputs import Inputs as Inputs, input_covariance as input_covariance
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
     balanced_weights as balanced_weights,
@@ -66,18 +67,8 @@ from theory.noisy_path import (
     minima as minima,
     still_to_lose as still_to_lose,
 )
-from theory.protocol import (
-    Aligned as Aligned,
-    GaussianNoise as GaussianNoise,
-    GradientDescent as GradientDescent,
-    GradientFlow as GradientFlow,
-    Network as Network,
-    Protocol as Protocol,
-    Sampling as Sampling,
-    SmallGaussian as SmallGaussian,
-    read as read,
-    write as write,
-)
+from theory.perturbations import Noise as Noise, Pruning as Pruning, Quantization as Quantization, bits as bits
+from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (
     Rates as Rates,
     features_learned as features_learned,
@@ -94,12 +85,20 @@ from theory.responses import (
 )
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
 from theory.stages import Stage as Stage, lost_in_stages as lost_in_stages
+from theory.starts import (
+    Aligned as Aligned,
+    Balanced as Balanced,
+    FanIn as FanIn,
+    SmallGaussian as SmallGaussian,
+    turned_frames as turned_frames,
+)
 from theory.sum_rule import (
     local_factor as local_factor,
     norm_growth as norm_growth,
     predicted_exponent as predicted_exponent,
 )
 from theory.teachers import (
+    Geometric as Geometric,
     Matrix as Matrix,
     PowerLaw as PowerLaw,
     Spectrum as Spectrum,
@@ -108,3 +107,5 @@ from theory.teachers import (
     teacher as teacher,
     teacher_matrix as teacher_matrix,
 )
+from theory.training import GradientDescent as GradientDescent, GradientFlow as GradientFlow
+from theory.written import read as read, write as write

@@ -7,9 +7,13 @@ from theory.arrays import Values
 from theory.balanced_mode import singular_value, unlearned
 from theory.errors import NoFormula
 from theory.noise import expected_increase
-from theory.protocol import Aligned, GaussianNoise, GradientFlow, Protocol, write
+from theory.perturbations import Noise
+from theory.protocol import Protocol
 from theory.responses import response, trajectory
+from theory.starts import Aligned
 from theory.teachers import singular_values
+from theory.training import GradientFlow
+from theory.written import write
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
@@ -24,10 +28,11 @@ def respond(protocol: Protocol) -> xr.Dataset:
     (('pretraining', 'strength'), [0.0563, 0.2416])
     """
     _covered(protocol)
+    assert isinstance(protocol.perturbation, Noise)  # for the type checker: _covered has refused the rest
     s, residual = _modes(protocol)
     before = (residual**2).sum(axis=1) / 2
     strength, network = np.array(protocol.strengths), protocol.network
-    gamma_1, gamma_2 = (strength * scale for scale in protocol.perturbation.scales)
+    gamma_1, gamma_2 = (strength * scale for scale in protocol.perturbation.per_layer(2))
     norm = s.sum(axis=1)[:, None]  # balanced: ‖W1‖² = ‖W2‖² = Σ s_i
     rise = expected_increase(norm, norm, gamma_1, gamma_2, d_in=network.d_in, h=network.h, d_out=network.d_out)
     both = ("pretraining", "strength")
@@ -74,7 +79,7 @@ def _covered(protocol: Protocol) -> None:
     for part, covered, instead in (
         (protocol.start, Aligned, "use start=Aligned(epsilon), or measure it with simulations.respond"),
         (protocol.pretraining, GradientFlow, "use pretraining=GradientFlow(), which steps of size η follow to O(η)"),
-        (protocol.perturbation, GaussianNoise, "use perturbation=GaussianNoise()"),
+        (protocol.perturbation, Noise, "use perturbation=Noise()"),
     ):
         if not isinstance(part, covered):
             raise NoFormula(repr(part), "the theory has no exact formula for it", instead)

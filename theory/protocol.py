@@ -1,86 +1,61 @@
 """The Protocol: everything that is done to a network, as one frozen value that can be hashed, written and read."""
 
-import json
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from typing import Literal, get_args
 
-import cattrs
 import numpy as np
-from cattrs.gen import make_dict_unstructure_fn, override
-from cattrs.strategies import configure_tagged_union
 
 from theory.arrays import Numbers, Sequenced
-from theory.domain import finite, nonnegative, normal_inverse, positive, settle, whole
-from theory.errors import DomainError, Refusal, ShapeError
-from theory.teachers import Matrix, PowerLaw, Spectrum, Teacher, check_fits, singular_values, teacher
+from theory.domain import nonnegative, settle, whole
+from theory.errors import DomainError, ShapeError
+from theory.inputs import Inputs
+from theory.perturbations import Noise, Perturbation, Pruning
+from theory.starts import Aligned, Balanced, Start
+from theory.teachers import Matrix, Teacher, check_fits, singular_values, teacher
+from theory.training import GradientDescent, GradientFlow, Pretraining, one_of
+
+Activation = Literal["linear", "tanh", "relu", "gelu"]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A two-layer linear student `f = W2 W1` with `W1: h × d_in`, `W2: d_out × h`."""
+    """A student: linear of any depth, `f = W_L … W_1`, all hidden layers h wide; or two layers with an activation.
+
+    depth 1 is `f = W_1: d_out × d_in`, and h has no meaning. Biases (`bias`), one per unit, start at 0.
+    """
 
     d_in: int
     h: int
     d_out: int
+    depth: int = 2
+    activation: str = "linear"
+    bias: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("d_in", "h", "d_out"):
+        for name in ("d_in", "h", "d_out", "depth"):
             settle(self, **{name: whole(name, getattr(self, name))})
+        one_of("activation", self.activation, Activation)
+        if not isinstance(self.bias, bool):
+            raise DomainError(f"bias = {self.bias!r}", "it is neither true nor false", "pass True or False")
+        if self.activation != "linear" and self.depth != 2:
+            raise DomainError(
+                f"{self.activation} of depth {self.depth}", "networks with an activation have two layers", "use depth=2"
+            )
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shapes (out, in) of W_1 … W_L.
 
-@dataclass(frozen=True)
-class Aligned:
-    """Start on the balanced aligned path: every mode that the width can carry begins at `s_i(0) = epsilon`."""
+        >>> Network(4, 3, 2, depth=3).shapes
+        ((3, 4), (3, 3), (2, 3))
+        """
+        widths = (self.d_in, *(self.h,) * (self.depth - 1), self.d_out)
+        return tuple(zip(widths[1:], widths[:-1], strict=True))
 
-    epsilon: float = 1e-3
-
-    def __post_init__(self) -> None:
-        remedy = "start from a small positive number; 0 is a saddle and never leaves"
-        settle(self, epsilon=normal_inverse("epsilon", self.epsilon, remedy))
-
-
-@dataclass(frozen=True)
-class SmallGaussian:
-    """Start from independent Gaussian weights of standard deviation `std`, neither balanced nor aligned."""
-
-    std: float = 1e-2
-
-    def __post_init__(self) -> None:
-        settle(self, std=positive("std", self.std))
-
-
-@dataclass(frozen=True)
-class GradientFlow:
-    """Pretraining by `θ̇ = −∇L`; `rtol` is the tolerance of a simulation, theory is exact."""
-
-    rtol: float = 1e-8
-
-    def __post_init__(self) -> None:
-        settle(self, rtol=positive("rtol", self.rtol))
-
-
-@dataclass(frozen=True)
-class GradientDescent:
-    """Pretraining by full-batch steps; a length t is reached after `t / learning_rate` steps."""
-
-    learning_rate: float = 1e-2
-
-    def __post_init__(self) -> None:
-        settle(self, learning_rate=positive("learning_rate", self.learning_rate))
-
-
-@dataclass(frozen=True)
-class GaussianNoise:
-    """Independent Gaussian noise on every weight: layer l gets the standard deviation `γ_l = strength · scales[l]`."""
-
-    scales: Sequenced = (1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        scales = nonnegative("scales", self.scales)
-        if scales.shape != (2,):
-            raise ShapeError(f"scales of shape {scales.shape}", "there are two layers", "pass one scale per layer")
-        settle(self, scales=scales)
+    @property
+    def width(self) -> int:
+        """The largest rank of f: the narrowest of its layers."""
+        return min(min(shape) for shape in self.shapes)
 
 
 @dataclass(frozen=True)
@@ -99,11 +74,6 @@ class Sampling:
         settle(self, draws=whole("draws", self.draws, least=2), seeds=whole("seeds", self.seeds))  # one has no error
 
 
-Start = Aligned | SmallGaussian
-Pretraining = GradientFlow | GradientDescent
-Perturbation = GaussianNoise
-
-
 @dataclass(frozen=True)
 class Protocol:
     """Pretrain a network on a teacher for each of `lengths`, then perturb it at each of `strengths`.
@@ -111,13 +81,13 @@ class Protocol:
     teacher: a teacher, or what `theory.teacher` makes one of: a spectrum, a matrix, the path of a `.npy` file.
     lengths: pretraining lengths in gradient-flow time (learning rate × steps), increasing, from 0.
     strengths: strengths of the perturbation, increasing, from 0 (for noise: its standard deviation).
-    network: by default as wide and as high as the teacher needs, `h = min(d_in, d_out)`.
+    network: by default as wide and as high as the teacher needs, two layers, `h = min(d_in, d_out)`.
+    inputs: by default whitened, the whole population, labels without noise.
 
+    >>> from theory.teachers import PowerLaw
     >>> protocol = Protocol(PowerLaw(modes=4), lengths=(0, 10), strengths=(0.1,))
     >>> protocol.network
-    Network(d_in=4, h=4, d_out=4)
-    >>> read(write(protocol)) == protocol
-    True
+    Network(d_in=4, h=4, d_out=4, depth=2, activation='linear', bias=False)
     """
 
     teacher: Teacher
@@ -126,17 +96,20 @@ class Protocol:
     network: Network = None  # type: ignore[assignment]  # filled in below, never None once built
     start: Start = field(default_factory=Aligned)
     pretraining: Pretraining = field(default_factory=GradientFlow)
-    perturbation: Perturbation = field(default_factory=GaussianNoise)
+    perturbation: Perturbation = field(default_factory=Noise)
     sampling: Sampling = field(default_factory=Sampling)
+    inputs: Inputs = field(default_factory=Inputs)
 
     def __post_init__(self) -> None:
         settle(self, teacher=teacher(self.teacher))
         settle(self, lengths=_grid("lengths", self.lengths), strengths=_grid("strengths", self.strengths))
-        for name, kinds in (
-            ("network", (Network, type(None))), ("start", (Aligned, SmallGaussian)), ("sampling", (Sampling,)),
-            ("pretraining", (GradientFlow, GradientDescent)), ("perturbation", (GaussianNoise,)),
+        for name, union in (
+            ("network", Network | None), ("start", Start), ("sampling", Sampling | None), ("inputs", Inputs | None),
+            ("pretraining", Pretraining), ("perturbation", Perturbation),
         ):  # fmt: skip
-            if not isinstance(given := getattr(self, name), kinds):
+            kinds = get_args(union)
+            given = getattr(self, name)
+            if not isinstance(given, kinds) or (given is None and name != "network"):
                 known = " or ".join(f"{kind.__name__}(…)" for kind in kinds if kind is not type(None))
                 raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass {known}")
         if self.network is None:
@@ -144,6 +117,39 @@ class Protocol:
             d_out, d_in = self.teacher.shape if isinstance(self.teacher, Matrix) else (modes, modes)
             settle(self, network=Network(d_in=d_in, h=modes, d_out=d_out))
         check_fits(self.teacher, self.network.d_out, self.network.d_in)
+        _check_together(self)
+
+
+def _check_together(protocol: Protocol) -> None:
+    """What each part allows by itself, and the others do not."""
+    n, start, how = protocol.network, protocol.start, protocol.perturbation
+    if isinstance(start, Aligned | Balanced) and (n.activation != "linear" or (start.imbalance and n.depth != 2)):
+        raise DomainError(
+            f"{start!r} for {n!r}",
+            "it is defined for linear networks, an imbalance for two layers",
+            "use SmallGaussian",
+        )
+    if isinstance(start, Balanced) and start.imbalance and n.h > (n.d_out if start.imbalance > 0 else n.d_in):
+        raise ShapeError(
+            f"imbalance {start.imbalance:g} with h = {n.h}", "W2ᵀW2 − W1W1ᵀ = λI needs h ≤ d_out (λ > 0) or h ≤ d_in",
+            "narrow the hidden layer, or start from Aligned(imbalance=…)",
+        )  # fmt: skip
+    if isinstance(how, Noise) and how.scales and len(how.scales) != n.depth:
+        raise ShapeError(
+            f"{len(how.scales)} scales", f"there are {n.depth} layers", "pass one scale per layer, or none"
+        )
+    if isinstance(how, Pruning) and protocol.strengths[-1] > 1:
+        raise DomainError(f"strength {protocol.strengths[-1]:g}", "the share pruned is at most 1", "pass 0 to 1")
+    if protocol.inputs.spectrum and len(protocol.inputs.spectrum) != n.d_in:
+        raise ShapeError(
+            f"{len(protocol.inputs.spectrum)} eigenvalues of the inputs", f"x has {n.d_in} entries", "pass one for each"
+        )
+    batch = protocol.pretraining.batch if isinstance(protocol.pretraining, GradientDescent) else None
+    if n.activation != "linear" and protocol.inputs.samples is None and batch is None:
+        raise DomainError(
+            f"{n.activation} on the whole population", "its loss is no polynomial of the weights",
+            "pass inputs=Inputs(samples=…), or batches of fresh examples: GradientDescent(batch=…)",
+        )  # fmt: skip
 
 
 def _grid(name: str, values: Numbers) -> np.ndarray:
@@ -153,61 +159,3 @@ def _grid(name: str, values: Numbers) -> np.ndarray:
     if (np.diff(grid) <= 0).any():
         raise DomainError(name, "its values must increase", f"pass sorted(set({name}))")
     return grid
-
-
-@cache
-def _converter() -> cattrs.Converter:
-    """Plain dataclasses to and from plain dictionaries; where several kinds are possible, `kind` names it."""
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    # the library's own hooks call int() and float(), which turn 2.5 into 2 and "3" into 3.0 without a word
-    converter.register_structure_hook(int, lambda value, _: whole("value", value, least=0))
-    converter.register_structure_hook(float, lambda value, _: float(finite("value", value)))
-    kinds = (PowerLaw, Spectrum, Matrix, Network, Aligned, SmallGaussian, GradientFlow, GradientDescent, GaussianNoise)
-    converter.register_structure_hook(bool, _truth)
-    converter.register_structure_hook(Sequenced, lambda value, _: value)  # checked by the class that it belongs to
-    for cls in (*kinds, Sampling):
-        # defaults are left out, so that a field added later changes no protocol already written or hashed
-        converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True))
-    for union in (Teacher, Start, Pretraining):
-        configure_tagged_union(union, converter, tag_name="kind")
-    converter.register_unstructure_hook(
-        Protocol,
-        make_dict_unstructure_fn(
-            Protocol, converter, _cattrs_omit_if_default=True, network=override(omit_if_default=False)
-        ),
-    )
-    return converter
-
-
-def write(protocol: Protocol) -> str:
-    """The protocol as canonical JSON: equal protocols give equal text, numbers survive to the last bit."""
-    return json.dumps(_converter().unstructure(protocol), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def read(text: str) -> Protocol:
-    """The protocol that `write` wrote, or that a person wrote by hand; DomainError says what is wrong and where."""
-    try:
-        plain: Any = json.loads(text)
-        if not isinstance(plain, dict):
-            raise DomainError("the protocol", "it is not a JSON object", "write it with theory.write(protocol)")
-        return _converter().structure(plain, Protocol)
-    except json.JSONDecodeError as error:
-        raise DomainError("the protocol", f"it is not JSON ({error})", "write it with theory.write(protocol)") from None
-    except cattrs.errors.BaseValidationError as error:
-        reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
-        raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
-
-
-def _truth(value: Any, _: type) -> bool:
-    if not isinstance(value, bool):
-        raise DomainError(f"value = {value!r}", "it is neither true nor false", "write true or false")
-    return value
-
-
-def _reason(error: BaseException, kind: Any) -> str:
-    """One line for one fault; our own refusals keep their words."""
-    if isinstance(error, Refusal):
-        return str(error).removesuffix(".")
-    if isinstance(error, KeyError) and error.args:
-        return f"{error.args[0]!r} is missing or unknown"
-    return cattrs.v.format_exception(error, kind)

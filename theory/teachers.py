@@ -67,7 +67,27 @@ class Matrix:
         return len(self.entries), len(self.entries[0])
 
 
-Teacher = PowerLaw | Spectrum | Matrix
+@dataclass(frozen=True)
+class Geometric:
+    """Singular values `σ_i = scale · ratio^{i−1}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
+
+    >>> singular_values(Geometric(modes=3, ratio=0.5)).tolist()
+    [1.0, 0.5, 0.25]
+    """
+
+    modes: int
+    ratio: float = 0.5
+    scale: float = 1.0
+    frame_seed: int = 0
+
+    def __post_init__(self) -> None:
+        settle(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        settle(self, ratio=positive("ratio", self.ratio), scale=positive("scale", self.scale))
+        if self.ratio > 1:
+            raise DomainError(f"ratio = {self.ratio}", "modes are counted from the strongest", "pass 0 < ratio <= 1")
+
+
+Teacher = PowerLaw | Geometric | Spectrum | Matrix
 
 
 def teacher(given: Any) -> Teacher:
@@ -76,7 +96,7 @@ def teacher(given: Any) -> Teacher:
     >>> teacher([1.0, 0.5])
     Spectrum(values=(1.0, 0.5), frame_seed=0)
     """
-    if isinstance(given, (PowerLaw, Spectrum, Matrix)):
+    if isinstance(given, (PowerLaw, Geometric, Spectrum, Matrix)):
         return given
     if isinstance(given, (str, Path)):
         given = _load(Path(given))
@@ -105,6 +125,8 @@ def singular_values(given: Teacher) -> Float[np.ndarray, " modes"]:
     match given:
         case PowerLaw(modes, alpha, scale):
             return scale * np.arange(1, modes + 1, dtype=float) ** -alpha
+        case Geometric(modes, ratio, scale):
+            return scale * ratio ** np.arange(modes, dtype=float)
         case Spectrum(values):
             return np.sort(np.array(values))[::-1]
         case Matrix(entries):
@@ -125,8 +147,21 @@ def singular_frames(
         signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(sigma.size)])
         return left * signs, sigma, signs[:, None] * right
     sigma, generator = singular_values(given), np.random.default_rng(given.frame_seed)
-    left, right = (_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
+    left, right = (random_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
     return left, sigma, right.T
+
+
+def full_frames(
+    given: Teacher, d_out: int, d_in: int
+) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
+    """U and V (columns) completed to square orthonormal frames; what lies beyond the teacher's modes is random, seeded.
+
+    >>> u, v = full_frames(Matrix(((3.0, 0.0),)), d_out=1, d_in=2)
+    >>> bool(np.allclose(v @ v.T, np.eye(2))), bool(np.allclose(v[:, 0], (1, 0)))
+    (True, True)
+    """
+    left, _, right = singular_frames(given, d_out, d_in)
+    return _completed(left), _completed(right.T)
 
 
 def teacher_matrix(given: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
@@ -151,7 +186,15 @@ def check_fits(given: Teacher, d_out: int, d_in: int) -> None:
         raise ShapeError(f"{modes} modes", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "use a wider network")
 
 
-def _frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
+def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
+    d, k = frame.shape
+    fresh = np.random.default_rng(0).standard_normal((d, d - k))
+    q, r = np.linalg.qr(np.hstack([frame, fresh]))
+    return np.hstack([frame, (q * np.where(np.diag(r) < 0, -1.0, 1.0))[:, k:]])  # signs differ between libraries
+
+
+def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
+    """A Haar-random orthonormal frame."""
     from scipy.stats import ortho_group  # a second to import, and only a simulation needs frames
 
     # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from figures import draw as vocabulary
 from figures.recipe import Recipe, simulated_trajectory, theory_trajectory
 from figures.style import COLUMN, canvas, letter
-from theory.protocol import Aligned, Network, Protocol, Sampling, SmallGaussian
+from theory.protocol import Network, Protocol, Sampling
+from theory.starts import Aligned, SmallGaussian
 from theory.teachers import Spectrum
 
 EPSILON = 1e-6

@@ -12,8 +12,8 @@ from simulations.agreement import Agreement
 from theory import (
     Aligned,
     DomainError,
-    GaussianNoise,
     Network,
+    Noise,
     PowerLaw,
     Protocol,
     Sampling,
@@ -45,9 +45,9 @@ def test_progressive_sensitivity_agrees(key: int) -> None:
 @pytest.mark.parametrize("scales", [(1.0, 0.25), (0.0, 1.0), (2.0, 0.0)])
 def test_unequal_scales(scales: tuple[float, float]) -> None:
     """A rectangular network, so that swapped layers or dimensions cannot hide."""
-    unequal = replace(SMALL, perturbation=GaussianNoise(scales))
+    unequal = replace(SMALL, perturbation=Noise(scales))
     assert compare(exactly(unequal), respond(unequal, 0)).agrees
-    swapped = replace(SMALL, perturbation=GaussianNoise(scales[::-1]))
+    swapped = replace(SMALL, perturbation=Noise(scales[::-1]))
     assert not compare(exactly(swapped), respond(unequal, 0)).agrees
 
 

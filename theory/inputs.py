@@ -1,0 +1,54 @@
+"""Inputs: the distribution of x, whether the loss is over all of it or over a sample, and the noise of the labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.arrays import Sequenced
+from theory.domain import nonnegative, positive, settle, whole
+from theory.errors import DomainError, ShapeError
+from theory.teachers import Teacher, full_frames, random_frame
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`x ~ N(0, Σx)`, `y = A x + label_noise · N(0, I)`.
+
+    spectrum: the d_in eigenvalues of Σx, in the order of the teacher's modes; empty for whitened inputs, Σx = I.
+    shared: the eigenvectors are the teacher's right singular vectors; else Haar-random, drawn from `frame_seed`.
+    samples: size of the training set; None for the population. A loss is always reported without the labels' noise.
+    """
+
+    spectrum: Sequenced = ()
+    shared: bool = True
+    samples: int | None = None
+    label_noise: float = 0.0
+    frame_seed: int = 0
+
+    def __post_init__(self) -> None:
+        spectrum = positive("spectrum", self.spectrum)
+        if spectrum.ndim != 1:
+            raise ShapeError(f"spectrum of shape {spectrum.shape}", "it is a list of eigenvalues", "pass a 1-d array")
+        settle(self, spectrum=spectrum, label_noise=nonnegative("label_noise", self.label_noise))
+        settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        if not isinstance(self.shared, bool):
+            raise DomainError(f"shared = {self.shared!r}", "it is neither true nor false", "pass True or False")
+        if self.samples is not None:
+            settle(self, samples=whole("samples", self.samples))
+
+
+def input_covariance(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_in d_in"]:
+    """The covariance Σx that a description of inputs means.
+
+    >>> from theory.teachers import PowerLaw
+    >>> np.linalg.eigvalsh(input_covariance(Inputs(spectrum=(1.0, 4.0)), PowerLaw(2), 2, 2)).round(12).tolist()
+    [1.0, 4.0]
+    """
+    if not inputs.spectrum:
+        return np.eye(d_in)
+    if inputs.shared:
+        frame = full_frames(teacher, d_out, d_in)[1]
+    else:
+        frame = random_frame(d_in, np.random.default_rng(inputs.frame_seed))
+    return (frame * np.array(inputs.spectrum)) @ frame.T

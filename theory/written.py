@@ -1,0 +1,91 @@
+"""A Protocol as canonical JSON, and back."""
+
+import json
+from functools import cache
+from typing import Any
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.strategies import configure_tagged_union
+
+from theory.arrays import Sequenced
+from theory.domain import finite, whole
+from theory.errors import DomainError, Refusal
+from theory.inputs import Inputs
+from theory.perturbations import Noise, Perturbation, Pruning, Quantization
+from theory.protocol import Network, Protocol, Sampling
+from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
+from theory.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher
+from theory.training import GradientDescent, GradientFlow, Pretraining
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """Plain dataclasses to and from plain dictionaries; where several kinds are possible, `kind` names it."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    # the library's own hooks call int() and float(), which turn 2.5 into 2 and "3" into 3.0 without a word
+    converter.register_structure_hook(int, lambda value, _: whole("value", value, least=0))
+    converter.register_structure_hook(float, lambda value, _: float(finite("value", value)))
+    converter.register_structure_hook(bool, _truth)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(Sequenced, lambda value, _: value)  # checked by the class that it belongs to
+    for cls in (
+        PowerLaw, Geometric, Spectrum, Matrix, Network, Aligned, Balanced, SmallGaussian, FanIn, GradientFlow,
+        GradientDescent, Noise, Quantization, Pruning, Sampling, Inputs,
+    ):  # fmt: skip
+        # defaults are left out, so that a field added later changes no protocol already written or hashed
+        converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True))
+    for union in (Teacher, Start, Pretraining, Perturbation):
+        configure_tagged_union(union, converter, tag_name="kind")
+    converter.register_unstructure_hook(
+        Protocol,
+        make_dict_unstructure_fn(
+            Protocol, converter, _cattrs_omit_if_default=True, network=override(omit_if_default=False)
+        ),
+    )
+    return converter
+
+
+def write(protocol: Protocol) -> str:
+    """The protocol as canonical JSON: equal protocols give equal text, numbers survive to the last bit.
+
+    >>> protocol = Protocol(PowerLaw(modes=4), lengths=(0, 10), strengths=(0.1,))
+    >>> read(write(protocol)) == protocol
+    True
+    """
+    return json.dumps(_converter().unstructure(protocol), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def read(text: str) -> Protocol:
+    """The protocol that `write` wrote, or that a person wrote by hand; DomainError says what is wrong and where."""
+    try:
+        plain: Any = json.loads(text)
+        if not isinstance(plain, dict):
+            raise DomainError("the protocol", "it is not a JSON object", "write it with theory.write(protocol)")
+        return _converter().structure(plain, Protocol)
+    except json.JSONDecodeError as error:
+        raise DomainError("the protocol", f"it is not JSON ({error})", "write it with theory.write(protocol)") from None
+    except cattrs.errors.BaseValidationError as error:
+        reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
+        raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
+
+
+def _truth(value: Any, _: type) -> bool:
+    if not isinstance(value, bool):
+        raise DomainError(f"value = {value!r}", "it is neither true nor false", "write true or false")
+    return value
+
+
+def _text(value: Any, _: type) -> str:
+    if not isinstance(value, str):
+        raise DomainError(f"value = {value!r}", "it is not a text", "write it in quotes")
+    return value
+
+
+def _reason(error: BaseException, kind: Any) -> str:
+    """One line for one fault; our own refusals keep their words."""
+    if isinstance(error, Refusal):
+        return str(error).removesuffix(".")
+    if isinstance(error, KeyError) and error.args:
+        return f"{error.args[0]!r} is missing or unknown"
+    return cattrs.v.format_exception(error, kind)

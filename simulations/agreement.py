@@ -15,13 +15,27 @@ from theory.responses import Quantity, curve
 class Agreement:
     """z-scores of a measurement against a prediction, one per grid point.
 
-    z: (measured − predicted) / standard error.  ks_p: p-value of their Kolmogorov–Smirnov test against N(0, 1).
-    detectable: smallest relative error of the whole prediction that this measurement would find at four sigma.
+    z: (measured − predicted) / standard error.  leverage: predicted / standard error, by how much a relative error of
+    the prediction shifts z.
     """
 
     z: Float[np.ndarray, " points"]
-    ks_p: float
-    detectable: float
+    leverage: Float[np.ndarray, " points"]
+
+    @property
+    def ks_p(self) -> float:
+        """p-value of the z-scores' Kolmogorov–Smirnov test against N(0, 1)."""
+        return float(stats.kstest(self.z, "norm").pvalue)
+
+    @property
+    def common(self) -> float:
+        """z-score of a relative error that all points share: a shift of z by δ · leverage, with `1/√Σ leverage²`."""
+        return float(self.z @ self.leverage / np.sqrt((self.leverage**2).sum()))
+
+    @property
+    def detectable(self) -> float:
+        """Smallest relative error of the whole prediction that this measurement would find at four sigma."""
+        return float(4 / np.sqrt((self.leverage**2).sum()))
 
     @property
     def agrees(self) -> bool:
@@ -45,7 +59,4 @@ def compare(predicted: xr.Dataset, measured: xr.Dataset, quantity: Quantity = "s
         remedy = "pass the prediction first, the measurement second" if swapped else "leave out strength 0"
         raise DomainError("a standard error of 0", "z-scores need a scatter", remedy)
     z = ((pair.value - expected) / pair.stderr).values.ravel()
-    # a common relative error δ shifts point i by δ·e_i with e_i = expected_i / stderr_i; its estimate has the
-    # standard error 1/√Σe_i²
-    leverage = (expected / pair.stderr).values.ravel()
-    return Agreement(z, float(stats.kstest(z, "norm").pvalue), float(4 / np.sqrt((leverage**2).sum())))
+    return Agreement(z, (expected / pair.stderr).values.ravel())

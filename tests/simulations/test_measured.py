@@ -92,9 +92,8 @@ def test_agreement_notices() -> None:
     good = draw.normal(size=200)
 
     def judged(z: np.ndarray) -> Agreement:
-        from scipy import stats
 
-        return Agreement(z, float(stats.kstest(z, "norm").pvalue), 0.01)
+        return Agreement(z, np.full(z.shape, 100.0))
 
     assert judged(good).agrees
     assert not judged(good + 0.4).agrees

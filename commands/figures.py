@@ -1,0 +1,29 @@
+"""`overtraining figures`: the catalogue, built."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Figures to build; all without any.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the figures with their claims and stop.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("build/figures"),
+    formats: Annotated[str, typer.Option(help="Comma-separated: pdf, svg, png.")] = "pdf,svg,png",
+    preset: Annotated[str, typer.Option(help="paper (3.25 in columns) or slides (larger type and lines).")] = "paper",
+) -> None:
+    """Build figures, with data, captions and a manifest; what has not changed is left alone."""
+    if listing:
+        from figures.catalogue import CATALOGUE
+
+        for entry in CATALOGUE:
+            typer.echo(f"{entry.name:28}{', '.join(entry.claims):12}{entry.title}")
+        return
+    from tqdm import tqdm
+
+    from figures.build import build
+
+    # tqdm.write: a line printed past a progress bar would tear it
+    build(names or (), out, [f.strip() for f in formats.split(",") if f.strip()], preset, report=tqdm.write)  # type: ignore[arg-type]
+    typer.echo(f"in {out}")

@@ -1,0 +1,33 @@
+"""The experiments: claim by claim, a run that could refute it. One row per experiment, in the order of the claims.
+
+An experiment `some-name` is the module `simulations.experiments.some_name`. Its docstring says which claim it tests, by
+what protocol, and what the theory predicts; its `run(preset, seed)` returns an Outcome. Predictions come from
+`theory`, measurements from the rest of `simulations`, which imports no formula; only here do the two meet.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Literal
+
+Preset = Literal["quick", "full"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A row of the table."""
+
+    name: str
+    claims: tuple[str, ...]
+    title: str
+
+    @property
+    def module_name(self) -> str:
+        return f"simulations.experiments.{self.name.replace('-', '_')}"
+
+    def module(self) -> ModuleType:
+        """The experiment's module, which imports JAX."""
+        return import_module(self.module_name)
+
+
+EXPERIMENTS = (Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),)

@@ -1,0 +1,96 @@
+"""The experiments' own judges: a check that cannot fail is refused, one that should fail does; all experiments run."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from overtraining import main
+from simulations.experiments import EXPERIMENTS
+from simulations.experiments.checks import by_bound, by_order, by_z, from_z, mapped
+from simulations.experiments.outcome import Check, Outcome
+from simulations.experiments.run import choose
+from simulations.measured import respond
+from theory import DomainError, NotSolved, PowerLaw, Protocol, Sampling
+from theory.exact import respond as predict
+
+ASKED = Protocol(PowerLaw(2), (1.0, 2.0, 4.0, 8.0), (0.1, 0.3), sampling=Sampling(draws=4096, antithetic=True))
+
+
+@pytest.fixture(scope="module")
+def measured() -> list[xr.Dataset]:
+    return [respond(ASKED, key=k) for k in range(2)]
+
+
+def _off(data: xr.Dataset, factor: float) -> xr.Dataset:
+    wrong = data.copy(deep=True)
+    wrong["sensitivity"] *= factor
+    wrong["after"] = wrong["before"] + wrong["sensitivity"]
+    wrong["after"].attrs = data["after"].attrs
+    return wrong
+
+
+def test_truth_passes_and_an_error_of_2_percent_does_not(measured: list[xr.Dataset]) -> None:
+    truth = predict(ASKED)
+    assert by_z("truth", truth, measured).passed
+    assert not by_z("4% off", _off(truth, 1.04), measured).passed
+
+
+def test_a_run_too_weak_to_refute_is_no_evidence() -> None:
+    weak = respond(replace(ASKED, sampling=Sampling(draws=8)), key=0)
+    with pytest.raises(NotSolved, match="take more draws"):
+        by_z("weak", predict(ASKED), [weak])
+    z = np.random.default_rng(0).normal(size=50)
+    with pytest.raises(NotSolved, match="take more draws"):
+        from_z("cannot tell", z, np.full(50, 4.0))
+
+
+def test_z_scores_of_the_wrong_law_fail() -> None:
+    z, sharp = np.random.default_rng(1).normal(size=200), np.full(200, 100.0)
+    assert from_z("normal", z, sharp).passed
+    assert not from_z("one outlier", np.append(z[:-1], 6.5), sharp).passed
+    assert not from_z("too narrow", z / 2, sharp).passed
+    assert not from_z("a common error", z + 0.5, sharp).passed
+
+
+def test_bounds_and_orders() -> None:
+    x = np.geomspace(1e-3, 1e-1, 5)
+    assert by_order("first", x, 3 * x, 1.0, "η").passed
+    assert not by_order("second instead of first", x, 3 * x**2, 1.0, "η").passed
+    assert by_bound("close", np.ones(3), np.ones(3) + 1e-9, 1e-8, "why").passed
+    assert not by_bound("not close", np.ones(3), np.ones(3) + 1e-7, 1e-8, "why").passed
+    with pytest.raises(NotSolved, match="refute"):
+        by_bound("too lax", np.ones(3), np.ones(3), 0.1, "why")
+
+
+def test_verdicts() -> None:
+    good, bad, limit = Check("a", True, ""), Check("b", False, ""), mapped("c", "", {})
+    assert Outcome((good,), {}).verdict == "agrees"
+    assert Outcome((good, limit), {}).verdict == "limits-mapped"
+    assert Outcome((good, limit, bad), {}).verdict == "refuted"
+    assert Outcome((good,), {}).max_abs_z is Outcome((good,), {}).ks_p is None
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(DomainError, match="noise-sensitivity"):
+        choose(["noise-sensitivty"])
+
+
+def test_every_experiment_of_the_table_survives_its_quick_run(tmp_path, monkeypatch, capsys) -> None:
+    """`overtraining simulate --all`: every claim's verdict, none refuted; and what it writes can be read."""
+    report = tmp_path / "all.json"
+    arguments = ["overtraining", "simulate", "--all", "--out", str(tmp_path / "out"), "--json", str(report)]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0, capsys.readouterr().out
+    rows = json.loads(report.read_text())
+    assert [row["experiment"] for row in rows] == [e.name for e in EXPERIMENTS]
+    for row in rows:
+        assert {"experiment", "claims", "verdict", "max_abs_z", "ks_p", "seconds"} <= set(row)
+        assert row["verdict"] in ("agrees", "limits-mapped")
+        assert row["checks"]
+        with xr.open_datatree(tmp_path / "out" / f"{row['experiment']}.nc", engine="h5netcdf") as tree:
+            assert list(tree.children)

@@ -1,15 +1,34 @@
 """What happens: networks in JAX that know nothing of the formulas. Importing it turns on float64, here only."""
 
 import os
-
-import jax
+import sys
+from importlib import import_module
+from typing import Any
 
 # The one piece of work at import in the project: in float32, JAX's default, every number below would be wrong in
 # silence. The processor is the default device, so that numbers are the same everywhere and no missing GPU is reported.
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS") or "cpu")
+# By variables where JAX is yet to be imported: what sweeps do without it need not wait for it.
+_SETTINGS = {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS") or "cpu"}
+os.environ.update(_SETTINGS)
+if "jax" in sys.modules:
+    for _name, _value in _SETTINGS.items():
+        sys.modules["jax"].config.update(_name.lower(), _value if _value != "1" else True)
 
-from simulations.agreement import Agreement as Agreement, compare as compare  # noqa: E402
-from simulations.measured import follow as follow, respond as respond  # noqa: E402
-from simulations.networks import Weights as Weights, initialize as initialize, loss as loss  # noqa: E402
-from simulations.pretraining import pretrain as pretrain  # noqa: E402
+_HOMES = {  # names at this door and where they live; JAX, diffrax and optax are imported with the first of them
+    "agreement": ("Agreement", "compare"),
+    "measured": ("follow", "respond"),
+    "networks": ("Weights", "initialize", "loss"),
+    "pretraining": ("pretrain",),
+}
+__all__ = [name for names in _HOMES.values() for name in names]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"simulations.{home}"), name)
+    raise AttributeError(f"module 'simulations' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

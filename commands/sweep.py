@@ -1,4 +1,4 @@
-"""`overtraining sweep`: the command line of `simulations.sweeps`, which is imported only where it is used."""
+"""`overtraining sweep`: grids of protocols that survive anything."""
 
 import signal
 from pathlib import Path

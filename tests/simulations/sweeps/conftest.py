@@ -4,14 +4,19 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simulations.sweeps.pool import environment
 from simulations.sweeps.run import run
 from simulations.sweeps.spec import Sweep, parse
+from simulations.sweeps.store import CHUNKS
+from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
 
 ROOT = Path(__file__).parents[3]
 TOML = """
@@ -29,11 +34,9 @@ repeat = { whole = [0, 4] }
 """
 
 
-def small(**axes: Any) -> Sweep:
+def small(text: str = TOML, **axes: Any) -> Sweep:
     """The sweep of TOML, 60 cells in 16 chunks, with some axes replaced."""
-    import tomllib
-
-    plain = tomllib.loads(TOML)
+    plain = tomllib.loads(text)
     plain["axes"] |= axes
     return parse(plain)
 
@@ -42,10 +45,32 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def chunk_files(folder: Path) -> list[Path]:
+    return sorted((folder / CHUNKS).glob("*.npz"))
+
+
+class Here(nullcontext[Any]):
+    """Workers that are this process: quick, for tests that kill nobody."""
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+        while (task := take()) is not None:
+            yield task, work(task)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """This process passes for a worker."""
+    with environment(ONE_THREAD):
+        yield
+
+
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+def undisturbed(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The checksum of the small sweep's result."""
-    return digest(run(small(), tmp_path_factory.mktemp("undisturbed") / "store").result)
+    return digest(run(small(), tmp_path_factory.mktemp("undisturbed") / "store", Here).result)
 
 
 @pytest.fixture

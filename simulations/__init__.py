@@ -16,9 +16,10 @@ if "jax" in sys.modules:
 
 _HOMES = {  # names at this door and where they live; JAX, diffrax and optax are imported with the first of them
     "agreement": ("Agreement", "compare"),
-    "measured": ("follow", "respond"),
-    "networks": ("Weights", "initialize", "loss"),
-    "pretraining": ("pretrain",),
+    "data": ("Task", "population_loss"),
+    "measured": ("follow", "initialize", "pretrain", "respond"),
+    "networks": ("Layer", "Layers"),
+    "plan": ("Numbers", "Plan", "planned"),
 }
 __all__ = [name for names in _HOMES.values() for name in names]  # noqa: PLE0604
 

@@ -1,7 +1,8 @@
 """The laboratory's measures: many runs of one plan as one compiled program, over the cells and their seeds."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,27 +11,45 @@ import xarray as xr
 from jaxtyping import Array, Key
 
 from simulations import runs
+from simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
+from simulations.data import HELD_OUT
 from simulations.measured import as_response, as_trajectory, check, compared, seeded
 from simulations.plan import Numbers, Plan, planned
 from simulations.sweeps.measures import Measure, Ran
 from theory.errors import Refusal
-from theory.protocol import Protocol
+from theory.perturbations import Noise
+from theory.protocol import Network, Protocol
 
 Run = Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]]
 
 
-def program(protocol: Protocol) -> Hashable:
-    """What is compiled for a protocol: its plan, the shapes of its numbers, and how many seeds."""
-    plan, numbers = planned(protocol)
+class Program(NamedTuple):
+    """What is compiled: a plan, the structure, shapes and types of its numbers, and how many seeds."""
+
+    plan: Plan
+    structure: jax.tree_util.PyTreeDef
+    leaves: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
+    seeds: int
+
+
+def program(protocol: Protocol) -> Program:
+    """What is compiled for a protocol."""
+    plan, numbers = _planned(protocol)
     leaves, structure = jax.tree.flatten(numbers)
-    return plan, structure, tuple(np.shape(leaf) for leaf in leaves), protocol.sampling.seeds
+    return Program(plan, structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves), protocol.sampling.seeds)
+
+
+@lru_cache(maxsize=1024)
+def _planned(protocol: Protocol) -> tuple[Plan, Numbers]:
+    """Asked for twice, for what is compiled and to run it, and random frames take a millisecond."""
+    return planned(protocol)
 
 
 def batched(run: Run, finish: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> Callable[..., Ran]:
     """A measure's `run` from a pure function of one run, vmapped over seeds and cells of one program."""
 
     def together(protocols: Sequence[Protocol], keys: Sequence[int]) -> Ran:
-        plans, numbers = zip(*map(planned, protocols), strict=True)
+        plans, numbers = zip(*map(_planned, protocols), strict=True)
         seeds = range(protocols[0].sampling.seeds)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
         drawn = jnp.stack([jnp.stack([seeded(key, seed) for seed in seeds]) for key in keys])
@@ -54,13 +73,44 @@ def _compiled(run: Run) -> Callable[[Plan, Numbers, Array], dict[str, Array]]:
     return jax.jit(cells, static_argnums=0)
 
 
-def _of_response(protocol: Protocol) -> tuple[int, ...]:
-    return protocol.sampling.seeds, len(protocol.lengths), len(protocol.strengths)
+def shapes(run: Run) -> Callable[[Protocol], Hashable]:
+    """A measure's `shape`: names and shapes of what a run returns, found without running it."""
+
+    @cache
+    def of_program(found: Program) -> Hashable:
+        numbers = jax.tree.unflatten(found.structure, [jax.ShapeDtypeStruct(*leaf) for leaf in found.leaves])
+        seen = jax.eval_shape(partial(run, found.plan), numbers, jax.random.key(0))
+        return found.seeds, tuple((name, values.shape) for name, values in sorted(seen.items()))
+
+    return lambda protocol: of_program(program(protocol))
 
 
-def _of_trajectory(protocol: Protocol) -> tuple[int, ...]:
-    return protocol.sampling.seeds, len(protocol.lengths), protocol.network.width, protocol.network.depth
+def response_memory(protocol: Protocol) -> int:
+    """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
+    n, weights, examples = _sizes(protocol)
+    draws = protocol.sampling.draws if isinstance(protocol.perturbation, Noise) else 1
+    one = weights + (0 if n.activation == "linear" else HELD_OUT * (n.h + n.d_out))
+    batch = min(draws, max(1, runs.MOST_NUMBERS // one))
+    return 16 * protocol.sampling.seeds * (one * batch + weights * len(protocol.lengths) + examples)
 
 
-RESPONSE = Measure(batched(runs.measure, compared), as_response, program, True, _of_response)
-TRAJECTORY = Measure(batched(runs.observe, dict), as_trajectory, program, True, _of_trajectory)
+def trajectory_memory(protocol: Protocol) -> int:
+    """Twice what checkpoints, examples and the curvature's vectors of a cell take, in bytes."""
+    _, weights, examples = _sizes(protocol)
+    if weights <= WRITTEN_OUT:
+        vectors, held = weights, weights**2 * 5 // 2
+    else:
+        vectors, held = BLOCK, weights * PROBES * 2
+    numbers = weights * len(protocol.lengths) + held + examples * (2 + vectors // runs.GROUPS)
+    return 16 * protocol.sampling.seeds * numbers
+
+
+def _sizes(protocol: Protocol) -> tuple[Network, int, int]:
+    """The network, its number of weights, and the numbers in the examples that a run holds, hidden units included."""
+    n = protocol.network
+    examples = (protocol.inputs.samples or 0) + (0 if n.activation == "linear" else HELD_OUT)
+    return n, sum(rows * columns for rows, columns in n.shapes), examples * (n.d_in + n.h + n.d_out)
+
+
+RESPONSE = Measure(batched(runs.measure, compared), as_response, program, True, shapes(runs.measure), response_memory)
+TRAJECTORY = Measure(batched(runs.observe, dict), as_trajectory, program, True, shapes(runs.observe), trajectory_memory)

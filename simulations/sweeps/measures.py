@@ -32,14 +32,16 @@ class Measure:
     batched: whether it compiles once for a number of cells; then it always gets as many, copies where need be.
     dress: a cell's arrays as a Response or Trajectory.
     program: equal for cells that one compiled call can hold; a Refusal for a protocol that cannot be measured.
-    shape: sizes of a cell's result; one sweep holds one.
+    shape: names and sizes of a cell's numbers, or what follows from these; one sweep holds one.
+    memory: bytes that a cell needs while it is computed.
     """
 
     run: Callable[[Sequence[Protocol], Sequence[int]], Ran]
     dress: Callable[[Protocol, int, Mapping[str, np.ndarray]], xr.Dataset]
     program: Callable[[Protocol], Hashable] = lambda protocol: None
     batched: bool = False
-    shape: Callable[[Protocol], tuple[int, ...]] = lambda protocol: (len(protocol.lengths), len(protocol.strengths))
+    shape: Callable[[Protocol], Hashable] = lambda protocol: (len(protocol.lengths), len(protocol.strengths))
+    memory: Callable[[Protocol], int] = lambda protocol: 0
 
 
 def measure(name: str) -> Measure:

@@ -16,6 +16,7 @@ class Plan:
 
     Axes that change what has to be compiled (shapes, kinds of parts) vary slowest, so that a *block*, all cells of one
     such combination, goes through one compiled program. A block's last chunk may be shorter; it is padded when it runs.
+    memory: bytes that the cells of a chunk need at most while they are computed, beside the worker itself.
     Raises DomainError or ShapeError where a value cannot be, or where the cells' results would differ in shape.
     """
 
@@ -25,6 +26,7 @@ class Plan:
         slow = {axis.path for axis in sweep.axes if self._compiles_anew(axis)}
         self.slow = tuple(axis for axis in sweep.axes if axis.path in slow)
         self.fast = tuple(axis for axis in sweep.axes if axis.path not in slow)
+        self.memory = 0
         self._check_every_value()
 
     @cached_property
@@ -95,9 +97,10 @@ class Plan:
                     what = f"{named(*slow, setting)}: {refusal.what}"
                     raise type(refusal)(what, refusal.why, refusal.instead) from None
                 shapes.add(self.measure.shape(protocol))
+                self.memory = max(self.memory, self.lanes * self.measure.memory(protocol))
         if len(shapes) > 1:
             raise ShapeError(
-                f"results of shapes {', '.join(map(str, sorted(shapes)))}",
-                "one file holds cells of one shape: as many lengths, strengths, seeds and modes in each",
+                f"results of {len(shapes)} shapes ({'; '.join(sorted(map(str, shapes)))})",
+                "the cells of one file have one shape: as many lengths, strengths, seeds and modes each",
                 "make one sweep for each",
             )

@@ -55,6 +55,9 @@ def _fill(file: h5netcdf.File, plan: Plan, cells: int, outcomes: Iterator[tuple[
             continue
         if at == 0:
             _prepare(file, plan, plan.cell(chunk, outcome.done[0]).protocol, outcome)
+            names = outcome.values.keys()
+        if outcome.values.keys() != names:
+            raise SchemaError(f"chunk {chunk}", "its cells have other variables than the first", "make two sweeps")
         rows = slice(at, at + len(outcome.done))
         numbers[rows] = [plan.number(chunk, lane) for lane in outcome.done]
         for name, values in {"key": np.array(outcome.keys), **outcome.values}.items():

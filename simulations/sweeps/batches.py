@@ -53,7 +53,7 @@ def batched(run: Run, finish: Callable[[dict[str, np.ndarray]], dict[str, np.nda
         seeds = range(protocols[0].sampling.seeds)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
         drawn = jnp.stack([jnp.stack([seeded(key, seed) for seed in seeds]) for key in keys])
-        seen = {name: np.asarray(values) for name, values in _compiled(run)(plans[0], stacked, drawn).items()}
+        seen = {name: np.asarray(values) for name, values in _compiled(run, plans[0])(stacked, drawn).items()}
         refused = {}
         for place, solved in enumerate(seen.pop("solved").all(axis=1)):
             try:
@@ -65,12 +65,10 @@ def batched(run: Run, finish: Callable[[dict[str, np.ndarray]], dict[str, np.nda
     return together
 
 
-@cache
-def _compiled(run: Run) -> Callable[[Plan, Numbers, Array], dict[str, Array]]:
-    def cells(plan: Plan, numbers: Numbers, keys: Array) -> dict[str, Array]:
-        return jax.vmap(jax.vmap(partial(run, plan), (None, 0)))(numbers, keys)
-
-    return jax.jit(cells, static_argnums=0)
+@lru_cache(maxsize=4)
+def _compiled(run: Run, plan: Plan) -> Callable[[Numbers, Array], dict[str, Array]]:
+    """Blocks come one after another: what is compiled for those long past must not fill the memory."""
+    return jax.jit(jax.vmap(jax.vmap(partial(run, plan), (None, 0))))
 
 
 def shapes(run: Run) -> Callable[[Protocol], Hashable]:

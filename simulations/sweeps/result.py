@@ -12,6 +12,7 @@ import xarray as xr
 
 from simulations.sweeps.cells import Grid, places
 from simulations.sweeps.measures import measure
+from simulations.sweeps.patient import PatientFile
 from simulations.sweeps.plan import Plan
 from simulations.sweeps.recipe import sweep_of
 from simulations.sweeps.work import Outcome
@@ -35,7 +36,7 @@ def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outco
         cells, crashed = cells + len(outcome.done), crashed + len(outcome.crashed)
         processors.add(outcome.processor)
         failed += [(plan.name(chunk, lane), why) for lane, why in sorted((outcome.refused | outcome.crashed).items())]
-    with h5netcdf.File(path, "w") as file:
+    with PatientFile(path) as disk, h5netcdf.File(disk, "w") as file:
         about = {"kind": "Sweep", "method": "simulation", "measure": plan.sweep.measure, "recipe": recipe}
         file.attrs.update(about | {"processors": "; ".join(sorted(processors)), "crashed": crashed})
         if failed:
@@ -44,10 +45,16 @@ def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outco
                 _texts(file, name, "failed", texts)
         if cells:
             file.dimensions["cell"] = cells
-            _fill(file, plan, cells, ((chunk, read(chunk)) for chunk in range(plan.chunks)))
+            _fill(file, plan, cells, ((chunk, read(chunk)) for chunk in range(plan.chunks)), disk.check)
 
 
-def _fill(file: h5netcdf.File, plan: Plan, cells: int, outcomes: Iterator[tuple[int, Outcome]]) -> None:
+def _fill(
+    file: h5netcdf.File,
+    plan: Plan,
+    cells: int,
+    outcomes: Iterator[tuple[int, Outcome]],
+    check: Callable[[], None],
+) -> None:
     numbers = np.empty(cells, np.int64)
     at = 0
     for chunk, outcome in outcomes:
@@ -62,6 +69,7 @@ def _fill(file: h5netcdf.File, plan: Plan, cells: int, outcomes: Iterator[tuple[
         numbers[rows] = [plan.number(chunk, lane) for lane in outcome.done]
         for name, values in {"key": np.array(outcome.keys), **outcome.values}.items():
             file[name][rows] = values
+        check()
         at = rows.stop
     _place(file, plan, numbers)
 

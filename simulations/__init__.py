@@ -21,7 +21,7 @@ _HOMES = {  # names at this door and where they live; JAX, diffrax and optax are
     "networks": ("Layer", "Layers"),
     "plan": ("Numbers", "Plan", "planned"),
 }
-__all__ = [name for names in _HOMES.values() for name in names]  # noqa: PLE0604
+__all__ = [name for names in _HOMES.values() for name in names]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,12 @@
 """The laboratory's measures: many runs of one plan as one compiled program, over the cells and their seeds."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, Key
 
 from simulations import runs
@@ -19,6 +18,9 @@ from simulations.sweeps.measures import Measure, Ran
 from theory.errors import Refusal
 from theory.perturbations import Noise
 from theory.protocol import Network, Protocol
+
+SCALARS = 256
+"""Numbers that even the smallest run holds: counters, keys, step sizes."""
 
 Run = Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]]
 
@@ -55,7 +57,7 @@ def batched(run: Run, finish: Callable[[dict[str, np.ndarray]], dict[str, np.nda
         drawn = jnp.stack([jnp.stack([seeded(key, seed) for seed in seeds]) for key in keys])
         seen = {name: np.asarray(values) for name, values in _compiled(run, plans[0])(stacked, drawn).items()}
         refused = {}
-        for place, solved in enumerate(seen.pop("solved").all(axis=1)):
+        for place, solved in enumerate(np.atleast_1d(seen.pop("solved").all(axis=1))):
             try:
                 check(protocols[place], solved)
             except Refusal as refusal:
@@ -89,7 +91,7 @@ def response_memory(protocol: Protocol) -> int:
     draws = protocol.sampling.draws if isinstance(protocol.perturbation, Noise) else 1
     one = weights + (0 if n.activation == "linear" else HELD_OUT * (n.h + n.d_out))
     batch = min(draws, max(1, runs.MOST_NUMBERS // one))
-    return 16 * protocol.sampling.seeds * (one * batch + weights * len(protocol.lengths) + examples)
+    return 16 * protocol.sampling.seeds * (one * batch + weights * len(protocol.lengths) + examples + SCALARS)
 
 
 def trajectory_memory(protocol: Protocol) -> int:
@@ -99,7 +101,7 @@ def trajectory_memory(protocol: Protocol) -> int:
         vectors, held = weights, weights**2 * 5 // 2
     else:
         vectors, held = BLOCK, weights * PROBES * 2
-    numbers = weights * len(protocol.lengths) + held + examples * (2 + vectors // runs.GROUPS)
+    numbers = weights * len(protocol.lengths) + held + examples * (2 + vectors // runs.GROUPS) + SCALARS
     return 16 * protocol.sampling.seeds * numbers
 
 

@@ -98,7 +98,9 @@ class Grid:
 
     def chosen(self, number: int) -> tuple[Setting, ...]:
         """One setting per axis: the cell of this number, counted with the last axis fastest."""
-        return tuple(self.settings[axis.path][at] for axis, at in zip(self.axes, places(self.axes, number), strict=True))
+        return tuple(
+            self.settings[axis.path][at] for axis, at in zip(self.axes, places(self.axes, number), strict=True)
+        )
 
     def _setting(self, axis: Axis, value: Any) -> Setting:
         if axis.path == REPEAT:

@@ -101,6 +101,8 @@ def _distributed() -> Any:
         import distributed
     except ImportError:
         raise ClusterRefused(
-            "several workers", "dask.distributed is not installed", "install the extra: pip install 'overtraining[cluster]'"
+            "several workers",
+            "dask.distributed is not installed",
+            "install the extra: pip install 'overtraining[cluster]'",
         ) from None
     return distributed

@@ -11,10 +11,7 @@ import xarray as xr
 from theory.errors import DomainError, Refusal
 from theory.protocol import Protocol
 
-MEASURES = {
-    "response": "simulations.sweeps.batches:RESPONSE",
-    "trajectory": "simulations.sweeps.batches:TRAJECTORY",
-}
+MEASURES = {"response": "simulations.sweeps.batches:RESPONSE", "trajectory": "simulations.sweeps.batches:TRAJECTORY"}
 
 
 class Ran(NamedTuple):

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import TracebackType
 
 
 class PatientFile(io.FileIO):
@@ -21,7 +22,7 @@ class PatientFile(io.FileIO):
         if self._error is not None:
             raise OSError(self._error.errno, self._error.strerror, str(self._path)) from self._error
 
-    def write(self, data) -> int:  # type: ignore[no-untyped-def,override]
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]
         rest = memoryview(data).cast("B")
         size = len(rest)
         try:
@@ -31,7 +32,7 @@ class PatientFile(io.FileIO):
             self._error = error
         return size
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         view = memoryview(buffer).cast("B")
         there = super().readinto(view) or 0
         view[there:] = bytes(len(view) - there)  # what was to be written and is not
@@ -44,7 +45,9 @@ class PatientFile(io.FileIO):
             self._error = self._error or error
             return size or 0
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        super().__exit__(kind, *rest)
-        if kind is None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if error is None:
             self.check()

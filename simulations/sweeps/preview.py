@@ -25,9 +25,10 @@ def outline(plan: Plan) -> list[str]:
     '320 cells in 10 chunks of 32, 1 compiled program'
     """
     programs = f"{plan.blocks:,} compiled program{'s' if plan.blocks > 1 else ''}"
+    worker, driver = (f"{bytes_ / 1e6:,.0f} MB" for bytes_ in (BASE + plan.memory, BASE))
     return [
         f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.lanes}, {programs}",
-        f"memory: at most {(BASE + plan.memory) / 1e6:,.0f} MB for each worker and {BASE / 1e6:,.0f} MB for what stores",
+        f"memory: at most {worker} for each worker, {driver} for the process that stores",
     ]
 
 

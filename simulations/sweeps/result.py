@@ -35,7 +35,9 @@ def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outco
         outcome = read(chunk)
         cells, crashed = cells + len(outcome.done), crashed + len(outcome.crashed)
         processors.add(outcome.processor)
-        failed += [(plan.name(chunk, lane), why) for lane, why in sorted((outcome.refused | outcome.crashed).items())]
+        failed += [
+            (plan.name(chunk, lane), why) for lane, why in sorted([*outcome.refused.items(), *outcome.crashed.items()])
+        ]
     with PatientFile(path) as disk, h5netcdf.File(disk, "w") as file:
         about = {"kind": "Sweep", "method": "simulation", "measure": plan.sweep.measure, "recipe": recipe}
         file.attrs.update(about | {"processors": "; ".join(sorted(processors)), "crashed": crashed})
@@ -49,11 +51,7 @@ def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outco
 
 
 def _fill(
-    file: h5netcdf.File,
-    plan: Plan,
-    cells: int,
-    outcomes: Iterator[tuple[int, Outcome]],
-    check: Callable[[], None],
+    file: h5netcdf.File, plan: Plan, cells: int, outcomes: Iterator[tuple[int, Outcome]], check: Callable[[], None]
 ) -> None:
     numbers = np.empty(cells, np.int64)
     at = 0

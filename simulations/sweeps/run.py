@@ -9,11 +9,11 @@ from typing import Protocol as Interface
 from simulations.sweeps.files import replacing
 from simulations.sweeps.plan import Plan
 from simulations.sweeps.pool import Pool
-from simulations.sweeps.tasks import Queue
 from simulations.sweeps.recipe import written
 from simulations.sweeps.result import consolidate, crashes, failures
 from simulations.sweeps.spec import Sweep
 from simulations.sweeps.store import Store, StoreRefused, opened
+from simulations.sweeps.tasks import Queue
 from simulations.sweeps.work import Outcome, Task
 
 
@@ -56,8 +56,11 @@ def run(
             return Finished(store.result, failures(store.result))
     except OSError as error:
         what = str(error.filename or folder)
-        raise StoreRefused(what, error.strerror or str(error), "put that right and run the same command again; "
-            "what is finished is kept") from error
+        raise StoreRefused(
+            what,
+            error.strerror or str(error),
+            "put that right and run the same command again; what is finished is kept",
+        ) from error
 
 
 def _gather(plan: Plan, store: Store) -> None:

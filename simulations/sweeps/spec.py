@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Axis:
             raise DomainError(f"axis {self.path!r}", "it has no values", "pass at least one, or leave the axis out")
         if self.path == REPEAT:
             settle(self, values=tuple(whole(REPEAT, value, least=0) for value in self.values))
-        if again := [a for a, b in zip(self.values, self.values[1:], strict=False) if _in_order(a) == _in_order(b)]:
+        if again := [one for one, other in pairwise(self.values) if _in_order(one) == _in_order(other)]:
             raise DomainError(f"axis {self.path!r}", f"{again[0]!r} is there twice", f"repeat with the axis {REPEAT!r}")
 
     @property
@@ -74,7 +75,7 @@ class Sweep:
     def __post_init__(self) -> None:
         settle(self, chunk=whole("chunk", self.chunk), axes=tuple(sorted(self.axes, key=lambda axis: axis.path)))
         fields = sorted(field for axis in self.axes for field in axis.fields)
-        for one, other in zip(fields, fields[1:], strict=False):
+        for one, other in pairwise(fields):
             if other == one or other.startswith(f"{one}."):
                 raise DomainError(f"axes {one!r} and {other!r}", "they set the same field", "leave one of them out")
 
@@ -108,15 +109,19 @@ def parse(plain: Mapping[str, Any]) -> Sweep:
     """
     if unknown := sorted(set(plain) - KNOWN):
         raise DomainError(f"{unknown[0]!r}", "a sweep has no such entry", f"use {', '.join(sorted(KNOWN))}")
-    protocol, axes = plain.get("protocol"), plain.get("axes", {})
-    for name, table in (("protocol", protocol), ("axes", axes)):
-        if not isinstance(table, Mapping):
-            raise DomainError(f"[{name}]", "there is no such table", "write the table, as the shipped sweeps do")
+    protocol, axes = (_table(name, plain) for name in ("protocol", "axes"))
     for name in ("measure", "title"):
         if not isinstance(plain.get(name, ""), str):
             raise DomainError(f"{name} = {plain[name]!r}", "it is not a text", "write it in quotes")
     options = {name: plain[name] for name in ("measure", "title", "chunk") if name in plain}
     return Sweep(protocol, tuple(Axis(path, _values(path, given)) for path, given in axes.items()), **options)
+
+
+def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = plain.get(name)
+    if not isinstance(table, Mapping):
+        raise DomainError(f"[{name}]", "there is no such table", "write it, as the shipped sweeps do")
+    return table
 
 
 def _values(path: str, given: Any) -> tuple[Any, ...]:
@@ -126,10 +131,12 @@ def _values(path: str, given: Any) -> tuple[Any, ...]:
         case {"whole": [first, last], **rest} if not rest:
             return tuple(range(whole(path, first, least=0), whole(path, last, least=0) + 1))
         case {"linear": [a, b], "count": n, **rest} if not rest:
-            return tuple(np.linspace(*finite(path, [a, b]), whole(f"count of {path}", n)).tolist())
+            first, last = finite(path, [a, b]).tolist()
+            return tuple(np.linspace(first, last, whole(f"count of {path}", n)).tolist())
         case {"log": [a, b], "count": n, **rest} if not rest:
-            # through text: the tenth powers of a decimal grid come out as they are written, 0.001 and not 0.00099…
-            grid = np.geomspace(*positive(path, [a, b]), whole(f"count of {path}", n))
+            first, last = positive(path, [a, b]).tolist()
+            grid = np.geomspace(first, last, whole(f"count of {path}", n))
+            # through text, so that powers of ten come out as they are written: 0.001 and not 0.0010000000000000002
             return tuple(float(f"{x:.15g}") for x in grid)
     known = "[values], {linear = [a, b], count = n}, {log = [a, b], count = n} or {whole = [first, last]}"
     raise DomainError(f"axis {path!r} = {given!r}", "it is none of the forms that are known", f"write {known}")

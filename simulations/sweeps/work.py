@@ -106,12 +106,14 @@ def _together(plan: Plan, cells: Mapping[int, Cell]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _run(plan: Plan, cells: Mapping[int, Cell], lanes: list[int], refused: dict[int, str]) -> dict[int, dict]:
+def _run(
+    plan: Plan, cells: Mapping[int, Cell], lanes: list[int], refused: dict[int, str]
+) -> dict[int, Mapping[str, np.ndarray]]:
     """The numbers of some lanes; in a compiled batch the other lanes hold copies: one program, the same bits."""
     places = range(plan.lanes) if plan.measure.batched else lanes
     batch = [cells[lane if lane in lanes else lanes[0]] for lane in places]
     ran = plan.measure.run([cell.protocol for cell in batch], [cell.key for cell in batch])
-    rows = {}
+    rows: dict[int, Mapping[str, np.ndarray]] = {}
     for place, lane in enumerate(places):
         if lane in lanes:
             row = {name: array[place] for name, array in ran.values.items()}
@@ -131,8 +133,8 @@ def _check_worker(recipe: str) -> None:
             "it may run several threads, which changes bits",
             "start it with these variables, as CONTRIBUTING.md shows",
         )
-    if unlike := _unlike(recipe):
-        raise WorkerDiffers(f"the software on {os.uname().nodename}", "; ".join(unlike), "install the same everywhere")
+    if other := _unlike(recipe):
+        raise WorkerDiffers(f"the software on {os.uname().nodename}", "; ".join(other), "install the same everywhere")
 
 
 @cache

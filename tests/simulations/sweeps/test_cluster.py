@@ -1,4 +1,4 @@
-"""Dask: the same bits on a LocalCluster that loses a worker; a cluster without the project is a sentence, no success."""
+"""Dask: the same bits on a cluster that loses a worker; one without the project is a sentence and no success."""
 
 import os
 import subprocess
@@ -11,9 +11,8 @@ import pytest
 
 from simulations.sweeps.cluster import Cluster, ClusterRefused
 from simulations.sweeps.run import run
-from simulations.sweeps.store import StoreRefused
 from simulations.sweeps.work import ONE_THREAD
-from tests.simulations.sweeps.conftest import ROOT, Here, Start, chunk_files, digest, small
+from tests.simulations.sweeps.conftest import ROOT, Start, chunk_files, digest, small
 from tests.simulations.sweeps.processes import kill, until, workers_of
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
@@ -78,9 +77,12 @@ def test_a_worker_with_threads_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lacking", ["scheduler", "worker"])
 def test_who_lacks_the_project_is_named(tmp_path: Path, lacking: str) -> None:
     blind = {lacking: tmp_path / "blind"}
-    with scheduler(blind=blind.get("scheduler")) as address, worker(address, blind=blind.get("worker")):
-        with pytest.raises(ClusterRefused, match=f"{lacking}.* lack this project"):
-            run(small(), tmp_path / "store", lambda: Cluster(address=address))
+    with (
+        scheduler(blind=blind.get("scheduler")) as address,
+        worker(address, blind=blind.get("worker")),
+        pytest.raises(ClusterRefused, match=f"{lacking}.* lack this project"),
+    ):
+        run(small(), tmp_path / "store", lambda: Cluster(address=address))
     assert not chunk_files(tmp_path / "store")
     assert not (tmp_path / "store/result.nc").exists()
 
@@ -88,5 +90,5 @@ def test_who_lacks_the_project_is_named(tmp_path: Path, lacking: str) -> None:
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(ClusterRefused, match="nobody answers"):
         run(small(), tmp_path, lambda: Cluster(address="tcp://127.0.0.1:9", patience=0.5))
-    with scheduler() as address, pytest.raises(ClusterRefused, match="no worker joined it within 0.5 s"):
+    with scheduler() as address, pytest.raises(ClusterRefused, match=r"no worker joined it within 0\.5 s"):
         run(small(), tmp_path, lambda: Cluster(address=address, patience=0.5))

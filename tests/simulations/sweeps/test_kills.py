@@ -56,7 +56,7 @@ def test_interrupts_are_a_sentence(
 
 
 def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path, start: Start) -> None:
-    spec.write_text(spec.read_text().replace("alpha\" = [1.0, 2.0]", "alpha\" = [1.0, 14.0]").replace("[0, 4]", "[0, 0]"))
+    spec.write_text(spec.read_text().replace('alpha" = [1.0, 2.0]', 'alpha" = [1.0, 14.0]').replace("[0, 4]", "[0, 0]"))
     driver = start(spec, "--out", tmp_path / "store")
     said, problems = driver.communicate()
     assert driver.returncode == 1, problems

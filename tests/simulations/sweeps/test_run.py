@@ -120,7 +120,7 @@ def test_another_version_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.
     stopped_after(8, tmp_path)
     real = recipe.identity
     monkeypatch.setattr(recipe, "identity", lambda measure: real(measure) | {changed: "another"})
-    with pytest.raises(StoreRefused, match=f"software.{changed}: .* there, \"another\" here"):
+    with pytest.raises(StoreRefused, match=f'software.{changed}: .* there, "another" here'):
         run(small(), tmp_path, Here)
 
 

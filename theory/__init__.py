@@ -67,7 +67,13 @@ from theory.noisy_path import (
     minima as minima,
     still_to_lose as still_to_lose,
 )
-from theory.perturbations import Noise as Noise, Pruning as Pruning, Quantization as Quantization, bits as bits
+from theory.perturbations import (
+    FineTuning as FineTuning,
+    Noise as Noise,
+    Pruning as Pruning,
+    Quantization as Quantization,
+    bits as bits,
+)
 from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (
     Rates as Rates,
@@ -97,6 +103,7 @@ from theory.sum_rule import (
     norm_growth as norm_growth,
     predicted_exponent as predicted_exponent,
 )
+from theory.tasks import Shared as Shared, Turned as Turned, task_matrix as task_matrix
 from theory.teachers import (
     Geometric as Geometric,
     Matrix as Matrix,

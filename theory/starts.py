@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.domain import finite, nonnegative, normal_inverse, positive, settle, whole
-from theory.teachers import Teacher, full_frames
+from theory.teachers import Teacher, full_frames, random_turn
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,4 @@ def turned_frames(
     """
     left, right = full_frames(teacher, d_out, d_in)
     generator = np.random.default_rng(start.frame_seed)
-    return _turn(d_out, start.angle, generator) @ left, _turn(d_in, start.angle, generator) @ right
-
-
-def _turn(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """A rotation by a random skew-symmetric generator, of which the largest plane angle is `angle`."""
-    from scipy.linalg import expm  # a tenth of a second to import, and only this start needs it
-
-    square = generator.standard_normal((d, d))
-    skew = square - square.T
-    size = np.linalg.norm(skew, 2)
-    return expm(angle / size * skew) if size > 0 else np.eye(d)  # one dimension has no rotation
+    return random_turn(d_out, start.angle, generator) @ left, random_turn(d_in, start.angle, generator) @ right

@@ -34,7 +34,7 @@ def _converter() -> cattrs.Converter:
     def plain(*classes: type) -> None:
         """Defaults are left out, so that a field added later changes no protocol already written or hashed."""
         for cls in classes:
-            hook = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
+            hook: Any = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
             converter.register_unstructure_hook(cls, hook)
 
     plain(PowerLaw, Geometric, Spectrum, Matrix, Shared, Turned, Network, Aligned, Balanced, SmallGaussian, FanIn)

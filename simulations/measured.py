@@ -1,150 +1,180 @@
 """`respond` and `follow`: what a simulated network does under a protocol, with standard errors."""
 
-from functools import partial
+from collections.abc import Callable
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
-from simulations.networks import Weights, initialize, loss
-from simulations.pretraining import pretrain
-from theory.errors import DomainError
-from theory.perturbations import Noise
-from theory.protocol import Protocol, Sampling
+from simulations import runs
+from simulations.data import HELD_OUT
+from simulations.networks import Layers
+from simulations.plan import Numbers, Plan, planned
+from theory.errors import DomainError, NotSolved
+from theory.perturbations import Noise, Pruning, Quantization
+from theory.protocol import Protocol
 from theory.responses import response, trajectory
+from theory.training import GradientFlow
 from theory.written import write
 
+Seed = int | Key[Array, ""]
 
-def respond(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
+
+def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
     """The measured Response: pretrain from every seed, perturb every checkpoint `draws` times, average the losses.
 
     key: an integer or a `jax.random.key`. Every cell (seed, length, strength) draws independently.
-    Standard errors are over draws; those over seeds follow when `theory.curve` pools the `seed` dimension.
+    Losses of linear networks are over the whole population; with an activation they are means over held-out examples,
+    whose scatter enters the standard errors beside that of the draws. Rounding and pruning draw nothing: the standard
+    error of their effect on one linear network is 0. Errors over seeds follow when `theory.curve` pools that dimension.
+    Raises DomainError for what cannot be run, NotSolved where training diverges.
 
     >>> from theory import PowerLaw, Sampling
     >>> r = respond(Protocol(PowerLaw(2), lengths=(0, 4), strengths=(0.1,), sampling=Sampling(draws=64)), key=0)
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
     """
-    how = protocol.perturbation
-    if not isinstance(how, Noise):
-        raise DomainError(repr(how), "no simulation of it exists yet", "use perturbation=Noise()")
-    cells = []
-    for seed in range(protocol.sampling.seeds):
-        start_key, noise_key = jax.random.split(jax.random.fold_in(_key(key), seed))
-        start, teacher = initialize(protocol, start_key)
-        checkpoints = pretrain(start, teacher, protocol.lengths, protocol.pretraining)
-        scales = jnp.outer(jnp.asarray(protocol.strengths), jnp.asarray(how.per_layer(2)))
-        base, mean, stderr = _perturb(checkpoints, teacher, scales, noise_key, protocol.sampling)
-        cells.append((base, mean, stderr))
-    base, rise, stderr = map(np.stack, zip(*cells, strict=True))
+    seen = _each_seed(runs.measure, protocol, key)
+    if not (np.isfinite(seen["rise"]) & np.isfinite(seen["rise_stderr"])).all():
+        strongest = f"strength {protocol.strengths[-1]:g}"
+        raise DomainError(strongest, "the loss after it overflows", "use smaller strengths")
     one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
+    perturbation, strength_name = _perturbation(protocol)
     return response(
         {
-            "before": (one, base),
-            "before_stderr": (one, np.zeros_like(base)),
-            "after": (both, base[..., None] + rise),
-            "after_stderr": (both, stderr),
-            "sensitivity": (both, rise),
-            "sensitivity_stderr": (both, stderr),
+            "before": (one, seen["before"]),
+            "before_stderr": (one, seen["before_stderr"]),
+            "after": (both, seen["before"][..., None] + seen["rise"]),
+            "after_stderr": (both, np.hypot(seen["before_stderr"][..., None], seen["rise_stderr"])),
+            "sensitivity": (both, seen["rise"]),
+            "sensitivity_stderr": (both, seen["rise_stderr"]),
         },
-        {
-            "seed": np.arange(protocol.sampling.seeds),
-            "pretraining": list(protocol.lengths),
-            "strength": list(protocol.strengths),
-        },
-        method="simulation",
-        source=_sampled(protocol.sampling),
-        perturbation="Gaussian noise on every weight",
-        strength_name="noise scale γ",
-        model=_describe(protocol),
-        extra={"protocol": write(protocol), "key": _recorded(key)},
+        _coordinates(protocol) | {"strength": list(protocol.strengths)},
+        source=_sampled(protocol),
+        perturbation=perturbation,
+        strength_name=strength_name,
+        **_origin(protocol, key),
     )
 
 
-def follow(protocol: Protocol, key: int | Key[Array, ""]) -> xr.Dataset:
-    """The measured Trajectory: singular values of W2 W1, loss, squared weight norm and imbalance, per seed.
+def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
+    """The measured Trajectory along pretraining, per seed: singular values, loss, norms, imbalance and curvature.
 
-    `imbalance` is ‖W2ᵀW2 − W1W1ᵀ‖_F, which gradient flow conserves (claim A1).
+    singular_value: of `W_L … W_1`, as many as the width carries; with an activation, of the affine map nearest to f on
+    the held-out inputs.  layer_norm, weight_norm: `‖W_l‖²_F` with its bias, and their sum.  imbalance: of neighbouring
+    layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue of the
+    Hessian of the reported loss, by differentiation; for "relu" without the kinks, that is, of its Gauss–Newton part.
+    Variables that are estimated (beyond 512 parameters, or from held-out examples) have their `_stderr`.
     """
-    rows: list[dict[str, np.ndarray]] = []
-    for seed in range(protocol.sampling.seeds):
-        start, teacher = initialize(protocol, jax.random.split(jax.random.fold_in(_key(key), seed))[0])
-        checkpoints = pretrain(start, teacher, protocol.lengths, protocol.pretraining)
-        rows.append({name: np.asarray(values) for name, values in _observe(checkpoints, teacher).items()})
-    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    seen = _each_seed(runs.observe, protocol, key)
+    further = {"singular_value": ("mode",), "layer_norm": ("layer",)}
     axes = ("seed", "pretraining")
     return trajectory(
-        {name: (axes + (("mode",) if values.ndim == 3 else ()), values) for name, values in stacked.items()},
-        {
-            "seed": np.arange(protocol.sampling.seeds),
-            "pretraining": list(protocol.lengths),
-            "mode": np.arange(1, stacked["singular_value"].shape[2] + 1),
-        },
-        method="simulation",
+        {name: (axes + further.get(name, ()), values) for name, values in seen.items()},
+        _coordinates(protocol) | {name: np.arange(1, seen[of].shape[2] + 1) for of, (name,) in further.items()},
         source=f"{protocol.sampling.seeds} start(s)",
-        model=_describe(protocol),
-        extra={"protocol": write(protocol), "key": _recorded(key)},
+        **_origin(protocol, key),
     )
 
 
-@partial(jax.jit, static_argnames="sampling")
-def _perturb(
-    checkpoints: Weights, teacher: Array, scales: Float[Array, "strength 2"], key: Array, sampling: Sampling
-) -> tuple[Float[Array, " length"], Float[Array, "length strength"], Float[Array, "length strength"]]:
-    """Loss before, and mean rise with its standard error, for every checkpoint and noise scale."""
-    draws, signs = sampling.draws, (1, -1) if sampling.antithetic else (1,)
+def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
+    """The layers at the start of one seed's run.
 
-    def one_draw(key: Array, weights: Weights, scale: Float[Array, " 2"]) -> Float[Array, ""]:
-        keys = jax.random.split(key)
-        noise = [s * jax.random.normal(k, w.shape) for w, s, k in zip(weights, scale, keys, strict=True)]
-        noisy = [Weights(*(w + sign * n for w, n in zip(weights, noise, strict=True))) for sign in signs]
-        return sum(loss(w, teacher) for w in noisy) / len(signs) - loss(weights, teacher)
-
-    def cell(key: Array, weights: Weights, scale: Array) -> tuple[Array, Array]:
-        rises = jax.vmap(one_draw, (0, None, None))(jax.random.split(key, draws), weights, scale)
-        return rises.mean(), rises.std(ddof=1) / jnp.sqrt(1.0 * draws)
-
-    def row(indexed: tuple[Array, Weights]) -> tuple[Array, Array, Array]:
-        index, weights = indexed
-        keys = [jax.random.fold_in(jax.random.fold_in(key, index), j) for j in range(scales.shape[0])]
-        return loss(weights, teacher), *jax.lax.map(lambda x: cell(x[0], weights, x[1]), (jnp.stack(keys), scales))
-
-    # one checkpoint and strength at a time: memory stays at draws × weights, whatever the grid
-    return jax.lax.map(row, (jnp.arange(checkpoints.w1.shape[0]), checkpoints))
+    >>> from theory import PowerLaw
+    >>> [layer.weight.shape for layer in initialize(Protocol(PowerLaw(2), (0,), (0,)), key=0)]
+    [(2, 2), (2, 2)]
+    """
+    return runs.begin(*planned(protocol), _seeded(key, seed))
 
 
-@jax.jit
-def _observe(checkpoints: Weights, teacher: Array) -> dict[str, Array]:
-    w1, w2 = checkpoints
-    difference = jnp.swapaxes(w2, -1, -2) @ w2 - w1 @ jnp.swapaxes(w1, -1, -2)
-    return {
-        "singular_value": jnp.linalg.svd(w2 @ w1, compute_uv=False)[:, : w1.shape[1]],
-        "loss": jax.vmap(loss, (0, None))(checkpoints, teacher),
-        "weight_norm": jnp.sum(w1**2, (1, 2)) + jnp.sum(w2**2, (1, 2)),
-        "imbalance": jnp.sqrt(jnp.sum(difference**2, (1, 2))),
-    }
+def pretrain(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
+    """The layers at every length of one seed's run, stacked along a leading axis; raises NotSolved as `respond`."""
+    run = runs.train(*planned(protocol), _seeded(key, seed))
+    _check(protocol, run.solved)
+    return run.checkpoints
 
 
-def _key(key: int | Key[Array, ""]) -> Key[Array, ""]:
-    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+def _each_seed(
+    run: Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]], protocol: Protocol, key: Seed
+) -> dict[str, np.ndarray]:
+    plan, numbers = planned(protocol)
+    found = []
+    for seed in range(protocol.sampling.seeds):
+        one = run(plan, numbers, _seeded(key, seed))
+        _check(protocol, one.pop("solved"))
+        found.append({name: np.asarray(values) for name, values in one.items()})
+    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+
+def _check(protocol: Protocol, solved: Array) -> None:
+    how = protocol.pretraining
+    if bool(solved):
+        return
+    if isinstance(how, GradientFlow):
+        raise NotSolved(
+            f"gradient flow to t = {protocol.lengths[-1]:g} at rtol = {how.rtol:g}",
+            "the integrator gave up (too many steps, or numbers that overflow)",
+            "shorten the lengths; after convergence nothing happens",
+        )
+    raise NotSolved(
+        f"{how.optimizer} at learning rate {how.learning_rate:g}", "it diverges",
+        "use a smaller one; gradient descent needs less than 1 / (largest σ)",
+    )  # fmt: skip
+
+
+def _seeded(key: Seed, seed: int) -> Key[Array, ""]:
+    return jax.random.fold_in(_key(key), seed)
+
+
+def _key(key: Seed) -> Key[Array, ""]:
+    if isinstance(key, jax.Array) and jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
     if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < 2**63:
         raise DomainError(f"key = {key!r}", "a seed is a whole number from 0 to 2⁶³ − 1", "pass an int, or a jax key")
     return jax.random.key(int(key))
 
 
-def _recorded(key: int | Key[Array, ""]) -> str:
-    return str(key) if isinstance(key, int | np.integer) else str(jax.random.key_data(key).tolist())
+def _coordinates(protocol: Protocol) -> dict[str, Any]:
+    return {"seed": np.arange(protocol.sampling.seeds), "pretraining": list(protocol.lengths)}
 
 
-def _sampled(sampling: Sampling) -> str:
+def _origin(protocol: Protocol, key: Seed) -> dict[str, Any]:
+    recorded = str(key) if isinstance(key, int | np.integer) else str(jax.random.key_data(key).tolist())
+    extra: dict[str, Any] = {"protocol": write(protocol), "key": recorded}
+    if protocol.network.activation != "linear":
+        extra["held_out"] = HELD_OUT
+    return {"method": "simulation", "model": _describe(protocol), "extra": extra}
+
+
+def _sampled(protocol: Protocol) -> str:
+    sampling = protocol.sampling
     pairs = " pairs of opposite draws" if sampling.antithetic else " draws"
-    return f"{sampling.draws:,}{pairs}" + (f" at each of {sampling.seeds} starts" if sampling.seeds > 1 else "")
+    repeated = f"{sampling.draws:,}{pairs}" if isinstance(protocol.perturbation, Noise) else "nothing drawn"
+    return repeated + (f" at each of {sampling.seeds} starts" if sampling.seeds > 1 else "")
+
+
+def _perturbation(protocol: Protocol) -> tuple[str, str]:
+    """What is done, and the name of its strength."""
+    match protocol.perturbation:
+        case Noise(_, law, convention):
+            unit = {
+                "absolute": "",
+                "initialization": " in units of the start's",
+                "relative": " in units of the layer's",
+            }
+            scale = "relative noise scale ρ" if convention == "multiplicative" else "noise scale γ"
+            name = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}[law]
+            return f"{name} noise on every weight", scale + unit.get(convention, "")
+        case Quantization(per):
+            return "rounding to nearest", "step" if per is None else f"step / largest weight of a {per}"
+        case Pruning(per):
+            return "magnitude pruning", f"share of every {per} set to 0"
 
 
 def _describe(protocol: Protocol) -> str:
     n = protocol.network
-    return f"two-layer linear {n.d_in}→{n.h}→{n.d_out}, {protocol.start}, {protocol.pretraining}"
+    layers = "two-layer" if n.depth == 2 else f"{n.depth}-layer"
+    widths = "→".join(map(str, [n.d_in, *(out for out, _ in n.shapes)]))
+    return f"{layers} {n.activation} {widths}, {protocol.start}, {protocol.pretraining}"

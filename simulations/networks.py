@@ -1,49 +1,54 @@
-"""The two-layer linear network, its starts and its loss, written directly from their definitions."""
+"""Networks as tuples of layers: linear of any depth, or two layers with an activation; biases where there are any."""
 
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-from theory.errors import DomainError
-from theory.protocol import Protocol
-from theory.starts import Aligned, SmallGaussian
-from theory.teachers import singular_frames, teacher_matrix
-
-
-class Weights(NamedTuple):
-    """The weights of `f = W2 W1`; leading axes, if any, count checkpoints."""
-
-    w1: Float[Array, "*batch h d_in"]
-    w2: Float[Array, "*batch d_out h"]
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda x: x,
+    "tanh": jnp.tanh,
+    "relu": jax.nn.relu,
+    "gelu": partial(jax.nn.gelu, approximate=False),  # x Φ(x) itself, not its tanh approximation
+}
 
 
-def loss(weights: Weights, teacher: Float[Array, "d_out d_in"]) -> Float[Array, ""]:
-    """Population loss `½‖W2 W1 − A‖²_F` for whitened inputs."""
-    return jnp.sum((weights.w2 @ weights.w1 - teacher) ** 2) / 2
+class Layer(NamedTuple):
+    """`x ↦ W x + b`; leading axes, if any, count checkpoints."""
+
+    weight: Float[Array, "*batch out in"]
+    bias: Float[Array, "*batch out"] | None = None
 
 
-def initialize(protocol: Protocol, key: Key[Array, ""]) -> tuple[Weights, Float[Array, "d_out d_in"]]:
-    """The weights at the start of a protocol, and its teacher matrix A.
+Layers = tuple[Layer, ...]
 
-    An aligned start has the teacher's singular vectors outside and a Haar-random frame inside; every mode that the
-    width can carry begins at the singular value epsilon, split evenly between the layers.
+
+def product(layers: Layers) -> Float[Array, "*batch d_out d_in"]:
+    """`W_L … W_1`, the matrix of a linear network.
+
+    >>> float(product((Layer(2 * jnp.eye(1)), Layer(3 * jnp.eye(1))))[0, 0])
+    6.0
     """
-    n = protocol.network
-    teacher = teacher_matrix(protocol.teacher, n.d_out, n.d_in)
-    match protocol.start:
-        case Aligned(epsilon):
-            left, sigma, right = singular_frames(protocol.teacher, n.d_out, n.d_in)
-            modes = min(sigma.size, n.h)
-            # a random orthonormal frame: with the identity, a mistake in the hidden index could not show
-            hidden = jax.random.orthogonal(key, n.h)[:, :modes]
-            root = jnp.sqrt(epsilon)
-            return Weights(root * hidden @ right[:modes], root * left[:, :modes] @ hidden.T), jnp.asarray(teacher)
-        case SmallGaussian(std):
-            first, second = jax.random.split(key)
-            w1 = std * jax.random.normal(first, (n.h, n.d_in))
-            w2 = std * jax.random.normal(second, (n.d_out, n.h))
-            return Weights(w1, w2), jnp.asarray(teacher)
-        case _:
-            raise DomainError(repr(protocol.start), "no simulation of it exists yet", "use Aligned or SmallGaussian")
+    return reduce(lambda made, layer: layer.weight @ made, layers[1:], layers[0].weight)
+
+
+def outputs(
+    layers: Layers, inputs: Float[Array, "example d_in"], activation: str = "linear"
+) -> Float[Array, "example d_out"]:
+    """`f(x)` for every row x of the inputs; the activation acts on every layer but the last.
+
+    >>> outputs((Layer(jnp.eye(2)), Layer(jnp.ones((1, 2)))), jnp.array([[1.0, -3.0]]), "relu").tolist()
+    [[1.0]]
+    """
+    *hidden, last = layers
+    for layer in hidden:
+        inputs = ACTIVATIONS[activation](_affine(layer, inputs))
+    return _affine(last, inputs)
+
+
+def _affine(layer: Layer, x: Float[Array, "example in"]) -> Float[Array, "example out"]:
+    image = x @ layer.weight.T
+    return image if layer.bias is None else image + layer.bias[None, :]

@@ -1,98 +1,108 @@
-"""Pretraining: the weights at every requested length, by gradient flow or by gradient descent."""
+"""Pretraining: the weights at every requested length, by gradient flow or by steps of an optimizer."""
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from simulations.networks import Weights, loss
+from simulations.data import LossAt
+from simulations.networks import Layers
+from simulations.optimizers import optimizer
 from theory.arrays import Sequenced
-from theory.errors import DomainError, NotSolved
+from theory.errors import DomainError
 from theory.training import GradientDescent, GradientFlow, Pretraining
 
-Number = float | Array  # a Python number outside a compiled function is an array inside it
-MOST_STEPS = 200_000
+MOST_STEPS = 200_000  # of the integrator
+
+Numbers = dict[str, Array]
 
 
 def pretrain(
-    start: Weights, teacher: Float[Array, "d_out d_in"], lengths: Sequenced, pretraining: Pretraining
-) -> Weights:
-    """Checkpoints at `lengths` (gradient-flow time, increasing), stacked along a leading axis.
+    start: Layers, loss: LossAt, how: Pretraining, lengths: Float[Array, " length"], numbers: Numbers
+) -> tuple[Layers, Bool[Array, ""]]:
+    """Checkpoints at `lengths`, stacked along a leading axis, and whether all went well.
 
-    Gradient flow is integrated by Tsit5 with the protocol's relative tolerance; gradient descent reaches a length t
-    after `t / learning_rate` steps, which must be a whole number.
-    Raises NotSolved where the integrator needs more than 200,000 steps or descent diverges.
+    numbers: those of `how` that may be traced, see `traced`. Gradient flow is integrated by Tsit5 with a relative
+    tolerance; it fails beyond 200,000 steps. Steps of an optimizer fail where a weight overflows.
     """
-    times = np.asarray(lengths, float)
-    match pretraining:
-        case GradientFlow(rtol):
-            return _flow(start, teacher, times, rtol)
-        case GradientDescent(learning_rate):
-            return _descend(start, teacher, times, learning_rate)
+    if isinstance(how, GradientFlow):
+        return _flow(start, loss, lengths, **numbers)
+    return _descend(start, loss, how, numbers)
 
 
-def _flow(start: Weights, teacher: Array, times: np.ndarray, rtol: float) -> Weights:
-    if times[-1] == 0:
-        return jax.tree.map(lambda w: w[None], start)
+def traced(how: Pretraining, lengths: Sequenced) -> Numbers:
+    """The numbers of a pretraining that need no compilation of their own; for steps, how many reach every length."""
+    if isinstance(how, GradientFlow):
+        return {"rtol": jnp.asarray(how.rtol), "weight_decay": jnp.asarray(how.weight_decay)}
+    return {
+        "learning_rate": jnp.asarray(how.learning_rate),
+        "momentum": jnp.asarray(how.momentum),
+        "weight_decay": jnp.asarray(how.weight_decay),
+        "steps": jnp.asarray(_whole_steps(np.array(lengths), how.learning_rate)),
+    }
+
+
+def _whole_steps(lengths: np.ndarray, learning_rate: float) -> Int[np.ndarray, " length"]:
+    steps = np.rint(lengths / learning_rate)
+    # 1e-6 of a step: the rounding of t / η for grids written in decimals; more is a length that is never reached
+    if (off := np.abs(lengths / learning_rate - steps)).max() > 1e-6:
+        t = lengths[int(off.argmax())]
+        raise DomainError(f"length {t:g}", f"not a multiple of the step {learning_rate:g}", "round the lengths")
+    return steps.astype(int)
+
+
+def _flow(start: Layers, loss: LossAt, times: Array, rtol: Array, weight_decay: Array) -> tuple[Layers, Array]:
+    weights = [layer.weight for layer in start]
     # The weights grow from the size of the start: an absolute tolerance must be small against that, not against 1.
-    size = float(jnp.sqrt(sum(jnp.sum(w**2) for w in start) / sum(w.size for w in start)))
-    solution = _integrate(start, teacher, jnp.asarray(times), rtol, 1e-3 * rtol * size)
-    if solution.result != diffrax.RESULTS.successful:
-        raise NotSolved(
-            f"gradient flow to t = {times[-1]:g} at rtol = {rtol:g}",
-            f"the integrator gave up ({solution.result})",
-            "shorten the lengths; after convergence nothing happens",
-        )
-    return solution.ys
-
-
-@jax.jit
-def _integrate(start: Weights, teacher: Array, times: Array, rtol: Number, atol: Number) -> diffrax.Solution:
-    return diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, weights, A: jax.tree.map(jnp.negative, jax.grad(loss)(weights, A))),
+    size = jnp.sqrt(sum(jnp.sum(w**2) for w in weights) / sum(w.size for w in weights))
+    slope = jax.grad(lambda layers: loss(layers, jnp.zeros((), int)))
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, layers, _: jax.tree.map(lambda g, w: -(g + weight_decay * w), slope(layers), layers)),
         diffrax.Tsit5(),
         t0=0.0,
         t1=times[-1],
         dt0=None,
         y0=start,
-        args=teacher,
         saveat=diffrax.SaveAt(ts=times),
-        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=1e-3 * rtol * size),
         max_steps=MOST_STEPS,
         throw=False,
     )
+    return solution.ys, (solution.result == diffrax.RESULTS.successful) & _finite(solution.ys)
 
 
-def _descend(start: Weights, teacher: Array, times: np.ndarray, learning_rate: float) -> Weights:
-    steps = np.rint(times / learning_rate)
-    # 1e-6 of a step: the rounding of t / η for grids written in decimals; more is a length that is never reached
-    if (off := np.abs(times / learning_rate - steps)).max() > 1e-6:
-        t = times[int(off.argmax())]
-        raise DomainError(f"length {t:g}", f"not a multiple of the step {learning_rate:g}", "round the lengths")
-    gaps = np.diff(steps, prepend=0).astype(int)
-    checkpoints = _steps(start, teacher, jnp.asarray(gaps), learning_rate)
-    if not all(np.isfinite(np.asarray(w)).all() for w in checkpoints):
-        raise NotSolved(
-            f"gradient descent at learning rate {learning_rate:g}", "it diverges", "use one below 1 / (largest σ)"
-        )
-    return checkpoints
+def _descend(start: Layers, loss: LossAt, how: GradientDescent, numbers: Numbers) -> tuple[Layers, Array]:
+    ends = numbers["steps"]
+    if how.horizon == "last" or how.schedule == "constant":  # a constant rate has no horizon
+        checkpoints = _run(start, loss, how, numbers, ends)
+    else:
+        each = lambda end: jax.tree.map(lambda w: w[0], _run(start, loss, how, numbers, end[None]))
+        checkpoints = jax.lax.map(each, ends)
+    return checkpoints, _finite(checkpoints)
 
 
-@jax.jit
-def _steps(start: Weights, teacher: Array, gaps: Array, learning_rate: Number) -> Weights:
-    optimizer = optax.sgd(learning_rate)
-    gradient = jax.grad(loss)
+def _run(start: Layers, loss: LossAt, how: GradientDescent, numbers: Numbers, ends: Int[Array, " length"]) -> Layers:
+    """Checkpoints of one run after `ends` steps, the last of which is its horizon."""
+    update = optimizer(how, numbers, ends[-1])
+    slope = jax.grad(loss)
 
-    def step(_: Array, state: tuple[Weights, optax.OptState]) -> tuple[Weights, optax.OptState]:
-        weights, memory = state
-        # one gradient of both layers, then one update of both: W2 must not see the new W1
-        updates, memory = optimizer.update(gradient(weights, teacher), memory)
-        return optax.apply_updates(weights, updates), memory
+    def step(number: Array, state: tuple[Layers, optax.OptState]) -> tuple[Layers, optax.OptState]:
+        layers, memory = state
+        # one gradient of all layers, then one update of all: W2 must not see the new W1
+        slopes = slope(layers, number)
+        with jax.numpy_dtype_promotion("standard"):  # optax's Adam raises a float to the power of a whole number
+            updates, memory = update.update(slopes, memory, layers)
+        return optax.apply_updates(layers, updates), memory
 
-    def checkpoint(state, gap):  # type: ignore[no-untyped-def]
-        state = jax.lax.fori_loop(0, gap, step, state)
+    def checkpoint(state, between):  # type: ignore[no-untyped-def]
+        state = jax.lax.fori_loop(*between, step, state)
         return state, state[0]
 
-    return jax.lax.scan(checkpoint, (start, optimizer.init(start)), gaps)[1]
+    begins = jnp.concatenate([jnp.zeros(1, ends.dtype), ends[:-1]])
+    return jax.lax.scan(checkpoint, (start, update.init(start)), (begins, ends))[1]
+
+
+def _finite(tree: Layers) -> Array:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

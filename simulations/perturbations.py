@@ -1,0 +1,74 @@
+"""Perturbations: what is done to the weights after pretraining. Biases stay as they are."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from simulations.networks import Layers
+from theory.perturbations import Noise, Pruning, Quantization
+
+Weights = tuple[Float[Array, "_ _"], ...]
+
+DRAWS = {  # zero mean, unit variance
+    "gaussian": jax.random.normal,
+    "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5),
+    "sign": lambda key, shape: jax.random.rademacher(key, shape, float),
+}
+
+
+def noise_sizes(layers: Layers, start: Layers, noise: Noise, scales: Float[Array, " layer"]) -> list[Array]:
+    """Standard deviation of every weight's noise, layer by layer: the scale times the convention's unit."""
+    unit = {
+        "absolute": lambda now, then: 1.0,
+        "initialization": lambda now, then: _rms(then),
+        "relative": lambda now, then: _rms(now),
+        "multiplicative": lambda now, then: jnp.abs(now),
+    }[noise.convention]
+    pairs = zip(scales, layers, start, strict=True)
+    return [scale * unit(now.weight, then.weight) for scale, now, then in pairs]
+
+
+def shifted(layers: Layers, shifts: list[Array]) -> Layers:
+    """The layers with something added to every weight matrix."""
+    return tuple(layer._replace(weight=layer.weight + shift) for layer, shift in zip(layers, shifts, strict=True))
+
+
+def noise_of(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Array, ""]) -> list[Array]:
+    """One draw of the noise, layer by layer."""
+    keys = jax.random.split(key, len(layers))
+    return [s * DRAWS[noise.law](k, layer.weight.shape) for s, k, layer in zip(sizes, keys, layers, strict=True)]
+
+
+def compressed(layers: Layers, how: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:
+    """The layers after rounding or pruning, in which nothing is random."""
+    if isinstance(how, Quantization):
+        return tuple(layer._replace(weight=rounded(layer.weight, strength, how.per)) for layer in layers)
+    return tuple(layer._replace(weight=pruned(layer.weight, strength, how.per)) for layer in layers)
+
+
+def rounded(w: Float[Array, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
+    """Every weight as the nearest multiple of the step; ties go toward 0, a step of 0 changes nothing.
+
+    >>> rounded(jnp.array([[4.0, -1.4]]), jnp.asarray(0.25), "tensor").tolist()
+    [[4.0, -1.0]]
+    """
+    axes = {"tensor": (0, 1), "row": (1,)}
+    step = strength if per is None else strength * jnp.max(jnp.abs(w), axes[per], keepdims=True)
+    multiple = jnp.abs(w) / step
+    # beyond 2^52 steps float64 knows no halves: such a weight is its own multiple, as is one of which the step is 0
+    return jnp.where(multiple < 2.0**52, jnp.sign(w) * jnp.ceil(multiple - 0.5) * step, w)
+
+
+def pruned(w: Float[Array, "out in"], share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
+    """A share of the weights, rounded to a whole number of them, set to 0: the smallest; of equals, the first.
+
+    >>> pruned(jnp.array([[4.0, -1.0], [2.0, 3.0]]), jnp.asarray(0.5), "tensor").tolist()
+    [[4.0, 0.0], [0.0, 3.0]]
+    """
+    groups = jnp.abs(w).reshape((1, -1) if per == "tensor" else w.shape)
+    rank = jnp.argsort(jnp.argsort(groups, axis=1), axis=1).astype(float)
+    return jnp.where((rank < jnp.round(share * groups.shape[1])).reshape(w.shape), 0.0, w)
+
+
+def _rms(w: Float[Array, "out in"]) -> Float[Array, ""]:
+    return jnp.sqrt(jnp.mean(w**2))

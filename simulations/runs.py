@@ -1,0 +1,132 @@
+"""One run as a pure function of a plan, its numbers and a key: compiled once per shape, and made to be vmapped."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from simulations.curvature import curvature, stderr
+from simulations.data import HELD_OUT, Examples, Task, draw, losses, population_loss, training_loss
+from simulations.networks import Layers
+from simulations.observed import linear_part, norms
+from simulations.perturbations import compressed, noise_of, noise_sizes, shifted
+from simulations.plan import Numbers, Plan
+from simulations.pretraining import pretrain
+from simulations.starts import initialize
+from theory.perturbations import Noise
+
+GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
+MOST_NUMBERS = 2**22  # float64 numbers in a batch of perturbed networks: 32 MiB
+
+Reported = Callable[[Layers], Float[Array, " example"]]
+
+
+class Run(NamedTuple):
+    """A pretrained network; `held_out` examples only where the loss has no closed form."""
+
+    start: Layers
+    checkpoints: Layers
+    held_out: Examples | None
+    solved: Bool[Array, ""]
+
+
+@partial(jax.jit, static_argnames="plan")
+def begin(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Layers:
+    """The layers at the start of a run."""
+    return initialize(plan.network, numbers.start, jax.random.split(key, 4)[0])
+
+
+@partial(jax.jit, static_argnames="plan")
+def train(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Run:
+    """Initialize and pretrain; checkpoints have a leading axis of lengths."""
+    _, _, for_data, for_test = jax.random.split(key, 4)
+    n, how, task = plan.network, plan.pretraining, numbers.task
+    start = begin(plan, numbers, key)
+    batch = getattr(how, "batch", None)  # gradient flow has none
+    loss = training_loss(task, n.activation, plan.samples, batch, for_data)
+    checkpoints, solved = pretrain(start, loss, how, numbers.lengths, numbers.pretraining)
+    # a loss is reported without the labels' noise
+    silent = task._replace(label_noise=jnp.zeros(()))
+    return Run(start, checkpoints, None if n.activation == "linear" else draw(silent, HELD_OUT, for_test), solved)
+
+
+@partial(jax.jit, static_argnames="plan")
+def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
+    """Loss before, mean rise for every length and strength, their standard errors, and whether training succeeded."""
+    run, for_noise = train(plan, numbers, key), jax.random.split(key, 4)[1]
+    reported = partial(_reported, plan, numbers.task, run.held_out)
+
+    def row(at: tuple[Array, Layers]) -> dict[str, Array]:
+        index, layers = at
+        before, row_key = reported(layers), jax.random.fold_in(for_noise, index)
+        keys = jnp.stack([jax.random.fold_in(row_key, j) for j in range(numbers.strengths.size)])
+
+        def cell(at: tuple[Array, Array]) -> tuple[Array, Array]:
+            rise = partial(_rises, plan, run.start, layers, reported, at[0], numbers.scales)
+            return _mean(rise(at[1]))
+
+        rise, error = jax.lax.map(cell, (numbers.strengths, keys))
+        return {"before": before.mean(), "before_stderr": stderr(before), "rise": rise, "rise_stderr": error}
+
+    # one checkpoint and strength at a time: memory stays at a batch of draws, whatever the grid
+    return jax.lax.map(row, (jnp.arange(numbers.lengths.size), run.checkpoints)) | {"solved": run.solved}
+
+
+@partial(jax.jit, static_argnames="plan")
+def observe(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
+    """What is seen inside the network at every length, with `_stderr` where it is estimated."""
+    run, for_probes = train(plan, numbers, key), jax.random.split(key, 4)[1]
+    reported = partial(_reported, plan, numbers.task)
+    groups = 1 if run.held_out is None else GROUPS
+    grouped = jax.tree.map(lambda a: a.reshape(groups, -1, a.shape[1]), run.held_out)
+    mean_loss = lambda layers, group: reported(jax.tree.map(lambda a: a[group], grouped), layers).mean()
+
+    def row(layers: Layers) -> dict[str, Array]:
+        values = jnp.linalg.svd(linear_part(layers, plan.network.activation, run.held_out), compute_uv=False)
+        loss = reported(run.held_out, layers)
+        error = {"loss_stderr": stderr(loss)} if groups > 1 else {}
+        seen = {"singular_value": values[: plan.network.width], "loss": loss.mean()} | error
+        return seen | norms(layers) | curvature(mean_loss, groups, layers, for_probes)
+
+    return jax.lax.map(row, run.checkpoints) | {"solved": run.solved}
+
+
+def _reported(plan: Plan, task: Task, held_out: Examples | None, layers: Layers) -> Float[Array, " example"]:
+    """The loss as it is reported: the population's, one number, or that of every held-out example."""
+    if held_out is None:
+        return population_loss(layers, task)[None]
+    return losses(layers, held_out, plan.network.activation)
+
+
+def _rises(
+    plan: Plan, start: Layers, layers: Layers, reported: Reported, strength: Array, scales: Array, key: Array
+) -> Float[Array, "draw example"]:
+    """What the perturbation adds to the reported loss, draw by draw; one that draws nothing counts as one draw."""
+    what = plan.perturbation
+    if not isinstance(what, Noise):
+        return (reported(compressed(layers, what, strength)) - reported(layers))[None]
+    sizes = noise_sizes(layers, start, what, strength * scales)
+    signs = (1, -1) if plan.antithetic else (1,)
+
+    def one_draw(key: Array) -> Float[Array, " example"]:
+        noise = noise_of(layers, what, sizes, key)
+        return sum(reported(shifted(layers, [sign * n for n in noise])) for sign in signs) / len(signs) - reported(
+            layers
+        )
+
+    needed = sum(layer.weight.size for layer in layers)
+    if plan.network.activation != "linear":
+        needed += HELD_OUT * (plan.network.h + plan.network.d_out)
+    return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=max(1, MOST_NUMBERS // needed))
+
+
+def _mean(rises: Float[Array, "draw example"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The mean over draws and examples, and its standard error.
+
+    Draws and examples are crossed: the sum of both variances counts that of their interaction twice, never too little.
+    """
+    of_draws, of_examples = rises.mean(axis=1), rises.mean(axis=0)
+    return of_draws.mean(), jnp.hypot(stderr(of_draws), stderr(of_examples))

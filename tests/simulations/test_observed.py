@@ -1,0 +1,96 @@
+"""What is seen along pretraining, against its definition: norms, balancedness, and the Hessian by differences."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simulations import curvature, follow, population_loss, pretrain
+from simulations.data import task
+from simulations.networks import Layer
+from theory import GradientDescent, Inputs, Network, PowerLaw, Protocol, SmallGaussian
+
+SEEN = Protocol(
+    PowerLaw(3), (0.0, 0.5), (0.0,), Network(4, 3, 5), SmallGaussian(0.5), GradientDescent(0.1),
+    inputs=Inputs(spectrum=(2.0, 1.0, 0.5, 0.25)),
+)  # fmt: skip
+
+
+def differences(loss: Callable[[np.ndarray], float], point: np.ndarray, step: float = 1e-3) -> np.ndarray:
+    """The Hessian by central differences of the loss, whose error for a polynomial of degree 6 is step² × O(1)."""
+    n = point.size
+    moves = step * np.eye(n)
+    return np.array(
+        [
+            [
+                (loss(point + a + b) - loss(point + a - b) - loss(point - a + b) + loss(point - a - b)) / (4 * step**2)
+                for b in moves
+            ]
+            for a in moves
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "network", [Network(4, 3, 5, depth=1), Network(4, 3, 5), Network(3, 2, 3, 3), Network(3, 2, 3, bias=True)]
+)
+def test_curvature_is_that_of_the_loss(network: Network) -> None:
+    spectrum = SEEN.inputs.spectrum[: network.d_in]
+    protocol = replace(SEEN, teacher=PowerLaw(2), network=network, inputs=Inputs(spectrum=spectrum, shared=False))
+    seen, layers = follow(protocol, 0), pretrain(protocol, 0)
+    what = task(protocol)
+    for i in range(2):
+        flat, restore = jax.flatten_util.ravel_pytree(jax.tree.map(lambda w, i=i: w[i], layers))
+        loss = jax.jit(lambda point, restore=restore: population_loss(restore(point), what))
+        hessian = differences(lambda p, loss=loss: float(loss(p)), np.asarray(flat))
+        assert float(seen.hessian_trace[0, i]) == pytest.approx(np.trace(hessian), rel=1e-5)
+        assert float(seen.sharpness[0, i]) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-5)
+    assert not any(str(name).endswith("_stderr") for name in seen)
+
+
+def test_estimates_agree_with_the_whole_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hutchinson's trace within its error, over 40 keys with unit variance; the edge to its residual."""
+    protocol = replace(SEEN, network=Network(4, 12, 5), lengths=(0.5,))
+    layers, what = jax.tree.map(lambda w: w[0], pretrain(protocol, 1)), task(protocol)
+    curve = lambda key: curvature.curvature(lambda w, _: population_loss(w, what), 1, layers, key)
+    exact = jax.jit(curve)(jax.random.key(0))
+    monkeypatch.setattr(curvature, "WRITTEN_OUT", 0)
+    estimate = jax.jit(lambda key: curve(key))
+    found = [estimate(jax.random.key(k)) for k in range(40)]
+    z = np.array([(f["hessian_trace"] - exact["hessian_trace"]) / f["hessian_trace_stderr"] for f in found])
+    assert abs(z.mean()) < 4 / np.sqrt(40)
+    assert abs(z.var() - 1) < 4 * np.sqrt(2 / 40)
+    for f in found:
+        assert float(f["sharpness"]) == pytest.approx(float(exact["sharpness"]), rel=1e-9)
+        assert float(f["sharpness_stderr"]) < 1e-5 * float(exact["sharpness"])
+
+
+def test_large_networks_are_estimated() -> None:
+    seen = follow(replace(SEEN, network=Network(20, 16, 20), inputs=Inputs(), lengths=(0.0, 1.0)), 0)
+    assert (seen.hessian_trace_stderr > 0).all()
+    assert "sharpness_stderr" in seen
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_norms_and_imbalance(depth: int) -> None:
+    protocol = replace(SEEN, network=Network(4, 3, 5, depth))
+    seen, layers = follow(protocol, 2).isel(seed=0), [np.asarray(layer.weight) for layer in pretrain(protocol, 2)]
+    for i in range(2):
+        weights = [w[i] for w in layers]
+        norms = [np.linalg.norm(w) ** 2 for w in weights]
+        np.testing.assert_allclose(seen.layer_norm[i], norms, rtol=1e-13)
+        assert float(seen.weight_norm[i]) == pytest.approx(sum(norms), rel=1e-13)
+        gap = np.sqrt(sum(np.linalg.norm(b.T @ b - a @ a.T) ** 2 for a, b in pairwise(weights)))
+        assert ("imbalance" in seen) == (depth > 1)
+        if depth > 1:
+            assert float(seen.imbalance[i]) == pytest.approx(gap, rel=1e-13)
+        made = np.linalg.multi_dot(weights[::-1]) if depth > 1 else weights[0]
+        width = min(protocol.network.width, 4)
+        np.testing.assert_allclose(seen.singular_value[i], np.linalg.svd(made)[1][:width], rtol=1e-12)
+        assert float(seen.loss[i]) == pytest.approx(
+            float(population_loss(tuple(Layer(jnp.asarray(w)) for w in weights), task(protocol))), rel=1e-13
+        )

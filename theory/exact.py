@@ -115,7 +115,7 @@ def _noise(protocol: Protocol) -> Noise:
 def _cost(protocol: Protocol, how: Noise, path: Path, start: Path) -> Values:
     """Expected rise of the loss, (length, strength)."""
     n, norms = protocol.network, path.norms[:, None]
-    strengths = np.outer(protocol.strengths, how.per_layer(n.depth))
+    strengths = fits("strength × scale", lambda: np.outer(protocol.strengths, how.per_layer(n.depth)))
     if how.convention == "multiplicative":
         own = path.own()[:, None]
         if n.depth == 1:  # no hidden frame

@@ -20,11 +20,13 @@ from theory.inputs import input_axes, input_covariance
 from theory.matrix_flow import matrix_flow_from_modes
 from theory.products import fits
 from theory.protocol import Protocol
+from theory.scale import moderate
 from theory.starts import Aligned, Balanced, turned_frames
-from theory.teachers import full_frames, singular_frames, singular_values, teacher_matrix
+from theory.teachers import full_frames, singular_values, teacher_matrix
 
 Lengths = Float[np.ndarray, " length"]
-AT_ONCE = 2**20  # numbers per array, 8 MB: larger ones leave the processor's cache and gain nothing
+IN_CACHE = 2**18  # numbers in an array on which simple formulas run fastest: 2 MB
+IN_MEMORY = 2**23  # numbers in an array of which a few fit well into memory: 64 MB
 FROM_INPUT = np.array([[False, True], [False, False]])  # of the norms of one layer: ‖W_1‖², weighted by Σx
 MOST_PAIRED = 64  # modes up to which the Hessian's spectrum, four eigenvalues for each pair, is worth its time
 
@@ -56,18 +58,20 @@ class Path:
 
 @dataclass(frozen=True)
 class Solution:
-    """A family's answer to one protocol: the path `at` any lengths, the claims that it rests on, numbers per length."""
+    """A family's answer to one protocol: its path at any lengths, best `step` of them at once; the claims it uses."""
 
-    at: Callable[[Lengths], Path]
+    path: Callable[[Lengths], Path]
     claims: str
-    size: int
+    step: int
+
+    def at(self, lengths: Lengths) -> Path:
+        """The path at these lengths, all at once; DomainError where it overflows."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a Path refuses what this makes
+            return self.path(lengths)
 
     def along(self, lengths: Lengths) -> Iterator[Path]:
-        """The path in pieces, so that memory does not grow with the number of lengths."""
-        for some in np.array_split(lengths, 1 + lengths.size * self.size // AT_ONCE):
-            with np.errstate(over="ignore", invalid="ignore"):  # a Path refuses what overflows
-                path = self.at(some)
-            yield path
+        """The same in pieces, so that what memory it takes on the way does not grow with the number of lengths."""
+        yield from map(self.at, np.array_split(lengths, 1 + lengths.size // self.step))
 
 
 def by_modes(protocol: Protocol) -> Solution:
@@ -81,7 +85,6 @@ def by_modes(protocol: Protocol) -> Solution:
     m = min(sigma.size, n.width) if isinstance(start, Aligned) else n.width
     sigma = np.pad(sigma, (0, max(m - sigma.size, 0)))
     xi, missed = variances[:m], sigma[m:]
-    lost = (variances[m : sigma.size] * missed**2).sum()
     widths = [n.d_in, *[n.h] * (n.depth - 1), n.d_out]
 
     @cache
@@ -89,31 +92,31 @@ def by_modes(protocol: Protocol) -> Solution:
         """`Σ_j Σx_jj V_ji²` of every mode i."""
         if protocol.inputs.isotropic:
             return variances
-        covariance = input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in)
-        return np.diag(covariance) @ full_frames(protocol.teacher, n.d_out, n.d_in)[1] ** 2
+        diagonal = np.diag(_covariance(protocol))
+        return diagonal @ full_frames(protocol.teacher, n.d_out, n.d_in)[1] ** 2
 
     def sharpness(s: np.ndarray, left: np.ndarray) -> np.ndarray:
         if n.depth == 1:
             return np.full(len(s), variances.max())
         s, left = np.pad(s, ((0, 0), (0, missed.size))), np.pad(left, ((0, 0), (0, missed.size)))
         left[:, m:] = missed
-        pieces = zip(*(np.array_split(x, 1 + x.size * x.shape[1] // AT_ONCE) for x in (s, left)), strict=True)
+        pieces = zip(*(np.array_split(x, 1 + x.size * x.shape[1] // IN_CACHE) for x in (s, left)), strict=True)
         spectra = (hessian_spectrum(*piece, d_in=n.d_in, h=n.h, d_out=n.d_out) for piece in pieces)
         return variances[0] * np.concatenate([np.asarray(spectrum.largest) for spectrum in spectra])
 
-    def at(t: Lengths) -> Path:
+    def path(t: Lengths) -> Path:
         clock = fits("the time of a mode", lambda: t[:, None] * xi)
         if start.imbalance:
             solved = unbalanced_mode.learned_and_left(clock, sigma[:m], start.epsilon, start.imbalance)
-            squares = [np.square(w) for w in unbalanced_mode.weights_of(solved[0], start.imbalance)]
+            squares = [np.asarray(w) ** 2 for w in unbalanced_mode.weights_of(solved[0], start.imbalance)]
         else:
             decay = fits("the weight decay of a mode", lambda: mu / xi)
             solved = deep_mode.learned_and_left(clock, sigma[:m], start.epsilon, n.depth, decay)
-            squares = [solved[0] ** (2 / n.depth)] * n.depth
-        s, left, squares = np.asarray(solved[0]), np.asarray(solved[1]), [np.asarray(w) for w in squares]
+            squares = [np.asarray(solved[0] ** (2 / n.depth))] * n.depth
+        s, left = np.asarray(solved[0]), np.asarray(solved[1])
         white = n.depth == 2 and not start.imbalance and protocol.inputs.isotropic and sigma.size <= MOST_PAIRED
         return Path(
-            loss=(left**2 @ xi + lost) / 2,
+            loss=(left**2 @ xi + variances[m : sigma.size] @ missed**2) / 2,
             norms=segment_norms_of_modes(squares, widths, variances),
             layer_norm=np.stack([w.sum(axis=1) for w in squares], axis=1),
             singular_value=s if protocol.inputs.isotropic else -np.sort(-s),
@@ -123,19 +126,18 @@ def by_modes(protocol: Protocol) -> Solution:
             sharpness=(lambda: sharpness(s, left)) if n.depth == 1 or white else None,
         )
 
-    claims = {1: "A2", 2: "A4" if start.imbalance else "A3"}.get(n.depth, "A6")
-    return Solution(at, claims, m)
+    claim = ("A4" if start.imbalance else "A3") if n.depth == 2 else "A6"
+    return Solution(path, claim, 1 + IN_CACHE // m)
 
 
 def as_a_whole(protocol: Protocol) -> Solution:
     """Balanced weights of two layers in frames turned away from the teacher's: the matrix solution (A5); Σx = ξI."""
     n, start, xi = protocol.network, protocol.start, float(protocol.inputs.variances(protocol.network.d_in)[0])
     assert isinstance(start, Balanced)
-    target = fits("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in))
-    u, v = (frame[:, : n.width] for frame in turned_frames(start, protocol.teacher, n.d_out, n.d_in))
+    target, (u, v) = _target(protocol), _frames(protocol)
     epsilon = np.full(n.width, start.epsilon)
 
-    def at(t: Lengths) -> Path:
+    def path(t: Lengths) -> Path:
         flow = matrix_flow_from_modes(fits("the time", lambda: xi * t), u, epsilon, v, target)
         layers = np.stack([(w**2).sum((-2, -1)) for w in (flow.factor_in, flow.factor_out)], axis=1)
         s = np.linalg.svd(flow.factor_out, compute_uv=False) ** 2  # balanced; small ones are lost in f, not here
@@ -153,24 +155,20 @@ def as_a_whole(protocol: Protocol) -> Solution:
             sharpness=None,
         )
 
-    return Solution(at, "A5", n.d_in * n.d_out)
+    return Solution(path, "A5", 1 + IN_MEMORY // (n.d_in * n.d_out))
 
 
 def by_entries(protocol: Protocol) -> Solution:
     """One layer: in the axes of Σx every entry relaxes by itself, `ḟ = ξ(A − f) − μf`, from any start."""
     n, start, mu = protocol.network, protocol.start, protocol.pretraining.weight_decay
     xi, axes = protocol.inputs.variances(n.d_in), input_axes(protocol.inputs, protocol.teacher, n.d_out, n.d_in)
-    target = fits("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in)) @ axes
-    if isinstance(start, Balanced):
-        u, v = (frame[:, : n.width] for frame in turned_frames(start, protocol.teacher, n.d_out, n.d_in))
-        from_start = start.epsilon * u @ v.T @ axes
-    else:
-        assert isinstance(start, Aligned)
-        u, _, vt = singular_frames(protocol.teacher, n.d_out, n.d_in)
-        from_start = start.epsilon * u @ vt @ axes
-    diagonal = np.diag(input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in))
+    assert isinstance(start, Aligned | Balanced)
+    moderate(singular_values(protocol.teacher), epsilon=np.array(start.epsilon), inputs=xi, decay=np.array(mu))
+    u, v = _frames(protocol)
+    target, from_start = _target(protocol) @ axes, start.epsilon * u @ v.T @ axes
+    diagonal = np.diag(_covariance(protocol))
 
-    def at(t: Lengths) -> Path:
+    def path(t: Lengths) -> Path:
         rest, gone = np.exp(-t[:, None, None] * (xi + mu)), -np.expm1(-t[:, None, None] * (xi + mu))
         f = from_start * rest + target * (xi / (xi + mu)) * gone
         left = (target - from_start) * rest + target * (mu / (xi + mu)) * gone
@@ -188,4 +186,24 @@ def by_entries(protocol: Protocol) -> Solution:
             sharpness=lambda: np.full(t.size, xi.max()),
         )
 
-    return Solution(at, "A2", n.d_in * n.d_out)
+    return Solution(path, "A6", 1 + IN_CACHE // (n.d_in * n.d_out))
+
+
+def _frames(protocol: Protocol) -> tuple[Float[np.ndarray, "d_out k"], Float[np.ndarray, "d_in k"]]:
+    """Left and right singular vectors of the start's product."""
+    n, start, modes = protocol.network, protocol.start, singular_values(protocol.teacher).size
+    if isinstance(start, Balanced):
+        u, v = turned_frames(start, protocol.teacher, n.d_out, n.d_in)
+        return u[:, : n.width], v[:, : n.width]
+    u, v = full_frames(protocol.teacher, n.d_out, n.d_in)
+    return u[:, : min(modes, n.width)], v[:, : min(modes, n.width)]
+
+
+def _target(protocol: Protocol) -> Float[np.ndarray, "d_out d_in"]:
+    n = protocol.network
+    return fits("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in))
+
+
+def _covariance(protocol: Protocol) -> Float[np.ndarray, "d_in d_in"]:
+    n = protocol.network
+    return fits("Σx", lambda: input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in))

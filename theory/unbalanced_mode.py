@@ -28,12 +28,7 @@ def product(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> V
     >>> product([0.0, 1.0, 10.0], sigma=1.0, start=0.0, imbalance=0.1).round(6).tolist()
     [0.0, 0.158602, 1.0]
     """
-    m = _mean(t, sigma, start, imbalance)
-    with np.errstate(over="ignore", invalid="ignore"):  # of the forms that are not chosen
-        total = 1 + m.late + m.early
-        mean = np.where(total < 2, (m.start + m.sigma * (m.late + m.early)) / total, m.sigma - m.gap / total)
-        mean = np.where(m.lingers, np.where(np.isinf(total), m.sigma, m.rest / total), mean)
-    return mean[()]  # A4
+    return _product(_mean(t, sigma, start, imbalance))
 
 
 def unlearned(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> Values:
@@ -44,10 +39,18 @@ def unlearned(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) ->
     >>> float(unlearned(40.0, sigma=1.0, start=0.0, imbalance=1.0)) * 1e39
     4.420...
     """
+    return _left(_mean(t, sigma, start, imbalance))
+
+
+def learned_and_left(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
+    """`product` and `unlearned` in one pass, for large grids. Arguments and errors as there.
+
+    >>> p, left = learned_and_left(3.0, sigma=1.0, start=1e-3, imbalance=0.5)
+    >>> round(float(p + left), 12)
+    1.0
+    """
     m = _mean(t, sigma, start, imbalance)
-    late = np.isinf(m.late)  # B overflows, its root may not
-    root, total = np.where(late, m.climb, 1), np.where(late, 1, 1 + m.late + m.early)
-    return (m.gap / root / root / total)[()]  # A4
+    return _product(m), _left(m)
 
 
 def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
@@ -59,10 +62,35 @@ def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> t
     >>> [float(w) for w in weights(0.0, sigma=1.0, start=2.0, imbalance=3.0)]
     [1.0, 2.0]
     """
-    p, lam = product(t, sigma, start, imbalance), finite("imbalance", imbalance)
+    return weights_of(product(t, sigma, start, imbalance), imbalance)  # A4
+
+
+def weights_of(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
+    """The weights `(w₁, w₂)` of a mode with this product and this imbalance, the larger of the two positive.
+
+    Both broadcast, of either sign. Raises DomainError for what is not finite, ShapeError where they do not broadcast.
+
+    >>> [float(w) for w in weights_of(-2.0, imbalance=3.0)]
+    [-1.0, 2.0]
+    """
+    p, lam = together(product=finite("product", product), imbalance=finite("imbalance", imbalance))
     larger = np.sqrt((np.hypot(lam, 2 * p) + np.abs(lam)) / 2)
     smaller = p / np.where(larger > 0, larger, 1)  # both are 0 in the saddle
     return np.where(lam >= 0, smaller, larger)[()], np.where(lam >= 0, larger, smaller)[()]  # A4
+
+
+def _product(m: "_Mean") -> Values:
+    with np.errstate(over="ignore", invalid="ignore"):  # of the forms that are not chosen
+        total = 1 + m.late + m.early
+        mean = np.where(total < 2, (m.start + m.sigma * (m.late + m.early)) / total, m.sigma - m.gap / total)
+        mean = np.where(m.lingers, np.where(np.isinf(total), m.sigma, m.rest / total), mean)
+    return mean[()]  # A4
+
+
+def _left(m: "_Mean") -> Values:
+    late = np.isinf(m.late)  # B overflows, its root may not
+    root, total = np.where(late, m.climb, 1), np.where(late, 1, 1 + m.late + m.early)
+    return (m.gap / root / root / total)[()]  # A4
 
 
 class _Mean(NamedTuple):

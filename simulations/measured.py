@@ -13,7 +13,7 @@ from simulations.data import HELD_OUT
 from simulations.networks import Layers
 from simulations.plan import Numbers, Plan, planned
 from theory.errors import DomainError, NotSolved
-from theory.perturbations import Noise, Pruning, Quantization
+from theory.perturbations import FineTuning, Noise, Pruning, Quantization
 from theory.protocol import Protocol
 from theory.responses import response, trajectory
 from theory.training import GradientFlow
@@ -171,6 +171,8 @@ def _perturbation(protocol: Protocol) -> tuple[str, str]:
             return "rounding to nearest", "step" if per is None else f"step / largest weight of a {per}"
         case Pruning(per):
             return "magnitude pruning", f"share of every {per} set to 0"
+        case FineTuning():
+            return "fine-tuning", "budget T"
 
 
 def _describe(protocol: Protocol) -> str:

@@ -108,7 +108,7 @@ def by_modes(protocol: Protocol) -> Solution:
         clock = fits("the time of a mode", lambda: t[:, None] * xi)
         if start.imbalance:
             solved = unbalanced_mode.learned_and_left(clock, sigma[:m], start.epsilon, start.imbalance)
-            squares = [np.asarray(w) ** 2 for w in unbalanced_mode.weights_of(solved[0], start.imbalance)]
+            squares = [np.asarray(w) ** 2 for w in unbalanced_mode.split(solved[0], start.imbalance)]
         else:
             decay = fits("the weight decay of a mode", lambda: mu / xi)
             solved = deep_mode.learned_and_left(clock, sigma[:m], start.epsilon, n.depth, decay)

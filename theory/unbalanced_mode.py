@@ -62,16 +62,16 @@ def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> t
     >>> [float(w) for w in weights(0.0, sigma=1.0, start=2.0, imbalance=3.0)]
     [1.0, 2.0]
     """
-    return weights_of(product(t, sigma, start, imbalance), imbalance)  # A4
+    return split(product(t, sigma, start, imbalance), imbalance)
 
 
-def weights_of(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
-    """The weights `(w₁, w₂)` of a mode with this product and this imbalance, the larger of the two positive.
+def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
+    """The two weights of a mode, `(w₁, w₂)` with `w₁w₂ = p` and `w₂² − w₁² = λ`, the larger one positive.
 
-    Both broadcast, of either sign. Raises DomainError for what is not finite, ShapeError where they do not broadcast.
+    Any real numbers, which broadcast. Raises DomainError for what is no finite number, ShapeError where they do not.
 
-    >>> [float(w) for w in weights_of(-2.0, imbalance=3.0)]
-    [-1.0, 2.0]
+    >>> split(2.0, imbalance=[3.0, -3.0])
+    (array([1., 2.]), array([2., 1.]))
     """
     p, lam = together(product=finite("product", product), imbalance=finite("imbalance", imbalance))
     larger = np.sqrt((np.hypot(lam, 2 * p) + np.abs(lam)) / 2)

@@ -63,17 +63,18 @@ def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
     """The measured Trajectory along pretraining, per seed: singular values, loss, norms, imbalance and curvature.
 
     singular_value: of `W_L … W_1`, as many as the width carries; with an activation, of the affine map nearest to f on
-    the held-out inputs.  layer_norm, weight_norm: `‖W_l‖²_F` with its bias, and their sum.  imbalance: of neighbouring
-    layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue of the
-    Hessian of the reported loss, by differentiation; for "relu" without the kinks, that is, of its Gauss–Newton part.
+    the held-out inputs.  layer_norm, bias_norm, weight_norm: `‖W_l‖²_F`, `‖b_l‖²` and `Σ_l ‖W_l‖²_F`.  imbalance: of
+    neighbouring layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue
+    of the Hessian of the reported loss, by differentiation; for "relu" without the kinks, its Gauss–Newton part alone.
     Variables that are estimated (beyond 512 parameters, or from held-out examples) have their `_stderr`.
     """
     seen = _each_seed(runs.observe, protocol, key)
-    further = {"singular_value": ("mode",), "layer_norm": ("layer",)}
+    further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
     axes = ("seed", "pretraining")
     return trajectory(
         {name: (axes + further.get(name, ()), values) for name, values in seen.items()},
-        _coordinates(protocol) | {name: np.arange(1, seen[of].shape[2] + 1) for of, (name,) in further.items()},
+        _coordinates(protocol)
+        | {axis: np.arange(1, seen[name].shape[2] + 1) for name, (axis,) in further.items() if name in seen},
         source=f"{protocol.sampling.seeds} start(s)",
         **_origin(protocol, key),
     )

@@ -15,7 +15,13 @@ from theory.responses import response, trajectory
 from theory.solutions import MEASURE, solve
 from theory.written import write
 
-LAWS = {"gaussian": "Gaussian noise", "uniform": "uniform noise", "sign": "noise of random sign"}
+LAWS = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}
+STRENGTHS = {
+    "absolute": "noise scale γ",
+    "initialization": "noise scale γ in units of the start's",
+    "relative": "noise scale γ in units of the layer's",
+    "multiplicative": "relative noise scale ρ",
+}
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
@@ -42,7 +48,6 @@ def respond(protocol: Protocol) -> xr.Dataset:
     before, rise = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     both = ("pretraining", "strength")
     noise = "B6" if how.convention == "multiplicative" else "B1" if protocol.network.depth == 2 else "B2"
-    unit = "" if how.convention == "absolute" else f", {how.convention} units"
     return response(
         {
             "before": (both[:1], before),
@@ -52,8 +57,8 @@ def respond(protocol: Protocol) -> xr.Dataset:
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
         source=f"closed form (claims {solution.claims}, {noise})",
-        perturbation=f"{LAWS[how.law]} on every weight{unit}",
-        strength_name="noise strength ρ" if unit else "noise scale γ",
+        perturbation=f"{LAWS[how.law]} noise on every weight",
+        strength_name=STRENGTHS[how.convention],
         model=describe(protocol),
         extra=_extra(protocol, start),
     )

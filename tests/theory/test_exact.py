@@ -344,5 +344,6 @@ def test_names_and_sources() -> None:
     assert path.attrs["source"] == "closed form (claim A5)"
     assert path.layer.values.tolist() == path.mode.values.tolist() == [1, 2]
     relative = respond(replace(BASE, perturbation=Noise(convention="relative", law="uniform")))
-    assert relative.attrs["perturbation"] == "uniform noise on every weight, relative units"
+    assert relative.attrs["perturbation"] == "uniform noise on every weight"
+    assert relative.strength.attrs["long_name"] == "noise scale γ in units of the layer's"
     assert follow(replace(BASE, network=Network(3, 1, 2, depth=1))).attrs["model"].startswith("one-layer linear 3→2,")

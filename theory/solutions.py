@@ -16,7 +16,7 @@ def solve(protocol: Protocol) -> Solution:
     |---------------------------------|-------|-------------------------------|--------------|--------------|
     | Aligned, or Balanced at angle 0 | any   | Σx shares the teacher's axes  | depth 1, 2   | `by_modes`   |
     | Aligned with an imbalance       | 2     | Σx shares the teacher's axes  | none         | `by_modes`   |
-    | Balanced at any angle           | 2     | Σx = ξI                       | none         | `as_a_whole` |
+    | Balanced, any angle, imbalance  | 2     | Σx = ξI                       | none         | `as_a_whole` |
     | Aligned or Balanced             | 1     | any Σx                        | any          | `by_entries` |
 
     Common to all: a linear network without biases, gradient flow, the population's loss, in which the labels' noise
@@ -66,6 +66,4 @@ def _without_formula(protocol: Protocol) -> tuple[tuple[bool, object, str, str],
          "use spectrum=() or start=Aligned(epsilon)"),
         (whole and decays, how, "the matrix solution is for no weight decay",
          "use weight_decay=0 or start=Aligned(epsilon)"),
-        (whole and lopsided, start, "the matrix solution is for balanced weights",
-         "use imbalance=0 or start=Aligned(epsilon, imbalance)"),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from theory import (
     Balanced,
     DomainError,
     FanIn,
+    FineTuning,
     Geometric,
     GradientDescent,
     GradientFlow,
@@ -24,6 +25,7 @@ from theory import (
     Pruning,
     Quantization,
     Refusal,
+    Shared,
     SmallGaussian,
     Spectrum,
     follow,
@@ -56,12 +58,12 @@ PATHS = [
     ({"start": Balanced(imbalance=0.1), "pretraining": DECAY}, "lets the imbalance decay", "imbalance=0"),
     ({"start": Balanced(), "inputs": ALONG}, "whitened", "Aligned"),
     ({"start": Balanced(), "pretraining": DECAY}, "no weight decay", "weight_decay=0"),
-    ({"start": Balanced(imbalance=0.1)}, "balanced weights", "imbalance=0"),
-    ({"start": Balanced(angle=0.0, imbalance=0.1)}, "balanced weights", "imbalance=0"),
+    ({"start": Balanced(angle=0.0, imbalance=0.1), "inputs": ALONG}, "whitened", "Aligned"),
 ]
 PERTURBATIONS = [
-    ({"perturbation": Quantization()}, "Quantization.*places on the grid", r"Noise\(\)"),
-    ({"perturbation": Pruning()}, "Pruning", r"Noise\(\)"),
+    ({"perturbation": Quantization()}, "Quantization.*own place on the grid", r"Noise\(\)"),
+    ({"perturbation": Pruning()}, "Pruning.*order of the weights' sizes", r"Noise\(\)"),
+    ({"perturbation": FineTuning(Shared((0.5, 0.5)))}, "FineTuning.*fine-tuning", r"Noise\(\)"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
 ]
 
@@ -87,7 +89,6 @@ def test_refuses_by_name(change: dict[str, object], says: str, instead: str) -> 
         ({"inputs": ACROSS}, {"inputs": ALONG}),
         ({"start": Balanced(), "network": DEEP}, {"start": Balanced(angle=0.0)}),
         ({"start": Balanced(), "pretraining": DECAY}, {"pretraining": GradientFlow()}),
-        ({"start": Balanced(imbalance=0.1)}, {"start": Aligned(imbalance=0.1)}),
         ({"perturbation": Noise(convention="multiplicative"), "network": DEEP},
          {"perturbation": Noise(convention="relative")}),
     ],

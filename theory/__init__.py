@@ -5,6 +5,7 @@ from theory.balanced_mode import singular_value as singular_value, unlearned as 
 from theory.conventions import (
     absmax_step as absmax_step,
     increase_at as increase_at,
+    mean_unit_overlap as mean_unit_overlap,
     multiplicative_increase as multiplicative_increase,
     noise_scales as noise_scales,
     rounding_increase_at as rounding_increase_at,
@@ -20,6 +21,7 @@ from theory.deep_noise import (
     deep_increase as deep_increase,
     deep_increase_at as deep_increase_at,
     segment_norms as segment_norms,
+    segment_norms_of_modes as segment_norms_of_modes,
     segment_norms_on_path as segment_norms_on_path,
 )
 from theory.errors import (
@@ -40,7 +42,7 @@ from theory.growth import (
 )
 from theory.incremental import feature as feature, feature_limit as feature_limit, limit_error as limit_error
 from theory.inflection import inflection_point as inflection_point
-from theory.inputs import Inputs as Inputs, input_covariance as input_covariance
+from theory.inputs import Inputs as Inputs, input_axes as input_axes, input_covariance as input_covariance
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
     balanced_weights as balanced_weights,

@@ -99,7 +99,7 @@ def learned_and_left(
     if L == 1:
         return _one_layer(t, sigma, epsilon, mu)
     if mu.any():
-        raise NoFormula(f"weight decay at depth {L}", "the flow has no closed form", "use decay=0, or depth 1 or 2")
+        raise NoFormula(f"weight decay at depth {L}", "only one and two layers have a formula", "use decay=0")
     shape = np.broadcast_shapes(t.shape, sigma.shape, epsilon.shape, mu.shape)
     t, sigma, epsilon = (np.broadcast_to(x, shape).ravel() for x in (t, sigma, epsilon))
     s = _without_teacher(t, epsilon, L)

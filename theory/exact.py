@@ -8,14 +8,26 @@ from theory.conventions import mean_unit_overlap, multiplicative_increase
 from theory.deep_noise import deep_increase
 from theory.errors import NoFormula
 from theory.paths import Path
-from theory.perturbations import Noise
+from theory.perturbations import FineTuning, Noise, Pruning, Quantization
 from theory.products import fits
 from theory.protocol import Protocol
 from theory.responses import response, trajectory
 from theory.solutions import MEASURE, solve
 from theory.written import write
 
-LAWS = {"gaussian": "Gaussian noise", "uniform": "uniform noise", "sign": "noise of random sign"}
+LAWS = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}
+STRENGTHS = {
+    "absolute": "noise scale γ",
+    "initialization": "noise scale γ in units of the start's",
+    "relative": "noise scale γ in units of the layer's",
+    "multiplicative": "relative noise scale ρ",
+}
+
+NO_FORMULA = {
+    Quantization: "it acts by every weight's own place on the grid",
+    Pruning: "it acts by the order of the weights' sizes",
+    FineTuning: "formulas of fine-tuning are not part of this",
+}
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
@@ -27,8 +39,8 @@ def respond(protocol: Protocol) -> xr.Dataset:
     simulations meet it in the mean over seeds. Losses are over the population and without the labels' noise.
 
     Where the start never reaches some of the teacher's singular values the attribute `never_learned` lists them.
-    Raises NoFormula for what has no formula: quantization, pruning, noise in proportion to every weight beyond two
-    layers, and what `solutions.solve` refuses; DomainError where float64 does not reach.
+    Raises NoFormula for perturbations other than noise, for noise in proportion to every weight beyond two layers, and
+    for what `solutions.solve` refuses; DomainError where float64 does not reach.
 
     >>> from theory.teachers import PowerLaw
     >>> r = respond(Protocol(PowerLaw(modes=3), lengths=(0, 5, 50), strengths=(0.1, 0.2)))
@@ -42,7 +54,6 @@ def respond(protocol: Protocol) -> xr.Dataset:
     before, rise = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     both = ("pretraining", "strength")
     noise = "B6" if how.convention == "multiplicative" else "B1" if protocol.network.depth == 2 else "B2"
-    unit = "" if how.convention == "absolute" else f", {how.convention} units"
     return response(
         {
             "before": (both[:1], before),
@@ -52,8 +63,8 @@ def respond(protocol: Protocol) -> xr.Dataset:
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
         source=f"closed form (claims {solution.claims}, {noise})",
-        perturbation=f"{LAWS[how.law]} on every weight{unit}",
-        strength_name="noise strength ρ" if unit else "noise scale γ",
+        perturbation=f"{LAWS[how.law]} noise on every weight",
+        strength_name=STRENGTHS[how.convention],
         model=describe(protocol),
         extra=_extra(protocol, start),
     )
@@ -104,8 +115,7 @@ def describe(protocol: Protocol) -> str:
 def _noise(protocol: Protocol) -> Noise:
     how = protocol.perturbation
     if not isinstance(how, Noise):
-        reason = "the weights' own places on the grid decide, and no formula knows them"
-        raise NoFormula(repr(how), reason, f"use perturbation=Noise(), or {MEASURE}")
+        raise NoFormula(repr(how), NO_FORMULA[type(how)], f"use perturbation=Noise(), or {MEASURE}")
     if how.convention == "multiplicative" and protocol.network.depth > 2:
         reason = "beyond two layers its cost depends on every hidden frame"
         raise NoFormula(repr(how), reason, f"use convention='relative' or depth=2, or {MEASURE}")

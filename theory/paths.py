@@ -18,6 +18,7 @@ from theory.deep_noise import segment_norms_of_modes
 from theory.errors import DomainError
 from theory.inputs import input_axes, input_covariance
 from theory.matrix_flow import matrix_flow_from_modes
+from theory.matrix_modes import start_modes
 from theory.products import fits
 from theory.protocol import Protocol
 from theory.scale import moderate
@@ -131,16 +132,18 @@ def by_modes(protocol: Protocol) -> Solution:
 
 
 def as_a_whole(protocol: Protocol) -> Solution:
-    """Balanced weights of two layers in frames turned away from the teacher's: the matrix solution (A5); Σx = ξI."""
+    """λ-balanced weights of two layers in frames turned away from the teacher's: the matrix solution (A5); Σx = ξI."""
     n, start, xi = protocol.network, protocol.start, float(protocol.inputs.variances(protocol.network.d_in)[0])
     assert isinstance(start, Balanced)
-    target, (u, v) = _target(protocol), _frames(protocol)
-    epsilon = np.full(n.width, start.epsilon)
+    target, modes = _target(protocol), start_modes(start, protocol.teacher, n)
+    lam = modes.imbalance
 
     def path(t: Lengths) -> Path:
-        flow = matrix_flow_from_modes(fits("the time", lambda: xi * t), u, epsilon, v, target)
-        layers = np.stack([(w**2).sum((-2, -1)) for w in (flow.factor_in, flow.factor_out)], axis=1)
-        s = np.linalg.svd(flow.factor_out, compute_uv=False) ** 2  # balanced; small ones are lost in f, not here
+        flow = matrix_flow_from_modes(fits("the time", lambda: xi * t), modes.u, modes.s, modes.v, target, lam)
+        layers = np.stack([np.asarray(flow.norm_in), np.asarray(flow.norm_out)], axis=1)
+        # not of f, in which small ones drown: w1² + λ = w2² gives them from the smaller side
+        w = np.linalg.svd(flow.factor_in if lam > 0 else flow.factor_out, compute_uv=False)
+        s = w * np.hypot(w, np.sqrt(np.abs(lam)))
         norms = np.zeros((t.size, 3, 3))
         norms[:, 0, 0], norms[:, 1, 1], norms[:, 2, 2] = xi * n.d_in, n.h, n.d_out
         norms[:, 0, 1], norms[:, 1, 2], norms[:, 0, 2] = xi * layers[:, 0], layers[:, 1], xi * (s**2).sum(axis=1)
@@ -149,7 +152,7 @@ def as_a_whole(protocol: Protocol) -> Solution:
             norms=norms,
             layer_norm=layers,
             singular_value=s,
-            imbalance=0.0,
+            imbalance=abs(lam) * n.h**0.5,
             never_learned=flow.never_learned,
             own=lambda: norms,
             sharpness=None,

@@ -16,7 +16,7 @@ def solve(protocol: Protocol) -> Solution:
     |---------------------------------|-------|-------------------------------|--------------|--------------|
     | Aligned, or Balanced at angle 0 | any   | Σx shares the teacher's axes  | depth 1, 2   | `by_modes`   |
     | Aligned with an imbalance       | 2     | Σx shares the teacher's axes  | none         | `by_modes`   |
-    | Balanced at any angle           | 2     | Σx = ξI                       | none         | `as_a_whole` |
+    | Balanced, any angle, imbalance  | 2     | Σx = ξI                       | none         | `as_a_whole` |
     | Aligned or Balanced             | 1     | any Σx                        | any          | `by_entries` |
 
     Common to all: a linear network without biases, gradient flow, the population's loss, in which the labels' noise
@@ -57,15 +57,13 @@ def _without_formula(protocol: Protocol) -> tuple[tuple[bool, object, str, str],
          "use pretraining=GradientFlow(), which plain steps of size η follow to O(η)"),
         (inputs.samples is not None, inputs, "formulas are for the loss over the whole population", "use samples=None"),
         (n.depth > 1 and not apart, inputs, "its axes are not the teacher's, so that modes mix", "use shared=True"),
-        (n.depth > 2 and decays, how, "beyond two layers a mode with weight decay has no closed form",
+        (n.depth > 2 and decays, how, "only one and two layers have a formula for weight decay",
          "use weight_decay=0"),
         (n.depth > 2 and whole, start, "the matrix solution is for two layers", "use angle=0"),
-        (lopsided and decays, start, "weight decay lets an imbalance decay, for which there is no closed form",
+        (lopsided and decays, start, "weight decay lets the imbalance decay, and formulas are for one that stays",
          "use imbalance=0 or weight_decay=0"),
         (whole and not inputs.isotropic, inputs, "the matrix solution is for whitened inputs",
          "use spectrum=() or start=Aligned(epsilon)"),
         (whole and decays, how, "the matrix solution is for no weight decay",
          "use weight_decay=0 or start=Aligned(epsilon)"),
-        (whole and lopsided, start, "the matrix solution is for balanced weights",
-         "use imbalance=0 or start=Aligned(epsilon, imbalance)"),
     )  # fmt: skip

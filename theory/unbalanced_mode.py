@@ -68,12 +68,13 @@ def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> t
 def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
     """The two weights of a mode, `(w₁, w₂)` with `w₁w₂ = p` and `w₂² − w₁² = λ`, the larger one positive.
 
-    Any real numbers, which broadcast. Raises DomainError for what is no finite number, ShapeError where they do not.
+    Any real numbers up to 1e75, which broadcast. Raises DomainError for others, ShapeError where they do not.
 
     >>> split(2.0, imbalance=[3.0, -3.0])
     (array([1., 2.]), array([2., 1.]))
     """
     p, lam = together(product=finite("product", product), imbalance=finite("imbalance", imbalance))
+    moderate(np.zeros(()), product=p, imbalance=lam)
     larger = np.sqrt((np.hypot(lam, 2 * p) + np.abs(lam)) / 2)
     smaller = p / np.where(larger > 0, larger, 1)  # both are 0 in the saddle
     return np.where(lam >= 0, smaller, larger)[()], np.where(lam >= 0, larger, smaller)[()]  # A4

@@ -93,6 +93,15 @@ CASES = {
     "turned, wide": replace(BASE, start=TURNED, teacher=Spectrum((1.1, 0.4)), network=Network(2, 3, 2)),
     "turned, scaled inputs": replace(BASE, start=TURNED, inputs=ALONG["scaled"]),
     "turned, a vector to learn": replace(BASE, start=TURNED, teacher=Spectrum((1.5,)), network=Network(3, 2, 1)),
+    "turned, imbalance": replace(BASE, start=replace(TURNED, imbalance=0.4)),
+    "turned, negative imbalance": replace(BASE, start=replace(TURNED, imbalance=-0.4), inputs=ALONG["scaled"]),
+    "turned, imbalance at a bottleneck": replace(BASE, start=replace(TURNED, imbalance=-0.4), network=Network(3, 1, 2)),
+    "turned, units without inputs": replace(
+        BASE, start=replace(TURNED, imbalance=0.4), teacher=Spectrum((1.1, 0.4)), network=Network(2, 3, 3)
+    ),
+    "at angle 0, units without outputs": replace(
+        BASE, start=Balanced(0.05, 0.0, imbalance=-0.4), teacher=Spectrum((1.1,)), network=Network(3, 3, 1)
+    ),
     "no room to turn": replace(BASE, start=TURNED, teacher=Spectrum((1.5,)), network=Network(1, 2, 1),
                                pretraining=GradientFlow(weight_decay=0.3)),
 }  # fmt: skip
@@ -108,13 +117,18 @@ def started(protocol: Protocol) -> list[np.ndarray]:
         left, right = full_frames(protocol.teacher, n.d_out, n.d_in)
         modes = min(np.linalg.matrix_rank(teacher_matrix(protocol.teacher, n.d_out, n.d_in)), n.width)
         modes = min(len(protocol.teacher.values), n.width) if isinstance(protocol.teacher, Spectrum) else modes
-    hidden = [np.linalg.qr(draw.normal(size=(n.h, n.h)))[0][:, :modes] for _ in range(n.depth - 1)]
+    hidden = [np.linalg.qr(draw.normal(size=(n.h, n.h)))[0] for _ in range(n.depth - 1)]
     weights = [start.epsilon ** (1 / n.depth)] * n.depth
     if start.imbalance:
         square = max(np.roots([1, -start.imbalance, -(start.epsilon**2)]))  # w₂² − w₁² = λ, w₁w₂ = ε
         weights = [start.epsilon / square**0.5, square**0.5]
-    frames = [right[:, :modes], *hidden, left[:, :modes]]
-    return [w * b @ a.T for w, (a, b) in zip(weights, itertools.pairwise(frames), strict=True)]
+    frames = [right, *hidden, left]
+    layers = [w * b[:, :modes] @ a[:, :modes].T for w, (a, b) in zip(weights, itertools.pairwise(frames), strict=True)]
+    if isinstance(start, Balanced) and start.imbalance:  # units without a mode have a weight on one side
+        side, alone = (1, left @ np.eye(n.d_out, n.h)) if start.imbalance > 0 else (0, right @ np.eye(n.d_in, n.h))
+        rest = abs(start.imbalance) ** 0.5 * hidden[0][:, modes:] @ alone[:, modes:].T
+        layers[side] += rest if side == 0 else rest.T
+    return layers
 
 
 def gradient(layers: list[np.ndarray], target: np.ndarray, sx: np.ndarray) -> list[np.ndarray]:
@@ -344,5 +358,6 @@ def test_names_and_sources() -> None:
     assert path.attrs["source"] == "closed form (claim A5)"
     assert path.layer.values.tolist() == path.mode.values.tolist() == [1, 2]
     relative = respond(replace(BASE, perturbation=Noise(convention="relative", law="uniform")))
-    assert relative.attrs["perturbation"] == "uniform noise on every weight, relative units"
+    assert relative.attrs["perturbation"] == "uniform noise on every weight"
+    assert relative.strength.attrs["long_name"] == "noise scale γ in units of the layer's"
     assert follow(replace(BASE, network=Network(3, 1, 2, depth=1))).attrs["model"].startswith("one-layer linear 3→2,")

@@ -87,12 +87,12 @@ def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
     >>> [layer.weight.shape for layer in initialize(Protocol(PowerLaw(2), (0,), (0,)), key=0)]
     [(2, 2), (2, 2)]
     """
-    return runs.begin(*planned(protocol), _seeded(key, seed))
+    return runs.begin(*planned(protocol), seeded(key, seed))
 
 
 def pretrain(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
     """The layers at every length of one seed's run, stacked along a leading axis; raises NotSolved as `respond`."""
-    run = runs.train(*planned(protocol), _seeded(key, seed))
+    run = runs.train(*planned(protocol), seeded(key, seed))
     _check(protocol, run.solved)
     return run.checkpoints
 
@@ -103,7 +103,7 @@ def _each_seed(
     plan, numbers = planned(protocol)
     found = []
     for seed in range(protocol.sampling.seeds):
-        one = run(plan, numbers, _seeded(key, seed))
+        one = run(plan, numbers, seeded(key, seed))
         _check(protocol, one.pop("solved"))
         found.append({name: np.asarray(values) for name, values in one.items()})
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
@@ -125,7 +125,8 @@ def _check(protocol: Protocol, solved: Array) -> None:
     )  # fmt: skip
 
 
-def _seeded(key: Seed, seed: int) -> Key[Array, ""]:
+def seeded(key: Seed, seed: int) -> Key[Array, ""]:
+    """The key of one seed's run."""
     return jax.random.fold_in(_key(key), seed)
 
 

@@ -1,0 +1,74 @@
+"""many-minima (C4): overtraining is inevitable, and the loss after noise may have several minima on the way.
+
+Protocol: σ = (1, ½, ¼), price c = 0.1, start 1e-6. Measured: the loss after noise at every predicted minimum, at the
+maximum after each, and at the end. Prediction: three minima; what is lost from the best of them to the end. Where it
+ends: a start above the teacher, from which the loss after noise only falls.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from simulations.experiments import Preset
+from simulations.experiments.checks import by_z, from_z, mapped
+from simulations.experiments.outcome import Check, Outcome
+from simulations.measured import respond
+from theory import lost_bounds, minima
+from theory.exact import respond as predict
+from theory.protocol import Protocol, Sampling
+from theory.starts import Aligned
+from theory.teachers import Spectrum
+
+SIGMA, PRICE, EPSILON, END = np.array([1.0, 0.5, 0.25]), 0.1, 1e-6, 60.0
+
+
+def protocol(preset: Preset) -> Protocol:
+    """Lengths at the predicted minima, at the maxima between them, and at the end."""
+    fine = np.linspace(0, END, 6001)
+    found = minima(SIGMA, EPSILON, PRICE).times
+    gamma = float(np.sqrt(PRICE / SIGMA.size))
+    shape = Protocol(Spectrum(SIGMA), fine, (gamma,), start=Aligned(EPSILON))
+    after = predict(shape).after.values[:, 0]
+    between = [fine[(fine > a) & (fine < b)] for a, b in zip(found, found[1:], strict=False)]
+    peaks = [piece[after[np.isin(fine, piece)].argmax()] for piece in between]
+    draws = Sampling(draws=32768 if preset == "quick" else 500_000, antithetic=True)
+    return replace(shape, lengths=np.sort([*found, *peaks, END]), sampling=draws)
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """The curve, the rises and falls between its turning points, and what is lost in the end."""
+    asked = protocol(preset)
+    predicted = predict(asked)
+    measured = [respond(asked, key) for key in range(seed, seed + 3)]
+    expected = np.diff(predicted.after.values[:, 0])
+    steps = [np.diff(m.after.values[0, :, 0]) for m in measured]
+    errors = [np.hypot(e[:-1], e[1:]) for e in (m.after_stderr.values[0, :, 0] for m in measured)]
+    # neighbouring steps share a measurement: every second one is independent
+    z, leverage = (
+        np.concatenate([(x / e)[::2] for x, e in zip(some, errors, strict=True)])
+        for some in ([s - expected for s in steps], [expected] * 3)
+    )
+    checks = (
+        by_z("loss after noise at its turning points (C4)", predicted, measured, "after"),
+        from_z("rises after each minimum (C4)", z, leverage),
+        _inside_the_bounds(predicted.after.values[:, 0]),
+        _from_above(asked, seed),
+    )
+    fine = replace(asked, lengths=np.linspace(0, END, 601))
+    return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
+
+
+def _inside_the_bounds(after: np.ndarray) -> Check:
+    lost, bounds = float(after[-1] - after.min()), lost_bounds(SIGMA, EPSILON, PRICE)
+    low, high = float(bounds.lower), float(bounds.upper)
+    says = f"{lost:.4f} is lost from the best length to the end, bounds {low:.4f} and {high:.4f}"
+    return Check("what is lost (C4)", low <= lost <= high, says, {"lost": lost, "lower": low, "upper": high})
+
+
+def _from_above(asked: Protocol, seed: int) -> Check:
+    """Every mode starts above its teacher and comes down: no minimum, longer is better."""
+    above = replace(asked, start=Aligned(2.0), lengths=np.linspace(0, 20, 9))
+    seen = respond(above, seed).isel(seed=0, strength=0)
+    rise = np.diff(seen.after.values) / np.hypot(seen.after_stderr.values[1:], seen.after_stderr.values[:-1])
+    says = f"from s(0) = 2 the largest rise between two lengths is {rise.max():.1f} standard errors: nothing is lost"
+    return mapped("a start above the teacher", says, {"largest_rise": float(rise.max())})

@@ -17,10 +17,10 @@ from simulations.turning import slopes, turning_point
 from theory import inflection_time, mode_cost, slope_after_noise, teacher_matrix
 from theory.exact import respond as predict
 from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned, Balanced, FanIn, SmallGaussian
+from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from theory.teachers import PowerLaw, Spectrum
 
-STARTS = (SmallGaussian(0.1), FanIn(0.7), Balanced(0.05, angle=1.0), Aligned(0.05, imbalance=0.5))
+STARTS: tuple[Start, ...] = (SmallGaussian(0.1), FanIn(0.7), Balanced(0.05, angle=1.0), Aligned(0.05, imbalance=0.5))
 
 
 def one_mode(preset: Preset) -> Protocol:
@@ -93,7 +93,8 @@ def _beyond_the_path(path: Protocol, seed: int) -> Check:
     one = replace(path, strengths=(0.3,), lengths=np.linspace(0.25, 20.0, 80))
     predicted = float(turning_times(replace(path, strengths=(0.3,)), seed)[0][0])
     found = {}
-    for start in (SmallGaussian(0.01), SmallGaussian(0.1), Balanced(1e-4, angle=1.0)):
+    starts: tuple[Start, ...] = (SmallGaussian(0.01), SmallGaussian(0.1), Balanced(1e-4, angle=1.0))
+    for start in starts:
         mean, stderr = slopes(replace(one, start=start, sampling=Sampling(draws=1024)), seed)
         falls = np.flatnonzero(mean[:, 0] < -4 * stderr[:, 0])
         found[str(start)] = float(one.lengths[int(falls[-1])])

@@ -66,8 +66,8 @@ def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:
     off, off_leading = (float(np.abs(x / found[1] - 1).max()) for x in (law, leading))
     fit = stats.linregress(np.log(PRICES), np.log(found[1]))
     says = (
-        f"measured T* ∝ c^({fit.slope:.2f} ± {fit.stderr:.2f}); the corrected law is within {off:.0%} of it, the leading "
-        f"order within {off_leading:.0%}, with {under_way.min():.1f} to {under_way.max():.1f} features under way"
+        f"measured T* ∝ c^({fit.slope:.2f} ± {fit.stderr:.2f}); the corrected law is within {off:.0%} of it, the "
+        f"leading order within {off_leading:.0%}, with {under_way.min():.1f} to {under_way.max():.1f} features under way"
     )
     numbers = {"slope": float(fit.slope), "slope_stderr": float(fit.stderr), "law": off, "leading": off_leading}
     return mapped("the dense law at a finite start", says, numbers)
@@ -75,10 +75,8 @@ def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:
 
 def _steep() -> Check:
     """How many minima a spectrum has, by its exponent, at one price."""
-    counts = {
-        a: minima(singular_values(PowerLaw(MODES, a)), EPSILON, 0.03).times.size for a in (0.75, 1.0, 1.5, 2.0, 3.0)
-    }
-    listed = ", ".join(f"{count} at α = {a:g}" for a, count in counts.items())
-    return mapped(
-        "steep spectra", f"minima at c = 0.03: {listed}", {f"minima_{a:g}": float(n) for a, n in counts.items()}
-    )
+    spectra = {alpha: singular_values(PowerLaw(MODES, alpha)) for alpha in (0.75, 1.0, 1.5, 2.0, 3.0)}
+    counts = {alpha: minima(sigma, EPSILON, 0.03).times.size for alpha, sigma in spectra.items()}
+    listed = ", ".join(f"{count} at α = {alpha:g}" for alpha, count in counts.items())
+    numbers = {f"minima_{alpha:g}": float(count) for alpha, count in counts.items()}
+    return mapped("steep spectra", f"minima at c = 0.03: {listed}", numbers)

@@ -6,6 +6,7 @@ ends: a start above the teacher, from which the loss after noise only falls.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def protocol(preset: Preset) -> Protocol:
     gamma = float(np.sqrt(PRICE / SIGMA.size))
     shape = Protocol(Spectrum(SIGMA), fine, (gamma,), start=Aligned(EPSILON))
     after = predict(shape).after.values[:, 0]
-    between = [fine[(fine > a) & (fine < b)] for a, b in zip(found, found[1:], strict=False)]
+    between = [fine[(fine > a) & (fine < b)] for a, b in pairwise(found)]
     peaks = [piece[after[np.isin(fine, piece)].argmax()] for piece in between]
     draws = Sampling(draws=32768 if preset == "quick" else 500_000, antithetic=True)
     return replace(shape, lengths=np.sort([*found, *peaks, END]), sampling=draws)

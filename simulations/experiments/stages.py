@@ -11,7 +11,7 @@ import numpy as np
 
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_order, from_z
-from simulations.experiments.outcome import Outcome
+from simulations.experiments.outcome import Check, Outcome
 from simulations.measured import follow, respond
 from theory import inflection_time, mode_cost
 from theory.exact import respond as predict
@@ -46,13 +46,13 @@ def run(preset: Preset, seed: int) -> Outcome:
     for i in range(3):
         seen = respond(asked, seed + i).isel(seed=0)
         changes.append(_z(seen.after.values, seen.after_stderr.values, np.asarray(features.change)))
-        bumps += [_bump(asked, c, j, 100 * (seed + i) + j) for j in np.flatnonzero(c < SIGMA[-1])]
+        bumps += [_bump(asked, c, j, 100 * (seed + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
     checks = (
         from_z("change by a whole feature (C3)", *map(np.concatenate, zip(*changes, strict=True))),
         from_z("rise after a feature's best point (C3)", *map(np.concatenate, zip(*bumps, strict=True))),
         _order(asked, seed),
     )
-    fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 400))  # type: ignore[operator]
+    fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 400))
     return Outcome(checks, {"theory": predict(fine), "measured": respond(asked, seed)})
 
 
@@ -65,7 +65,7 @@ def _z(after: np.ndarray, stderr: np.ndarray, change: np.ndarray) -> tuple[np.nd
 def _bump(asked: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray, np.ndarray]:
     """From every feature's best point, where C1 puts it, to the plateau after it."""
     best = np.asarray(inflection_time(SIGMA, asked.start.epsilon, c[j]))  # type: ignore[union-attr]
-    lengths = np.sort(np.concatenate([best, asked.lengths[1:]]))  # type: ignore[arg-type]
+    lengths = np.sort(np.concatenate([best, asked.lengths[1:]]))
     one = replace(asked, lengths=lengths, strengths=(asked.strengths[j],))
     seen = respond(one, key).isel(seed=0, strength=0)
     at = np.searchsorted(lengths, best)
@@ -75,12 +75,12 @@ def _bump(asked: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray,
     return (rise - bump) / error, bump / error
 
 
-def _order(asked: Protocol, seed: int) -> object:
+def _order(asked: Protocol, seed: int) -> Check:
     """On the plateau in the middle of the first two features what is left of a stage is of order ε^{1/4}."""
     starts = np.array([1e-6, 1e-8, 1e-10, 1e-12])
     off = []
     for epsilon in starts:
         at = protocol("quick", float(epsilon))
-        s = follow(replace(at, lengths=at.lengths[:2]), seed).singular_value.values[0, 1]  # type: ignore[index]
+        s = follow(replace(at, lengths=at.lengths[:2]), seed).singular_value.values[0, 1]
         off.append(np.abs(s - SIGMA * (np.arange(3) < 1)).max())
     return by_order("what a finite start leaves on the second plateau (A7)", starts, np.array(off), 0.25, "ε")

@@ -28,7 +28,7 @@ from theory import (
 
 RELU = Protocol(
     PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),
-    Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100),
+    Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100, label_noise=0.5),
 )  # fmt: skip
 BY_HAND = {
     "tanh": np.tanh,

@@ -57,3 +57,16 @@ def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraini
         np.testing.assert_allclose(together["before"][i], one.before[0], rtol=1e-7)
         np.testing.assert_allclose(together["rise"][i], one.sensitivity[0], rtol=1e-7)
     assert together["solved"].all()
+
+
+@pytest.mark.parametrize("how", [GradientFlow(), GradientDescent(0.1, 4, "momentum")])
+def test_a_cell_knows_nothing_of_the_grid(how: Pretraining) -> None:
+    """Its draws belong to its own length and strength, not to their places; flow adds its tolerance, 1e-8."""
+    whole = respond(replace(CELL, pretraining=how), 3)
+    alone = respond(replace(CELL, pretraining=how, lengths=(1.0,), strengths=(0.2,)), 3)
+    cell = {"pretraining": [1.0], "strength": [0.2]}
+    np.testing.assert_allclose(whole.sensitivity.sel(cell), alone.sensitivity, rtol=1e-7)
+    np.testing.assert_allclose(whole.sensitivity_stderr.sel(cell), alone.sensitivity_stderr, rtol=1e-7)
+    first, second = (respond(replace(CELL, lengths=(0.0, t)), 3).sensitivity[0] for t in (1.0, np.nextafter(1.0, 2)))
+    assert (first[0] == second[0]).all()
+    assert (first[1] != second[1]).all()  # the neighbouring number has draws of its own

@@ -1,8 +1,8 @@
 """stages (C3): from a very small start, what does each whole feature do to the loss after noise?
 
 Protocol: three features, a start of 1e-20, noise of four strengths; the loss after noise on the plateaus between the
-features and where each feature should stop. Prediction: feature σ changes it by `σ(c − σ/2)`, so that it pays exactly if
-σ > 2c; learned beyond `σ − c` it costs `½c²` more. Where it ends: the error of a finite start, `ε^{|στ − 1|}`.
+features and where each feature should stop. Prediction: feature σ changes it by `σ(c − σ/2)`, so that it pays exactly
+if σ > 2c; learned beyond `σ − c` it costs `½c²` more. Where it ends: the error of a finite start, `ε^{|στ − 1|}`.
 """
 
 from dataclasses import replace

@@ -6,7 +6,7 @@ The hidden directions are turned so that no growing row has a part in the direct
 can be divided by its own growth, and only decaying exponentials remain.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import exprel
@@ -52,7 +52,7 @@ def solve(t: np.ndarray, modes: Modes, teacher: np.ndarray) -> tuple[np.ndarray,
 
 def _rows(modes: Modes, u: np.ndarray, sigma: np.ndarray, vt: np.ndarray) -> tuple[_Rows, np.ndarray]:
     """The start in the eigenbasis of F, and the singular values that it never learns."""
-    (d_out, k), d_in, lam = modes.u.shape, len(vt), modes.imbalance
+    (d_out, k), d_in, lam = modes.u.shape, len(vt), modes.imbalance + 0.0  # −0.0 is half a turn to arctan2
     s, out, into = _fit(modes.s, k), _fit(sigma, d_out), _fit(sigma, d_in)
     phi, phi_in, psi = (np.arctan2(2 * x, lam) / 2 for x in (out, into, s))
     v, b = _fit(vt @ modes.v, d_in, k), u.T @ modes.u
@@ -69,7 +69,7 @@ def _rows(modes: Modes, u: np.ndarray, sigma: np.ndarray, vt: np.ndarray) -> tup
     dropped = np.setdiff1d(np.arange(d_out), kept)
     if lam and _hidden(grow, (b - a) / 2, kept) > rounding:
         raise NotSolved(
-            f"imbalance of {lam:g} at singular values {s.min():.2g} to {s.max():.2g}",
+            f"an imbalance of size {lam:g} at singular values {s.min():.2g} to {s.max():.2g}",
             "it alone frees a feature, and beside the start it is too small to be told from rounding",
             "pass imbalance=0.0, where that feature is never learned, or a larger one",
         )
@@ -119,26 +119,25 @@ def _at(rows: _Rows, sigma: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.n
     (k, d_out), d_in = rows.growing.shape, rows.on_v.shape[1]
     out, into = _Clock.at(rows.rate_out, t), _Clock.at(rows.rate_in, t)
     shrink = np.exp(-_fit(rows.rate_out[rows.kept, None], k, 1) * t)  # a direction that does not grow need not shrink
-    weighted = lambda grow, start, fall: np.concatenate([out.weight * grow, start, into.weight * fall], axis=2)
-    grow, start = rows.growing * np.exp(rows.slower * t), np.eye(k) * shrink
-    stack = weighted(grow, start, rows.falling * shrink)
+    grow, fall, start = rows.growing * np.exp(rows.slower * t), rows.falling * shrink, np.eye(k) * shrink
+    stack = np.concatenate([out.weight * grow, start, into.weight * fall], axis=2)
     # sorted rows and columns keep QR stable row by row (Cox and Higham 1998 pivot; a fixed order errs no more here)
     size = np.abs(stack)
     pivot, order = np.argsort(-size.max(axis=2))[:, :, None], np.argsort(-size.max(axis=1))[:, None, :]
     at = np.arange(t.size)[:, None, None]
-    triangle = np.linalg.qr(_t(stack[at, pivot, order]), mode="r")
+    triangle: Any = np.linalg.qr(_t(stack[at, pivot, order]), mode="r")
     made = _divided(np.concatenate([grow, rows.on_v * shrink, start], axis=2)[at[:, 0], pivot[..., 0]], triangle)
     g, v, start = np.split(made, [d_out, d_out + d_in], axis=2)
 
-    fall = (v - _fit(rows.sin_out * out.fade * g, t.size, k, d_in)) / rows.cos_in
+    f = (v - _fit(rows.sin_out * out.fade * g, t.size, k, d_in)) / rows.cos_in
     y_in = _fit(rows.sin_out * out.rise * g, t.size, k, d_in) + into.fade * v  # A5
-    up, down = rows.cos_out * g, rows.sin_out * out.fade * _fit(fall, t.size, k, d_out)
+    up, down = rows.cos_out * g, rows.sin_out * out.fade * _fit(f, t.size, k, d_out)
     y_out = up - down  # A5
-    ended, rounding = _ended(rows, stack, weighted(g, start, fall), g, out.fade, out.weight)
+    ended, rounding = _ended(rows, (out, into), (grow, shrink, fall), (g, start, f))
 
     # `A − f` by whichever form rounds less, per entry: before a feature is learned the difference, then decaying terms
     scale = lambda x, y: np.linalg.norm(x, axis=1)[:, :, None] * np.linalg.norm(y, axis=1)[:, None]
-    target, last, crossed = _fit(np.diag(sigma), d_out, d_in), rows.cos_in * into.fade * fall, _t(down) @ y_in
+    target, last, crossed = _fit(np.diag(sigma), d_out, d_in), rows.cos_in * into.fade * f, _t(down) @ y_in
     turned = lambda x: _fit(rows.cos_out[:, None] * x * rows.sin_out, t.size, d_out, d_in)
     late = turned(ended) - _t(up) @ last + crossed
     safe = turned(rounding) + scale(up, last) + scale(down, y_in) < target + scale(y_out, y_in)
@@ -146,25 +145,28 @@ def _at(rows: _Rows, sigma: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _ended(
-    rows: _Rows, stack: np.ndarray, solved: np.ndarray, g: np.ndarray, fade: np.ndarray, weight: np.ndarray
+    rows: _Rows, clocks: tuple[_Clock, _Clock], given: tuple[np.ndarray, ...], solved: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """`2P − G` for the growing part G of QQᵀ, which ends at 2P, as a sum of decaying terms, and what it is rounded by.
 
-    `X = 2P − G` has in row i and the columns of what is stronger `Xᵢ + Σ aᵢⱼ Xⱼ = (2ρᵢ/nᵢ) Σ … − e^{−2ρᵢt} Gᵢ`, with the
-    weaker rows j, and on the right the rows of the stack that do not grow on their own; nᵢ is the row's entry on its
-    own direction. Not known, and said to be rounded by more than anything, for rows that do not grow on their own.
+    `X = 2P − G` has in row i and the columns of what is stronger `Xᵢ + Σ aᵢⱼ Xⱼ = (2ρᵢ/nᵢ) Σ … − e^{−2ρᵢt} Gᵢ`, with
+    the weaker rows j, and on the right the rows of the stack that do not grow on their own; nᵢ is the row's entry on
+    its own direction. Not known, and said to be rounded by more than anything, for rows that do not grow on their own.
     """
+    (out, into), (grow, shrink, fall), (g, start, f) = clocks, given, solved
     kept, n, times = rows.kept, np.arange(rows.kept.size), np.arange(len(g))
-    others = stack[:, : n.size] * (2 * rows.rate_out[kept] / rows.growing[n, kept])[:, None]
-    weaker = others[..., kept] * weight[..., kept]
+    dropped = np.setdiff1d(np.arange(g.shape[2]), kept)
+    size = 2 * (rows.rate_out[kept] / rows.growing[n, kept])[:, None]
+    weighted = lambda x, y: np.concatenate([(out.weight * x)[..., dropped], into.weight * y], axis=2)
+    given_rest, rest = size * weighted(grow, fall)[:, : n.size], weighted(g, f)
+    given_start, own, gone = size * shrink[:, : n.size], g[..., kept], _t(out.fade[..., kept]) ** 2
+    weaker = size * (out.weight**2 * grow)[:, : n.size][..., kept]
     weaker[:, n, n] = 1
-    others[..., kept] = 0
-    own, gone = g[..., kept], _t(fade[..., kept]) ** 2
-    length = np.linalg.norm(own, axis=1)
-    ended = _divided(others @ (_t(solved) @ own) - gone * (_t(own) @ own), _t(weaker))
-    rounding = (np.linalg.norm(others, axis=2) + gone[..., 0] * length)[:, :, None] * length[:, None]
-    rounding = np.abs(weaker) @ (rounding + np.abs(ended))
-    both = np.zeros((len(g), *2 * fade.shape[2:])), np.full((len(g), *2 * fade.shape[2:]), UNKNOWN)
+    right = given_rest @ (_t(rest) @ own) + given_start * (_t(start[..., : n.size]) @ own) - gone * (_t(own) @ own)
+    ended, length = _divided(right, _t(weaker)), np.linalg.norm(own, axis=1)[:, :, None]
+    rounding = np.linalg.norm(given_rest, axis=2, keepdims=True) + np.abs(given_start) + gone * length
+    rounding = np.abs(weaker) @ (rounding * _t(length) + np.abs(ended))
+    both = np.zeros((len(g), *2 * g.shape[2:])), np.full((len(g), *2 * g.shape[2:]), UNKNOWN)
     for whole, part in zip(both, (ended, rounding), strict=True):
         whole[np.ix_(times, kept, kept)] = np.where(n[:, None] <= n, part, _t(part))
     return both
@@ -192,7 +194,7 @@ def _independent(rows: np.ndarray, rounding: float) -> np.ndarray:
     """The first rows, in order, that are no combination of earlier ones: the strongest features that can be learned."""
     kept = np.arange(len(rows))
     while True:
-        triangle = np.linalg.qr(rows[kept].T, mode="r")
+        triangle: Any = np.linalg.qr(rows[kept].T, mode="r")
         weak = np.flatnonzero(np.abs(np.diag(triangle)) <= rounding)
         end = weak[0] if weak.size else len(triangle)
         beyond = np.linalg.norm(triangle[end:, end:], axis=0) > rounding

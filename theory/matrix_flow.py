@@ -103,8 +103,8 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix, imbalance: 
     >>> flow.product[:, 0, 0].round(6).tolist(), flow.saddle
     ([0.0001, 0.038782, 1.0], False)
     """
-    layers = chained(w1, w2)
-    return _solve(t, modes_of(*layers, imbalance), fitting(teacher, layers))
+    w1, w2 = chained(w1, w2)
+    return _solve(t, modes_of(w1, w2, imbalance), fitting(teacher, (w1, w2)))
 
 
 def matrix_flow_from_modes(

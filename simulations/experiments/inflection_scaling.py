@@ -67,7 +67,7 @@ def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:
     fit = stats.linregress(np.log(PRICES), np.log(found[1]))
     says = (
         f"measured T* ∝ c^({fit.slope:.2f} ± {fit.stderr:.2f}); the corrected law is within {off:.0%} of it, "
-        f"the leading order within {off_leading:.0%}; {under_way.min():.1f} to {under_way.max():.1f} features are under way"
+        f"the leading order within {off_leading:.0%}; {under_way.min():.1f} to {under_way.max():.1f} features at once"
     )
     numbers = {"slope": float(fit.slope), "slope_stderr": float(fit.stderr), "law": off, "leading": off_leading}
     return mapped("the dense law at a finite start", says, numbers)

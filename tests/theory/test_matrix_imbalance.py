@@ -193,7 +193,11 @@ BAD = (np.eye(2), np.ones(2), np.eye(2), np.eye(2))
         (lambda: matrix_flow_from_modes(1.0, *BAD, np.inf), DomainError, "imbalance"),
         (lambda: matrix_flow_from_modes(1.0, np.eye(2), -np.ones(2), np.eye(2), np.eye(2), 1.0), DomainError, "s"),
         (lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2)), ShapeError, "alone"),
-        (lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2), -1.0), ShapeError, "alone"),
+        (
+            lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2), -1.0),
+            ShapeError,
+            "alone",
+        ),
         (lambda: matrix_flow_from_modes(1.0, -np.eye(2), np.ones(2), np.eye(2), np.eye(2), 1e-16), NotSolved, "0.0"),
         (lambda: balanced_weights(np.eye(2), 3, 1.0), ShapeError, "h <= d_out"),
         (lambda: balanced_weights(np.eye(2), 1, -1.0), ShapeError, "rank 2"),

@@ -13,6 +13,7 @@ from scipy.special import exprel
 
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together
+from theory.errors import DomainError
 from theory.scale import moderate
 
 
@@ -115,6 +116,8 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
         imbalance=finite("imbalance", imbalance),
     )
     moderate(sigma, t=t, start=p0, imbalance=lam)
+    if ((lam != 0) & (np.abs(lam) < np.finfo(float).tiny)).any():  # its reciprocal may overflow
+        raise DomainError("imbalance", "it is not 0 but below 2.3e-308", "pass 0.0")
     r, norm, gap = np.hypot(lam, 2 * sigma), np.hypot(lam, 2 * p0), sigma - p0
     over_r = 1 / np.where(r > 0, r, 1)
     kappa = np.where(r > 0, lam * (lam * over_r) + 2 * p0 * (2 * sigma * over_r), norm)

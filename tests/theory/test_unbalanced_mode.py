@@ -134,6 +134,7 @@ def test_everything_broadcasts():
         ((1.0, -1.0, 1.0, 0.0), DomainError, "sigma = -1"),
         ((1.0, 1.0, np.nan, 0.0), DomainError, "start = nan"),
         ((1.0, 1.0, 1.0, np.inf), DomainError, "imbalance = inf"),
+        ((0.0, 0.0, 1.0, -1e-320), DomainError, "imbalance: it is not 0 but"),
         ((np.ones(2), np.ones(3), 1.0, 0.0), ShapeError, "broadcast"),
     ],
 )

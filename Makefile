@@ -6,7 +6,7 @@ EXTRAS := test,dev
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test gallery lint check constraints clean
+.PHONY: help figures test gallery lint check bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ test: $(STAMP) ## run all tests, doctests included
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
 	$(BIN)/overtraining check --html build/book
+
+bench: $(STAMP) ## measure speed and memory (five minutes on an idle machine) and write benchmarks/results
+	$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## run the linters and the type checker
 	$(BIN)/ruff check .

@@ -13,9 +13,10 @@ from commands import check as _check, figures as _figures, simulate as _simulate
 _PACKAGES = ("theory", "simulations", "figures")
 _HOMES = {  # where the names at the front door live; everything else is reached through its package
     "theory": (
-        "Aligned", "Balanced", "FanIn", "Geometric", "GradientDescent", "GradientFlow", "Inputs", "Matrix", "Network",
-        "Noise", "PowerLaw", "Protocol", "Pruning", "Quantization", "Refusal", "Sampling", "SmallGaussian", "Spectrum",
-        "inflection_point", "read", "sensitivity", "teacher", "validate", "write",
+        "Aligned", "Balanced", "FanIn", "FineTuning", "Geometric", "GradientDescent", "GradientFlow", "Inputs",
+        "Matrix", "Network", "Noise", "PowerLaw", "Protocol", "Pruning", "Quantization", "Refusal", "Sampling",
+        "Shared", "SmallGaussian", "Spectrum", "Turned", "inflection_point", "read", "sensitivity", "teacher",
+        "validate", "write",
     ),
     "figures": ("plot",),
 }  # fmt: skip

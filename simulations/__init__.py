@@ -7,15 +7,16 @@ from typing import Any
 
 # The one piece of work at import in the project: in float32, JAX's default, every number below would be wrong in
 # silence. The processor is the default device, so that numbers are the same everywhere and no missing GPU is reported.
-# By variables where JAX is yet to be imported: what sweeps do without it need not wait for it.
-_SETTINGS = {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS") or "cpu"}
-os.environ.update(_SETTINGS)
-if "jax" in sys.modules:
-    for _name, _value in _SETTINGS.items():
-        sys.modules["jax"].config.update(_name.lower(), _value if _value != "1" else True)
+# Said by variables, which JAX reads when it is imported: what does without JAX need not wait for it.
+os.environ["JAX_ENABLE_X64"] = "1"
+os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS") or "cpu"
+if "jax" in sys.modules:  # imported before, it has read them already
+    sys.modules["jax"].config.update("jax_enable_x64", True)
+    sys.modules["jax"].config.update("jax_platforms", os.environ["JAX_PLATFORMS"])
 
-_HOMES = {  # names at this door and where they live; JAX, diffrax and optax are imported with the first of them
+_HOMES = {  # the names at this door and where they live; JAX, diffrax and optax come with the first that is asked for
     "agreement": ("Agreement", "compare"),
+    "batched": ("cached_chunk", "descend"),
     "data": ("Task", "population_loss"),
     "measured": ("follow", "initialize", "pretrain", "respond"),
     "networks": ("Layer", "Layers"),

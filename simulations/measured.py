@@ -13,7 +13,7 @@ from simulations.data import HELD_OUT
 from simulations.networks import Layers
 from simulations.plan import Numbers, Plan, planned
 from theory.errors import DomainError, NotSolved
-from theory.perturbations import Noise, Pruning, Quantization
+from theory.perturbations import FineTuning, Noise, Pruning, Quantization
 from theory.protocol import Protocol
 from theory.responses import response, trajectory
 from theory.training import GradientFlow
@@ -47,9 +47,9 @@ def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
     """The measured Trajectory along pretraining, per seed: singular values, loss, norms, imbalance and curvature.
 
     singular_value: of `W_L … W_1`, as many as the width carries; with an activation, of the affine map nearest to f on
-    the held-out inputs.  layer_norm, weight_norm: `‖W_l‖²_F` with its bias, and their sum.  imbalance: of neighbouring
-    layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue of the
-    Hessian of the reported loss, by differentiation; for "relu" without the kinks, that is, of its Gauss–Newton part.
+    the held-out inputs.  layer_norm, bias_norm, weight_norm: `‖W_l‖²_F`, `‖b_l‖²` and `Σ_l ‖W_l‖²_F`.  imbalance: of
+    neighbouring layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue
+    of the Hessian of the reported loss, by differentiation; for "relu" without the kinks, its Gauss–Newton part alone.
     Variables that are estimated (beyond 512 parameters, or from held-out examples) have their `_stderr`.
     """
     seen = _each_seed(runs.observe, protocol, key)
@@ -102,11 +102,12 @@ def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarra
 
 def as_trajectory(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
     """The Trajectory of these variables, seeds along the first axis, that came of this protocol and key."""
-    further = {"singular_value": ("mode",), "layer_norm": ("layer",)}
+    further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
     axes = ("seed", "pretraining")
     return trajectory(
         {name: (axes + further.get(name, ()), values) for name, values in variables.items()},
-        _coordinates(protocol) | {name: np.arange(1, variables[of].shape[2] + 1) for of, (name,) in further.items()},
+        _coordinates(protocol)
+        | {axis: np.arange(1, variables[name].shape[2] + 1) for name, (axis,) in further.items() if name in variables},
         source=f"{protocol.sampling.seeds} start(s)",
         **_origin(protocol, key),
     )
@@ -142,7 +143,7 @@ def check(protocol: Protocol, solved: Array | np.ndarray | np.bool_) -> None:
 
 
 def seeded(key: Seed, seed: int) -> Key[Array, ""]:
-    """The key of one of the seeds of a protocol."""
+    """The key of one seed's run."""
     return jax.random.fold_in(_key(key), seed)
 
 
@@ -189,6 +190,8 @@ def _perturbation(protocol: Protocol) -> tuple[str, str]:
             return "rounding to nearest", "step" if per is None else f"step / largest weight of a {per}"
         case Pruning(per):
             return "magnitude pruning", f"share of every {per} set to 0"
+        case FineTuning():
+            return "fine-tuning", "budget T"
 
 
 def _describe(protocol: Protocol) -> str:

@@ -2,26 +2,27 @@
 
 from itertools import pairwise
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from simulations.data import Examples
-from simulations.networks import Layers, outputs, product
+from simulations.networks import Layer, Layers, outputs, product
 
 
 def norms(layers: Layers) -> dict[str, Array]:
-    """`layer_norm`, `‖W_l‖²_F + ‖b_l‖²` per layer; `weight_norm`, their sum; and `imbalance` of neighbouring layers.
+    """`layer_norm`, `‖W_l‖²_F`; `bias_norm`, `‖b_l‖²`; `weight_norm`, `Σ_l ‖W_l‖²_F`; `imbalance` of neighbours.
 
     imbalance: `(Σ_l ‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ − b_lb_lᵀ‖²_F)^½`, which gradient flow of a linear network conserves
-    term by term (claim A1); a single layer has none.
+    term by term (claim A1). A single layer has none; without biases there is no `bias_norm`.
     """
-    each = jnp.stack([sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(layer)) for layer in layers])
+    each = jnp.stack([jnp.sum(layer.weight**2) for layer in layers])
     seen = {"layer_norm": each, "weight_norm": jnp.sum(each)}
-    if len(layers) == 1:
-        return seen
-    differences = [after.weight.T @ after.weight - _gram(before) for before, after in pairwise(layers)]
-    return seen | {"imbalance": jnp.sqrt(sum(jnp.sum(d**2) for d in differences))}
+    if biases := [layer.bias for layer in layers if layer.bias is not None]:
+        seen["bias_norm"] = jnp.stack([jnp.sum(b**2) for b in biases])
+    if len(layers) > 1:
+        differences = [after.weight.T @ after.weight - _gram(before) for before, after in pairwise(layers)]
+        seen["imbalance"] = jnp.sqrt(sum(jnp.sum(d**2) for d in differences))
+    return seen
 
 
 def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> Float[Array, "d_out d_in"]:
@@ -32,6 +33,6 @@ def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> F
     return jnp.linalg.lstsq(x, images)[0].T
 
 
-def _gram(layer):  # type: ignore[no-untyped-def]
+def _gram(layer: Layer) -> Float[Array, "out out"]:
     gram = layer.weight @ layer.weight.T
     return gram if layer.bias is None else gram + jnp.outer(layer.bias, layer.bias)

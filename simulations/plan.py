@@ -10,7 +10,7 @@ from simulations.data import Task, task
 from simulations.pretraining import traced
 from simulations.starts import Beginning, beginning
 from theory.errors import DomainError
-from theory.perturbations import Noise, Perturbation
+from theory.perturbations import FineTuning, Noise, Pruning, Quantization
 from theory.protocol import Network, Protocol
 from theory.training import GradientDescent, GradientFlow, Pretraining
 
@@ -22,7 +22,7 @@ class Plan:
     network: Network
     samples: int | None
     pretraining: Pretraining
-    perturbation: Perturbation
+    perturbation: Noise | Quantization | Pruning
     draws: int
     antithetic: bool
 
@@ -52,6 +52,8 @@ def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
             f"warmup = {how.warmup} with schedule {how.schedule!r}", "only 'warmup-stable-decay' warms up",
             "use that schedule, or warmup=0",
         )  # fmt: skip
+    if isinstance(what, FineTuning):
+        raise DomainError(repr(what), "no simulation of it exists yet", "use Noise, Quantization or Pruning")
     draws, antithetic = protocol.sampling.draws, protocol.sampling.antithetic
     scales = (1.0,) * n.depth
     if isinstance(what, Noise):

@@ -60,19 +60,18 @@ def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Arra
     reported = partial(_reported, plan, numbers.task, run.held_out)
 
     def row(at: tuple[Array, Layers]) -> dict[str, Array]:
-        index, layers = at
-        before, row_key = reported(layers), jax.random.fold_in(for_noise, index)
-        keys = jnp.stack([jax.random.fold_in(row_key, j) for j in range(numbers.strengths.size)])
+        length, layers = at
+        before, row_key = reported(layers), _keyed(for_noise, length)
 
-        def cell(at: tuple[Array, Array]) -> tuple[Array, Array]:
-            rise = partial(_rises, plan, run.start, layers, reported, at[0], numbers.scales)
-            return _mean(rise(at[1]))
+        def cell(strength: Array) -> tuple[Array, Array]:
+            draws = _keyed(row_key, strength)
+            return _mean(_rises(plan, run.start, layers, reported, strength, numbers.scales, draws))
 
-        rise, error = jax.lax.map(cell, (numbers.strengths, keys))
+        rise, error = jax.lax.map(cell, numbers.strengths)
         return {"before": before.mean(), "before_stderr": stderr(before), "rise": rise, "rise_stderr": error}
 
     # one checkpoint and strength at a time: memory stays at a batch of draws, whatever the grid
-    return jax.lax.map(row, (jnp.arange(numbers.lengths.size), run.checkpoints)) | {"solved": run.solved}
+    return jax.lax.map(row, (numbers.lengths, run.checkpoints)) | {"solved": run.solved}
 
 
 @partial(jax.jit, static_argnames="plan")
@@ -92,6 +91,12 @@ def observe(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Arra
         return seen | norms(layers) | curvature(mean_loss, groups, layers, for_probes)
 
     return jax.lax.map(row, run.checkpoints) | {"solved": run.solved}
+
+
+def _keyed(key: Key[Array, ""], number: Float[Array, ""]) -> Key[Array, ""]:
+    """A key for a number by its bits, so that a cell draws the same whatever else is on the grid."""
+    high, low = jax.lax.bitcast_convert_type(number, jnp.uint32)
+    return jax.random.fold_in(jax.random.fold_in(key, high), low)
 
 
 def _reported(plan: Plan, task: Task, held_out: Examples | None, layers: Layers) -> Float[Array, " example"]:

@@ -5,6 +5,7 @@ from theory.balanced_mode import singular_value as singular_value, unlearned as 
 from theory.conventions import (
     absmax_step as absmax_step,
     increase_at as increase_at,
+    mean_unit_overlap as mean_unit_overlap,
     multiplicative_increase as multiplicative_increase,
     noise_scales as noise_scales,
     rounding_increase_at as rounding_increase_at,
@@ -20,6 +21,7 @@ from theory.deep_noise import (
     deep_increase as deep_increase,
     deep_increase_at as deep_increase_at,
     segment_norms as segment_norms,
+    segment_norms_of_modes as segment_norms_of_modes,
     segment_norms_on_path as segment_norms_on_path,
 )
 from theory.errors import (
@@ -40,7 +42,7 @@ from theory.growth import (
 )
 from theory.incremental import feature as feature, feature_limit as feature_limit, limit_error as limit_error
 from theory.inflection import inflection_point as inflection_point
-from theory.inputs import Inputs as Inputs, input_covariance as input_covariance
+from theory.inputs import Inputs as Inputs, input_axes as input_axes, input_covariance as input_covariance
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
     balanced_weights as balanced_weights,
@@ -67,7 +69,13 @@ from theory.noisy_path import (
     minima as minima,
     still_to_lose as still_to_lose,
 )
-from theory.perturbations import Noise as Noise, Pruning as Pruning, Quantization as Quantization, bits as bits
+from theory.perturbations import (
+    FineTuning as FineTuning,
+    Noise as Noise,
+    Pruning as Pruning,
+    Quantization as Quantization,
+    bits as bits,
+)
 from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (
     Rates as Rates,
@@ -97,6 +105,7 @@ from theory.sum_rule import (
     norm_growth as norm_growth,
     predicted_exponent as predicted_exponent,
 )
+from theory.tasks import Shared as Shared, Turned as Turned, task_matrix as task_matrix
 from theory.teachers import (
     Geometric as Geometric,
     Matrix as Matrix,

@@ -126,6 +126,24 @@ def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2:
     return fits("the rise of the loss", rise)
 
 
+def mean_unit_overlap(q1: Numbers, q2: Numbers, both: Numbers, *, h: int) -> Values:
+    """B6 in the mean over hidden frames: `E Σ_k ‖W2_:k‖² W1_k: M W1_k:ᵀ = (q₁q₂ + 2 tr(f M fᵀ))/(h + 2)`.
+
+    The mean is over `W1 → O W1, W2 → W2 Oᵀ` with O Haar-random, which leaves f and the whole flow as they are: a
+    network whose start is drawn in a random hidden frame. From `E (oᵀPo)(oᵀRo) = (tr P tr R + 2 tr PR)/h(h + 2)` for a
+    random unit vector o of h entries. M is Σx, or its diagonal, which `multiplicative_increase` wants as well.
+
+    q1: `tr(W1 M W1ᵀ)`.  q2: `‖W2‖²`.  both: `tr(f M fᵀ)`.  All broadcast; h >= 1 hidden units. Raises DomainError for
+    negative numbers and where it overflows, ShapeError where they do not broadcast.
+
+    >>> float(mean_unit_overlap(1.5, 1.5, 1.25, h=2))
+    1.1875
+    """
+    q1, q2, both = together(q1=nonnegative("q1", q1), q2=nonnegative("q2", q2), both=nonnegative("both", both))
+    units = whole("h", h)
+    return fits("the overlap of units", lambda: (product(q1, q2) + 2 * both) / (units + 2))  # B6
+
+
 def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarray, "h modes"]) -> Values:
     """`Σ_k ‖W2_:k‖²‖W1_k:‖² = Σ_k (Σ_i R_ki² s_i)²` on the balanced aligned path, for the hidden frame R (claim B6).
 

@@ -15,30 +15,31 @@ from scipy.special import digamma, expit
 from theory import balanced_mode
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, normal_inverse, positive, together, whole
-from theory.errors import DomainError
+from theory.errors import DomainError, NoFormula
 from theory.scale import moderate
 
 ORDER = np.arange(1, 56)  # 2^-55: where series in a variable of at most 1/2 end
 NEWTON = 10  # the slope varies by a factor of 2 at most, so the digits double from the start: 7 steps give all
 
 
-def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> Values:
+def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int, decay: Numbers = 0.0) -> Values:
     """Student singular value s(t) of a balanced mode of depth L, `ṡ = L s^{2−2/L} (σ − s)`, `s(0) = ε` (claim A6).
 
     t: pretraining length >= 0, gradient-flow time.  sigma: teacher singular value >= 0.  epsilon: start > 0, on either
     side of sigma; every layer starts at `ε^{1/L}`.  depth: L >= 1; 1 is exponential, 2 is `balanced_mode`. At
     sigma = 0 the mode dies algebraically, `s^{−q} = ε^{−q} + 2(L−1)t`, for L = 1 exponentially.
+    decay: weight decay μ >= 0, which takes `L μ s` from ṡ; for L <= 2 only.
     All but depth broadcast. Raises DomainError outside (also where σ/ε overflows), ShapeError where arrays do not
-    broadcast.
+    broadcast, NoFormula for weight decay beyond two layers.
     Source: Saxe, McClelland, Ganguli 2014 (arXiv 1312.6120), eq. 17, for the differential equation.
 
     >>> singular_value([0.0, 10.0, 14.0, 1e6], sigma=1.0, epsilon=1e-3, depth=3).round(4).tolist()
     [0.001, 0.9094, 1.0, 1.0]
     """
-    return _solve(t, sigma, epsilon, depth)[0]  # A6
+    return learned_and_left(t, sigma, epsilon, depth, decay)[0]
 
 
-def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> Values:
+def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int, decay: Numbers = 0.0) -> Values:
     """What is left to learn, `σ − s(t)` (claim A6), accurate where s has converged to σ; negative above σ.
 
     Arguments and errors as in `singular_value`.
@@ -46,7 +47,7 @@ def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> Value
     >>> float(unlearned(30.0, sigma=1.0, epsilon=0.5, depth=3)) * 1e39
     1.097...
     """
-    return _solve(t, sigma, epsilon, depth)[1]  # A6
+    return learned_and_left(t, sigma, epsilon, depth, decay)[1]
 
 
 def time_to_reach(s: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> Values:
@@ -81,17 +82,26 @@ def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...
     return t, sigma, epsilon
 
 
-def _solve(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> tuple[Values, Values]:
-    """s and σ − s."""
-    t, sigma, epsilon = _mode(t, sigma, epsilon)
+def learned_and_left(
+    t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int, decay: Numbers = 0.0
+) -> tuple[Values, Values]:
+    """`singular_value` and `unlearned` in one pass, for large grids. Arguments and errors as there.
+
+    >>> s, left = learned_and_left(10.0, sigma=1.0, epsilon=1e-3, depth=3)
+    >>> round(float(s + left), 12)
+    1.0
+    """
     L = whole("depth", depth)
-    if L == 1:
-        rest = np.exp(-t)
-        return epsilon * rest - sigma * np.expm1(-t), (sigma - epsilon) * rest
     if L == 2:
-        return balanced_mode.singular_value(t, sigma, epsilon), balanced_mode.unlearned(t, sigma, epsilon)
-    shape = np.broadcast_shapes(t.shape, sigma.shape, epsilon.shape)
-    t, sigma, epsilon = (x.ravel() for x in np.broadcast_arrays(t, sigma, epsilon))
+        return balanced_mode.learned_and_left(t, sigma, epsilon, decay)
+    t, sigma, epsilon = _mode(t, sigma, epsilon)
+    t, sigma, epsilon, mu = together(t=t, sigma=sigma, epsilon=epsilon, decay=nonnegative("decay", decay))
+    if L == 1:
+        return _one_layer(t, sigma, epsilon, mu)
+    if mu.any():
+        raise NoFormula(f"weight decay at depth {L}", "only one and two layers have a formula", "use decay=0")
+    shape = np.broadcast_shapes(t.shape, sigma.shape, epsilon.shape, mu.shape)
+    t, sigma, epsilon = (np.broadcast_to(x, shape).ravel() for x in (t, sigma, epsilon))
     s = _without_teacher(t, epsilon, L)
     above = (epsilon > sigma) & (sigma > 1e-20 * s)  # further up the teacher is not felt
     gap = sigma - s
@@ -104,6 +114,13 @@ def _solve(t: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> tuple[Va
         s[side], gap[side] = (top * x, top * w) if invert is _invert_below else (top / x, -top * w / x)
     s[epsilon == sigma], gap[epsilon == sigma] = sigma[epsilon == sigma], 0
     return s.reshape(shape)[()], gap.reshape(shape)[()]
+
+
+def _one_layer(t: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, mu: np.ndarray) -> tuple[Values, Values]:
+    moderate(sigma, decay=mu)
+    gone = -np.expm1(-(1 + mu) * t)  # of the start
+    rest, end = np.exp(-(1 + mu) * t), sigma / (1 + mu)
+    return epsilon * rest + end * gone, (sigma - epsilon) * rest + mu * end * gone
 
 
 def _without_teacher(t: np.ndarray, epsilon: np.ndarray, L: int) -> np.ndarray:

@@ -54,16 +54,42 @@ def segment_norms_on_path(
     >>> segment_norms_on_path(np.array([4.0, 1.0]), widths=[2, 2, 3]).tolist()
     [[2.0, 5.0, 17.0], [0.0, 2.0, 5.0], [0.0, 0.0, 3.0]]
     """
-    s, sizes = nonnegative("s", s), [whole("width", n) for n in widths]
-    depth = len(sizes) - 1
-    if depth < 1 or s.ndim == 0 or s.shape[-1] > min(sizes):
-        raise ShapeError(f"modes of shape {s.shape}", f"the widths are {sizes}", "pass at most as many as fit")
-    norms = np.zeros((*s.shape[:-1], depth + 1, depth + 1))
-    for a, width in enumerate(sizes):
-        norms[..., a, a] = width
-        for b in range(a + 1, depth + 1):
-            norms[..., a, b] = (s ** (2 * (b - a) / depth)).sum(axis=-1)
-    return norms
+    s, depth = nonnegative("s", s), max(len(widths) - 1, 1)
+    return segment_norms_of_modes([s ** (2 / depth)] * depth, widths)
+
+
+def segment_norms_of_modes(
+    squares: Sequence[Float[np.ndarray, "*b modes"]],
+    widths: Sequence[int],
+    input_spectrum: Float[np.ndarray, " d_in"] | None = None,
+) -> Float[np.ndarray, "*b sites sites"]:
+    """The same for any aligned network, balanced or not, `K[a, b−1] = Σ_i ξ_i^{[a = 0]} Π_{a<l<b} w_{l,i}²`.
+
+    squares: `w_{l,i}²`, layer by layer from the input, last axis modes.  widths: d_in, h_1, …, h_{L−1}, d_out.
+    input_spectrum: eigenvalues ξ of Σx, where it shares the teacher's axes, in the order of the modes; whitened by
+    default. Raises ShapeError where layers and widths differ or some width is smaller than the number of modes,
+    DomainError for negative numbers and where a norm overflows.
+
+    >>> w = np.array([2.0, 1.0])
+    >>> segment_norms_of_modes([w, w], [2, 2, 3], input_spectrum=np.array([1.0, 10.0])).tolist()
+    [[11.0, 12.0, 14.0], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0]]
+    """
+    layers, sizes = [nonnegative("squares", w) for w in squares], [whole("width", n) for n in widths]
+    depth, given = len(layers), f"modes of shape {[w.shape for w in squares]}"
+    if not depth == len(sizes) - 1 >= 1 or any(w.ndim == 0 or w.shape[-1] > min(sizes) for w in layers):
+        raise ShapeError(given, f"the widths are {sizes}", "pass one layer for each, with at most as many modes as fit")
+    variances = np.ones(sizes[0]) if input_spectrum is None else nonnegative("input_spectrum", input_spectrum)
+    if variances.shape != (sizes[0],):
+        raise ShapeError(f"input_spectrum {variances.shape}", f"x has {sizes[0]} entries", "pass one for each")
+    norms = np.zeros((*layers[0].shape[:-1], depth + 1, depth + 1))
+    with np.errstate(over="ignore"):  # refused below
+        for a, width in enumerate(sizes):
+            norms[..., a, a] = width if a else variances.sum()
+            made: Values = variances[: layers[0].shape[-1]] if a == 0 else np.float64(1)
+            for b in range(a, depth):
+                made = made * layers[b]
+                norms[..., a, b + 1] = made.sum(axis=-1)
+    return fits("a norm", lambda: norms)
 
 
 def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.ndarray, "*#b layers"]) -> Values:

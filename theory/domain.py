@@ -69,12 +69,17 @@ def whole(name: str, n: Any, least: int = 1) -> int:
     return int(float(number))
 
 
-def one_nonnegative(name: str, x: Any) -> float:
-    """`x` as one finite number >= 0, no array."""
-    number = nonnegative(name, x)
+def one_finite(name: str, x: Any) -> float:
+    """`x` as one finite number, no array."""
+    number = finite(name, x)
     if number.ndim:
         raise ShapeError(f"{name} of shape {number.shape}", "it is one number", "call once for each")
     return float(number)
+
+
+def one_nonnegative(name: str, x: Any) -> float:
+    """`x` as one finite number >= 0, no array."""
+    return float(nonnegative(name, one_finite(name, x)))
 
 
 def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -37,6 +37,19 @@ class Inputs:
         if self.samples is not None:
             settle(self, samples=whole("samples", self.samples))
 
+    @property
+    def isotropic(self) -> bool:
+        """Is Σx a multiple of the identity? Then its axes do not matter.
+
+        >>> Inputs().isotropic, Inputs((2.0, 2.0)).isotropic, Inputs((2.0, 1.0)).isotropic
+        (True, True, False)
+        """
+        return len(set(self.spectrum)) <= 1
+
+    def variances(self, d_in: int) -> Float[np.ndarray, " d_in"]:
+        """The eigenvalues of Σx, written out."""
+        return np.array(self.spectrum) if self.spectrum else np.ones(d_in)
+
 
 def input_covariance(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_in d_in"]:
     """The covariance Σx that a description of inputs means.
@@ -45,10 +58,20 @@ def input_covariance(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) ->
     >>> np.linalg.eigvalsh(input_covariance(Inputs(spectrum=(1.0, 4.0)), PowerLaw(2), 2, 2)).round(12).tolist()
     [1.0, 4.0]
     """
+    frame = input_axes(inputs, teacher, d_out, d_in)
+    return (frame * np.array(inputs.spectrum)) @ frame.T if inputs.spectrum else frame
+
+
+def input_axes(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_in d_in"]:
+    """The eigenvectors of Σx (columns) in the order of its spectrum; of whitened inputs the coordinate axes.
+
+    >>> from theory.teachers import PowerLaw
+    >>> axes = input_axes(Inputs(spectrum=(1.0, 4.0), shared=False), PowerLaw(2), 2, 2)
+    >>> np.allclose(axes.T @ axes, np.eye(2))
+    True
+    """
     if not inputs.spectrum:
         return np.eye(d_in)
     if inputs.shared:
-        frame = full_frames(teacher, d_out, d_in)[1]
-    else:
-        frame = random_frame(d_in, np.random.default_rng(inputs.frame_seed))
-    return (frame * np.array(inputs.spectrum)) @ frame.T
+        return full_frames(teacher, d_out, d_in)[1]
+    return random_frame(d_in, np.random.default_rng(inputs.frame_seed))

@@ -1,12 +1,13 @@
 """Perturbations: what is done to the weights after pretraining, in units of the strength on the protocol's grid."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from theory.arrays import Sequenced
 from theory.domain import nonnegative, settle, whole
-from theory.errors import ShapeError
-from theory.training import one_of
+from theory.errors import DomainError, ShapeError
+from theory.tasks import Task
+from theory.training import GradientDescent, GradientFlow, Pretraining, one_of
 
 Law = Literal["gaussian", "uniform", "sign"]
 Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
@@ -70,7 +71,40 @@ class Pruning:
         one_of("per", self.per, Share)
 
 
-Perturbation = Noise | Quantization | Pruning
+@dataclass(frozen=True)
+class FineTuning:
+    """Train on a downstream task for the gradient-flow time `strength` (learning rate × steps).
+
+    task: what is learned; whitened inputs, the whole population, unless `training` asks for batches.
+    training: gradient flow, or steps of an optimizer with a schedule. Its weight decay pulls toward 0.
+    anchor: coefficient λ of `(λ/2)‖θ − θ_pre‖²`, L2 toward the pretrained weights.
+    replay: share ρ of the pretraining loss in what is minimized, `(1 − ρ)L_ft + ρL_pre`, 0 <= ρ < 1.
+    rank: fine-tune only a low-rank update of every layer, `W_l + B_l A_l` with so many columns of B_l; None for all
+    weights.
+    label_noise: standard deviation of noise on the downstream labels, for training in batches.
+    """
+
+    task: Task
+    training: Pretraining = field(default_factory=GradientFlow)
+    anchor: float = 0.0
+    replay: float = 0.0
+    rank: int | None = None
+    label_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, get_args(Task)):
+            raise DomainError(f"task = {self.task!r}", "it is no task", "pass Shared, Turned, or a teacher")
+        if not isinstance(self.training, GradientFlow | GradientDescent):
+            raise DomainError(f"training = {self.training!r}", "it is none that is known", "pass GradientFlow(…)")
+        settle(self, anchor=nonnegative("anchor", self.anchor), replay=nonnegative("replay", self.replay))
+        settle(self, label_noise=nonnegative("label_noise", self.label_noise))
+        if self.replay >= 1:
+            raise DomainError(f"replay = {self.replay}", "all of it would be pretraining", "pass a share below 1")
+        if self.rank is not None:
+            settle(self, rank=whole("rank", self.rank))
+
+
+Perturbation = Noise | Quantization | Pruning | FineTuning
 
 
 def bits(number: int) -> float:

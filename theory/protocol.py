@@ -9,8 +9,9 @@ from theory.arrays import Numbers, Sequenced
 from theory.domain import nonnegative, settle, whole
 from theory.errors import DomainError, ShapeError
 from theory.inputs import Inputs
-from theory.perturbations import Noise, Perturbation, Pruning
+from theory.perturbations import FineTuning, Noise, Perturbation, Pruning
 from theory.starts import Aligned, Balanced, Start
+from theory.tasks import task_matrix
 from theory.teachers import Matrix, Teacher, check_fits, singular_values, teacher
 from theory.training import GradientDescent, GradientFlow, Pretraining, one_of
 
@@ -138,6 +139,8 @@ def _check_together(protocol: Protocol) -> None:
         raise ShapeError(
             f"{len(how.scales)} scales", f"there are {n.depth} layers", "pass one scale per layer, or none"
         )
+    if isinstance(how, FineTuning):
+        task_matrix(how.task, protocol.teacher, n.d_out, n.d_in)  # refuses what does not fit
     if isinstance(how, Pruning) and protocol.strengths[-1] > 1:
         raise DomainError(f"strength {protocol.strengths[-1]:g}", "the share pruned is at most 1", "pass 0 to 1")
     if protocol.inputs.spectrum and len(protocol.inputs.spectrum) != n.d_in:

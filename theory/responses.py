@@ -72,7 +72,8 @@ def trajectory(
     length_units: str = "gradient-flow time",
     extra: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """A valid Trajectory from plain arrays: any quantities along `pretraining`, such as `singular_value` over `mode`.
+    """A valid Trajectory from plain arrays: any quantities along `pretraining`, such as `singular_value` over `mode` or
+    `layer_norm` over `layer`.
 
     Raises SchemaError where the result would not be a Trajectory.
     """

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.domain import finite, nonnegative, normal_inverse, positive, settle, whole
-from theory.teachers import Teacher, full_frames
+from theory.errors import DomainError
+from theory.teachers import Teacher, full_frames, random_turn
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Aligned:
     """Start on the aligned path: every teacher mode that the width can carry begins at `s_i(0) = epsilon`.
 
     imbalance: `λ = w2² − w1²` of every mode (two layers only); 0 is the balanced start, `w1 = w2 = √epsilon`.
+    The hidden frames are Haar-random, drawn from a simulation's key; only what depends on them sees them.
     """
 
     epsilon: float = 1e-3
@@ -32,7 +34,7 @@ class Balanced:
     angle: largest angle, in radians, by which the turn of each frame moves a vector; 0 is aligned. The plane of the
     turn is random, drawn from `frame_seed`.
     imbalance: `λ` of the λ-balanced start `W2ᵀW2 − W1W1ᵀ = λI` (two layers;
-    `h ≤ d_out` for λ > 0, `h ≤ d_in` for λ < 0).
+    `h ≤ d_out` for λ > 0, `h ≤ d_in` for λ < 0). Hidden frames as in `Aligned`.
     """
 
     epsilon: float = 1e-3
@@ -44,6 +46,8 @@ class Balanced:
         remedy = "start from a small positive number; 0 is a saddle and never leaves"
         settle(self, epsilon=normal_inverse("epsilon", self.epsilon, remedy))
         settle(self, angle=nonnegative("angle", self.angle), imbalance=finite("imbalance", self.imbalance))
+        if self.angle > np.pi:
+            raise DomainError(f"angle = {self.angle:g}", "no rotation moves a vector further than π", "pass 0 to π")
         settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
 
 
@@ -82,14 +86,4 @@ def turned_frames(
     """
     left, right = full_frames(teacher, d_out, d_in)
     generator = np.random.default_rng(start.frame_seed)
-    return _turn(d_out, start.angle, generator) @ left, _turn(d_in, start.angle, generator) @ right
-
-
-def _turn(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """A rotation by a random skew-symmetric generator, of which the largest plane angle is `angle`."""
-    from scipy.linalg import expm  # a tenth of a second to import, and only this start needs it
-
-    square = generator.standard_normal((d, d))
-    skew = square - square.T
-    size = np.linalg.norm(skew, 2)
-    return expm(angle / size * skew) if size > 0 else np.eye(d)  # one dimension has no rotation
+    return random_turn(d_out, start.angle, generator) @ left, random_turn(d_in, start.angle, generator) @ right

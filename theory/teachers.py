@@ -199,3 +199,13 @@ def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d
 
     # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}
     return ortho_group.rvs(d, random_state=generator) if d > 1 else generator.choice([-1.0, 1.0], size=(1, 1))
+
+
+def random_turn(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
+    """A rotation by a random skew-symmetric generator, of which the largest plane angle is `angle`, in radians."""
+    from scipy.linalg import expm  # a tenth of a second to import, and only turned frames need it
+
+    square = generator.standard_normal((d, d))
+    skew = square - square.T
+    size = np.linalg.norm(skew, 2)
+    return expm(angle / size * skew) if size > 0 else np.eye(d)  # one dimension has no rotation

@@ -12,9 +12,10 @@ from theory.arrays import Sequenced
 from theory.domain import finite, whole
 from theory.errors import DomainError, Refusal
 from theory.inputs import Inputs
-from theory.perturbations import Noise, Perturbation, Pruning, Quantization
+from theory.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
 from theory.protocol import Network, Protocol, Sampling
 from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
+from theory.tasks import Shared, Task, Turned
 from theory.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher
 from theory.training import GradientDescent, GradientFlow, Pretraining
 
@@ -29,14 +30,19 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(bool, _truth)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(Sequenced, lambda value, _: value)  # checked by the class that it belongs to
-    for cls in (
-        PowerLaw, Geometric, Spectrum, Matrix, Network, Aligned, Balanced, SmallGaussian, FanIn, GradientFlow,
-        GradientDescent, Noise, Quantization, Pruning, Sampling, Inputs,
-    ):  # fmt: skip
-        # defaults are left out, so that a field added later changes no protocol already written or hashed
-        converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True))
-    for union in (Teacher, Start, Pretraining, Perturbation):
+
+    def plain(*classes: type) -> None:
+        """Defaults are left out, so that a field added later changes no protocol already written or hashed."""
+        for cls in classes:
+            hook: Any = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
+            converter.register_unstructure_hook(cls, hook)
+
+    plain(PowerLaw, Geometric, Spectrum, Matrix, Shared, Turned, Network, Aligned, Balanced, SmallGaussian, FanIn)
+    plain(GradientFlow, GradientDescent, Noise, Quantization, Pruning, Sampling, Inputs)
+    for union in (Teacher, Task, Start, Pretraining):
         configure_tagged_union(union, converter, tag_name="kind")
+    plain(FineTuning)  # made of the unions before it
+    configure_tagged_union(Perturbation, converter, tag_name="kind")
     converter.register_unstructure_hook(
         Protocol,
         make_dict_unstructure_fn(

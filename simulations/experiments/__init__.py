@@ -30,4 +30,10 @@ class Experiment:
         return import_module(self.module_name)
 
 
-EXPERIMENTS = (Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),)
+EXPERIMENTS = (
+    Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),
+    Experiment("inflection", ("C1", "C2"), "Where more pretraining stops lowering the loss after noise"),
+    Experiment("stages", ("C3",), "Which features pay under noise, one after another"),
+    Experiment("many-minima", ("C4",), "Overtraining is inevitable; on the way there may be several minima"),
+    Experiment("inflection-scaling", ("C5",), "The inflection point moves as one over the noise's variance"),
+)

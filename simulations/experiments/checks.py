@@ -67,11 +67,13 @@ def by_bound(name: str, predicted: Numbers, measured: Numbers, bound: float, why
 
 
 def by_order(name: str, size: Numbers, error: Numbers, order: float, what: str) -> Check:
-    """Does the error vanish as `size**order`? The slope in log-log, which a tenth tells from its neighbours."""
+    """Does the error vanish as `size**order`? The slope in log-log, to a tenth of the order (of 1, if it is higher)."""
     fit = stats.linregress(np.log(size), np.log(error))
     slope, stderr = float(fit.slope), float(fit.stderr)
     says = f"error ∝ {what}^({slope:.3f} ± {stderr:.3f}), expected {order:g}"
-    return Check(name, abs(slope - order) <= 0.1, says, {"slope": slope, "slope_stderr": stderr, "order": order})
+    return Check(
+        name, abs(slope - order) <= 0.1 * min(order, 1), says, {"slope": slope, "slope_stderr": stderr, "order": order}
+    )
 
 
 def mapped(name: str, says: str, numbers: Mapping[str, float]) -> Check:

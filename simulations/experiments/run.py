@@ -15,7 +15,7 @@ import xarray as xr
 from simulations.experiments import EXPERIMENTS, Experiment, Preset
 from simulations.experiments.outcome import Outcome, Verdict
 from theory.domain import whole
-from theory.errors import DomainError
+from theory.errors import DomainError, NotSolved, Refusal
 from theory.training import one_of
 
 
@@ -83,21 +83,33 @@ def run_all(
     processes: int = 2,
     report: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """Run several, `processes` at a time, and report each when it is done; results in the order of the list."""
+    """Run several, `processes` at a time, and report each when it is done; results in the order of the list.
+
+    One that gives no verdict does not stop the others: they are run, then NotSolved names it and its reason.
+    """
     job = partial(run, preset=preset, seed=seed, out=out)
+    found, failed = {}, {}
+
+    def collect(name: str, result: Callable[[], Result]) -> None:
+        try:
+            found[name] = result()
+        except Refusal as refusal:
+            failed[name] = refusal
+        else:
+            report(found[name])
+
     if processes == 1 or len(experiments) == 1:
-        results = []
         for experiment in experiments:
-            results.append(job(experiment.name))
-            report(results[-1])
-        return results
-    found = {}
-    # spawn: a forked JAX deadlocks
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = {pool.submit(job, experiment.name): experiment.name for experiment in experiments}
-        for done in as_completed(waiting):
-            found[waiting[done]] = done.result()
-            report(found[waiting[done]])
+            collect(experiment.name, partial(job, experiment.name))
+    else:
+        # spawn: a forked JAX deadlocks
+        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+            waiting = {pool.submit(job, experiment.name): experiment.name for experiment in experiments}
+            for done in as_completed(waiting):
+                collect(waiting[done], done.result)
+    if failed:
+        reasons = "; ".join(f"{name}: {refusal}" for name, refusal in failed.items())
+        raise NotSolved("a verdict", reasons, "mend these experiments; the others' results are written")
     return [found[experiment.name] for experiment in experiments]
 
 

@@ -74,11 +74,11 @@ def test_steps(how: GradientDescent) -> None:
             np.testing.assert_allclose(layer.weight[i], w, rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("horizon", ["last", "each"])
 @pytest.mark.parametrize(
-    ("schedule", "warmup", "decay"),
-    [("constant", 0.0, 0.2), ("cosine", 0.0, 0.2), ("warmup-stable-decay", 0.25, 0.5),
-     ("warmup-stable-decay", 0.0, 1.0), ("warmup-stable-decay", 0.5, 0.0)],
+    ("schedule", "warmup", "decay", "horizon"),
+    [("constant", 0.0, 0.2, "each"), ("cosine", 0.0, 0.2, "last"), ("cosine", 0.0, 0.2, "each"),
+     ("warmup-stable-decay", 0.25, 0.5, "last"), ("warmup-stable-decay", 0.25, 0.5, "each"),
+     ("warmup-stable-decay", 0.0, 1.0, "last"), ("warmup-stable-decay", 0.5, 0.0, "last")],
 )  # fmt: skip
 def test_schedules(schedule: str, warmup: float, decay: float, horizon: str) -> None:
     """Against the same steps with optax's schedules, which count in whole steps; "each" anneals to every length."""

@@ -5,12 +5,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from theory import DomainError, ShapeError, expected_increase, expected_increase_at
 from theory.conventions import (
     CONVENTIONS,
     absmax_step,
     increase_at,
+    mean_unit_overlap,
     multiplicative_increase,
     noise_scales,
     rounding_increase_at,
@@ -94,6 +96,32 @@ def test_overlap_on_the_path_lies_between_even_spread_and_one_unit_per_mode(hidd
     assert s.sum() ** 2 / hidden < overlap < (s**2).sum()
     assert unit_overlap_on_path(s, np.eye(hidden, 3)) == pytest.approx((s**2).sum())
     assert unit_overlap_on_path(np.ones((5, 2, 3)), frame).shape == (5, 2)
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 3])
+def test_mean_overlap_is_the_mean_over_hidden_frames(hidden: int) -> None:
+    """Any weights, any M, over rotations that average polynomials of degree 4 as all rotations do; h = 1 has none."""
+    w1, w2, _, sx = network((2, hidden, 3))
+    angle = np.arange(8) * np.pi / 4
+    turns = {
+        1: np.eye(1)[None],
+        2: np.moveaxis(np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), -1, 0),
+        3: Rotation.create_group("I").as_matrix(),
+    }[hidden]
+    seen = [((w2 @ r.T) ** 2).sum(axis=0) @ ((r @ w1) @ sx * (r @ w1)).sum(axis=1) for r in turns]
+    f = w2 @ w1
+    traces = np.trace(w1 @ sx @ w1.T), (w2**2).sum(), np.trace(f @ sx @ f.T)
+    assert mean_unit_overlap(*traces, h=hidden) == pytest.approx(np.mean(seen), rel=1e-12)
+    assert hidden == 1 or np.ptp(seen) > 0.01 * np.mean(seen)  # one frame is not the mean
+
+
+def test_mean_overlap_of_many_random_frames() -> None:
+    """Five hidden units, where no finite set of rotations is at hand: 4,000 random frames, within 4 standard errors."""
+    s, draw = np.array([2.0, 1.0, 0.25]), np.random.default_rng(0)
+    frames = (np.linalg.qr(draw.normal(size=(5, 5)))[0][:, :3] for _ in range(4000))
+    seen = np.array([unit_overlap_on_path(s, frame) for frame in frames])
+    mean = mean_unit_overlap(s.sum(), s.sum(), (s**2).sum(), h=5)
+    assert abs(seen.mean() - mean) < 4 * seen.std() / np.sqrt(seen.size) < 0.02 * mean
 
 
 def test_rounding_is_exact_and_may_help() -> None:
@@ -200,6 +228,9 @@ def test_what_is_given_wrongly_is_named(call, error: type[Exception], says: str)
         (lambda: absmax_step(np.ones(2), 1), DomainError, "bits"),
         (lambda: rounding_increase_at(np.eye(2), np.eye(2), np.eye(2), -1.0, 0.0), DomainError, "step_1"),
         (lambda: multiplicative_increase(np.ones(2), np.ones(3), 1.0, 1.0), ShapeError, "broadcast"),
+        (lambda: mean_unit_overlap(1.0, -1.0, 1.0, h=2), DomainError, "q2"),
+        (lambda: mean_unit_overlap(1.0, 1.0, 1.0, h=0), DomainError, "h = 0"),
+        (lambda: mean_unit_overlap(1e200, 1e200, 1.0, h=2), DomainError, "overflows"),
     ],
 )
 def test_refusals(call, error: type[Exception], says: str) -> None:  # type: ignore[no-untyped-def]

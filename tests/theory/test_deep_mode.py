@@ -8,9 +8,9 @@ import pytest
 
 from tests.judge import assert_right
 from theory import balanced_mode
-from theory.deep_mode import singular_value, time_to_reach, unlearned
+from theory.deep_mode import learned_and_left, singular_value, time_to_reach, unlearned
 from theory.derivations.inverse_link import inverse_error
-from theory.errors import DomainError, ShapeError
+from theory.errors import DomainError, NoFormula, ShapeError
 
 
 def quadrature(s, sigma, epsilon, depth):
@@ -97,6 +97,24 @@ def test_depth_one_is_exponential_and_two_is_the_balanced_mode(epsilon):
     np.testing.assert_array_equal(unlearned(t, 1.25, epsilon, 2), balanced_mode.unlearned(t, 1.25, epsilon))
 
 
+def test_one_layer_with_weight_decay():
+    """`ṡ = σ − s − μs`, on both sides of where it ends, σ/(1 + μ)."""
+    truth = lambda t, a, e, mu: a / (1 + mu) + (e - a / (1 + mu)) * mpmath.exp(-(1 + mu) * t)
+    points = list(product((0.0, 1e-9, 0.7, 30.0, 1e6), (0.0, 1e-6, 2.0), (1e-300, 0.3, 9.0), (1e-9, 0.5, 3.0, 1e6)))
+    digits = {"precisions": (400, 500)}  # for a start of 1e-300
+    assert_right(lambda t, a, e, mu: singular_value(t, a, e, 1, mu), truth, points, **digits)
+    left = lambda t, a, e, mu: a - truth(t, a, e, mu)
+    assert_right(lambda t, a, e, mu: unlearned(t, a, e, 1, mu), left, points, **digits)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 7])
+def test_both_at_once_are_each(depth):
+    t, decay = np.linspace(0, 9, 7)[:, None], 0.3 if depth < 3 else 0.0
+    both = learned_and_left(t, np.array([0.0, 0.5, 2.0]), 0.3, depth, decay)
+    for one, function in zip(both, (singular_value, unlearned), strict=True):
+        np.testing.assert_array_equal(one, function(t, np.array([0.0, 0.5, 2.0]), 0.3, depth, decay))
+
+
 @pytest.mark.parametrize("depth", [3, 4, 100])
 @pytest.mark.parametrize("sigma", [0.0, 1e-60])
 def test_without_teacher_it_dies_algebraically(depth, sigma):
@@ -139,6 +157,9 @@ def test_everything_broadcasts():
         (unlearned, (1.0, 1.0, 0.0, 3), DomainError, "epsilon = 0"),
         (singular_value, (1.0, 1e10, 1e-303, 3), DomainError, "epsilon/sigma"),
         (singular_value, (1.0, 1.0, 0.1, 0), DomainError, "depth = 0"),
+        (singular_value, (1.0, 1.0, 0.1, 3, 0.1), NoFormula, "weight decay at depth 3"),
+        (unlearned, (1.0, 1.0, 0.1, 1, -0.1), DomainError, "decay = -0.1"),
+        (unlearned, (np.ones(3), 1.0, 0.1, 1, np.ones(2)), ShapeError, "broadcast"),
         (singular_value, (np.ones(2), np.ones(3), 0.1, 3), ShapeError, "broadcast"),
         (time_to_reach, (0.05, 1.0, 0.1, 3), DomainError, "never reached"),
         (time_to_reach, (1.5, 1.0, 0.1, 3), DomainError, "never reached"),

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from theory import DomainError, ShapeError, expected_increase_at
-from theory.deep_noise import deep_increase, deep_increase_at, segment_norms, segment_norms_on_path
+from theory.deep_noise import (
+    deep_increase,
+    deep_increase_at,
+    segment_norms,
+    segment_norms_of_modes,
+    segment_norms_on_path,
+)
 
 GENERATOR = np.random.default_rng(2)
 WIDTHS = [(2, 3), (3, 2, 4), (1, 4, 1, 3), (3, 1, 2, 2), (2, 3, 1, 4, 2), (4, 2, 3, 3, 2, 1), (2, 2, 2, 2, 2, 2, 2, 3)]
@@ -73,6 +79,19 @@ def test_path_agrees_with_matrices(depth: int) -> None:
         np.testing.assert_allclose(deep_increase_at(layers, gammas[:, 0]), on_path[:, i], rtol=1e-12)
 
 
+@pytest.mark.parametrize("widths", [(3, 2), (4, 3, 2), (3, 3, 5, 2)])
+def test_modes_of_any_balance_and_shared_inputs_agree_with_matrices(widths: tuple[int, ...]) -> None:
+    weights, spectrum = GENERATOR.normal(size=(len(widths) - 1, 4, 2)), GENERATOR.uniform(0.1, 3, widths[0])
+    frames = [np.linalg.qr(GENERATOR.normal(size=(n, n)))[0] for n in widths]
+    sx = (frames[0] * spectrum) @ frames[0].T
+    norms = segment_norms_of_modes(list(weights**2), widths, spectrum)
+    for i in range(4):
+        layers = [
+            b[:, :2] * w @ a[:, :2].T for w, (a, b) in zip(weights[:, i], itertools.pairwise(frames), strict=True)
+        ]
+        np.testing.assert_allclose(segment_norms(layers, (sx + sx.T) / 2), norms[i], rtol=1e-12, atol=1e-300)
+
+
 def test_one_unlearned_network_pays_only_where_all_layers_are_noisy() -> None:
     norms = segment_norms_on_path(np.zeros(2), [3, 2, 4])
     assert deep_increase(norms, np.array([1.0, 0.0])) == 0
@@ -93,6 +112,9 @@ NORMS = segment_norms([np.ones((1, 2)), np.ones((2, 1))])
         (lambda: segment_norms_on_path(np.ones(3), [4]), ShapeError, "widths"),
         (lambda: segment_norms_on_path(-np.ones(1), [1, 1]), DomainError, "s"),
         (lambda: segment_norms_on_path(np.ones(1), [1, 0]), DomainError, "width"),
+        (lambda: segment_norms_of_modes([np.ones(2)], [3, 2, 2]), ShapeError, "one layer for each"),
+        (lambda: segment_norms_of_modes([np.ones(2)] * 2, [3, 2, 2], np.ones(2)), ShapeError, "input_spectrum"),
+        (lambda: segment_norms_of_modes([np.full(2, 1e200)] * 2, [3, 2, 2]), DomainError, "overflows"),
         (lambda: deep_increase(NORMS, np.ones(3)), ShapeError, "one scale per layer"),
         (lambda: deep_increase(np.ones((1, 1)), np.ones(1)), ShapeError, "one scale per layer"),
         (lambda: deep_increase(NORMS, -np.ones(2)), DomainError, "gammas"),

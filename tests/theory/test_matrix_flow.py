@@ -185,7 +185,7 @@ def test_times_of_any_shape():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: matrix_flow(1.0, np.eye(2), 2 * np.eye(2), np.eye(2)), DomainError, "balanced"),
+        (lambda: matrix_flow(1.0, np.eye(2), np.diag([1.0, 2.0]), np.eye(2)), DomainError, "balanced"),
         (lambda: matrix_flow(1.0, np.zeros((2, 2)), np.zeros((2, 2)), np.eye(2)), DomainError, "saddle"),
         (lambda: matrix_flow(-1.0, np.eye(2), np.eye(2), np.eye(2)), DomainError, "t = -1.0"),
         (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), np.full((2, 2), np.nan)), DomainError, "teacher"),
@@ -232,7 +232,61 @@ def test_refuses_what_float64_cannot_hold(call, error, message):
 def test_balance_and_orthonormality_to_rounding():
     """What the solution makes of an imbalance is of its size: 1e-9 is refused, rounding is not."""
     with pytest.raises(DomainError, match="balanced"):
-        matrix_flow(1.0, np.eye(2), (1 + 1e-9) * np.eye(2), np.eye(2))
-    matrix_flow(1.0, np.eye(2), (1 + 1e-14) * np.eye(2), np.eye(2))
+        matrix_flow(1.0, np.eye(2), np.diag([1.0, 1 + 1e-9]), np.eye(2))
+    matrix_flow(1.0, np.eye(2), np.diag([1.0, 1 + 1e-14]), np.eye(2))
     with pytest.raises(DomainError, match="orthonormal"):
         matrix_flow_from_modes(1.0, (1 + 1e-9) * np.eye(2), np.ones(2), np.eye(2), np.eye(2))
+
+
+def turned_back(delta, d):
+    """A rotation by π − δ about a random axis: `I + M` has singular values 2, δ, δ."""
+    axis = frame(np.random.default_rng(d), 3, 3)
+    c, s = -np.cos(delta), np.sin(delta)
+    return axis @ np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]]) @ axis.T
+
+
+@pytest.mark.parametrize("delta", [1e-2, 1e-6, 1e-10])
+def test_near_a_saddle_nothing_of_the_start_is_lost(delta):
+    """The growing rows are nearly dependent there; dividing by them would cost as many digits as δ has."""
+    generator = np.random.default_rng(3)
+    u, v, s = frame(generator, 3, 3), frame(generator, 3, 3), np.array([0.1, 0.2, 0.3])
+    v0 = v @ turned_back(delta, 1)
+    flow = matrix_flow_from_modes([0.0, 1e-3, 200.0], u, s, v0, u * [1, 0.5, 0.25] @ v.T)
+    np.testing.assert_allclose(flow.product[0], u * s @ v0.T, atol=1e-15)
+    np.testing.assert_allclose(flow.product[1], u * s @ v0.T, atol=1e-3)
+    assert not flow.saddle
+    assert flow.loss[2] < 1e-30
+
+
+def test_what_is_above_rounding_is_learned():
+    """A plane turned back by π less 1e-13, or 60 roundings: late, and not never."""
+    delta, sigma = 1e-13, np.array([1.0, 0.5])
+    turn = np.array([[-1.0, -delta], [delta, -1.0]])
+    flow = matrix_flow_from_modes([20.0, 200.0], np.eye(2), np.array([0.1, 0.1]), turn.T, np.diag(sigma))
+    assert not flow.saddle
+    assert flow.loss[0] > 0.1
+    assert flow.loss[1] < 1e-20
+
+
+def test_a_strong_feature_that_the_start_lacks_does_not_grow_from_rounding():
+    """In random frames its row is rounding, which e^{(σ₁−σ₂)t} would blow up."""
+    generator = np.random.default_rng(0)
+    u, v, sigma = frame(generator, 3, 3), frame(generator, 3, 3), np.array([2.0, 1.0, 0.5])
+    turn = frame(generator, 2, 2)
+    flow = matrix_flow_from_modes(
+        [1.0, 1e2, 1e4], u[:, 1:] @ turn, np.array([0.1, 0.2]), v[:, 1:] @ turn, u * sigma @ v.T
+    )
+    np.testing.assert_allclose(flow.never_learned, sigma[:1])
+    np.testing.assert_allclose(flow.loss[1:], sigma[0] ** 2 / 2, rtol=1e-12)
+    assert np.abs(u[:, 0] @ flow.product @ v[:, 0]).max() < 1e-14
+
+
+def test_times_in_several_parts_are_the_times_in_one(monkeypatch):
+    generator = np.random.default_rng(8)
+    w1, w2 = balanced_weights(generator.normal(size=(3, 2)), 2, 0.1)
+    teacher, t = generator.normal(size=(3, 2)), np.linspace(0, 9, 10)
+    whole = matrix_flow(t, w1, w2, teacher)
+    monkeypatch.setattr("theory.matrix_riccati.AT_ONCE", 3 * 2 * (3 + 2 + 2))
+    parts = matrix_flow(t, w1, w2, teacher)
+    np.testing.assert_array_equal(whole.product, parts.product)
+    np.testing.assert_array_equal(whole.residual, parts.residual)

@@ -10,6 +10,7 @@ from theory import (
     Balanced,
     DomainError,
     FanIn,
+    FineTuning,
     Geometric,
     GradientDescent,
     GradientFlow,
@@ -23,8 +24,12 @@ from theory import (
     Quantization,
     Sampling,
     ShapeError,
+    Shared,
     SmallGaussian,
     Spectrum,
+    Turned,
+    input_axes,
+    input_covariance,
     read,
     singular_frames,
     singular_values,
@@ -55,6 +60,9 @@ PROTOCOLS = [
         perturbation=Pruning(),
         inputs=Inputs(samples=100, label_noise=0.5),
     ),
+    replace(PLAIN, perturbation=FineTuning(Turned(0.7, 2.0), anchor=0.1, replay=0.2, rank=1)),
+    replace(PLAIN, perturbation=FineTuning(Shared((1.0, -2.0)), GradientDescent(0.1, batch=4), label_noise=1.0)),
+    replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(3)))),
     replace(PLAIN, pretraining=GradientFlow(weight_decay=0.1), perturbation=Quantization(None)),
     replace(PLAIN, lengths=np.geomspace(1e-3, 1e6, 7), strengths=range(5), sampling=Sampling(10, 3, True)),
 ]
@@ -124,11 +132,17 @@ def test_reading_refuses(text: str, says: str) -> None:
         (lambda: Matrix([1.0]), ShapeError),
         (lambda: replace(PLAIN, perturbation=Noise((1.0, 1.0, 1.0))), ShapeError),
         (lambda: Noise(((1.0, 1.0),)), ShapeError),
+        (lambda: FineTuning(Turned(-0.1)), DomainError),
+        (lambda: FineTuning(Turned(0.1), replay=1.0), DomainError),
+        (lambda: FineTuning(Shared([])), ShapeError),
+        (lambda: replace(PLAIN, perturbation=FineTuning(Shared(np.ones(4)))), ShapeError),
+        (lambda: replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(4)))), ShapeError),
         (lambda: Noise(law="cauchy"), DomainError),
         (lambda: Noise(convention="percent"), DomainError),
         (lambda: Quantization(per="column"), DomainError),
         (lambda: replace(PLAIN, perturbation=Pruning(), strengths=(0.5, 1.5)), DomainError),
         (lambda: Balanced(angle=-1.0), DomainError),
+        (lambda: Balanced(angle=3.15), DomainError),
         (lambda: replace(PLAIN, start=Balanced(imbalance=0.1), network=Network(9, 8, 7)), ShapeError),
         (lambda: replace(PLAIN, start=Aligned(imbalance=0.1), network=Network(3, 3, 3, depth=3)), DomainError),
         (lambda: replace(PLAIN, network=Network(3, 3, 3, activation="relu")), DomainError),
@@ -201,3 +215,15 @@ def test_spectral_teachers_have_their_spectrum(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(np.linalg.svd(matrix, compute_uv=False), singular_values(spectrum), atol=1e-14)
     assert (matrix == teacher_matrix(spectrum, *shape)).all()
     assert not np.allclose(abs(matrix), abs(teacher_matrix(replace(spectrum, frame_seed=5), *shape))) or shape == (1, 1)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_axes_and_variances_are_those_of_the_covariance(shared: bool) -> None:
+    inputs, given = Inputs((4.0, 0.5, 2.0), shared), Spectrum((2.0, 1.0))
+    axes, covariance = input_axes(inputs, given, 2, 3), input_covariance(inputs, given, 2, 3)
+    np.testing.assert_allclose(covariance @ axes, axes * inputs.variances(3), atol=1e-14)
+    right = singular_frames(given, 2, 3)[2]
+    assert np.allclose(axes[:, :2], right.T) == shared
+    assert not inputs.isotropic
+    assert (input_axes(Inputs(), given, 2, 3) == np.eye(3)).all()
+    assert Inputs().variances(3).tolist() == [1.0] * 3

@@ -9,7 +9,7 @@ import pytest
 from tests.judge import assert_right
 from theory import balanced_mode
 from theory.errors import DomainError, ShapeError
-from theory.unbalanced_mode import product, unlearned, weights
+from theory.unbalanced_mode import learned_and_left, product, unlearned, weights
 
 
 def truth(t, sigma, p0, lam):
@@ -110,6 +110,12 @@ def test_weights_have_the_product_and_the_imbalance(start, lam):
     assert (np.maximum(w1, w2) > 0).all()
 
 
+def test_both_at_once_are_each():
+    arguments = np.linspace(0, 9, 7)[:, None], np.array([0.0, 0.5, 2.0]), -0.3, 0.2
+    for one, function in zip(learned_and_left(*arguments), (product, unlearned), strict=True):
+        np.testing.assert_array_equal(one, function(*arguments))
+
+
 def test_weights_in_the_saddle_are_zero():
     assert weights(5.0, 1.0, 0.0, 0.0) == (0.0, 0.0)
 
@@ -128,6 +134,7 @@ def test_everything_broadcasts():
         ((1.0, -1.0, 1.0, 0.0), DomainError, "sigma = -1"),
         ((1.0, 1.0, np.nan, 0.0), DomainError, "start = nan"),
         ((1.0, 1.0, 1.0, np.inf), DomainError, "imbalance = inf"),
+        ((0.0, 0.0, 1.0, -1e-320), DomainError, "imbalance: it is not 0 but"),
         ((np.ones(2), np.ones(3), 1.0, 0.0), ShapeError, "broadcast"),
     ],
 )

@@ -1,0 +1,51 @@
+"""What a benchmark hands back: a table with remarks, written as text for people and as JSON for comparison."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table: one dict per row, all with the same keys. `curves` are what its figure draws."""
+
+    name: str
+    title: str
+    rows: list[dict[str, Any]]
+    remarks: list[str] = field(default_factory=list)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+
+    def text(self) -> str:
+        """
+        >>> print(Report("r", "Sizes", [{"what": "small", "n": 3}, {"what": "large", "n": 1e9}], ["no more"]).text())
+        Sizes
+        <BLANKLINE>
+        what       n
+        small      3
+        large  1e+09
+        <BLANKLINE>
+        no more
+        """
+        table = [list(self.rows[0]), *([_cell(x) for x in row.values()] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        numeric = [not isinstance(x, str) for x in self.rows[0].values()]
+        lines = [
+            "  ".join(x.rjust(w) if n else x.ljust(w) for x, w, n in zip(row, widths, numeric, strict=True)).rstrip()
+            for row in table
+        ]
+        return "\n".join([self.title, "", *lines, *(["", *self.remarks] if self.remarks else [])])
+
+
+def write(report: Report, where: dict[str, Any], out: Path) -> None:
+    """NAME.txt and NAME.json in `out`, with the machine."""
+    out.mkdir(parents=True, exist_ok=True)
+    place = "\n".join(f"{name}: {value}" for name, value in where.items())
+    (out / f"{report.name}.txt").write_text(f"{report.text()}\n\n{place}\n", encoding="utf-8")
+    (out / f"{report.name}.json").write_text(
+        json.dumps({"machine": where, **asdict(report)}, indent=1) + "\n", encoding="utf-8"
+    )
+
+
+def _cell(x: Any) -> str:
+    return f"{x:.3g}" if isinstance(x, float) else f"{x:,}" if isinstance(x, int) else str(x)

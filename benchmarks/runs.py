@@ -1,0 +1,143 @@
+"""Many small runs at once: `simulations.descend` beside a loop over runs, batched NumPy and plain matrix products."""
+
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.measure import Growth, Preset, Task, cores, growth, interleaved
+from benchmarks.report import Report
+from figures.style import BASE, COLOURS, PAGE, canvas, letter
+from simulations import cached_chunk, descend
+
+STEPS = 1_000  # of the runs that "runs per second" counts; a task takes fewer, its time is in proportion
+WIDTHS = {"full": (8, 16, 32, 64, 128), "tiny": (4, 8)}
+WORK = {"full": 1e10, "tiny": 1e6}  # floating-point operations of a task
+PRODUCT = {"full": 2_048, "tiny": 64}  # the matrix whose square is the machine's rate
+ROUNDS = 7
+RATE = 0.01
+
+Batch = list[np.ndarray]
+
+
+def run(preset: Preset) -> list[Report]:
+    """One row for each width; the growth of the time with the number of runs."""
+    rows = [width(d, preset) for d in WIDTHS[preset]]
+    made = grid(preset)
+    return [
+        Report(
+            "runs",
+            f"Runs of {STEPS:,} steps per second, two layers d × d, float64, {cores()} threads",
+            rows,
+            [
+                "loop: one jitted step per run and step, from Python. NumPy: the same steps on stacked matrices. The "
+                "ratios are medians over rounds in which all took turns, the rest is the best of the rounds.",
+                f"GF/s counts the 6d³ operations of a step's three products. Share: of the rate at which the faster of "
+                f"JAX and NumPy squares a matrix of {PRODUCT[preset]:,} rows, float64, same process and threads.",
+                f"Time grows with the number of runs to the power of {made.exponent:.3f} ± {made.error:.3f} "
+                f"({made.sizes[0]:,} to {made.sizes[-1]:,} runs at d = 16).",
+            ],
+            [asdict(made)],
+        )
+    ]
+
+
+def width(d: int, preset: Preset) -> dict[str, Any]:
+    """Everything at one width, in turns."""
+    chunk, one = cached_chunk((d, d), (d, d)), 6 * d**3  # operations of one step of one run
+    runs = 4 * cores() * chunk
+    enough = lambda work: max(2, round(work / one))
+    steps = {
+        "batched": enough(WORK[preset] / runs),
+        "loop": min(enough(WORK[preset] / 10), 10_000),
+        "NumPy": enough(WORK[preset] / runs / 5),
+    }
+    batch = w1, w2, teachers = sample(d, runs)
+    square = np.random.default_rng(1).normal(size=(PRODUCT[preset],) * 2)
+    on_jax, product = jnp.asarray(square), jax.jit(jnp.matmul)
+    timings = interleaved(
+        {
+            "batched": batched(batch, steps["batched"], chunk),
+            "loop": lambda: loop(w1[0], w2[0], teachers[0], steps["loop"]),
+            "NumPy": lambda: numpy_steps(w1, w2, teachers, steps["NumPy"]),
+            "product (NumPy)": lambda: square @ square,
+            "product (JAX)": lambda: product(on_jax, on_jax).block_until_ready(),
+        },
+        ROUNDS,
+    )
+    done = {"batched": runs * steps["batched"], "loop": steps["loop"], "NumPy": runs * steps["NumPy"]}
+    per_second = {name: done[name] / STEPS / timings.best(name) for name in done}
+    machine = 2 * PRODUCT[preset] ** 3 / min(timings.best("product (NumPy)"), timings.best("product (JAX)"))
+    times = lambda name: timings.ratio(name, "batched") * done["batched"] / done[name]
+    rate = per_second["batched"] * STEPS * one
+    return {
+        "d": d, "chunk": chunk, **per_second, "× loop": times("loop"), "× NumPy": times("NumPy"),
+        "GF/s": rate / 1e9, "product GF/s": machine / 1e9, "share": rate / machine,
+    }  # fmt: skip
+
+
+def grid(preset: Preset, d: int = 16) -> Growth:
+    """Seconds against the number of runs."""
+    chunk, steps = (cached_chunk((d, d), (d, d)), 200) if preset == "full" else (1, 2)
+    sizes = [chunk * cores() * times for times in (2, 8, 32, 128)]  # every thread has as many chunks
+    return growth(lambda runs: batched(sample(d, runs), steps, chunk), sizes, ROUNDS)
+
+
+def sample(d: int, runs: int) -> Batch:
+    """Random W1, W2 and teachers of moderate size: nothing diverges, nothing underflows."""
+    draw = np.random.default_rng(0)
+    return [0.3 / np.sqrt(d) * draw.normal(size=(runs, d, d)) for _ in range(3)]
+
+
+def batched(batch: Batch, steps: int, chunk: int) -> Task:
+    """All runs by `descend`."""
+    w1, w2, teachers = batch
+    return lambda: descend((w1, w2), teachers, RATE, (steps,), chunk=chunk, threads=cores())
+
+
+@jax.jit
+def _step(w1: jax.Array, w2: jax.Array, teacher: jax.Array) -> tuple[jax.Array, jax.Array]:
+    error = w2 @ w1 - teacher
+    return w1 - RATE * w2.T @ error, w2 - RATE * error @ w1.T
+
+
+def loop(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, steps: int) -> tuple[jax.Array, jax.Array]:
+    """One run, a call of a compiled step at a time."""
+    state, target = (jnp.asarray(w1), jnp.asarray(w2)), jnp.asarray(teacher)
+    for _ in range(steps):
+        state = _step(*state, target)
+    return jax.block_until_ready(state)
+
+
+def numpy_steps(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """All runs, a step at a time, in NumPy."""
+    for _ in range(steps):
+        error = w2 @ w1 - teacher
+        w1, w2 = w1 - RATE * w2.swapaxes(1, 2) @ error, w2 - RATE * error @ w1.swapaxes(1, 2)
+    return w1, w2
+
+
+def draw(report: Report) -> Figure:
+    """(a) runs per second against width, (b) seconds against the number of runs."""
+    figure, (speed, grid) = canvas(PAGE, 2.6, columns=2)
+    d = [row["d"] for row in report.rows]
+    for i, (name, label) in enumerate(
+        (("batched", "descend"), ("NumPy", "NumPy, batched"), ("loop", "loop of jitted steps"))
+    ):
+        speed.loglog(d, [row[name] for row in report.rows], "osD"[i] + "-", color=COLOURS[i], mfc="white", label=label)
+    ceiling = [1e9 * row["product GF/s"] / 6 / row["d"] ** 3 / STEPS for row in report.rows]
+    speed.loglog(d, ceiling, ":", color=BASE, label="at the rate of large products")
+    speed.set_xticks(d, list(map(str, d)), minor=False)
+    speed.minorticks_off()
+    speed.set(xlabel="width $d$", ylabel=f"runs of {STEPS:,} steps per second")
+    speed.legend()
+    made = Growth(**report.curves[0])
+    grid.loglog(made.sizes, made.seconds, "o", color=COLOURS[0], mfc="white", zorder=3)
+    grid.loglog(made.sizes, made.line, color=COLOURS[0], label=f"exponent {made.exponent:.3f} ± {made.error:.3f}")
+    grid.set(xlabel="number of runs, $d = 16$", ylabel="seconds")
+    grid.legend()
+    letter([speed, grid])
+    return figure

@@ -1,0 +1,96 @@
+"""Where the loss after noise turns: its slope along training, sampled by differentiation, and that slope's zero."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulations import runs
+from simulations.data import population_loss
+from simulations.measured import Seed, pretrain, seeded
+from simulations.networks import Layers
+from simulations.perturbations import noise_of, noise_sizes, shifted
+from simulations.plan import Numbers, Plan, planned
+from theory.errors import DomainError, NotSolved
+from theory.perturbations import Noise
+from theory.protocol import Protocol
+
+
+def slopes(
+    protocol: Protocol, key: Seed
+) -> tuple[Float[np.ndarray, "length strength"], Float[np.ndarray, "length strength"]]:
+    """`d/dt E[L(θ + noise)]` along gradient flow, at every length and strength, with its standard error.
+
+    The flow moves the weights by `−∇L(θ)`, so one pair of opposite draws n gives `−⟨½(∇L(θ+n) + ∇L(θ−n)), ∇L(θ)⟩`; the
+    protocol's draws are such pairs. Linear networks on whole populations, noise in absolute units; one seed.
+    Raises DomainError for other protocols.
+
+    >>> from theory import PowerLaw, Sampling
+    >>> asked = Protocol(PowerLaw(1), (1.0, 20.0), (0.5,), sampling=Sampling(draws=64))
+    >>> slopes(asked, key=0)[0].round(2).tolist()
+    [[-0.01], [0.0]]
+    """
+    how = protocol.perturbation
+    if protocol.network.activation != "linear" or protocol.inputs.samples is not None:
+        raise DomainError(repr(protocol.network), "slopes are those of the population's loss", "use a linear network")
+    if not isinstance(how, Noise) or how.convention != "absolute":
+        raise DomainError(repr(how), "its size would change along the flow", "use Noise() in absolute units")
+    plan, numbers = planned(protocol)
+    checkpoints = pretrain(protocol, key)
+    mean, stderr = _slopes(plan, numbers, checkpoints, jax.random.fold_in(seeded(key, 0), 1))
+    return np.asarray(mean), np.asarray(stderr)
+
+
+@partial(jax.jit, static_argnames="plan")
+def _slopes(plan: Plan, numbers: Numbers, checkpoints: Layers, key: Array) -> tuple[Array, Array]:
+    gradient = jax.grad(partial(population_loss, task=numbers.task))
+    assert isinstance(plan.perturbation, Noise)
+    noise = plan.perturbation
+
+    def cell(layers: Layers, strength: Array, key: Array) -> tuple[Array, Array]:
+        here = gradient(layers)
+        sizes = noise_sizes(layers, layers, noise, strength * numbers.scales)
+
+        def pair(key: Array) -> Array:
+            shift = noise_of(layers, noise, sizes, key)
+            there = [gradient(shifted(layers, [sign * n for n in shift])) for sign in (1, -1)]
+            along = jax.tree.map(lambda g, a, b: jnp.sum(g * (a + b)) / 2, here, *there)
+            return -jnp.sum(jnp.stack(jax.tree.leaves(along)))
+
+        seen = jax.lax.map(pair, jax.random.split(key, plan.draws), batch_size=256)
+        return seen.mean(), runs.stderr(seen)
+
+    def row(at: tuple[Layers, Array]) -> tuple[Array, Array]:
+        layers, row_key = at
+        keys = jax.random.split(row_key, numbers.strengths.size)
+        return jax.lax.map(lambda one: cell(layers, *one), (numbers.strengths, keys))
+
+    return jax.lax.map(row, (checkpoints, jax.random.split(key, numbers.lengths.size)))
+
+
+def turning_point(
+    lengths: Float[np.ndarray, " length"], slope: Float[np.ndarray, " length"], stderr: Float[np.ndarray, " length"]
+) -> tuple[float, float]:
+    """The zero of a parabola through slopes near it, by weighted least squares, and its standard error.
+
+    A parabola, since a straight line's zero is off by more than its error once the draws are many.
+    Raises NotSolved where the slopes do not change sign, or rise too little for a zero to be told.
+
+    >>> t = np.linspace(0.0, 2.0, 5)
+    >>> turning_point(t, t**2 - 1, np.full(5, 0.1))
+    (1.0, 0.0348...)
+    """
+    if not slope[0] < 0 < slope[-1]:
+        raise NotSolved("a turning point", "the loss does not fall first and rise at last", "choose lengths around it")
+    middle = lengths.mean()
+    fit, covariance = np.polyfit(lengths - middle, slope, 2, w=1 / stderr, cov="unscaled")
+    zeros = np.roots(fit)
+    zero = float(zeros[np.abs(zeros).argmin()].real)
+    at_zero = np.array([zero**2, zero, 1.0])
+    rise = np.polyval(np.polyder(fit), zero)
+    error = np.sqrt(at_zero @ covariance @ at_zero) / rise
+    if not 0 < error < np.ptp(lengths):
+        raise NotSolved("a turning point", "its error is as large as the range", "take more draws")
+    return float(middle + zero), float(error)

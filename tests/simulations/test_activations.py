@@ -1,0 +1,130 @@
+"""Networks with an activation: held-out losses, curvature and linear part, each with a right standard error."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special
+
+from simulations import curvature, follow, initialize, planned, respond
+from simulations.data import HELD_OUT, Examples, draw, losses
+from simulations.networks import Layer, outputs, product
+from simulations.observed import linear_part
+from theory import (
+    DomainError,
+    FanIn,
+    GradientDescent,
+    GradientFlow,
+    Inputs,
+    Network,
+    Noise,
+    PowerLaw,
+    Protocol,
+    Pruning,
+    Sampling,
+)
+
+RELU = Protocol(
+    PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),
+    Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100, label_noise=0.5),
+)  # fmt: skip
+BY_HAND = {
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "gelu": lambda z: z * special.ndtr(z),
+    "linear": lambda z: z,
+}
+
+
+@pytest.mark.parametrize("activation", BY_HAND)
+def test_outputs(activation: str) -> None:
+    generator = np.random.default_rng(0)
+    w1, b1, w2, b2, x = (generator.normal(size=shape) for shape in ((6, 4), 6, (3, 6), 3, (5, 4)))
+    expected = BY_HAND[activation](x @ w1.T + b1) @ w2.T + b2
+    layers = tuple(Layer(*map(jnp.asarray, pair)) for pair in ((w1, b1), (w2, b2)))
+    np.testing.assert_allclose(outputs(layers, jnp.asarray(x), activation), expected, rtol=1e-12)
+
+
+def test_the_error_of_a_rise_contains_draws_and_examples() -> None:
+    """Noise on W2 alone costs exactly `½γ²d_out E‖relu(W1x)‖² = ¼γ²d_out‖W1‖²`: z-scores over 60 keys."""
+    z = []
+    for key in range(60):
+        seen = respond(replace(RELU, lengths=(0.0,)), key).squeeze()
+        w1 = np.asarray(initialize(RELU, key)[0].weight)
+        exact = 0.2**2 * 3 * (w1**2).sum() / 4
+        z.append(float((seen.sensitivity - exact) / seen.sensitivity_stderr))
+    assert abs(np.mean(z)) < 4 / np.sqrt(60)
+    assert 0.4 < np.var(z) < 1 + 4 * np.sqrt(2 / 60)
+    assert seen.attrs["held_out"] == HELD_OUT
+
+
+def test_the_loss_before_has_the_error_of_its_examples() -> None:
+    """Against `½E‖W2 relu(W1x) − Ax‖²` by the arc-cosine kernel (Cho and Saul 2009), over 60 keys."""
+    z = []
+    for key in range(60):
+        seen = respond(replace(RELU, lengths=(0.0,), perturbation=Pruning(), strengths=(0.0,)), key).squeeze()
+        w1, w2 = (np.asarray(layer.weight) for layer in initialize(RELU, key))
+        norms = np.linalg.norm(w1, axis=1)
+        angle = np.arccos(np.clip(w1 @ w1.T / np.outer(norms, norms), -1, 1))
+        kernel = np.outer(norms, norms) * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi)
+        teacher = np.asarray(planned(RELU)[1].task.teacher)
+        exact = (np.trace(w2 @ kernel @ w2.T) - np.sum(w2 @ w1 * teacher) + np.sum(teacher**2)) / 2
+        z.append(float((seen.before - exact) / seen.before_stderr))
+        assert float(seen.sensitivity) == float(seen.sensitivity_stderr) == 0
+    assert abs(np.mean(z)) < 4 / np.sqrt(60)
+    assert abs(np.var(z) - 1) < 4 * np.sqrt(2 / 60)
+
+
+def test_homogeneous_layers_grow_alike() -> None:
+    """Claim B4 beyond linear networks: under gradient flow on any sample `‖W1‖² + ‖b1‖² − ‖W2‖²` is conserved."""
+    network = Network(4, 8, 3, activation="relu", bias=True)
+    seen = follow(replace(RELU, network=network, pretraining=GradientFlow(), lengths=(0.0, 1.0, 4.0)), 0).isel(seed=0)
+    gap = seen.layer_norm[:, 0] + seen.bias_norm[:, 0] - seen.layer_norm[:, 1]
+    np.testing.assert_allclose(gap, gap[0], rtol=1e-4)  # kinks cost the integrator some of its 1e-8
+    assert float(seen.weight_norm[2] - seen.weight_norm[0]) > 0.1
+    assert float(seen.loss[2]) < float(seen.loss[0]) / 2
+
+
+@pytest.mark.parametrize("limit", [512, 0])
+def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hessian of a tanh network on 40 independent held-out sets: its z-scores about a long average."""
+    monkeypatch.setattr(curvature, "WRITTEN_OUT", limit)
+    protocol = replace(RELU, network=Network(4, 8, 3, activation="tanh"))
+    layers, what = initialize(protocol, 0), planned(protocol)[1].task
+
+    @jax.jit
+    def estimated(key: jax.Array) -> dict[str, jax.Array]:
+        data, probes = jax.random.split(key)
+        groups = jax.tree.map(lambda a: a.reshape(16, -1, a.shape[1]), draw(what, 1024, data))
+        loss = lambda layers, i: losses(layers, Examples(groups.x[i], groups.y[i]), "tanh").mean()
+        return curvature.curvature(loss, 16, layers, probes)
+
+    found = [estimated(key) for key in jax.random.split(jax.random.key(7), 40)]
+    for name in ("hessian_trace", "sharpness"):
+        values, errors = (np.array([float(one[n]) for one in found]) for n in (name, f"{name}_stderr"))
+        scatter = values.std(ddof=1) / np.sqrt((errors**2).mean())
+        assert 1 - 4 / np.sqrt(80) < scatter < 1 + 4 / np.sqrt(80)
+
+
+def test_the_linear_part() -> None:
+    """That of a linear network is its matrix; that of relu is half of it, up to the sample."""
+    layers, what = initialize(RELU, 0), planned(RELU)[1].task
+    held_out = draw(what, 20_000, jax.random.key(1))
+    np.testing.assert_allclose(linear_part(layers, "linear", held_out), product(layers), rtol=1e-9)
+    half = np.asarray(linear_part(layers, "relu", held_out) - product(layers) / 2)
+    assert np.abs(half).max() < 0.03
+    assert np.abs(np.asarray(product(layers))).max() > 0.3
+
+
+def test_what_a_trajectory_holds() -> None:
+    seen = follow(RELU, 0)
+    estimated = {"loss", "hessian_trace", "sharpness"}
+    assert {str(v).removesuffix("_stderr") for v in seen if str(v).endswith("_stderr")} == estimated
+    assert all((seen[f"{name}_stderr"] > 0).all() for name in estimated)
+
+
+def test_the_whole_population_is_refused() -> None:
+    with pytest.raises(DomainError, match="whole population"):
+        replace(RELU, inputs=Inputs())

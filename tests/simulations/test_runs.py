@@ -1,0 +1,72 @@
+"""Runs as pure functions: one compilation per shape, any company under vmap, cells that know nothing of the grid."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simulations import planned, respond, runs
+from theory import (
+    Aligned,
+    GradientDescent,
+    GradientFlow,
+    Inputs,
+    Network,
+    Noise,
+    PowerLaw,
+    Protocol,
+    Sampling,
+    Spectrum,
+)
+from theory.training import Pretraining
+
+CELL = Protocol(
+    PowerLaw(2), (0.0, 1.0, 3.0), (0.1, 0.2), Network(3, 2, 4), Aligned(0.05), GradientDescent(0.1),
+    sampling=Sampling(64),
+)  # fmt: skip
+OTHER = replace(
+    CELL, teacher=Spectrum((2.0, 0.7)), lengths=(0.0, 1.0, 4.0), strengths=(0.3, 0.7), start=Aligned(0.01, 0.2),
+    perturbation=Noise((1.0, 0.3)), inputs=Inputs(label_noise=0.3),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "hows",
+    [
+        (GradientFlow(), GradientFlow(1e-6, 0.1)),
+        (GradientDescent(0.1), GradientDescent(0.2, weight_decay=0.1)),
+        (GradientDescent(0.1, 4, "adam", schedule="cosine"), GradientDescent(0.2, 4, "adam", schedule="cosine")),
+    ],
+    ids=["flow", "sgd", "adam"],
+)
+def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraining, Pretraining]) -> None:
+    cells = [replace(cell, pretraining=how) for cell, how in zip((CELL, OTHER), hows, strict=True)]
+    alone = [respond(cell, 3) for cell in cells[:1]]
+    compiled = runs.measure._cache_size()
+    alone += [respond(cell, 3) for cell in cells[1:]]
+    assert runs.measure._cache_size() == compiled
+    (plan, first), (same, second) = map(planned, cells)
+    assert plan == same
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), first, second)
+    key = jax.random.fold_in(jax.random.key(3), 0)
+    together = jax.vmap(partial(runs.measure, plan))(stacked, jnp.stack([key, key]))
+    for i, one in enumerate(alone):
+        np.testing.assert_allclose(together["before"][i], one.before[0], rtol=1e-7)
+        np.testing.assert_allclose(together["rise"][i], one.sensitivity[0], rtol=1e-7)
+    assert together["solved"].all()
+
+
+@pytest.mark.parametrize("how", [GradientFlow(), GradientDescent(0.1, 4, "momentum")])
+def test_a_cell_knows_nothing_of_the_grid(how: Pretraining) -> None:
+    """Its draws belong to its own length and strength, not to their places; flow adds its tolerance, 1e-8."""
+    whole = respond(replace(CELL, pretraining=how), 3)
+    alone = respond(replace(CELL, pretraining=how, lengths=(1.0,), strengths=(0.2,)), 3)
+    cell = {"pretraining": [1.0], "strength": [0.2]}
+    np.testing.assert_allclose(whole.sensitivity.sel(cell), alone.sensitivity, rtol=1e-7)
+    np.testing.assert_allclose(whole.sensitivity_stderr.sel(cell), alone.sensitivity_stderr, rtol=1e-7)
+    first, second = (respond(replace(CELL, lengths=(0.0, t)), 3).sensitivity[0] for t in (1.0, np.nextafter(1.0, 2)))
+    assert (first[0] == second[0]).all()
+    assert (first[1] != second[1]).all()  # the neighbouring number has draws of its own

@@ -62,7 +62,12 @@ def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> t
     >>> [float(w) for w in weights(0.0, sigma=1.0, start=2.0, imbalance=3.0)]
     [1.0, 2.0]
     """
-    return split(product(t, sigma, start, imbalance), imbalance)
+    w1, w2 = split(product(t, sigma, start, imbalance), imbalance)
+    t, sigma, p0, lam = _mode(t, sigma, start, imbalance)
+    # without imbalance a product below 0 dies; its root is a number long after the product itself has vanished
+    size, dies = np.abs(p0), (lam == 0) & (p0 < 0)
+    dying = np.sqrt(size) * np.exp(-sigma * t) / np.sqrt(1 + 2 * size * t * exprel(-2 * sigma * t))
+    return np.where(dies, -dying, w1)[()], np.where(dies, dying, w2)[()]  # A4
 
 
 def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
@@ -80,20 +85,6 @@ def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
     return np.where(lam >= 0, smaller, larger)[()], np.where(lam >= 0, larger, smaller)[()]  # A4
 
 
-def _product(m: "_Mean") -> Values:
-    with np.errstate(over="ignore", invalid="ignore"):  # of the forms that are not chosen
-        total = 1 + m.late + m.early
-        mean = np.where(total < 2, (m.start + m.sigma * (m.late + m.early)) / total, m.sigma - m.gap / total)
-        mean = np.where(m.lingers, np.where(np.isinf(total), m.sigma, m.rest / total), mean)
-    return mean[()]  # A4
-
-
-def _left(m: "_Mean") -> Values:
-    late = np.isinf(m.late)  # B overflows, its root may not
-    root, total = np.where(late, m.climb, 1), np.where(late, 1, 1 + m.late + m.early)
-    return (m.gap / root / root / total)[()]  # A4
-
-
 class _Mean(NamedTuple):
     """`p = (p₀ + σB)/(1 + B)`, `B = climb² + early`; `rest = p₀ + σB` where |λ| < −p₀, a p that lingers near 0."""
 
@@ -107,7 +98,7 @@ class _Mean(NamedTuple):
     rest: Values
 
 
-def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Mean:
+def _mode(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[np.ndarray, ...]:
     t, sigma, p0, lam = together(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
@@ -115,6 +106,11 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
         imbalance=finite("imbalance", imbalance),
     )
     moderate(sigma, t=t, start=p0, imbalance=lam)
+    return t, sigma, p0, lam
+
+
+def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Mean:
+    t, sigma, p0, lam = _mode(t, sigma, start, imbalance)
     r, norm, gap = np.hypot(lam, 2 * sigma), np.hypot(lam, 2 * p0), sigma - p0
     over_r = 1 / np.where(r > 0, r, 1)
     kappa = np.where(r > 0, lam * (lam * over_r) + 2 * p0 * (2 * sigma * over_r), norm)

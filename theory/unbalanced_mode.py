@@ -85,6 +85,20 @@ def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
     return np.where(lam >= 0, smaller, larger)[()], np.where(lam >= 0, larger, smaller)[()]  # A4
 
 
+def _product(m: "_Mean") -> Values:
+    with np.errstate(over="ignore", invalid="ignore"):  # of the forms that are not chosen
+        total = 1 + m.late + m.early
+        mean = np.where(total < 2, (m.start + m.sigma * (m.late + m.early)) / total, m.sigma - m.gap / total)
+        mean = np.where(m.lingers, np.where(np.isinf(total), m.sigma, m.rest / total), mean)
+    return mean[()]  # A4
+
+
+def _left(m: "_Mean") -> Values:
+    late = np.isinf(m.late)  # B overflows, its root may not
+    root, total = np.where(late, m.climb, 1), np.where(late, 1, 1 + m.late + m.early)
+    return (m.gap / root / root / total)[()]  # A4
+
+
 class _Mean(NamedTuple):
     """`p = (p₀ + σB)/(1 + B)`, `B = climb² + early`; `rest = p₀ + σB` where |λ| < −p₀, a p that lingers near 0."""
 

@@ -1,6 +1,10 @@
 """What is true: definitions, closed forms and their domains, in NumPy and SciPy, float64. Knows nothing of JAX."""
 
-from theory import deep_mode as deep_mode, unbalanced_mode as unbalanced_mode
+from theory import (
+    deep_mode as deep_mode,
+    noisy_unbalanced_mode as noisy_unbalanced_mode,
+    unbalanced_mode as unbalanced_mode,
+)
 from theory.balanced_mode import singular_value as singular_value, unlearned as unlearned
 from theory.conventions import (
     absmax_step as absmax_step,
@@ -21,6 +25,12 @@ from theory.deep_noise import (
     deep_increase_at as deep_increase_at,
     segment_norms as segment_norms,
     segment_norms_on_path as segment_norms_on_path,
+)
+from theory.deep_path import deep_minima as deep_minima, loss_after_noise as loss_after_noise
+from theory.deep_stages import (
+    deep_inflection_time as deep_inflection_time,
+    paying_singular_value as paying_singular_value,
+    stage_changes as stage_changes,
 )
 from theory.errors import (
     DomainError as DomainError,
@@ -68,6 +78,7 @@ from theory.noisy_path import (
     still_to_lose as still_to_lose,
 )
 from theory.perturbations import Noise as Noise, Pruning as Pruning, Quantization as Quantization, bits as bits
+from theory.predicted_sensitivity import Line as Line, fitted_line as fitted_line, turning_length as turning_length
 from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (
     Rates as Rates,
@@ -84,6 +95,7 @@ from theory.responses import (
     validate as validate,
 )
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
+from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, power_law_path as power_law_path
 from theory.stages import Stage as Stage, lost_in_stages as lost_in_stages
 from theory.starts import (
     Aligned as Aligned,
@@ -93,6 +105,8 @@ from theory.starts import (
     turned_frames as turned_frames,
 )
 from theory.sum_rule import (
+    growth_covariance as growth_covariance,
+    growth_stderr as growth_stderr,
     local_factor as local_factor,
     norm_growth as norm_growth,
     predicted_exponent as predicted_exponent,

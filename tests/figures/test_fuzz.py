@@ -103,15 +103,16 @@ def told(data: bytes) -> tuple[Counter[float], bool]:
     text = data.decode("utf-8-sig")
     exactly = text.lstrip().startswith("{")
     if exactly:
-        tokens = [
-            value for path, value in leaves(text)
-            if len(path) == 3 and path[0] == "results" and not value.startswith('"') and (
-                path[1:] == ("[]", "loss") or (path[1] != "[]" and not re.search("_stderr(,|$)", path[2]))
-            )
+        entries = [
+            (path, value) for path, value in leaves(text)
+            if len(path) == 3 and path[0] == "results" and not value.startswith('"')
         ]  # fmt: skip
-        if any("," in path[2] for path, _ in leaves(text) if len(path) == 3 and path[0] == "results"):
-            tokens = [value for path, value in leaves(text) if len(path) == 3 and path[0] == "results"
-                      and "," in path[2] and not re.search("_stderr,", path[2])]  # fmt: skip
+        new = any("," in path[2] for path, _ in leaves(text) if path[0] == "results" and "[]" not in path)
+        tokens = [
+            value for path, value in entries
+            if (path[2] == "loss" if path[1] == "[]" else not re.search("_stderr(,|$)", path[2]))
+            and ("," in path[2] or path[1] == "[]" or not new)
+        ]  # fmt: skip
     else:
         tokens = re.findall(r"[-+.\w]+", text)
     return Counter(float(Decimal(t)) for t in tokens if re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", t, re.A)), exactly

@@ -182,6 +182,7 @@ BROKEN = {
     "percent": ('{"results": {"a": {"acc": 41.2}}, "config": {}}', "41.2 is no fraction.*divide percent"),
     "negative error": ('{"results": {"a": {"acc": 0.2, "acc_stderr": -1}}, "config": {}}', "error of.*negative"),
     "mixed, new": ('{"results": {"a": {"acc,none": 0.2, "acc": 0.2}}, "config": {}}', "do not mix versions"),
+    "no metric": ('{"results": {"a": {",acc_stderr,none": 0.2}}, "config": {}}', "names no metric"),
     "openlm without tokens": ('{"results": [], "hyperparameters": {}}', "hyperparameters.tokens: it is missing"),
     "openlm without loss": (
         '{"results": [{}], "hyperparameters": {"tokens": 1, "params": 1}}', r"results\[0\]: it holds no loss"),

@@ -48,6 +48,8 @@ def read_new(file: File, data: Mapping[str, Any]) -> Iterator[Row]:
             place = f"results.{task}.{key}"
             if not comma and name.lower() in METRICS:  # others without a comma: the alias, the number of samples, …
                 raise file.refuse(place, "a key of version 0.3 in a file of 0.4", "do not mix versions")
+            if comma and not name:
+                raise file.refuse(place, "it names no metric", "write it like 'acc,none'")
             if comma and not name.endswith("_stderr"):
                 measured = _measured(file, place, name, value, entries.get(f"{name}_stderr,{chosen}"))
                 better = _inside(data, "higher_is_better", task, name)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from theory.errors import Refusal, SchemaError
+from theory.errors import DomainError, Refusal, SchemaError
 
 STAGES = ("base", "fine-tuned", "perturbed")
 ORIENTATIONS = ("higher", "lower", "unknown")
@@ -87,17 +88,40 @@ def tidy(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def with_tokens(table: pd.DataFrame, tokens_per_step: float) -> pd.DataFrame:
-    """The table with `tokens = step × tokens_per_step` wherever only the step is known."""
+    """The table with `tokens = step × tokens_per_step` wherever only the step is known. Raises DomainError."""
+    if not 0 < tokens_per_step < np.inf:
+        raise DomainError(
+            f"tokens per step = {tokens_per_step:g}", "it must be positive", "pass batch × sequence length"
+        )
     return table.assign(tokens=table["tokens"].fillna(table["step"] * tokens_per_step))
 
 
-def staged(table: pd.DataFrame, stage: str, perturbation: str) -> pd.DataFrame:
-    """The table with all rows declared to be of one stage, for files that do not say what was done to the model."""
-    return table.assign(
-        stage=stage, perturbation=table["perturbation"].where(table["perturbation"] != "", perturbation)
+def changed(base: pd.DataFrame, other: pd.DataFrame, change: str) -> pd.DataFrame:
+    """Both tables as one, the rows of `other` declared to be of the base model after this change.
+
+    Raises SchemaError where it is not plain which model of the one is which of the other.
+    """
+    named = [sorted(table["model"].unique()) for table in (base, other)]
+    if named[0] != named[1]:
+        if len(named[0]) > 1 or len(named[1]) > 1:
+            said = f"{', '.join(named[0])} and {', '.join(named[1])}"
+            raise SchemaError(said, "which of these belong together?", "compare one model at a time")
+        other = other.assign(model=named[0][0])
+    undeclared = other["stage"] == "base"
+    other = other.assign(
+        stage=other["stage"].where(~undeclared, "fine-tuned" if "tun" in change else "perturbed"),
+        perturbation=other["perturbation"].where(~undeclared, change),
     )
+    return pd.concat([base, other], ignore_index=True)
 
 
-def known(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Which of the columns have a value in every row."""
-    return [name for name in columns if bool(table[name].notna().all())]
+def selected(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of these tasks or metrics. Raises DomainError for a name that no row has."""
+    wanted = {name.strip() for name in names if name.strip()}
+    known = {*table["task"], *table["metric"]}
+    if unknown := wanted - known:
+        near = get_close_matches(min(unknown), known, n=5, cutoff=0.3) or sorted(known)[:5]
+        raise DomainError(min(unknown), "no row has this task or metric", f"try {', '.join(near)}")
+    tasks, metrics = wanted & set(table["task"]), wanted & set(table["metric"])
+    keep = table["task"].isin(tasks or table["task"]) & table["metric"].isin(metrics or table["metric"])
+    return table[keep].reset_index(drop=True)

@@ -11,7 +11,7 @@ import pytest
 from figures.llm.readers import FORMATS, read, read_file
 from figures.llm.readers.checkpoints import checkpoint
 from figures.llm.readers.files import MAX_BYTES
-from figures.llm.tidy import COLUMNS, Row, Unreadable, staged, tidy, with_tokens
+from figures.llm.tidy import COLUMNS, Row, Unreadable, tidy, with_tokens
 from tests.figures import samples
 from theory import DomainError, SchemaError
 
@@ -147,7 +147,6 @@ def test_the_checkpoint_by_flag(tmp_path: Path) -> None:
     table, _ = read([path], step=70.0)
     assert (table.step == 70).all()
     assert (with_tokens(table, 1e6).tokens == 7e7).all()
-    assert (staged(table, "fine-tuned", "fine-tuning").stage == "fine-tuned").all()
 
 
 def test_what_was_done_to_the_model(tmp_path: Path) -> None:

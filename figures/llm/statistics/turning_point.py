@@ -55,7 +55,7 @@ def turning_point(
 
     >>> s = Series(np.arange(1.0, 8.0), (np.arange(7.0) - 3) ** 2, np.full(7, 0.2))
     >>> t = turning_point(s)
-    >>> t.found, t.best, 3 < t.low <= 4 < t.high < 5
+    >>> t.found, t.best, 2 < t.low <= 4 <= t.high < 5
     (True, 4.0, True)
     """
     if not 0 < confidence < 1:

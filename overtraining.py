@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from commands import check as _check, figures as _figures, simulate as _simulate
+from commands import check as _check, figures as _figures, llm as _llm, simulate as _simulate
 
 _PACKAGES = ("theory", "simulations", "figures")
 _HOMES = {  # where the names at the front door live; everything else is reached through its package
@@ -45,7 +45,9 @@ _app = typer.Typer(
 )
 
 
-for _name, _command in (("figures", _figures.figures), ("check", _check.check), ("simulate", _simulate.simulate)):
+for _name, _command in (
+    ("figures", _figures.figures), ("check", _check.check), ("simulate", _simulate.simulate), ("llm", _llm.llm),
+):  # fmt: skip
     _app.command(_name)(_command)
 
 

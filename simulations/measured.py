@@ -1,6 +1,6 @@
 """`respond` and `follow`: what a simulated network does under a protocol, with standard errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -40,23 +40,7 @@ def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
     if not (np.isfinite(seen["rise"]) & np.isfinite(seen["rise_stderr"])).all():
         strongest = f"strength {protocol.strengths[-1]:g}"
         raise DomainError(strongest, "the loss after it overflows", "use smaller strengths")
-    one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
-    perturbation, strength_name = _perturbation(protocol)
-    return response(
-        {
-            "before": (one, seen["before"]),
-            "before_stderr": (one, seen["before_stderr"]),
-            "after": (both, seen["before"][..., None] + seen["rise"]),
-            "after_stderr": (both, np.hypot(seen["before_stderr"][..., None], seen["rise_stderr"])),
-            "sensitivity": (both, seen["rise"]),
-            "sensitivity_stderr": (both, seen["rise_stderr"]),
-        },
-        _coordinates(protocol) | {"strength": list(protocol.strengths)},
-        source=_sampled(protocol),
-        perturbation=perturbation,
-        strength_name=strength_name,
-        **_origin(protocol, key),
-    )
+    return as_response(protocol, key, compared(seen))
 
 
 def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
@@ -69,15 +53,7 @@ def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
     Variables that are estimated (beyond 512 parameters, or from held-out examples) have their `_stderr`.
     """
     seen = _each_seed(runs.observe, protocol, key)
-    further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
-    axes = ("seed", "pretraining")
-    return trajectory(
-        {name: (axes + further.get(name, ()), values) for name, values in seen.items()},
-        _coordinates(protocol)
-        | {axis: np.arange(1, seen[name].shape[2] + 1) for name, (axis,) in further.items() if name in seen},
-        source=f"{protocol.sampling.seeds} start(s)",
-        **_origin(protocol, key),
-    )
+    return as_trajectory(protocol, key, seen)
 
 
 def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
@@ -93,8 +69,48 @@ def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
 def pretrain(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
     """The layers at every length of one seed's run, stacked along a leading axis; raises NotSolved as `respond`."""
     run = runs.train(*planned(protocol), seeded(key, seed))
-    _check(protocol, run.solved)
+    check(protocol, run.solved)
     return run.checkpoints
+
+
+def compared(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The variables of a Response from what `runs.measure` returns, whatever axes come before the lengths."""
+    before, error = (seen[name][..., None] for name in ("before", "before_stderr"))
+    return {
+        "before": seen["before"],
+        "before_stderr": seen["before_stderr"],
+        "after": before + seen["rise"],
+        "after_stderr": np.hypot(error, seen["rise_stderr"]),
+        "sensitivity": seen["rise"],
+        "sensitivity_stderr": seen["rise_stderr"],
+    }
+
+
+def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """The Response of these variables, seeds along the first axis, that came of this protocol and key."""
+    one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
+    perturbation, strength_name = _perturbation(protocol)
+    return response(
+        {name: (one if name.startswith("before") else both, values) for name, values in variables.items()},
+        _coordinates(protocol) | {"strength": list(protocol.strengths)},
+        source=_sampled(protocol),
+        perturbation=perturbation,
+        strength_name=strength_name,
+        **_origin(protocol, key),
+    )
+
+
+def as_trajectory(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """The Trajectory of these variables, seeds along the first axis, that came of this protocol and key."""
+    further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
+    axes = ("seed", "pretraining")
+    return trajectory(
+        {name: (axes + further.get(name, ()), values) for name, values in variables.items()},
+        _coordinates(protocol)
+        | {axis: np.arange(1, variables[name].shape[2] + 1) for name, (axis,) in further.items() if name in variables},
+        source=f"{protocol.sampling.seeds} start(s)",
+        **_origin(protocol, key),
+    )
 
 
 def _each_seed(
@@ -104,12 +120,13 @@ def _each_seed(
     found = []
     for seed in range(protocol.sampling.seeds):
         one = run(plan, numbers, seeded(key, seed))
-        _check(protocol, one.pop("solved"))
+        check(protocol, one.pop("solved"))
         found.append({name: np.asarray(values) for name, values in one.items()})
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
 
 
-def _check(protocol: Protocol, solved: Array) -> None:
+def check(protocol: Protocol, solved: Array | np.ndarray | np.bool_) -> None:
+    """NotSolved where training under this protocol was not."""
     how = protocol.pretraining
     if bool(solved):
         return

@@ -1,0 +1,116 @@
+"""The laboratory's measures: many runs of one plan as one compiled program, over the cells and their seeds."""
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from simulations import runs
+from simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
+from simulations.data import HELD_OUT
+from simulations.measured import as_response, as_trajectory, check, compared, seeded
+from simulations.plan import Numbers, Plan, planned
+from simulations.sweeps.measures import Measure, Ran
+from theory.errors import Refusal
+from theory.perturbations import Noise
+from theory.protocol import Network, Protocol
+
+SCALARS = 256
+"""Numbers that even the smallest run holds: counters, keys, step sizes."""
+
+Run = Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]]
+
+
+class Program(NamedTuple):
+    """What is compiled: a plan, the structure, shapes and types of its numbers, and how many seeds."""
+
+    plan: Plan
+    structure: jax.tree_util.PyTreeDef
+    leaves: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
+    seeds: int
+
+
+def program(protocol: Protocol) -> Program:
+    """What is compiled for a protocol."""
+    plan, numbers = _planned(protocol)
+    leaves, structure = jax.tree.flatten(numbers)
+    return Program(plan, structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves), protocol.sampling.seeds)
+
+
+@lru_cache(maxsize=1024)
+def _planned(protocol: Protocol) -> tuple[Plan, Numbers]:
+    """Asked for twice, for what is compiled and to run it, and random frames take a millisecond."""
+    return planned(protocol)
+
+
+def batched(run: Run, finish: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> Callable[..., Ran]:
+    """A measure's `run` from a pure function of one run, vmapped over seeds and cells of one program."""
+
+    def together(protocols: Sequence[Protocol], keys: Sequence[int]) -> Ran:
+        plans, numbers = zip(*map(_planned, protocols), strict=True)
+        seeds = range(protocols[0].sampling.seeds)
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
+        drawn = jnp.stack([jnp.stack([seeded(key, seed) for seed in seeds]) for key in keys])
+        seen = {name: np.asarray(values) for name, values in _compiled(run, plans[0])(stacked, drawn).items()}
+        refused = {}
+        for place, solved in enumerate(np.atleast_1d(seen.pop("solved").all(axis=1))):
+            try:
+                check(protocols[place], solved)
+            except Refusal as refusal:
+                refused[place] = str(refusal)
+        return Ran(finish(seen), refused)
+
+    return together
+
+
+@lru_cache(maxsize=4)
+def _compiled(run: Run, plan: Plan) -> Callable[[Numbers, Array], dict[str, Array]]:
+    """Blocks come one after another: what is compiled for those long past must not fill the memory."""
+    return jax.jit(jax.vmap(jax.vmap(partial(run, plan), (None, 0))))
+
+
+def shapes(run: Run) -> Callable[[Protocol], Hashable]:
+    """A measure's `shape`: names and shapes of what a run returns, found without running it."""
+
+    @cache
+    def of_program(found: Program) -> Hashable:
+        numbers = jax.tree.unflatten(found.structure, [jax.ShapeDtypeStruct(*leaf) for leaf in found.leaves])
+        seen = jax.eval_shape(partial(run, found.plan), numbers, jax.random.key(0))
+        return found.seeds, tuple((name, values.shape) for name, values in sorted(seen.items()))
+
+    return lambda protocol: of_program(program(protocol))
+
+
+def response_memory(protocol: Protocol) -> int:
+    """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
+    n, weights, examples = _sizes(protocol)
+    draws = protocol.sampling.draws if isinstance(protocol.perturbation, Noise) else 1
+    one = weights + (0 if n.activation == "linear" else HELD_OUT * (n.h + n.d_out))
+    batch = min(draws, max(1, runs.MOST_NUMBERS // one))
+    return 16 * protocol.sampling.seeds * (one * batch + weights * len(protocol.lengths) + examples + SCALARS)
+
+
+def trajectory_memory(protocol: Protocol) -> int:
+    """Twice what checkpoints, examples and the curvature's vectors of a cell take, in bytes."""
+    _, weights, examples = _sizes(protocol)
+    if weights <= WRITTEN_OUT:
+        vectors, held = weights, weights**2 * 5 // 2
+    else:
+        vectors, held = BLOCK, weights * PROBES * 2
+    numbers = weights * len(protocol.lengths) + held + examples * (2 + vectors // runs.GROUPS) + SCALARS
+    return 16 * protocol.sampling.seeds * numbers
+
+
+def _sizes(protocol: Protocol) -> tuple[Network, int, int]:
+    """The network, its number of weights, and the numbers in the examples that a run holds, hidden units included."""
+    n = protocol.network
+    examples = (protocol.inputs.samples or 0) + (0 if n.activation == "linear" else HELD_OUT)
+    return n, sum(rows * columns for rows, columns in n.shapes), examples * (n.d_in + n.h + n.d_out)
+
+
+RESPONSE = Measure(batched(runs.measure, compared), as_response, program, True, shapes(runs.measure), response_memory)
+TRAJECTORY = Measure(batched(runs.observe, dict), as_trajectory, program, True, shapes(runs.observe), trajectory_memory)

@@ -1,0 +1,161 @@
+"""Cells: the protocols of a sweep one by one, each with a key that follows from its own text and repetition."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulations.sweeps.spec import REPEAT, Axis, Sweep
+from theory.errors import DomainError
+from theory.protocol import Protocol
+from theory.written import read, write
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One protocol to run once.
+
+    place: the value of every axis, by field.  key: the seed of all its randomness, see `derived_key`.
+    """
+
+    protocol: Protocol
+    place: Mapping[str, Any]
+    key: int
+
+
+def derived_key(protocol: Protocol, repeat: int) -> int:
+    """A whole number from 0 to 2⁶³ − 1: the first bits of the SHA-256 of the protocol's text and the repetition.
+
+    So that a cell draws the same numbers in whatever sweep, at whatever place it stands.
+
+    >>> from theory.teachers import PowerLaw
+    >>> derived_key(Protocol(PowerLaw(2), (0, 1), (0.1,)), 0)
+    2718136653286108044
+    """
+    text = f"{write(protocol)}\n{repeat}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def places(axes: Sequence[Axis], number: int) -> tuple[int, ...]:
+    """Which value each axis has in the combination of this number, where the last axis varies fastest.
+
+    >>> places([Axis("start.epsilon", (0.1, 0.2)), Axis("repeat", (0, 1, 2))], 4)
+    (1, 1)
+    """
+    return tuple(int(at) for at in np.unravel_index(number, (1, *(len(axis.values) for axis in axes)))[1:])
+
+
+class Setting(NamedTuple):
+    """A value of an axis: what the reader wrote, and what becomes of it in a protocol, both by field."""
+
+    written: Mapping[str, Any]
+    built: Mapping[str, Any]
+
+
+def named(*settings: Setting) -> str:
+    """How messages name a cell.
+
+    >>> named(Setting({"start.epsilon": 0.1}, {}), Setting({"repeat": 3}, {}))
+    'start.epsilon = 0.1, repeat = 3'
+    """
+    written = {field: value for setting in settings for field, value in setting.written.items()}
+    return ", ".join(f"{field} = {_short(value)}" for field, value in written.items()) or "the only cell"
+
+
+class Grid:
+    """The settings of every axis of a sweep, each checked by itself over the base protocol.
+
+    Raises DomainError or ShapeError, naming the axis, for a value that the base protocol cannot take.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.axes = sweep.axes
+        self._given = json.loads(json.dumps(sweep.base))  # plain lists and dictionaries, our own copy
+        self.base = _protocol(self._given, "the base protocol")
+        self._follows = self._given.get("network") is None and not any(
+            field.split(".")[0] == "network" for axis in sweep.axes for field in axis.fields
+        )
+        self.settings = {axis.path: tuple(self._setting(axis, value) for value in axis.values) for axis in sweep.axes}
+
+    def cell(self, chosen: tuple[Setting, ...]) -> Cell:
+        """The cell of one setting per axis."""
+        built = {field: value for setting in chosen for field, value in setting.built.items()}
+        protocol = self.protocol(built)
+        place = {field: value for setting in chosen for field, value in setting.written.items()}
+        return Cell(protocol, place, derived_key(protocol, built.get(REPEAT, 0)))
+
+    def protocol(self, built: Mapping[str, Any]) -> Protocol:
+        """The base protocol with these fields changed, all at once."""
+        changes = {tuple(field.split(".")): value for field, value in built.items() if field != REPEAT}
+        parts = {field.name: getattr(self.base, field.name) for field in fields(Protocol)}
+        if self._follows:
+            del parts["network"]
+        return Protocol(**parts | _changes_of(parts, changes))
+
+    def chosen(self, number: int) -> tuple[Setting, ...]:
+        """One setting per axis: the cell of this number, counted with the last axis fastest."""
+        return tuple(
+            self.settings[axis.path][at] for axis, at in zip(self.axes, places(self.axes, number), strict=True)
+        )
+
+    def _setting(self, axis: Axis, value: Any) -> Setting:
+        if axis.path == REPEAT:
+            return Setting({REPEAT: value}, {REPEAT: value})
+        values = list(value) if len(axis.fields) > 1 else [value]
+        plain = deepcopy(self._given)
+        for field, one in zip(axis.fields, values, strict=True):
+            _set(plain, self.base, field.split("."), one)
+        protocol = _protocol(plain, f"axis {axis.path!r} = {_short(value)}")
+        built = {field: _get(protocol, field.split(".")) for field in axis.fields}
+        return Setting(dict(zip(axis.fields, values, strict=True)), built)
+
+
+def _protocol(plain: Mapping[str, Any], what: str) -> Protocol:
+    try:
+        return read(json.dumps(plain))
+    except DomainError as error:
+        raise DomainError(what, str(error).removesuffix("."), "correct the sweep") from None
+    except (TypeError, ValueError) as error:
+        raise DomainError(what, f"it cannot be read ({error})", "correct the sweep") from None
+
+
+def _set(plain: Any, part: Any, path: list[str], value: Any) -> None:
+    """Set a field in plain data; a part that it leaves to its default is written out first."""
+    head, *rest = path
+    if not is_dataclass(part) or head not in {field.name for field in fields(part)}:
+        known = ", ".join(field.name for field in fields(part)) if is_dataclass(part) else "no fields"
+        raise DomainError(f"field {head!r}", f"{type(part).__name__} has {known}", "correct the path of the axis")
+    if not rest:
+        plain[head] = value
+        return
+    inner = getattr(part, head)
+    if plain.get(head) is None and is_dataclass(inner) and not isinstance(inner, type):
+        named = {"kind": type(inner).__name__} if head in {"teacher", "start", "pretraining", "perturbation"} else {}
+        plain[head] = named or asdict(inner)
+    _set(plain.get(head), inner, rest, value)
+
+
+def _get(part: Any, path: list[str]) -> Any:
+    return _get(getattr(part, path[0]), path[1:]) if path else part
+
+
+def _changes_of(parts: Mapping[str, Any], changes: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """The parts that change, each all at once: between two changes it might be one that cannot be."""
+    below: dict[str, dict[tuple[str, ...], Any]] = {}
+    for (head, *rest), value in changes.items():
+        below.setdefault(head, {})[tuple(rest)] = value
+    return {head: inner[()] if () in inner else _changed(parts[head], inner) for head, inner in below.items()}
+
+
+def _changed(part: Any, changes: Mapping[tuple[str, ...], Any]) -> Any:
+    parts = {field.name: getattr(part, field.name) for field in fields(part)}
+    return replace(part, **_changes_of(parts, changes))
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,67 @@
+"""The file of a finished chunk: its outcome and what it belongs to, as bytes and back."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from simulations.sweeps.work import Outcome
+from theory.errors import Refusal
+
+SUFFIX = ".npz"
+
+
+class Damaged(Refusal):
+    """A file of a store that is not what was written."""
+
+
+def encode(outcome: Outcome, recipe: str, chunk: int) -> bytes:
+    """The outcome of a chunk of the sweep with this fingerprint of its recipe."""
+    about = {
+        "recipe": recipe,
+        "chunk": chunk,
+        "refused": {str(lane): why for lane, why in sorted(outcome.refused.items())},
+        "crashed": {str(lane): why for lane, why in sorted(outcome.crashed.items())},
+        "processor": outcome.processor,
+    }
+    arrays = {f"value {name}": array for name, array in outcome.values.items()}
+    arrays |= {"done": np.array(outcome.done, np.int64), "keys": np.array(outcome.keys, np.int64)}
+    buffer = io.BytesIO()
+    np.savez(buffer, about=np.array(json.dumps(about, ensure_ascii=False)), **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def name(chunk: int, content: bytes) -> str:
+    """Number and checksum: one rename makes both true at once.
+
+    >>> name(12, b"")
+    '0000012.e3b0c44298fc1c149afbf4c8996fb924.npz'
+    """
+    return f"{chunk:07d}.{hashlib.sha256(content).hexdigest()[:32]}{SUFFIX}"
+
+
+def number(path: Path) -> int | None:
+    """The chunk that a file's name says it holds."""
+    head = path.name.partition(".")[0]
+    return int(head) if head.isdecimal() else None
+
+
+def decode(path: Path, recipe: str) -> Outcome:
+    """The outcome in a file; Damaged where the bytes are not those that were written, or belong to another sweep."""
+    content, chunk = path.read_bytes(), number(path)
+    if chunk is None or path.name != name(chunk, content):
+        raise Damaged(f"chunk {path}", "its checksum is not that of its name, it is damaged", "compute it again")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        about = json.loads(str(arrays["about"]))
+        if (about["recipe"], about["chunk"]) != (recipe, chunk):
+            raise Damaged(f"chunk {path}", "it is another chunk or another sweep's", "compute it again")
+        return Outcome(
+            done=tuple(arrays["done"].tolist()),
+            keys=tuple(arrays["keys"].tolist()),
+            values={n.removeprefix("value "): arrays[n] for n in arrays.files if n.startswith("value ")},
+            refused={int(lane): why for lane, why in about["refused"].items()},
+            crashed={int(lane): why for lane, why in about["crashed"].items()},
+            processor=about["processor"],
+        )

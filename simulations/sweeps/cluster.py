@@ -1,0 +1,108 @@
+"""Workers by dask.distributed: processes of this machine, or whatever cluster a scheduler's address leads to."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import Any
+
+from simulations.sweeps.pool import no_interrupt
+from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
+from theory.errors import Refusal
+
+PATIENCE = 60.0
+"""Seconds for a scheduler to answer, and for a first worker to join."""
+
+
+class ClusterRefused(Refusal):
+    """A cluster on which a sweep cannot run, or no longer."""
+
+
+class Cluster:
+    """Computes tasks on Dask workers; the tasks of one that dies go to another.
+
+    address: of a scheduler.  workers: without an address, how many processes of this machine.
+    Raises ClusterRefused where Dask is not installed, nobody answers, scheduler or workers lack the project, or the
+    scheduler goes away.
+    """
+
+    def __init__(self, workers: int = 2, address: str | None = None, patience: float = PATIENCE) -> None:
+        self._workers, self._address, self._patience = workers, address, patience
+
+    def __enter__(self) -> "Cluster":
+        with ExitStack() as stack:
+            self._client = self._connected(stack)
+            self._refuse_strangers()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+        """Every task with its outcome as it comes; two tasks are under way for each worker, so that none waits."""
+        landed = _distributed().as_completed(loop=self._client.loop)
+        flying: dict[Any, Task] = {}
+        while True:
+            while len(flying) < 2 * max(1, len(self._client.nthreads())) and (task := take()) is not None:
+                future = self._client.submit(work, task, pure=False)
+                flying[future] = task
+                landed.add(future)
+            if not flying:
+                return
+            future = next(landed)
+            task = flying.pop(future)
+            yield task, self._outcome(task, future)
+
+    def _outcome(self, task: Task, future: Any) -> Outcome:
+        distributed = _distributed()
+        try:
+            outcome: Outcome = future.result()
+        except distributed.KilledWorker as killed:
+            why = f"its worker died, and so did {killed.allowed_failures} more that tried"
+            return Outcome(crashed=dict.fromkeys(task.lanes, why))
+        except Refusal:
+            raise
+        except (distributed.CancelledError, Exception) as fault:
+            raise self._refused(f"it lost a task ({type(fault).__name__}: {fault})", "look at its logs") from fault
+        return outcome
+
+    def _connected(self, stack: ExitStack) -> Any:
+        distributed = _distributed()
+        if self._address is not None:
+            try:
+                client = distributed.Client(self._address, set_as_default=False, timeout=self._patience)
+            except (OSError, ValueError) as error:
+                raise self._refused(f"nobody answers there ({error})", "start a scheduler, or correct it") from None
+            return stack.enter_context(client)
+        with no_interrupt():  # inherited by the threads that start workers, and so by the workers
+            local = distributed.LocalCluster(
+                n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=None, env=ONE_THREAD
+            )
+        return stack.enter_context(distributed.Client(stack.enter_context(local), set_as_default=False))
+
+    def _refuse_strangers(self) -> None:
+        """Without the project every task would fail, each with an error of its own that explains little."""
+        try:
+            self._client.wait_for_workers(1, timeout=self._patience)
+        except TimeoutError:
+            raise self._refused(f"no worker joined it within {self._patience:g} s", "start workers") from None
+        # a function of Python's own: it can be called where nothing of ours is installed
+        found = {"the scheduler": self._client.run_on_scheduler(find_spec, "simulations")}
+        found |= {f"worker {name}": spec for name, spec in self._client.run(find_spec, "simulations").items()}
+        if lacking := [name for name, spec in found.items() if spec is None]:
+            raise self._refused(f"{', '.join(lacking)} lack this project", "install it wherever they run")
+
+    def _refused(self, why: str, instead: str) -> ClusterRefused:
+        return ClusterRefused(f"the Dask cluster {self._address or 'of this machine'}", why, instead)
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ClusterRefused(
+            "several workers",
+            "dask.distributed is not installed",
+            "install the extra: pip install 'overtraining[cluster]'",
+        ) from None
+    return distributed

@@ -1,0 +1,88 @@
+"""What a sweep can measure: a table of names, each with how many cells run at once and how one is dressed."""
+
+import importlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from theory.errors import DomainError, Refusal
+from theory.protocol import Protocol
+
+MEASURES = {"response": "simulations.sweeps.batches:RESPONSE", "trajectory": "simulations.sweeps.batches:TRAJECTORY"}
+
+
+class Ran(NamedTuple):
+    """What came of a batch: arrays with the cells along the first axis, and why some have no numbers, by place."""
+
+    values: Mapping[str, np.ndarray]
+    refused: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way to measure cells.
+
+    run: many cells at once, protocols and keys; the numbers of refused cells are left out of everything.
+    batched: whether it compiles once for a number of cells; then it always gets as many, copies where need be.
+    dress: a cell's arrays as a Response or Trajectory.
+    program: equal for cells that one compiled call can hold; a Refusal for a protocol that cannot be measured.
+    shape: names and sizes of a cell's numbers, or what follows from these; one sweep holds one.
+    memory: bytes that a cell needs while it is computed.
+    """
+
+    run: Callable[[Sequence[Protocol], Sequence[int]], Ran]
+    dress: Callable[[Protocol, int, Mapping[str, np.ndarray]], xr.Dataset]
+    program: Callable[[Protocol], Hashable] = lambda protocol: None
+    batched: bool = False
+    shape: Callable[[Protocol], Hashable] = lambda protocol: (len(protocol.lengths), len(protocol.strengths))
+    memory: Callable[[Protocol], int] = lambda protocol: 0
+
+
+def measure(name: str) -> Measure:
+    """The measure of this name, or of `module:NAME`, a Measure of the user's own."""
+    module, _, attribute = MEASURES.get(name, name).partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute) if attribute else None
+    except (ImportError, AttributeError) as error:
+        raise DomainError(f"measure {name!r}", f"it cannot be imported ({error})", _remedy()) from None
+    if not isinstance(found, Measure):
+        raise DomainError(f"measure {name!r}", "there is no such measure", _remedy())
+    return found
+
+
+def module_of(name: str) -> str:
+    """The module in which a measure is defined."""
+    return MEASURES.get(name, name).partition(":")[0]
+
+
+def _remedy() -> str:
+    return f"use {', '.join(MEASURES)}, or module:NAME of a Measure of your own"
+
+
+def one_by_one(function: Callable[[Protocol, int], Mapping[str, np.ndarray]]) -> Callable[..., Ran]:
+    """A `run` from a function of one protocol and key: no compiled batch, cells one after another."""
+
+    def run(protocols: Sequence[Protocol], keys: Sequence[int]) -> Ran:
+        rows: list[Mapping[str, np.ndarray]] = []
+        refused: dict[int, str] = {}
+        for place, (protocol, key) in enumerate(zip(protocols, keys, strict=True)):
+            try:
+                rows.append(function(protocol, key))
+            except Refusal as refusal:
+                refused[place] = str(refusal)
+                rows.append({})
+        return Ran(stacked(rows), refused)
+
+    return run
+
+
+def stacked(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays of single cells along a new first axis; cells without numbers get NaN, which nobody is to read."""
+    example: Mapping[str, np.ndarray] = next((row for row in rows if row), {})
+    return {
+        name: np.stack([np.asarray(row[name], float) if row else np.full(np.shape(of), np.nan) for row in rows])
+        for name, of in example.items()
+    }

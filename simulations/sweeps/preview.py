@@ -1,0 +1,65 @@
+"""What a sweep will take, before it runs: cells, chunks, memory, and the time, from chunks that are tried out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from simulations.sweeps.plan import Plan
+from simulations.sweeps.pool import Pool
+from simulations.sweeps.recipe import written
+from simulations.sweeps.spec import Sweep
+from simulations.sweeps.work import Outcome, Task
+
+TRIED = 3
+"""Blocks that are tried out; the others are taken to be like these on average."""
+
+BASE = 700_000_000
+"""Bytes that Python, JAX and a compilation take, before there is any cell (measured: 300 to 600 MB)."""
+
+
+def outline(plan: Plan) -> list[str]:
+    """What is known, and said, before anything is computed.
+
+    >>> from simulations.sweeps.shipped import find
+    >>> outline(Plan(find("noise-against-length")))[0]
+    '320 cells in 10 chunks of 32, 1 compiled program'
+    """
+    programs = f"{plan.blocks:,} compiled program{'s' if plan.blocks > 1 else ''}"
+    worker, driver = (f"{bytes_ / 1e6:,.0f} MB" for bytes_ in (BASE + plan.memory, BASE))
+    return [
+        f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.lanes}, {programs}",
+        f"memory: at most {worker} for each worker, {driver} for the process that stores",
+    ]
+
+
+def preview(sweep: Sweep, workers: int = 1) -> list[str]:
+    """The outline, and what trying out shows: nothing of it is kept."""
+    recipe, plan = written(sweep), Plan(sweep)
+    blocks = np.unique(np.linspace(0, plan.blocks - 1, min(TRIED, plan.blocks)).astype(int))
+    with Pool() as pool:
+        tried = [list(_tried(pool, recipe, plan, int(block) * plan.chunks_of_block)) for block in blocks]
+    outcomes = [outcome for pair in tried for outcome in pair]
+    failed = sum(len(outcome.crashed) + len(outcome.refused) for outcome in outcomes)
+    seconds = [pair[0].seconds + (plan.chunks_of_block - 1) * pair[-1].seconds for pair in tried]
+    total = float(np.mean(seconds)) * plan.blocks / workers
+    each = max(sum(v.nbytes for v in outcome.values.values()) / max(1, len(outcome.done)) for outcome in outcomes)
+    return [
+        *outline(plan),
+        f"memory when tried: {max(outcome.peak for outcome in outcomes) / 1e6:,.0f} MB for a worker",
+        f"result: {each * sweep.cells / 1e6:,.1f} MB",
+        f"time: about {_duration(total)} with {workers} worker{'s' if workers > 1 else ''}",
+        *([f"of {sum(len(o.done) for o in outcomes) + failed} cells tried, {failed} failed"] if failed else []),
+    ]
+
+
+def _tried(pool: Pool, recipe: str, plan: Plan, first: int) -> Iterator[Outcome]:
+    """The first chunk of a block, which compiles, and once more without."""
+    tasks = [Task(recipe, first, tuple(range(plan.size(first))))] * (2 if plan.chunks_of_block > 1 else 1)
+    waiting = iter(tasks)
+    for _, outcome in pool.outcomes(lambda: next(waiting, None)):
+        yield outcome
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s" if rest >= 60 else f"{rest} s"

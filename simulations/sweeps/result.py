@@ -1,0 +1,164 @@
+"""The result: one NetCDF file with every cell, and its way back into Responses and Trajectories."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import xarray as xr
+
+from simulations.sweeps.cells import Grid, places
+from simulations.sweeps.measures import measure
+from simulations.sweeps.patient import PatientFile
+from simulations.sweeps.plan import Plan
+from simulations.sweeps.recipe import sweep_of
+from simulations.sweeps.work import Outcome
+from theory.errors import SchemaError
+
+OWN = {"lengths": "pretraining", "strengths": "strength"}
+"""Fields that are coordinates of a cell's Response: where one is an axis, every cell has its own."""
+
+ABOUT = {
+    "number": "place of the cell in the grid of all axes, the last axis fastest",
+    "key": "seed of all randomness of the cell, from the SHA-256 of its protocol and repetition",
+    "repeat": "number of the repetition",
+}
+
+
+def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outcome]) -> None:
+    """Write the cells of all chunks to one file, a chunk in memory at a time; equal chunks give equal bytes."""
+    cells, failed, crashed, processors = 0, [], 0, set()
+    for chunk in range(plan.chunks):
+        outcome = read(chunk)
+        cells, crashed = cells + len(outcome.done), crashed + len(outcome.crashed)
+        processors.add(outcome.processor)
+        failed += [
+            (plan.name(chunk, lane), why) for lane, why in sorted([*outcome.refused.items(), *outcome.crashed.items()])
+        ]
+    with PatientFile(path) as disk, h5netcdf.File(disk, "w") as file:
+        about = {"kind": "Sweep", "method": "simulation", "measure": plan.sweep.measure, "recipe": recipe}
+        file.attrs.update(about | {"processors": "; ".join(sorted(processors)), "crashed": crashed})
+        if failed:
+            file.dimensions["failed"] = len(failed)
+            for name, texts in zip(("failed_cell", "failed_why"), zip(*failed, strict=True), strict=True):
+                _texts(file, name, "failed", texts)
+        if cells:
+            file.dimensions["cell"] = cells
+            _fill(file, plan, cells, ((chunk, read(chunk)) for chunk in range(plan.chunks)), disk.check)
+
+
+def _fill(
+    file: h5netcdf.File, plan: Plan, cells: int, outcomes: Iterator[tuple[int, Outcome]], check: Callable[[], None]
+) -> None:
+    numbers = np.empty(cells, np.int64)
+    at = 0
+    for chunk, outcome in outcomes:
+        if not outcome.done:
+            continue
+        if at == 0:
+            _prepare(file, plan, plan.cell(chunk, outcome.done[0]).protocol, outcome)
+            names = outcome.values.keys()
+        if outcome.values.keys() != names:
+            raise SchemaError(f"chunk {chunk}", "its cells have other variables than the first", "make two sweeps")
+        rows = slice(at, at + len(outcome.done))
+        numbers[rows] = [plan.number(chunk, lane) for lane in outcome.done]
+        for name, values in {"key": np.array(outcome.keys), **outcome.values}.items():
+            file[name][rows] = values
+        check()
+        at = rows.stop
+    _place(file, plan, numbers)
+
+
+def _prepare(file: h5netcdf.File, plan: Plan, protocol: Any, outcome: Outcome) -> None:
+    """Dimensions, coordinates and empty variables, as the first cell's Response has them."""
+    first = {name: values[0] for name, values in outcome.values.items()}
+    dressed = plan.measure.dress(protocol, outcome.keys[0], first)
+    own = {OWN[field] for axis in plan.sweep.axes for field in axis.fields if field in OWN}
+    for name, size in dressed.sizes.items():
+        file.dimensions[str(name)] = size
+        if name not in own:
+            _variable(file, str(name), (str(name),), dressed[name].values, dict(dressed[name].attrs))
+    for name, variable in dressed.data_vars.items():
+        attributes = {k: v for k, v in variable.attrs.items() if isinstance(v, str)}
+        dims = ("cell", *map(str, variable.dims))
+        file.create_variable(str(name), dims, np.float64).attrs.update(attributes)
+    _described(file.create_variable("key", ("cell",), np.int64), "key")
+
+
+def _place(file: h5netcdf.File, plan: Plan, numbers: np.ndarray) -> None:
+    """The values of every axis along `cell`, which xarray then shows as coordinates."""
+    names = ["number", "key"]
+    _described(_variable(file, "number", ("cell",), numbers), "number")
+    chosen = np.array([places(plan.sweep.axes, int(number)) for number in numbers]).reshape(len(numbers), -1)
+    for axis, at in zip(plan.sweep.axes, chosen.T, strict=True):
+        for place, field in enumerate(axis.fields):
+            values = [value[place] if len(axis.fields) > 1 else value for value in axis.values]
+            names.append(_coordinate(file, field, values, at))
+    file.attrs["coordinates"] = " ".join(names)
+
+
+def _coordinate(file: h5netcdf.File, field: str, values: Sequence[Any], at: np.ndarray) -> str:
+    name = "protocol.pretraining" if field == "pretraining" else field  # the dimension is the length
+    if field in OWN:
+        _variable(file, name, ("cell", OWN[field]), np.array(values, float)[at])
+    elif all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        _variable(file, name, ("cell",), np.array(values)[at])
+    else:
+        texts = [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in values]
+        _texts(file, name, "cell", [texts[i] for i in at])
+    return _described(file[name], name)
+
+
+def _described(variable: Any, name: str) -> str:
+    variable.attrs["long_name"] = ABOUT.get(name, f"{name} of the protocol")
+    return name
+
+
+def _variable(file: h5netcdf.File, name: str, dims: tuple[str, ...], values: Any, attributes: Any = None) -> Any:
+    array = np.asarray(values)
+    variable = file.create_variable(name, dims, array.dtype)
+    variable[...] = array
+    variable.attrs.update(attributes or {})
+    return variable
+
+
+def _texts(file: h5netcdf.File, name: str, dim: str, texts: Sequence[str]) -> None:
+    file.create_variable(name, (dim,), h5py.string_dtype())[...] = np.array(texts, object)
+
+
+def failures(result: Path) -> tuple[tuple[str, str], ...]:
+    """The cells that a result lacks: their names with the reason."""
+    with xr.open_dataset(result, engine="h5netcdf") as data:
+        if "failed" not in data.dims:
+            return ()
+        return tuple(zip(data["failed_cell"].values.tolist(), data["failed_why"].values.tolist(), strict=True))
+
+
+def crashes(result: Path) -> bool:
+    """Are there cells that crashed, and might not another time?"""
+    with xr.open_dataset(result, engine="h5netcdf") as data:
+        return bool(data.attrs["crashed"])
+
+
+def cells_of(data: Path | xr.Dataset) -> list[xr.Dataset]:
+    """The cells of a result as Responses or Trajectories, each with its protocol and key.
+
+    data: the file, or what `xarray.open_dataset` made of it, of which cells may have been chosen:
+    `cells_of(result.isel(cell=result["repeat"] == 0))`. Raises SchemaError for what is no result of a sweep.
+    """
+    if isinstance(data, Path):
+        with xr.open_dataset(data, engine="h5netcdf") as opened:
+            return cells_of(opened.load())
+    if data.attrs.get("kind") != "Sweep":
+        raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is no result of a sweep", "open a result.nc")
+    sweep = sweep_of(data.attrs["recipe"])
+    grid, dress = Grid(sweep), measure(sweep.measure).dress
+    found = []
+    for row in range(data.sizes.get("cell", 0)):
+        cell = grid.cell(grid.chosen(int(data["number"][row])))
+        values = {str(name): v.values[row] for name, v in data.data_vars.items() if "cell" in v.dims}
+        found.append(dress(cell.protocol, cell.key, values))
+    return found

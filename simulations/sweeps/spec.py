@@ -1,0 +1,152 @@
+"""What a sweep is: a base protocol, axes through its fields, what to measure, and how many cells go together."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from theory.domain import finite, positive, settle, whole
+from theory.errors import DomainError
+
+REPEAT = "repeat"
+"""The one axis that is no field of a protocol: numbered repetitions of the whole protocol with fresh randomness."""
+
+KNOWN = {"title", "measure", "chunk", "protocol", "axes"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A field of the protocol by its dotted path, such as `start.epsilon`, and the values that it takes.
+
+    path: several fields that change together are joined by commas, `teacher.modes,network.h`; every value is then a
+    list of one value per field.
+    values: numbers, texts, or whole parts as tables (`{"kind": "FanIn"}`); their order has no meaning.
+    """
+
+    path: str
+    values: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        for value in self.values:
+            if len(self.fields) > 1 and (not isinstance(value, list | tuple) or len(value) != len(self.fields)):
+                raise DomainError(f"axis {self.path!r}", f"{value!r} is not one value per field", "pass lists of them")
+        settle(self, values=tuple(sorted(self.values, key=_in_order)))
+        if not self.values:
+            raise DomainError(f"axis {self.path!r}", "it has no values", "pass at least one, or leave the axis out")
+        if self.path == REPEAT:
+            settle(self, values=tuple(whole(REPEAT, value, least=0) for value in self.values))
+        if again := [one for one, other in pairwise(self.values) if _in_order(one) == _in_order(other)]:
+            raise DomainError(f"axis {self.path!r}", f"{again[0]!r} is there twice", f"repeat with the axis {REPEAT!r}")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The dotted paths.
+
+        >>> Axis("teacher.modes, network.h", ([2, 2], [4, 3])).fields
+        ('teacher.modes', 'network.h')
+        """
+        return tuple(field.strip() for field in self.path.split(","))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The grid of all combinations of the axes' values over a base protocol.
+
+    base: the protocol as plain data (`theory.written`); where it names no network, every cell gets its default one.
+    measure: what is done with a cell, a name of `simulations.sweeps.measures.MEASURES` or `module:name` of a Measure.
+    chunk: how many cells go through one compiled call. It belongs to the recipe: bits differ between batch sizes.
+
+    >>> base = {"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0, 4], "strengths": [0.1]}
+    >>> Sweep(base, (Axis("start.epsilon", (1e-2, 1e-4)), Axis("repeat", (0, 1, 2)))).cells
+    6
+    """
+
+    base: Mapping[str, Any]
+    axes: tuple[Axis, ...] = ()
+    measure: str = "response"
+    chunk: int = 64
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        settle(self, chunk=whole("chunk", self.chunk), axes=tuple(sorted(self.axes, key=lambda axis: axis.path)))
+        fields = sorted(field for axis in self.axes for field in axis.fields)
+        for one, other in pairwise(fields):
+            if other == one or other.startswith(f"{one}."):
+                raise DomainError(f"axes {one!r} and {other!r}", "they set the same field", "leave one of them out")
+
+    @property
+    def cells(self) -> int:
+        """How many there are."""
+        return int(np.prod([len(axis.values) for axis in self.axes], dtype=np.int64))
+
+    def plain(self) -> dict[str, Any]:
+        """The sweep as plain data, without its title, which changes no number."""
+        axes = {axis.path: list(axis.values) for axis in self.axes}
+        return {"axes": axes, "chunk": self.chunk, "measure": self.measure, "protocol": dict(self.base)}
+
+
+def load(path: Path) -> Sweep:
+    """The sweep in a TOML file; DomainError says what is wrong with it, OSError that it cannot be read."""
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DomainError(str(path), f"it is not TOML ({error})", "compare with a shipped sweep") from None
+
+
+def parse(plain: Mapping[str, Any]) -> Sweep:
+    """A sweep from the tables of its file: `title`, `measure`, `chunk`, `[protocol]`, `[axes]`.
+
+    An axis is a list of values, or one of `{linear = [a, b], count = n}`, `{log = [a, b], count = n}`,
+    `{whole = [first, last]}`.
+
+    >>> parse({"protocol": {}, "axes": {"start.epsilon": {"log": [1e-4, 1e-2], "count": 3}}}).axes[0].values
+    (0.0001, 0.001, 0.01)
+    """
+    if unknown := sorted(set(plain) - KNOWN):
+        raise DomainError(f"{unknown[0]!r}", "a sweep has no such entry", f"use {', '.join(sorted(KNOWN))}")
+    protocol, axes = (_table(name, plain) for name in ("protocol", "axes"))
+    for name in ("measure", "title"):
+        if not isinstance(plain.get(name, ""), str):
+            raise DomainError(f"{name} = {plain[name]!r}", "it is not a text", "write it in quotes")
+    options = {name: plain[name] for name in ("measure", "title", "chunk") if name in plain}
+    return Sweep(protocol, tuple(Axis(path, _values(path, given)) for path, given in axes.items()), **options)
+
+
+def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = plain.get(name)
+    if not isinstance(table, Mapping):
+        raise DomainError(f"[{name}]", "there is no such table", "write it, as the shipped sweeps do")
+    return table
+
+
+def _values(path: str, given: Any) -> tuple[Any, ...]:
+    match given:
+        case list():
+            return tuple(given)
+        case {"whole": [first, last], **rest} if not rest:
+            return tuple(range(whole(path, first, least=0), whole(path, last, least=0) + 1))
+        case {"linear": [a, b], "count": n, **rest} if not rest:
+            first, last = finite(path, [a, b]).tolist()
+            return tuple(np.linspace(first, last, whole(f"count of {path}", n)).tolist())
+        case {"log": [a, b], "count": n, **rest} if not rest:
+            first, last = positive(path, [a, b]).tolist()
+            grid = np.geomspace(first, last, whole(f"count of {path}", n))
+            # through text, so that powers of ten come out as they are written: 0.001 and not 0.0010000000000000002
+            return tuple(float(f"{x:.15g}") for x in grid)
+    known = "[values], {linear = [a, b], count = n}, {log = [a, b], count = n} or {whole = [first, last]}"
+    raise DomainError(f"axis {path!r} = {given!r}", "it is none of the forms that are known", f"write {known}")
+
+
+def _in_order(value: Any) -> tuple[int, float, str]:
+    """Numbers by size, then everything else by its text: an order that does not depend on how a file was written."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0, float(value), ""
+    try:
+        return 1, 0.0, json.dumps(value, sort_keys=True)
+    except TypeError:
+        raise DomainError(f"value {value!r}", "it is no plain data", "pass numbers, texts, lists and tables") from None

@@ -1,0 +1,38 @@
+"""Where the sweep in a folder stands; reads names and the recipe, and changes nothing."""
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from simulations.sweeps.plan import Plan
+from simulations.sweeps.recipe import sweep_of
+from simulations.sweeps.result import failures
+from simulations.sweeps.store import LOCK, RECIPE, RESULT, SUM, StoreRefused, paths
+
+
+def status(folder: Path) -> list[str]:
+    """Lines to read. Raises StoreRefused where there is no sweep."""
+    try:
+        plan = Plan(sweep_of((folder / RECIPE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreRefused(str(folder), f"there is no sweep in it ({error})", "pass the --out of a sweep") from None
+    there = len(paths(folder).keys() & set(range(plan.chunks)))
+    lines = [f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.sweep.chunk}: {plan.sweep.measure}"]
+    if (folder / RESULT).exists() and (folder / SUM).exists():
+        failed = failures(folder / RESULT)
+        lines.append(f"finished: {folder / RESULT}, {plan.sweep.cells - len(failed):,} cells")
+        lines += [f"failed: {cell}: {why}" for cell, why in failed[:10]]
+        lines += [f"… and {len(failed) - 10:,} more, in `failed_cell` of the result"] if len(failed) > 10 else []
+    else:
+        lines.append(f"{there:,} chunks are there, {plan.chunks - there:,} are missing")
+    return [*lines, "a process is at work in it" if _in_use(folder) else "no process is at work in it"]
+
+
+def _in_use(folder: Path) -> bool:
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # we may not even look: then whoever may is not we
+        return False

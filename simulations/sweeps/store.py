@@ -1,0 +1,150 @@
+"""The store: a folder with a recipe, one small file per finished chunk, and in the end one result."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from simulations.sweeps.chunks import SUFFIX, Damaged, decode, encode, name, number
+from simulations.sweeps.files import TEMPORARY, replacing, sha256
+from simulations.sweeps.recipe import differences, fingerprint
+from simulations.sweeps.work import Outcome
+from theory.errors import Refusal
+
+RECIPE, LOCK, CHUNKS, RESULT, SUM = "recipe.json", "lock", "chunks", "result.nc", "result.nc.sha256"
+
+
+class StoreRefused(Refusal):
+    """A folder that a sweep cannot go on in."""
+
+
+class Store:
+    """The chunks of one recipe in a folder; made by `opened`."""
+
+    def __init__(self, folder: Path, recipe: str) -> None:
+        self.folder, self.recipe = folder, recipe
+        self.result = folder / RESULT
+        self._mark = fingerprint(recipe)
+        self._paths = paths(folder)  # read once: nobody else writes while we hold the lock
+
+    def missing(self, chunks: int, report: Callable[[str], None]) -> list[int]:
+        """Chunks that are not there whole, or have cells that crashed. Damaged files are named and removed."""
+        return [chunk for chunk in range(chunks) if not self._complete(chunk, report)]
+
+    def read(self, chunk: int) -> Outcome:
+        """A chunk that is there; Damaged where it is not what was written."""
+        return decode(self._paths[chunk][0], self._mark)
+
+    def write(self, chunk: int, outcome: Outcome) -> None:
+        """Add a chunk, whole or not at all, in place of what was there of it; on disk when this returns."""
+        content = encode(outcome, self._mark, chunk)
+        path = self.folder / CHUNKS / name(chunk, content)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+        self._keep(chunk, path)
+
+    def seal(self) -> None:
+        """State the checksum of the result, as `sha256sum -c` reads it."""
+        with replacing(self.folder / SUM) as temporary:
+            temporary.write_text(f"{sha256(self.result)}  {RESULT}\n", encoding="utf-8")
+
+    def unseal(self) -> None:
+        """The result is about to be another one."""
+        (self.folder / SUM).unlink(missing_ok=True)
+
+    def sealed(self, report: Callable[[str], None]) -> bool:
+        """Is the result there, whole? A damaged one is named and removed."""
+        if not (self.result.exists() and (self.folder / SUM).exists()):
+            return False
+        if (self.folder / SUM).read_text(encoding="utf-8", errors="replace").split(" ")[0] == sha256(self.result):
+            return True
+        report(f"{self.result}: its checksum is not the one stated beside it, it is damaged. It is made again.")
+        self.unseal()
+        self.result.unlink()
+        return False
+
+    def clear(self) -> None:
+        """Remove the chunks: the result has all that they had."""
+        for chunk in list(self._paths):
+            for path in self._paths.pop(chunk):
+                path.unlink()
+
+    def _complete(self, chunk: int, report: Callable[[str], None]) -> bool:
+        whole: list[tuple[bool, Path]] = []
+        for path in self._paths.get(chunk, []):
+            try:
+                whole.append((bool(decode(path, self._mark).crashed), path))
+            except Damaged as damaged:
+                report(str(damaged))
+                path.unlink()
+        if not whole:
+            self._paths.pop(chunk, None)
+            return False
+        crashed, path = min(whole)  # a kill can leave an older file, with cells that had crashed, beside a better one
+        self._paths[chunk] = [p for _, p in whole]
+        self._keep(chunk, path)
+        return not crashed
+
+    def _keep(self, chunk: int, path: Path) -> None:
+        for other in self._paths.get(chunk, []):
+            if other != path:
+                other.unlink()
+        self._paths[chunk] = [path]
+
+
+def paths(folder: Path) -> dict[int, list[Path]]:
+    """The files of every chunk that has one, unread."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted((folder / CHUNKS).glob(f"[0-9]*{SUFFIX}")):
+        if (chunk := number(path)) is not None:
+            found.setdefault(chunk, []).append(path)
+    return found
+
+
+@contextmanager
+def opened(folder: Path, recipe: str) -> Iterator[Store]:
+    """The store of this recipe in a folder, made where there is none; no other process has it meanwhile.
+
+    Raises StoreRefused for a folder that holds something else or another recipe's store, or that another process is
+    at work in; OSError where it cannot be written.
+    """
+    _refuse_strangers(folder)
+    (folder / CHUNKS).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=1)  # a look at the status holds it for a moment
+    try:
+        with lock:
+            _settle_recipe(folder, recipe)
+            for left in [*folder.glob(f"{TEMPORARY}*"), *(folder / CHUNKS).glob(f"{TEMPORARY}*")]:
+                left.unlink()
+            yield Store(folder, recipe)
+    except Timeout:
+        raise StoreRefused(
+            str(folder), "another process is at work in it", "wait for it, or choose another --out"
+        ) from None
+
+
+def _refuse_strangers(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StoreRefused(str(folder), "it is a file", "choose a folder as --out")
+    if folder.is_dir() and not (folder / CHUNKS).is_dir() and any(folder.iterdir()):
+        raise StoreRefused(str(folder), "it holds other things and no sweep", "choose a new or an empty folder")
+
+
+def _settle_recipe(folder: Path, recipe: str) -> None:
+    path = folder / RECIPE
+    if path.exists():
+        try:
+            unlike = differences(path.read_text(encoding="utf-8"), recipe)
+        except ValueError:
+            raise StoreRefused(str(path), "it is damaged", "restore it, or start in another folder") from None
+        if unlike:
+            raise StoreRefused(
+                f"the store in {folder}", f"it was made from another recipe ({'; '.join(unlike)})",
+                "choose another --out, or go back to that recipe",
+            )  # fmt: skip
+    elif paths(folder) or (folder / RESULT).exists():
+        raise StoreRefused(f"the store in {folder}", f"its {RECIPE} is gone", "restore it, or start in another folder")
+    else:
+        with replacing(path) as temporary:
+            temporary.write_text(recipe, encoding="utf-8")

@@ -1,0 +1,69 @@
+"""The queue of tasks: chunks that are missing, and the halves of those in which something crashed."""
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from simulations.sweeps.plan import Plan
+from simulations.sweeps.work import Outcome, Task
+
+
+class Queue:
+    """Hands out tasks and puts their outcomes together.
+
+    Where cells crash, their task is halved until single cells crash: those are the culprits, and the others are saved.
+    """
+
+    def __init__(self, recipe: str, plan: Plan, missing: Iterable[int]) -> None:
+        self._recipe, self._plan, self._missing = recipe, plan, iter(missing)
+        self._halves: deque[Task] = deque()
+        self._open: dict[int, int] = {}
+        self._parts: dict[int, list[Outcome]] = {}
+
+    def take(self) -> Task | None:
+        """The next task, if there is one now; outcomes may bring more."""
+        if self._halves:
+            return self._halves.popleft()
+        chunk = next(self._missing, None)
+        if chunk is None:
+            return None
+        self._open[chunk], self._parts[chunk] = 1, []
+        return Task(self._recipe, chunk, tuple(range(self._plan.size(chunk))))
+
+    def put(self, task: Task, outcome: Outcome) -> Outcome | None:
+        """The outcome of a task; gives that of its whole chunk once there is nothing left to do in it."""
+        crashed = sorted(outcome.crashed)
+        if crashed and len(task.lanes) > 1:
+            middle = (len(crashed) + 1) // 2
+            halves = [tuple(half) for half in (crashed[:middle], crashed[middle:]) if half]
+            self._halves.extend(Task(self._recipe, task.chunk, half) for half in halves)
+            self._open[task.chunk] += len(halves)
+            outcome = outcome._replace(crashed={})
+        self._parts[task.chunk].append(outcome)
+        self._open[task.chunk] -= 1
+        if self._open[task.chunk]:
+            return None
+        del self._open[task.chunk]
+        return merged(self._parts.pop(task.chunk))
+
+
+def merged(parts: list[Outcome]) -> Outcome:
+    """Outcomes of different cells of a chunk as one, its cells in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    lanes = np.array([lane for part in parts for lane in part.done], int)
+    order = np.argsort(lanes)
+    keys = np.array([key for part in parts for key in part.keys], int)
+    names = {name: None for part in parts for name in part.values}
+    stacked = {name: np.concatenate([part.values[name] for part in parts if part.done])[order] for name in names}
+    return Outcome(
+        done=tuple(lanes[order].tolist()),
+        keys=tuple(keys[order].tolist()),
+        values=stacked,
+        refused={lane: why for part in parts for lane, why in part.refused.items()},
+        crashed={lane: why for part in parts for lane, why in part.crashed.items()},
+        processor="; ".join(sorted({name for part in parts for name in part.processor.split("; ") if name})),
+        seconds=sum(part.seconds for part in parts),
+        peak=max(part.peak for part in parts),
+    )

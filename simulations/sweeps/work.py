@@ -1,0 +1,147 @@
+"""What a worker does: check that it is the right kind of worker, and compute some cells of a chunk."""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from simulations.sweeps.cells import Cell
+from simulations.sweeps.identity import processor
+from simulations.sweeps.plan import Plan
+from simulations.sweeps.recipe import differences, sweep_of, written
+from theory.errors import Refusal
+
+ONE_THREAD = {
+    "NPROC": "1",  # how many threads XLA makes on a processor
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+"""The environment of every worker: bits differ between numbers of threads, so there is one."""
+
+
+class WorkerDiffers(Refusal):
+    """A worker that might compute other bits: other software, or another number of threads."""
+
+
+class Task(NamedTuple):
+    """The cells at some places (lanes) of a chunk, of the sweep with this recipe."""
+
+    recipe: str
+    chunk: int
+    lanes: tuple[int, ...]
+
+
+class Outcome(NamedTuple):
+    """What came of a task.
+
+    keys, values: of the cells that have numbers, in the order of `done`, their lanes.
+    refused: why a cell has no numbers, for good.  crashed: what went wrong with it, and might not another time.
+    peak: the most memory that the worker has used so far, in bytes.
+    """
+
+    done: tuple[int, ...] = ()
+    keys: tuple[int, ...] = ()
+    values: Mapping[str, np.ndarray] = {}
+    refused: Mapping[int, str] = {}
+    crashed: Mapping[int, str] = {}
+    processor: str = ""
+    seconds: float = 0.0
+    peak: int = 0
+
+
+def work(task: Task) -> Outcome:
+    """Compute a task. Whatever goes wrong with its cells is part of the outcome; raises WorkerDiffers."""
+    _check_worker(task.recipe)
+    began = time.perf_counter()
+    plan = _plan(task.recipe)
+    cells, refused = _cells(plan, task)
+    rows: dict[int, Mapping[str, np.ndarray]] = {}
+    crashed: dict[int, str] = {}
+    for lanes in _together(plan, cells):
+        try:
+            rows |= _run(plan, cells, lanes, refused)
+        except Exception as fault:  # a measure is anybody's code: whatever it does, the other cells go on
+            final = isinstance(fault, Refusal) and len(task.lanes) == 1
+            (refused if final else crashed).update(dict.fromkeys(lanes, f"{type(fault).__name__}: {fault}"))
+    done = tuple(sorted(rows))
+    names = rows[done[0]] if done else ()
+    return Outcome(
+        done,
+        tuple(cells[lane].key for lane in done),
+        {name: np.stack([rows[lane][name] for lane in done]) for name in names},
+        refused,
+        crashed,
+        processor(),
+        time.perf_counter() - began,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    )
+
+
+def _cells(plan: Plan, task: Task) -> tuple[dict[int, Cell], dict[int, str]]:
+    cells, refused = {}, {}
+    for lane in task.lanes:
+        try:
+            cells[lane] = plan.cell(task.chunk, lane)
+        except Refusal as refusal:
+            refused[lane] = str(refusal)
+    return cells, refused
+
+
+def _together(plan: Plan, cells: Mapping[int, Cell]) -> list[list[int]]:
+    """Lanes that one compiled program can hold; by the plan all of a chunk, except where fast axes act together."""
+    groups: dict[Hashable, list[int]] = {}
+    for lane, cell in cells.items():
+        try:
+            program = plan.measure.program(cell.protocol)
+        except Refusal:  # by itself, so that its refusal is its own
+            program = cell.key
+        groups.setdefault(program, []).append(lane)
+    return list(groups.values())
+
+
+def _run(
+    plan: Plan, cells: Mapping[int, Cell], lanes: list[int], refused: dict[int, str]
+) -> dict[int, Mapping[str, np.ndarray]]:
+    """The numbers of some lanes; in a compiled batch the other lanes hold copies: one program, the same bits."""
+    places = range(plan.lanes) if plan.measure.batched else lanes
+    batch = [cells[lane if lane in lanes else lanes[0]] for lane in places]
+    ran = plan.measure.run([cell.protocol for cell in batch], [cell.key for cell in batch])
+    rows: dict[int, Mapping[str, np.ndarray]] = {}
+    for place, lane in enumerate(places):
+        if lane in lanes:
+            row = {name: array[place] for name, array in ran.values.items()}
+            if place in ran.refused:
+                refused[lane] = ran.refused[place]
+            elif not row or not all(np.isfinite(array).all() for array in row.values()):
+                refused[lane] = "its numbers are not all finite"
+            else:
+                rows[lane] = row
+    return rows
+
+
+def _check_worker(recipe: str) -> None:
+    if unlike := {name: value for name, value in ONE_THREAD.items() if os.environ.get(name) != value}:
+        raise WorkerDiffers(
+            f"a worker on {os.uname().nodename} without {', '.join(f'{k}={v}' for k, v in unlike.items())}",
+            "it may run several threads, which changes bits",
+            "start it with these variables, as CONTRIBUTING.md shows",
+        )
+    if other := _unlike(recipe):
+        raise WorkerDiffers(f"the software on {os.uname().nodename}", "; ".join(other), "install the same everywhere")
+
+
+@cache
+def _unlike(recipe: str) -> tuple[str, ...]:
+    return tuple(differences(written(sweep_of(recipe)), recipe))
+
+
+@cache
+def _plan(recipe: str) -> Plan:
+    return Plan(sweep_of(recipe))

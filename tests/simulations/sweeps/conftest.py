@@ -1,0 +1,98 @@
+"""A small sweep of the quick measure, and its undisturbed result."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulations.sweeps.pool import environment
+from simulations.sweeps.run import run
+from simulations.sweeps.spec import Sweep, parse
+from simulations.sweeps.store import CHUNKS
+from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
+
+ROOT = Path(__file__).parents[3]
+TOML = """
+measure = "tests.simulations.sweeps.measures:QUICK"
+chunk = 4
+[protocol]
+lengths = [0.0, 1.0]
+strengths = [0.5]
+teacher = { kind = "PowerLaw", modes = 2 }
+[axes]
+"start.epsilon" = [0.1, 0.2, 0.3]
+"teacher.modes" = [2, 3]
+"teacher.alpha" = [1.0, 2.0]
+repeat = { whole = [0, 4] }
+"""
+
+
+def small(text: str = TOML, **axes: Any) -> Sweep:
+    """The sweep of TOML, 60 cells in 16 chunks, with some axes replaced."""
+    plain = tomllib.loads(text)
+    plain["axes"] |= axes
+    return parse(plain)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def chunk_files(folder: Path) -> list[Path]:
+    return sorted((folder / CHUNKS).glob("*.npz"))
+
+
+class Here(nullcontext[Any]):
+    """Workers that are this process: quick, for tests that kill nobody."""
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+        while (task := take()) is not None:
+            yield task, work(task)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """This process passes for a worker."""
+    with environment(ONE_THREAD):
+        yield
+
+
+@pytest.fixture(scope="session")
+def undisturbed(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checksum of the small sweep's result."""
+    return digest(run(small(), tmp_path_factory.mktemp("undisturbed") / "store", Here).result)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(TOML)
+    return path
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Start:
+    """Start `overtraining sweep …` in a process group of its own."""
+
+    def begin(*arguments: Any, pause: float = 0.0, **options: Any) -> "subprocess.Popen[str]":
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PAUSE_PER_CELL": str(pause)} | options.pop("env", {})
+        command = [sys.executable, "-W", "error", "-m", "overtraining", "sweep", *map(str, arguments)]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
+            start_new_session=True, **options,
+        )  # fmt: skip
+
+    return begin

@@ -1,0 +1,44 @@
+"""Measures for the tests of sweeps: quick, without JAX, and misbehaving where a teacher's exponent asks for it."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from simulations.sweeps.measures import Measure, one_by_one
+from theory.errors import DomainError
+from theory.protocol import Protocol
+from theory.responses import response
+
+RAISES, DIES, NAN, REFUSES = 13.0, 14.0, 15.0, 16.0
+
+
+def measured(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
+    """Numbers that depend on every part of the protocol that the tests vary, and on the key."""
+    time.sleep(float(os.environ.get("PAUSE_PER_CELL", "0")))
+    match getattr(protocol.teacher, "alpha", 1.0):
+        case 13.0:
+            raise RuntimeError("this cell always raises")
+        case 14.0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 15.0:
+            return {"before": np.array([np.nan] * 2), "after": np.zeros((2, 1))}
+        case 16.0:
+            raise DomainError("alpha = 16", "this cell is refused", "pass another")
+    before = np.random.default_rng(key).standard_normal(len(protocol.lengths)) ** 2 + protocol.start.epsilon
+    return {"before": before, "after": before[:, None] + np.array(protocol.strengths)}
+
+
+def dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
+    dims = {"before": ("pretraining",), "after": ("pretraining", "strength")}
+    return response(
+        {name: (dims[name], array) for name, array in values.items()},
+        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
+        method="simulation", source="a test", perturbation="none", model="none", extra={"key": str(key)},
+    )  # fmt: skip
+
+
+QUICK = Measure(one_by_one(measured), dress, program=lambda protocol: protocol.network)

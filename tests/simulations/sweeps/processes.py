@@ -1,0 +1,39 @@
+"""Finding, waiting for and killing the processes of a running sweep."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 120.0
+
+
+def until(true: Callable[[], Any], what: str) -> Any:
+    """What `true` gives once it is something; fails loudly when it never is."""
+    end = time.monotonic() + PATIENCE
+    while not (found := true()):
+        assert time.monotonic() < end, f"{what} did not happen within {PATIENCE:g} s"
+        time.sleep(0.01)
+    return found
+
+
+def workers_of(driver: int) -> list[int]:
+    """Ids of the worker processes of a driver (Linux)."""
+    found = []
+    for children in Path(f"/proc/{driver}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            try:
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
+            except OSError:  # gone meanwhile
+                continue
+    return found
+
+
+def kill(process: int) -> None:
+    """SIGKILL, to a process that may be gone already."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)

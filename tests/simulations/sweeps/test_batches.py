@@ -1,0 +1,94 @@
+"""The compiled batches: the numbers of single runs, the same bits wherever a cell stands, bounded memory."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from simulations import follow, respond, runs
+from simulations.measured import seeded
+from simulations.plan import planned
+from simulations.sweeps import cells_of, run
+from simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
+from simulations.sweeps.spec import Axis, Sweep
+from tests.simulations.sweeps.conftest import Here
+from theory import Aligned, FanIn, GradientDescent, Inputs, Network, PowerLaw, Protocol, Sampling, validate, write
+
+ONE = Protocol(
+    PowerLaw(3), (0.0, 1.0, 4.0), (0.05, 0.1), pretraining=GradientDescent(0.1), sampling=Sampling(draws=16, seeds=2)
+)
+CELLS = [replace(ONE, teacher=PowerLaw(3, alpha), start=Aligned(e)) for alpha in (0.7, 1.0) for e in (1e-3, 1e-2, 0.1)]
+KEYS = list(range(10, 16))
+
+
+@pytest.mark.parametrize(("measure", "single"), [(RESPONSE, respond), (TRAJECTORY, follow)])
+def test_a_batch_has_the_numbers_of_single_runs(measure, single) -> None:  # type: ignore[no-untyped-def]
+    """And the same bits wherever a cell stands in it, beside whatever neighbours."""
+    usual = measure.run(CELLS, KEYS)
+    assert not usual.refused
+    for place, (protocol, key) in enumerate(zip(CELLS, KEYS, strict=True)):
+        alone = single(protocol, key)
+        dressed = measure.dress(protocol, key, {name: values[place] for name, values in usual.values.items()})
+        xr.testing.assert_allclose(dressed, alone, rtol=1e-9, atol=1e-13)
+        assert dressed.attrs == alone.attrs
+        assert all(dressed[name].attrs == alone[name].attrs for name in alone.variables)
+    order = [4, 2, 0, 5, 3, 1]
+    turned = measure.run([CELLS[i] for i in order], [KEYS[i] for i in order]).values
+    copies = measure.run([CELLS[1]] * 6, [KEYS[1]] * 6).values
+    for name, values in usual.values.items():
+        assert np.array_equal(turned[name], values[order])
+        assert np.array_equal(copies[name], np.stack([values[1]] * 6))
+
+
+def test_a_cell_that_diverges_is_refused_alone() -> None:
+    rates = [replace(ONE, pretraining=GradientDescent(rate), lengths=(0.0, 40.0, 400.0)) for rate in (0.1, 4.0, 0.2)]
+    ran = RESPONSE.run([*rates, *rates], KEYS)
+    assert list(ran.refused) == [1, 4]
+    assert "it diverges" in ran.refused[1]
+    assert np.isfinite(ran.values["after"][[0, 2, 3, 5]]).all()
+
+
+def test_through_a_store_and_back(tmp_path: Path) -> None:
+    """With a padded last chunk: every cell comes back as the Response that its protocol and key give alone."""
+    axes = (Axis("start.epsilon", (1e-3, 1e-2, 0.1)), Axis("pretraining.learning_rate", (0.1, 0.2, 0.05)))
+    done = run(Sweep(json.loads(write(ONE)), axes, chunk=6), tmp_path, Here)
+    back = cells_of(done.result)
+    assert len(back) == 9
+    for response in back:
+        validate(response)
+    with xr.open_dataset(done.result) as data:
+        (row,) = np.flatnonzero((data["start.epsilon"] == 0.1) & (data["pretraining.learning_rate"] == 0.2))
+        alone = respond(
+            replace(ONE, start=Aligned(0.1), pretraining=GradientDescent(0.2)), int(data["key"][row])
+        )  # fmt: skip
+        (same,) = cells_of(data.isel(cell=[row]))
+    assert back[row].attrs == alone.attrs
+    assert back[row].identical(same)
+    xr.testing.assert_allclose(back[row], alone, rtol=1e-9)
+
+
+def relu(draws: int) -> Protocol:
+    return Protocol(
+        PowerLaw(4), (0.0, 1.0), (0.1,), network=Network(4, 8, 4, activation="relu"), start=FanIn(),
+        inputs=Inputs(samples=100), pretraining=GradientDescent(0.01), sampling=Sampling(draws),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("protocol", "measured", "stated"),
+    [
+        (replace(ONE, sampling=Sampling(256)), runs.measure, response_memory),
+        (replace(ONE, teacher=PowerLaw(24), network=Network(24, 24, 24)), runs.observe, trajectory_memory),
+        (relu(8), runs.measure, response_memory),
+    ],
+)
+def test_stated_memory_covers_what_xla_reserves(protocol: Protocol, measured, stated) -> None:  # type: ignore[no-untyped-def]
+    plan, numbers = planned(protocol)
+    keys = jax.numpy.stack([seeded(0, seed) for seed in range(protocol.sampling.seeds)])
+    batch = jax.jit(jax.vmap(lambda numbers, key: measured(plan, numbers, key), (None, 0)))
+    reserved = batch.lower(numbers, keys).compile().memory_analysis().temp_size_in_bytes
+    assert 0.1 * stated(protocol) < reserved < stated(protocol)

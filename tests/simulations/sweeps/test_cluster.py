@@ -1,0 +1,94 @@
+"""Dask: the same bits on a cluster that loses a worker; one without the project is a sentence and no success."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from simulations.sweeps.cluster import Cluster, ClusterRefused
+from simulations.sweeps.run import run
+from simulations.sweeps.work import ONE_THREAD
+from tests.simulations.sweeps.conftest import ROOT, Start, chunk_files, digest, small
+from tests.simulations.sweeps.processes import kill, until, workers_of
+
+distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+
+BLIND = "import sys\nfor name in ('simulations', 'theory'): sys.modules[name] = None\n"
+
+
+@contextmanager
+def dask(*arguments: str, blind: Path | None = None, threads: dict[str, str] = ONE_THREAD) -> Iterator[str]:
+    """A Dask scheduler or worker started by hand; gives its address. blind: a folder, for one without the project."""
+    path = str(ROOT)
+    if blind:
+        blind.mkdir(exist_ok=True)
+        (blind / "sitecustomize.py").write_text(BLIND)
+        path = str(blind)
+    clean = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
+        stderr=subprocess.PIPE, text=True, env=clean | threads | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert process.stderr
+    with process.stderr:
+        try:
+            line = next(line for line in process.stderr if "tcp://" in line)
+            yield "tcp://" + line.split("tcp://")[1].split()[0].rstrip(",'")
+        finally:
+            process.kill()
+            process.wait()
+
+
+def scheduler(**options: Path | None):  # type: ignore[no-untyped-def]
+    return dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", **options)
+
+
+def worker(address: str, **options):  # type: ignore[no-untyped-def]
+    return dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", **options)
+
+
+def test_a_killed_worker_loses_nothing(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
+    driver = start(spec, "--out", tmp_path / "store", "--workers", 2, pause=0.05)
+    until(lambda: len(chunk_files(tmp_path / "store")) >= 2, "two chunks")
+    kill(workers_of(driver.pid)[0])
+    said, problems = driver.communicate()
+    assert driver.returncode == 0, problems
+    assert "60 of 60 cells" in said
+    assert digest(tmp_path / "store/result.nc") == undisturbed
+
+
+def test_a_cluster_started_by_hand(tmp_path: Path, undisturbed: str) -> None:
+    with scheduler() as address, worker(address):
+        done = run(small(), tmp_path, lambda: Cluster(address=address))
+    assert digest(done.result) == undisturbed
+
+
+def test_a_worker_with_threads_is_refused(tmp_path: Path) -> None:
+    with scheduler() as address, worker(address, threads={"OMP_NUM_THREADS": "4"}):
+        with pytest.raises(Exception, match="it may run several threads") as refused:
+            run(small(), tmp_path, lambda: Cluster(address=address))
+        assert type(refused.value).__name__ == "WorkerDiffers"
+
+
+@pytest.mark.parametrize("lacking", ["scheduler", "worker"])
+def test_who_lacks_the_project_is_named(tmp_path: Path, lacking: str) -> None:
+    blind = {lacking: tmp_path / "blind"}
+    with (
+        scheduler(blind=blind.get("scheduler")) as address,
+        worker(address, blind=blind.get("worker")),
+        pytest.raises(ClusterRefused, match=f"{lacking}.* lack this project"),
+    ):
+        run(small(), tmp_path / "store", lambda: Cluster(address=address))
+    assert not chunk_files(tmp_path / "store")
+    assert not (tmp_path / "store/result.nc").exists()
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with pytest.raises(ClusterRefused, match="nobody answers"):
+        run(small(), tmp_path, lambda: Cluster(address="tcp://127.0.0.1:9", patience=0.5))
+    with scheduler() as address, pytest.raises(ClusterRefused, match=r"no worker joined it within 0\.5 s"):
+        run(small(), tmp_path, lambda: Cluster(address=address, patience=0.5))

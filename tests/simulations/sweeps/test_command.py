@@ -1,0 +1,125 @@
+"""`overtraining sweep` as a user meets it, and the file that it leaves."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import overtraining
+from simulations.sweeps.progress import Progress
+from simulations.sweeps.run import run
+from tests.simulations.sweeps.conftest import Here, small
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Runs the command in this process; gives exit code, output and errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["overtraining", "sweep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            overtraining.main()
+        return (int(ended.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+def test_list(command) -> None:  # type: ignore[no-untyped-def]
+    code, said, _ = command("--list")
+    assert code == 0
+    assert "noise-against-length" in said
+
+
+def test_dry_run_says_what_it_will_take_and_leaves_nothing(command, spec: Path) -> None:  # type: ignore[no-untyped-def]
+    code, said, _ = command(spec, "--dry-run")
+    assert code == 0
+    for part in ("60 cells in 16 chunks of 4, 2 compiled programs", "memory: ", "result: ", "time: about"):
+        assert part in said
+    assert [path.name for path in spec.parent.iterdir()] == [spec.name]
+
+
+def test_status(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    def stop(done: int, _: int) -> None:
+        if done >= 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(small(), tmp_path, Here, progress=stop)
+    code, said, _ = command("--status", tmp_path)
+    assert code == 0
+    assert "3 chunks are there, 13 are missing" in said
+    assert "no process is at work" in said
+    run(small(), tmp_path, Here)
+    assert f"finished: {tmp_path / 'result.nc'}, 60 cells" in command("--status", tmp_path)[1]
+
+
+def test_what_is_not_understood(command, tmp_path: Path, spec: Path) -> None:  # type: ignore[no-untyped-def]
+    for arguments, says in (
+        ((), "name a sweep"),
+        ((spec,), "say where the results go"),
+        (("noise-against-lenght", "--out", tmp_path / "out"), "noise-against-length"),
+        ((tmp_path / "none.toml", "--out", tmp_path / "out"), "No such file"),
+        (("--status", tmp_path), "there is no sweep in it"),
+        ((spec, "--out", tmp_path / "out", "--workers", "2", "--scheduler", "tcp://x:1"), "have joined it"),
+    ):
+        code, _, problems = command(*arguments)
+        assert code == 2, arguments
+        assert says in problems
+        assert "Traceback" not in problems
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_dask_several_workers_are_refused_by_name(
+    command, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, _, problems = command(spec, "--out", tmp_path / "out", "--workers", 2)
+    assert code == 2
+    assert "overtraining[cluster]" in problems
+
+
+def test_xarray_alone_reads_the_result(tmp_path: Path) -> None:
+    """With units, parameters, keys and versions, in a process that has nothing of ours."""
+    done = run(small(), tmp_path, Here)
+    code = (
+        "import sys\n"
+        "for name in ('theory', 'simulations', 'figures', 'tests'): sys.modules[name] = None\n"
+        "import json, xarray\n"
+        f"with xarray.open_dataset({str(done.result)!r}) as data:\n"
+        "    recipe = json.loads(data.attrs['recipe'])\n"
+        "    assert recipe['software']['numpy'] and recipe['sweep']['protocol']['lengths'] == [0.0, 1.0]\n"
+        "    assert data.after.attrs['units'] == '1' and data.after.dims == ('cell', 'pretraining', 'strength')\n"
+        "    assert data.pretraining.attrs['units'] == 'gradient-flow time'\n"
+        "    assert {'start.epsilon', 'teacher.modes', 'repeat', 'key'} <= set(data.coords)\n"
+        "    axes = ['start.epsilon', 'teacher.modes', 'teacher.alpha', 'repeat']\n"
+        "    grid = data.set_index(cell=axes).unstack('cell')\n"
+        "    assert grid.after.sizes['repeat'] == 5 and not bool(grid.after.isnull().any())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Terminal()
+    progress = Progress(screen, often=0.0)
+    for done in (10, 20, 40):
+        progress(done, 40)
+    progress.line("a remark")
+    shown, remark, rest = screen.getvalue().split("\n")
+    assert shown.count("\r") == 3
+    assert "40/40" in shown.split("\r")[-1]
+    assert (remark, rest) == ("a remark", "")
+
+
+def test_progress_elsewhere_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    for done in range(1000):
+        progress(done, 1000)
+    progress(1000, 1000)
+    assert len(capsys.readouterr().err.splitlines()) == 2  # the first and the last of a thousand within 30 s

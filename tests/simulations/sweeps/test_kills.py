@@ -1,0 +1,80 @@
+"""SIGKILL, Ctrl-C, SIGTERM: the same command goes on, and the bits are the same. (`make kills` does a hundred.)"""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.simulations.sweeps.conftest import Start, chunk_files, digest
+from tests.simulations.sweeps.processes import kill, until, workers_of
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds worker processes through /proc")
+
+
+def test_five_kills(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
+    """Worker, driver, worker, driver, worker: after each some more is there, in the end all of it."""
+    chance, out = random.Random(0), tmp_path / "store"
+    driver, kept = None, 0
+    for victim in ("worker", "driver", "worker", "driver", "worker"):
+        driver = driver or start(spec, "--out", out, pause=0.03)
+        until(lambda kept=kept: len(chunk_files(out)) > kept, "another chunk")
+        time.sleep(chance.uniform(0, 0.1))
+        (worker,) = until(lambda pid=driver.pid: workers_of(pid), "a worker")
+        kill(worker if victim == "worker" else driver.pid)
+        kept = len(chunk_files(out))
+        if victim == "driver":
+            driver.communicate()
+            until(lambda worker=worker: not Path(f"/proc/{worker}").exists(), "the end of the orphaned worker")
+            driver = None
+        assert driver is None or driver.poll() is None
+    assert driver is not None
+    said, problems = driver.communicate()
+    assert driver.returncode == 0, problems
+    assert "60 of 60 cells" in said
+    assert digest(out / "result.nc") == undisturbed
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupts_are_a_sentence(
+    spec: Path, tmp_path: Path, start: Start, undisturbed: str, number: int, code: int
+) -> None:
+    """As from a terminal, SIGINT reaches the workers too."""
+    driver = start(spec, "--out", tmp_path / "store", pause=0.1)
+    until(lambda: chunk_files(tmp_path / "store"), "a chunk")
+    os.killpg(driver.pid, number) if number == signal.SIGINT else driver.send_signal(number)
+    _, problems = driver.communicate(timeout=60)
+    assert driver.returncode == code, problems
+    assert "the same command goes on" in problems
+    assert "Traceback" not in problems
+    again = start(spec, "--out", tmp_path / "store")
+    again.communicate()
+    assert again.returncode == 0
+    assert digest(tmp_path / "store/result.nc") == undisturbed
+
+
+def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path, start: Start) -> None:
+    spec.write_text(spec.read_text().replace('alpha" = [1.0, 2.0]', 'alpha" = [1.0, 14.0]').replace("[0, 4]", "[0, 0]"))
+    driver = start(spec, "--out", tmp_path / "store")
+    said, problems = driver.communicate()
+    assert driver.returncode == 1, problems
+    assert "6 of 12 cells" in said
+    named = [line for line in problems.splitlines() if line.startswith("failed: ")]
+    assert len(named) == 6
+    assert all("teacher.alpha = 14.0" in line and "worker died" in line for line in named)
+
+
+def test_a_second_process_is_refused(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
+    first = start(spec, "--out", tmp_path / "store", pause=0.1)
+    until(lambda: chunk_files(tmp_path / "store"), "a chunk")
+    second = start(spec, "--out", tmp_path / "store")
+    _, problems = second.communicate()
+    assert second.returncode == 2
+    assert "another process is at work" in problems
+    assert "Traceback" not in problems
+    assert "a process is at work in it" in start("--status", tmp_path / "store").communicate()[0]
+    first.communicate()
+    assert first.returncode == 0
+    assert digest(tmp_path / "store/result.nc") == undisturbed

@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := test,dev
+EXTRAS := test,dev,cluster
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help

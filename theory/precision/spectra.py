@@ -113,7 +113,7 @@ def last_minimum(v1: Any, v2: Any, epsilon: Any, c: Any) -> Any:
 
 
 def _minimum(v1: float, v2: float, epsilon: float, c: float) -> float:
-    return noisy_path.minima([v1, v2], epsilon, c).at("last")
+    return float(noisy_path.minima([v1, v2], epsilon, c).at("last"))
 
 
 def dense_time(c: Any, epsilon: Any, alpha: Any) -> Any:

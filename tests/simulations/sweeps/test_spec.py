@@ -106,7 +106,7 @@ def test_cells_are_the_protocols_that_the_axes_say() -> None:
 
 
 def test_a_key_is_the_cell_s_own() -> None:
-    """It does not know what else is swept, nor the cell's place; it changes with every field and with the repetition."""
+    """It knows neither what else is swept nor the cell's place; it changes with every field and with the repetition."""
     one, other = (
         Grid(swept({"start.epsilon": [0.1, 0.2]})),
         Grid(swept({"teacher.alpha": [1.0], "start.epsilon": [0.2]})),

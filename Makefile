@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := test,dev
+EXTRAS := test,dev,cluster
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test gallery lint check bench constraints clean
+.PHONY: help figures test fuzz gallery lint check bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ figures: $(STAMP) ## build every figure into build/figures (what has not changed
 
 test: $(STAMP) ## run all tests, doctests included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
+	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/test_fuzz.py
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
 	$(BIN)/overtraining check --html build/book

@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
+from figures.drawn import ROUNDING
 from figures.style import BASE, COLOURS, MARKERS
 from theory.inflection import Which, inflection_point
 from theory.responses import Objective, Quantity, curve
@@ -81,6 +82,21 @@ def loss(ax: Axes, data: xr.Dataset, *, every: int = 1, label: str | None = None
     ax.errorbar(data["pretraining"][::every], values[::every], label=label, **_look(data, BASE, "o"))
     _length_axis(ax, data)
     ax.set_ylabel("loss before, $L$")
+
+
+def rounding(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
+    """Relative errors of the forms in a Trajectory, and dashed what one rounding of their inputs does: condition × eps.
+
+    An answer that is right to the last digit is drawn at the floor.
+    """
+    for i, name in enumerate(data["line"].values):
+        one, colour = data.isel(form=i), COLOURS[i % len(COLOURS)]
+        (line,) = ax.plot(one.pretraining, np.maximum(one.error, floor), color=colour, label=str(name))
+        line.set_gid(f"{ROUNDING} {i}")
+        ax.plot(one.pretraining, np.maximum(one.condition * np.finfo(float).eps, floor), color=colour, linestyle="--")
+    ax.set(xscale="log", yscale="log")
+    _length_axis(ax, data)
+    ax.set_ylabel("relative error")
 
 
 def fall_in_errors(data: xr.Dataset, objective: Objective = "pretraining") -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 A step of one small network costs the processor less than the call that starts it, so that runs go in chunks through
 one compiled program, each thread a chunk at a time. The run is the first axis and the matrices lie row after row; two
-habits of XLA on processors shape the step (measured with jaxlib 0.10: together they are worth a factor 1.5 to 2). A
+habits of XLA on processors shape the step (measured with jaxlib 0.10: together they are worth a factor of 2). A
 product with a transposed left factor is 2.5 times as slow as one with a transposed right factor, so that `Wᵀ` is
 written out before it multiplies; and a lone elementwise subtraction is 4 times as slow as one fused with a
 multiplication, which learning rate and weight decay provide.

@@ -1,6 +1,10 @@
 """What is true: definitions, closed forms and their domains, in NumPy and SciPy, float64. Knows nothing of JAX."""
 
-from theory import deep_mode as deep_mode, unbalanced_mode as unbalanced_mode
+from theory import (
+    deep_mode as deep_mode,
+    noisy_unbalanced_mode as noisy_unbalanced_mode,
+    unbalanced_mode as unbalanced_mode,
+)
 from theory.balanced_mode import singular_value as singular_value, unlearned as unlearned
 from theory.conventions import (
     absmax_step as absmax_step,
@@ -23,6 +27,12 @@ from theory.deep_noise import (
     segment_norms as segment_norms,
     segment_norms_of_modes as segment_norms_of_modes,
     segment_norms_on_path as segment_norms_on_path,
+)
+from theory.deep_path import deep_minima as deep_minima, loss_after_noise as loss_after_noise
+from theory.deep_stages import (
+    deep_inflection_time as deep_inflection_time,
+    paying_singular_value as paying_singular_value,
+    stage_changes as stage_changes,
 )
 from theory.errors import (
     DomainError as DomainError,
@@ -76,6 +86,7 @@ from theory.perturbations import (
     Quantization as Quantization,
     bits as bits,
 )
+from theory.predicted_sensitivity import Line as Line, fitted_line as fitted_line, turning_length as turning_length
 from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (
     Rates as Rates,
@@ -92,6 +103,7 @@ from theory.responses import (
     validate as validate,
 )
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
+from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, power_law_path as power_law_path
 from theory.stages import Stage as Stage, lost_in_stages as lost_in_stages
 from theory.starts import (
     Aligned as Aligned,
@@ -101,6 +113,8 @@ from theory.starts import (
     turned_frames as turned_frames,
 )
 from theory.sum_rule import (
+    growth_covariance as growth_covariance,
+    growth_stderr as growth_stderr,
     local_factor as local_factor,
     norm_growth as norm_growth,
     predicted_exponent as predicted_exponent,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.polynomial.polynomial import polyval
-from scipy.special import digamma, expit
+from scipy.special import digamma, expit, exprel
 
 from theory import balanced_mode
 from theory.arrays import Numbers, Values
@@ -148,7 +148,10 @@ def _passed(s: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, below: np.nda
         return left
     x, x0 = (np.minimum(y / sigma, sigma / y) for y in (s, epsilon))
     w, w0 = (np.abs(sigma - y) / np.maximum(y, sigma) for y in (s, epsilon))
-    up = _log_ratio(s, epsilon, s - epsilon) + left if L == 2 else _below(x, w, L) - _below(x0, w0, L)
+    grown, k = _log_ratio(s, epsilon, s - epsilon), 1 - 2 / L
+    # the power's rise by the ratio: where s is near a tiny ε, each end has lost the digits that their difference needs
+    rise = x0**-k * grown * exprel(-k * grown)
+    up = rise + (left if L == 2 else _smooth(x, w, L) - _smooth(x0, w0, L))
     return np.where(below, up, _above(x, w, L) - _above(x0, w0, L))
 
 
@@ -158,9 +161,15 @@ def _log_ratio(a: Values, b: Values, difference: Values) -> Values:
 
 
 def _below(u: Values, w: Values, L: int) -> Values:
-    k, b, log = 1 - 2 / L, 2 / L, np.log(u)
-    early = np.expm1(b * log) / b + _tail(b, np.minimum(u, 0.5))
-    return -np.expm1(-k * log) / k + np.where(u <= 0.5, early, _near(b, np.minimum(w, 0.5), -np.log(w)))
+    k = 1 - 2 / L
+    return -np.expm1(-k * np.log(u)) / k + _smooth(u, w, L)
+
+
+def _smooth(u: Values, w: Values, L: int) -> Values:
+    """What the clock below σ has beside the power: bounded as u → 0, a logarithm as w = 1 − u → 0."""
+    b = 2 / L
+    early = np.expm1(b * np.log(u)) / b + _tail(b, np.minimum(u, 0.5))
+    return np.where(u <= 0.5, early, _near(b, np.minimum(w, 0.5), -np.log(w)))
 
 
 def _above(v: Values, w: Values, L: int) -> Values:

@@ -63,7 +63,12 @@ def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> t
     >>> [float(w) for w in weights(0.0, sigma=1.0, start=2.0, imbalance=3.0)]
     [1.0, 2.0]
     """
-    return split(product(t, sigma, start, imbalance), imbalance)
+    w1, w2 = split(product(t, sigma, start, imbalance), imbalance)
+    t, sigma, p0, lam = _mode(t, sigma, start, imbalance)
+    # without imbalance a product below 0 dies; its root is a number long after the product itself has vanished
+    size, dies = np.abs(p0), (lam == 0) & (p0 < 0)
+    dying = np.sqrt(size) * np.exp(-sigma * t) / np.sqrt(1 + 2 * size * t * exprel(-2 * sigma * t))
+    return np.where(dies, -dying, w1)[()], np.where(dies, dying, w2)[()]  # A4
 
 
 def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
@@ -108,7 +113,7 @@ class _Mean(NamedTuple):
     rest: Values
 
 
-def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Mean:
+def _mode(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[np.ndarray, ...]:
     t, sigma, p0, lam = together(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
@@ -118,6 +123,11 @@ def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Me
     moderate(sigma, t=t, start=p0, imbalance=lam)
     if ((lam != 0) & (np.abs(lam) < np.finfo(float).tiny)).any():  # its reciprocal may overflow
         raise DomainError("imbalance", "it is not 0 but below 2.3e-308", "pass 0.0")
+    return t, sigma, p0, lam
+
+
+def _mean(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> _Mean:
+    t, sigma, p0, lam = _mode(t, sigma, start, imbalance)
     r, norm, gap = np.hypot(lam, 2 * sigma), np.hypot(lam, 2 * p0), sigma - p0
     over_r = 1 / np.where(r > 0, r, 1)
     kappa = np.where(r > 0, lam * (lam * over_r) + 2 * p0 * (2 * sigma * over_r), norm)

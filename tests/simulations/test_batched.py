@@ -114,9 +114,9 @@ def test_threads_change_no_bit() -> None:
 
 def test_a_run_that_diverges_is_named_and_harms_no_other() -> None:
     batch = sample(SHAPES["two layers"], runs=4)
-    expected, _ = descend(**batch, steps=(500,), chunk=4)
+    expected, _ = descend(**batch, steps=(0, 500), chunk=4)
     batch["learning_rates"] = np.where(np.arange(4) == 1, 50.0, batch["learning_rates"])
-    made, well = descend(**batch, steps=(500,), chunk=4)
+    made, well = descend(**batch, steps=(0, 500), chunk=4)
     assert well.tolist() == [True, False, True, True]
     for layer, before in zip(made, expected, strict=True):
         np.testing.assert_array_equal(layer[well], before[well])

@@ -100,3 +100,43 @@ def test_a_standstill_is_not_believed_where_the_loss_stays():
     w1, w2 = balanced_weights(np.diag([0.1, -0.1]), 2)
     with pytest.raises(NotSolved, match="steps"):
         distance_moved(1e9, w1, w2, np.diag([1.0, 0.5]))
+
+
+@pytest.mark.parametrize("lam", [0.4, -1e-3, -50.0])
+def test_weights_with_an_imbalance(lam):
+    shape = (2, 3, 4) if lam > 0 else (4, 3, 2)
+    generator, (d_in, h, d_out) = np.random.default_rng(6), shape
+    w1, w2 = balanced_weights(generator.normal(size=(d_out, d_in)) / 4, h, lam)
+    turn = np.linalg.qr(generator.normal(size=(h, h)))[0]
+    w1, w2, teacher = turn @ w1, w2 @ turn.T, generator.normal(size=(d_out, d_in))
+    x1, x2 = radau(w1, w2, teacher, 1.0)
+    y1, y2 = matrix_weights([0.0, 1.0, 1e6], w1, w2, teacher)
+    np.testing.assert_allclose(y1[1], x1, atol=1e-8)
+    np.testing.assert_allclose(y2[1], x2, atol=1e-8)
+    for a, b in zip(y1, y2, strict=True):
+        np.testing.assert_allclose(b.T @ b - a @ a.T, lam * np.eye(h), atol=1e-13 * max(1, abs(lam)))
+    np.testing.assert_allclose(y2[2] @ y1[2], teacher, atol=1e-12)
+    assert distance_moved([0.0, 1.0], w1, w2, teacher, imbalance=lam)[0] < 1e-12
+    with pytest.raises(DomainError, match="balanced"):
+        distance_moved(1.0, w1, w2, teacher, imbalance=lam / 2)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 5])
+@pytest.mark.parametrize(("t", "tolerance"), [(200.0, 1e-2), (200.0, 1e-4), (1e9, 1e-4)])
+def test_a_slow_feature_is_waited_for(seed, t, tolerance):
+    """σ₂ = 0.02: to stop a hundred times too early leaves more of the way than the tolerance, and is noticed."""
+    generator = np.random.default_rng(seed)
+    u, v, p, q = (np.linalg.qr(generator.normal(size=(2, 2)))[0] for _ in range(4))
+    teacher, start = u * [1, 0.02] @ v.T, p * generator.uniform(0.01, 0.3, 2) @ q.T
+    start[0] *= np.sign(np.linalg.det(start) * np.linalg.det(teacher))
+    w1, w2 = balanced_weights(start, 2)
+    loose, sharp = (matrix_weights(t, w1, w2, teacher, x) for x in (tolerance, 1e-9))
+    size = np.sqrt(sum((x**2).sum() for x in sharp))
+    assert np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(loose, sharp, strict=True))) < tolerance * size
+
+
+def test_weights_that_die_move_as_far_as_they_were_long():
+    """One mode of the wrong sign: nothing is left of the weights, and what is relative to nothing is no error."""
+    far = distance_moved([10.0, 100.0, 1e3], np.array([[0.3]]), np.array([[-0.3]]), np.array([[1.0]]))
+    np.testing.assert_allclose(far, 0.3 * np.sqrt(2), rtol=1e-4)
+    np.testing.assert_allclose(far[1:], 0.3 * np.sqrt(2), rtol=1e-12)

@@ -10,7 +10,7 @@ import pytest
 
 from theory import DomainError, ShapeError
 from theory.noisy_mode import inflection_time
-from theory.noisy_path import Minima, _one_sign, lost_bounds, minima, still_to_lose
+from theory.noisy_path import Minima, lost_bounds, minima, still_to_lose
 from theory.stages import lost_in_stages
 
 SIGMA, RATIO = (1e-6, 0.3, 1.0, 1e6), (1e-290, 1e-6, 0.5, 0.999, 1.0, 10.0)

@@ -10,7 +10,7 @@ import pytest
 from theory import DomainError, ShapeError
 from theory.balanced_mode import singular_value, unlearned
 from theory.rates import power_law_rates, staircase_loss, staircase_norm
-from theory.sum_rule import local_factor, norm_growth, predicted_exponent
+from theory.sum_rule import growth_covariance, growth_stderr, local_factor, norm_growth, predicted_exponent
 
 T0, RATIO = (1e-12, 1.0, 1e12), (1 + 2**-52, 1 + 1e-12, 1 + 1e-6, 1.5, 1e3, 1e200)
 
@@ -106,6 +106,12 @@ def test_local_factor_on_the_path():
         (lambda: norm_growth(1.0, 1.0), ShapeError, "last axes"),
         (lambda: norm_growth(np.ones((2, 3)) * [1, 2, 3], np.ones((4, 3))), ShapeError, "broadcast"),
         (lambda: norm_growth([1.0, 2.0], [1.0, 0.0], m=0.0), DomainError, "m "),
+        (lambda: norm_growth([1.0, 2.0], [1.0, 0.0], depth=1), DomainError, "depth"),
+        (lambda: norm_growth([1.0, 2.0, 2.0], [1.0, 0.5, 0.4]), DomainError, "average"),
+        (lambda: growth_stderr([1.0, 2.0], [0.1, -0.1]), DomainError, "stderr"),
+        (lambda: growth_stderr([1.0, 2.0], [0.1, 0.1, 0.1]), ShapeError, "last axes"),
+        (lambda: growth_covariance([[1.0, 2.0]], 0.1), ShapeError, "one curve"),
+        (lambda: growth_stderr([1.0, 1e300], [0.1, 1e10]), DomainError, "overflows"),
         (lambda: predicted_exponent(2.0), DomainError, "loss_exponent"),
         (lambda: predicted_exponent(0.5, depth=1), DomainError, "depth"),
         (lambda: local_factor(1.0, 0.5), DomainError, "epsilon"),
@@ -128,3 +134,51 @@ def test_refuses_arrays_of_constants_and_overflow():
         inspect.unwrap(norm_growth)([1.0, 2.0], [1.0, 0.0], m=np.ones(2))
     with pytest.raises(DomainError, match="overflows"):
         norm_growth([1.0, 1e300], [1e300, 0.0])
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_errors_are_those_of_the_linear_map(depth):
+    """Column by column: the growth of a loss of 1 at one length and 0 elsewhere, with the variances added."""
+    t, nu = np.array([0.1, 0.15, 2.0, 30.0, 31.0, 500.0]), np.array([0.3, 0.1, 0.2, 0.0, 0.5, 0.1])
+    columns = norm_growth(t, np.eye(6), m=3.0, depth=depth)
+    assert np.allclose(
+        growth_stderr(t, nu, m=3.0, depth=depth), np.sqrt((nu[:, None] ** 2 * columns**2).sum(0)), rtol=1e-13
+    )
+    assert growth_stderr(t, np.stack([nu, 2 * nu])).shape == (2, 6)
+    whole = growth_covariance(t, nu, m=3.0, depth=depth)
+    assert np.allclose(whole, np.einsum("ja,j,jb->ab", columns, nu**2, columns), rtol=1e-12, atol=1e-14)
+    assert np.allclose(np.diag(whole), growth_stderr(t, nu, m=3.0, depth=depth) ** 2, rtol=1e-12)
+
+
+def test_errors_scatter_as_stated_and_leave_the_mean():
+    """5,000 noisy, non-monotone curves on an irregular grid."""
+    draw = np.random.default_rng(2)
+    t = np.sort(10 ** draw.uniform(0, 3, 14))
+    loss, nu = 2 + 3 * t**-0.4, 0.1 * draw.uniform(0.5, 2, 14)
+    grown = norm_growth(t, loss + nu * draw.normal(size=(5000, 14)))
+    assert (np.diff(loss + nu * draw.normal(size=14)) > 0).any()
+    stated = growth_stderr(t, nu)
+    assert np.allclose(grown.std(axis=0)[1:], stated[1:], rtol=0.05)
+    assert (np.abs(grown.mean(axis=0) - norm_growth(t, loss)) <= 4 * stated / np.sqrt(5000) + 1e-12).all()
+
+
+def test_a_coarse_grid_gives_too_much():
+    """By the part β ln²r/12 where the loss is a power: the mean of three exponents and ratios."""
+    for beta, ratio in itertools.product((0.2, 0.5, 0.8), (1.2, 1.5, 2.0)):
+        t = ratio ** np.arange(30)
+        exact = 2 * beta / (1 - beta) * (t[-1] ** (1 - beta) - 1)
+        over = norm_growth(t, t**-beta)[-1] / exact - 1
+        assert over == pytest.approx(beta * np.log(ratio) ** 2 / 12, rel=0.1)
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_a_deep_staircase(depth):
+    """ε → 0 at depth L: n features learned at t = m i^α, loss and norm in closed form, every stage."""
+    alpha, m = 0.6, 7.0
+    i = np.arange(1, 4000)
+    t = m * (i + 0.5) ** alpha
+    loss = staircase_loss((i + 0.5) ** alpha, alpha)
+    norm = np.cumsum(i ** (-alpha * (2 - 2 / depth)))
+    grown = norm_growth(t, loss, m, depth)
+    assert np.isclose(grown[-1] - grown[99], norm[-1] - norm[99], rtol=1e-4)
+    assert not np.isclose(norm_growth(t, loss, m)[-1], norm[-1], rtol=0.5)

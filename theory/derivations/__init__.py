@@ -18,9 +18,11 @@ CLAIMS = {
     "B7": "theory.derivations.b7_rates",
     "B8": "theory.derivations.b8_sum_rule",
     "C1": "theory.derivations.c1_noisy_mode",
+    "C1u": "theory.derivations.c1u_unbalanced_mode",
     "C2": "theory.derivations.c2_any_start",
     "C3": "theory.derivations.c3_stages",
     "C4": "theory.derivations.c4_inevitable",
     "C5": "theory.derivations.c5_scaling",
+    "C5d": "theory.derivations.c5d_depth",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

@@ -1,4 +1,4 @@
-"""A5's formula against the engine: QQᵀ's words in mpmath with matrix exponentials, the weights by integrating Ż."""
+"""A5's formula against the engine: F's blocks and QQᵀ's words in mpmath, the weights by integrating Ż."""
 
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from theory.derivations.a5_steps import lam as symbol
 from theory.derivations.trace_words import MatrixSum
 from theory.matrix_flow import balanced_weights
 from theory.matrix_weights import matrix_weights
@@ -15,12 +16,12 @@ from theory.matrix_weights import matrix_weights
 EPS = float(np.finfo(float).eps)
 
 
-def compare(claim: Mapping[str, MatrixSum], function: Callable[..., Any], generator: np.random.Generator) -> float:
+def compare(claim: Mapping[str, Any], function: Callable[..., Any], generator: np.random.Generator) -> float:
     """Worst error of QQᵀ relative to its norm, over the condition number: κ of what grows, and the growth σt itself."""
     return max(*(_problem(claim, function, generator, trial) for trial in range(24)), _weights(claim, generator))
 
 
-def _problem(claim: Mapping[str, MatrixSum], function: Callable, generator: np.random.Generator, trial: int) -> float:
+def _problem(claim: Mapping[str, Any], function: Callable, generator: np.random.Generator, trial: int) -> float:
     d_in, h, d_out = generator.integers(1, 5, 3).tolist()
     m, k = min(d_in, d_out), min(d_in, h, d_out)
     sigma = generator.uniform(0.3, 1, m) * (np.arange(m) != m - 1 if trial % 3 == 0 else 1)  # rank-deficient
@@ -28,31 +29,33 @@ def _problem(claim: Mapping[str, MatrixSum], function: Callable, generator: np.r
         sigma[:] = 1.0  # repeated
     teacher = (_frame(generator, d_out, m) * sigma) @ _frame(generator, d_in, m).T
     start = (_frame(generator, d_out, k) * 10.0 ** generator.uniform(-6, 0.5, k)) @ _frame(generator, d_in, k).T
-    w1, w2 = balanced_weights(start, h)
-    t = float(generator.choice([0.0, 0.1, 1.0, 10.0, 100.0, 300.0]))
-    flow = function(t, w1, w2, teacher)
-    if flow.saddle and t * sigma.max() > 10 and d_in == d_out <= h:  # rounding would leave the saddle: see the tests
+    lam = 10 ** generator.uniform(-3, 1) * ((h <= d_out) if trial % 2 else -(h <= d_in))
+    w1, w2 = balanced_weights(start, h, lam)
+    rate = np.hypot(sigma.max(), lam / 2)
+    t = float(generator.choice([0.0, 0.1, 1.0, 10.0, 100.0, 300.0])) / max(rate, 1.0)
+    flow = function(t, w1, w2, teacher, lam)
+    if flow.saddle and t * rate > 10 and d_in == d_out <= h:  # rounding would leave the saddle: see the tests
         return 0.0
     stacked = np.concatenate([flow.factor_in, flow.factor_out])
-    low, high = (_evaluate(claim, w1, w2, teacher, t, digits) for digits in (330, 400))
+    low, high = (_evaluate(claim, w1, w2, teacher, lam, t, digits) for digits in (330, 400))
     if np.abs(low - high).max() > 1e-25:
         return float("inf")
     values = np.linalg.svd(np.concatenate([w1.T, w2]), compute_uv=False)[:k]
-    condition = 10 * (1 + t * sigma.max()) * values[0] / values[-1]
+    condition = 10 * (1 + t * rate) * values[0] / values[-1]
     exact = high.astype(float)
     return float(np.abs(stacked @ stacked.T - exact).max() / np.abs(exact).max() / condition)
 
 
-def _weights(claim: Mapping[str, MatrixSum], generator: np.random.Generator) -> float:
+def _weights(claim: Mapping[str, Any], generator: np.random.Generator) -> float:
     """The engine's weights against the claim's Q, with Y, S and Z integrated by its own Ẏ, Ṡ and Ż; 1e-9 is 1e-12."""
     worst = 0.0
-    for d_in, h, d_out in ((1, 1, 1), (2, 3, 2), (3, 2, 4), (2, 2, 3)):
+    for (d_in, h, d_out), lam in (((1, 1, 1), 0.0), ((2, 3, 2), 0.0), ((3, 2, 4), -0.3), ((2, 2, 3), 0.5)):
         turn = _frame(generator, h, h)
         k = min(d_in, h, d_out)
-        w1, w2 = balanced_weights(generator.normal(size=(d_out, k)) @ generator.normal(size=(k, d_in)), h)
+        w1, w2 = balanced_weights(generator.normal(size=(d_out, k)) @ generator.normal(size=(k, d_in)), h, lam)
         w1, w2, teacher = turn @ w1, w2 @ turn.T, generator.normal(size=(d_out, d_in))
         start, n = np.concatenate([w1.T, w2]), d_in + d_out
-        place = {"F": np.block([[np.zeros((d_in, d_in)), teacher.T], [teacher, np.zeros((d_out, d_out))]])}
+        place = {"F": _force(claim, teacher, lam)}
 
         def split(flat: np.ndarray, n: int = n, h: int = h) -> dict[str, np.ndarray]:
             y, s, z = np.split(flat, [n * h, n * h + h * h])
@@ -76,6 +79,15 @@ def _weights(claim: Mapping[str, MatrixSum], generator: np.random.Generator) -> 
     return worst
 
 
+def _force(claim: Mapping[str, Any], teacher: np.ndarray, lam: float) -> np.ndarray:
+    """The claim's own F: blocks of multiples of I and of A."""
+    sizes = teacher.shape[::-1]
+    number = lambda c: float(c.subs(symbol, lam))
+    letter = lambda word, rows: (teacher.T if word[0].transposed else teacher) if word else np.eye(rows)
+    block = lambda entry, rows: sum(number(c) * letter(word, rows) for c, word in entry.terms)
+    return np.block([[block(entry, rows) for entry in row] for row, rows in zip(claim["F"], sizes, strict=True)])
+
+
 def _value(matrix: MatrixSum, place: Mapping[str, np.ndarray]) -> np.ndarray:
     """A sum of words at explicit matrices."""
     letters = lambda word: [place[x.name].T if x.transposed else place[x.name] for x in word]
@@ -83,15 +95,13 @@ def _value(matrix: MatrixSum, place: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _evaluate(
-    claim: Mapping[str, MatrixSum], w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, t: float, digits: int
+    claim: Mapping[str, Any], w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, lam: float, t: float, digits: int
 ) -> np.ndarray:
     """The word for QQᵀ, with Y = e^{Ft}Q₀ and S = I + ∫Ṡ for the claim's own Ẏ and Ṡ."""
     (rate, _), (growth, _) = claim["Ẏ"].terms[0], claim["Ṡ"].terms[0]
     with mpmath.workdps(digits):
-        d_in, n = w1.shape[1], w1.shape[1] + w2.shape[0]
-        force, start = mpmath.zeros(n), mpmath.matrix(np.concatenate([w1.T, w2]).tolist())
-        force[d_in:, :d_in] = mpmath.matrix(teacher.tolist())
-        force[:d_in, d_in:] = mpmath.matrix(teacher.T.tolist())
+        n, start = w1.shape[1] + w2.shape[0], mpmath.matrix(np.concatenate([w1.T, w2]).tolist())
+        force = mpmath.matrix(_force(claim, teacher, lam).tolist())
         values, frame = mpmath.eigsy(force * int(rate))
         integral = lambda x: mpmath.expm1(2 * x * t) / (2 * x) if abs(x) > mpmath.mpf(10) ** -150 else mpmath.mpf(t)
         y = frame * mpmath.diag([mpmath.exp(x * t) for x in values]) * frame.T * start

@@ -1,6 +1,7 @@
-"""A5: balanced gradient flow of the whole product matrix, solved; and what it can never learn."""
+"""A5: λ-balanced gradient flow of the whole product matrix, solved; and what it can never learn."""
 
 from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 
@@ -8,8 +9,10 @@ from theory.derivations.a5_counterexamples import overshoots, unbalanced, unbala
 from theory.derivations.a5_engine import compare
 from theory.derivations.a5_steps import (
     SI,
+    F,
     S,
     f,
+    freed,
     half,
     inverse,
     on_shapes,
@@ -37,17 +40,17 @@ from theory.derivations.core import (
     Verdict,
 )  # fmt: skip
 from theory.derivations.evidence import every
-from theory.derivations.matrix_words import IDENTITY, Rules, normal, scaled
+from theory.derivations.matrix_words import IDENTITY, Block, Rules, normal, scaled
 from theory.derivations.trace_calculus import derivative
 from theory.derivations.trace_words import Letter, MatrixSum
 
-Solution = dict[str, MatrixSum]
+Solution = dict[str, Any]
 
 
 def formula() -> Solution:
-    """`QQᵀ` and Q in letters Y, S⁻¹ and Z, with Ẏ, Ṡ and Ż; the start is `Y = Q₀`, `S = I`, `Z = I`."""
+    """F in blocks; `QQᵀ` and Q in letters Y, S⁻¹ and Z, with Ẏ, Ṡ and Ż; the start is `Y = Q₀`, `S = I`, `Z = I`."""
     gram = y.T @ y
-    return {"QQᵀ": y @ si @ y.T, "Ẏ": f @ y, "Ṡ": gram, "Q": y @ z, "Ż": scaled(-half, si @ gram @ z)}
+    return {"F": F, "QQᵀ": y @ si @ y.T, "Ẏ": f @ y, "Ṡ": gram, "Q": y @ z, "Ż": scaled(-half, si @ gram @ z)}
 
 
 def riccati(candidate: Solution) -> Evidence:
@@ -89,31 +92,41 @@ def transport(candidate: Solution) -> Evidence:
 def conclusion(candidate: Solution) -> Evidence:
     """The candidate against what the steps derive."""
     return every(
-        [("QQᵀ", riccati(candidate)), ("weights", transport(candidate))], "QQᵀ and Q solve the flow of the loss"
+        [("F", stacked(candidate["F"])), ("QQᵀ", riccati(candidate)), ("weights", transport(candidate))],
+        "QQᵀ and Q solve the flow of the loss",
     )
 
 
-def _commuting(candidate: Solution) -> dict[str, sp.Expr]:
+def _commuting(candidate: Solution) -> dict[str, Any]:
     """One mode: every matrix is a number."""
-    number = lambda matrix: sum(c * sp.prod(sp.Symbol(letter.name) for letter in word) for c, word in matrix.terms)
-    return {key: sp.expand(number(matrix)) for key, matrix in candidate.items()}
+    number = lambda matrix: sp.expand(sum(c * sp.prod(sp.Symbol(x.name) for x in word) for c, word in matrix.terms))
+    force = tuple(tuple(map(number, row)) for row in candidate["F"])
+    return {"F": force} | {key: number(matrix) for key, matrix in candidate.items() if key != "F"}
 
 
-def _change(key: str, change: Callable[[MatrixSum], MatrixSum]) -> Callable[[Solution], Solution]:
+def _change(key: str, change: Callable[[Any], MatrixSum | Block]) -> Callable[[Solution], Solution]:
     return lambda claim: claim | {key: change(claim[key])}
+
+
+def _diagonal(first: int, second: int) -> Callable[[Block], Block]:
+    """F with other multiples of its own on the diagonal."""
+    return lambda x: ((scaled(first, x[0][0]), x[0][1]), (x[1][0], scaled(second, x[1][1])))
 
 
 DERIVATION = Derivation(
     claim="A5",
-    title="The whole matrix under gradient flow, from any balanced start to any target",
-    statement=r"QQ^\top(t)=e^{Ft}Q_0\,S^{-1}Q_0^\top e^{Ft},\quad S=I+Q_0^\top\!\int_0^t\!e^{2Fs}ds\,Q_0,\qquad "
-    r"Q=e^{Ft}Q_0Z,\quad \dot Z=-\tfrac12S^{-1}\dot SZ",
-    plain="From balanced weights the product and the Gram matrices have a closed form for every shape and target; the "
-    "weights need one more integration; and the rank of the product, and for square ones the sign of its determinant, "
-    "never change, so that a start of the wrong sign leaves a feature unlearned for ever.",
+    title="The whole matrix under gradient flow, from any λ-balanced start to any target",
+    statement=r"W_2^\top W_2-W_1W_1^\top=\lambda I:\quad F=\begin{pmatrix}-\tfrac\lambda2I&A^\top\\A&\tfrac\lambda2I"
+    r"\end{pmatrix},\qquad QQ^\top(t)=e^{Ft}Q_0\,S^{-1}Q_0^\top e^{Ft},\quad "
+    r"S=I+Q_0^\top\!\int_0^t\!e^{2Fs}ds\,Q_0,\qquad Q=e^{Ft}Q_0Z,\quad \dot Z=-\tfrac12S^{-1}\dot SZ",
+    plain="From balanced and λ-balanced weights the product and the Gram matrices have a closed form for every shape "
+    "and target; the weights need one more integration. At λ = 0 the rank of the product, and for square ones the sign "
+    "of its determinant, never change, so that a start of the wrong sign leaves a feature unlearned for ever; any λ "
+    "frees it.",
     symbols={
         "Q": "[W1ᵀ; W2], the layers stacked, (d_in + d_out) × h; Q₀ its start",
-        "F": "[[0, Aᵀ], [A, 0]], with eigenvalues ±σ and 0",
+        "F": "with eigenvalues ±√(σ² + λ²/4), and on unpaired directions λ/2 (out) and −λ/2 (in)",
+        r"\lambda": "the imbalance, of either sign; h <= d_out if it is positive, h <= d_in if negative",
         "S": "h × h, positive definite",
         "Z": "h × h, Z Zᵀ = S⁻¹; equal to S^{−1/2} only where S(t) commutes with itself",
         "A": "the teacher, any d_out × d_in matrix",
@@ -121,9 +134,10 @@ DERIVATION = Derivation(
     assumptions=(
         Assumption(
             "balanced start",
-            "W2ᵀW2 = W1W1ᵀ at the start, and so always; W2ᵀW2 − W1W1ᵀ = λI (Dominé et al. 2024) is not covered.",
+            "W2ᵀW2 − W1W1ᵀ = λI at the start, and so always; λ = 0 is balance.",
             Counterexample(
-                "With an imbalance of 1e-3 the determinant changes sign and the flow learns what it else never can.",
+                "With an imbalance of 1e-3 in one direction only, no multiple of I, the determinant changes sign and "
+                "the flow learns what it never can at λ = 0.",
                 unbalanced,
                 unbalanced_curves,
             ),
@@ -142,13 +156,14 @@ DERIVATION = Derivation(
     steps=(
         Step(
             r"\tfrac{d}{dt}(W_2^\top W_2-W_1W_1^\top)=0",
-            "The gradients are taken by machine from the loss; balance at the start is balance always.",
+            "The gradients are taken by machine from the loss; an imbalance λI at the start stays.",
             stays_balanced,
         ),
-        Step(r"\dot Q=FQ-\tfrac12QQ^\top Q", "The two gradients, stacked, with W2ᵀW2 replaced by W1W1ᵀ.", stacked),
+        Step(r"\dot Q=FQ-\tfrac12QQ^\top Q", "The two gradients, stacked, with W2ᵀW2 replaced by W1W1ᵀ + λI.", stacked),
         Step(
             r"\dot Q=FQ-\tfrac12QQ^\top Q\ \text{on every shape}",
-            "The same from the loss written out in its entries, in exact arithmetic, on every shape in {1,2,3}³.",
+            "The same from the loss written out in its entries, in exact arithmetic, on every shape in {1,2,3}³, with "
+            "λ = 0 and, where the shape allows, ±4.",
             on_shapes,
         ),
         Step(
@@ -163,9 +178,9 @@ DERIVATION = Derivation(
             unique,
         ),
         Step(
-            r"f^\top f=(W_1^\top W_1)^2,\quad Q^\top Q=2W_1W_1^\top",
-            "The rank of f is that of Q, and QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft} keeps its rank, e^{Ft} and S being invertible. "
-            "So det f of a square product with h >= d is never 0 if it was not, and being continuous keeps its sign: "
+            r"f^\top f=(W_1^\top W_1)^2+\lambda W_1^\top W_1,\quad Q^\top Q=2W_1W_1^\top+\lambda I",
+            "At λ = 0 the rank of f is that of Q, and QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft} keeps its rank, e^{Ft} and S being "
+            "invertible. So det f of a square product with h >= d is never 0 if it was not, and keeps its sign: "
             "where that differs from the sign of det A, f never becomes A, and a feature stays unlearned.",
             polar,
         ),
@@ -176,10 +191,22 @@ DERIVATION = Derivation(
             "with I + M, and the growing part of QQᵀ(t) is a product E C … Cᵀ E: what is absent in C stays absent.",
             reflection,
         ),
+        Step(
+            r"FJ+JF=\lambda I,\quad Q^\top JQ=\lambda I,\quad J=\mathrm{diag}(-I,I)",
+            "Why λ ≠ 0 frees what is obstructed; say λ > 0. By the first, eᵢᵀJeⱼ = −λδᵢⱼ/2ρᵢ on the eigenvectors of F "
+            "at −ρᵢ < 0, so that zᵀJz < 0 for every z that only falls. But z = Q₀x has zᵀJz = λ‖x‖² by the second: no "
+            "hidden direction x is without a growing part. F² = λ²/4 + diag(AᵀA, AAᵀ) gives the rates.",
+            freed,
+        ),
     ),
     formula=formula,
     conclusion=conclusion,
     variants=(
+        Variant("sign of λ", _change("F", _diagonal(-1, -1))),
+        Variant("λ for λ/2", _change("F", _diagonal(2, 2))),
+        Variant("λ/2 on both blocks with one sign", _change("F", _diagonal(-1, 1))),
+        Variant("λ on the second block only", _change("F", _diagonal(0, 2))),
+        Variant("λ forgotten", _change("F", _diagonal(0, 0))),
         Variant("e^{2Ft} for e^{Ft}", _change("Ẏ", lambda x: scaled(2, x))),
         Variant("S twice as fast", _change("Ṡ", lambda x: scaled(2, x))),
         Variant("sign of S", _change("Ṡ", lambda x: scaled(-1, x))),
@@ -194,8 +221,9 @@ DERIVATION = Derivation(
     floor=Verdict.PROVED,
     link=Link(
         "theory.matrix_flow.matrix_flow",
-        "all shapes {1 … 4}³, ranks, repeated and zero values, σt to 300; weights to σt of 3",
+        "all shapes {1 … 4}³, ranks, repeated and zero values, |λ| 1e-3 … 10 and 0, ρt to 300; weights to σt of 3",
         compare,
     ),
-    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; uniqueness, every shape and the obstruction are ours",
+    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; λ: Dominé et al. 2024 (arXiv 2409.14623), there for "
+    "h = min(d_in, d_out); uniqueness, every shape, the obstruction and what frees it are ours",
 )

@@ -22,15 +22,16 @@ from theory.derivations.trace_words import Letter, MatrixSum
 
 W1, W2, A = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h"), Letter("A", "d_out", "d_in")
 w1, w2, a = map(MatrixSum.of, (W1, W2, A))
+lam = sp.Symbol("lambda", real=True)
+half = sp.Rational(1, 2)
 Q: Block = ((w1.T,), (w2,))
-F: Block = ((ZERO, a.T), (a, ZERO))
-BALANCED: Rules = (((W2.T, W2), w1 @ w1.T),)
+F: Block = ((scaled(-half * lam, IDENTITY), a.T), (a, scaled(half * lam, IDENTITY)))
+BALANCED: Rules = (((W2.T, W2), w1 @ w1.T + scaled(lam, IDENTITY)),)
 
 q, y = (MatrixSum.of(Letter(name, "n", "h")) for name in ("Q", "Y"))
 f = MatrixSum.of(Letter("F", "n", "n", symmetric=True))
 S, SI = (Letter(name, "h", "h", symmetric=True) for name in ("S", "Si"))
 s, si, z = MatrixSum.of(S), MatrixSum.of(SI), MatrixSum.of(Letter("Z", "h", "h"))
-half = sp.Rational(1, 2)
 
 
 def rates() -> dict[str, MatrixSum]:
@@ -46,12 +47,12 @@ def vanish(block: Block, rules: Rules, detail: str) -> Evidence:
     return Evidence(left == 0, Verdict.PROVED, f"{detail}; {left} words differ, for symbolic widths")
 
 
-def stacked() -> Evidence:
-    """`Q̇ = FQ − ½QQᵀQ` on balanced weights."""
+def stacked(force: Block = F) -> Evidence:
+    """`Q̇ = FQ − ½QQᵀQ` on λ-balanced weights."""
     flow = rates()
     moved = tuple(tuple(derivative(x, flow) for x in row) for row in Q)
     cubic = multiply(multiply(Q, transpose(Q)), Q)
-    claimed = subtract(multiply(F, Q), tuple(tuple(scaled(half, x) for x in row) for row in cubic))
+    claimed = subtract(multiply(force, Q), tuple(tuple(scaled(half, x) for x in row) for row in cubic))
     return vanish(subtract(moved, claimed), BALANCED, "Q̇ from the loss")
 
 
@@ -99,11 +100,31 @@ def unique() -> Evidence:
 
 
 def polar() -> Evidence:
-    """`fᵀf = (W1ᵀW1)²` and `QᵀQ = 2W1W1ᵀ`: f has the rank of Q, and that of QQᵀ is conserved."""
-    product = w2 @ w1
-    square = product.T @ product - w1.T @ w1 @ w1.T @ w1
-    twice = multiply(transpose(Q), Q)[0][0] - scaled(2, w1 @ w1.T)
-    return vanish(((square, twice),), BALANCED, "fᵀf = (W1ᵀW1)², QᵀQ = 2W1W1ᵀ")
+    """`fᵀf = G² + λG` with `G = W1ᵀW1` and `QᵀQ = 2W1W1ᵀ + λI`: at λ = 0, f has the rank of Q, which is conserved."""
+    product, gram = w2 @ w1, w1.T @ w1
+    square = product.T @ product - gram @ gram - scaled(lam, gram)
+    twice = multiply(transpose(Q), Q)[0][0] - scaled(2, w1 @ w1.T) - scaled(lam, IDENTITY)
+    return vanish(((square, twice),), BALANCED, "fᵀf = G² + λG, QᵀQ = 2W1W1ᵀ + λI")
+
+
+def freed() -> Evidence:
+    """`FJ + JF = λI`, `QᵀJQ = λI` for `J = diag(−I, I)`, and `F² = λ²/4 + diag(AᵀA, AAᵀ)`.
+
+    So between eigenvectors of F at −ρᵢ and −ρⱼ `−(ρᵢ + ρⱼ) eᵢᵀJeⱼ = λδᵢⱼ`: J is negative on what falls, if λ > 0.
+    """
+    sign: Block = ((scaled(-1, IDENTITY), ZERO), (ZERO, IDENTITY))
+    unit: Block = ((IDENTITY, ZERO), (ZERO, IDENTITY))
+    times = lambda x, block: tuple(tuple(scaled(x, entry) for entry in row) for row in block)
+    anti = subtract(multiply(F, sign), times(-1, multiply(sign, F)))
+    grams: Block = ((a.T @ a, ZERO), (ZERO, a @ a.T))
+    start = multiply(transpose(Q), multiply(sign, Q))[0][0]
+    return every(
+        [
+            ("FJ + JF = λI", vanish(subtract(anti, times(lam, unit)), (), "FJ + JF")),
+            ("QᵀJQ = λI", vanish(((start - scaled(lam, IDENTITY),),), BALANCED, "QᵀJQ")),
+            ("F²", vanish(subtract(subtract(multiply(F, F), grams), times(lam**2 / 4, unit)), (), "F²")),
+        ]
+    )
 
 
 def reflection() -> Evidence:
@@ -144,25 +165,46 @@ def _reflected(d: int) -> sp.Matrix:
 
 
 def on_shapes() -> Evidence:
-    """`Q̇` and the equation of `QQᵀ` from the loss written out in its entries, exact, on balanced integer weights."""
+    """`Q̇` from the loss written out in its entries, exact, on balanced integer and λ-balanced rational weights."""
     generator = np.random.default_rng(0)
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+    cases = [(shape, sign) for shape in SHAPES for sign in (0, 1, -1) if sign == 0 or shape[1] <= shape[1 + sign]]
+    return every((f"(d_in, h, d_out) = {shape}, λ {sign}", _one_shape(shape, sign, generator)) for shape, sign in cases)
 
 
-def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
+def _one_shape(shape: tuple[int, int, int], sign: int, generator: np.random.Generator) -> Evidence:
     i, k, o = shape
-    core = integers(generator, k, min(i, o))  # W2ᵀW2 = W1W1ᵀ = core coreᵀ
-    n1, n2 = core * sp.eye(core.cols, i) * _signs(i), _signs(o) * sp.eye(o, core.cols) * core.T
+    imbalance = sp.Integer(4 * sign)
+    n1, n2 = _apart(i, k, o) if sign > 0 else _balanced(shape, generator)
+    if sign < 0:
+        n2, n1 = (x.T for x in _apart(o, k, i))
+    assert n2.T * n2 - n1 * n1.T == imbalance * sp.eye(k)
     target = integers(generator, o, i)
     ring, noise = noise_ring({"N1": n1.shape, "N2": n2.shape})
-    ground = lambda m: np.array([[ring(int(x)) for x in row] for row in m.tolist()], dtype=object)
+    ground = lambda m: np.array([[ring(sp.QQ(x.p, x.q)) for x in row] for row in m.tolist()], dtype=object)
     error = (ground(n2) + noise["N2"]) @ (ground(n1) + noise["N1"]) - ground(target)
     loss = (error * error).sum() / 2
     slopes = [-sp.Rational(str(loss.coeff(generator_))) for generator_ in ring.gens]
     moved = sp.Matrix.vstack(sp.Matrix(k, i, slopes[: k * i]).T, sp.Matrix(o, k, slopes[k * i :]))
     stack = sp.Matrix.vstack(n1.T, n2)
-    force = sp.Matrix(sp.BlockMatrix([[sp.zeros(i), target.T], [target, sp.zeros(o)]]))
+    shift = imbalance / 2
+    force = sp.Matrix(sp.BlockMatrix([[-shift * sp.eye(i), target.T], [target, shift * sp.eye(o)]]))
     return identity(moved, force * stack - stack * stack.T * stack / 2)
+
+
+def _balanced(shape: tuple[int, int, int], generator: np.random.Generator) -> tuple[sp.Matrix, sp.Matrix]:
+    """Balanced integer weights: W2ᵀW2 = W1W1ᵀ = core coreᵀ."""
+    i, k, o = shape
+    core = integers(generator, k, min(i, o))
+    return core * sp.eye(core.cols, i) * _signs(i), _signs(o) * sp.eye(o, core.cols) * core.T
+
+
+def _apart(i: int, k: int, o: int) -> tuple[sp.Matrix, sp.Matrix]:
+    """Rational weights with W2ᵀW2 − W1W1ᵀ = 4I: modes (n − 1/n, n + 1/n), and (0, 2) where d_in has none left."""
+    size = lambda n, sign: n + sign * sp.Rational(1, n)
+    first = sp.Matrix(k, i, lambda row, column: size(row + 2, -1) if row == column else 0)
+    second = sp.Matrix(o, k, lambda row, column: size(row + 2 if row < i else 1, 1) if row == column else 0)
+    hidden = _reflected(k)
+    return hidden * first * _reflected(i), _reflected(o) * second * hidden.T
 
 
 def _signs(size: int) -> sp.Matrix:

@@ -128,6 +128,18 @@ def _remainder() -> Evidence:
     return tested(worst, 1.0, "relative error · τ^{1/α}:")
 
 
+def _in_proportion() -> Evidence:
+    """From `ε = ρσ` each mode is σ u(2σt): with `σ = y/2t`, `½∫σ²(1 − u)² di` has t only in front, for every ρ."""
+    rho = sp.Symbol("rho", positive=True)
+    share = sp.simplify(path().subs(epsilon, rho * sigma).subs(t, y / (2 * sigma)) / sigma)
+    density = -sp.diff(sigma ** (-1 / alpha), sigma)  # modes per dσ
+    dsigma = sp.diff(y / (2 * t), y)
+    integrand = (sigma**2 * (1 - share) ** 2 / 2 * density).subs(sigma, y / (2 * t)) * dsigma
+    power = sp.simplify(t * sp.diff(sp.log(integrand), t))
+    same = identity(sp.diff(share, sigma), 0)
+    return every((("one u for all", same), ("power", identity(power, 1 / alpha - 2))), "no correction 1/(1 − 1/ℓ)")
+
+
 def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """Exact rationals of random α; conditioning of 2 − 1/α at ½ and of 1/α − 1 at 1."""
     from fractions import Fraction
@@ -181,6 +193,12 @@ DERIVATION = Derivation(
             r"\sum_{i\le n}i^{-\alpha}=\zeta(\alpha)-\sum_{i>n}i^{-\alpha}\ (\alpha>1)",
             "At α = 1 the integral is a logarithm; above, all features together are ζ(α), and the tail is missing.",
             _at_one_and_above,
+        ),
+        Step(
+            r"\epsilon_i=\rho\,\sigma_i\ \Rightarrow\ \tfrac12\int(\sigma-s)^2di\propto t^{-(2-1/\alpha)}\ (\rho<1)",
+            "A start in proportion to the teacher has the exponent without any limit; it needs none, since every mode "
+            "runs through the same curve in its own time.",
+            _in_proportion,
         ),
         Step(
             r"\text{relative error}=O(\tau^{-1/\alpha})",

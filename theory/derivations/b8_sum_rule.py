@@ -17,9 +17,10 @@ half = sp.Rational(1, 2)
 
 
 def formula() -> dict[str, sp.Expr]:
-    """dΣs/dL at length t; the sum of exponents at depth L; what a finite start does to them; a measured segment."""
+    """dΣs/dL at length t, and at depth L; the sum of exponents; what a finite start does to it; a measured segment."""
     return {
         "measure": -2 * t / m,
+        "deep": -2 * (t / m) ** (2 / depth),
         "sum": 2 / depth,
         "finite": 1 / (1 - 1 / ell),
         "segment": 2 / m * (l0 - l1) * (t1 - t0) / sp.log(t1 / t0),
@@ -81,17 +82,21 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     """The candidate against what the steps derive."""
     raised, lowered = whole_stage()
     at = sp.solve(sp.Eq(sigma * t, m * half_way()), sigma)[0]
+    deep = (
+        (outer_norm() / lowered).subs(s, sigma).subs(sigma, m / t)
+    )  # a whole stage at t = m/σ, the time of every depth
     # between two lengths L = l₀ + k ln(t/t₀): ∫ t dL = k ∫ dt
     k = (l1 - l0) / sp.log(t1 / t0)
     segment = sp.integrate(-2 / m * z * k / z, (z, t0, t1))
     return every(
         (
             ("dΣs/dL", identity((raised / lowered).subs(sigma, at), candidate["measure"])),
+            ("at depth L", identity(sp.simplify(sp.expand_power_base(deep / candidate["deep"], force=True)), 1)),
             ("sum of exponents", identity(sum_of_exponents(), candidate["sum"])),
             ("finite start", identity(local(), candidate["finite"])),
             ("one segment", identity(sp.simplify(segment), candidate["segment"])),
         ),
-        "measure, sum, finite start and segment agree",
+        "measures, sum, finite start and segment agree",
     )
 
 
@@ -160,13 +165,14 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
 DERIVATION = Derivation(
     claim="B8",
     title="The sum rule: the loss exponent predicts the sensitivity exponent",
-    statement=r"d\left(\sum s\right)=-\frac{2t}{m}\,dL,\ m=\tfrac12\ln\tfrac1\epsilon\ (\epsilon\to0);\qquad "
+    statement=r"d\left(\sum s\right)=-\frac{2t}{m}\,dL,\ m=\tfrac12\ln\tfrac1\epsilon\ (\epsilon\to0);\quad "
+    r"d\left(\sum s^{2-2/L}\right)=-2\left(\tfrac tm\right)^{2/L}dL,\ m=\tfrac{\epsilon^{-(1-2/L)}}{L-2}\ (L>2);\quad "
     r"\beta+s=\tfrac2L;\qquad\text{finite }\epsilon:\ \times\frac{1}{1-1/\ell},\ \ell=\ln\tfrac{\sigma^*}{\epsilon}",
     plain="Each feature lowers the loss by ½σ² and raises the weights' norm by σ, at a length m/σ: so the growth of "
     "sensitivity is a moment of the loss curve, up to one constant, and for power laws the two exponents add up to 1.",
     symbols={
         r"\sum s": "‖W1‖² = ‖W2‖², to which sensitivity is proportional",
-        "m": "½ ln(1/ε), one constant",
+        "m": "t σ at which a feature is learned: ½ ln(1/ε), at depth L > 2 ε^{−(1−2/L)}/(L−2); one constant",
         r"\beta": "exponent of the loss, L ∝ t^−β",
         "s": "exponent of Σs^(2−2/L), the outer layers' sensitivity; Σs at depth 2",
         "L": "depth where it divides, else the loss",
@@ -197,6 +203,8 @@ DERIVATION = Derivation(
     variants=(
         Variant("factor 1 in place of 2", lambda f: f | {"measure": -t / m}),
         Variant("sign of the relation", lambda f: f | {"measure": 2 * t / m}),
+        Variant("t/m at every depth", lambda f: f | {"deep": f["measure"]}),
+        Variant("(t/m)^{1/L}", lambda f: f | {"deep": -2 * (t / m) ** (1 / depth)}),
         Variant("sum 1 at every depth", lambda f: f | {"sum": sp.Integer(1)}),
         Variant("sum 1/(L − 1)", lambda f: f | {"sum": 1 / (depth - 1)}),
         Variant("sum 3 − L", lambda f: f | {"sum": 3 - depth}),

@@ -28,7 +28,7 @@ def steep() -> Evidence:
     claimed = float(np.log(1e30) / (4 * 0.002))
     off = found.at("best") / claimed
     return Evidence(
-        found.times.size == 3 and off < 0.5, Verdict.TESTED, f"{found.times.size} minima, best at {off:.2f} t*"
+        bool(found.times.size == 3 and off < 0.5), Verdict.TESTED, f"{found.times.size} minima, best at {off:.2f} t*"
     )
 
 

@@ -1,0 +1,221 @@
+"""The error of every closed form against mpmath, over its domain: `python -m benchmarks.accuracy [--out FOLDER]`.
+
+Each form is asked at all corners of its domain and at random points (`benchmarks.domains`), once, with a fixed seed. An
+answer is right within 1e-12 of the truth, or within 100 roundings of the inputs, 100 × condition number × 2.2e-16.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from benchmarks import domains as at
+from benchmarks.measure import machine
+from figures.provenance import versions
+from theory.errors import Refusal
+from theory.precision import matrices
+from theory.precision.form import Form
+from theory.precision.forms import FORMS
+from theory.precision.judge import EPS, TOLERANCE, allowed
+
+SEED = 20250331
+NORM, SCALE = (1e-300, 1e6), (1e-9, 1e6)
+BELOW = lambda column, limit: lambda *columns: columns[column] < limit(*columns)
+
+DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the longest that fits
+    "balanced_mode": at.decaying,
+    "unbalanced_mode": at.unbalanced,
+    **{f"deep_mode.{what}, L = {n}": at.deep(n) for n in range(1, 101) for what in ("singular_value", "unlearned")},
+    "deep_mode.time_to_reach": at.reached,
+    **{
+        f"matrix_flow.matrix_flow_from_modes, {result}, {a} × {b} from rank {k}": at.matrices(a, b, k)
+        for a, b, k in matrices.SHAPES
+        for result in matrices.RESULTS
+    },
+    "incremental": at.incremental,
+    "noise.expected_increase": at.numbers(NORM, NORM, SCALE, SCALE),
+    "noise.expected_increase_at": at.network(2, SCALE, SCALE),
+    "noise.mode_cost": at.numbers(SCALE, SCALE),
+    **{f"deep_noise.deep_increase, L = {n}": at.numbers(NORM, NORM, *[SCALE] * n, corners=n < 4) for n in range(1, 9)},
+    "deep_noise.deep_increase_at": at.network(3, SCALE, SCALE, SCALE, inputs=False, last=False),
+    "curvature.hessian_spectrum, 3s − σ": at.numbers(NORM, NORM, signed=[1]),
+    "curvature.hessian_spectrum, pair": at.numbers(NORM, NORM, NORM, NORM, signed=[2, 3]),
+    "curvature.hessian_trace": at.network(3, last=False),
+    "growth.growth_at": at.network(3, SCALE, SCALE),
+    "growth.norm_gained": at.numbers((1e-6, 1e6), (1e-12, 1e6), (1e-300, 1e7), signed=[1]),
+    "growth.curvature_growth": at.path,
+    "noise_variance": at.network(3, SCALE, SCALE),
+    "conventions.increase_at": at.network(2, SCALE, SCALE, inputs=False),
+    "conventions.rounding_increase_at": at.network(3, SCALE, SCALE, inputs=False),
+    "conventions.unit_overlap_on_path": at.numbers(NORM, NORM, (1e-9, 1.57)),
+    "noisy_flow": at.network(3, SCALE, SCALE),
+    "rates": at.power_law,
+    "sum_rule.norm_growth": at.segment,
+    "sum_rule.predicted_exponent": at.numbers((1e-9, 1.999)),
+    "sum_rule.local_factor": at.filtered(at.numbers((1e-6, 1e6), (1e-300, 1e6)), lambda v, e: v > 2.72 * e),
+    "noisy_mode": at.priced,
+    "stages.stage": at.numbers((1e-6, 1e6), (1e-12, 1e6)),
+    "stages.lost_in_stages": at.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
+    "noisy_path.still_to_lose": at.two_paths,
+    "noisy_path.lost_bounds": at.two_modes,
+    "noisy_path.minima": at.turning,
+    "scaling": at.filtered(
+        at.numbers((1e-12, 0.499), (1e-300, 1e-2), (0.5000001, 1e3)),
+        lambda c, e, a: (e < 2 * c) & (np.log(2 * c / e) > 2 - 1 / a),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of one form, and its worst point: the one nearest to, or furthest beyond, what is allowed."""
+
+    claim: str
+    form: str
+    points: int
+    refused: int
+    wrong: int
+    largest: float
+    inputs: tuple[float, ...]
+    error: float
+    condition: float
+
+    @property
+    def roundings(self) -> float:
+        """The error in units of what one rounding of the inputs does."""
+        return self.error / (self.condition * EPS)
+
+
+def answered(form: Form, points: np.ndarray) -> np.ndarray:
+    """The points at which the engine gives an answer, and does not refuse by name."""
+    try:
+        form.engine(*points.T)
+    except Refusal:
+        if len(points) == 1:
+            return points[:0]
+        return np.vstack([answered(form, half) for half in np.array_split(points, 2)])
+    return points
+
+
+def measured(form: Form, given: np.ndarray) -> Row:
+    """The form's errors at these points. Condition numbers are dear, and asked only where they can still matter."""
+    points = answered(form, given)
+    errors = form.errors(points)
+    order = np.argsort(-np.where(np.isnan(errors), np.inf, errors))
+    wrong, worst, share = 0, (order[0], form.condition(points[order[0]])), -1.0
+    for i in order:
+        if errors[i] <= TOLERANCE * min(share, 1):
+            break
+        condition = form.condition(points[i])
+        ratio = errors[i] / allowed(condition)
+        wrong += not ratio <= 1  # so that NaN is wrong
+        if not ratio <= share:
+            worst, share = (i, condition), np.inf if np.isnan(ratio) else ratio
+    i, condition = worst
+    return Row(
+        form.claim, form.name, len(points), len(given) - len(points), wrong, float(errors[order[0]]),
+        tuple(points[i].tolist()), float(errors[i]), condition,
+    )  # fmt: skip
+
+
+def domain(form: Form) -> at.Domain:
+    """Where a form is asked."""
+    return DOMAINS[max((name for name in DOMAINS if form.name.startswith(name)), key=len)]
+
+
+def rows(forms: Sequence[Form], budget: int) -> list[Row]:
+    """One row for every form; a claim's forms share `budget` random points.
+
+    Each form has random numbers of its own, which depend on its name and the seed alone.
+    """
+    found = []
+    for form in forms:
+        begun, number = time.perf_counter(), budget // sum(form.claim == other.claim for other in FORMS)
+        points = domain(form)(np.random.default_rng([SEED, crc32(form.name.encode())]), number)
+        found.append(measured(form, points))
+        print(f"{table_row(found[-1])} {time.perf_counter() - begun:.0f} s", flush=True)
+    return found
+
+
+HEADINGS = ("claim", "form", "points", "refused", "wrong", "largest error", "worst point: error", "condition",
+            "error / (condition × 2.2e-16)", "inputs")  # fmt: skip
+
+
+COLUMNS = ("claim", "form", "points", "refused", "wrong", "largest_error", "error", "condition", "roundings", "inputs")
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the table as text; inputs that are many are in the CSV file alone."""
+    inputs = ", ".join(f"{x:.6g}" for x in row.inputs)
+    return [
+        row.claim, f"`{row.form}`", *map(str, (row.points, row.refused, row.wrong)), f"{row.largest:.1e}",
+        f"{row.error:.1e}", f"{row.condition:.1e}", f"{row.roundings:.2g}",
+        inputs if len(row.inputs) < 7 else f"{len(row.inputs)} numbers",
+    ]  # fmt: skip
+
+
+def table_row(row: Row) -> str:
+    """The same as a row of Markdown."""
+    return f"| {' | '.join(cells(row))} |"
+
+
+def worst_of_claims(found: Sequence[Row]) -> list[Row]:
+    """Of every claim the row of its worst point."""
+    claims = dict.fromkeys(row.claim for row in found)
+    return [max((r for r in found if r.claim == c), key=lambda r: r.error / allowed(r.condition)) for c in claims]
+
+
+def written(found: Sequence[Row], out: Path) -> tuple[Path, Path]:
+    """`accuracy.md` and `accuracy.csv` with all rows, the machine and the versions."""
+    out.mkdir(parents=True, exist_ok=True)
+    about = machine() | versions(["mpmath"])
+    markdown, plain = out / "accuracy.md", out / "accuracy.csv"
+    head = [f"| {' | '.join(HEADINGS)} |", "|" + " --- |" * len(HEADINGS)]
+    right = sum(row.points - row.wrong for row in found)
+    markdown.write_text("\n".join([
+        "# Accuracy of the closed forms",
+        "",
+        *(__doc__ or "").strip().split("\n")[2:],
+        "The worst point of a form is the one that comes nearest to what is allowed, or exceeds it most. The largest",
+        "error is often elsewhere: where the condition number is largest and little can be asked.",
+        "",
+        f"{right} of {sum(row.points for row in found)} answers are right. Seed {SEED}. "
+        + ", ".join(f"{name}: {value}" for name, value in about.items()) + ".",
+        "",
+        "## The worst point of every claim", "", *head, *map(table_row, worst_of_claims(found)), "",
+        "## Every form", "", *head, *map(table_row, found), "",
+    ]), encoding="utf-8")  # fmt: skip
+    with plain.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow([*COLUMNS, *about])
+        for r in found:
+            numbers = (r.largest, r.error, r.condition, r.roundings)
+            counts, inputs = (r.points, r.refused, r.wrong), " ".join(map(repr, r.inputs))
+            lines.writerow([r.claim, r.form, *counts, *map(repr, numbers), inputs, *about.values()])
+    return markdown, plain
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write the table, and return 1 where an answer is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder of the table")
+    parser.add_argument("--points", type=int, default=4000, help="random points per claim")
+    parser.add_argument("--only", default="", help="a claim, or part of a form's name")
+    given = parser.parse_args(arguments)
+    chosen = [form for form in FORMS if given.only in f"{form.claim} {form.name}"]
+    if not chosen:
+        parser.error(f"no form has {given.only!r} in its name; there are {', '.join(form.name for form in FORMS)}")
+    found = rows(chosen, given.points)
+    for path in written(found, given.out):
+        print(path)
+    return int(any(row.wrong for row in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

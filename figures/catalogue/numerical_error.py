@@ -1,0 +1,69 @@
+"""numerical-error: the error of every closed form against high precision, along pretraining (claims A, B, C)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe
+from figures.style import BASE, PAGE, canvas, letter
+
+TITLES = {
+    "A3": "balanced mode",
+    "A4": "unbalanced mode",
+    "A5": "matrix solution",
+    "A6": "depth",
+    "A7": "incremental",
+    "B1, B2": "cost of noise",
+    "B3": "Hessian's roots",
+    "B4, B5": "growth, scatter",
+    "B6": "conventions",
+    "B7, B8": "power laws",
+    "C1, C5": "inflection",
+    "C4": "still to lose",
+}
+TARGET = 1e-12
+
+
+def recipes() -> dict[str, Recipe]:
+    """Errors and condition numbers, computed when the figure is built."""
+    return {"errors": Recipe("theory.precision.along.errors")}
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """One panel per group of claims: errors, dashed one rounding of the inputs, dotted the target."""
+    figure, axes = canvas(PAGE, 5.4, rows=3, columns=4, sharex=True, sharey=True)
+    errors = data["errors"]
+    for ax, (panel, title) in zip(axes, TITLES.items(), strict=True):
+        vocabulary.rounding(ax, errors.isel(form=np.flatnonzero(errors.panel == panel)))
+        ax.axhline(TARGET, color=BASE, linestyle=":", linewidth=0.8)
+        ax.set(title=f"{panel}: {title}", xlabel="", ylabel="")
+        ax.legend(loc="upper left", borderaxespad=0.1)
+    axes[0].set_ylim(5e-18, 1e-9)
+    for ax in axes[::4]:
+        ax.set_ylabel("relative error")
+    figure.supxlabel(f"pretraining length ({errors.pretraining.attrs['units']})", fontsize="medium")
+    letter(axes)
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of this run."""
+    errors = data["errors"]
+    worst = errors.condition.max("pretraining")
+    hardest = errors.isel(form=int(worst.values.argmax()))
+    allowed = np.maximum(TARGET, 100 * np.finfo(float).eps * errors.condition)
+    beyond = int((errors.error > allowed).sum())
+    return (
+        f"Relative error of {errors.sizes['form']} closed forms in float64 along pretraining (claims A3–A7, B1–B8, C1, "
+        "C4, C5), against the same formulas in mpmath at two precisions that agree. Dashed, in the same colour: what "
+        "one rounding of the inputs does, the condition number × 2.2e-16; no method can promise to stay below "
+        "it. Dotted: the target, 1e-12; where that asks for more than the inputs hold, 100 roundings of them count. "
+        f"{beyond} of {errors.error.size} points lie above both. The hardest question here is {hardest.panel.item()}, "
+        f"{hardest.line.item()}, with a condition number of {float(worst.max()):.0f}: what is left to learn falls "
+        f"exponentially, so that an error of σ grows with t. Model: {errors.attrs['model']}. An answer that is right "
+        "to the last digit is drawn at 1e-17. The whole domain, with thousands of points per claim, is in the table of "
+        "`python -m benchmarks.accuracy`. These errors are rounding and differ between processors."
+    )

@@ -1,0 +1,70 @@
+"""One panel per task: base model in grey, changed model in colour, and where a turning point may be."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import draw
+from figures.llm.answers import Answer, pairs, to_response
+from figures.llm.measures import Measure
+from figures.style import COLUMN, PAGE, canvas, letter, styled
+
+MOST = 12  # panels of one figure
+FORMATS = ("pdf", "svg", "png")
+
+
+def panels(found: Sequence[Answer], length_units: str) -> Iterator[Figure]:
+    """Figures of up to twelve panels; the interval is shaded, and starred where the decline is real."""
+    said = {id(answer.measure): answer for answer in found}
+    some = pairs([answer.measure for answer in found])
+    with styled():
+        for start in range(0, len(some), MOST):
+            part = some[start : start + MOST]
+            columns = min(3, len(part))
+            rows = -(-len(part) // columns)
+            figure, axes = canvas(COLUMN if columns == 1 else PAGE, 0.5 + 1.6 * rows, rows=rows, columns=columns)
+            for ax, (base, after) in zip(axes, part, strict=False):
+                _panel(ax, base, after, said, length_units)
+            for ax in axes[len(part) :]:
+                ax.remove()
+            letter(axes[: len(part)])
+            yield figure
+
+
+def _panel(ax: Axes, base: Measure, after: Measure | None, said: dict[int, Answer], length_units: str) -> None:
+    data = to_response(base, after, length_units)
+    if data is not None:
+        draw.base(ax, data, label="base")
+        if after is not None:
+            draw.curves(ax, data, "after", label=after.state)
+        if (
+            data.sizes["pretraining"] > 1
+            and data.pretraining[0] > 0
+            and data.pretraining[-1] > 30 * data.pretraining[0]
+        ):
+            ax.set_xscale("log")
+    answer = said[id(after or base)]
+    point = answer.point
+    if answer.found:
+        ax.axvspan(point.low, min(point.high, float(base.series.length[-1])), color="0.9", zorder=0)
+        shown = (after or base).series
+        at = int(np.flatnonzero(shown.length == point.best)[0])
+        ax.plot(point.best, shown.sign * shown.value[at], "*", color="black", markersize=9, zorder=5)
+    ax.set_title(f"{(after or base).task}")
+    ax.set_ylabel(f"{base.metric} ({base.series.unit})" if base.series.unit not in (base.metric, "1") else base.metric)
+    ax.legend()
+
+
+def save(figures: Iterator[Figure], out: Path, stem: str = "curves") -> list[Path]:
+    """Write the figures as PDF, SVG and PNG, with no dates in them."""
+    paths = []
+    for i, figure in enumerate(figures):
+        for suffix, metadata in (("pdf", {"CreationDate": None}), ("svg", {"Date": None}), ("png", {"Software": None})):
+            path = out / (f"{stem}.{suffix}" if i == 0 else f"{stem}-{i + 1}.{suffix}")
+            with styled():
+                figure.savefig(path, format=suffix, metadata=metadata)
+            paths.append(path)
+    return paths

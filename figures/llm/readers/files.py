@@ -1,0 +1,136 @@
+"""Files from strangers: read whole, within bounds; every fault is an Unreadable that names its place."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from figures.llm.tidy import Unreadable
+
+Lines = Iterator[tuple[int, list[str]]]  # line numbers and cells of a CSV
+MAX_BYTES = 32 * 2**20  # the largest results file of a harness is a few MB; JSON of this size needs under 1 GB
+MAX_CELL = 2**17  # characters in one cell of a CSV
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class File:
+    """A text file and its name as the user gave it."""
+
+    path: Path
+    text: str
+
+    def refuse(self, place: str, why: str, instead: str) -> Unreadable:
+        """The error to raise about a place in this file."""
+        return Unreadable(f"{self.path}, {place}" if place else str(self.path), why, instead)
+
+    def number(self, value: Any, place: str) -> float:
+        """A finite number of JSON as float64, or Unreadable."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.refuse(place, f"{_short(value)} is not a number", "write a number there, or leave the entry out")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise self.refuse(place, f"{_short(value)} is not a finite number", "leave the entry out")
+        return number
+
+    def numeral(self, text: str, place: str) -> float:
+        """A number written in a cell as float64, or Unreadable; no thousands separators, no NaN."""
+        if not _NUMBER.fullmatch(text.strip()):
+            raise self.refuse(place, f"{_short(text)} is not a number", "write it like 0.25 or 1e9, or leave it empty")
+        return self.number(float(text), place)
+
+    def not_negative(self, number: float, place: str) -> float:
+        """The number, or Unreadable where it is below 0."""
+        if number < 0:
+            raise self.refuse(place, f"{number:g} is negative", "write a number >= 0, or leave it out")
+        return number
+
+
+def load(path: Path) -> File:
+    """The file as text; Unreadable where it is no regular file, too large or not UTF-8."""
+    file = File(path, "")
+    if not path.is_file():
+        raise file.refuse("", "there is no such file", "check the name")
+    with path.open("rb") as stream:
+        raw = stream.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise file.refuse("", f"it is larger than {MAX_BYTES >> 20} MiB", "cut out the columns or tasks that you need")
+    try:
+        return File(path, raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise file.refuse(f"byte {error.start}", "this is not UTF-8 text", "unpack it, or save it as UTF-8") from None
+
+
+def parse_json(file: File) -> dict[str, Any]:
+    """The object in a JSON file; Unreadable where it is broken, nested too deeply or says something twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise file.refuse(f"key {_short(twice)}", "it is there twice", "keep one of the two")
+        return found
+
+    try:
+        data = json.loads(file.text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise file.refuse(place, f"this is not JSON ({error.msg})", "write the file again; is it whole?") from None
+    except RecursionError:
+        raise file.refuse(
+            "", "it is nested too deeply", "results are some five levels deep; is this a results file?"
+        ) from None
+    except Unreadable:
+        raise
+    except ValueError as error:  # an integer of thousands of digits
+        raise file.refuse("", str(error).split(";")[0], "write such a number with an exponent") from None
+    if not isinstance(data, dict):
+        raise file.refuse("", "it holds no JSON object", "pass a results file, not a list of samples")
+    return data
+
+
+def parse_csv(file: File) -> tuple[list[str], Lines]:
+    """Header and (line number, cells) of a CSV; Unreadable for broken quotes, ragged rows and repeated columns."""
+    reader = csv.reader(file.text.splitlines(keepends=True), strict=True)
+    csv.field_size_limit(MAX_CELL)
+
+    def rows() -> Lines:
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise file.refuse(f"line {reader.line_num}", f"this is not CSV ({error})", "write it again") from None
+            yield reader.line_num, cells
+
+    stream = rows()
+    _, header = next(stream, (0, []))
+    header = [name.strip() for name in header]
+    if not any(header):
+        raise file.refuse("line 1", "there is no header", "name the columns in the first line")
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise file.refuse("line 1", f"column {_short(min(twice))} is there twice", "keep one of the two")
+
+    def checked() -> Lines:
+        for line, cells in stream:
+            if cells and len(cells) != len(header):
+                why = f"{len(cells)} cells where the header has {len(header)}"
+                raise file.refuse(f"line {line}", why, "is the file whole? quote cells that contain commas")
+            if cells:
+                yield line, cells
+
+    return header, checked()
+
+
+def _short(value: Any) -> str:
+    shown = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "an integer beyond 1e30"
+    return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -1,0 +1,113 @@
+"""Result files as other people's tools write them, of our own making, and the real ones where they are at hand."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED = Path(__file__).parents[3] / "shared/data"
+
+
+def shared(name: str) -> Path:
+    """A file or folder of real measurements; they lie beside the checkout in continuous integration, not everywhere."""
+    path = SHARED / name
+    if not path.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is not beside this checkout")
+        pytest.skip("the real measurements are not beside this checkout")
+    return path
+
+
+def old(model: str = "lab/tiny", step: int | None = 2000, **tasks: dict[str, Any]) -> dict[str, Any]:
+    """lm-evaluation-harness 0.3."""
+    results = tasks or {
+        "sciq": {"acc": 0.625, "acc_stderr": 0.0153, "acc_norm": 0.5, "acc_norm_stderr": 0.0158},
+        "lambada": {"ppl": 44.125, "ppl_stderr": 1.5, "acc": 0.25, "acc_stderr": 0.006},
+        "bias": {"likelihood_difference": 2.5, "likelihood_difference_stderr": 0.125},
+    }
+    arguments = f"pretrained={model}" + (f",revision=step{step}" if step is not None else "")
+    return {
+        "results": results,
+        "versions": dict.fromkeys(results, 0),
+        "config": {"model": "hf-causal", "model_args": arguments, "num_fewshot": 0, "limit": None},
+    }
+
+
+def new(model: str = "lab/tiny", step: int | None = 2000, as_object: bool = True, **tasks: Any) -> dict[str, Any]:
+    """lm-evaluation-harness 0.4."""
+    results = tasks or {
+        "sciq": {"alias": "sciq", "acc,none": 0.625, "acc_stderr,none": 0.0153, "samples": 1000},
+        "gsm": {
+            "alias": " - gsm", "exact_match,strict-match": 0.125, "exact_match_stderr,strict-match": 0.01,
+            "exact_match,flexible": 0.25, "exact_match_stderr,flexible": "N/A",
+        },
+        "wiki": {"alias": "wiki", "word_perplexity,none": 31.5, "word_perplexity_stderr,none": "N/A"},
+        "mystery": {"alias": "mystery", "vibes,none": -3, "vibes_stderr,none": None},
+        "group": {"alias": "group", " ": " "},
+    }  # fmt: skip
+    arguments: Any = {"pretrained": model} | ({"revision": f"step{step}"} if step is not None else {})
+    if not as_object:
+        arguments = ",".join(f"{k}={v}" for k, v in arguments.items())
+    return {
+        "results": results,
+        "group_subtasks": {},
+        "configs": {task: {"task": task} for task in results},
+        "versions": dict.fromkeys(results, 1.0),
+        "n-shot": dict.fromkeys(results, 5),
+        "higher_is_better": {"sciq": {"acc": True}, "mystery": {"vibes": False}, "wiki": {"word_perplexity": None}},
+        "n-samples": {"sciq": {"original": 1000, "effective": 1000}},
+        "config": {"model": "hf", "model_args": arguments, "batch_size": "1", "limit": None},
+        "lm_eval_version": "0.4.9",
+        "model_name": model,
+    }
+
+
+def openlm(tokens: int = 1_600_000_000, loss: float = 3.25, multiplier: float = 1.0) -> dict[str, Any]:
+    """A run record of OpenLM."""
+    shard = "training/eval_data/val_tok_mult/paloma_x/00000001.tar"
+    return {
+        "name": f"web-d=64_l=2-{multiplier}",
+        "dataset_name": "web",
+        "hyperparameters": {"model": "configs/d=64_l=2.json", "tokens": tokens, "params": 8e7, "lr": 3e-3, "cd": 3e-5},
+        "results": [
+            {
+                "loss": loss, "loss_sequences_lower_95": loss - 0.0195996, "loss_sequences_upper_95": loss + 0.0195996,
+                "loss_tokens_lower_95": loss - 1, "loss_tokens_upper_95": loss + 1, "val_data": [shard],
+            }
+        ],
+    }  # fmt: skip
+
+
+WANDB = """_step,eval/c4/CrossEntropyLoss,eval/downstream_bpb/piqa_bpb,throughput/total_tokens,optim/lr,_runtime
+100,4.25,1.5,1000000,0.001,17
+200,3.75,,2000000,0.0005,34
+"""
+WANDB_PAGE = """"Step","run a - eval/loss","run a - eval/loss__MIN","run a - eval/loss__MAX","run b - eval/loss"
+"10","2.5","2.5","2.5",""
+"20","2.25","2.25","2.25","2.75"
+"""
+PLAIN = """model,tokens,stage,perturbation,strength,task,metric,value,stderr,seed,note
+m,1e9,base,,,sciq,acc,0.5,0.02,,
+m,1e9,fine-tuned,fine-tuning on T,1e-5,sciq,acc,0.6,0.02,0,"quoted, with a comma"
+m,2e9,base,,,sciq,acc,0.55,,,
+"""
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Rows as the plain CSV."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def put(path: Path, content: Any) -> Path:
+    """Write an object as JSON, or a string as it is; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1), encoding="utf-8")
+    return path

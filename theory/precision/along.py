@@ -1,0 +1,96 @@
+"""The error of the closed forms along pretraining, as a Trajectory that can be drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from theory.balanced_mode import singular_value, unlearned
+from theory.precision.forms import FORMS
+from theory.responses import trajectory
+
+LENGTHS = np.geomspace(1e-2, 200, 25)
+STRONG, WEAK, START = 1.0, 0.3, 1e-9  # two features of a balanced aligned network, and its start
+GAMMA, PRICE = 0.1, 0.02
+
+
+def _s(t: np.ndarray) -> tuple[Any, Any]:
+    return singular_value(t, STRONG, START), singular_value(t, WEAK, START)
+
+
+def _left(t: np.ndarray) -> tuple[Any, Any]:
+    return unlearned(t, STRONG, START), unlearned(t, WEAK, START)
+
+
+def _weights(t: np.ndarray) -> tuple[Any, ...]:
+    """w1, w2 and the teacher entry by entry, in frames turned by 0.4 and 1.1."""
+    (s1, s2), turn = _s(t), lambda a: np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    root = np.sqrt(np.stack([s1, s2], axis=-1))
+    w1, w2 = root[..., :, None] * turn(0.4).T, turn(1.1) * root[..., None, :]
+    teacher = np.broadcast_to(turn(1.1) * [STRONG, WEAK] @ turn(0.4).T, w1.shape)
+    return tuple(m[:, i, j] for m in (w1, w2, teacher) for i in (0, 1) for j in (0, 1))
+
+
+def _matrices(t: np.ndarray) -> tuple[Any, ...]:
+    """A 2 × 2 teacher and a start of one size in frames of its own."""
+    frames = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (0.3, 0.8, 1.1, 0.4)]
+    teacher = frames[2] * [STRONG, WEAK] @ frames[3].T
+    return (t, 0.0, START, START, *frames[0].ravel(), *frames[1].ravel(), *teacher.ravel())
+
+
+CLOCK = -np.log(START) / 2  # of claims A7 and B7
+EYE = (1.0, 0.0, 1.0)
+
+# panel, name of the line, form, its inputs at every length
+LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...] = (
+    ("A3", "s", "balanced_mode.singular_value", lambda t: (t, STRONG, START, 0.0)),
+    ("A3", "σ − s", "balanced_mode.unlearned", lambda t: (t, STRONG, START, 0.0)),
+    ("A4", "p", "unbalanced_mode.product", lambda t: (t, STRONG, -START, 1e-6)),
+    ("A4", "σ − p", "unbalanced_mode.unlearned", lambda t: (t, STRONG, -START, 1e-6)),
+    ("A5", "f", "matrix_flow.matrix_flow_from_modes, product, 2 × 2 from rank 2", _matrices),
+    ("A5", "A − f", "matrix_flow.matrix_flow_from_modes, residual, 2 × 2 from rank 2", _matrices),
+    ("A6", "s, L = 3", "deep_mode.singular_value, L = 3", lambda t: (t, STRONG, 1e-3)),
+    ("A6", "σ − s, L = 3", "deep_mode.unlearned, L = 3", lambda t: (t, STRONG, 1e-3)),
+    ("A7", "s", "incremental.feature", lambda t: (t / CLOCK, STRONG, START)),
+    ("A7", "bound", "incremental.limit_error", lambda t: (t / CLOCK, STRONG, START)),
+    ("B1, B2", "Δ, L = 2", "noise.expected_increase", lambda t: (sum(_s(t)), sum(_s(t)), GAMMA, GAMMA)),
+    ("B1, B2", "Δ, L = 3", "deep_noise.deep_increase, L = 3", lambda t: (*_s(t), GAMMA, GAMMA, GAMMA)),
+    ("B3", "3s − σ", "curvature.hessian_spectrum, 3s − σ", lambda t: (_s(t)[0], _left(t)[0])),
+    ("B3", "pair", "curvature.hessian_spectrum, pair 2", lambda t: (*_s(t), *_left(t))),
+    ("B4, B5", "d tr H/dt", "growth.curvature_growth", lambda t: (t, STRONG, START)),
+    ("B4, B5", "variance", "noise_variance.loss_variance", lambda t: (*_weights(t), *EYE, GAMMA, GAMMA)),
+    ("B6", "relative", "conventions.increase_at, relative", lambda t: (*_weights(t)[:8], GAMMA, GAMMA)),
+    ("B6", "per weight", "conventions.increase_at, multiplicative", lambda t: (*_weights(t)[:8], GAMMA, GAMMA)),
+    ("B7, B8", "loss", "rates.staircase_loss", lambda t: (t / CLOCK + 1e-3, 0.75)),
+    ("B7, B8", "Σs from loss", "sum_rule.norm_growth", lambda t: (t, 1.2 * t, t**-0.5, (1.3 * t) ** -0.5, 1.0)),
+    ("C1, C5", "t*", "noisy_mode.inflection_time", lambda t: (STRONG, START, np.clip(_left(t)[0], 1e-290, 0.99))),
+    ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (np.clip(4.0 / t, 1e-8, 0.49), START, 0.75)),
+    ("C4", "P(∞) − P(t)", "noisy_path.still_to_lose", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
+)  # fmt: skip
+
+
+def errors() -> xr.Dataset:
+    """Relative error and condition number of each line's closed form along pretraining, as a Trajectory.
+
+    Dimensions `form` and `pretraining`; `panel` says which forms belong together. An error of 0 means the nearest
+    float64. Exact in mpmath, so that the only rounding is the engine's own.
+    """
+    forms = {form.name: form for form in FORMS}
+    error, condition = [], []
+    for *_, name, inputs in LINES:
+        points = np.column_stack([np.broadcast_to(x, LENGTHS.shape) for x in inputs(LENGTHS)])
+        error.append(forms[name].errors(points))
+        condition.append([forms[name].condition(point) for point in points.tolist()])
+    return trajectory(
+        {"error": (("form", "pretraining"), error), "condition": (("form", "pretraining"), condition)},
+        {
+            "pretraining": LENGTHS,
+            "form": [f"{panel}: {line}" for panel, line, *_ in LINES],
+            "panel": ("form", [panel for panel, *_ in LINES]),
+            "line": ("form", [line for _, line, *_ in LINES]),
+        },
+        method="theory",
+        source="closed forms against mpmath at two precisions that agree",
+        model=f"two modes, σ = {STRONG:g} and {WEAK:g}, ε = {START:g}",
+    )  # fmt: skip

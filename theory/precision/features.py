@@ -1,0 +1,196 @@
+"""A3, A4, A6, A7 with many digits: one mode along pretraining."""
+
+from functools import lru_cache, partial
+from math import log, log10
+from typing import Any
+
+import mpmath
+
+from theory import balanced_mode, deep_mode, growth, incremental, unbalanced_mode
+from theory.precision.form import Form
+
+EXACT = (60, 120, 400, 800)
+IMPLICIT = (60, 100, 400, 900)
+SUBTRACTED = (700, 1000, 2000)  # squares of 1e-300 beside 1
+
+
+def spread(t: float, sigma: float, *sizes: float) -> tuple[int, ...]:
+    """Digits for squares of the smallest of these numbers beside the largest, and for a residual of e^{−rt}."""
+    given = [abs(x) for x in (sigma, *sizes) if x]
+    decades = log10(max(given) / min(given)) if given else 0.0
+    digits = int(60 + 2 * decades + min(max(given, default=0.0) * 3 * t / log(10), 350))
+    return digits, digits + 100, 2000
+
+
+def balanced(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:
+    """`s = κ/(1 + (κ/ε − 1)e^{−2κt})` (A3)."""
+    kappa = sigma - mu
+    if kappa == 0:
+        return epsilon / (1 + 2 * epsilon * t)
+    return kappa / (1 + (kappa / epsilon - 1) * mpmath.exp(-2 * kappa * t))
+
+
+def balanced_left(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:
+    """`σ − s`, by a form that does not subtract nearly equal numbers as t → ∞ (A3)."""
+    kappa = sigma - mu
+    if kappa == 0:
+        return sigma - epsilon / (1 + 2 * epsilon * t)
+    grown = (kappa / epsilon - 1) * mpmath.exp(-2 * kappa * t)
+    return mu + kappa * grown / (1 + grown)
+
+
+def unbalanced(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
+    """`tan((φ* − φ)/2) = e^{−rt} tan((φ* − φ₀)/2)` with `tan φ = 2p/|λ|` (A4)."""
+    if lam == 0:
+        grown = mpmath.exp(-2 * sigma * t)
+        if start > 0:
+            return start / (grown + 2 * start * t if sigma == 0 else grown + (1 - grown) * start / sigma)
+        q = -start
+        return -q / (1 + 2 * q * t) if sigma == 0 else -q * sigma * grown / (sigma + q * (1 - grown))
+    size = abs(lam)
+    end, angle = mpmath.atan(2 * sigma / size), mpmath.atan(2 * start / size)
+    turn = mpmath.exp(-mpmath.sqrt(lam**2 + 4 * sigma**2) * t) * mpmath.tan((end - angle) / 2)
+    return size / 2 * mpmath.tan(end - 2 * mpmath.atan(turn))
+
+
+def unbalanced_left(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
+    """`σ − p` (A4)."""
+    return sigma - unbalanced(t, sigma, start, lam)
+
+
+def layer(which: int, t: Any, sigma: Any, start: Any, lam: Any) -> Any:
+    """w₁ or w₂ of `w₁w₂ = p`, `w₂² − w₁² = λ` (A4); the larger one is positive."""
+    p = unbalanced(t, sigma, start, lam)
+    larger = mpmath.sqrt((mpmath.sqrt(lam**2 + 4 * p**2) + abs(lam)) / 2)
+    return larger if (lam >= 0) == (which == 2) else p / larger if larger else larger
+
+
+def _root_sum(v: Any, rest: Any, depth: int, power: int) -> Any:
+    """`−Σ ω^power ln(1 − v/ω)` over the roots of unity, `rest = 1 − v`."""
+    turns = [mpmath.exp(2j * mpmath.pi * j / depth) for j in range(1, depth)]
+    return -mpmath.log(rest) - mpmath.fsum((w**power * mpmath.log(1 - v / w)).real for w in turns)
+
+
+def clock(odds: Any, below: bool, depth: int) -> Any:
+    """Antiderivative of `ds/(s^q(σ − s))`, times `σ^q`, at `x = s/σ` or σ/s, `odds = x/(1 − x)` (A6).
+
+    In `v = x^{1/L}` it is rational, with poles at the roots of unity.
+    """
+    if depth == 1:
+        return mpmath.log1p(odds)  # −ln(1 − x)
+    if depth == 2 and below:
+        return mpmath.log(odds)
+    k, log = 1 - mpmath.mpf(2) / depth, -mpmath.log1p(1 / odds)
+    v, rest = mpmath.exp(log / depth), -mpmath.expm1(log / depth)
+    if below:
+        return -mpmath.exp(-k * log) / k + _root_sum(v, rest, depth, 2)
+    first = -mpmath.exp(k * log) / k if depth > 2 else 0
+    return first + _root_sum(v, rest, depth, -2)
+
+
+def deep(t: Any, sigma: Any, epsilon: Any, depth: int, left: bool = False) -> Any:
+    """s, or σ − s, at which the clock has advanced by `L σ^q t`, by Newton's method with all digits (A6)."""
+    if depth == 1:
+        return (sigma - epsilon) * mpmath.exp(-t) if left else epsilon * mpmath.exp(-t) - sigma * mpmath.expm1(-t)
+    if depth == 2:
+        return balanced_left(t, sigma, epsilon) if left else balanced(t, sigma, epsilon)
+    if epsilon == sigma:
+        return mpmath.mpf(0) if left else sigma
+    below = bool(epsilon < sigma)
+    odds = _advanced(mpmath.mp.dps, t, sigma, epsilon, depth)
+    if below:
+        return sigma / (1 + odds) if left else sigma * odds / (1 + odds)
+    return -sigma / odds if left else sigma * (1 + odds) / odds
+
+
+@lru_cache(maxsize=64)  # of s and of σ − s, which are asked for at the same points
+def _advanced(digits: int, t: Any, sigma: Any, epsilon: Any, depth: int) -> Any:
+    """The odds at t, by Newton's method in ln(odds): with few digits first, with all of them then."""
+    below, k = bool(epsilon < sigma), 1 - mpmath.mpf(2) / depth
+    start = epsilon / (sigma - epsilon) if below else sigma / (epsilon - sigma)
+    target, low = clock(start, below, depth) + depth * sigma ** (1 + k) * t, mpmath.log(start)
+    with mpmath.workdps(20):
+        rough = _root(low, low, target, below, depth, k)
+    return mpmath.exp(_root(low, rough, target, below, depth, k))
+
+
+def _root(low: Any, z: Any, target: Any, below: bool, depth: int, k: Any) -> Any:
+    """Where the clock reads target, from z on; Newton's step where it stays within a shrinking bracket."""
+    slope = lambda z: (1 + mpmath.exp(-z)) ** (k if below else -1 - k)
+    high = max(z, mpmath.mpf(1)) if low < 0 else max(z, low + 1)
+    while clock(mpmath.exp(high), below, depth) < target:
+        low, high = high, 2 * high + abs(target)
+    close = mpmath.mpf(10) ** (10 - mpmath.mp.dps)
+    for _ in range(3000):
+        off = clock(mpmath.exp(z), below, depth) - target
+        low, high = (max(low, z), high) if off < 0 else (low, min(high, z))
+        step = off / slope(z)
+        if abs(step) <= close * max(abs(z), 1):
+            return z - step
+        z = z - step if low < z - step < high else (low + high) / 2
+    raise ArithmeticError(f"no end on the way to {target}")
+
+
+def time_to_reach(s: Any, sigma: Any, epsilon: Any, depth: int) -> Any:
+    """Length at which the singular value is s (A6)."""
+    below = bool(epsilon < sigma)
+    odds = [y / (sigma - y) if below else sigma / (y - sigma) for y in (s, epsilon)]
+    if depth == 1:
+        return mpmath.log((sigma - epsilon) / (sigma - s))
+    q = 2 - mpmath.mpf(2) / depth
+    if depth == 2:
+        return mpmath.log(s * (sigma - epsilon) / (epsilon * (sigma - s))) / (2 * sigma)
+    return (clock(odds[0], below, depth) - clock(odds[1], below, depth)) / (depth * sigma**q)
+
+
+def feature(tau: Any, sigma: Any, epsilon: Any) -> Any:
+    """`s = σ/(1 + (σ − ε)ε^{στ−1})` (A7)."""
+    return sigma / (1 + (sigma - epsilon) * epsilon ** (sigma * tau - 1))
+
+
+def limit_error(tau: Any, sigma: Any, epsilon: Any) -> Any:
+    """The bound on what a finite ε is off (A7)."""
+    x = sigma * tau
+    order = epsilon ** abs(x - 1)
+    return min(sigma, order * (sigma * (sigma - epsilon) if x > 1 else sigma / (sigma - epsilon)))
+
+
+def gained(sigma: Any, lam: Any, start: Any) -> Any:
+    """`√(λ² + 4σ²) − √(λ² + 4p₀²)` (B4)."""
+    return mpmath.sqrt(lam**2 + 4 * sigma**2) - mpmath.sqrt(lam**2 + 4 * start**2)
+
+
+def curvature_growth(t: Any, sigma: Any, epsilon: Any) -> Any:
+    """`2(d_in + d_out) s(σ − s)` at d_in = 3, d_out = 2 (B4)."""
+    return 10 * balanced(t, sigma, epsilon) * balanced_left(t, sigma, epsilon)
+
+
+def _weight(which: int, *given: Any) -> Any:
+    return unbalanced_mode.weights(*given)[which - 1]
+
+
+DEPTHS = (1, 2, 3, 4, 5, 6, 7, 8, 20, 50)
+
+FORMS = (
+    Form("A3", "balanced_mode.singular_value", balanced_mode.singular_value, balanced, EXACT),
+    Form("A3", "balanced_mode.unlearned", balanced_mode.unlearned, balanced_left, EXACT),
+    Form("A4", "unbalanced_mode.product", unbalanced_mode.product, unbalanced, spread),
+    Form("A4", "unbalanced_mode.unlearned", unbalanced_mode.unlearned, unbalanced_left, spread),
+    *(
+        Form("A4", f"unbalanced_mode.weights, w{which}", partial(_weight, which), partial(layer, which), spread)
+        for which in (1, 2)
+    ),
+    *(
+        Form("A6", f"deep_mode.{engine.__name__}, L = {depth}", partial(engine, depth=depth), truth, digits)
+        for depth in DEPTHS
+        for engine, truth, digits in (
+            (deep_mode.singular_value, partial(deep, depth=depth), IMPLICIT),
+            (deep_mode.unlearned, partial(deep, depth=depth, left=True), IMPLICIT),
+            (deep_mode.time_to_reach, partial(time_to_reach, depth=depth), SUBTRACTED if depth < 3 else IMPLICIT),
+        )
+    ),
+    Form("A7", "incremental.feature", incremental.feature, feature, (400, 500, 1600)),
+    Form("A7", "incremental.limit_error", incremental.limit_error, limit_error, EXACT),
+    Form("B4", "growth.norm_gained", growth.norm_gained, gained, SUBTRACTED),
+    Form("B4", "growth.curvature_growth", partial(growth.curvature_growth, d_in=3, d_out=2), curvature_growth, EXACT),
+)  # fmt: skip

@@ -1,0 +1,176 @@
+"""B3, B7, B8, C1, C3, C4 and C5 with many digits: spectra, of the Hessian and of teachers, and inflection points."""
+
+from functools import partial
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from theory import curvature, noisy_mode, noisy_path, rates, scaling, stages, sum_rule
+from theory.precision.features import balanced_left
+from theory.precision.form import Form, each
+from theory.precision.sensitivity import norm, square, trace
+
+PRODUCTS = (700, 1400)  # roots made of products of 1e-300
+
+
+def own_root(s: Any, left: Any) -> Any:
+    """`3s − σ` (B3)."""
+    return 2 * s - left
+
+
+def pair_root(family: int, sign: int, si: Any, sj: Any, ri: Any, rj: Any) -> Any:
+    """The roots of a pair of modes, from s and σ − s (B3)."""
+    vi, vj = si + ri, sj + rj
+    if family == 0:
+        return si + sj - (vi + vj) / 2 + sign * mpmath.sqrt((vi - vj) ** 2 + 4 * si * sj) / 2
+    return (vi + vj) / 2 + sign * mpmath.sqrt((2 * (si - sj) - (vi - vj)) ** 2 + 4 * si * sj) / 2
+
+
+def hessian_trace(*point: Any) -> Any:
+    """Three 2 × 2 layers and Σx = [[a, b], [b, c]] (B3)."""
+    w1, w2, w3 = (square(*point[i : i + 4]) for i in (0, 4, 8))
+    sx = square(point[12], point[13], point[13], point[14])
+    first, second = w1 * sx * w1.T, w2 * w1 * sx * w1.T * w2.T
+    return norm(w3 * w2) * trace(sx) + norm(w3) * trace(first) + 2 * trace(second)
+
+
+def _count(tau: Any, alpha: Any) -> int:
+    """Features learned by τ; the engine's rounding of a step that is met to 15 digits is the engine's choice."""
+    return int(rates.features_learned(float(tau), float(alpha)))
+
+
+def enough(tau: float, alpha: float) -> tuple[int, int]:
+    """Digits for a ζ whose precision is absolute."""
+    digits = 40 + int(2 * max(np.log10(tau), 0))
+    return digits, digits + 20
+
+
+def staircase_loss(tau: Any, alpha: Any) -> Any:
+    """`½ζ(2α, n + 1)` (B7)."""
+    return mpmath.zeta(2 * alpha, _count(tau, alpha) + 1) / 2
+
+
+def staircase_norm(tau: Any, alpha: Any) -> Any:
+    """`ζ(α) − ζ(α, n + 1)`, which by continuation is the finite sum for every α but 1 (B7)."""
+    n = _count(tau, alpha)
+    return mpmath.harmonic(n) if alpha == 1 else mpmath.zeta(alpha, 1) - mpmath.zeta(alpha, n + 1)
+
+
+def transform(t0: Any, t1: Any, loss0: Any, loss1: Any, m: Any) -> Any:
+    """`−(2/m)(L₁ − L₀)(t₁ − t₀)/ln(t₁/t₀)` (B8)."""
+    return -2 / m * (loss1 - loss0) * (t1 - t0) / mpmath.log(t1 / t0)
+
+
+def local_factor(sigma: Any, epsilon: Any) -> Any:
+    """`1/(1 − 1/ln(σ/ε))` (B8)."""
+    return 1 / (1 - 1 / mpmath.log(sigma / epsilon))
+
+
+def inflection(sigma: Any, epsilon: Any, c: Any) -> Any:
+    """`(1/2σ) ln[(σ/ε − 1)(σ − c)/c]`, 0 where that is negative (C1)."""
+    return max(mpmath.log((sigma / epsilon - 1) * (sigma - c) / c) / (2 * sigma), 0) if c < sigma else mpmath.mpf(0)
+
+
+def stage(which: str, sigma: Any, c: Any) -> Any:
+    """What one feature changes, where it stops, what it gains, what it then costs (C3)."""
+    stop = max(sigma - c, 0)
+    change, gain = sigma * (c - sigma / 2), stop**2 / 2
+    return {"change": change, "stop": stop, "gain": gain, "bump": change + gain}[which]
+
+
+def lost_in_stages(*point: Any) -> Any:
+    """`½c² + Σ_{σ ≤ 2c} σ(c − σ/2)`, or `½(σ₁ − c)₊² + Σ σ(c − σ/2)` where no σ exceeds 2c: (σ₁, σ₂, σ₃, c) (C4)."""
+    *values, c = point
+    weak = mpmath.fsum(v * (c - v / 2) for v in values if v <= 2 * c)
+    return weak + (c**2 if any(v > 2 * c for v in values) else max(max(values) - c, 0) ** 2) / 2
+
+
+def still_to_lose(*point: Any) -> Any:
+    """`Σ u(c − u/2)` of two modes: (t, σ₁, σ₂, ε₁, ε₂, c) (C4)."""
+    t, v1, v2, e1, e2, c = point
+    left = (balanced_left(t, v1, e1), balanced_left(t, v2, e2))
+    return mpmath.fsum(u * (c - u / 2) for u in left)
+
+
+def lost(which: str, *point: Any) -> Any:
+    """Bounds on what overtraining loses: (σ₁, σ₂, ε₁, ε₂, c) (C4)."""
+    v1, v2, e1, e2, c = point
+    each = [(m := min(c, v - e)) * (c - m / 2) for v, e in ((v1, e1), (v2, e2))]
+    return max(each) if which == "lower" else mpmath.fsum(each)
+
+
+def last_minimum(v1: Any, v2: Any, epsilon: Any, c: Any) -> Any:
+    """Zero of dP/dt of two modes nearest to the engine's, by Newton's method with all digits (C4)."""
+    values = (v1, v2)
+
+    def slope(t: Any) -> Any:
+        left = [balanced_left(t, v, epsilon) for v in values]
+        return mpmath.fsum((v - u) * u * (c - u) for v, u in zip(values, left, strict=True))
+
+    start = _minimum(*map(float, (v1, v2, epsilon, c)))
+    return mpmath.findroot(slope, (start, start * (1 + mpmath.mpf(10) ** -12)), tol=mpmath.mpf(10) ** (-mpmath.mp.dps))
+
+
+def _minimum(v1: float, v2: float, epsilon: float, c: float) -> float:
+    return float(noisy_path.minima([v1, v2], epsilon, c).at("last"))
+
+
+def dense_time(c: Any, epsilon: Any, alpha: Any) -> Any:
+    """`[ln(2c/ε) − (2 − 1/α)]/(4c)` (C5)."""
+    return (mpmath.log(2 * c / epsilon) - 2 + 1 / alpha) / (4 * c)
+
+
+def under_way(c: Any, epsilon: Any, alpha: Any) -> Any:
+    """`(2c)^{−1/α}/(α ln(2c/ε))` (C5)."""
+    return (2 * c) ** (-1 / alpha) / (alpha * mpmath.log(2 * c / epsilon))
+
+
+def _pair(index: int, si: np.ndarray, sj: np.ndarray, ri: np.ndarray, rj: np.ndarray) -> Any:
+    s, left = np.stack([si, sj], axis=-1), np.stack([ri, rj], axis=-1)
+    return curvature.hessian_spectrum(s, left, d_in=2, h=2, d_out=2).values[:, 4 + index]
+
+
+def _own(s: np.ndarray, left: np.ndarray) -> Any:
+    return curvature.hessian_spectrum(s[:, None], left[:, None], d_in=1, h=1, d_out=1).values[:, 0]
+
+
+def _trace(*row: float) -> Any:
+    layers = [np.array(row[i : i + 4]).reshape(2, 2) for i in (0, 4, 8)]
+    return curvature.hessian_trace(layers, np.array([[row[12], row[13]], [row[13], row[14]]]))
+
+
+def _grown(t0: np.ndarray, t1: np.ndarray, loss0: np.ndarray, loss1: np.ndarray, m: np.ndarray) -> Any:
+    return np.diff(sum_rule.norm_growth(np.stack([t0, t1], axis=-1), np.stack([loss0, loss1], axis=-1)))[:, 0] / m
+
+
+def _still(t: np.ndarray, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray) -> Any:
+    return noisy_path.still_to_lose(t[:, None], np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
+
+
+def _lost(which: str, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray) -> Any:
+    known = noisy_path.lost_bounds(np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
+    return getattr(known, which)
+
+
+FORMS = (
+    Form("B3", "curvature.hessian_spectrum, 3s − σ", _own, own_root),
+    *(Form("B3", f"curvature.hessian_spectrum, pair {2 * family + lower + 1}", partial(_pair, 2 * family + lower),
+           partial(pair_root, family, 1 - 2 * lower), PRODUCTS) for family in (0, 1) for lower in (0, 1)),
+    Form("B3", "curvature.hessian_trace, L = 3", each(_trace), hessian_trace),
+    Form("B7", "rates.staircase_loss", rates.staircase_loss, staircase_loss, enough),
+    Form("B7", "rates.staircase_norm", rates.staircase_norm, staircase_norm, enough),
+    Form("B8", "sum_rule.norm_growth", _grown, transform),
+    Form("B8", "sum_rule.predicted_exponent", sum_rule.predicted_exponent, lambda beta: 1 - beta),
+    Form("B8", "sum_rule.local_factor", sum_rule.local_factor, local_factor),
+    Form("C1", "noisy_mode.inflection_time", noisy_mode.inflection_time, inflection, PRODUCTS),
+    *(Form("C3", f"stages.stage, {which}", lambda v, c, which=which: getattr(stages.stage(v, c), which),
+           partial(stage, which)) for which in ("change", "stop", "gain", "bump")),
+    Form("C4", "stages.lost_in_stages", each(lambda *row: stages.lost_in_stages(row[:-1], row[-1])), lost_in_stages),
+    Form("C4", "noisy_path.still_to_lose", _still, still_to_lose),
+    *(Form("C4", f"noisy_path.lost_bounds, {which}", partial(_lost, which), partial(lost, which))
+      for which in ("lower", "upper")),
+    Form("C4", "noisy_path.minima, last", each(_minimum), last_minimum, (120, 240)),
+    Form("C5", "scaling.dense_inflection_time", scaling.dense_inflection_time, dense_time),
+    Form("C5", "scaling.features_under_way", scaling.features_under_way, under_way),
+)  # fmt: skip

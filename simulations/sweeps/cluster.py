@@ -12,6 +12,8 @@ from theory.errors import Refusal
 PATIENCE = 60.0
 """Seconds for a scheduler to answer, and for a first worker to join."""
 
+AGAIN = "look at its logs, and run the same command again; what is finished is kept"
+
 
 class ClusterRefused(Refusal):
     """A cluster on which a sweep cannot run, or no longer."""
@@ -43,7 +45,7 @@ class Cluster:
         landed = _distributed().as_completed(loop=self._client.loop)
         flying: dict[Any, Task] = {}
         while True:
-            while len(flying) < 2 * max(1, len(self._client.nthreads())) and (task := take()) is not None:
+            while len(flying) < self._wanted() and (task := take()) is not None:
                 future = self._client.submit(work, task, pure=False)
                 flying[future] = task
                 landed.add(future)
@@ -52,6 +54,13 @@ class Cluster:
             future = next(landed)
             task = flying.pop(future)
             yield task, self._outcome(task, future)
+
+    def _wanted(self) -> int:
+        """How many tasks should be under way; workers join and leave."""
+        try:
+            return 2 * max(1, len(self._client.nthreads()))
+        except OSError as error:
+            raise self._refused(f"its scheduler is gone ({error})", AGAIN) from None
 
     def _outcome(self, task: Task, future: Any) -> Outcome:
         distributed = _distributed()
@@ -63,7 +72,7 @@ class Cluster:
         except Refusal:
             raise
         except (distributed.CancelledError, Exception) as fault:
-            raise self._refused(f"it lost a task ({type(fault).__name__}: {fault})", "look at its logs") from fault
+            raise self._refused(f"it lost a task ({type(fault).__name__}: {fault})", AGAIN) from fault
         return outcome
 
     def _connected(self, stack: ExitStack) -> Any:

@@ -2,20 +2,24 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 120.0
+PATIENCE = 300.0  # on a machine that does ten other things
 
 
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What `true` gives once it is something; fails loudly when it never is."""
+def until(true: Callable[[], Any], what: str, driver: "subprocess.Popen[str]") -> Any:
+    """What `true` gives once it is something; fails loudly when it never is, or when the sweep has ended before."""
     end = time.monotonic() + PATIENCE
     while not (found := true()):
-        assert time.monotonic() < end, f"{what} did not happen within {PATIENCE:g} s"
+        assert driver.poll() is None, f"the sweep ended before {what}: {driver.communicate()}"
+        if time.monotonic() > end:
+            driver.kill()
+            raise AssertionError(f"{what} did not happen within {PATIENCE:g} s: {driver.communicate()}")
         time.sleep(0.01)
     return found
 

@@ -12,11 +12,24 @@ import xarray as xr
 from simulations import follow, respond, runs
 from simulations.measured import seeded
 from simulations.plan import planned
-from simulations.sweeps import cells_of, run
+from simulations.sweeps import cells_of, pooled, run
 from simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
 from simulations.sweeps.spec import Axis, Sweep
 from tests.simulations.sweeps.conftest import Here
-from theory import Aligned, FanIn, GradientDescent, Inputs, Network, PowerLaw, Protocol, Sampling, validate, write
+from theory import (
+    Aligned,
+    DomainError,
+    FanIn,
+    GradientDescent,
+    Inputs,
+    Network,
+    PowerLaw,
+    Protocol,
+    Sampling,
+    curve,
+    validate,
+    write,
+)
 
 ONE = Protocol(
     PowerLaw(3), (0.0, 1.0, 4.0), (0.05, 0.1), pretraining=GradientDescent(0.1), sampling=Sampling(draws=16, seeds=2)
@@ -69,6 +82,24 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
     assert back[row].attrs == alone.attrs
     assert back[row].identical(same)
     xr.testing.assert_allclose(back[row], alone, rtol=1e-9)
+
+
+def test_repetitions_are_pooled_over_their_starts() -> None:
+    keys = (5, 6, 7)
+    ran = RESPONSE.run([CELLS[0]] * 6, [*keys, *keys])
+    cells = [RESPONSE.dress(CELLS[0], key, {n: v[i] for n, v in ran.values.items()}) for i, key in enumerate(keys)]
+    together = pooled(cells)
+    assert together.sizes["seed"] == 6
+    assert together.attrs["key"] == "5, 6, 7"
+    assert together.attrs["protocol"] == cells[0].attrs["protocol"]
+    means = [float(cell.after[seed, 2, 1]) for cell in cells for seed in range(2)]
+    found = curve(together, "after").isel(pretraining=2, strength=1)
+    assert float(found.value) == pytest.approx(np.mean(means), rel=1e-12)
+    assert float(found.stderr) == pytest.approx(np.std(means, ddof=1) / np.sqrt(6), rel=1e-12)
+    with pytest.raises(DomainError, match="cells of 2 protocols"):
+        pooled([cells[0], RESPONSE.dress(CELLS[1], 5, {n: v[0] for n, v in ran.values.items()})])
+    with pytest.raises(DomainError, match="cells of 0 protocols"):
+        pooled([])
 
 
 def relu(draws: int) -> Protocol:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from simulations.sweeps.cluster import Cluster, ClusterRefused
 from simulations.sweeps.run import run
 from simulations.sweeps.work import ONE_THREAD
-from tests.simulations.sweeps.conftest import ROOT, Start, chunk_files, digest, small
+from tests.simulations.sweeps.conftest import ROOT, Here, Start, chunk_files, digest, small
 from tests.simulations.sweeps.processes import kill, until, workers_of
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
@@ -53,7 +53,7 @@ def worker(address: str, **options):  # type: ignore[no-untyped-def]
 
 def test_a_killed_worker_loses_nothing(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
     driver = start(spec, "--out", tmp_path / "store", "--workers", 2, pause=0.05)
-    until(lambda: len(chunk_files(tmp_path / "store")) >= 2, "two chunks")
+    until(lambda: len(chunk_files(tmp_path / "store")) >= 2, "two chunks", driver)
     kill(workers_of(driver.pid)[0])
     said, problems = driver.communicate()
     assert driver.returncode == 0, problems
@@ -61,10 +61,20 @@ def test_a_killed_worker_loses_nothing(spec: Path, tmp_path: Path, start: Start,
     assert digest(tmp_path / "store/result.nc") == undisturbed
 
 
-def test_a_cluster_started_by_hand(tmp_path: Path, undisturbed: str) -> None:
-    with scheduler() as address, worker(address):
-        done = run(small(), tmp_path, lambda: Cluster(address=address))
-    assert digest(done.result) == undisturbed
+def test_a_scheduler_started_by_hand_that_goes_away(tmp_path: Path, undisturbed: str) -> None:
+    """A sentence, and nothing is lost."""
+    with ExitStack() as cluster:
+        address = cluster.enter_context(scheduler())
+        cluster.enter_context(worker(address))
+
+        def leave(done: int, _: int) -> None:
+            if done >= 8:
+                cluster.close()
+
+        with pytest.raises(ClusterRefused, match="what is finished is kept"):
+            run(small(), tmp_path, lambda: Cluster(address=address, patience=10.0), progress=leave)
+    assert len(chunk_files(tmp_path)) >= 2
+    assert digest(run(small(), tmp_path, Here).result) == undisturbed
 
 
 def test_a_worker_with_threads_is_refused(tmp_path: Path) -> None:

@@ -20,15 +20,18 @@ def test_five_kills(spec: Path, tmp_path: Path, start: Start, undisturbed: str) 
     driver, kept = None, 0
     for victim in ("worker", "driver", "worker", "driver", "worker"):
         driver = driver or start(spec, "--out", out, pause=0.03)
-        until(lambda kept=kept: len(chunk_files(out)) > kept, "another chunk")
+        until(lambda kept=kept: len(chunk_files(out)) > kept, "another chunk", driver)
         time.sleep(chance.uniform(0, 0.1))
-        (worker,) = until(lambda pid=driver.pid: workers_of(pid), "a worker")
+        (worker,) = until(lambda pid=driver.pid: workers_of(pid), "a worker", driver)
         kill(worker if victim == "worker" else driver.pid)
         kept = len(chunk_files(out))
         if victim == "driver":
             driver.communicate()
-            until(lambda worker=worker: not Path(f"/proc/{worker}").exists(), "the end of the orphaned worker")
             driver = None
+            end = time.monotonic() + 30
+            while Path(f"/proc/{worker}").exists():  # it notices that it is an orphan
+                assert time.monotonic() < end
+                time.sleep(0.01)
         assert driver is None or driver.poll() is None
     assert driver is not None
     said, problems = driver.communicate()
@@ -43,7 +46,7 @@ def test_interrupts_are_a_sentence(
 ) -> None:
     """As from a terminal, SIGINT reaches the workers too."""
     driver = start(spec, "--out", tmp_path / "store", pause=0.1)
-    until(lambda: chunk_files(tmp_path / "store"), "a chunk")
+    until(lambda: chunk_files(tmp_path / "store"), "a chunk", driver)
     os.killpg(driver.pid, number) if number == signal.SIGINT else driver.send_signal(number)
     _, problems = driver.communicate(timeout=60)
     assert driver.returncode == code, problems
@@ -68,7 +71,7 @@ def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path
 
 def test_a_second_process_is_refused(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
     first = start(spec, "--out", tmp_path / "store", pause=0.1)
-    until(lambda: chunk_files(tmp_path / "store"), "a chunk")
+    until(lambda: chunk_files(tmp_path / "store"), "a chunk", first)
     second = start(spec, "--out", tmp_path / "store")
     _, problems = second.communicate()
     assert second.returncode == 2

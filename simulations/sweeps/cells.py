@@ -34,7 +34,7 @@ def derived_key(protocol: Protocol, repeat: int) -> int:
 
     >>> from theory.teachers import PowerLaw
     >>> derived_key(Protocol(PowerLaw(2), (0, 1), (0.1,)), 0)
-    2718136653286108044
+    6304317033759010476
     """
     text = f"{write(protocol)}\n{repeat}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -22,7 +22,7 @@ def outline(plan: Plan) -> list[str]:
 
     >>> from simulations.sweeps.shipped import find
     >>> outline(Plan(find("noise-against-length")))[0]
-    '320 cells in 10 chunks of 32, 1 compiled program'
+    '2,400 cells in 75 chunks of 32, 1 compiled program'
     """
     programs = f"{plan.blocks:,} compiled program{'s' if plan.blocks > 1 else ''}"
     worker, driver = (f"{bytes_ / 1e6:,.0f} MB" for bytes_ in (BASE + plan.memory, BASE))

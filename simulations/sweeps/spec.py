@@ -109,7 +109,7 @@ def parse(plain: Mapping[str, Any]) -> Sweep:
     """
     if unknown := sorted(set(plain) - KNOWN):
         raise DomainError(f"{unknown[0]!r}", "a sweep has no such entry", f"use {', '.join(sorted(KNOWN))}")
-    protocol, axes = (_table(name, plain) for name in ("protocol", "axes"))
+    protocol, axes = (_table(name, {"axes": {}} | dict(plain)) for name in ("protocol", "axes"))
     for name in ("measure", "title"):
         if not isinstance(plain.get(name, ""), str):
             raise DomainError(f"{name} = {plain[name]!r}", "it is not a text", "write it in quotes")

@@ -1,6 +1,7 @@
 """`overtraining sweep` as a user meets it, and the file that it leaves."""
 
-import io
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -101,17 +102,15 @@ def test_xarray_alone_reads_the_result(tmp_path: Path) -> None:
 
 
 def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setenv("TERM", "xterm")
-    screen = Terminal()
-    progress = Progress(screen, often=0.0)
-    for done in (10, 20, 40):
-        progress(done, 40)
-    progress.line("a remark")
-    shown, remark, rest = screen.getvalue().split("\n")
+    here, there = pty.openpty()
+    with os.fdopen(there, "w") as terminal:
+        progress = Progress(terminal, often=0.0)
+        for done in (10, 20, 40):
+            progress(done, 40)
+        progress.line("a remark")
+        shown, remark, rest = os.read(here, 10_000).decode().replace("\r\n", "\n").split("\n")
+    os.close(here)
     assert shown.count("\r") == 3
     assert "40/40" in shown.split("\r")[-1]
     assert (remark, rest) == ("a remark", "")

@@ -35,5 +35,7 @@ CATALOGUE = (
         ("A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "C1", "C4", "C5"),
         "Every closed form is right to rounding all along pretraining",
     ),
+    Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
+    Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
 )

@@ -180,6 +180,7 @@ def test_a_protocols_balanced_start(lam, shape):
 
 
 BAD = (np.eye(2), np.ones(2), np.eye(2), np.eye(2))
+UNEVEN = (np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2))
 
 
 @pytest.mark.parametrize(
@@ -192,12 +193,8 @@ BAD = (np.eye(2), np.ones(2), np.eye(2), np.eye(2))
         (lambda: matrix_flow_from_modes(1.0, *BAD, 1e80), DomainError, "1e75"),
         (lambda: matrix_flow_from_modes(1.0, *BAD, np.inf), DomainError, "imbalance"),
         (lambda: matrix_flow_from_modes(1.0, np.eye(2), -np.ones(2), np.eye(2), np.eye(2), 1.0), DomainError, "s"),
-        (lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2)), ShapeError, "alone"),
-        (
-            lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2), -1.0),
-            ShapeError,
-            "alone",
-        ),
+        (lambda: matrix_flow_from_modes(1.0, *UNEVEN), ShapeError, "alone"),
+        (lambda: matrix_flow_from_modes(1.0, *UNEVEN, -1.0), ShapeError, "alone"),
         (lambda: matrix_flow_from_modes(1.0, -np.eye(2), np.ones(2), np.eye(2), np.eye(2), 1e-16), NotSolved, "0.0"),
         (lambda: balanced_weights(np.eye(2), 3, 1.0), ShapeError, "h <= d_out"),
         (lambda: balanced_weights(np.eye(2), 1, -1.0), ShapeError, "rank 2"),

@@ -180,8 +180,8 @@ DERIVATION = Derivation(
         Step(
             r"f^\top f=(W_1^\top W_1)^2+\lambda W_1^\top W_1,\quad Q^\top Q=2W_1W_1^\top+\lambda I",
             "At λ = 0 the rank of f is that of Q, and QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft} keeps its rank, e^{Ft} and S being "
-            "invertible. So det f of a square product with h >= d is never 0 if it was not, and keeps its sign: "
-            "where that differs from the sign of det A, f never becomes A, and a feature stays unlearned.",
+            "invertible. So det f of a square product with h >= d is never 0 if it was not, and being continuous keeps "
+            "its sign: where that differs from the sign of det A, f never becomes A, and a feature stays unlearned.",
             polar,
         ),
         Step(

@@ -2,6 +2,7 @@
 
 from itertools import product as grid
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -109,6 +110,23 @@ def test_a_bottleneck_stays_and_a_feature_that_the_start_lacks_as_well():
     flow = matrix_flow_from_modes(1e4, left[:, 1:], np.array([0.1, 0.2]), right[:, 1:], teacher, 0.3)
     np.testing.assert_allclose(flow.never_learned, sigma[:1])
     np.testing.assert_allclose(flow.loss, 0.5, rtol=1e-12)
+
+
+@pytest.mark.parametrize("lam", [1e4, -1e4])
+def test_in_a_lazy_bottleneck_features_compete_slowly(lam):
+    """One hidden unit: of W2 (λ > 0) what is along u₁ outgrows u₂ at the difference of two nearly equal rates."""
+    t, sigma = np.array([1e3, 1e5]), (1.0, 0.5)
+    one, both = np.eye(2, 1), np.sqrt(np.full((2, 1), 0.5))
+    u, v = (both, one) if lam > 0 else (one, both)
+    flow = matrix_flow_from_modes(t, u, np.zeros(1), v, np.diag(sigma), lam)
+    along = (flow.factor_out if lam > 0 else flow.factor_in)[..., 0]
+    with mpmath.workdps(60):
+        size, (first, second) = (
+            abs(mpmath.mpf(lam)) / 2,
+            [mpmath.sqrt(mpmath.mpf(x) ** 2 + mpmath.mpf(lam) ** 2 / 4) for x in sigma],
+        )
+        grown = [(1 + size / first) / (1 + size / second) * mpmath.exp((first - second) * x) for x in t]
+    np.testing.assert_allclose(along[:, 0] / along[:, 1], np.array(grown, float), rtol=1e-12)
 
 
 def test_more_hidden_units_than_inputs_carry_the_imbalance_on_the_other_side():

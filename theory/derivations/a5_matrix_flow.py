@@ -224,6 +224,6 @@ DERIVATION = Derivation(
         "all shapes {1 … 4}³, ranks, repeated and zero values, |λ| 1e-3 … 10 and 0, ρt to 300; weights to σt of 3",
         compare,
     ),
-    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; λ: Dominé et al. 2024 (arXiv 2409.14623), there for "
-    "h = min(d_in, d_out); uniqueness, every shape, the obstruction and what frees it are ours",
+    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; λ ≠ 0: Dominé et al. 2024 (arXiv 2409.14623); "
+    "uniqueness, every shape, the obstruction and what frees it are ours",
 )

@@ -83,9 +83,10 @@ def test_counts_the_features_that_pay(depth):
         assert least <= np.argmin(stage_changes(sigma, gammas, widths)) <= most
 
 
-@pytest.mark.parametrize(("depth", "start", "stronger"), [(3, 1e-10, 2.0), (4, 1e-8, 1.7)])
-def test_the_inflection_is_the_power_of_the_noise(depth, start, stronger):
-    """σ_i = 0.8^i, every minimum: stronger^−L of the length at the best one, up to half a feature at either end."""
+@pytest.mark.parametrize(("depth", "start"), [(3, 1e-10), (4, 1e-8)])
+def test_the_inflection_is_the_power_of_the_noise(depth, start):
+    """σ_i = 0.8^i, every minimum: noise under which nine features fewer pay moves the best by its power −L."""
+    stronger = 1.25 ** (9 / depth)
     sigma, gammas, widths = 0.8 ** np.arange(14), np.ones(depth), [20_000] * (depth + 1)
     gammas *= (np.sqrt(sigma[11] * sigma[12]) / paying_singular_value(gammas, widths)) ** (1 / depth)
     times = [float(deep_minima(sigma, start, g, widths).at("best")) for g in (gammas, gammas * stronger)]

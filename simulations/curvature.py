@@ -34,8 +34,10 @@ def curvature(loss: Callable[[Layers, Array], Array], groups: int, layers: Layer
         return _written_out(lambda group: jax.vmap(lambda v: times(v, group))(jnp.eye(flat.size)), numbers)
     for_trace, for_edge = jax.random.split(key)
     probes = jax.random.rademacher(for_trace, (PROBES, flat.size), float)
-    # every probe sees one group, so that the scatter of the probes contains that of the groups
+    # every probe sees one group, and probes of one group are no independent numbers
     traces = jax.lax.map(lambda zg: zg[0] @ times(*zg), (probes, jnp.arange(PROBES) % groups))
+    if groups > 1:
+        traces = traces.reshape(-1, groups).mean(axis=0)
     whole = lambda v: jnp.mean(jax.lax.map(lambda group: times(v, group), numbers), axis=0)
     values, vectors, _ = lobpcg_standard(
         jax.vmap(whole, 1, 1), jax.random.normal(for_edge, (flat.size, BLOCK)), m=MOST_ITERATIONS

@@ -95,7 +95,7 @@ def test_homogeneous_layers_grow_alike() -> None:
     assert float(seen.loss[2]) < float(seen.loss[0]) / 2
 
 
-@pytest.mark.parametrize("limit", [512, 0])
+@pytest.mark.parametrize("limit", [256, 0])
 def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Hessian of a tanh network on 200 independent held-out sets: its z-scores about a long average."""
     monkeypatch.setattr(curvature, "WRITTEN_OUT", limit)

@@ -36,4 +36,7 @@ CATALOGUE = (
         "Every closed form is right to rounding all along pretraining",
     ),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
+    Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
+    Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),
+    Entry("control", ("F4",), "Base models that get worse with nothing done to them"),
 )

@@ -30,7 +30,8 @@ def law(trained: str = TRAINED, task: str = TASK, draws: int = 100) -> Fit:
     """The law of all the runs with one training set, on one validation set."""
     rows = runs()
     rows = rows[(rows["trained"] == trained) & (rows["task"] == task)]
-    return fit(*(rows[name].to_numpy(float) for name in ("params", "tokens", "value")), draws=draws)
+    params, tokens, value = (rows[name].to_numpy(float) for name in ("params", "tokens", "value"))
+    return fit(params, tokens, value, draws)
 
 
 def size_6m() -> xr.Dataset:

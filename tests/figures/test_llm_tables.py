@@ -87,7 +87,7 @@ def test_the_sum_rule_is_near_and_not_equal() -> None:
 
 
 def test_the_control() -> None:
-    """Small Pythia models get worse with nothing done to them; by the scatter between checkpoints, only one for sure."""
+    """Small Pythia models get worse with nothing done to them; by the scatter between checkpoints, one at most."""
     small = [pythia.pythia_70m(), pythia.pythia_70m_deduped(), pythia.pythia_160m(), pythia.pythia_160m_deduped()]
     large = [pythia.pythia_410m(), pythia.pythia_410m_deduped(), pythia.pythia_14b(), pythia.pythia_14b_deduped()]
     assert all(data.attrs["chance_given"] < 1e-3 for data in small)

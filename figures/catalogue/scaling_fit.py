@@ -32,7 +32,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     right.set_ylim(2.6, 4.4)
     for ax in (left, right):
         ax.set_xscale("log")
-        ax.legend()
+        ax.legend(loc="lower left" if ax is right else "best")
     letter([left, right])
     return figure
 

@@ -39,4 +39,5 @@ CATALOGUE = (
     Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
     Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),
     Entry("control", ("F4",), "Base models that get worse with nothing done to them"),
+    Entry("bridge", ("C1", "B1", "F1"), "Theory, toy and language model on the same axes"),
 )

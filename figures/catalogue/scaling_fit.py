@@ -29,7 +29,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     vocabulary.curves(right, data["quantized"], "after", label="{:g} bits")
     vocabulary.inflections(right, data["quantized"], label="inflection point")
     right.set_ylabel("loss after quantization (nats)")
-    right.set_ylim(2.6, 4.4)
+    right.set_ylim(2.3, 4.4)
     for ax in (left, right):
         ax.set_xscale("log")
         ax.legend(loc="lower left" if ax is right else "best")

@@ -113,6 +113,24 @@ def turning(ax: Axes, data: xr.Dataset, *, colour: int, label: str, dashed: bool
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
+def law(ax: Axes, data: xr.Dataset, place: int, *, label: str | None = None) -> None:
+    """Losses of a Trajectory as points with their errors, and the law fitted to them as a line, in the same colour."""
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    look = _look(data, colour, marker) | {"linestyle": "none"}
+    ax.errorbar(data["pretraining"], data["loss"], yerr=data["loss_stderr"], label=label, **look)
+    ax.plot(data["pretraining"], data["law"], color=colour)
+    _length_axis(ax, data)
+
+
+def intervals(ax: Axes, names: list[str], value: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:
+    """Numbers with their intervals, one below the other."""
+    at, middle = np.arange(len(names))[::-1], value.values
+    ax.errorbar(
+        middle, at, xerr=[middle - low.values, high.values - middle], linestyle="none", marker="o", color=COLOURS[0]
+    )
+    ax.set_yticks(at, names)
+
+
 def fall_in_errors(data: xr.Dataset, objective: Objective = "pretraining") -> tuple[float, float]:
     """Size of the final worsening after the best length, and its standard error (one strength)."""
     point = inflection_point(data, objective, "best").squeeze()

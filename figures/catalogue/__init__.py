@@ -38,4 +38,8 @@ CATALOGUE = (
     Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
     Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
+    Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
+    Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),
+    Entry("control", ("F4",), "Base models that get worse with nothing done to them"),
+    Entry("bridge", ("C1", "B1", "F1"), "Theory, toy and language model on the same axes"),
 )

@@ -13,18 +13,21 @@ from benchmarks.measure import machine
 from benchmarks.report import write
 from figures.style import styled
 
-BENCHMARKS = ("noise_grid", "matrix", "growth", "runs")
+BENCHMARKS = ("noise_grid", "matrix", "growth", "runs", "sweeps")
+BY_NAME = ("kills",)  # a quarter of an hour: only where it is asked for
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all without any")
+    names = f"{', '.join(BENCHMARKS)}; all of these without any; and {', '.join(BY_NAME)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--preset", choices=("full", "tiny"), default="full", help="tiny takes seconds, to no purpose")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder to write to")
     given = parser.parse_args(arguments)
-    if unknown := set(given.names) - set(BENCHMARKS):
-        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    known = (*BENCHMARKS, *BY_NAME)
+    if unknown := set(given.names) - set(known):
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     where = machine()
     for name in given.names or BENCHMARKS:
         print(f"{name} …", flush=True)

@@ -1,4 +1,4 @@
-"""SIGKILL, Ctrl-C, SIGTERM: the same command goes on, and the bits are the same. (`make kills` does a hundred.)"""
+"""SIGKILL, Ctrl-C, SIGTERM: the same command goes on to the same bits (a hundred: `python -m benchmarks kills`)."""
 
 import os
 import random

@@ -106,11 +106,9 @@ def test_cells_are_the_protocols_that_the_axes_say() -> None:
 
 
 def test_a_key_is_the_cell_s_own() -> None:
-    """It knows neither what else is swept nor the cell's place; it changes with every field and with the repetition."""
-    one, other = (
-        Grid(swept({"start.epsilon": [0.1, 0.2]})),
-        Grid(swept({"teacher.alpha": [1.0], "start.epsilon": [0.2]})),
-    )
+    """It does not know what else is swept, nor the cell's place; it changes with fields and with the repetition."""
+    one = Grid(swept({"start.epsilon": [0.1, 0.2]}))
+    other = Grid(swept({"teacher.alpha": [1.0], "start.epsilon": [0.2]}))
     assert one.cell(one.chosen(1)).key == other.cell(other.chosen(0)).key
     protocol = read(write(one.base))
     keys = [

@@ -1,0 +1,148 @@
+"""Sweeps: cells per second for one and two workers, what the store costs a cell, and memory against cells."""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import xarray as xr
+
+from benchmarks.kills import SWEEP
+from benchmarks.measure import Preset
+from benchmarks.report import Report
+from simulations.sweeps import Cluster, Measure, Pool, Sweep, one_by_one, parse, run as sweep_all
+from simulations.sweeps.plan import Plan
+from simulations.sweeps.recipe import written
+from simulations.sweeps.result import consolidate
+from simulations.sweeps.store import opened
+from simulations.sweeps.work import Outcome, Task, peak_memory
+from theory.protocol import Protocol
+from theory.responses import response
+
+SIZES = {"full": (2_000, (1_000, 10_000, 100_000)), "tiny": (40, (40, 80))}
+LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of the cells that cost nothing
+
+
+def run(preset: Preset) -> list[Report]:
+    """Three tables; the first is of a real simulation, the others of cells that cost nothing."""
+    cells, sizes = SIZES[preset]
+    return [_rates(cells), _store(cells), _memory(sizes)]
+
+
+def _rates(cells: int) -> Report:
+    sweep = parse(tomllib.loads(SWEEP.replace("LAST", str(cells // 20 - 1))))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [_rate(sweep, Path(folder) / str(workers), workers) for workers in (1, 2)]
+    remarks = [f"{cells:,} cells of a 4 × 4 network, 400 steps and 64 draws each, in chunks of {sweep.chunk}."]
+    return Report("sweep_rates", "Cells per second", rows, remarks)
+
+
+def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
+    at: list[tuple[float, int]] = []
+    began = perf_counter()
+    crew = Pool if workers == 1 else partial(Cluster, workers)
+    sweep_all(sweep, folder, crew, progress=lambda done, _: at.append((perf_counter(), done)))
+    # the rate counts from the first chunk of each worker: before that they start and compile
+    (first, so_far), (last, done) = at[workers], at[-1]
+    return {
+        "workers": workers,
+        "cells/s": (done - so_far) / (last - first),
+        "start and compile, s": first - began,
+        "gather, s": perf_counter() - last,
+    }
+
+
+def _store(cells: int) -> Report:
+    """What the store does with a chunk, by itself."""
+    sweep = _free_sweep(cells)
+    plan, recipe = Plan(sweep), written(sweep)
+    values = {name: np.stack([array] * CHUNK) for name, array in _free(plan.grid.base, 0).items()}
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "store", recipe) as store:
+        began = perf_counter()
+        for chunk in range(plan.chunks):
+            n = plan.size(chunk)
+            some = {name: array[:n] for name, array in values.items()}
+            store.write(chunk, Outcome(tuple(range(n)), tuple(range(n)), some, processor="any"))
+        stored = perf_counter()
+        missing = store.missing(plan.chunks, print)
+        checked = perf_counter()
+        consolidate(store.result, recipe, plan, store.read)
+        gathered = perf_counter()
+        size = store.result.stat().st_size
+    cell = plan.grid.chosen(0)
+    made = perf_counter()
+    for _ in range(200):
+        plan.grid.cell(cell)
+    steps = {
+        "protocol and key (worker)": (perf_counter() - made) * cells / 200,
+        "write, with fsync": stored - began,
+        "verify on going on": checked - stored,
+        "gather into one file": gathered - checked,
+    }
+    rows = [{"step": step, "µs per cell": seconds / cells * 1e6} for step, seconds in steps.items()]
+    remarks = [f"{cells:,} cells of {LENGTHS} lengths × {STRENGTHS} strengths, {size / cells:,.0f} bytes each in the "
+               f"result, in chunks of {CHUNK}; {len(missing)} chunks missing."]  # fmt: skip
+    return Report("sweep_store", "What the store costs a cell", rows, remarks)
+
+
+def _memory(sizes: tuple[int, ...]) -> Report:
+    rows: list[dict[str, object]] = []
+    for cells in sizes:
+        done = subprocess.run(
+            [sys.executable, "-c", f"from benchmarks.sweeps import peaks; peaks({cells})"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        driver, worker, seconds = map(float, done.stdout.split())
+        rows.append({"cells": cells, "driver, MB": driver, "worker, MB": worker, "seconds": seconds})
+    remarks = ["Resident, libraries included; of the worker without JAX, which these cells do not need."]
+    return Report("sweep_memory", "Peak memory of the driver and of its worker", rows, remarks)
+
+
+def peaks(cells: int) -> None:
+    """Run a sweep of cells that cost nothing in this process, and print peak megabytes of it and of its worker."""
+    worker = 0
+
+    class Watched(Pool):
+        def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+            nonlocal worker
+            for task, outcome in super().outcomes(take):
+                worker = max(worker, outcome.peak)
+                yield task, outcome
+
+    with tempfile.TemporaryDirectory() as folder:
+        began = perf_counter()
+        sweep_all(_free_sweep(cells), Path(folder) / "store", Watched)
+        seconds = perf_counter() - began
+    print(peak_memory() / 1e6, worker / 1e6, seconds)
+
+
+def _free_sweep(cells: int) -> Sweep:
+    base = {
+        "teacher": {"kind": "PowerLaw", "modes": 4},
+        "lengths": np.linspace(0, 10, LENGTHS).tolist(),
+        "strengths": np.linspace(0.1, 0.5, STRENGTHS).tolist(),
+    }
+    axes = {"start.epsilon": {"log": [1e-4, 1e-2], "count": 20}, "repeat": {"whole": [0, cells // 20 - 1]}}
+    return parse({"protocol": base, "axes": axes, "measure": "benchmarks.sweeps:FREE", "chunk": CHUNK})
+
+
+def _free(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
+    before = np.linspace(1, 2, len(protocol.lengths)) + key % 1000
+    return {"before": before, "after": before[:, None] + np.array(protocol.strengths)}
+
+
+def _dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
+    dims = {"before": ("pretraining",), "after": ("pretraining", "strength")}
+    return response(
+        {name: (dims[name], array) for name, array in values.items()},
+        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
+        method="simulation", source="a benchmark", perturbation="none", model="none",
+    )  # fmt: skip
+
+
+FREE = Measure(one_by_one(_free), _dress)

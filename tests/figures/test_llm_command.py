@@ -257,3 +257,9 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, capsys: pytest.Capture
     assert "skipped: " in shown.err
     assert "broken.json" in shown.err
     assert "inflection between" in shown.out
+
+
+def test_only_the_same_task_of_the_same_model_is_a_pair() -> None:
+    tasks = pd.concat([rows(GROWS), rows(GROWS).assign(task="piqa")], ignore_index=True)
+    found = pairs(measures(changed(tasks, rows(RISES), "noise"), "tokens")[0])
+    assert [(base.task, after and after.task) for base, after in found] == [("piqa", None), ("sciq", "sciq")]

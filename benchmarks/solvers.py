@@ -47,10 +47,10 @@ def rises(w1: Square, w2: Square, teacher: Square, gamma: float, draws: int) -> 
     return np.array([loss(noisy(w1), noisy(w2)) for _ in range(draws)]) - loss(w1, w2)
 
 
-def draws_for_percent(sample: Float[np.ndarray, " draws"]) -> float:
-    """How many draws bring the standard error of the mean to 1% of it.
+def relative_error(sample: Float[np.ndarray, " draws"], expected: float) -> float:
+    """The standard error of the sample's mean, as a share of the expected value.
 
-    >>> draws_for_percent(np.array([0.5, 1.0, 1.5]))
-    2500.0
+    >>> round(relative_error(np.array([0.9, 1.0, 1.1, 1.0]), 2.0), 4)
+    0.0204
     """
-    return max(1.0, float(sample.var(ddof=1) / sample.mean() ** 2) * 1e4)
+    return float(sample.std(ddof=1) / np.sqrt(sample.size) / expected)

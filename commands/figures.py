@@ -18,7 +18,7 @@ def figures(
         from figures.catalogue import CATALOGUE
 
         for entry in CATALOGUE:
-            typer.echo(f"{entry.name:28}{', '.join(entry.claims):12}{entry.title}")
+            typer.echo(f"{entry.name:28}{', '.join(entry.claims):12} {entry.title}")
         return
     from tqdm import tqdm
 

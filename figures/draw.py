@@ -9,10 +9,9 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from figures.drawn import ROUNDING
-from figures.style import BASE, COLOURS, MARKERS
+from figures.style import BASE, COLOURS, MARKERS, ROUNDING
 from theory.inflection import Which, inflection_point
 from theory.responses import Objective, Quantity, curve
 
@@ -97,6 +96,38 @@ def rounding(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
     ax.set(xscale="log", yscale="log")
     _length_axis(ax, data)
     ax.set_ylabel("relative error")
+
+
+def turning(ax: Axes, data: xr.Dataset, *, colour: int, label: str, dashed: bool = False) -> None:
+    """Where the loss after noise turns, against the noise's variance; a Trajectory of `turning_strength`."""
+    look = _look(data, COLOURS[colour], MARKERS[colour]) | ({"linestyle": "--"} if dashed else {})
+    error = data.get("length_error")
+    ax.errorbar(data["turning_strength"] ** 2, data["pretraining"], yerr=error, label=label, **look)
+    ax.set_xlabel("variance of the noise, $\\gamma^2$")
+    ax.set_ylabel(f"inflection point ({data['pretraining'].attrs['units']})")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def law(ax: Axes, data: xr.Dataset, place: int, *, label: str | None = None) -> None:
+    """Losses of a Trajectory as points with their errors, and the law fitted to them as a line, in the same colour."""
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    look = _look(data, colour, marker) | {"linestyle": "none"}
+    ax.errorbar(data["pretraining"], data["loss"], yerr=data["loss_stderr"], label=label, **look)
+    ax.plot(data["pretraining"], data["law"], color=colour)
+    _length_axis(ax, data)
+
+
+def intervals(ax: Axes, names: list[str], value: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:
+    """Numbers with their intervals, one below the other."""
+    at, middle = np.arange(len(names))[::-1], value.values
+    ax.errorbar(
+        middle, at, xerr=[middle - low.values, high.values - middle], linestyle="none", marker="o", color=COLOURS[0]
+    )
+    ax.set_yticks(at, names)
 
 
 def fall_in_errors(data: xr.Dataset, objective: Objective = "pretraining") -> tuple[float, float]:

@@ -10,10 +10,11 @@ from jaxtyping import Array, Float, Key
 
 from simulations.networks import Layers
 
-WRITTEN_OUT = 512  # parameters up to which the whole Hessian is computed
+WRITTEN_OUT = 256  # parameters up to which the whole Hessian is computed
 PROBES = 64  # random vectors for the trace of a larger one
 BLOCK = 4  # vectors that seek the largest eigenvalue of a larger one together, so that near-equal ones do not hinder
 MOST_ITERATIONS = 200
+RESIDUAL = 1e-5  # of the largest eigenvalue, at which its search ends; the eigenvalue's own error is of second order
 
 Estimates = dict[str, Array]
 
@@ -22,7 +23,7 @@ def curvature(loss: Callable[[Layers, Array], Array], groups: int, layers: Layer
     """`hessian_trace` and `sharpness` (largest eigenvalue), with `_stderr` where something is estimated.
 
     loss: of the layers and of the number of a group of examples; the loss itself is the mean over the groups.
-    Up to 512 parameters the Hessian is written out, beyond that its trace is a mean over random signs z of zᵀHz
+    Up to 256 parameters the Hessian is written out, beyond that its trace is a mean over random signs z of zᵀHz
     (Hutchinson 1990) and the largest eigenvalue θ that of LOBPCG (Knyazev 2001), whose residual ‖Hv − θv‖, within
     which an eigenvalue lies, enters the error. With several groups the errors contain their scatter.
     """
@@ -34,12 +35,13 @@ def curvature(loss: Callable[[Layers, Array], Array], groups: int, layers: Layer
         return _written_out(lambda group: jax.vmap(lambda v: times(v, group))(jnp.eye(flat.size)), numbers)
     for_trace, for_edge = jax.random.split(key)
     probes = jax.random.rademacher(for_trace, (PROBES, flat.size), float)
-    # every probe sees one group, so that the scatter of the probes contains that of the groups
+    # every probe sees one group, and probes of one group are no independent numbers
     traces = jax.lax.map(lambda zg: zg[0] @ times(*zg), (probes, jnp.arange(PROBES) % groups))
+    if groups > 1:
+        traces = traces.reshape(-1, groups).mean(axis=0)
     whole = lambda v: jnp.mean(jax.lax.map(lambda group: times(v, group), numbers), axis=0)
-    values, vectors, _ = lobpcg_standard(
-        jax.vmap(whole, 1, 1), jax.random.normal(for_edge, (flat.size, BLOCK)), m=MOST_ITERATIONS
-    )
+    begin, end = jax.random.normal(for_edge, (flat.size, BLOCK)), RESIDUAL / (20 * flat.size)  # as its tol is defined
+    values, vectors, _ = lobpcg_standard(jax.vmap(whole, 1, 1), begin, m=MOST_ITERATIONS, tol=end)
     edge, top = values[0], vectors[:, 0]
     residual = jnp.linalg.norm(whole(top) - edge * top)
     scatter = stderr(jax.lax.map(lambda group: top @ times(top, group), numbers))

@@ -50,7 +50,7 @@ def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
     the held-out inputs.  layer_norm, bias_norm, weight_norm: `‖W_l‖²_F`, `‖b_l‖²` and `Σ_l ‖W_l‖²_F`.  imbalance: of
     neighbouring layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue
     of the Hessian of the reported loss, by differentiation; for "relu" without the kinks, its Gauss–Newton part alone.
-    Variables that are estimated (beyond 512 parameters, or from held-out examples) have their `_stderr`.
+    Variables that are estimated (beyond 256 parameters, or from held-out examples) have their `_stderr`.
     """
     seen = _each_seed(runs.observe, protocol, key)
     return as_trajectory(protocol, key, seen)

@@ -58,6 +58,12 @@ from theory.matrix_flow import (
     balanced_weights as balanced_weights,
     matrix_flow_from_modes as matrix_flow_from_modes,
 )
+from theory.matrix_modes import (
+    Modes as Modes,
+    modes_of as modes_of,
+    start_modes as start_modes,
+    weights_of as weights_of,
+)
 from theory.matrix_weights import distance_moved as distance_moved
 from theory.noise import (
     expected_increase as expected_increase,

@@ -17,7 +17,8 @@ def inflection_point(
     """Where, for every strength, longer pretraining starts to hurt, read off a Response on its own grid of lengths.
 
     which: there may be several local minima of the loss after perturbation. `last` (the definition of the inflection
-    point): beyond it the loss only gets worse.  `first`: the earliest local minimum.  `best`: the global minimum.
+    point): beyond it the loss only gets worse.  `first`: the earliest local minimum, after which deeper ones may come.
+    `best`: the global minimum.
     confidence: a later gain, or the final rise, counts when chance would not make so large a difference between any two
     of all lengths with this probability (Tukey's range), errors being independent between lengths. Exact values have
     no standard error, and every change counts that exceeds rounding.
@@ -81,4 +82,6 @@ def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tup
             start, stop = 0, (int(j[losses].min()) if losses.any() else n)
     k = start + int(np.argmin(loss[start:stop]))
     rise = float(loss[-1] - loss[k])
-    return k, rise, float(np.hypot(stderr[-1], stderr[k])) if k < n - 1 else 0.0, bool(rise > noise(k, n - 1))
+    # a first minimum may be followed by deeper ones; that the loss rises after it is what makes it one
+    exists = bool(losses.any()) if which == "first" else bool(rise > noise(k, n - 1))
+    return k, rise, float(np.hypot(stderr[-1], stderr[k])) if k < n - 1 else 0.0, exists

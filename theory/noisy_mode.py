@@ -13,7 +13,8 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
     On the balanced aligned path a mode contributes `½(σ − s)² + c s` to the loss after noise; it helps until
     `s = σ − c`. Beyond the formula's interior: 0 where it only hurts (σ <= c, or the start is already past σ − c),
     inf where it never hurts (c = 0, or a start at or above σ, from which s only comes down).
-    Computed as `ln(1 + (σ/ε)(σ − c − ε)/c) / 2σ`, which keeps its relative accuracy where the time is short.
+    Computed as `ln(1 + (σ/ε)(σ − c − ε)/c) / 2σ`, which keeps its relative accuracy where the time is short. Where the
+    layers differ: `noisy_unbalanced_mode`.
 
     sigma: teacher singular value > 0.  epsilon: start > 0.  c: price per singular value >= 0 (`noise.mode_cost`).
     Gradient-flow time. Raises DomainError outside and beyond 1e±75 (`scale.moderate`), ShapeError where arrays do not

@@ -29,7 +29,7 @@ def turning_product(sigma: Numbers, imbalance: Numbers, c: Numbers) -> Values:
     >>> turning_product(1.0, imbalance=[0.0, 1.0, -100.0], c=0.2).round(6).tolist()
     [0.8, 0.828752, 0.996017]
     """
-    return _turn(*_checked(sigma, imbalance, c))[0]  # C1
+    return _turn(*_checked(sigma, imbalance, c))[0][()]  # C1
 
 
 def inflection_time(sigma: Numbers, start: Numbers, imbalance: Numbers, c: Numbers) -> Values:
@@ -64,14 +64,14 @@ def inflection_time(sigma: Numbers, start: Numbers, imbalance: Numbers, c: Numbe
     return np.where(stays, np.inf, np.where(helps, time, 0.0))[()]
 
 
-def _clock(p: np.ndarray, rest: np.ndarray, lam: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _clock(p: Values, rest: Values, lam: Values, sigma: Values) -> tuple[Values, Values]:
     """R and ln(R + κ); where κ < 0 from `R² − κ² = (2λ(σ − p)/r)²`, as a difference would lose it."""
     r, norm = np.hypot(lam, 2 * sigma), np.hypot(lam, 2 * p)
     kappa = lam * (lam / r) + 2 * p * (2 * sigma / r)
-    with np.errstate(divide="ignore"):  # λ = 0
+    with np.errstate(divide="ignore", invalid="ignore"):  # λ = 0, which is C1's
         log_product = 2 * (np.log(np.abs(lam)) + np.log(2 * rest / r))
         log_sum = np.log(norm + np.abs(kappa))
-    return norm, np.where(kappa < 0, log_product - log_sum, log_sum)
+        return norm, np.where(kappa < 0, log_product - log_sum, log_sum)
 
 
 def _turn(sigma: np.ndarray, lam: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +98,7 @@ def _turn(sigma: np.ndarray, lam: np.ndarray, c: np.ndarray) -> tuple[np.ndarray
     if not np.all(found.success):
         raise NotSolved("the turn of an unbalanced mode", "its bracket was lost to rounding", "rescale units")
     p[inside], rest[inside] = np.exp(-np.logaddexp(0, -found.x)), np.exp(-np.logaddexp(0, found.x))
-    return (sigma * p.reshape(shape))[()], (sigma * rest.reshape(shape))[()]
+    return np.asarray(sigma * p.reshape(shape)), np.asarray(sigma * rest.reshape(shape))
 
 
 def _checked(sigma: Numbers, imbalance: Numbers, c: Numbers, **others: np.ndarray) -> tuple[np.ndarray, ...]:

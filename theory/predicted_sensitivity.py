@@ -71,13 +71,21 @@ def fitted_line(
         raise ShapeError(f"{g.size} lengths", "a line with its error needs two, or three without errors", "pass more")
     if np.ptp(g) == 0:
         raise DomainError("growth", "the loss does not change, so nothing grows", "use a longer prefix")
-    design, price = np.stack([g, np.ones(g.size)], axis=1), 0.0
-    for _ in range(ROUNDS):
-        metric = np.diag(np.broadcast_to(errors**2, g.shape)) + price**2 * shared
-        root = np.linalg.cholesky(metric)
-        white, target = np.linalg.solve(root, design), np.linalg.solve(root, d)
-        (price, offset), *_ = np.linalg.lstsq(white, target)
-    covariance = np.linalg.inv(white.T @ white)
+    design, price = np.stack([g, np.ones(g.size)], axis=1), np.float64(0.0)
+    nu = np.broadcast_to(errors, g.shape)
+    try:
+        for _ in range(ROUNDS):
+            root = np.linalg.cholesky(np.eye(g.size) + price**2 * shared / np.outer(nu, nu))
+            white, target = np.linalg.solve(root, design / nu[:, None]), np.linalg.solve(root, d / nu)
+            u, size, v = np.linalg.svd(white, full_matrices=False)
+            price, offset = v.T @ ((u.T @ target) / size)
+    except np.linalg.LinAlgError:
+        raise DomainError(
+            "growth_covariance", "it is no covariance", "compute it by sum_rule.growth_covariance"
+        ) from None
+    if not size[-1] > np.finfo(float).eps * g.size * size[0]:
+        raise DomainError("growth", "it hardly changes beside its size", "use a longer prefix")
+    covariance = (v.T / size**2) @ v
     if stderr is None:
         covariance = covariance * ((target - white @ [price, offset]) ** 2).sum() / (g.size - 2)
     (a, b), (_, e) = covariance.tolist()

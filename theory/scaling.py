@@ -13,7 +13,7 @@ def dense_inflection_time(c: Numbers, epsilon: Numbers, alpha: Numbers) -> Value
     The features being learned at the inflection are those at `σ = 2c`, whatever the exponent, so to leading order
     `t* = ln(1/ε)/(4c)`: inverse in the variance of the noise. The next term is exact to `O(1/ln(2c/ε))` in `4c t*`.
     Dense means many features under way at once, see `features_under_way`; a steep spectrum has a minimum per feature
-    (`noisy_path.minima`). Gradient-flow time.
+    (`noisy_path.minima`). Deeper networks: `deep_stages.deep_inflection_time`. Gradient-flow time.
 
     c: price > 0, below ½, or there is no feature at 2c (`noise.mode_cost`).  epsilon: start > 0.  alpha: > ½.
     Raises DomainError outside, also where the expansion has no positive value; ShapeError.

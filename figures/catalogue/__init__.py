@@ -30,10 +30,16 @@ CATALOGUE = (
     Entry("incremental-learning", ("A3", "A7"), "Features are learned one at a time"),
     Entry("progressive-sensitivity", ("B1", "B4"), "The longer the pretraining, the more the same noise costs"),
     Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
+    Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
+    Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry(
         "numerical-error",
         ("A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "C1", "C4", "C5"),
         "Every closed form is right to rounding all along pretraining",
     ),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
+    Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
+    Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),
+    Entry("control", ("F4",), "Base models that get worse with nothing done to them"),
+    Entry("bridge", ("C1", "B1", "F1"), "Theory, toy and language model on the same axes"),
 )

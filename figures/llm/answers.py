@@ -11,6 +11,7 @@ import xarray as xr
 from figures.llm.measures import Measure
 from figures.llm.statistics.decline import holm
 from figures.llm.statistics.turning_point import TurningPoint, turning_point
+from theory.errors import SchemaError
 from theory.responses import response
 
 
@@ -57,15 +58,16 @@ def pairs(measures: Sequence[Measure]) -> list[tuple[Measure, Measure | None]]:
     return found
 
 
-def to_response(base: Measure, after: Measure | None, length_units: str) -> xr.Dataset | None:
-    """A Response of the checkpoints that base and changed model share; None where they share none.
+def to_response(base: Measure, after: Measure | None, length_units: str) -> xr.Dataset:
+    """A Response of the checkpoints that base and changed model share.
 
-    Without a changed model, that of the perturbation "none", of strength 0.
+    Without a changed model, that of the perturbation "none", of strength 0. Raises SchemaError where they share none.
     """
     other = after or base
     shared = np.intersect1d(base.series.length, other.series.length)
     if not shared.size:
-        return None
+        why = "the base model and the changed one were measured at different checkpoints"
+        raise SchemaError(f"{base.model}, {base.name}", why, "measure both at the same ones")
     variables: dict[str, Any] = {}
     for name, one, dims in (("before", base, ("pretraining",)), ("after", other, ("pretraining", "strength"))):
         at = np.isin(one.series.length, shared)

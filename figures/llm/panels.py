@@ -36,16 +36,12 @@ def panels(found: Sequence[Answer], length_units: str) -> Iterator[Figure]:
 
 def _panel(ax: Axes, base: Measure, after: Measure | None, said: dict[int, Answer], length_units: str) -> None:
     data = to_response(base, after, length_units)
-    if data is not None:
-        draw.base(ax, data, label="base")
-        if after is not None:
-            draw.curves(ax, data, "after", label=after.state)
-        if (
-            data.sizes["pretraining"] > 1
-            and data.pretraining[0] > 0
-            and data.pretraining[-1] > 30 * data.pretraining[0]
-        ):
-            ax.set_xscale("log")
+    draw.base(ax, data, label="base")
+    if after is not None:
+        draw.curves(ax, data, "after", label=after.state)
+    first, last = data.pretraining.values[[0, -1]]
+    if first > 0 and last > 30 * first:
+        ax.set_xscale("log")
     answer = said[id(after or base)]
     point = answer.point
     if answer.found:

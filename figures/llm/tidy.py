@@ -51,7 +51,7 @@ class Row:
     items: float = UNKNOWN
     unit: str = "1"
     orientation: str = "unknown"
-    source: str = ""
+    source: str = "not stated"
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

@@ -8,16 +8,16 @@ path's own minimum (C4). Where it ends: few features under way, steep spectra, w
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 from scipy import stats
 
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
 from simulations.turning import slopes, turning_point
 from theory import dense_inflection_time, features_under_way, minima, singular_values
-from theory.exact import respond as predict
 from theory.protocol import Protocol, Sampling
+from theory.responses import Method, trajectory
 from theory.starts import Aligned
 from theory.teachers import PowerLaw
 
@@ -48,15 +48,51 @@ def turning_times(asked: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np
     return predicted, measured, error
 
 
+def path_minimum(asked: Protocol) -> xr.Dataset:
+    """The length of the path's deepest minimum for every strength, as a Trajectory: at that length, that strength."""
+    sigma, gamma = singular_values(asked.teacher), np.array(asked.strengths)
+    times = np.array([minima(sigma, EPSILON, float(MODES * g**2)).at("best") for g in gamma])
+    return _turning(times, gamma, None, "theory", "deepest minimum of the path (claim C4)")
+
+
+def dense_law(asked: Protocol) -> xr.Dataset:
+    """The dense law's length for every strength, corrected for a finite start."""
+    gamma = np.array(asked.strengths)
+    times = np.asarray(dense_inflection_time(MODES * gamma**2, EPSILON, ALPHA))
+    return _turning(times, gamma, None, "theory", "[ln(2c/ε) − (2 − 1/α)]/(4c) (claim C5)")
+
+
+def leading_order(asked: Protocol) -> xr.Dataset:
+    """The dense law to leading order in ln(1/ε)."""
+    gamma = np.array(asked.strengths)
+    return _turning(np.log(1 / EPSILON) / (4 * MODES * gamma**2), gamma, None, "theory", "ln(1/ε)/(4c) (claim C5)")
+
+
+def measured_turning(asked: Protocol, key: int) -> xr.Dataset:
+    """The zero of the sampled slope for every strength, with its standard error."""
+    _, times, error = turning_times(asked, key)
+    return _turning(times, np.array(asked.strengths), error, "simulation", f"{asked.sampling.draws:,} pairs of draws")
+
+
+def _turning(times: np.ndarray, gamma: np.ndarray, error: np.ndarray | None, method: Method, source: str) -> xr.Dataset:
+    order = np.argsort(times)
+    found = {"turning_strength": gamma} | ({} if error is None else {"length_error": error})
+    return trajectory(
+        {name: (("pretraining",), values[order]) for name, values in found.items()},
+        {"pretraining": times[order]},
+        method=method,
+        source=source,
+        model=f"{MODES} features i^-{ALPHA:g}",
+    )
+
+
 def run(preset: Preset, seed: int) -> Outcome:
     """Turning times against the exact minimum, and how far the dense law is from both."""
     asked = protocol(preset)
     found = [turning_times(asked, key) for key in range(seed, seed + 3)]
     z, leverage = (np.concatenate(x) for x in zip(*(((m - p) / e, p / e) for p, m, e in found), strict=True))
     checks = (from_z("turning time against the path's minimum (C4, C5)", z, leverage), _dense_law(found[0]), _steep())
-    plain = replace(asked, sampling=replace(asked.sampling, draws=256))
-    fine = replace(asked, lengths=np.geomspace(5, 120, 400))
-    return Outcome(checks, {"theory": predict(fine), "measured": respond(plain, seed)})
+    return Outcome(checks, {"theory": path_minimum(asked), "measured": measured_turning(asked, seed)})
 
 
 def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:

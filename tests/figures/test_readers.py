@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -288,3 +289,11 @@ def test_a_thousand_files(tmp_path: Path) -> None:
     table, _ = read([tmp_path])
     assert table.value.tolist() == [i / 1000 for i in range(1000)]
     assert table.step.tolist() == list(range(1000))
+
+
+def test_the_csv_of_the_page_is_read(tmp_path: Path) -> None:
+    """What the page tells people to write is what the reader takes."""
+    page = (Path(__file__).parents[2] / "figures/llm/README.md").read_text()
+    (text,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    table, _ = read([samples.put(tmp_path / "mine.csv", text)])
+    assert table["value"].tolist() == [2.913, 0.71, 2.987, 2.979]

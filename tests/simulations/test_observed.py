@@ -65,8 +65,8 @@ def test_estimates_agree_with_the_whole_hessian(monkeypatch: pytest.MonkeyPatch)
     assert abs(z.mean()) < 4 / np.sqrt(40)
     assert abs(z.var() - 1) < 4 * np.sqrt(2 / 40)
     for f in found:
-        assert float(f["sharpness"]) == pytest.approx(float(exact["sharpness"]), rel=1e-9)
-        assert float(f["sharpness_stderr"]) < 1e-5 * float(exact["sharpness"])
+        assert float(f["sharpness"]) == pytest.approx(float(exact["sharpness"]), rel=1e-8)
+        assert float(f["sharpness_stderr"]) < 2e-5 * float(exact["sharpness"])
 
 
 def test_large_networks_are_estimated() -> None:

@@ -45,6 +45,7 @@ CASES = {  # teacher's singular values, d_out, d_in, start's singular values
     "one by one": ((1.0,), 1, 1, (1e-8,)),
     "bottleneck": ((1, 0.5, 0.2), 3, 3, (1e-4,)),
     "graded start": ((1, 0.5, 0.25), 3, 3, (1, 1e-20, 1e-100)),
+    "weakest mode first": ((1, 0.5, 0.25), 3, 3, (1e-100, 1e-20, 1)),
     "least start": ((2, 1), 3, 2, (1e-300, 1e-300)),
     "from above": ((1, 0.5), 2, 2, (10.0, 6.0)),
     "rank-deficient teacher": ((1, 0.5, 0), 3, 3, (0.1, 0.2, 0.3)),

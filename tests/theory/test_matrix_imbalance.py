@@ -2,6 +2,7 @@
 
 from itertools import product as grid
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -111,6 +112,23 @@ def test_a_bottleneck_stays_and_a_feature_that_the_start_lacks_as_well():
     np.testing.assert_allclose(flow.loss, 0.5, rtol=1e-12)
 
 
+@pytest.mark.parametrize("lam", [1e4, -1e4])
+def test_in_a_lazy_bottleneck_features_compete_slowly(lam):
+    """One hidden unit: of W2 (λ > 0) what is along u₁ outgrows u₂ at the difference of two nearly equal rates."""
+    t, sigma = np.array([1e3, 1e5]), (1.0, 0.5)
+    one, both = np.eye(2, 1), np.sqrt(np.full((2, 1), 0.5))
+    u, v = (both, one) if lam > 0 else (one, both)
+    flow = matrix_flow_from_modes(t, u, np.zeros(1), v, np.diag(sigma), lam)
+    along = (flow.factor_out if lam > 0 else flow.factor_in)[..., 0]
+    with mpmath.workdps(60):
+        size, (first, second) = (
+            abs(mpmath.mpf(lam)) / 2,
+            [mpmath.sqrt(mpmath.mpf(x) ** 2 + mpmath.mpf(lam) ** 2 / 4) for x in sigma],
+        )
+        grown = [(1 + size / first) / (1 + size / second) * mpmath.exp((first - second) * x) for x in t]
+    np.testing.assert_allclose(along[:, 0] / along[:, 1], np.array(grown, float), rtol=1e-12)
+
+
 def test_more_hidden_units_than_inputs_carry_the_imbalance_on_the_other_side():
     generator = np.random.default_rng(0)
     u, v, teacher = frame(generator, 4, 3), frame(generator, 2, 2), generator.normal(size=(4, 2))
@@ -180,6 +198,7 @@ def test_a_protocols_balanced_start(lam, shape):
 
 
 BAD = (np.eye(2), np.ones(2), np.eye(2), np.eye(2))
+UNEVEN = (np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2))
 
 
 @pytest.mark.parametrize(
@@ -192,12 +211,8 @@ BAD = (np.eye(2), np.ones(2), np.eye(2), np.eye(2))
         (lambda: matrix_flow_from_modes(1.0, *BAD, 1e80), DomainError, "1e75"),
         (lambda: matrix_flow_from_modes(1.0, *BAD, np.inf), DomainError, "imbalance"),
         (lambda: matrix_flow_from_modes(1.0, np.eye(2), -np.ones(2), np.eye(2), np.eye(2), 1.0), DomainError, "s"),
-        (lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2)), ShapeError, "alone"),
-        (
-            lambda: matrix_flow_from_modes(1.0, np.eye(2), np.ones(1), np.eye(2, 1), np.eye(2), -1.0),
-            ShapeError,
-            "alone",
-        ),
+        (lambda: matrix_flow_from_modes(1.0, *UNEVEN), ShapeError, "alone"),
+        (lambda: matrix_flow_from_modes(1.0, *UNEVEN, -1.0), ShapeError, "alone"),
         (lambda: matrix_flow_from_modes(1.0, -np.eye(2), np.ones(2), np.eye(2), np.eye(2), 1e-16), NotSolved, "0.0"),
         (lambda: balanced_weights(np.eye(2), 3, 1.0), ShapeError, "h <= d_out"),
         (lambda: balanced_weights(np.eye(2), 1, -1.0), ShapeError, "rank 2"),

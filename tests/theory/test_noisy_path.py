@@ -12,6 +12,7 @@ from theory import DomainError, ShapeError
 from theory.noisy_mode import inflection_time
 from theory.noisy_path import Minima, lost_bounds, minima, still_to_lose
 from theory.stages import lost_in_stages
+from theory.turning_points import _Bounds
 
 SIGMA, RATIO = (1e-6, 0.3, 1.0, 1e6), (1e-290, 1e-6, 0.5, 0.999, 1.0, 10.0)
 COST, STAGE = (0.0, 1e-12, 1e-3, 0.4, 1e6), (0.0, 0.3, 0.99, 1.0, 1.01, 2.5)
@@ -223,10 +224,57 @@ def test_bounds_are_met():
 
 
 def test_what_rounding_could_hide_is_not_decided():
-    """A sum is of one sign only beyond 2048 ulp of its terms, the error of exponentials of exponents up to 700."""
-    for gap, sure in ((1e-14, False), (1e-11, True)):
-        terms = np.array([[1.0, -1.0 + gap]])
-        assert _one_sign(terms, terms).tolist() == [sure]
+    """`Σ w(c − u)` is of one sign only beyond 2048 ulp of its terms, the error of e^{−x} for x up to 700."""
+    one, u = np.ones((1, 2)), np.array([[0.5, 1.5]])
+    bounds = _Bounds(one, one, u, u, one, one)  # an interval of no length, w = 1
+    prices = np.array([0.9, 1 - 1e-11, 1 - 1e-14, 1.0, 1 + 1e-14, 1 + 1e-11, 1.1])
+    first, last = bounds.undecided(prices, np.array([0]), np.array([7]))
+    assert (first.tolist(), last.tolist()) == ([2], [5])
+
+
+def test_a_grid_of_prices_is_each_price_alone():
+    """Any shape, unsorted, with repeats, free ones and ones that only hurt: no minimum lost, none made up."""
+    draw = np.random.default_rng(5)
+    for _ in range(6):
+        sigma = draw.uniform(0.15, 1.5, draw.integers(1, 6))
+        epsilon = sigma * 10 ** draw.uniform(-9, -0.5, sigma.size)
+        c = np.append(draw.uniform(0.01, 1.7, 9), [0.0, 0.3, 0.3]).reshape(3, 4)
+        found = minima(sigma, epsilon, c)
+        assert found.times.shape == found.lost.shape == (3, 4, found.times.shape[-1])
+        for index, price in np.ndenumerate(c):
+            alone = minima(sigma, epsilon, float(price))
+            there = np.isfinite(found.times[index])
+            assert np.allclose(found.times[index][there], alone.times, rtol=1e-12)
+            assert np.allclose(
+                found.lost[index], np.append(alone.lost, np.zeros((~there).sum())), rtol=1e-9, atol=1e-15
+            )
+            for which in ("first", "last", "best"):
+                assert np.isclose(found.at(which)[index], alone.at(which), rtol=1e-12)
+
+
+def test_a_grid_over_a_dense_spectrum():
+    """400 features, 60 prices over three decades: every minimum is a rising zero of the slope, and none is missing."""
+    sigma, epsilon, c = np.arange(1, 401) ** -0.7, 1e-20, np.geomspace(2e-3, 2.0, 60)
+    found = minima(sigma, epsilon, c)
+    for k in (0, 17, 25, 40, 59):
+        assert np.isfinite(found.times[k]).sum() == minima(sigma, epsilon, float(c[k])).times.size
+    for k, which in np.argwhere(np.isfinite(found.times) & (found.times > 0)):
+        t = found.times[k, which]
+        x = t * (1 + np.array([-1e-7, 1e-7]))[:, None]
+        s = sigma / (1 + (sigma / epsilon - 1) * np.exp(-2 * sigma * x))
+        before, after = (s * (sigma - s) * (c[k] - sigma + s)).sum(axis=1)
+        assert before < 0 < after
+    # noise that exceeds every feature only hurts; what is lost falls as the noise does
+    assert (found.at("best")[c >= 1] == 0).all()
+    assert (np.diff(found.lost.max(axis=-1)) > 0).all()
+    assert (np.diff(found.at("best")) <= 0).all()
+
+
+def test_no_price_turns():
+    none = minima([1.0, 0.5], 1e-3, [0.0, 0.0])
+    assert none.times.shape == (2, 0)
+    assert none.at("best").tolist() == none.at("last").tolist() == [np.inf, np.inf]
+    assert minima([1.0], 1e-3, np.zeros((0,))).at("best").shape == (0,)
 
 
 def test_at_a_fold():
@@ -244,7 +292,7 @@ def test_at_a_fold():
     ("call", "refusal", "word"),
     [
         (lambda: lost_bounds([], 0.1, 0.1), ShapeError, "no mode"),
-        (lambda: inspect.unwrap(minima)([1.0], 0.1, [0.1, 0.2]), ShapeError, "one price"),
+        (lambda: minima([1.0], 0.1, [0.1, 1e80]), DomainError, "1e75"),
         (lambda: minima([1e200, 1e190], 1e100, 1e185), DomainError, "1e75"),
         (lambda: minima([1.0], 0.1, 1e-295), DomainError, "range"),
         (lambda: lost_bounds([1e80], 1.0, 0.1), DomainError, "1e75"),

@@ -128,6 +128,8 @@ def test_turning_length():
         (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], 0.1, np.eye(2)), ShapeError, "growth_covariance"),
         (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], None, np.eye(3)), ShapeError, "beside"),
         (lambda: fitted_line([1.0, 1.0, 1.0], [0.0, 1.0, 2.0]), DomainError, "does not change"),
+        (lambda: fitted_line([1e20, 1e20 + 2e4, 1e20 + 4e4], [0.0, 1.0, 2.0]), DomainError, "hardly"),
+        (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], 0.1, -np.eye(3)), DomainError, "no covariance"),
         (lambda: fitted_line([0.0, 1.0, np.nan], [0.0, 1.0, 2.0]), DomainError, "growth"),
         (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], stderr=[0.1, 0.0, 0.1]), DomainError, "stderr"),
         (lambda: Line(1.0, 0.0, ((1.0, 0.0), (0.0, 1.0)), 3).sensitivity(np.inf), DomainError, "growth"),

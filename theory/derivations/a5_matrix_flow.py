@@ -180,8 +180,8 @@ DERIVATION = Derivation(
         Step(
             r"f^\top f=(W_1^\top W_1)^2+\lambda W_1^\top W_1,\quad Q^\top Q=2W_1W_1^\top+\lambda I",
             "At λ = 0 the rank of f is that of Q, and QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft} keeps its rank, e^{Ft} and S being "
-            "invertible. So det f of a square product with h >= d is never 0 if it was not, and keeps its sign: "
-            "where that differs from the sign of det A, f never becomes A, and a feature stays unlearned.",
+            "invertible. So det f of a square product with h >= d is never 0 if it was not, and being continuous keeps "
+            "its sign: where that differs from the sign of det A, f never becomes A, and a feature stays unlearned.",
             polar,
         ),
         Step(
@@ -224,6 +224,6 @@ DERIVATION = Derivation(
         "all shapes {1 … 4}³, ranks, repeated and zero values, |λ| 1e-3 … 10 and 0, ρt to 300; weights to σt of 3",
         compare,
     ),
-    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; λ: Dominé et al. 2024 (arXiv 2409.14623), there for "
-    "h = min(d_in, d_out); uniqueness, every shape, the obstruction and what frees it are ours",
+    source="Fukumizu 1998; Braun, Dominé, Fitzgerald, Saxe 2022; λ ≠ 0: Dominé et al. 2024 (arXiv 2409.14623); "
+    "uniqueness, every shape, the obstruction and what frees it are ours",
 )

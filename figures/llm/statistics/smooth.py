@@ -1,7 +1,6 @@
 """Curves consistent with a noisy series: draws from a Gaussian process whose smoothness is not assumed known."""
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from figures.llm.statistics.series import Series
 
@@ -24,27 +23,27 @@ def curves(series: Series, draws: int = 2000, seed: int = 0, grid: int = GRID) -
     sizes = np.geomspace(0.1 * typical, 10 * max(typical, float(np.ptp(series.value))), SIZES)
     errors = series.stderr * _error_scales(series.freedom)[:, None]
     settings = [(scale, size, error) for scale in SCALES for size in sizes for error in errors]
-    evidence, solved = np.empty(len(settings)), []
-    for i, (scale, size, error) in enumerate(settings):
-        factor = np.linalg.cholesky(size**2 * _kernel(at, at, scale) + np.diag(error**2))
-        q, r = np.linalg.qr(solve_triangular(factor, line, lower=True))
-        y = solve_triangular(factor, series.value, lower=True)
-        rest = y - q @ (q.T @ y)
-        evidence[i] = -np.log(np.diag(factor)).sum() - np.log(np.abs(np.diag(r))).sum() - rest @ rest / 2
-        solved.append((factor, q, r))
+    covariances = np.stack([size**2 * _kernel(at, at, scale) + np.diag(e**2) for scale, size, e in settings])
+    # all settings in one call each: the matrices are small, and a call apiece would wake threads for nothing
+    inverse = np.linalg.inv(np.linalg.cholesky(covariances))
+    q, r = np.linalg.qr(inverse @ line)
+    y = inverse @ series.value
+    rest = y - (q @ (q.mT @ y[..., None]))[..., 0]
+    diagonals = np.log(np.einsum("sii->si", inverse)).sum(axis=1), np.log(np.abs(np.einsum("sii->si", r))).sum(axis=1)
+    evidence = diagonals[0] - diagonals[1] - (rest**2).sum(axis=1) / 2
     weight = np.exp(evidence - evidence.max())
     chosen = rng.multinomial(draws, weight / weight.sum())
     nugget = 1e-10 * np.eye(places.size)  # neighbouring places are nearly equal
     roots = {scale: np.linalg.cholesky(_kernel(places, places, scale) + nugget) for scale in SCALES}
     here, found = np.searchsorted(places, at), []
-    for (scale, size, error), (factor, q, r), n in zip(settings, solved, chosen, strict=True):
-        if n:
-            start = size * rng.standard_normal((n, places.size)) @ roots[scale].T
-            left = series.value - start[:, here] - error * rng.standard_normal((n, at.size))
-            y = solve_triangular(factor, left.T, lower=True)
-            slope = np.linalg.solve(r, q.T @ y)
-            cross = solve_triangular(factor, size**2 * _kernel(at, places, scale), lower=True)
-            found.append(start + (line_there @ slope + cross.T @ (y - q @ (q.T @ y))).T)
+    for i in np.flatnonzero(chosen):
+        scale, size, error = settings[i]
+        start = size * rng.standard_normal((chosen[i], places.size)) @ roots[scale].T
+        left = series.value - start[:, here] - error * rng.standard_normal((chosen[i], at.size))
+        scaled = inverse[i] @ left.T
+        along = q[i].T @ scaled
+        cross = size**2 * _kernel(places, at, scale) @ inverse[i].T
+        found.append(start + (line_there @ np.linalg.solve(r[i], along) + cross @ (scaled - q[i] @ along)).T)
     return places, np.concatenate(found)
 
 

@@ -44,7 +44,7 @@ class TurningPoint:
 
 
 def turning_point(
-    series: Series, confidence: float = 0.95, draws: int = 2000, seed: int = 0, grid: int = GRID
+    series: Series, confidence: float = 0.95, draws: int = 4000, seed: int = 0, grid: int = GRID
 ) -> TurningPoint:
     """Interval and reality of a turning point, both with the search for the best checkpoint accounted for.
 
@@ -61,7 +61,7 @@ def turning_point(
     if not 0 < confidence < 1:
         raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
     places, found = curves(series, draws, seed, grid)
-    at, by_chance, best, last = found.argmin(axis=1), chance(series, seed=seed), int(series.value.argmin()), -1
+    at, by_chance, best, last = found.argmin(axis=1), chance(series, draws, seed), int(series.value.argmin()), -1
     real = by_chance <= 1 - confidence
     # a real decline means that the best was before the end; without one the end may be the best
     where = places[at[at < places.size - 1]] if real else np.where(at < places.size - 1, places[at], np.inf)

@@ -1,0 +1,59 @@
+"""scaling-fit: losses of annealed runs, the fitted law, and the law with a price of quantization added (claim F2)."""
+
+from collections.abc import Mapping
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe
+from figures.style import PAGE, canvas, letter
+from theory.inflection import inflection_point
+
+SIZES = ("6m", "53m", "125m", "360m")
+
+
+def recipes() -> dict[str, Recipe]:
+    """Four sizes of model with eight lengths each, and the law at the largest with quantization."""
+    measured = {f"size-{size}": Recipe(f"figures.llm.annealed.size_{size}") for size in SIZES}
+    return measured | {"quantized": Recipe("figures.llm.annealed.quantized")}
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """Left: runs and law. Right: the law before and after quantization, a star where it turns."""
+    figure, (left, right) = canvas(PAGE, 2.7, columns=2)
+    for i, size in enumerate(SIZES):
+        vocabulary.law(left, data[f"size-{size}"], i, label=data[f"size-{size}"].attrs["model"])
+    left.set_ylabel("loss (nats)")
+    vocabulary.base(right, data["quantized"], label="before")
+    vocabulary.curves(right, data["quantized"], "after", label="{:g} bits")
+    vocabulary.inflections(right, data["quantized"], label="inflection point")
+    right.set_ylabel("loss after quantization (nats)")
+    right.set_ylim(2.3, 4.4)
+    for ax in (left, right):
+        ax.set_xscale("log")
+        ax.legend(loc="lower left" if ax is right else "best")
+    letter([left, right])
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of the fit."""
+    one, quantized = data[f"size-{SIZES[-1]}"].attrs, data["quantized"]
+    points = inflection_point(quantized)
+    said = ", ".join(
+        f"{quantized.attrs[f'turning_{bits:.0f}']:.2g} tokens at {bits:g} bits" for bits in points.strength.values
+    )
+    return (
+        f"(a) Final losses of annealed runs, one run per point, four of the sizes in {one['runs']} runs trained on "
+        "RefinedWeb (6M to 6.7B parameters without embeddings), on held-out text of the same kind; measured by "
+        "Gadre et al. 2024 (arXiv 2403.08540); error bars, one standard error over validation tokens, are smaller "
+        f"than the points. Lines: L = E + A N^−α + B D^−β by robust least squares in ln L, E = {one['E']:.2f}, α = "
+        f"{one['alpha']:.2f}, β = {one['beta']:.2f} (95% bootstrap interval {one['beta_low']:.2f} to "
+        f"{one['beta_high']:.2f}); the runs scatter about the law by {100 * one['scatter']:.1f}%, many times their "
+        "errors, so that the law is a description and not the truth. (b) The law at 360M parameters, and with the "
+        "published price of quantization added, ΔL = 0.017 D^0.5251/(N^0.2261 P^5.4967) (arXiv 2411.17691, on other "
+        f"models, seen second-hand): the sum turns at {said}; the weaker the perturbation, the later. Two empirical "
+        "laws are put together here, and at 4 bits also extrapolated, of which the linear theory explains neither "
+        "the constants nor why they are powers."
+    )

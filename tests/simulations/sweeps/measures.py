@@ -12,6 +12,7 @@ from simulations.sweeps.measures import Measure, one_by_one
 from theory.errors import DomainError
 from theory.protocol import Protocol
 from theory.responses import response
+from theory.written import write
 
 RAISES, DIES, NAN, REFUSES = 13.0, 14.0, 15.0, 16.0
 
@@ -37,7 +38,8 @@ def dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.
     return response(
         {name: (dims[name], array) for name, array in values.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
-        method="simulation", source="a test", perturbation="none", model="none", extra={"key": str(key)},
+        method="simulation", source="a test", perturbation="none", model="none",
+        extra={"key": str(key), "protocol": write(protocol)},
     )  # fmt: skip
 
 

@@ -14,7 +14,9 @@ from simulations.measured import seeded
 from simulations.plan import planned
 from simulations.sweeps import cells_of, pooled, run
 from simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
+from simulations.sweeps.recipe import written
 from simulations.sweeps.spec import Axis, Sweep
+from simulations.sweeps.work import Task, work
 from tests.simulations.sweeps.conftest import Here
 from theory import (
     Aligned,
@@ -82,6 +84,19 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
     assert back[row].attrs == alone.attrs
     assert back[row].identical(same)
     xr.testing.assert_allclose(back[row], alone, rtol=1e-9)
+
+
+def test_cells_alone_have_the_bits_that_they_have_together() -> None:
+    """What happens where a neighbour crashes: the same compiled program, each cell in its place, copies elsewhere."""
+    axes = (Axis("start.epsilon", (1e-3, 1e-2, 0.1)), Axis("pretraining.learning_rate", (0.1, 0.2)))
+    recipe = written(Sweep(json.loads(write(ONE)), axes, chunk=6))
+    together = work(Task(recipe, 0, tuple(range(6))))
+    some = work(Task(recipe, 0, (1, 4)))
+    assert some.done == (1, 4)
+    assert some.keys == (together.keys[1], together.keys[4])
+    assert len(set(together.keys)) == 6
+    for name, values in together.values.items():
+        assert np.array_equal(some.values[name], values[[1, 4]])
 
 
 def test_repetitions_are_pooled_over_their_starts() -> None:

@@ -1,5 +1,6 @@
 """`overtraining sweep` as a user meets it, and the file that it leaves."""
 
+import json
 import os
 import pty
 import subprocess
@@ -7,11 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 import overtraining
+from simulations.sweeps import cells_of, parse, run
 from simulations.sweeps.progress import Progress
-from simulations.sweeps.run import run
 from tests.simulations.sweeps.conftest import Here, small
+from tests.simulations.sweeps.test_spec import BASE
+from theory import read
 
 
 @pytest.fixture
@@ -99,6 +103,32 @@ def test_xarray_alone_reads_the_result(tmp_path: Path) -> None:
         "    assert grid.after.sizes['repeat'] == 5 and not bool(grid.after.isnull().any())\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_axes_that_are_no_numbers(tmp_path: Path) -> None:
+    """Lengths of each cell's own, whole parts as tables, one of them named like a dimension; and back to protocols."""
+    axes = {
+        "lengths": [[0.0, 1.0], [0.0, 3.0]],
+        "start": [{"kind": "Aligned", "epsilon": 0.1}, {"kind": "Aligned", "imbalance": 0.5}],
+        "pretraining": [{"kind": "GradientFlow"}, {"kind": "GradientDescent", "learning_rate": 0.5}],
+        "network.activation,inputs.samples": [["linear", 7], ["linear", 9]],
+    }
+    plain = {"protocol": BASE, "axes": axes, "measure": "tests.simulations.sweeps.measures:QUICK"}
+    done = run(parse(plain), tmp_path, Here)
+    cells = cells_of(done.result)
+    with xr.open_dataset(done.result) as data:
+        assert data["lengths"].dims == ("cell", "pretraining")
+        assert "pretraining" not in data.coords
+        for row, cell in enumerate(cells):
+            assert data["lengths"].values[row].tolist() == cell["pretraining"].values.tolist()
+            protocol = read(cell.attrs["protocol"])
+            assert protocol.inputs.samples == data["inputs.samples"].values[row]
+            assert protocol.network.activation == data["network.activation"].values[row]
+            for name, part in (("start", protocol.start), ("protocol.pretraining", protocol.pretraining)):
+                said = json.loads(str(data[name].values[row]))
+                assert type(part).__name__ == said.pop("kind")
+                assert {key: getattr(part, key) for key in said} == said
+    assert len({cell.attrs["protocol"] for cell in cells}) == len(cells) == 16
 
 
 def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,9 @@ class Experiment:
 EXPERIMENTS = (
     Experiment("invariants", ("A1",), "What gradient flow conserves, and what does not"),
     Experiment("balanced-mode", ("A3",), "A balanced mode follows a logistic curve"),
+    Experiment("matrix-solution", ("A5",), "The whole matrix from any balanced start, and its saddles"),
     Experiment("depth", ("A6", "B2", "B4"), "Features and the cost of noise at every depth; one layer is flat"),
+    Experiment("incremental-learning", ("A7",), "From a very small start features switch on one at a time"),
     Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),
     Experiment("inflection", ("C1", "C2"), "Where more pretraining stops lowering the loss after noise"),
     Experiment("stages", ("C3",), "Which features pay under noise, one after another"),

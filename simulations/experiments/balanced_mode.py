@@ -71,7 +71,7 @@ def _dying(asked: Protocol, key: int) -> Check:
 
     The integrator's absolute tolerance, small against the start, is not small against what has died: it is sharpened.
     """
-    sharp = replace(asked, pretraining=replace(asked.pretraining, rtol=1e-12))  # type: ignore[type-var]
+    sharp = replace(asked, pretraining=GradientFlow(1e-12, asked.pretraining.weight_decay))
     factor = measured(sharp, key)[:, 1:] / predicted(asked)[:, 1:]
     why = "1e-15 of the start's size, the absolute tolerance, at every step, against modes down to 1e-11"
     return by_bound("dying modes, in units of themselves (A3)", np.ones(1), factor, 1e-4, why)

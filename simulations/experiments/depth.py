@@ -41,7 +41,8 @@ def protocol(preset: Preset, depth: int, epsilon: float = EPSILON) -> Protocol:
 def run(preset: Preset, seed: int) -> Outcome:
     """Every depth's path and cost; the growth of both with depth; the order of the learning time in ε."""
     asked = {depth: protocol(preset, depth) for depth in DEPTHS[preset]}
-    checks, data = [], {}
+    checks: list[Check] = []
+    data: dict[str, xr.Dataset] = {}
     for depth, one in asked.items():
         predicted = predict(one)
         measured = [respond(one, 100 * (seed + i) + depth) for i in range(3)]

@@ -11,8 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from figures.drawn import ROUNDING
-from figures.style import BASE, COLOURS, MARKERS
+from figures.style import BASE, COLOURS, MARKERS, ROUNDING
 from theory.inflection import Which, inflection_point
 from theory.responses import Objective, Quantity, curve
 

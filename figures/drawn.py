@@ -6,15 +6,12 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from figures.style import ROUNDING
 from theory.errors import Refusal
 
 
 class FiguresDiffer(Refusal):
     """A rebuilt figure does not show the numbers of the committed one."""
-
-
-ROUNDING = "rounding"
-"""How the gid of a line begins whose heights are rounding itself: shown, not compared, for processors differ."""
 
 
 def numbers(figure: Figure) -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import theory
-from tests.theory.public_api import RESULTS, baselines
+from tests.theory.public_api import NOT_YET, RESULTS, baselines
 
 NAMES = list(baselines(theory))
 INFINITE = {"inflection_time", "deep_mode.time_to_reach", "power_law_rates", "inflection_point"}  # as they say
@@ -85,7 +85,7 @@ OWN_SHAPE = {"still_to_lose", "lost_bounds", "lost_in_stages", "hessian_spectrum
 def test_the_table_is_complete() -> None:
     exported = {name for name, thing in vars(theory).items() if not name.startswith("_") and callable(thing)}
     refusals = {name for name in exported if isinstance(t := getattr(theory, name), type) and issubclass(t, Exception)}
-    assert exported - refusals - set(RESULTS) == {name for name in NAMES if "." not in name}
+    assert exported - refusals - set(RESULTS) - set(NOT_YET) == {name for name in NAMES if "." not in name}
     for module in (theory.deep_mode, theory.unbalanced_mode):
         own = {n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
         short = module.__name__.removeprefix("theory.")

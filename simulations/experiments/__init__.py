@@ -32,6 +32,7 @@ class Experiment:
 
 EXPERIMENTS = (
     Experiment("invariants", ("A1",), "What gradient flow conserves, and what does not"),
+    Experiment("decoupling", ("A2",), "An aligned start in shared axes splits into one flow per feature"),
     Experiment("balanced-mode", ("A3",), "A balanced mode follows a logistic curve"),
     Experiment("matrix-solution", ("A5",), "The whole matrix from any balanced start, and its saddles"),
     Experiment("depth", ("A6", "B2", "B4"), "Features and the cost of noise at every depth; one layer is flat"),

@@ -30,6 +30,10 @@ CATALOGUE = (
     Entry("incremental-learning", ("A3", "A7"), "Features are learned one at a time"),
     Entry("progressive-sensitivity", ("B1", "B4"), "The longer the pretraining, the more the same noise costs"),
     Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
+    Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
+    Entry("curvature", ("B3",), "Curvature grows with the features, and is what noise costs"),
+    #    Entry("conventions", ("B6",), "Sensitivity in other units of noise"),
+    Entry("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
     Entry(
         "numerical-error",
         ("A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "C1", "C4", "C5"),

@@ -31,7 +31,12 @@ class Experiment:
 
 
 EXPERIMENTS = (
+    Experiment("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
     Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),
+    Experiment("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
+    Experiment("curvature", ("B3",), "Every eigenvalue of the Hessian along the path, its trace everywhere"),
+    Experiment("growth", ("B4",), "Sensitivity grows exactly while what is learned points at what is left"),
+    Experiment("conventions", ("B6",), "The cost of noise in any unit, and of rounding"),
     Experiment("inflection", ("C1", "C2"), "Where more pretraining stops lowering the loss after noise"),
     Experiment("stages", ("C3",), "Which features pay under noise, one after another"),
     Experiment("many-minima", ("C4",), "Overtraining is inevitable; on the way there may be several minima"),

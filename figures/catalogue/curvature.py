@@ -49,6 +49,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     vocabulary.along(spectrum, data["spectrum theory"], "eigenvalue", label="theory")
     vocabulary.along(spectrum, data["spectrum simulation"], "eigenvalue", label="autodiff", colour=1)
     spectrum.set(ylabel="eigenvalue of the Hessian", title="the whole spectrum")
+    spectrum.set_ylim(top=2.6)  # room for the legend above the largest eigenvalue
     spectrum.legend(loc="upper left", ncols=2)
     for name in ("theory", "simulation"):
         vocabulary.along(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=f"½ tr H, {name}")

@@ -32,7 +32,8 @@ def protocol() -> Protocol:
 
 def recipes() -> dict[str, Recipe]:
     """For every λ theory on a fine grid and simulation on a coarse one; the gain of the norm over many λ."""
-    found, end = {}, replace(protocol(), lengths=(0.0, 40.0))
+    found: dict[str, Recipe] = {}
+    end = replace(protocol(), lengths=(0.0, 40.0))
     for i, imbalance in enumerate(IMBALANCES):
         coarse = replace(protocol(), start=Aligned(1e-2, imbalance))
         fine = replace(coarse, lengths=np.linspace(0, 12, 241))

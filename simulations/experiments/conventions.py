@@ -55,10 +55,14 @@ def _cost(asked: Protocol, offset: int, seed: int) -> Check:
     n, gamma, convention = asked.network, np.array(asked.strengths), asked.perturbation.convention  # type: ignore[union-attr]
     sx, z, leverage = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in), [], []
     for key in (100 * key + offset for key in range(seed, seed + 3)):
-        scales = tuple(float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(asked, key))
+        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(asked, key))
         weights = [np.asarray(layer.weight) for layer in pretrain(_plain(asked), key)]
-        given = {"input_covariance": sx, "initial_scales": scales}
-        expected = np.stack([increase_at(convention, *w, gamma, gamma, **given) for w in zip(*weights, strict=True)])
+        expected = np.stack(
+            [
+                increase_at(convention, w1, w2, gamma, gamma, input_covariance=sx, initial_scales=(first, second))
+                for w1, w2 in zip(*weights, strict=True)
+            ]
+        )
         seen = sample(asked, key)
         z.append(((seen.rise.values - expected) / seen.rise_stderr.values).ravel())
         leverage.append((expected / seen.rise_stderr.values).ravel())
@@ -72,7 +76,8 @@ def _plain(asked: Protocol) -> Protocol:
 
 def _progressive(path: Protocol, seed: int) -> Check:
     """From length to length the cost does not fall by more than chance, and grows by far more in the end."""
-    numbers, right = {}, True
+    numbers: dict[str, float] = {}
+    right = True
     for i, name in enumerate(CONVENTIONS):
         seen = sample(replace(path, perturbation=Noise(convention=name)), 100 * seed + 50 + i)
         mean, error = seen.rise.values, seen.rise_stderr.values

@@ -39,7 +39,8 @@ def protocol(preset: Preset, widths: tuple[int, int, int] = WIDTHS[0]) -> Protoc
 
 def run(preset: Preset, seed: int) -> Outcome:
     """Spectra of two shapes, the trace anywhere, the spectrum off the path, and the way of the largest eigenvalue."""
-    checks, data = [], {}
+    checks: list[Check] = []
+    data: dict[str, xr.Dataset] = {}
     for widths in WIDTHS:
         asked = protocol(preset, widths)
         expected, seen = eigenvalues_predicted(asked), eigenvalues_measured(asked, seed)
@@ -112,7 +113,7 @@ def _off_the_path(asked: Protocol, seed: int) -> Check:
 
 
 def _sharpness(seed: int) -> Check:
-    numbers = {}
+    numbers: dict[str, float] = {}
     for name, sigma in (("one feature", (1.0,)), ("two close ones", (1.0, 0.97)), ("two far apart", (1.0, 0.4))):
         values = np.array(sigma + (0.0,) * (2 - len(sigma)))
         asked = Protocol(Spectrum(values), np.linspace(0, 40, 81), (0.0,), start=Aligned(1e-3))

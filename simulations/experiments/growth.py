@@ -49,10 +49,10 @@ def run(preset: Preset, seed: int) -> Outcome:
         _falling(asked, 40 if preset == "quick" else 400, seed),
     )
     measured = {"trace_rate": (("pretraining",), trace_rate(asked, seed))}
-    origin = {"source": SAME, "model": f"{asked.network}"}
-    return Outcome(
-        checks, {"measured": trajectory(measured, {"pretraining": list(asked.lengths)}, method="simulation", **origin)}
+    seen = trajectory(
+        measured, {"pretraining": list(asked.lengths)}, method="simulation", source=SAME, model=f"{asked.network}"
     )
+    return Outcome(checks, {"measured": seen})
 
 
 def _rates(inputs: str, asked: Protocol, seed: int) -> Check:
@@ -62,7 +62,7 @@ def _rates(inputs: str, asked: Protocol, seed: int) -> Check:
     for start in STARTS:
         one = replace(asked, start=start)
         layers = [np.asarray(layer.weight) for layer in pretrain(one, seed)]
-        expected.append([curvature_growth_at(*w, teacher, sx) for w in zip(*layers, strict=True)])
+        expected.append([curvature_growth_at(w1, w2, teacher, sx) for w1, w2 in zip(*layers, strict=True)])
         seen.append(trace_rate(one, seed))
     return by_bound(
         f"d tr H/dt from {len(STARTS)} starts, {inputs} (B4)", np.array(expected), np.array(seen), 1e-12, SAME
@@ -94,7 +94,9 @@ def _one_layer(asked: Protocol, seed: int) -> Check:
 
 def _homogeneous(seed: int) -> Check:
     """`d‖W_l‖²/dt`, for the first layer with its biases, against `2⟨f − b₂, y − f⟩`, over a training set."""
-    expected, seen, off = [], [], {}
+    expected: list[float] = []
+    seen: list[float] = []
+    off: dict[str, float] = {}
     for activation, bias in product(("relu", "tanh"), (False, True)):
         network = Network(4, 8, 3, activation=activation, bias=bias)
         asked = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))

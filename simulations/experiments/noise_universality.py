@@ -93,7 +93,8 @@ def _gaussian_variance(asked: Protocol, keys: range) -> Check:
 
 def _other_laws(asked: dict[str, Protocol], seed: int) -> Check:
     """Their variance over the Gaussian one, early in training and in the end, at the larger strength."""
-    expected, numbers = _predicted(asked["gaussian"], seed), {}
+    expected = _predicted(asked["gaussian"], seed)
+    numbers: dict[str, float] = {}
     for law in LAWS[1:]:
         value, error = (x / expected for x in variance(rises(asked[law], seed)))
         numbers |= {f"{law}_{when}": float(value[at, -1]) for when, at in (("early", 0), ("late", -1))}

@@ -139,8 +139,11 @@ def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
         for done in (10, 20, 40):
             progress(done, 40)
         progress.line("a remark")
-        shown, remark, rest = os.read(here, 10_000).decode().replace("\r\n", "\n").split("\n")
+        text = b""
+        while b"a remark\r\n" not in text:
+            text += os.read(here, 10_000)
     os.close(here)
+    shown, remark, rest = text.decode().replace("\r\n", "\n").split("\n")
     assert shown.count("\r") == 3
     assert "40/40" in shown.split("\r")[-1]
     assert (remark, rest) == ("a remark", "")

@@ -1,5 +1,7 @@
 """A sweep that is disturbed ends with the same bits as one that is not; what does not belong together is refused."""
 
+import importlib
+import shutil
 import time
 from pathlib import Path
 
@@ -7,14 +9,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulations.sweeps import recipe
+from simulations.sweeps import cells_of, progress, recipe
 from simulations.sweeps.files import TEMPORARY
-from simulations.sweeps.progress import Progress
 from simulations.sweeps.run import run
 from simulations.sweeps.spec import Sweep
 from simulations.sweeps.store import RECIPE, StoreRefused, opened
+from simulations.sweeps.tasks import merged
+from simulations.sweeps.work import Outcome
 from tests.simulations.sweeps.conftest import TOML, Here, chunk_files, digest, small
-from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES
+from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
+from theory import read
 
 
 class Stopped(Exception):
@@ -148,7 +152,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undisturbed: str) -> None:
     """Of every 4 cells of a chunk some are bad; the good ones have the bits that they have without bad neighbours."""
-    sick = small(**{"teacher.alpha": [1.0, RAISES, NAN, REFUSES], "repeat": [0, 1]})
+    sick = small(**{"teacher.alpha": [RAISES, NAN, REFUSES, 20.0], "repeat": [0, 1]})
     done = run(sick, tmp_path, Here)
     why = dict(done.failed)
     assert len(why) == 3 * 12
@@ -159,13 +163,44 @@ def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undistu
     assert "this cell is refused" in reasons[REFUSES]
     with xr.open_dataset(done.result) as data:
         assert data.sizes["cell"] == 12
-        assert set(data["teacher.alpha"].values) == {1.0}
+        assert set(data["teacher.alpha"].values) == {20.0}
         assert not any(bool(np.isnan(v).any()) for v in data.data_vars.values() if v.dtype.kind == "f")
+    for cell in cells_of(done.result):
+        alone = measured(read(cell.attrs["protocol"]), int(cell.attrs["key"]))
+        assert all(np.array_equal(cell[name], values) for name, values in alone.items())
     # what raised may not raise another time: its chunks are kept, and tried again
     tried: list[int] = []
     again = run(sick, tmp_path, Here, progress=lambda done, cells: tried.append(done))
     assert again == done
     assert tried[0] < 48
+
+
+def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
+    """A kill between writing a chunk anew and removing the one in which something had crashed leaves both."""
+    good = Outcome((0, 1), (7, 8), {"before": np.ones((2, 2))}, processor="any")
+    with opened(tmp_path, recipe.written(small())) as store:
+        for crashed in ({1: "lightning"}, {}, {1: "flood"}):
+            store.write(3, good._replace(crashed=crashed))
+            (only,) = chunk_files(tmp_path)
+            shutil.copy(only, tmp_path / only.name)
+    for path in tmp_path.glob("*.npz"):
+        path.rename(tmp_path / "chunks" / path.name)
+    assert len(chunk_files(tmp_path)) == 3
+    with opened(tmp_path, recipe.written(small())) as store:
+        assert 3 not in store.missing(16, print)
+        assert not store.read(3).crashed
+    assert len(chunk_files(tmp_path)) == 1
+
+
+def test_parts_of_a_chunk_are_put_together_in_the_order_of_its_cells() -> None:
+    parts = [
+        Outcome((3, 5), (13, 15), {"x": np.array([3.0, 5.0])}, {1: "refused"}, {}, "b", 1.0, 9),
+        Outcome((0, 4), (10, 14), {"x": np.array([0.0, 4.0])}, {}, {2: "crashed"}, "a", 2.0, 8),
+    ]
+    whole = merged(parts)
+    assert (whole.done, whole.keys) == ((0, 3, 4, 5), (10, 13, 14, 15))
+    assert whole.values["x"].tolist() == [0.0, 3.0, 4.0, 5.0]
+    assert (whole.refused, whole.crashed, whole.processor) == ({1: "refused"}, {2: "crashed"}, "a; b")
 
 
 def test_a_clock_that_jumps_changes_nothing(
@@ -174,7 +209,8 @@ def test_a_clock_that_jumps_changes_nothing(
     years = iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: 3e9 * (-1) ** next(years))
     monkeypatch.setattr(time, "time_ns", lambda: int(3e18) * (-1) ** next(years))
-    assert digest(run(small(), tmp_path, Here, progress=Progress(often=0.0)).result) == undisturbed
+    shows = importlib.reload(progress).Progress(often=0.0)  # whatever clock it binds when it is imported
+    assert digest(run(small(), tmp_path, Here, progress=shows).result) == undisturbed
     shown = capsys.readouterr().err
     assert "60 of 60 cells done" in shown
     assert "-" not in shown  # no negative rate or time

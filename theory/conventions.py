@@ -158,7 +158,9 @@ def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarr
     s, frame = nonnegative("s", s), finite("frame", frame)
     if s.ndim == 0 or frame.ndim != 2 or s.shape[-1] != frame.shape[1] or not frame.size:
         raise ShapeError(f"s {s.shape}, frame {frame.shape}", "one column per mode is needed", "pass h × modes")
-    if not np.abs(frame.T @ frame - np.eye(frame.shape[1])).max() <= 1e-8:  # an orthonormalization is good to 1e-15
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = np.abs(frame.T @ frame - np.eye(frame.shape[1])).max()
+    if not off <= 1e-8:  # an orthonormalization is good to 1e-15
         raise DomainError("frame", "its columns are not orthonormal", "orthonormalize them (numpy.linalg.qr)")
     return ((s @ (frame**2).T) ** 2).sum(axis=-1)  # B6
 

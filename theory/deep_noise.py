@@ -55,7 +55,7 @@ def segment_norms_on_path(
     [[2.0, 5.0, 17.0], [0.0, 2.0, 5.0], [0.0, 0.0, 3.0]]
     """
     s, depth = nonnegative("s", s), max(len(listed("widths", widths)) - 1, 1)
-    return segment_norms_of_modes([s ** (2 / depth)] * depth, widths)
+    return segment_norms_of_modes([fits("a norm", lambda: s ** (2 / depth))] * depth, widths)
 
 
 def segment_norms_of_modes(

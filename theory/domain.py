@@ -29,9 +29,9 @@ def finite(name: str, x: Any) -> np.ndarray:
     >>> finite("t", [1, 2]).dtype
     dtype('float64')
     """
+    if np.ma.is_masked(x):  # NumPy would take what is hidden for numbers
+        raise DomainError(f"{name} with masked entries", "they are no numbers", "fill or drop them")
     try:
-        if np.ma.is_masked(x):  # whose masked numbers NumPy would take for numbers
-            raise DomainError(f"{name} with masked entries", "they are no numbers", "fill or drop them")
         given = np.asarray(x)
         if given.dtype.kind not in "fiub":  # complex, text, objects: a cast could drop a part in silence
             raise TypeError

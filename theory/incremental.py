@@ -21,7 +21,8 @@ def feature_limit(tau: Numbers, sigma: Numbers) -> Values:
     [0.0, 0.5, 1.0]
     """
     tau, sigma = together(tau=nonnegative("tau", tau), sigma=nonnegative("sigma", sigma))
-    phase = sigma * tau
+    with np.errstate(over="ignore"):  # beyond 1 in any case
+        phase = sigma * tau
     return np.where(phase > 1, sigma, np.where(phase < 1, 0.0, sigma / (1 + sigma)))[()]  # A7
 
 

@@ -55,7 +55,9 @@ def checked(u: Any, s: Any, v: Any, imbalance: Any) -> Modes:
             "pass more columns of u only with an imbalance > 0, more columns of v only with one < 0",
         )  # fmt: skip
     for name, frame in (("u", u), ("v", v)):
-        if np.abs(frame.T @ frame - np.eye(frame.shape[1])).max() > 1e-12:
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = np.abs(frame.T @ frame - np.eye(frame.shape[1])).max()
+        if not off <= 1e-12:  # so that what overflows is none
             raise DomainError(name, "its columns are not orthonormal", "pass singular vectors")
     return Modes(u, s, v, lam)
 
@@ -81,7 +83,8 @@ def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
     if imbalance is None:
         lam = 0.0 if np.linalg.norm(apart) <= TOLERANCE * size else float(np.trace(apart)) / h
     else:
-        lam = one_finite("imbalance", imbalance) / scale / scale
+        moderate(np.zeros(()), imbalance=np.array(one_finite("imbalance", imbalance)))
+        lam = imbalance / scale / scale
         wide_enough(lam, h, w2.shape[0], w1.shape[1])
     off = np.linalg.norm(apart - lam * np.eye(h)) / size
     if not off <= TOLERANCE:

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from theory.arrays import Numbers, Values
 from theory.domain import nonnegative, one_positive
-from theory.errors import NotSolved
+from theory.errors import DomainError, NotSolved
 from theory.matrix_flow import MatrixFlow, matrix_flow
 from theory.matrix_modes import Matrix
 
@@ -37,6 +37,8 @@ def matrix_weights(
     """
     t = nonnegative("t", t, "measure pretraining forward from the start, t >= 0")
     tolerance = one_positive("tolerance", tolerance, "pass a small number > 0, such as 1e-9")
+    if tolerance > 0.1:
+        raise DomainError(f"tolerance = {tolerance:g}", "it is relative to the weights", "pass at most 0.1, say 1e-9")
     follow = lambda t: matrix_flow(t, w1, w2, teacher, imbalance)
     flow = follow(t)
     start = np.concatenate([np.asarray(w1, float).T, np.asarray(w2, float)])

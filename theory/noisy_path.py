@@ -107,6 +107,8 @@ def minima(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Minima:
     moderate(np.zeros(()), c=c)
     if sigma.ndim != 1 or sigma.size == 0:
         raise ShapeError(f"sigma {sigma.shape}", "the modes need one axis", "pass the singular values as a list")
+    if epsilon.ndim > 1:
+        raise ShapeError(f"epsilon {epsilon.shape}", "there is one start, or one per mode", "pass a number or a list")
     _one_axis_of_modes(sigma, epsilon)
     if np.any((c > 0) & (c < 1e-290 * sigma.max())) or np.any(epsilon < 1e-307 * sigma):
         raise DomainError(

@@ -43,7 +43,7 @@ def power_law_rates(alpha: Numbers) -> Rates:
     alpha = _alpha(alpha)
     with np.errstate(divide="ignore"):
         factor = np.where(alpha == 1, np.inf, 1 / (1 - alpha))
-    return Rates((2 * alpha - 1) / alpha, 1 / (2 * (2 * alpha - 1)), (1 - alpha) / alpha, factor[()])  # B7
+    return Rates(2 * ((alpha - 0.5) / alpha), 0.25 / (alpha - 0.5), (1 - alpha) / alpha, factor[()])  # B7
 
 
 def features_learned(tau: Numbers, alpha: Numbers) -> Values:

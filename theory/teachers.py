@@ -110,6 +110,7 @@ def teacher(given: Any) -> Teacher:
         return Spectrum(given)
     if dimensions == 2:
         return Matrix(given)
+    finite("teacher", given)
     raise ShapeError(f"an array with {dimensions} dimensions", "it is neither spectrum nor matrix", "pass 1-d or 2-d")
 
 

@@ -75,6 +75,15 @@ def test_time_to_reach_of_shallow_networks(depth, truth):
     assert_right(lambda s, sigma, start: time_to_reach(s, sigma, start, depth), truth, points, precisions=(500, 600))
 
 
+@pytest.mark.parametrize("depth", [3, 4, 5, 8, 50])
+def test_time_to_reach_what_is_near_a_tiny_start(depth):
+    """Where both ends of the clock have lost the digits of their difference: 4 times what rounding allows before."""
+    starts, shares = (1e-300, 3e-273, 7e-251), (1e-12, 1e-8, 1e-3, 0.3)
+    points = [(e * (1 + share), 1.7, e) for e, share in product(starts, shares)]
+    clock = lambda s, sigma, e: quadrature(s, sigma, e, depth)
+    assert_right(lambda s, sigma, e: time_to_reach(s, sigma, e, depth), clock, points)
+
+
 def test_a_teacher_that_is_hardly_felt():
     def clock(s, sigma, epsilon, depth):
         pace = lambda z: mpmath.exp(z * (mpmath.mpf(2) / depth - 1)) / (depth * (mpmath.exp(z) - sigma))

@@ -109,7 +109,7 @@ def test_the_table_is_answered(named: Named, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_an_answer_or_a_refusal(plain: ModuleType, named: Named, name: str, data: st.DataObject) -> None:
     function, arguments = named(name)

@@ -116,6 +116,19 @@ def test_both_at_once_are_each():
         np.testing.assert_array_equal(one, function(*arguments))
 
 
+def test_weights_outlive_their_product():
+    """Without imbalance a product below 0 dies: at 1e-496 it is no number in float64, while its root is."""
+    points = [(t, 1.0, start, 0.0) for t in (300.0, 360.0, 600.0) for start in (-1e-150, -0.3, -10.0)]
+    points += [(0.0421, 8404.2, -1.5590616694250085e-189, 0.0), (686351.4, 0.000492, -7.4e-210, 0.0)]
+    for which, sign in ((0, -1), (1, 1)):
+        assert_right(
+            lambda *p, which=which: weights(*p)[which],
+            lambda *p, sign=sign: sign * mpmath.sqrt(-truth(*p)),
+            points,
+            precisions=DIGITS,
+        )
+
+
 def test_weights_in_the_saddle_are_zero():
     assert weights(5.0, 1.0, 0.0, 0.0) == (0.0, 0.0)
 

@@ -23,13 +23,16 @@ def curves(
     objective: Objective = "pretraining",
     *,
     label: str | None = "γ = {:g}",
+    colour: int = 0,
+    unit: float = 1.0,
 ) -> None:
     """A quantity of a Response against pretraining length, one colour and marker per strength.
 
-    label: for the legend, with the strength in place of `{}`; None for no entry.
+    label: for the legend, with the strength in place of `{}`; None for no entry.  colour: of the first strength.
+    unit: what the quantity is divided by.
     """
-    pair = curve(data, quantity, objective)
-    for i, one in enumerate(_split(pair)):
+    pair = curve(data, quantity, objective) / unit
+    for i, one in enumerate(_split(pair), start=colour):
         look = _look(data, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
         name = "_nolegend_" if label is None else label.format(float(one.coords.get("strength", np.nan)))
         ax.errorbar(data["pretraining"], one.value, yerr=_bars(one), label=name, **look)
@@ -83,6 +86,48 @@ def loss(ax: Axes, data: xr.Dataset, *, every: int = 1, label: str | None = None
     ax.set_ylabel("loss before, $L$")
 
 
+def along(
+    ax: Axes,
+    data: xr.Dataset,
+    name: str,
+    *,
+    by: str | None = None,
+    label: str | None = None,
+    colour: int = 0,
+    unit: float = 1.0,
+    dashed: bool = False,
+) -> None:
+    """Any variable of a Trajectory against pretraining length, one colour per value of `by`, else one colour for all.
+
+    label: for the legend, with the value of `by` in place of `{}`.  unit: what the variable is divided by.
+    Bars: the variable's own `_stderr`.
+    """
+    values = _mean(data[name])
+    error = _mean(data[f"{name}_stderr"]) if f"{name}_stderr" in data else xr.zeros_like(values)
+    pair = xr.Dataset({"value": values, "stderr": error}) / unit
+    for i, one in enumerate(
+        [pair] if by is None else [pair.isel({by: i}) for i in range(pair.sizes[by])], start=colour
+    ):
+        look = _look(data, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) | (
+            {"linestyle": "--"} if dashed else {}
+        )
+        text = "_nolegend_" if label is None else label.format(one[by].item() if by else "")
+        rest = [d for d in one.dims if d != "pretraining"]
+        for lone in [one] if not rest else [one.isel({rest[0]: j}) for j in range(one.sizes[rest[0]])]:
+            ax.errorbar(data["pretraining"], lone.value, yerr=_bars(lone), label=text, **look)
+            text = "_nolegend_"  # many lines of one colour have one entry
+    _length_axis(ax, data)
+
+
+def across(
+    ax: Axes, data: xr.Dataset, name: str, axis: str, *, label: str | None = None, colour: int = 0, dashed: bool = False
+) -> None:
+    """Any variable of a Trajectory at its last length, against another coordinate."""
+    look = _look(data, COLOURS[colour], MARKERS[colour]) | ({"linestyle": "--"} if dashed else {})
+    last = data.isel(pretraining=-1)
+    ax.errorbar(last[axis], last[name], yerr=last.get(f"{name}_stderr"), label=label or "_nolegend_", **look)
+
+
 def rounding(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
     """Relative errors of the forms in a Trajectory, and dashed what one rounding of their inputs does: condition × eps.
 
@@ -134,6 +179,10 @@ def fall_in_errors(data: xr.Dataset, objective: Objective = "pretraining") -> tu
     """Size of the final worsening after the best length, and its standard error (one strength)."""
     point = inflection_point(data, objective, "best").squeeze()
     return float(point.rise), float(point.rise_stderr)
+
+
+def _mean(values: xr.DataArray) -> xr.DataArray:
+    return values.mean("seed") if "seed" in values.dims else values
 
 
 def _split(pair: xr.Dataset) -> list[xr.Dataset]:

@@ -196,6 +196,6 @@ def _perturbation(protocol: Protocol) -> tuple[str, str]:
 
 def _describe(protocol: Protocol) -> str:
     n = protocol.network
-    layers = "two-layer" if n.depth == 2 else f"{n.depth}-layer"
+    layers = {1: "one-layer", 2: "two-layer"}.get(n.depth, f"{n.depth}-layer")
     widths = "→".join(map(str, [n.d_in, *(out for out, _ in n.shapes)]))
     return f"{layers} {n.activation} {widths}, {protocol.start}, {protocol.pretraining}"

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, one_nonnegative, positive, together, whole
+from theory.domain import finite, instance, nonnegative, one_nonnegative, positive, together, whole
 from theory.errors import DomainError, ShapeError
 from theory.noise import expected_increase
 from theory.products import fits, product
@@ -38,6 +38,7 @@ def increase_at(
     >>> [round(float(increase_at(c, w, w, 0.1, 0.1)), 6) for c in ("absolute", "relative", "multiplicative")]
     [0.0404, 0.0201, 0.0201]
     """
+    instance("convention", convention, str)
     layers = chained(w1, w2)
     (h, d_in), d_out, sx = layers[0].shape, len(layers[1]), covariance(input_covariance, layers)
     squares, outgoing = (
@@ -84,6 +85,7 @@ def noise_scales(
         w2_norm=nonnegative("w2_norm", w2_norm, "pass the squared norm"),
     )
     d_in, h, d_out = whole("d_in", d_in), whole("h", h), whole("d_out", d_out)
+    instance("convention", convention, str)
     match convention:
         case "absolute":
             units: tuple[Any, ...] = (1.0, 1.0)
@@ -153,8 +155,8 @@ def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarr
     >>> unit_overlap_on_path(np.array([1.0, 0.5]), np.eye(2))
     np.float64(1.25)
     """
-    s, frame = nonnegative("s", s), np.asarray(frame, float)
-    if s.ndim == 0 or frame.ndim != 2 or s.shape[-1] != frame.shape[1]:
+    s, frame = nonnegative("s", s), finite("frame", frame)
+    if s.ndim == 0 or frame.ndim != 2 or s.shape[-1] != frame.shape[1] or not frame.size:
         raise ShapeError(f"s {s.shape}, frame {frame.shape}", "one column per mode is needed", "pass h × modes")
     if not np.abs(frame.T @ frame - np.eye(frame.shape[1])).max() <= 1e-8:  # an orthonormalization is good to 1e-15
         raise DomainError("frame", "its columns are not orthonormal", "orthonormalize them (numpy.linalg.qr)")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, together, whole
+from theory.domain import finite, listed, nonnegative, together, whole
 from theory.errors import DomainError, ShapeError
 from theory.products import fits
 from theory.weights import chained, covariance
@@ -29,7 +29,7 @@ def hessian_trace(
     >>> float(hessian_trace([np.ones((1, 2)), np.ones((3, 1))]))
     12.0
     """
-    layers = chained(*weights)
+    layers = chained(*listed("weights", weights))
     sx = covariance(input_covariance, layers)
 
     def trace() -> np.float64:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from theory.arrays import Values
-from theory.domain import nonnegative, whole
+from theory.domain import listed, nonnegative, whole
 from theory.errors import ShapeError
 from theory.products import fits, product
 from theory.scale import moderate
@@ -28,7 +28,7 @@ def segment_norms(
     >>> segment_norms([np.ones((1, 2)), np.ones((3, 1))]).tolist()
     [[2.0, 2.0, 6.0], [0.0, 1.0, 3.0], [0.0, 0.0, 3.0]]
     """
-    layers = chained(*weights)
+    layers = chained(*listed("weights", weights))
     sx, depth = covariance(input_covariance, layers), len(layers)
     norms = np.zeros((depth + 1, depth + 1))
     norms[0, 0] = np.trace(sx)
@@ -54,7 +54,7 @@ def segment_norms_on_path(
     >>> segment_norms_on_path(np.array([4.0, 1.0]), widths=[2, 2, 3]).tolist()
     [[2.0, 5.0, 17.0], [0.0, 2.0, 5.0], [0.0, 0.0, 3.0]]
     """
-    s, depth = nonnegative("s", s), max(len(widths) - 1, 1)
+    s, depth = nonnegative("s", s), max(len(listed("widths", widths)) - 1, 1)
     return segment_norms_of_modes([s ** (2 / depth)] * depth, widths)
 
 
@@ -74,8 +74,9 @@ def segment_norms_of_modes(
     >>> segment_norms_of_modes([w, w], [2, 2, 3], input_spectrum=np.array([1.0, 10.0])).tolist()
     [[11.0, 12.0, 14.0], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0]]
     """
-    layers, sizes = [nonnegative("squares", w) for w in squares], [whole("width", n) for n in widths]
-    depth, given = len(layers), f"modes of shape {[w.shape for w in squares]}"
+    layers = [nonnegative("squares", w) for w in listed("squares", squares)]
+    sizes = [whole("width", n) for n in listed("widths", widths)]
+    depth, given = len(layers), f"modes of shape {[w.shape for w in layers]}"
     if not depth == len(sizes) - 1 >= 1 or any(w.ndim == 0 or w.shape[-1] > min(sizes) for w in layers):
         raise ShapeError(given, f"the widths are {sizes}", "pass one layer for each, with at most as many modes as fit")
     variances = np.ones(sizes[0]) if input_spectrum is None else nonnegative("input_spectrum", input_spectrum)

@@ -1,7 +1,8 @@
 """The checks at the door of every formula: numbers become float64 arrays or are refused by name."""
 
+from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -29,6 +30,8 @@ def finite(name: str, x: Any) -> np.ndarray:
     dtype('float64')
     """
     try:
+        if np.ma.is_masked(x):  # whose masked numbers NumPy would take for numbers
+            raise DomainError(f"{name} with masked entries", "they are no numbers", "fill or drop them")
         given = np.asarray(x)
         if given.dtype.kind not in "fiub":  # complex, text, objects: a cast could drop a part in silence
             raise TypeError
@@ -77,9 +80,53 @@ def one_finite(name: str, x: Any) -> float:
     return float(number)
 
 
+def one_positive(name: str, x: Any, instead: str = "pass a number > 0") -> float:
+    """`x` as one finite number > 0, no array."""
+    return float(positive(name, one_finite(name, x), instead))
+
+
 def one_nonnegative(name: str, x: Any) -> float:
     """`x` as one finite number >= 0, no array."""
     return float(nonnegative(name, one_finite(name, x)))
+
+
+def listed(name: str, x: Any) -> list[Any]:
+    """The members of a list, a tuple, a range or an array; DomainError for what has none.
+
+    >>> listed("widths", (2, 3))
+    [2, 3]
+    """
+    members = isinstance(x, Sequence) and not isinstance(x, str | bytes)
+    if not (members or (isinstance(x, np.ndarray) and x.ndim)):
+        raise DomainError(f"{name} = {x!r}", "it is no list", "pass a list")
+    return list(x)
+
+
+def instance(name: str, x: Any, *kinds: type) -> None:
+    """Refuse, with a DomainError that names them, what is of none of these classes.
+
+    >>> instance("sigma", 1.0, float)
+    """
+    if not isinstance(x, kinds):
+        known = " or ".join(kind.__name__ for kind in kinds)
+        raise DomainError(f"{name} = {x!r}", f"it is no {known}", f"pass {known}(…)")
+
+
+def truth(name: str, x: Any) -> None:
+    """Refuse, with a DomainError, what is neither True nor False."""
+    if not isinstance(x, bool):
+        raise DomainError(f"{name} = {x!r}", "it is neither true nor false", "pass True or False")
+
+
+def one_of(name: str, given: Any, known: Any) -> None:
+    """Refuse, with a DomainError that lists them, what is none of a Literal's values.
+
+    >>> from typing import Literal
+    >>> one_of("per", "row", Literal["tensor", "row"])
+    """
+    if not isinstance(given, str) or given not in get_args(known):  # an array has no truth value
+        choice = ", ".join(map(repr, get_args(known)))
+        raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass one of {choice}")
 
 
 def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -6,6 +6,7 @@ import xarray as xr
 from theory.arrays import Values
 from theory.conventions import mean_unit_overlap, multiplicative_increase
 from theory.deep_noise import deep_increase
+from theory.domain import instance
 from theory.errors import NoFormula
 from theory.paths import Path
 from theory.perturbations import FineTuning, Noise, Pruning, Quantization
@@ -47,6 +48,7 @@ def respond(protocol: Protocol) -> xr.Dataset:
     >>> r.after.dims, r.sensitivity.values[-1].round(4).tolist()
     (('pretraining', 'strength'), [0.0563, 0.2416])
     """
+    instance("protocol", protocol, Protocol)
     how = _noise(protocol)
     solution = solve(protocol)
     start = solution.at(np.zeros(1))
@@ -86,6 +88,7 @@ def follow(protocol: Protocol) -> xr.Dataset:
     >>> path.singular_value.values[-1].round(6).tolist(), path.sharpness.values[-1].round(6)
     ([1.0, 0.5], np.float64(2.0))
     """
+    instance("protocol", protocol, Protocol)
     solution, depth = solve(protocol), protocol.network.depth
     pieces = [_observed(path, depth) for path in solution.along(np.array(protocol.lengths))]
     axes = {"singular_value": "mode", "layer_norm": "layer"}

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, together
+from theory.domain import finite, listed, nonnegative, one_nonnegative, together
 from theory.errors import DomainError, ShapeError
 from theory.weights import input_covariance_of
 
@@ -37,7 +37,7 @@ def loss_gradient(
     shape = (layers[-1].shape[0], layers[0].shape[1])
     if teacher.shape != shape:
         raise ShapeError(f"teacher {teacher.shape}", f"the student maps to {shape}", "pass d_out × d_in")
-    mu = float(nonnegative("decay", decay))
+    mu = one_nonnegative("decay", decay)
     with np.errstate(over="ignore", invalid="ignore"):  # refused below, by name
         below = [np.eye(shape[1])]
         for layer in layers:
@@ -106,7 +106,7 @@ def mode_flow(
 
 
 def _chain(weights: Sequence[Numbers]) -> list[Layer]:
-    layers = [finite(f"weights[{l}]", w) for l, w in enumerate(weights)]
+    layers = [finite(f"weights[{l}]", w) for l, w in enumerate(listed("weights", weights))]
     shapes = [w.shape for w in layers]
     if not layers or any(len(s) != 2 for s in shapes):
         raise ShapeError(f"weights {shapes}", "they are not matrices", "pass (W_1, …, W_L), each 2-dimensional")

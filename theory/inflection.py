@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from theory.domain import one_finite, one_of
 from theory.errors import DomainError
 from theory.responses import Objective, curve
 
@@ -34,9 +35,8 @@ def inflection_point(
     >>> inflection_point(r).length.values.tolist()
     [inf, 4.0]
     """
-    if which not in ("last", "first", "best"):
-        raise DomainError(f"which = {which!r}", "unknown kind of minimum", "use 'last', 'first' or 'best'")
-    if not 0 < confidence < 1:
+    one_of("which", which, Which)
+    if not 0 < one_finite("confidence", confidence) < 1:
         raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
     pair = curve(data, "after", objective)
     sign = 1 if pair.value.attrs["orientation"] == "lower" else -1

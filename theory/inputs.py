@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Sequenced
-from theory.domain import nonnegative, positive, settle, whole
-from theory.errors import DomainError, ShapeError
+from theory.domain import instance, one_nonnegative, positive, settle, truth, whole
+from theory.errors import ShapeError
 from theory.teachers import Teacher, full_frames, random_frame
 
 
@@ -30,10 +30,9 @@ class Inputs:
         spectrum = positive("spectrum", self.spectrum)
         if spectrum.ndim != 1:
             raise ShapeError(f"spectrum of shape {spectrum.shape}", "it is a list of eigenvalues", "pass a 1-d array")
-        settle(self, spectrum=spectrum, label_noise=nonnegative("label_noise", self.label_noise))
+        settle(self, spectrum=spectrum, label_noise=one_nonnegative("label_noise", self.label_noise))
         settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        if not isinstance(self.shared, bool):
-            raise DomainError(f"shared = {self.shared!r}", "it is neither true nor false", "pass True or False")
+        truth("shared", self.shared)
         if self.samples is not None:
             settle(self, samples=whole("samples", self.samples))
 
@@ -70,6 +69,10 @@ def input_axes(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) -> Float
     >>> np.allclose(axes.T @ axes, np.eye(2))
     True
     """
+    instance("inputs", inputs, Inputs)
+    d_in = whole("d_in", d_in)
+    if inputs.spectrum and len(inputs.spectrum) != d_in:
+        raise ShapeError(f"{len(inputs.spectrum)} eigenvalues of the inputs", f"x has {d_in} entries", "pass one each")
     if not inputs.spectrum:
         return np.eye(d_in)
     if inputs.shared:

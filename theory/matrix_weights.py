@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.integrate import solve_ivp
 
 from theory.arrays import Numbers, Values
-from theory.domain import nonnegative, positive
+from theory.domain import nonnegative, one_positive
 from theory.errors import NotSolved
 from theory.matrix_flow import MatrixFlow, matrix_flow
 from theory.matrix_modes import Matrix
@@ -36,7 +36,7 @@ def matrix_weights(
     [[1.0, 0.0], [0.0, 0.5]]
     """
     t = nonnegative("t", t, "measure pretraining forward from the start, t >= 0")
-    tolerance = float(positive("tolerance", tolerance, "pass a small number > 0, such as 1e-9"))
+    tolerance = one_positive("tolerance", tolerance, "pass a small number > 0, such as 1e-9")
     follow = lambda t: matrix_flow(t, w1, w2, teacher, imbalance)
     flow = follow(t)
     start = np.concatenate([np.asarray(w1, float).T, np.asarray(w2, float)])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
-from theory.domain import finite, nonnegative, together, whole
+from theory.domain import finite, instance, nonnegative, together, whole
 from theory.errors import ShapeError
 from theory.products import fits, product
 from theory.weights import chained, covariance, fitting
@@ -74,7 +74,7 @@ def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray,
     s, residual, d_in = nonnegative("s", s), finite("residual", residual), whole("d_in", d_in)
     if s.ndim == 0 or residual.ndim == 0:
         raise ShapeError("a number", "the last axis lists the modes", "pass [s] and [σ − s]")
-    together(s=s[..., 0], residual=residual[..., 0])
+    together(s=np.empty(s.shape[:-1]), residual=np.empty(residual.shape[:-1]))
     if s.shape[-1] > residual.shape[-1]:
         raise ShapeError(f"{s.shape[-1]} learned modes", f"only {residual.shape[-1]} residuals", "pass one for each")
     if residual.shape[-1] > d_in:
@@ -103,6 +103,7 @@ def loss_variance(point: Invariants, gamma_1: Numbers, gamma_2: Numbers, *, h: i
     >>> float(loss_variance(point, 0.5, 0.5, h=1, d_out=1))
     0.2578125
     """
+    instance("point", point, Invariants)
     h, d_out = whole("h", h), whole("d_out", d_out)
     given = {name: (finite if name.startswith("overlap") else nonnegative)(name, x) for name, x in vars(point).items()}
     k, l, *_ = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), **given)

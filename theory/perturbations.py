@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from theory.arrays import Sequenced
-from theory.domain import nonnegative, settle, whole
+from theory.domain import nonnegative, one_nonnegative, one_of, settle, whole
 from theory.errors import DomainError, ShapeError
 from theory.tasks import Task
-from theory.training import GradientDescent, GradientFlow, Pretraining, one_of
+from theory.training import GradientDescent, GradientFlow, Pretraining
 
 Law = Literal["gaussian", "uniform", "sign"]
 Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
@@ -96,8 +96,8 @@ class FineTuning:
             raise DomainError(f"task = {self.task!r}", "it is no task", "pass Shared, Turned, or a teacher")
         if not isinstance(self.training, GradientFlow | GradientDescent):
             raise DomainError(f"training = {self.training!r}", "it is none that is known", "pass GradientFlow(…)")
-        settle(self, anchor=nonnegative("anchor", self.anchor), replay=nonnegative("replay", self.replay))
-        settle(self, label_noise=nonnegative("label_noise", self.label_noise))
+        settle(self, anchor=one_nonnegative("anchor", self.anchor), replay=one_nonnegative("replay", self.replay))
+        settle(self, label_noise=one_nonnegative("label_noise", self.label_noise))
         if self.replay >= 1:
             raise DomainError(f"replay = {self.replay}", "all of it would be pretraining", "pass a share below 1")
         if self.rank is not None:

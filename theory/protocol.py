@@ -6,14 +6,14 @@ from typing import Literal, get_args
 import numpy as np
 
 from theory.arrays import Numbers, Sequenced
-from theory.domain import nonnegative, settle, whole
+from theory.domain import nonnegative, one_of, settle, truth, whole
 from theory.errors import DomainError, ShapeError
 from theory.inputs import Inputs
 from theory.perturbations import FineTuning, Noise, Perturbation, Pruning
 from theory.starts import Aligned, Balanced, Start
 from theory.tasks import task_matrix
 from theory.teachers import Matrix, Teacher, check_fits, singular_values, teacher
-from theory.training import GradientDescent, GradientFlow, Pretraining, one_of
+from theory.training import GradientDescent, GradientFlow, Pretraining
 
 Activation = Literal["linear", "tanh", "relu", "gelu"]
 
@@ -36,8 +36,7 @@ class Network:
         for name in ("d_in", "h", "d_out", "depth"):
             settle(self, **{name: whole(name, getattr(self, name))})
         one_of("activation", self.activation, Activation)
-        if not isinstance(self.bias, bool):
-            raise DomainError(f"bias = {self.bias!r}", "it is neither true nor false", "pass True or False")
+        truth("bias", self.bias)
         if self.activation != "linear" and self.depth != 2:
             raise DomainError(
                 f"{self.activation} of depth {self.depth}", "networks with an activation have two layers", "use depth=2"
@@ -73,6 +72,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         settle(self, draws=whole("draws", self.draws, least=2), seeds=whole("seeds", self.seeds))  # one has no error
+        truth("antithetic", self.antithetic)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from theory.domain import positive, together
 from theory.errors import DomainError
 
 _KNOT = 64  # below it sums are added up; above it three Euler–Maclaurin terms are exact: a fourth is below 3e-17
+_STEEP = 1100.0  # from here on 2^{−α} is 0 in float64, and sums are their first term; ζ(2α) may be NaN far beyond
 _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240)
 
 
@@ -69,7 +70,7 @@ def staircase_loss(tau: Numbers, alpha: Numbers) -> Values:
     >>> float(staircase_loss(0.5, alpha=1.0).round(6))
     0.822467
     """
-    return zeta(2 * _alpha(alpha), features_learned(tau, alpha) + 1) / 2  # B7
+    return zeta(2 * np.minimum(_alpha(alpha), _STEEP), features_learned(tau, alpha) + 1) / 2  # B7
 
 
 def staircase_norm(tau: Numbers, alpha: Numbers) -> Values:
@@ -80,7 +81,7 @@ def staircase_norm(tau: Numbers, alpha: Numbers) -> Values:
     >>> float(staircase_norm(1e6, alpha=1.0).round(6))
     14.392727
     """
-    n, alpha = np.broadcast_arrays(features_learned(tau, alpha), _alpha(alpha))
+    n, alpha = np.broadcast_arrays(features_learned(tau, alpha), np.minimum(_alpha(alpha), _STEEP))
     first = np.arange(1.0, _KNOT + 1)
     few = np.where(first <= n[..., None], first ** -alpha[..., None], 0.0).sum(axis=-1)
     many = np.maximum(n, _KNOT)

@@ -6,7 +6,7 @@ readers of LLM files produce them, figures draw them; `validate` is the contract
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -93,7 +93,7 @@ def _dataset(
 ) -> xr.Dataset:
     try:
         dataset = xr.Dataset({k: (d, np.asarray(v, float)) for k, (d, v) in variables.items()}, dict(coordinates))
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise SchemaError(f"the variables of a {kind}", str(error), "pass (dimensions, values) per variable") from None
     dataset.attrs = {"kind": kind, "method": method, "source": source, "model": model, **(extra or {})}
     for variable in dataset.data_vars.values():
@@ -118,8 +118,10 @@ def curve(data: xr.Dataset, quantity: Quantity, objective: Objective = "pretrain
     The standard error over n > 1 seeds is that of the seeds' means, which contains the scatter within each seed; with
     one seed it is the error within it. Exact values have the standard error 0.
     """
+    _known("quantity", quantity, get_args(Quantity))
     if quantity == "sensitivity":
         return _average(sensitivity(data, objective))
+    _asked(data, objective)
     return _average(_pair(data, _name(quantity, objective)))
 
 
@@ -129,6 +131,7 @@ def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Da
     Positive means worse. A Response that knows its sensitivity directly (theory: without cancellation, simulation:
     from paired draws) gives that; else the errors of before and after are added as independent.
     """
+    _asked(data, objective)
     direct = _name("sensitivity", objective)
     if direct in data:
         return _pair(data, direct)
@@ -137,6 +140,17 @@ def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Da
     value = worse * (after.value - before.value)
     value.attrs = after.value.attrs | {"orientation": "lower"}
     return xr.Dataset({"value": value, "stderr": np.hypot(after.stderr, before.stderr)})
+
+
+def _asked(data: Any, objective: Any) -> None:
+    if not isinstance(data, xr.Dataset):
+        raise SchemaError(repr(type(data)), "it is not an xarray.Dataset", "build it with response() or trajectory()")
+    _known("objective", objective, OBJECTIVES)
+
+
+def _known(name: str, given: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(given, str) or given not in known:  # an array has no truth value
+        raise SchemaError(f"{name} = {given!r}", f"unknown {name}", f"use one of {', '.join(known)}")
 
 
 def _pair(data: xr.Dataset, name: str) -> xr.Dataset:
@@ -158,16 +172,14 @@ def _average(pair: xr.Dataset) -> xr.Dataset:
 
 def validate(data: xr.Dataset) -> xr.Dataset:
     """The same dataset, or a SchemaError that names what is not as a Response or Trajectory must be."""
-    if not isinstance(data, xr.Dataset):
-        raise SchemaError(repr(type(data)), "it is not an xarray.Dataset", "build it with response() or trajectory()")
+    _asked(data, "pretraining")
     kind = data.attrs.get("kind")
     if kind not in ("Response", "Trajectory"):
         raise SchemaError(f"kind = {kind!r}", "unknown kind of data", "build it with response() or trajectory()")
     needed = ["kind", "method", "source", "model"] + (["perturbation"] if kind == "Response" else [])
-    if missing := [a for a in needed if not data.attrs.get(a)]:
+    if missing := [a for a in needed if not isinstance(given := data.attrs.get(a), str) or not given]:
         raise SchemaError(f"a {kind} without {', '.join(missing)}", "its origin must be stated", "set the attributes")
-    if data.attrs["method"] not in METHODS:
-        raise SchemaError(f"method = {data.attrs['method']!r}", "unknown method", f"use one of {', '.join(METHODS)}")
+    _known("method", data.attrs["method"], METHODS)
     _validate_coordinates(data)
     for name, variable in data.data_vars.items():
         _validate_variable(data, str(name), variable)
@@ -220,7 +232,7 @@ def _validate_response(data: xr.Dataset) -> None:
         if not {"pretraining", "strength"} <= set(data[after].dims):
             raise SchemaError(after, "it must depend on pretraining and strength", "add both dimensions")
         for name in (before, after):
-            if data[name].attrs.get("orientation") not in ("lower", "higher"):
+            if str(data[name].attrs.get("orientation")) not in ("lower", "higher"):
                 raise SchemaError(name, "is lower or higher better?", "set its orientation attribute")
         _validate_sensitivity(data, objective)
 

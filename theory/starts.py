@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.domain import finite, nonnegative, normal_inverse, positive, settle, whole
+from theory.domain import instance, normal_inverse, one_finite, one_nonnegative, one_positive, settle, whole
 from theory.errors import DomainError
 from theory.teachers import Teacher, full_frames, random_turn
 
@@ -23,8 +23,8 @@ class Aligned:
 
     def __post_init__(self) -> None:
         remedy = "start from a small positive number; 0 is a saddle and never leaves"
-        settle(self, epsilon=normal_inverse("epsilon", self.epsilon, remedy))
-        settle(self, imbalance=finite("imbalance", self.imbalance))
+        settle(self, epsilon=normal_inverse("epsilon", one_finite("epsilon", self.epsilon), remedy))
+        settle(self, imbalance=one_finite("imbalance", self.imbalance))
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Balanced:
 
     def __post_init__(self) -> None:
         remedy = "start from a small positive number; 0 is a saddle and never leaves"
-        settle(self, epsilon=normal_inverse("epsilon", self.epsilon, remedy))
-        settle(self, angle=nonnegative("angle", self.angle), imbalance=finite("imbalance", self.imbalance))
+        settle(self, epsilon=normal_inverse("epsilon", one_finite("epsilon", self.epsilon), remedy))
+        settle(self, angle=one_nonnegative("angle", self.angle), imbalance=one_finite("imbalance", self.imbalance))
         if self.angle > np.pi:
             raise DomainError(f"angle = {self.angle:g}", "no rotation moves a vector further than π", "pass 0 to π")
         settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
@@ -58,7 +58,7 @@ class SmallGaussian:
     std: float = 1e-2
 
     def __post_init__(self) -> None:
-        settle(self, std=positive("std", self.std))
+        settle(self, std=one_positive("std", self.std))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class FanIn:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        settle(self, gain=positive("gain", self.gain))
+        settle(self, gain=one_positive("gain", self.gain))
 
 
 Start = Aligned | Balanced | SmallGaussian | FanIn
@@ -84,6 +84,8 @@ def turned_frames(
     >>> np.allclose(u @ u.T, np.eye(3)), v.shape
     (True, (2, 2))
     """
+    instance("start", start, Balanced)
     left, right = full_frames(teacher, d_out, d_in)
     generator = np.random.default_rng(start.frame_seed)
-    return random_turn(d_out, start.angle, generator) @ left, random_turn(d_in, start.angle, generator) @ right
+    turns = (random_turn(len(frame), start.angle, generator) for frame in (left, right))
+    return next(turns) @ left, next(turns) @ right

@@ -1,12 +1,13 @@
 """Downstream tasks: what a pretrained network is fine-tuned on, given by its relation to the pretraining teacher."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Sequenced
-from theory.domain import finite, nonnegative, positive, settle, whole
+from theory.domain import finite, instance, one_nonnegative, one_positive, settle, whole
 from theory.errors import ShapeError
 from theory.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher, full_frames, random_turn, teacher_matrix
 
@@ -39,7 +40,7 @@ class Turned:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, angle=nonnegative("angle", self.angle), scale=positive("scale", self.scale))
+        settle(self, angle=one_nonnegative("angle", self.angle), scale=one_positive("scale", self.scale))
         settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
 
 
@@ -54,13 +55,14 @@ def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np
     >>> task_matrix(Shared((2.0, 0.0)), Matrix(((3.0, 0.0), (0.0, 1.0))), 2, 2).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
+    instance("task", task, *get_args(Task))
     match task:
         case PowerLaw() | Geometric() | Spectrum() | Matrix():
             return teacher_matrix(task, d_out, d_in)
         case Turned(angle, scale, frame_seed):
-            generator = np.random.default_rng(frame_seed)
-            left, right = random_turn(d_out, angle, generator), random_turn(d_in, angle, generator)
-            return scale * left @ teacher_matrix(teacher, d_out, d_in) @ right.T
+            generator, matrix = np.random.default_rng(frame_seed), teacher_matrix(teacher, d_out, d_in)
+            left, right = (random_turn(d, angle, generator) for d in matrix.shape)
+            return scale * left @ matrix @ right.T
         case Shared(values):
             left, right = full_frames(teacher, d_out, d_in)
             if (n := len(values)) > min(d_out, d_in):

@@ -8,8 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Sequenced
-from theory.domain import finite, nonnegative, positive, settle, whole
+from theory.domain import finite, instance, nonnegative, one_nonnegative, one_positive, settle, whole
 from theory.errors import DomainError, ShapeError
+
+LARGEST_FRAME = 20_000  # 3 GiB of float64
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PowerLaw:
 
     def __post_init__(self) -> None:
         settle(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        settle(self, alpha=nonnegative("alpha", self.alpha), scale=positive("scale", self.scale))
+        settle(self, alpha=one_nonnegative("alpha", self.alpha), scale=one_positive("scale", self.scale))
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Matrix:
         try:
             entries = finite("entries", self.entries)
         except DomainError:
-            if len({np.shape(row) for row in self.entries}) > 1:
+            if isinstance(self.entries, list | tuple) and len({np.shape(row) for row in self.entries}) > 1:
                 raise ShapeError("entries", "its rows have different lengths", "pass a rectangular matrix") from None
             raise
         if entries.ndim != 2 or entries.size == 0:
@@ -82,7 +84,7 @@ class Geometric:
 
     def __post_init__(self) -> None:
         settle(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        settle(self, ratio=positive("ratio", self.ratio), scale=positive("scale", self.scale))
+        settle(self, ratio=one_positive("ratio", self.ratio), scale=one_positive("scale", self.scale))
         if self.ratio > 1:
             raise DomainError(f"ratio = {self.ratio}", "modes are counted from the strongest", "pass 0 < ratio <= 1")
 
@@ -122,6 +124,7 @@ def _load(path: Path) -> np.ndarray:
 
 def singular_values(given: Teacher) -> Float[np.ndarray, " modes"]:
     """The teacher's singular values in decreasing order; a matrix has min(d_out, d_in) of them."""
+    instance("given", given, PowerLaw, Geometric, Spectrum, Matrix)
     match given:
         case PowerLaw(modes, alpha, scale):
             return scale * np.arange(1, modes + 1, dtype=float) ** -alpha
@@ -141,7 +144,7 @@ def singular_frames(
     Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
     Raises ShapeError when the modes do not fit into `d_out × d_in`.
     """
-    check_fits(given, d_out, d_in)
+    d_out, d_in = check_fits(given, d_out, d_in)
     if isinstance(given, Matrix):
         left, sigma, right = np.linalg.svd(np.array(given.entries), full_matrices=False)
         signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(sigma.size)])
@@ -177,13 +180,15 @@ def teacher_matrix(given: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "
     return np.array(given.entries) if isinstance(given, Matrix) else (left * sigma) @ right
 
 
-def check_fits(given: Teacher, d_out: int, d_in: int) -> None:
-    """Refuse, with a ShapeError, a teacher that no `d_out × d_in` network can represent."""
+def check_fits(given: Teacher, d_out: int, d_in: int) -> tuple[int, int]:
+    """(d_out, d_in), after refusing, with a ShapeError, a teacher that no such network can represent."""
+    d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
     if isinstance(given, Matrix):
         if given.shape != (d_out, d_in):
             raise ShapeError(f"a teacher of shape {given.shape}", f"the network is {(d_out, d_in)}", "let them agree")
     elif (modes := singular_values(given).size) > min(d_out, d_in):
         raise ShapeError(f"{modes} modes", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "use a wider network")
+    return d_out, d_in
 
 
 def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
@@ -194,7 +199,9 @@ def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
 
 
 def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """A Haar-random orthonormal frame."""
+    """A Haar-random orthonormal frame; DomainError for one that would fill the memory."""
+    if d > LARGEST_FRAME:
+        raise DomainError(f"a random frame of {d} dimensions", "it takes more than 3 GiB", "use a smaller network")
     from scipy.stats import ortho_group  # a second to import, and only a simulation needs frames
 
     # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}

@@ -1,9 +1,9 @@
 """Pretraining: gradient flow, or steps of an optimizer under a schedule. A length is learning rate × steps."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from theory.domain import nonnegative, positive, settle, whole
+from theory.domain import one_nonnegative, one_of, one_positive, settle, whole
 from theory.errors import DomainError
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
@@ -19,7 +19,9 @@ class GradientFlow:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        settle(self, rtol=positive("rtol", self.rtol), weight_decay=nonnegative("weight_decay", self.weight_decay))
+        settle(
+            self, rtol=one_positive("rtol", self.rtol), weight_decay=one_nonnegative("weight_decay", self.weight_decay)
+        )
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,12 @@ class GradientDescent:
     horizon: str = "last"
 
     def __post_init__(self) -> None:
-        settle(self, learning_rate=positive("learning_rate", self.learning_rate))
+        settle(self, learning_rate=one_positive("learning_rate", self.learning_rate))
         if self.batch is not None:
             settle(self, batch=whole("batch", self.batch))
-        settle(self, weight_decay=nonnegative("weight_decay", self.weight_decay))
+        settle(self, weight_decay=one_nonnegative("weight_decay", self.weight_decay))
         for name in ("momentum", "warmup", "decay"):
-            share = nonnegative(name, getattr(self, name))
+            share = one_nonnegative(name, getattr(self, name))
             if share >= 1 and not (name == "decay" and share == 1):
                 raise DomainError(f"{name} = {share}", "it is a share of 1", f"pass 0 <= {name} < 1")
             settle(self, **{name: share})
@@ -66,13 +68,3 @@ class GradientDescent:
 
 
 Pretraining = GradientFlow | GradientDescent
-
-
-def one_of(name: str, given: Any, known: Any) -> None:
-    """Refuse, with a DomainError that lists them, what is none of a Literal's values.
-
-    >>> one_of("horizon", "last", Horizon)
-    """
-    if given not in get_args(known):
-        choice = ", ".join(map(repr, get_args(known)))
-        raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass one of {choice}")

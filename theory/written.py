@@ -9,7 +9,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from theory.arrays import Sequenced
-from theory.domain import finite, whole
+from theory.domain import finite, instance, whole
 from theory.errors import DomainError, Refusal
 from theory.inputs import Inputs
 from theory.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
@@ -59,11 +59,13 @@ def write(protocol: Protocol) -> str:
     >>> read(write(protocol)) == protocol
     True
     """
+    instance("protocol", protocol, Protocol)
     return json.dumps(_converter().unstructure(protocol), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def read(text: str) -> Protocol:
     """The protocol that `write` wrote, or that a person wrote by hand; DomainError says what is wrong and where."""
+    instance("text", text, str)
     try:
         plain: Any = json.loads(text)
         if not isinstance(plain, dict):

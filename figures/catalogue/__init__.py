@@ -30,6 +30,9 @@ CATALOGUE = (
     Entry("incremental-learning", ("A3", "A7"), "Features are learned one at a time"),
     Entry("progressive-sensitivity", ("B1", "B4"), "The longer the pretraining, the more the same noise costs"),
     Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
+    Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
+    Entry("curvature", ("B3",), "Curvature grows with the features, and is what noise costs"),
+    Entry("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
     Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
     Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry(

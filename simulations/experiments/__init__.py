@@ -31,7 +31,18 @@ class Experiment:
 
 
 EXPERIMENTS = (
+    Experiment("invariants", ("A1",), "What gradient flow conserves, and what does not"),
+    Experiment("decoupling", ("A2",), "An aligned start in shared axes splits into one flow per feature"),
+    Experiment("balanced-mode", ("A3",), "A balanced mode follows a logistic curve"),
+    Experiment("matrix-solution", ("A5",), "The whole matrix from any balanced start, and its saddles"),
+    Experiment("depth", ("A6", "B2", "B4"), "Features and the cost of noise at every depth; one layer is flat"),
+    Experiment("incremental-learning", ("A7",), "From a very small start features switch on one at a time"),
+    Experiment("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
     Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),
+    Experiment("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
+    Experiment("curvature", ("B3",), "Every eigenvalue of the Hessian along the path, its trace everywhere"),
+    Experiment("growth", ("B4",), "Sensitivity grows exactly while what is learned points at what is left"),
+    Experiment("conventions", ("B6",), "The cost of noise in any unit, and of rounding"),
     Experiment("inflection", ("C1", "C2"), "Where more pretraining stops lowering the loss after noise"),
     Experiment("stages", ("C3",), "Which features pay under noise, one after another"),
     Experiment("many-minima", ("C4",), "Overtraining is inevitable; on the way there may be several minima"),

@@ -1,0 +1,92 @@
+"""The draws behind a mean: what every single one adds to the loss, their variance, and that variance's own error."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+
+from simulations.data import population_loss
+from simulations.measured import Seed, initialize, pretrain, seeded
+from simulations.networks import Layers
+from simulations.perturbations import noise_of, noise_sizes, shifted
+from simulations.plan import Numbers, Plan, planned
+from theory.errors import DomainError
+from theory.perturbations import Noise
+from theory.protocol import Protocol, Sampling
+from theory.responses import trajectory
+
+
+def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength draw"]:
+    """`L(θ + noise) − L(θ)` for every draw, at every length and strength, independent everywhere; one seed.
+
+    Linear networks on whole populations, noise of any convention. Raises DomainError for other protocols.
+
+    >>> from theory import PowerLaw, Sampling
+    >>> rises(Protocol(PowerLaw(2), (0.0, 4.0), (0.1,), sampling=Sampling(draws=8)), key=0).shape
+    (2, 1, 8)
+    """
+    how = protocol.perturbation
+    if protocol.network.activation != "linear":
+        raise DomainError(repr(protocol.network), "the loss is that of the population", "use a linear network")
+    if not isinstance(how, Noise) or protocol.sampling.antithetic:
+        asked = f"{how!r}, {protocol.sampling!r}"
+        raise DomainError(asked, "single draws of noise are asked", "use Noise(…) and antithetic=False")
+    plan, numbers = planned(protocol)
+    trained = pretrain(replace(protocol, perturbation=Noise(), sampling=Sampling()), key)  # compiles once for all laws
+    start = initialize(protocol, key)
+    return np.asarray(_rises(plan, numbers, start, trained, jax.random.fold_in(seeded(key, 0), 1)))
+
+
+def sample(protocol: Protocol, key: Seed) -> xr.Dataset:
+    """Mean `rise` of the loss over the draws and its standard deviation `spread`, with their errors, as a Trajectory.
+
+    Domain and errors as in `rises`. A run like `measured.respond`, which knows no spread but takes more protocols.
+    """
+    seen, axes = rises(protocol, key), ("pretraining", "strength")
+    (value, error), n = variance(seen), protocol.sampling.draws
+    spread = np.sqrt(value)
+    found = {"rise": seen.mean(axis=-1), "rise_stderr": spread / np.sqrt(n)}
+    found |= {"spread": spread, "spread_stderr": error / (2 * spread)}
+    return trajectory(
+        {name: (axes, values) for name, values in found.items()},
+        {"pretraining": list(protocol.lengths), "strength": ("strength", list(protocol.strengths), {"units": "1"})},
+        method="simulation",
+        source=f"{n:,} draws",
+        model=f"{protocol.network}",
+    )
+
+
+@partial(jax.jit, static_argnames="plan")
+def _rises(plan: Plan, numbers: Numbers, start: Layers, checkpoints: Layers, key: Array) -> Array:
+    loss = partial(population_loss, task=numbers.task)
+    assert isinstance(plan.perturbation, Noise)
+    noise = plan.perturbation
+
+    def cell(layers: Layers, strength: Array, key: Array) -> Array:
+        sizes, before = noise_sizes(layers, start, noise, strength * numbers.scales), loss(layers)
+        one = lambda key: loss(shifted(layers, noise_of(layers, noise, sizes, key))) - before
+        return jax.lax.map(one, jax.random.split(key, plan.draws), batch_size=1024)
+
+    def row(at: tuple[Layers, Array]) -> Array:
+        layers, row_key = at
+        keys = jax.random.split(row_key, numbers.strengths.size)
+        return jax.lax.map(lambda one: cell(layers, *one), (numbers.strengths, keys))
+
+    return jax.lax.map(row, (checkpoints, jax.random.split(key, numbers.lengths.size)))
+
+
+def variance(
+    sample: Float[np.ndarray, "*point draw"],
+) -> tuple[Float[np.ndarray, "*point"], Float[np.ndarray, "*point"]]:
+    """Variance of independent numbers along the last axis, and its standard error `√((m₄ − m₂²)/n)`, for large n.
+
+    >>> [float(x) for x in variance(np.array([1.0, -1.0, 3.0, -3.0]))]
+    [6.66..., 2.0]
+    """
+    moved = sample - sample.mean(axis=-1, keepdims=True)
+    second, fourth = (moved**2).mean(axis=-1), (moved**4).mean(axis=-1)
+    n = sample.shape[-1]
+    return second * n / (n - 1), np.sqrt((fourth - second**2) / n)

@@ -1,0 +1,76 @@
+"""All eigenvalues of the loss's Hessian, and the rate at which its trace grows along gradient flow, by autodiff."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from simulations.curvature import WRITTEN_OUT
+from simulations.data import Task, population_loss
+from simulations.measured import Seed, pretrain
+from simulations.networks import Layers
+from simulations.plan import planned
+from theory.errors import DomainError
+from theory.protocol import Protocol
+
+
+def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length parameters"]:
+    """All eigenvalues at every length, in increasing order, for linear networks of at most 512 weights.
+
+    Raises DomainError for others.
+
+    >>> from theory import PowerLaw
+    >>> hessian_eigenvalues(Protocol(PowerLaw(1), (50.0,), (0.0,)), key=0).round(6).tolist()
+    [[0.0, 2.0]]
+    """
+    task, checkpoints = _run(protocol, key)
+    return np.asarray(_eigenvalues(task, checkpoints))
+
+
+def trace_rate(protocol: Protocol, key: Seed) -> Float[np.ndarray, " length"]:
+    """`d/dt tr H` along gradient flow at every length: the trace's derivative in the direction `−∇L`.
+
+    Domain and errors as in `hessian_eigenvalues`.
+
+    >>> from theory import Aligned, PowerLaw
+    >>> trace_rate(Protocol(PowerLaw(1), (0.0,), (0.0,), start=Aligned(0.5)), key=0).round(6).tolist()
+    [1.0]
+    """
+    task, checkpoints = _run(protocol, key)
+    return np.asarray(_rates(task, checkpoints))
+
+
+@jax.jit
+def _eigenvalues(task: Task, checkpoints: Layers) -> Array:
+    return jax.lax.map(lambda layers: jnp.linalg.eigvalsh(_hessian(layers, task)), checkpoints)
+
+
+@jax.jit
+def _rates(task: Task, checkpoints: Layers) -> Array:
+    def rate(layers: Layers) -> Array:
+        velocity = jax.tree.map(jnp.negative, jax.grad(population_loss)(layers, task))
+        return jax.jvp(lambda point: jnp.trace(_hessian(point, task)), (layers,), (velocity,))[1]
+
+    return jax.lax.map(rate, checkpoints)
+
+
+def _run(protocol: Protocol, key: Seed) -> tuple[Task, Layers]:
+    plan, numbers = planned(protocol)
+    size = sum(rows * columns for rows, columns in plan.network.shapes)
+    if plan.network.activation != "linear" or plan.network.bias or size > WRITTEN_OUT:
+        raise DomainError(
+            repr(plan.network),
+            f"the whole Hessian is that of a linear network without biases, of at most {WRITTEN_OUT} weights",
+            "use a smaller one, or simulations.follow for its trace and largest eigenvalue",
+        )
+    return numbers.task, pretrain(protocol, key)
+
+
+def _hessian(layers: Layers, task: Task) -> Float[Array, "parameters parameters"]:
+    flat, restore = ravel_pytree(layers)
+    slope = jax.grad(lambda point: population_loss(restore(point), task))
+    times = partial(jax.jvp, slope, (flat,))
+    return jax.vmap(lambda v: times((v,))[1])(jnp.eye(flat.size))

@@ -1,0 +1,122 @@
+"""Arguments of every public function of `theory` for which it has an answer."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
+    """Name of a public function or class: arguments that it answers. `th` is the package, whichever copy of it."""
+    w1, w2, wide = np.array([[0.5, 0.1, 0.0], [0.2, -0.3, 1.0]]), np.array([[1.0, 0.3], [-0.2, 0.4]]), np.ones((2, 3))
+    sx, eye = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 3.0]]), np.eye(2)
+    spectrum, network = th.Spectrum((1.0, 0.5)), th.Network(2, 2, 2)
+    protocol = th.Protocol(spectrum, (0.0, 3.0), (0.1, 0.2), network)
+    answer, path, widths = th.respond(protocol), {"t": 1.0, "sigma": 1.0, "epsilon": 0.1}, {"d_in": 3, "d_out": 2}
+    point = {"w1": w1, "w2": w2, "teacher": wide, "input_covariance": sx}
+    noise, origin = {"gamma_1": 0.1, "gamma_2": 0.2}, {"method": "theory", "source": "test", "model": "toy"}
+    both, length = (("pretraining", "strength"), np.ones((2, 1))), (("pretraining",), np.array([1.0, 0.5]))
+    axes, frame = {"pretraining": np.array([0.0, 1.0]), "strength": np.array([0.1])}, {"d_out": 2, "d_in": 2}
+    return {
+        # A
+        "singular_value": path | {"decay": 0.1}, "unlearned": path | {"decay": 0.1},
+        **{f"deep_mode.{name}": path | {"depth": 3} for name in ("singular_value", "unlearned", "learned_and_left")},
+        "deep_mode.time_to_reach": {"s": 0.5, "sigma": 1.0, "epsilon": 0.1, "depth": 3},
+        **{f"unbalanced_mode.{name}": {"t": 1.0, "sigma": 1.0, "start": 0.1, "imbalance": -0.2}
+           for name in ("product", "unlearned", "learned_and_left", "weights")},
+        "unbalanced_mode.split": {"product": 2.0, "imbalance": -0.3},
+        "feature": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1}, "feature_limit": {"tau": 2.0, "sigma": 1.0},
+        "limit_error": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1},
+        "imbalance": {"weights": [w1, w2]}, "mode_flow": {"w1": 0.5, "w2": 1.0, "sigma": 2.0, "input_variance": 1.0},
+        "loss_gradient": {"weights": [w1, w2], "teacher": wide, "input_covariance": sx, "decay": 0.1},
+        "matrix_flow_from_modes": {"t": np.array([0.0, 2.0]), "u": eye, "s": np.array([0.1, 0.2]), "v": eye,
+                                   "teacher": np.diag([1.0, 0.5]), "imbalance": 0.0},
+        "distance_moved": {"t": 2.0, "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
+                           "tolerance": 1e-6, "imbalance": None},
+        "balanced_weights": {"product": wide, "h": 3, "imbalance": 0.0},
+        # B
+        "expected_increase": {"w1_norm": 1.0, "w2_norm": 2.0, **noise, **widths, "h": 2, "input_trace": 3.0},
+        "expected_increase_at": {"w1": w1, "w2": w2, **noise, "input_covariance": sx}, "mode_cost": noise | widths,
+        "deep_increase": {"norms": th.segment_norms([w1, w2]), "gammas": np.array([0.1, 0.2])},
+        "deep_increase_at": {"weights": [w1, w2], "gammas": np.array([0.1, 0.2]), "input_covariance": sx},
+        "segment_norms": {"weights": [w1, w2], "input_covariance": sx},
+        "segment_norms_on_path": {"s": np.array([1.0, 0.5]), "widths": [2, 3, 2]},
+        "segment_norms_of_modes": {"squares": [np.array([1.0, 0.5])] * 2, "widths": [2, 3, 2],
+                                   "input_spectrum": np.array([1.0, 2.0])},
+        "hessian_spectrum": {"s": np.array([1.0, 0.5]), "left": np.array([0.1, 0.2]), **widths, "h": 2},
+        "hessian_trace": {"weights": [w1, w2], "input_covariance": sx},
+        "growth_at": point | noise, "curvature_growth_at": point, "curvature_growth": path | widths,
+        "norm_gained": {"sigma": 1.0, "imbalance": -0.5, "start": 0.1}, "invariants_at": point,
+        "invariants_on_path": {"s": np.array([1.0, 0.5]), "residual": np.array([0.1, 0.2]), "d_in": 3},
+        "loss_variance": {"point": th.invariants_at(**point), **noise, "h": 2, "d_out": 2},
+        "increase_at": {"convention": "initialization", "w1": w1, "w2": w2, "strength_1": 0.1, "strength_2": 0.2,
+                        "input_covariance": sx, "initial_scales": (0.5, 0.3)},
+        "noise_scales": {"convention": "initialization", "strength_1": 0.1, "strength_2": 0.2, "w1_norm": 1.0,
+                         "w2_norm": 2.0, **widths, "h": 2, "initial_scales": (0.5, 0.3)},
+        "multiplicative_increase": {"own": 1.0, "joint": 2.0, "rho_1": 0.1, "rho_2": 0.2},
+        "mean_unit_overlap": {"q1": 1.0, "q2": 2.0, "both": 0.5, "h": 3},
+        "unit_overlap_on_path": {"s": np.array([1.0, 0.5]), "frame": np.eye(3, 2)},
+        "absmax_step": {"w": w1, "bits": 4}, "rounding_model_scale": {"step": 0.1}, "bits": {"number": 4},
+        "rounding_increase_at": point | {"step_1": 0.25, "step_2": 0.1},
+        "power_law_rates": {"alpha": 0.75}, "features_learned": {"tau": 9.0, "alpha": 0.75},
+        "staircase_loss": {"tau": 9.0, "alpha": 0.75}, "staircase_norm": {"tau": 9.0, "alpha": 0.75},
+        "norm_growth": {"t": np.array([1.0, 2.0, 4.0]), "loss": np.array([3.0, 2.0, 1.0]), "m": 1.0},
+        "predicted_exponent": {"loss_exponent": 0.5, "depth": 3}, "local_factor": {"sigma": 1.0, "epsilon": 1e-9},
+        # C
+        "inflection_time": {"sigma": 1.0, "epsilon": 1e-3, "c": 0.2},
+        "slope_after_noise": point | noise,
+        "still_to_lose": {"t": np.array([[0.0], [5.0]]), "sigma": np.array([1.0, 0.5]), "epsilon": 1e-3, "c": 0.1},
+        "lost_bounds": {"sigma": np.array([1.0, 0.5]), "epsilon": 1e-3, "c": 0.1},
+        "lost_in_stages": {"sigma": np.array([1.0, 0.5]), "c": np.array([0.1, 0.2, 0.3])},
+        "dense_inflection_time": {"c": 0.01, "epsilon": 1e-9, "alpha": 0.75},
+        "features_under_way": {"c": 0.01, "epsilon": 1e-9, "alpha": 0.75},
+        "stage_changes": {"sigma": np.array([1.0, 0.5]), "gammas": np.array([0.1, 0.2]), "widths": [3, 2, 3]},
+        "power_law_path": {"t": np.array([1.0, 9.0]), "alpha": 0.75, "epsilon": 1e-9, "modes": 50, "scale": 1.0,
+                           "relative": False, "depth": 2},
+        "growth_stderr": {"t": np.array([1.0, 2.0, 4.0]), "stderr": np.array([0.1, 0.1, 0.1]), "m": 1.0, "depth": 2},
+        "growth_covariance": {"t": np.array([1.0, 2.0, 4.0]), "stderr": np.array([0.1, 0.1, 0.1]), "m": 1.0},
+        # protocols and their parts
+        "Aligned": {"epsilon": 0.1, "imbalance": 0.0}, "FanIn": {"gain": 1.0}, "SmallGaussian": {"std": 0.1},
+        "Balanced": {"epsilon": 0.1, "angle": 0.5, "imbalance": 0.0, "frame_seed": 0},
+        "PowerLaw": {"modes": 3, "alpha": 1.0, "scale": 1.0, "frame_seed": 0}, "Matrix": {"entries": wide},
+        "Geometric": {"modes": 3, "ratio": 0.5, "scale": 1.0, "frame_seed": 0},
+        "Spectrum": {"values": np.array([1.0, 0.5]), "frame_seed": 0}, "teacher": {"given": np.array([1.0, 0.5])},
+        "Network": {**frame, "h": 3, "depth": 3, "activation": "linear", "bias": False},
+        "Inputs": {"spectrum": np.array([1.0, 2.0]), "shared": True, "samples": 9, "label_noise": 0.1, "frame_seed": 0},
+        "GradientFlow": {"rtol": 1e-8, "weight_decay": 0.1},
+        "GradientDescent": {"learning_rate": 0.1, "batch": 8, "optimizer": "adam", "momentum": 0.9, "weight_decay": 0.1,
+                            "schedule": "cosine", "warmup": 0.1, "decay": 0.2, "horizon": "each"},
+        "Noise": {"scales": np.array([1.0, 2.0]), "law": "uniform", "convention": "relative"},
+        "Quantization": {"per": "row"}, "Pruning": {"per": "row"}, "Shared": {"values": np.array([1.0, -0.5])},
+        "Turned": {"angle": 0.3, "scale": 2.0, "frame_seed": 1},
+        "FineTuning": {"task": th.Turned(0.3), "training": th.GradientFlow(), "anchor": 0.1, "replay": 0.2, "rank": 1,
+                       "label_noise": 0.1},
+        "Sampling": {"draws": 4, "seeds": 2, "antithetic": True},
+        "Protocol": {"teacher": spectrum, "lengths": np.array([0.0, 3.0]), "strengths": np.array([0.1]),
+                     "network": network, "start": th.Aligned(), "pretraining": th.GradientFlow(),
+                     "perturbation": th.Noise(), "sampling": th.Sampling(), "inputs": th.Inputs()},
+        "respond": {"protocol": protocol}, "follow": {"protocol": protocol}, "write": {"protocol": protocol},
+        "read": {"text": th.write(protocol)}, "singular_values": {"given": spectrum},
+        "singular_frames": {"given": spectrum, **frame}, "teacher_matrix": {"given": spectrum, **frame},
+        "task_matrix": {"task": th.Turned(0.3), "teacher": spectrum, **frame},
+        "turned_frames": {"start": th.Balanced(), "teacher": spectrum, **frame},
+        "input_axes": {"inputs": th.Inputs((1.0, 2.0)), "teacher": spectrum, **frame},
+        "input_covariance": {"inputs": th.Inputs((1.0, 2.0)), "teacher": spectrum, **frame},
+        # data
+        "response": {"variables": {"before": length, "after": both}, "coordinates": axes, **origin,
+                     "perturbation": "noise", "orientation": "lower"},
+        "trajectory": {"variables": {"loss": length}, "coordinates": {"pretraining": axes["pretraining"]}, **origin},
+        "validate": {"data": answer}, "sensitivity": {"data": answer, "objective": "pretraining"},
+        "curve": {"data": answer, "quantity": "after", "objective": "pretraining"},
+        "inflection_point": {"data": answer, "objective": "pretraining", "which": "last", "confidence": 0.9},
+    }  # fmt: skip
+
+
+RESULTS = ("HessianSpectrum", "Invariants", "Line", "Lost", "MatrixFlow", "Minima", "PathSums", "Rates", "Stage")
+"""Classes that only hold what a function returns."""
+
+NOT_YET = (
+    "paying_singular_value", "deep_inflection_time", "loss_after_noise", "deep_minima", "path_sums", "fitted_line",
+    "turning_length", "Modes", "modes_of", "weights_of", "start_modes", "minima",
+)  # fmt: skip
+"""Functions that still answer some nonsense (None for a list, a text for a number) with an error of Python's own."""

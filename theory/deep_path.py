@@ -15,7 +15,7 @@ from scipy.optimize import elementwise
 from theory import deep_mode
 from theory.arrays import Numbers, Values
 from theory.deep_noise import deep_increase, segment_norms_on_path
-from theory.domain import nonnegative, normal_inverse, positive, whole
+from theory.domain import listed, nonnegative, normal_inverse, positive, whole
 from theory.errors import DomainError, NotSolved, ShapeError
 from theory.noisy_path import Minima
 from theory.scale import moderate
@@ -38,7 +38,7 @@ class _Path:
     def over(cls, sigma: Numbers, epsilon: Numbers, gammas: Numbers, widths: Sequence[int]) -> "_Path":
         sigma = positive("sigma", sigma, "leave out modes that the teacher does not have")
         epsilon = normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle")
-        noise, sizes = nonnegative("gammas", gammas), tuple(whole("width", n) for n in widths)
+        noise, sizes = nonnegative("gammas", gammas), tuple(whole("width", n) for n in listed("widths", widths))
         if sigma.ndim != 1 or not 0 < sigma.size <= min(sizes, default=0) or epsilon.shape not in ((), sigma.shape):
             given = f"sigma {sigma.shape}, epsilon {epsilon.shape}, widths {sizes}"
             raise ShapeError(given, "the modes need one axis and no layer narrower than that", "pass fewer modes")

@@ -6,7 +6,7 @@ import numpy as np
 
 from theory.arrays import Numbers, Values
 from theory.deep_noise import deep_increase, segment_norms_on_path
-from theory.domain import nonnegative, normal_inverse, whole
+from theory.domain import listed, nonnegative, normal_inverse, whole
 from theory.errors import DomainError, ShapeError
 from theory.products import fits
 from theory.scale import moderate
@@ -51,7 +51,7 @@ def paying_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
     >>> float(paying_singular_value([0.1] * 3, widths=[100] * 4).round(6))  # β = 1, y = 3
     5.196152
     """
-    gammas, sizes = nonnegative("gammas", gammas), [float(whole("width", n)) for n in widths]
+    gammas, sizes = nonnegative("gammas", gammas), [float(whole("width", n)) for n in listed("widths", widths)]
     L = len(sizes) - 1
     if L < 2 or gammas.ndim == 0 or gammas.shape[-1] != L:
         raise ShapeError(f"gammas {gammas.shape}, {len(sizes)} widths", "L layers have L + 1 widths", "use L >= 2")

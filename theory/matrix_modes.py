@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from theory.domain import finite, nonnegative, one_finite, positive
+from theory.domain import finite, instance, nonnegative, one_finite, positive, whole
 from theory.errors import DomainError, NoFormula, ShapeError
 from theory.protocol import Network
 from theory.scale import SMALLEST, moderate
 from theory.starts import Balanced, turned_frames
 from theory.teachers import Teacher
 from theory.unbalanced_mode import split
+from theory.weights import chained
 
 EPS = np.finfo(float).eps
 TOLERANCE = 1e-12  # of an imbalance, over ‖W1‖² + ‖W2‖²: what the solution makes of it is of the same relative size
@@ -72,6 +73,7 @@ def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
     >>> modes_of(np.array([[3.0]]), np.array([[5.0]]))[1:]
     (array([15.]), array([[1.]]), 16.0)
     """
+    w1, w2 = chained(w1, w2)
     moderate(np.zeros(()), w1=w1, w2=w2)
     scale = max(np.abs(w1).max(), np.abs(w2).max())
     if scale == 0:
@@ -104,7 +106,11 @@ def weights_of(modes: Modes, h: int) -> tuple[Matrix, Matrix]:
     >>> w1.tolist(), w2.round(12).tolist()
     ([[1.0], [0.0]], [[2.0, 0.0], [0.0, 1.732050807569]])
     """
+    instance("modes", modes, Modes)
+    modes, h = checked(*modes), whole("h", h)
     k = max(modes.u.shape[1], modes.v.shape[1])
+    if k > h:
+        raise ShapeError(f"{k} modes", f"{h} hidden units carry {h} modes", "pass a larger h")
     in_v, in_u = split(np.pad(modes.s, (0, k - modes.s.size)), modes.imbalance)
     pad = lambda x, frame: np.pad(x[: frame.shape[1]] * frame, ((0, 0), (0, h - frame.shape[1])))
     return pad(in_v, modes.v).T, pad(in_u, modes.u)
@@ -121,6 +127,8 @@ def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
     >>> modes.u.shape, modes.s.tolist(), modes.v.shape
     ((4, 3), [0.1, 0.1], (2, 2))
     """
+    instance("start", start, Balanced)
+    instance("network", network, Network)
     if network.depth != 2 or network.activation != "linear":
         raise NoFormula(repr(network), "the matrix solution is for two linear layers", "use depth=2, linear")
     h, d_in, d_out, lam = network.h, network.d_in, network.d_out, start.imbalance

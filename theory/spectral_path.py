@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import zeta
 
 from theory import balanced_mode, deep_mode
 from theory.arrays import Numbers, Values
-from theory.domain import nonnegative, one_nonnegative, positive, whole
+from theory.domain import nonnegative, one_positive, positive, truth, whole
 from theory.errors import DomainError, ShapeError
 from theory.mode_sums import ModeSums, sum_over_modes
 from theory.scale import SMALLEST
@@ -68,7 +67,9 @@ def path_sums(t: Numbers, sigma: Modes, epsilon: float | Modes, modes: int, dept
     (24062.074, True)
     """
     t, last, L = nonnegative("t", t), whole("modes", modes), whole("depth", depth, 2)
-    start = epsilon if callable(epsilon) else _one("epsilon", epsilon)
+    if not callable(sigma):
+        raise DomainError(f"sigma = {sigma!r}", "it is no function of the index", "pass one, or use power_law_path")
+    start = epsilon if callable(epsilon) else one_positive("epsilon", epsilon)
     lengths = t.ravel()
 
     def terms(i: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -102,9 +103,10 @@ def power_law_path(
     >>> found.loss_exponent.round(3).tolist()
     [0.667, 0.667]
     """
-    t, alpha, scale = nonnegative("t", t), _one("alpha", alpha), _one("scale", scale)
+    t, alpha, scale = nonnegative("t", t), one_positive("alpha", alpha), one_positive("scale", scale)
     L = whole("depth", depth, 2)
-    start = _one("epsilon", epsilon)
+    truth("relative", relative)
+    start = one_positive("epsilon", epsilon)
     law: Modes = lambda i: scale * i**-alpha
     if modes is not None:
         if law(np.array(float(whole("modes", modes)))) < SMALLEST:
@@ -185,7 +187,3 @@ def _each(name: str, value: float | Modes, index: np.ndarray) -> np.ndarray:
     if found.shape != index.shape:
         raise ShapeError(f"{name} of shape {found.shape}", f"it was asked at {index.shape}", "let it act on arrays")
     return found
-
-
-def _one(name: str, x: Any) -> float:
-    return float(positive(name, one_nonnegative(name, x)))

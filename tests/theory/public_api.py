@@ -17,6 +17,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
     noise, origin = {"gamma_1": 0.1, "gamma_2": 0.2}, {"method": "theory", "source": "test", "model": "toy"}
     both, length = (("pretraining", "strength"), np.ones((2, 1))), (("pretraining",), np.array([1.0, 0.5]))
     axes, frame = {"pretraining": np.array([0.0, 1.0]), "strength": np.array([0.1])}, {"d_out": 2, "d_in": 2}
+    layers, spread = {"gammas": np.array([0.1, 0.1, 0.1]), "widths": [4, 4, 4, 4]}, lambda i: 1.0 / i
     return {
         # A
         "singular_value": path | {"decay": 0.1}, "unlearned": path | {"decay": 0.1},
@@ -33,6 +34,9 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
                                    "teacher": np.diag([1.0, 0.5]), "imbalance": 0.0},
         "distance_moved": {"t": 2.0, "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
                            "tolerance": 1e-6, "imbalance": None},
+        "modes_of": {"w1": 0.1 * eye, "w2": 0.1 * eye, "imbalance": None},
+        "weights_of": {"modes": th.Modes(eye, np.array([2.0, 1.0]), eye, 3.0), "h": 2},
+        "start_modes": {"start": th.Balanced(), "teacher": spectrum, "network": network},
         "balanced_weights": {"product": wide, "h": 3, "imbalance": 0.0},
         # B
         "expected_increase": {"w1_norm": 1.0, "w2_norm": 2.0, **noise, **widths, "h": 2, "input_trace": 3.0},
@@ -64,7 +68,10 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "predicted_exponent": {"loss_exponent": 0.5, "depth": 3}, "local_factor": {"sigma": 1.0, "epsilon": 1e-9},
         # C
         "inflection_time": {"sigma": 1.0, "epsilon": 1e-3, "c": 0.2},
-        "slope_after_noise": point | noise,
+        "slope_after_noise": point | noise, "minima": {"sigma": np.array([1.0, 0.5]), "epsilon": 1e-6, "c": 0.1},
+        "loss_after_noise": {"t": np.array([0.0, 9.0]), "sigma": np.array([1.0, 0.5]), "epsilon": 1e-3} | layers,
+        "deep_minima": {"sigma": np.array([1.0, 0.5]), "epsilon": 1e-3} | layers, "paying_singular_value": layers,
+        "deep_inflection_time": layers | {"epsilon": 1e-9},
         "still_to_lose": {"t": np.array([[0.0], [5.0]]), "sigma": np.array([1.0, 0.5]), "epsilon": 1e-3, "c": 0.1},
         "lost_bounds": {"sigma": np.array([1.0, 0.5]), "epsilon": 1e-3, "c": 0.1},
         "lost_in_stages": {"sigma": np.array([1.0, 0.5]), "c": np.array([0.1, 0.2, 0.3])},
@@ -74,6 +81,10 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "power_law_path": {"t": np.array([1.0, 9.0]), "alpha": 0.75, "epsilon": 1e-9, "modes": 50, "scale": 1.0,
                            "relative": False, "depth": 2},
         "growth_stderr": {"t": np.array([1.0, 2.0, 4.0]), "stderr": np.array([0.1, 0.1, 0.1]), "m": 1.0, "depth": 2},
+        "path_sums": {"t": np.array([1.0, 9.0]), "sigma": spread, "epsilon": 1e-6, "modes": 50, "depth": 2},
+        "fitted_line": {"growth": np.array([0.0, 1.0, 3.0]), "sensitivity": np.array([1.0, 3.0, 7.1]),
+                        "stderr": np.array([0.1, 0.1, 0.2]), "growth_covariance": 0.01 * np.eye(3)},
+        "turning_length": {"price": 0.02, "depth": 3},
         "growth_covariance": {"t": np.array([1.0, 2.0, 4.0]), "stderr": np.array([0.1, 0.1, 0.1]), "m": 1.0},
         # protocols and their parts
         "Aligned": {"epsilon": 0.1, "imbalance": 0.0}, "FanIn": {"gain": 1.0}, "SmallGaussian": {"std": 0.1},
@@ -112,11 +123,16 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-RESULTS = ("HessianSpectrum", "Invariants", "Line", "Lost", "MatrixFlow", "Minima", "PathSums", "Rates", "Stage")
+RESULTS = (
+    "HessianSpectrum",
+    "Invariants",
+    "Line",
+    "Lost",
+    "MatrixFlow",
+    "Minima",
+    "Modes",
+    "PathSums",
+    "Rates",
+    "Stage",
+)
 """Classes that only hold what a function returns."""
-
-NOT_YET = (
-    "paying_singular_value", "deep_inflection_time", "loss_after_noise", "deep_minima", "path_sums", "fitted_line",
-    "turning_length", "Modes", "modes_of", "weights_of", "start_modes", "minima",
-)  # fmt: skip
-"""Functions that still answer some nonsense (None for a list, a text for a number) with an error of Python's own."""

@@ -86,7 +86,14 @@ def broadcasts(function: Any) -> list[str]:
     return free if all(name in free or kind == "<class 'int'>" for name, kind in kinds.items()) else []
 
 
-OWN_SHAPE = {"still_to_lose", "lost_bounds", "lost_in_stages", "hessian_spectrum", "minima", "fitted_line"}  # over modes
+OWN_SHAPE = {
+    "still_to_lose",
+    "lost_bounds",
+    "lost_in_stages",
+    "hessian_spectrum",
+    "minima",
+    "fitted_line",
+}  # over modes
 
 
 def test_the_table_is_complete() -> None:

@@ -32,7 +32,9 @@ CATALOGUE = (
     Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
     Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
     Entry("curvature", ("B3",), "Curvature grows with the features, and is what noise costs"),
+    Entry("conventions", ("B6",), "Progressive in every unit of noise, and not under rounding"),
     Entry("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
+    Entry("rates", ("B7", "B8"), "Power laws of loss and sensitivity, whose exponents add up"),
     Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
     Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry(

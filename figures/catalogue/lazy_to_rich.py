@@ -55,7 +55,13 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     along.legend(ncols=2, loc=(0.4, 0.52))  # between the curves
     vocabulary.across(against, data["gain theory"], "norm_gained", "imbalance", label="theory")
     vocabulary.across(against, data["gain simulation"], "norm_gained", "imbalance", label="simulation")
-    against.set(xscale="log", yscale="log", xlabel="imbalance $\\lambda = w_2^2 - w_1^2$", title="… and it grows less")
+    against.set(
+        xscale="log",
+        yscale="log",
+        ylim=(0.1, 5),
+        xlabel="imbalance $\\lambda = w_2^2 - w_1^2$",
+        title="… and it grows less",
+    )
     against.set_ylabel("growth of $\\|W_1\\|^2 + \\|W_2\\|^2$")
     against.legend(loc="lower left")
     letter([along, against])

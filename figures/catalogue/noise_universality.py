@@ -35,7 +35,7 @@ def protocol() -> Protocol:
 def recipes() -> dict[str, Recipe]:
     """Theory on a fine grid; one simulation per law, and rounding at the step of equal variance."""
     coarse, fine = protocol(), replace(protocol(), lengths=np.linspace(0, 16, 65))
-    found = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine, key=0)}
+    found = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine)}
     for i, law in enumerate(LAWS):
         one = replace(coarse, perturbation=Noise(law=law))
         found[law] = Recipe("simulations.scatter.sample", one, key=i)

@@ -43,6 +43,8 @@ EXPERIMENTS = (
     Experiment("curvature", ("B3",), "Every eigenvalue of the Hessian along the path, its trace everywhere"),
     Experiment("growth", ("B4",), "Sensitivity grows exactly while what is learned points at what is left"),
     Experiment("conventions", ("B6",), "The cost of noise in any unit, and of rounding"),
+    Experiment("rates", ("B7", "B8"), "Power laws of loss and sensitivity, whose exponents add up"),
+    Experiment("sum-rule", ("B8",), "The loss curve predicts the growth of sensitivity"),
     Experiment("inflection", ("C1", "C2"), "Where more pretraining stops lowering the loss after noise"),
     Experiment("stages", ("C3",), "Which features pay under noise, one after another"),
     Experiment("many-minima", ("C4",), "Overtraining is inevitable; on the way there may be several minima"),

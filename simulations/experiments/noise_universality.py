@@ -19,7 +19,17 @@ from simulations.experiments.outcome import Check, Outcome
 from simulations.measured import pretrain
 from simulations.perturbations import compressed
 from simulations.scatter import rises, sample, variance
-from theory import expected_increase_at, invariants_at, loss_variance, rounding_model_scale, teacher_matrix
+from theory import (
+    expected_increase_at,
+    invariants_at,
+    invariants_on_path,
+    loss_variance,
+    rounding_model_scale,
+    singular_value,
+    singular_values,
+    teacher_matrix,
+    unlearned,
+)
 from theory.exact import describe, respond as predict
 from theory.perturbations import Noise, Quantization
 from theory.protocol import Network, Protocol, Sampling
@@ -56,16 +66,18 @@ def run(preset: Preset, seed: int) -> Outcome:
         checks.append(from_z(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
     gaussian = asked["gaussian"]
     checks += [_gaussian_variance(gaussian, keys), _other_laws(asked, seed), _rounding(preset, seed)]
-    return Outcome(
-        tuple(checks), {"theory": spread_predicted(gaussian, seed), "measured": sample(gaussian, 100 * seed)}
-    )
+    return Outcome(tuple(checks), {"theory": spread_predicted(gaussian), "measured": sample(gaussian, 100 * seed)})
 
 
-def spread_predicted(asked: Protocol, key: int) -> xr.Dataset:
-    """B5's standard deviation of the loss after Gaussian noise along pretraining, at the weights of a run."""
+def spread_predicted(asked: Protocol) -> xr.Dataset:
+    """B5's standard deviation of the loss after Gaussian noise on the aligned path, as a Trajectory."""
+    n, (sigma, t) = asked.network, (singular_values(asked.teacher), np.array(asked.lengths)[:, None])
+    s, left = (f(t, sigma, asked.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
+    point, gamma = invariants_on_path(s, left, d_in=n.d_in), np.array(asked.strengths)
+    value = np.stack([loss_variance(point, g, g, h=n.h, d_out=n.d_out) for g in gamma], axis=-1)
     return trajectory(
-        {"spread": (("pretraining", "strength"), np.sqrt(_predicted(asked, key)))},
-        {"pretraining": list(asked.lengths), "strength": ("strength", list(asked.strengths), {"units": "1"})},
+        {"spread": (("pretraining", "strength"), np.sqrt(value))},
+        {"pretraining": list(asked.lengths), "strength": ("strength", list(gamma), {"units": "1"})},
         method="theory",
         source="claim B5",
         model=describe(asked),

@@ -31,9 +31,10 @@ def test_everything_is_there(built: Path) -> None:
 
 
 def test_simulated_recipes_record_their_seed(built: Path) -> None:
-    for row in json.loads((built / "manifest.json").read_text())["figures"].values():
-        for recipe in row["recipes"].values():
-            assert ("key" in recipe) == recipe["source"].startswith("simulations")
+    for name, row in json.loads((built / "manifest.json").read_text())["figures"].items():
+        with xr.open_datatree(built / "data" / f"{name}.nc", engine="h5netcdf") as tree:
+            for label, recipe in row["recipes"].items():
+                assert ("key" in recipe) == (tree[label].attrs["method"] == "simulation"), f"{name}: {label}"
 
 
 def test_data_are_plain_files(built: Path) -> None:

@@ -50,12 +50,14 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     vocabulary.along(spectrum, data["spectrum simulation"], "eigenvalue", label="autodiff", colour=1)
     spectrum.set(ylabel="eigenvalue of the Hessian", title="the whole spectrum")
     spectrum.legend(loc=(0.4, 0.14))  # below 0, where nothing is left in the end
-    for name, label in (("theory", "½ tr H"), ("simulation", "½ tr H, autodiff")):
-        vocabulary.along(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=label)
+    for name, text in (("theory", "½ tr H"), ("simulation", "½ tr H, autodiff")):
+        vocabulary.along(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=text)
     for i, gamma in enumerate((WEAK, STRONG)):
-        for name in ("theory", "simulation")[1 - i :]:  # at weak noise the line is that of the trace
-            one, label = data[name].isel(strength=[i]), f"Δ/γ², γ = {gamma:g}" if name == "simulation" else None
-            vocabulary.curves(trace, one, "sensitivity", unit=gamma**2, label=label, colour=1 + i)
+        label, weak = f"Δ/γ², γ = {gamma:g}", gamma == WEAK
+        for name in ("simulation",) if weak else ("theory", "simulation"):  # the line of weak noise is the trace's
+            one = data[name].isel(strength=[i])
+            look = label if name == "simulation" else None
+            vocabulary.curves(trace, one, "sensitivity", unit=gamma**2, label=look, colour=1 + i)
     trace.set(ylabel="rise of the loss per variance", title="its trace is what noise costs", ylim=(0, None))
     trace.legend(loc="lower right")
     letter([spectrum, trace])

@@ -72,7 +72,8 @@ def run(preset: Preset, seed: int) -> Outcome:
 def spread_predicted(asked: Protocol) -> xr.Dataset:
     """B5's standard deviation of the loss after Gaussian noise on the aligned path, as a Trajectory."""
     n, (sigma, t) = asked.network, (singular_values(asked.teacher), np.array(asked.lengths)[:, None])
-    s, left = (f(t, sigma, asked.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
+    learned = (f(t, sigma, asked.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
+    s, left = map(np.asarray, learned)
     point, gamma = invariants_on_path(s, left, d_in=n.d_in), np.array(asked.strengths)
     value = np.stack([loss_variance(point, g, g, h=n.h, d_out=n.d_out) for g in gamma], axis=-1)
     return trajectory(

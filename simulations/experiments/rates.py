@@ -31,10 +31,10 @@ FIRST, LAST = 3, MODES // 2  # features whose learning the fits see
 def protocol(preset: Preset, alpha: float = 0.75) -> Protocol:
     """Lengths between those at which the first and the last of the features fitted are half learned."""
     sigma = np.array([FIRST, LAST]) ** -alpha
-    ends = np.log(sigma / EPSILON) / (2 * sigma)
+    begin, end = (np.log(sigma / EPSILON) / (2 * sigma)).tolist()
     return Protocol(
         PowerLaw(MODES, alpha),
-        lengths=np.geomspace(*ends, 25 if preset == "quick" else 97),
+        lengths=np.geomspace(begin, end, 25 if preset == "quick" else 97),
         strengths=(0.0,),
         start=Aligned(EPSILON),
     )

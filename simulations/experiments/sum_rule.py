@@ -54,7 +54,7 @@ def _missed(asked: Protocol, seed: int) -> float:
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, sampling=Sampling()), seed))
     loss = ((w2 @ w1 - teacher_matrix(asked.teacher, MODES, MODES)) ** 2).sum(axis=(1, 2)) / 2
     norm = (w1**2).sum(axis=(1, 2))
-    return float(1 - norm_growth(asked.lengths, loss, _constant(asked))[-1] / (norm[-1] - norm[0]))
+    return float(1 - np.asarray(norm_growth(asked.lengths, loss, _constant(asked)))[-1] / (norm[-1] - norm[0]))
 
 
 def _constant(asked: Protocol) -> float:
@@ -67,7 +67,7 @@ def _fitted(asked: Protocol, seen: xr.Dataset) -> Check:
     """The constant from the first half of the lengths, the sensitivity at the last one from it."""
     one = seen.isel(seed=0, strength=0)
     rise, error = one.sensitivity.values, one.sensitivity_stderr.values
-    growth, half = norm_growth(asked.lengths, one.before.values), len(asked.lengths) // 2
+    growth, half = np.asarray(norm_growth(asked.lengths, one.before.values)), len(asked.lengths) // 2
     line = fitted_line(growth[:half], rise[:half], error[:half])
     off = float(line.sensitivity(growth[-1]) / rise[-1] - 1)
     price = line.price * _constant(asked) / (GAMMA**2 * MODES)

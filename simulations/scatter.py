@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from simulations.data import population_loss
+from simulations.data import Task, population_loss
 from simulations.measured import Seed, initialize, pretrain, seeded
 from simulations.networks import Layers
 from simulations.perturbations import noise_of, noise_sizes, shifted
-from simulations.plan import Numbers, Plan, planned
+from simulations.plan import planned
+from theory.arrays import Values
 from theory.errors import DomainError
 from theory.perturbations import Noise
 from theory.protocol import Protocol, Sampling
@@ -34,10 +35,12 @@ def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength d
     if not isinstance(how, Noise) or protocol.sampling.antithetic:
         asked = f"{how!r}, {protocol.sampling!r}"
         raise DomainError(asked, "single draws of noise are asked", "use Noise(…) and antithetic=False")
-    plan, numbers = planned(protocol)
-    trained = pretrain(replace(protocol, perturbation=Noise(), sampling=Sampling()), key)  # compiles once for all laws
-    start = initialize(protocol, key)
-    return np.asarray(_rises(plan, numbers, start, trained, jax.random.fold_in(seeded(key, 0), 1)))
+    _, numbers = planned(protocol)
+    plain = replace(protocol, perturbation=Noise(), sampling=Sampling())  # compiles once for all laws of noise
+    weights = initialize(plain, key), pretrain(plain, key)
+    grid = numbers.strengths[:, None] * numbers.scales[None, :]
+    for_noise = jax.random.fold_in(seeded(key, 0), 1)
+    return np.asarray(_rises(replace(how, scales=()), protocol.sampling.draws, numbers.task, grid, *weights, for_noise))
 
 
 def sample(protocol: Protocol, key: Seed) -> xr.Dataset:
@@ -59,28 +62,26 @@ def sample(protocol: Protocol, key: Seed) -> xr.Dataset:
     )
 
 
-@partial(jax.jit, static_argnames="plan")
-def _rises(plan: Plan, numbers: Numbers, start: Layers, checkpoints: Layers, key: Array) -> Array:
-    loss = partial(population_loss, task=numbers.task)
-    assert isinstance(plan.perturbation, Noise)
-    noise = plan.perturbation
+@partial(jax.jit, static_argnames=("noise", "draws"))
+def _rises(
+    noise: Noise, draws: int, task: Task, scales: Array, start: Layers, checkpoints: Layers, key: Array
+) -> Array:  # fmt: skip
+    loss = partial(population_loss, task=task)
 
-    def cell(layers: Layers, strength: Array, key: Array) -> Array:
-        sizes, before = noise_sizes(layers, start, noise, strength * numbers.scales), loss(layers)
+    def cell(layers: Layers, scales: Array, key: Array) -> Array:
+        sizes, before = noise_sizes(layers, start, noise, scales), loss(layers)
         one = lambda key: loss(shifted(layers, noise_of(layers, noise, sizes, key))) - before
-        return jax.lax.map(one, jax.random.split(key, plan.draws), batch_size=1024)
+        return jax.lax.map(one, jax.random.split(key, draws), batch_size=1024)
 
     def row(at: tuple[Layers, Array]) -> Array:
         layers, row_key = at
-        keys = jax.random.split(row_key, numbers.strengths.size)
-        return jax.lax.map(lambda one: cell(layers, *one), (numbers.strengths, keys))
+        return jax.lax.map(lambda one: cell(layers, *one), (scales, jax.random.split(row_key, len(scales))))
 
-    return jax.lax.map(row, (checkpoints, jax.random.split(key, numbers.lengths.size)))
+    lengths = checkpoints[0].weight.shape[0]
+    return jax.lax.map(row, (checkpoints, jax.random.split(key, lengths)))
 
 
-def variance(
-    sample: Float[np.ndarray, "*point draw"],
-) -> tuple[Float[np.ndarray, "*point"], Float[np.ndarray, "*point"]]:
+def variance(sample: Float[np.ndarray, "*point draw"]) -> tuple[Values, Values]:
     """Variance of independent numbers along the last axis, and its standard error `√((m₄ − m₂²)/n)`, for large n.
 
     >>> [float(x) for x in variance(np.array([1.0, -1.0, 3.0, -3.0]))]

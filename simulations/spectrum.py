@@ -18,9 +18,9 @@ from theory.protocol import Protocol
 
 
 def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length parameters"]:
-    """All eigenvalues at every length, in increasing order, for linear networks of at most 512 weights.
+    """All eigenvalues at every length, in increasing order.
 
-    Raises DomainError for others.
+    Linear networks without biases, of at most `curvature.WRITTEN_OUT` weights; raises DomainError for others.
 
     >>> from theory import PowerLaw
     >>> hessian_eigenvalues(Protocol(PowerLaw(1), (50.0,), (0.0,)), key=0).round(6).tolist()

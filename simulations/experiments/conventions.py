@@ -45,7 +45,8 @@ def protocol(preset: Preset, convention: str = "absolute") -> Protocol:
 def run(preset: Preset, seed: int) -> Outcome:
     """Each convention's cost and its growth; rounding, exactly; where absmax rounding is not progressive."""
     checks = [_cost(protocol(preset, name), 10 * i, seed) for i, name in enumerate(CONVENTIONS)]
-    path = replace(protocol(preset), start=Aligned(1e-2), inputs=Inputs(), lengths=(0.0, 1.0, 3.0, 30.0))
+    white = Inputs(spectrum=(1.0,) * 5)  # written out, it compiles to what unequal variances do
+    path = replace(protocol(preset), start=Aligned(1e-2), inputs=white, lengths=(0.0, 1.0, 3.0, 30.0))
     checks += [_progressive(path, seed), _rounding(replace(path, sampling=Sampling()), seed), _two_features()]
     return Outcome(tuple(checks), {name: sample(protocol(preset, name), seed) for name in CONVENTIONS[:1]})
 
@@ -55,7 +56,7 @@ def _cost(asked: Protocol, offset: int, seed: int) -> Check:
     n, gamma, convention = asked.network, np.array(asked.strengths), asked.perturbation.convention  # type: ignore[union-attr]
     sx, z, leverage = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in), [], []
     for key in (100 * key + offset for key in range(seed, seed + 3)):
-        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(asked, key))
+        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(_plain(asked), key))
         weights = [np.asarray(layer.weight) for layer in pretrain(_plain(asked), key)]
         expected = np.stack(
             [

@@ -28,6 +28,7 @@ from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from theory.teachers import PowerLaw
 
 STARTS: tuple[Start, ...] = (SmallGaussian(0.1), FanIn(1.0), Balanced(0.05, angle=2.0), Aligned(0.05, imbalance=0.5))
+WHITE = Inputs(spectrum=(1.0,) * 4)  # written out, it compiles to what unequal variances do
 COLOURED = Inputs(spectrum=(2.0, 1.5, 1.0, 0.5), shared=False)
 SAME = "autodiff at the same weights"
 
@@ -35,7 +36,7 @@ SAME = "autodiff at the same weights"
 def protocol(preset: Preset) -> Protocol:
     """Three features in a 4→3→3 network, along the whole of pretraining."""
     lengths = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0) if preset == "quick" else np.linspace(0, 16, 65)
-    return Protocol(PowerLaw(3), lengths, (0.0,), network=Network(4, 3, 3))
+    return Protocol(PowerLaw(3), lengths, (0.0,), network=Network(4, 3, 3), inputs=WHITE)
 
 
 def run(preset: Preset, seed: int) -> Outcome:

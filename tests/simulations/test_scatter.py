@@ -1,0 +1,66 @@
+"""Draw by draw, and eigenvalue by eigenvalue: what the experiments of claims B3 to B6 measure with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simulations.measured import follow, respond
+from simulations.scatter import rises, sample, variance
+from simulations.spectrum import hessian_eigenvalues, trace_rate
+from theory import DomainError, Network, Noise, PowerLaw, Protocol, Quantization, Sampling
+from theory.starts import FanIn
+
+ASKED = Protocol(
+    PowerLaw(2), (0.5, 2.0), (0.1, 0.4), network=Network(3, 2, 2), start=FanIn(1.0), sampling=Sampling(draws=4096)
+)
+
+
+def test_the_variance_and_its_error_are_those_of_the_normal_law() -> None:
+    """Over many samples the variance is right in the mean, and its error is the scatter of the variances."""
+    draws = 2 * np.random.default_rng(0).normal(size=(2000, 400))
+    value, error = variance(draws)
+    assert abs(value.mean() - 4) < 4 * value.std() / np.sqrt(2000)
+    assert error.mean() == pytest.approx(value.std(), rel=0.06)
+    assert error.mean() == pytest.approx(4 * np.sqrt(2 / 400), rel=0.03)
+
+
+@pytest.mark.parametrize("convention", ["absolute", "initialization", "relative", "multiplicative"])
+def test_the_mean_is_the_lab_s_other_mean(convention: str) -> None:
+    asked = replace(ASKED, perturbation=Noise(convention=convention))
+    one, other = sample(asked, key=0), respond(asked, key=0).isel(seed=0)
+    z = (one.rise - other.sensitivity) / np.hypot(one.rise_stderr, other.sensitivity_stderr)
+    assert np.abs(z).max() < 4
+    assert (one.spread / np.sqrt(4096) == one.rise_stderr).all()
+
+
+def test_all_points_draw_independently() -> None:
+    seen = rises(ASKED, key=0).reshape(4, -1)
+    assert np.abs(np.corrcoef(seen) - np.eye(4)).max() < 5 / np.sqrt(4096)
+
+
+def test_eigenvalues_add_up_to_the_trace_and_end_in_the_sharpness() -> None:
+    seen, path = hessian_eigenvalues(ASKED, key=0), follow(ASKED, key=0).isel(seed=0)
+    np.testing.assert_allclose(seen.sum(axis=1), path.hessian_trace, rtol=1e-12)
+    np.testing.assert_allclose(seen[:, -1], path.sharpness, rtol=1e-12)
+
+
+def test_the_trace_s_rate_is_its_difference_quotient() -> None:
+    step = 1e-3
+    near = replace(ASKED, lengths=(1.0 - step, 1.0, 1.0 + step))
+    trace = follow(near, key=0).hessian_trace.values[0]
+    assert trace_rate(near, key=0)[1] == pytest.approx((trace[2] - trace[0]) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("function", "changes", "match"),
+    [
+        (rises, {"perturbation": Quantization()}, "single draws"),
+        (rises, {"sampling": Sampling(antithetic=True)}, "single draws"),
+        (hessian_eigenvalues, {"network": Network(20, 20, 20)}, "of at most"),
+        (trace_rate, {"network": Network(3, 2, 2, bias=True)}, "without biases"),
+    ],
+)
+def test_refusals(function, changes, match: str) -> None:
+    with pytest.raises(DomainError, match=match):
+        function(replace(ASKED, **changes), 0)

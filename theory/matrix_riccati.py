@@ -1,7 +1,7 @@
 """A5: the Riccati equation `d(QQᵀ)/dt = F QQᵀ + QQᵀ F − (QQᵀ)²`, solved at all times together, without overflow.
 
 `F = [[−λ/2, Aᵀ], [A, λ/2]]` has the eigenvectors `(v sin φ, u cos φ)` at `ρ = √(σ² + λ²/4)` and `(v cos φ, −u sin φ)`
-at −ρ, where `tan 2φ = 2σ/λ`. For λ >= 0, which a transposition reaches, every output direction grows, paired or not.
+at −ρ, where `tan 2φ = 2σ/λ`. For λ >= 0, which a transposition reaches, no output direction falls, paired or not.
 The hidden directions are turned so that no growing row has a part in the direction of a weaker one; then each direction
 can be divided by its own growth, and only decaying exponentials remain.
 """
@@ -75,7 +75,7 @@ def _rows(modes: Modes, u: np.ndarray, sigma: np.ndarray, vt: np.ndarray) -> tup
         )
     root = np.sqrt(np.hypot(lam, 2 * s))  # the size of Q₀
     turn = np.empty((k, k))
-    large = np.argsort(-root)  # sorted for the same reason as below
+    large = np.argsort(-root)  # rows sorted as below; the columns' order is theirs
     turn[large] = np.linalg.qr((grow[kept] * root).T[large], mode="complete")[0]
     kept, turn[:, : kept.size] = kept[::-1], turn[:, : kept.size][:, ::-1].copy()
     before = np.append(kept, np.full(k - kept.size, d_out)) <= np.arange(d_out)[:, None]
@@ -121,7 +121,7 @@ def _at(rows: _Rows, sigma: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.n
     shrink = np.exp(-_fit(rows.rate_out[rows.kept, None], k, 1) * t)  # a direction that does not grow need not shrink
     grow, fall, start = rows.growing * np.exp(rows.slower * t), rows.falling * shrink, np.eye(k) * shrink
     stack = np.concatenate([out.weight * grow, start, into.weight * fall], axis=2)
-    # sorted rows and columns keep QR stable row by row (Cox and Higham 1998 pivot; a fixed order errs no more here)
+    # sorted rows and columns keep QR stable row by row (Cox and Higham 1998, who pivot); in their own order they do not
     size = np.abs(stack)
     pivot, order = np.argsort(-size.max(axis=2))[:, :, None], np.argsort(-size.max(axis=1))[:, None, :]
     at = np.arange(t.size)[:, None, None]
@@ -140,7 +140,7 @@ def _at(rows: _Rows, sigma: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.n
     target, last, crossed = _fit(np.diag(sigma), d_out, d_in), rows.cos_in * into.fade * f, _t(down) @ y_in
     turned = lambda x: _fit(rows.cos_out[:, None] * x * rows.sin_out, t.size, d_out, d_in)
     late = turned(ended) - _t(up) @ last + crossed
-    safe = turned(rounding) + scale(up, last) + scale(down, y_in) < target + scale(y_out, y_in)
+    safe = turned(rounding) < target + scale(y_out, y_in)
     return y_in, y_out, np.where(safe, late, target - _t(up) @ y_in + crossed)
 
 

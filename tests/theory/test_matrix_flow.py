@@ -142,6 +142,21 @@ def test_a_determinant_of_the_wrong_sign_ends_in_a_saddle_at_every_width(d):
         assert np.sign(np.linalg.det(flow.product[1])) == np.sign(np.linalg.det(start))
 
 
+def test_a_weak_feature_is_lost_as_well_as_a_strong_one_and_rounding_is_none():
+    start = balanced_weights(np.diag([0.1, -0.1]), 2)
+    np.testing.assert_allclose(matrix_flow(1.0, *start, np.diag([1.0, 1e-12])).never_learned, [1e-12])
+    generator = np.random.default_rng(0)
+    u, v = frame(generator, 2, 2), frame(generator, 2, 2)
+    assert not matrix_flow(1.0, *start, u * [1.0, 0.0] @ v.T).saddle
+
+
+def test_weights_of_a_start_are_absent_below_rounding_only():
+    weights = np.diag([1.0, 3e-12])
+    assert matrix_flow(0.0, weights, weights, np.eye(2)).factor_in.shape == (2, 2)
+    assert matrix_flow(100.0, weights, weights, np.eye(2)).loss < 1e-20
+    assert matrix_flow(0.0, weights**2, weights**2, np.eye(2)).factor_in.shape == (2, 1)
+
+
 def test_the_sign_of_the_determinant_sees_only_the_parity_of_what_is_lost():
     teacher = np.diag([2.0, 1.0])
     flow = matrix_flow(1e3, *balanced_weights(-0.1 * teacher, 2), teacher)
@@ -234,7 +249,7 @@ def test_balance_and_orthonormality_to_rounding():
     """What the solution makes of an imbalance is of its size: 1e-9 is refused, rounding is not."""
     with pytest.raises(DomainError, match="balanced"):
         matrix_flow(1.0, np.eye(2), np.diag([1.0, 1 + 1e-9]), np.eye(2))
-    matrix_flow(1.0, np.eye(2), np.diag([1.0, 1 + 1e-14]), np.eye(2))
+    matrix_flow(1.0, np.eye(2), np.diag([1.0, 1 + 1e-13]), np.eye(2))
     with pytest.raises(DomainError, match="orthonormal"):
         matrix_flow_from_modes(1.0, (1 + 1e-9) * np.eye(2), np.ones(2), np.eye(2), np.eye(2))
 

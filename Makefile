@@ -6,7 +6,7 @@ EXTRAS := test,dev,cluster
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test fuzz gallery lint check bench constraints clean
+.PHONY: help figures test simulate fuzz gallery lint check bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ figures: $(STAMP) ## build every figure into build/figures (what has not changed
 
 test: $(STAMP) ## run all tests, doctests included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+simulate: $(STAMP) ## put every claim to the test of its experiment, with the quick preset; fails if one is refuted
+	$(BIN)/overtraining simulate --all --out build/experiments --json build/verdicts.json
 
 fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
 	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/test_fuzz.py

@@ -100,10 +100,15 @@ def along(
     """Any variable of a Trajectory against pretraining length, one colour per value of `by`, else one colour for all.
 
     label: for the legend, with the value of `by` in place of `{}`.  unit: what the variable is divided by.
-    Bars: the variable's own `_stderr`.
+    Bars: the variable's own `_stderr`; without it the spread over several seeds.
     """
     values = _mean(data[name])
-    error = _mean(data[f"{name}_stderr"]) if f"{name}_stderr" in data else xr.zeros_like(values)
+    if f"{name}_stderr" in data:
+        error = _mean(data[f"{name}_stderr"])
+    elif data.sizes.get("seed", 1) > 1 and "seed" in data[name].dims:
+        error = data[name].std("seed", ddof=1)
+    else:
+        error = xr.zeros_like(values)
     pair = xr.Dataset({"value": values, "stderr": error}) / unit
     for i, one in enumerate(
         [pair] if by is None else [pair.isel({by: i}) for i in range(pair.sizes[by])], start=colour

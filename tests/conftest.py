@@ -1,5 +1,6 @@
 """Shared by all tests: strict JAX, and the figures built once."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +25,11 @@ def strict_jax() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every figure of the catalogue, built once per session; tests that use it share the xdist group 'figures'."""
+    """Every figure of the catalogue; those of `make figures` that are still what the sources make are taken over."""
     from figures.build import build
 
     out = tmp_path_factory.mktemp("figures")
+    if (made := Path(__file__).parents[1] / "build/figures").exists():
+        shutil.copytree(made, out, dirs_exist_ok=True)
     build(out=out)
     return out

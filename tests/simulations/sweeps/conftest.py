@@ -87,9 +87,11 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def start() -> Start:
     """Start `overtraining sweep …` in a process group of its own."""
 
-    def begin(*arguments: Any, pause: float = 0.0, **options: Any) -> "subprocess.Popen[str]":
+    def begin(
+        *arguments: Any, pause: float = 0.0, prefix: tuple[str, ...] = (), **options: Any
+    ) -> "subprocess.Popen[str]":
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PAUSE_PER_CELL": str(pause)} | options.pop("env", {})
-        command = [sys.executable, "-W", "error", "-m", "overtraining", "sweep", *map(str, arguments)]
+        command = [*prefix, sys.executable, "-W", "error", "-m", "overtraining", "sweep", *map(str, arguments)]
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
             start_new_session=True, **options,

@@ -72,12 +72,15 @@ def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path
 def test_a_second_process_is_refused(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
     first = start(spec, "--out", tmp_path / "store", pause=0.1)
     until(lambda: chunk_files(tmp_path / "store"), "a chunk", first)
+    first.send_signal(signal.SIGSTOP)  # it holds the store for as long as the others need to start
     second = start(spec, "--out", tmp_path / "store")
     _, problems = second.communicate()
+    status = start("--status", tmp_path / "store").communicate()[0]
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert "another process is at work" in problems
     assert "Traceback" not in problems
-    assert "a process is at work in it" in start("--status", tmp_path / "store").communicate()[0]
+    assert "a process is at work in it" in status.splitlines()
     first.communicate()
     assert first.returncode == 0
     assert digest(tmp_path / "store/result.nc") == undisturbed

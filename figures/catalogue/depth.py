@@ -1,0 +1,74 @@
+"""depth: features and the cost of noise on all layers, by depth (claims A6, B2, B4)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe, simulated_response, theory_response, theory_trajectory
+from figures.style import PAGE, canvas, letter
+from theory.protocol import Network, Protocol, Sampling
+from theory.starts import Aligned
+from theory.teachers import Spectrum
+
+SIGMA, EPSILON = (1.0, 0.6, 0.4), 1e-2
+ENDS = {1: 8.0, 2: 12.0, 3: 12.0, 4: 16.0, 8: 40.0}  # later than the weakest feature
+
+
+def recipes() -> dict[str, Recipe]:
+    """Per depth the singular values and the cost of noise in theory, and the latter measured."""
+    made = {}
+    for depth, end in ENDS.items():
+        fine = Protocol(
+            Spectrum(SIGMA),
+            lengths=np.linspace(0, end, 201),
+            strengths=(0.02, 0.05, 0.1),
+            network=Network(d_in=5, h=4, d_out=5, depth=depth),
+            start=Aligned(EPSILON),
+        )
+        coarse = replace(fine, lengths=np.linspace(0, end, 9)[1:], sampling=Sampling(draws=256, antithetic=True))
+        made[f"path {depth}"] = theory_trajectory(fine)
+        made[f"theory {depth}"] = theory_response(fine)
+        made[f"simulation {depth}"] = simulated_response(coarse, key=depth)
+    return made
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """One column per depth: singular values above, sensitivity below."""
+    figure, axes = canvas(PAGE, 3.4, rows=2, columns=len(ENDS), sharex="col", sharey="row")
+    above, below = axes[: len(ENDS)], axes[len(ENDS) :]
+    for depth, path, cost in zip(ENDS, above, below, strict=True):
+        vocabulary.singular_values(path, data[f"path {depth}"])
+        vocabulary.curves(cost, data[f"theory {depth}"], "sensitivity")
+        vocabulary.curves(cost, data[f"simulation {depth}"], "sensitivity", label=None)
+        path.set(title=f"$L = {depth}$", xlabel="", ylabel="")
+        cost.set(yscale="log", xlabel="", ylabel="")
+    above[0].set_ylabel("singular value $s_i$")
+    below[0].set_ylabel("sensitivity Δ")
+    letter(above)
+    above[0].legend(loc="lower right")
+    below[0].legend(loc="lower center")  # one layer's lines leave the space
+    figure.supxlabel("pretraining length (gradient-flow time)", fontsize="medium")
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of this run."""
+    grown = {}
+    for depth in ENDS:
+        sensitivity = data[f"theory {depth}"].sensitivity.isel(strength=0).values
+        grown[depth] = float(sensitivity[-1] / sensitivity[0])
+    listed = ", ".join(f"{factor:.0f} (L = {depth})" for depth, factor in grown.items())
+    gamma = float(data["theory 1"].strength[0])
+    return (
+        "Singular values (above, closed form) and sensitivity Δ to Gaussian noise on all layers (below; lines: exact, "
+        f"points: simulation, {data['simulation 1'].attrs['source']}, one standard error) for L layers "
+        f"(claims A6, B2, B4). All start aligned at s = {EPSILON:g}; every depth has its own range of lengths. Deeper "
+        "networks wait longer and then learn a feature more abruptly. One layer is convex: its curvature, and with it "
+        f"Δ, does not change. From start to end Δ at γ = {gamma:g} grows by factors of {listed}. At larger γ the "
+        "products of the noise of several layers, which do not grow, take a larger part. The closed forms hold for "
+        "balanced aligned starts."
+    )

@@ -37,6 +37,7 @@ CATALOGUE = (
     Entry("conventions", ("B6",), "Progressive in every unit of noise, and not under rounding"),
     Entry("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
     Entry("rates", ("B7", "B8"), "Power laws of loss and sensitivity, whose exponents add up"),
+    Entry("any-start", ("C2",), "From every start the loss after noise turns where two rates balance"),
     Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
     Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry(

@@ -8,6 +8,7 @@ slope is `−‖∇L‖² + 2c⟨f, A − f⟩` (C2). Where C1 ends: the same mo
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
@@ -17,6 +18,7 @@ from simulations.turning import slopes, turning_point
 from theory import inflection_time, mode_cost, slope_after_noise, teacher_matrix
 from theory.exact import respond as predict
 from theory.protocol import Network, Protocol, Sampling
+from theory.responses import Method, trajectory
 from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from theory.teachers import PowerLaw, Spectrum
 
@@ -44,6 +46,33 @@ def any_start(preset: Preset) -> Protocol:
         network=Network(d_in=5, h=6, d_out=4),
         sampling=Sampling(draws=2048 if preset == "quick" else 32768),
     )
+
+
+def slope_measured(asked: Protocol, key: int) -> xr.Dataset:
+    """The slope of the loss after noise along pretraining, as a Trajectory."""
+    mean, stderr = slopes(asked, key)
+    source = f"{asked.sampling.draws} draws of noise, gradients by autodiff"
+    return _slope({"slope": mean, "slope_stderr": stderr}, asked, "simulation", source)
+
+
+def slope_predicted(asked: Protocol, key: int) -> xr.Dataset:
+    """The same by claim C2 at the weights that a run passes, which no formula gives from most starts."""
+    return _slope({"slope": _expected(asked, key)}, asked, "theory", "claim C2 at the weights of a run")
+
+
+def _slope(variables: dict[str, np.ndarray], asked: Protocol, method: Method, source: str) -> xr.Dataset:
+    return trajectory(
+        {name: (("pretraining", "noise"), values) for name, values in variables.items()},
+        {"pretraining": list(asked.lengths), "noise": list(asked.strengths)},
+        method=method, source=source, model=str(asked.start),
+    )  # fmt: skip
+
+
+def _expected(asked: Protocol, key: int) -> np.ndarray:
+    n, gamma = asked.network, np.array(asked.strengths)
+    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, key))
+    return np.stack([slope_after_noise(*w, teacher, gamma, gamma) for w in zip(w1, w2, strict=True)])
 
 
 def turning_times(asked: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,15 +103,11 @@ def run(preset: Preset, seed: int) -> Outcome:
 
 
 def _slopes_anywhere(asked: Protocol, keys: range) -> Check:
-    n, z, leverage = asked.network, [], []
-    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
+    z, leverage = [], []
     for i, start in enumerate(STARTS):
         for key in (100 * key + i for key in keys):
             given = replace(asked, start=start)
-            w1, w2 = (np.asarray(layer.weight) for layer in pretrain(given, key))
-            gamma = np.array(asked.strengths)
-            expected = np.stack([slope_after_noise(*w, teacher, gamma, gamma) for w in zip(w1, w2, strict=True)])
-            mean, stderr = slopes(given, key)
+            expected, (mean, stderr) = _expected(given, key), slopes(given, key)
             z.append(((mean - expected) / stderr).ravel())
             leverage.append((expected / stderr).ravel())
     return from_z(f"slope at {len(STARTS)} kinds of start (C2)", np.concatenate(z), np.concatenate(leverage))

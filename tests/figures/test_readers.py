@@ -251,6 +251,9 @@ def test_one_bad_file_in_a_folder(tmp_path: Path) -> None:
     table, bad = read([tmp_path], skip_bad=True)
     assert len(table) == 5
     assert [error.what for error in bad] == [f"{tmp_path}/b.json, line 1, column 2"]
+    nowhere = samples.put(tmp_path / "b.json", samples.new(step=None))  # one that does not say its checkpoint
+    table, bad = read([tmp_path / "a.json", nowhere], skip_bad=True)
+    assert (len(table), [error.what for error in bad]) == (5, [str(nowhere)])
     samples.put(tmp_path / "c.json", "{")
     with pytest.raises(Unreadable, match=r"2 of 3 files.*b\.json.*c\.json.*--skip-bad"):
         read([tmp_path])

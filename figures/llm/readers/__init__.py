@@ -95,7 +95,7 @@ def read(
     # disable=None: silent where the output is no terminal; delay: silent for what is done within a second
     for path in tqdm(files, unit="file", disable=None, delay=1):
         try:
-            rows += read_file(path, format)
+            rows += [_placed(row, step) for row in read_file(path, format)]
         except Unreadable as error:
             bad.append(error)
         except OSError as error:
@@ -104,7 +104,7 @@ def read(
         raise bad[0] if len(bad) == 1 else _all(bad, len(files))
     if not rows:
         raise Unreadable("no file", "there is nothing to read", "pass result files or folders")
-    return tidy(_placed(row, step) for row in rows), bad
+    return tidy(rows), bad
 
 
 def _placed(row: Row, step: float | None) -> Row:

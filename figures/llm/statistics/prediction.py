@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.domain import finite, positive
-from theory.errors import SchemaError, ShapeError
+from theory.errors import DomainError, SchemaError, ShapeError
+from theory.predicted_sensitivity import fitted_line, turning_length
 from theory.sum_rule import norm_growth
 
 LEAST = 5  # checkpoints: three to fit two constants, two to be predicted
@@ -76,24 +77,16 @@ def predict(
         raise SchemaError(f"{t.size} checkpoints that base and changed model share", why, "measure more checkpoints")
     fitted = min(max(3, round(prefix * t.size)), t.size - 2)
     growth, rest = norm_growth(t, before), slice(fitted, None)
-    curves = []
-    for what in (growth, t):
-        design = np.stack([np.ones_like(t), what / np.ptp(what) if np.ptp(what) else what], axis=1)
-        weighted = design[:fitted] / error[:fitted, None]
-        constants, _, rank, _ = np.linalg.lstsq(weighted, delta[:fitted] / error[:fitted])
-        curves.append((design @ constants, constants, weighted, rank))
-    (predicted, constants, weighted, rank), (line, *_) = curves
-    if rank < 2:
-        raise SchemaError("the base loss", "it does not change over the fitted checkpoints", "fit a longer prefix")
-    scale = float(np.ptp(growth))
-    price, price_stderr = (
-        float(constants[1]) / scale,
-        float(np.sqrt(np.linalg.inv(weighted.T @ weighted)[1, 1])) / scale,
-    )
+    try:
+        by_rule, by_length = (fitted_line(x[:fitted], delta[:fitted], error[:fitted]) for x in (growth, t))
+    except DomainError as refusal:
+        why = "it does not change over the fitted checkpoints"
+        raise SchemaError("the base loss", why, "fit a longer prefix") from refusal
+    predicted, line = np.asarray(by_rule.sensitivity(growth)), np.asarray(by_length.sensitivity(t))
     misses = [float(np.sqrt(np.mean(((delta - curve)[rest] / error[rest]) ** 2))) for curve in (predicted, line)]
     spread = float(((delta[rest] - delta[:fitted].mean()) ** 2).sum())
     left = float(((delta - predicted)[rest] ** 2).sum())
     return Prediction(
-        t, delta, predicted, line, fitted, float(constants[0]), price, price_stderr,
-        1 / (2 * price) if price > 0 else np.inf, misses[0], misses[1], left / spread if spread else np.inf,
+        t, delta, predicted, line, fitted, by_rule.offset, by_rule.price, float(np.sqrt(by_rule.covariance[0][0])),
+        float(turning_length(by_rule.price)), misses[0], misses[1], left / spread if spread else np.inf,
     )  # fmt: skip

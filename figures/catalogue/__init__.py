@@ -27,11 +27,11 @@ class Entry:
 
 
 CATALOGUE = (
-    Entry("incremental-learning", ("A3", "A7"), "Features are learned one at a time"),
+    Entry("incremental-learning", ("A2", "A3", "A7"), "Features are learned one at a time"),
     Entry("progressive-sensitivity", ("B1", "B4"), "The longer the pretraining, the more the same noise costs"),
     Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
     Entry("depth", ("A6", "B2", "B4"), "The deeper, the later and the more abruptly; one layer never changes"),
-    Entry("random-start", ("A7", "B4"), "What survives of the aligned theory from random starts"),
+    Entry("random-start", ("A1", "A7", "B4"), "What survives of the aligned theory from random starts"),
     Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
     Entry("curvature", ("B3",), "Curvature grows with the features, and is what noise costs"),
     Entry("conventions", ("B6",), "Progressive in every unit of noise, and not under rounding"),

@@ -1,4 +1,4 @@
-"""incremental-learning: singular values and loss against pretraining length (claims A3, A7)."""
+"""incremental-learning: singular values and loss against pretraining length (claims A2, A3, A7)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -62,7 +62,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     gap, far = (abs(data[n].singular_value - exact).max(["mode", "pretraining"]).values for n in ("aligned", "random"))
     return (
         "Student singular values against pretraining length: a feature of strength σ is learned at about "
-        f"t = ln(σ/ε)/2σ, strongest first (claims A3, A7; lines: closed form, ε = {EPSILON:g}). Points: gradient flow "
+        f"t = ln(σ/ε)/2σ, strongest first (claims A2, A3, A7; lines: closed form, every mode by itself, "
+        f"ε = {EPSILON:g}). Points: gradient flow "
         f"of a 6→5→7 network. (a) From an aligned balanced start it follows the closed form (largest distance "
         f"{gap.max():.1g}). (b) From independent Gaussian weights of the same size ({far.size} starts, mean and "
         f"standard deviation) it does so only roughly, and later: the mean is up to {delay:.2f} below the line, one "

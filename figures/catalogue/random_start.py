@@ -1,4 +1,4 @@
-"""random-start: what survives of the aligned theory from random starts and with ReLU (claims A7, B4)."""
+"""random-start: what survives of the aligned theory from random starts and with ReLU (claims A1, A7, B4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -102,12 +102,12 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     seeds = data[f"random {smallest:g}"].sizes["seed"]
     return (
         f"Starts that are not aligned (points: simulation of a 6→{H}→5 network, mean and spread of {seeds} starts; "
-        "claims A7, B4). (a) From independent Gaussian weights of standard deviation std, the trace of the Hessian, "
-        "and with it the sensitivity, follows the aligned closed form (lines) with ε = h·std²/2 within "
+        "claims A1, A7, B4). (a) From independent Gaussian weights of standard deviation std, the trace of the "
+        "Hessian, and with it the sensitivity, follows the aligned closed form (lines) with ε = h·std²/2 within "
         f"{far[smallest]:.1%} of its end for std {smallest:g} and {far[largest]:.0%} for std {largest:g}, where the "
-        f"imbalance that the flow conserves leaves {left[largest]:.1%} too much for ever. (b) From the usual fan-in "
-        f"start there is no such line: to convergence the trace changes by {changed}, and it falls to {lowest:.2f} of "
-        f"the start on the way. "
+        f"imbalance that the flow conserves (A1) leaves {left[largest]:.1%} too much for ever. (b) From the usual "
+        f"fan-in start there is no such line: to convergence the trace changes by {changed}, and it falls to "
+        f"{lowest:.2f} of the start on the way. "
         "Large weights have more to unlearn than to learn: sensitivity is then not progressive. (c) Singular values of "
         f"the linear part of a ReLU network (h = {RELU_H}, {data['ReLU'].sizes['seed']} starts, 512 examples). Order "
         "and stages survive, later than in the linear network (lines): half of the units are active, which halves the "

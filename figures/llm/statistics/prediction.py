@@ -76,7 +76,7 @@ def predict(
         why = "three are needed to fit, and two to be predicted"
         raise SchemaError(f"{t.size} checkpoints that base and changed model share", why, "measure more checkpoints")
     fitted = min(max(3, round(prefix * t.size)), t.size - 2)
-    growth, rest = norm_growth(t, before), slice(fitted, None)
+    growth, rest = np.asarray(norm_growth(t, before)), slice(fitted, None)
     try:
         by_rule, by_length = (fitted_line(x[:fitted], delta[:fitted], error[:fitted]) for x in (growth, t))
     except DomainError as refusal:

@@ -78,15 +78,16 @@ def descend(
 
 
 def cached_chunk(*shapes: tuple[int, int]) -> int:
-    """A chunk for layers of these (out, in) shapes whose weights, gradients and products fit into a core's cache.
+    """A chunk for layers of these (out, in) shapes whose weights, gradients and products fit into a core's cache, but
+    two runs at least: one alone is multiplied by another, slower routine.
 
     It depends on nothing but the shapes, so that a recipe that uses it has the same bits on every number of cores.
 
     >>> cached_chunk((8, 8), (8, 8)), cached_chunk((512, 512), (512, 512))
-    (170, 1)
+    (170, 2)
     """
     numbers = 3 * sum(out * into for out, into in shapes)  # weights; gradients; partial products, teacher, error
-    return max(1, CACHED // (8 * numbers))
+    return max(2, CACHED // (8 * numbers))
 
 
 @jax.jit

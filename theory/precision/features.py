@@ -19,7 +19,7 @@ def spread(t: float, sigma: float, *sizes: float) -> tuple[int, ...]:
     given = [abs(x) for x in (sigma, *sizes) if x]
     decades = log10(max(given) / min(given)) if given else 0.0
     digits = int(60 + 2 * decades + min(max(given, default=0.0) * 3 * t / log(10), 350))
-    return digits, digits + 100, 2000
+    return digits, digits + 100, 1000, 2000  # the last two agree on what is exactly 0
 
 
 def balanced(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:

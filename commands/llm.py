@@ -60,15 +60,20 @@ def llm(
         typer.echo(planning.table(plans, plan, level, seed_scatter))
     if files or compare:
         from figures.llm.report import report, write
+        from figures.llm.tidy import listed
 
         table, bad = _table(files or [], compare, change, format, step, tokens_per_step, only, skip_bad)
         for error in bad:
             typer.echo(f"skipped: {error}", err=True)
+        typer.echo(f"{listed(table)}\n")
+        if out:  # before the answers, which a single checkpoint does not have
+            out.mkdir(parents=True, exist_ok=True)
+            table.to_csv(out / "table.csv", index=False)
         found = report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
         typer.echo(found.text)
         said |= found.data | {"skipped": [str(error) for error in bad]}
         if out:
-            write(found, table, out)
+            write(found, out)
             typer.echo(f"in {out}")
     if json:
         json.write_text(dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

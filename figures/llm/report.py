@@ -112,11 +112,9 @@ def _fit_line(row: dict[str, Any]) -> str:
     return f"L(N, D) = E + A N^-alpha + B D^-beta, {row['task']}, {row['runs']} runs: {constants}"
 
 
-def write(found: Report, table: pd.DataFrame, out: Path) -> list[Path]:
-    """table.csv (which reads back as it is), answers.txt and the curves, into a folder that is made if need be."""
+def write(found: Report, out: Path) -> list[Path]:
+    """answers.txt and the curves, into a folder."""
     from figures.llm.panels import panels, save
 
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "table.csv", index=False)
     (out / "answers.txt").write_text(found.text + "\n", encoding="utf-8")
-    return [out / "table.csv", out / "answers.txt", *save(panels(found.found, found.length_units), out)]
+    return [out / "answers.txt", *save(panels(found.found, found.length_units), out)]

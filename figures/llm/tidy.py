@@ -125,3 +125,20 @@ def selected(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     tasks, metrics = wanted & set(table["task"]), wanted & set(table["metric"])
     keep = table["task"].isin(tasks or table["task"]) & table["metric"].isin(metrics or table["metric"])
     return table[keep].reset_index(drop=True)
+
+
+def listed(table: pd.DataFrame, most: int = 20) -> str:
+    """The table for people: what varies, in at most so many lines, and in one line what it holds.
+
+    >>> print(listed(tidy([Row("m", "sciq", "acc", 0.5, step=2.0), Row("m", "sciq", "acc", 0.4, step=1.0)])))
+    model task metric  value  step stage
+        m sciq    acc    0.4   1.0  base
+        m sciq    acc    0.5   2.0  base
+    2 measurements of 1 model(s) by 1 measure(s), from 1 source(s)
+    """
+    where = ["value", "stderr", "step", "tokens", "stage", "perturbation", "strength"]
+    told = [name for name in where if not table[name].isin([UNKNOWN, ""]).all()]
+    rows = table[["model", "task", "metric", *told]].to_string(index=False, max_rows=most, na_rep="", max_colwidth=40)
+    measures = len(table[["task", "metric"]].drop_duplicates())
+    models, sources = table["model"].nunique(), table["source"].nunique()
+    return f"{rows}\n{len(table)} measurements of {models} model(s) by {measures} measure(s), from {sources} source(s)"

@@ -55,7 +55,20 @@ def test_from_a_folder_to_an_answer(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert one["turning_point"]["rise_stderr"] == pytest.approx(0.01 * np.sqrt(2))
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"table.csv", "answers.txt", "curves.pdf", "curves.svg", "curves.png"}
-    assert run(tmp_path / "out" / "table.csv", capsys=capsys).splitlines()[1] == said.splitlines()[1]
+    again = run(tmp_path / "out" / "table.csv", capsys=capsys)  # from another source, with the same rows and answers
+    assert [line for line in again.splitlines() if "source(s)" not in line] == [
+        line for line in said.splitlines() if "source(s)" not in line and not line.startswith("in ")
+    ]
+
+
+def test_what_was_read_is_shown_and_saved_before_a_refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = samples.put(tmp_path / "one.csv", "model,step,task,metric,value\nm,7,sciq,acc,0.4375\n")
+    with pytest.raises(Refusal, match="1 checkpoints"):
+        run(one, "--out", tmp_path / "out", capsys=capsys)
+    shown = capsys.readouterr().out
+    assert "sciq" in shown
+    assert "0.4375" in shown
+    assert "0.4375" in (tmp_path / "out/table.csv").read_text()
 
 
 def test_no_inflection_is_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,8 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, by_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import pretrain, respond
+from simulations.experiments.swept import responses
+from simulations.measured import pretrain
 from simulations.networks import Layers, product
 from theory.deep_mode import time_to_reach
 from theory.exact import follow, respond as predict
@@ -45,7 +46,7 @@ def run(preset: Preset, seed: int) -> Outcome:
     data: dict[str, xr.Dataset] = {}
     for depth, one in asked.items():
         predicted = predict(one)
-        measured = [respond(one, 100 * (seed + i) + depth) for i in range(3)]
+        measured = responses(one, range(seed, seed + 3), preset)
         checks.append(by_z(f"cost of noise, L = {depth} (B2)", predicted, measured))
         data |= {f"theory {depth}": predicted, f"measured {depth}": measured[0]}
     paths = {depth: _values(pretrain(one, seed)) for depth, one in asked.items()}

@@ -13,7 +13,8 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, by_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import follow, pretrain, respond
+from simulations.experiments.swept import responses
+from simulations.measured import follow, pretrain
 from theory import hessian_trace, norm_gained
 from theory.exact import follow as predict_path, respond as predict
 from theory.perturbations import Noise
@@ -46,8 +47,8 @@ def run(preset: Preset, seed: int) -> Outcome:
     asked = {imbalance: protocol(preset, imbalance) for imbalance in IMBALANCES}
     predicted = {x: predict(p) for x, p in asked.items()}
     measured, checks = {}, []
-    for i, (imbalance, one) in enumerate(asked.items()):
-        measured[imbalance] = [respond(one, 100 * key + i) for key in range(seed, seed + 3)]
+    for imbalance, one in asked.items():
+        measured[imbalance] = responses(one, range(seed, seed + 3), preset)
         checks.append(by_z(f"rise of the loss at λ = {imbalance:g} (A4)", predicted[imbalance], measured[imbalance]))
     checks += [_path(asked), _gained(seed), _lazy(seed), _random_starts(asked[0.0], seed)]
     data = {f"theory λ {x:g}": r for x, r in predicted.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_z, mapped
 from simulations.experiments.outcome import Check, Outcome
+from simulations.experiments.swept import responses
 from simulations.measured import respond
 from theory import lost_bounds, minima
 from theory.exact import respond as predict
@@ -40,7 +41,7 @@ def run(preset: Preset, seed: int) -> Outcome:
     """The curve, the rises and falls between its turning points, and what is lost in the end."""
     asked = protocol(preset)
     predicted = predict(asked)
-    measured = [respond(asked, key) for key in range(seed, seed + 3)]
+    measured = responses(asked, range(seed, seed + 3), preset)
     checks = (
         by_z("loss after noise at its turning points (C4)", predicted, measured, "after"),
         _rises(asked, predicted.after.values[:, 0], seed),

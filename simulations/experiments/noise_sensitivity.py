@@ -9,7 +9,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_z
 from simulations.experiments.outcome import Outcome
-from simulations.measured import respond as measure
+from simulations.experiments.swept import responses
 from theory.exact import respond as predict
 from theory.perturbations import Noise
 from theory.protocol import Network, Protocol, Sampling
@@ -32,6 +32,6 @@ def run(preset: Preset, seed: int) -> Outcome:
     """Three independent measurements against one prediction."""
     asked = protocol(preset)
     predicted = predict(asked)
-    measured = [measure(asked, key=seed + i) for i in range(3)]
+    measured = responses(asked, range(seed, seed + 3), preset)
     checks = (by_z("rise of the loss", predicted, measured),)
     return Outcome(checks, {"theory": predicted} | {f"key{seed + i}": m for i, m in enumerate(measured)})

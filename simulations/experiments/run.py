@@ -14,6 +14,7 @@ import xarray as xr
 
 from simulations.experiments import EXPERIMENTS, Experiment, Preset
 from simulations.experiments.outcome import Outcome, Verdict
+from simulations.experiments.swept import storing
 from theory.domain import whole
 from theory.errors import DomainError, NotSolved, Refusal
 from theory.training import one_of
@@ -47,12 +48,14 @@ def choose(names: Sequence[str]) -> list[Experiment]:
 def run(name: str, preset: Preset = "quick", seed: int = 0, out: Path | None = None) -> Result:
     """Run one experiment and, with `out`, write `NAME.json` (the Result) and `NAME.nc` (what it measured) there.
 
-    Deterministic for a preset and a seed. Raises DomainError for what is not known.
+    Deterministic for a preset and a seed. With `out` the full preset also keeps measurements in `out/sweeps`, so that
+    the same call goes on after a crash. Raises DomainError for what is not known.
     """
     (experiment,) = choose([name])
     one_of("preset", preset, Preset)
     seed, began = whole("seed", seed, least=0), time.perf_counter()
-    outcome: Outcome = experiment.module().run(preset, seed)
+    with storing(out and out / "sweeps"):
+        outcome: Outcome = experiment.module().run(preset, seed)
     result = Result(
         experiment.name,
         experiment.claims,

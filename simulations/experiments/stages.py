@@ -12,6 +12,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_order, from_z
 from simulations.experiments.outcome import Check, Outcome
+from simulations.experiments.swept import responses
 from simulations.measured import follow, respond
 from theory import inflection_time, mode_cost
 from theory.exact import respond as predict
@@ -43,8 +44,9 @@ def run(preset: Preset, seed: int) -> Outcome:
     c = np.asarray(mode_cost(gamma, gamma, d_in=d, d_out=d))
     features = stage(SIGMA[:, None], c)
     changes, bumps = [], []
-    for i in range(3):
-        seen = respond(asked, seed + i).isel(seed=0)
+    measured = responses(asked, range(seed, seed + 3), preset)
+    for i, one in enumerate(measured):
+        seen = one.isel(seed=0)
         changes.append(_z(seen.after.values, seen.after_stderr.values, np.asarray(features.change)))
         bumps += [_bump(asked, c, j, 100 * (seed + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
     checks = (
@@ -53,7 +55,7 @@ def run(preset: Preset, seed: int) -> Outcome:
         _order(asked, seed),
     )
     fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 400))
-    return Outcome(checks, {"theory": predict(fine), "measured": respond(asked, seed)})
+    return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
 
 
 def _z(after: np.ndarray, stderr: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

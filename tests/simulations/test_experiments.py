@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from overtraining import main
+from simulations.experiments import swept
 from simulations.experiments.checks import by_bound, by_order, by_z, from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
 from simulations.experiments.run import choose
@@ -93,3 +94,21 @@ def test_a_verdict_and_what_was_measured_can_be_read(tmp_path, monkeypatch, caps
         assert row["checks"]
         with xr.open_datatree(tmp_path / "out" / f"{row['experiment']}.nc", engine="h5netcdf") as tree:
             assert list(tree.children)
+
+
+def test_the_full_preset_keeps_its_measurements(tmp_path) -> None:
+    """As a sweep's cells they have the numbers of the loop, each repetition its own, and are not measured again."""
+    asked = replace(ASKED, lengths=(1.0,), strengths=(0.1,), sampling=Sampling(draws=64))
+    loop = swept.responses(asked, (3, 5), "full")
+    with swept.storing(tmp_path):
+        stored = swept.responses(asked, (3, 5), "full")
+        (result,) = tmp_path.glob("*/result.nc")
+        written = result.stat().st_mtime_ns
+        again = swept.responses(asked, (3, 5), "full")
+        swept.responses(asked, (3,), "quick")
+    assert result.stat().st_mtime_ns == written
+    assert list(tmp_path.glob("*/result.nc")) == [result]
+    for one, other, third in zip(loop, stored, again, strict=True):
+        np.testing.assert_allclose(one.sensitivity, other.sensitivity, rtol=1e-12)
+        xr.testing.assert_identical(other, third)
+    assert loop[0].sensitivity.values != loop[1].sensitivity.values

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
-from simulations.sweeps.pool import no_interrupt
+from simulations.sweeps.pool import TRIES, no_interrupt
 from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
 from theory.errors import Refusal
 
@@ -83,10 +83,17 @@ class Cluster:
             except (OSError, ValueError) as error:
                 raise self._refused(f"nobody answers there ({error})", "start a scheduler, or correct it") from None
             return stack.enter_context(client)
-        with no_interrupt():  # inherited by the threads that start workers, and so by the workers
-            local = distributed.LocalCluster(
-                n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=None, env=ONE_THREAD
-            )
+        for left in reversed(range(TRIES)):
+            try:
+                with no_interrupt():  # inherited by the threads that start workers, and so by the workers
+                    local = distributed.LocalCluster(
+                        n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                        env=ONE_THREAD,
+                    )  # fmt: skip
+                break
+            except RuntimeError as fault:  # a worker was killed while it started; Dask then gives all of them up
+                if not left:
+                    raise self._refused(f"its workers do not start ({fault})", AGAIN) from fault
         return stack.enter_context(distributed.Client(stack.enter_context(local), set_as_default=False))
 
     def _refuse_strangers(self) -> None:
@@ -97,7 +104,10 @@ class Cluster:
             raise self._refused(f"no worker joined it within {self._patience:g} s", "start workers") from None
         # a function of Python's own: it can be called where nothing of ours is installed
         found = {"the scheduler": self._client.run_on_scheduler(find_spec, "simulations")}
-        found |= {f"worker {name}": spec for name, spec in self._client.run(find_spec, "simulations").items()}
+        found |= {
+            f"worker {name}": spec
+            for name, spec in self._client.run(find_spec, "simulations", on_error="ignore").items()
+        }
         if lacking := [name for name, spec in found.items() if spec is None]:
             raise self._refused(f"{', '.join(lacking)} lack this project", "install it wherever they run")
 

@@ -102,3 +102,24 @@ def test_nobody_there(tmp_path: Path) -> None:
         run(small(), tmp_path, lambda: Cluster(address="tcp://127.0.0.1:9", patience=0.5))
     with scheduler() as address, pytest.raises(ClusterRefused, match=r"no worker joined it within 0\.5 s"):
         run(small(), tmp_path, lambda: Cluster(address=address, patience=0.5))
+
+
+@pytest.mark.parametrize("deaths", [1, 3])
+def test_a_worker_that_dies_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int) -> None:
+    """Dask gives up all workers for one; they are started again, and the third time it is a sentence."""
+    started = []
+
+    def dying(**options: object) -> object:
+        started.append(options)
+        if len(started) <= deaths:
+            raise RuntimeError("Nanny failed to start.")
+        return real(**options)
+
+    real = distributed.LocalCluster
+    monkeypatch.setattr(distributed, "LocalCluster", dying)
+    if deaths < 3:
+        assert run(small(), tmp_path / "store", lambda: Cluster(1)).failed == ()
+    else:
+        with pytest.raises(ClusterRefused, match="do not start"):
+            run(small(), tmp_path / "store", lambda: Cluster(1))
+    assert len(started) == min(deaths + 1, 3)

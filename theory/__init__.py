@@ -43,6 +43,12 @@ from theory.errors import (
     ShapeError as ShapeError,
 )
 from theory.exact import follow as follow, respond as respond
+from theory.fine_tuning import (
+    FineTuned as FineTuned,
+    fine_tune as fine_tune,
+    fine_tune_mode as fine_tune_mode,
+    mode_distance as mode_distance,
+)
 from theory.flow import imbalance as imbalance, loss_gradient as loss_gradient, mode_flow as mode_flow
 from theory.growth import (
     curvature_growth as curvature_growth,

@@ -24,5 +24,6 @@ CLAIMS = {
     "C4": "theory.derivations.c4_inevitable",
     "C5": "theory.derivations.c5_scaling",
     "C5d": "theory.derivations.c5d_depth",
+    "E1": "theory.derivations.e1_robust",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

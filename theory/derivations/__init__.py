@@ -25,5 +25,8 @@ CLAIMS = {
     "C5": "theory.derivations.c5_scaling",
     "C5d": "theory.derivations.c5d_depth",
     "D1": "theory.derivations.d1_fine_tuning",
+    "D7": "theory.derivations.d7_regularization",
+    "D7t": "theory.derivations.d7t_tradeoff",
+    "E1": "theory.derivations.e1_robust",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

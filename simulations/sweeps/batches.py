@@ -92,12 +92,11 @@ def response_memory(protocol: Protocol) -> int:
     how, one, results = protocol.perturbation, runs.weights_in_all(n), 0
     draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and drawn(how)) else 1
     if isinstance(how, FineTuning):  # checkpoints at every budget, a batch; losses of every draw, budget and example
-        one = one * (len(protocol.strengths) + 1) + (getattr(how.training, "batch", None) or 0) * (
-            n.d_in + n.h + n.d_out
-        )
+        batch = getattr(how.training, "batch", None) or 0
+        one = one * (len(protocol.strengths) + 1) + batch * (n.d_in + n.h + n.d_out)
         results = draws * len(protocol.strengths) * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
-    batch = min(draws, max(1, runs.MOST_NUMBERS // one))
-    numbers = one * batch + weights * len(protocol.lengths) + examples + results + SCALARS
+    at_once = min(draws, max(1, runs.MOST_NUMBERS // one))
+    numbers = one * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
     return 16 * protocol.sampling.seeds * numbers
 
 

@@ -25,5 +25,7 @@ CLAIMS = {
     "C5": "theory.derivations.c5_scaling",
     "C5d": "theory.derivations.c5d_depth",
     "D1": "theory.derivations.d1_fine_tuning",
+    "D2": "theory.derivations.d2_shared_task",
+    "D3": "theory.derivations.d3_trap",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

@@ -70,7 +70,7 @@ def fine_tune_mode(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numb
 
     >>> x, left = fine_tune_mode(0.2, s=1.0, target=[0.5, -1.0])
     >>> x.round(4).tolist(), left.round(4).tolist()
-    ([0.8466, 0.5043], [-0.3466, -1.5043])
+    ([0.8465, 0.5041], [-0.3465, -1.5041])
     """
     budget, s, target, lam = _mode(budget, s, target, imbalance)
     turned = np.where(target < 0, -1.0, 1.0)  # the flow does not change where w2, σ' and s change their signs together

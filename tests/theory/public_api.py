@@ -91,6 +91,8 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
                       "teacher": np.diag([1.0, 0.5]), "task": w2},
         **{name: {"budget": 1.0, "s": 0.9, "target": -0.5, "imbalance": 0.2}
            for name in ("fine_tune_mode", "mode_distance")},
+        "rise_in_stage": {"budget": 0.1, "s": 0.7, "sigma": 1.0, "target": -0.2},
+        "overshoot_length": {"budget": 0.2, "sigma": 1.0, "target": 2.0, "epsilon": 0.1},
         # protocols and their parts
         "Aligned": {"epsilon": 0.1, "imbalance": 0.0}, "FanIn": {"gain": 1.0}, "SmallGaussian": {"std": 0.1},
         "Balanced": {"epsilon": 0.1, "angle": 0.5, "imbalance": 0.0, "frame_seed": 0},

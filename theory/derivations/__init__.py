@@ -28,5 +28,7 @@ CLAIMS = {
     "D7": "theory.derivations.d7_regularization",
     "D7t": "theory.derivations.d7t_tradeoff",
     "E1": "theory.derivations.e1_robust",
+    "D2": "theory.derivations.d2_shared_task",
+    "D3": "theory.derivations.d3_trap",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

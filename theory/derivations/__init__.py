@@ -24,6 +24,7 @@ CLAIMS = {
     "C4": "theory.derivations.c4_inevitable",
     "C5": "theory.derivations.c5_scaling",
     "C5d": "theory.derivations.c5d_depth",
+    "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",
     "D7t": "theory.derivations.d7t_tradeoff",
     "E1": "theory.derivations.e1_robust",

@@ -24,6 +24,7 @@ CLAIMS = {
     "C4": "theory.derivations.c4_inevitable",
     "C5": "theory.derivations.c5_scaling",
     "C5d": "theory.derivations.c5d_depth",
+    "D5": "theory.derivations.d5_label_noise",
     "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",
     "D7t": "theory.derivations.d7t_tradeoff",

@@ -25,6 +25,8 @@ CLAIMS = {
     "C5": "theory.derivations.c5_scaling",
     "C5d": "theory.derivations.c5d_depth",
     "D1": "theory.derivations.d1_fine_tuning",
+    "D5": "theory.derivations.d5_label_noise",
+    "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",
     "D7t": "theory.derivations.d7t_tradeoff",
     "E1": "theory.derivations.e1_robust",

@@ -68,7 +68,8 @@ def run(preset: Preset, seed: int) -> Outcome:
 
 
 def _loud(preset: Preset, seed: int) -> Check:
-    found, listed = {}, []
+    found: dict[str, float] = {}
+    listed = []
     for i, noise in enumerate(LOUD):
         seen, exact = respond(protocol(preset, RATES[1], noise), 100 * seed + 50 + i), excess(RATES[1], noise)
         ratio = float(seen.downstream_after.mean()) / exact

@@ -5,6 +5,7 @@ there, along plain pretraining and at its best stop, by sampling. Prediction: `s
 imbalance `w2²/w1² = a/b`; and how far above that optimum the balanced path stays at every length.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -100,9 +101,10 @@ def _floor(asked: Protocol, noise: tuple[float, float]) -> float:
     return noise[0] ** 2 * noise[1] ** 2 * n.d_in * n.h * n.d_out / 2
 
 
-def _order(robust: list[tuple[np.ndarray, ...]], path: list[tuple[np.ndarray, ...]]) -> Check:
+def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.ndarray, ...]]) -> Check:
     """Long pretraining loses to the best stop, the best stop to decay, by more than chance."""
-    gaps, listed, numbers = [], [], {}
+    gaps, listed = [], []
+    numbers: dict[str, float] = {}
     for (low, low_error, _), (after, error, _), noise in zip(robust, path, NOISES, strict=True):
         best = int(after.argmin())
         gaps += [(after[best] - low[0]) / np.hypot(error[best], low_error[0])]

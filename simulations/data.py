@@ -67,14 +67,19 @@ def draw(task: Task, number: int, key: Key[Array, ""]) -> Examples:
     return Examples(x, x @ task.teacher.T + task.label_noise * jax.random.normal(for_y, (number, d_out)))
 
 
-def training_loss(task: Task, activation: str, samples: int | None, batch: int | None, key: Key[Array, ""]) -> LossAt:
+def training_loss(
+    task: Task, activation: str, samples: int | None, batch: int | None, key: Key[Array, ""],
+    again: Key[Array, ""] | None = None,
+) -> LossAt:  # fmt: skip
     """The loss that pretraining descends.
 
     With neither samples nor a batch: the population's, to which the labels' noise adds a constant only. With samples:
     the mean over a training set, drawn once; its labels keep their noise. With a batch: the mean over examples drawn
     anew at every step, independently from the population or, with samples, from the training set with replacement.
+    again: a key of its own for the batches, with which the same training set is met once more.
     """
     for_set, for_batches = jax.random.split(key)
+    for_batches = for_batches if again is None else again
     training_set = None if samples is None else draw(task, samples, for_set)
 
     def loss(layers: Layers, step: Array) -> Array:

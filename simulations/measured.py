@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 
 from simulations import runs
 from simulations.data import HELD_OUT
+from simulations.finetuning import drawn
 from simulations.networks import Layers
 from simulations.plan import Numbers, Plan, planned
 from theory.errors import DomainError, NotSolved
@@ -29,6 +30,10 @@ def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
     Losses of linear networks are over the whole population; with an activation they are means over held-out examples,
     whose scatter enters the standard errors beside that of the draws. Rounding and pruning draw nothing: the standard
     error of their effect on one linear network is 0. Errors over seeds follow when `theory.curve` pools that dimension.
+
+    Fine-tuning adds the downstream losses. It is drawn `draws` times where it has batches or a low-rank update, else it
+    is run once; budgets of a constant rate, or up to one horizon, are checkpoints along one run, so that their errors
+    are not independent: independent points of a z-test need a key each.
     Raises DomainError for what cannot be run, NotSolved where training diverges.
 
     >>> from theory import PowerLaw, Sampling
@@ -36,11 +41,7 @@ def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
     """
-    seen = _each_seed(runs.measure, protocol, key)
-    if not (np.isfinite(seen["rise"]) & np.isfinite(seen["rise_stderr"])).all():
-        strongest = f"strength {protocol.strengths[-1]:g}"
-        raise DomainError(strongest, "the loss after it overflows", "use smaller strengths")
-    return as_response(protocol, key, compared(seen))
+    return as_response(protocol, key, compared(_finite(protocol, each_seed(runs.measure, protocol, key))))
 
 
 def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
@@ -52,8 +53,23 @@ def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
     of the Hessian of the reported loss, by differentiation; for "relu" without the kinks, its Gauss–Newton part alone.
     Variables that are estimated (beyond 256 parameters, or from held-out examples) have their `_stderr`.
     """
-    seen = _each_seed(runs.observe, protocol, key)
-    return as_trajectory(protocol, key, seen)
+    return as_trajectory(protocol, key, each_seed(runs.observe, protocol, key))
+
+
+def moved(protocol: Protocol, key: Seed) -> xr.Dataset:
+    """How far fine-tuning moves the weights: `distance`, `‖θ − θ_pre‖`, a Trajectory over lengths and budgets per seed.
+
+    Draws, domain and errors as in `respond`.
+
+    >>> from theory import FineTuning, PowerLaw, Turned
+    >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(Turned(1.0)))
+    >>> moved(asked, key=0).distance.values[0].round(2).tolist()
+    [[0.0, 0.05], [0.0, 1.05]]
+    """
+    if not isinstance(protocol.perturbation, FineTuning):
+        raise DomainError(repr(protocol.perturbation), "only fine-tuning moves the weights", "pass FineTuning(…)")
+    seen = _finite(protocol, each_seed(runs.measure, protocol, key))
+    return as_trajectory(protocol, key, {name: seen[name] for name in ("distance", "distance_stderr")})
 
 
 def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
@@ -75,15 +91,20 @@ def pretrain(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
 
 def compared(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The variables of a Response from what `runs.measure` returns, whatever axes come before the lengths."""
-    before, error = (seen[name][..., None] for name in ("before", "before_stderr"))
-    return {
-        "before": seen["before"],
-        "before_stderr": seen["before_stderr"],
-        "after": before + seen["rise"],
-        "after_stderr": np.hypot(error, seen["rise_stderr"]),
-        "sensitivity": seen["rise"],
-        "sensitivity_stderr": seen["rise_stderr"],
-    }
+    found: dict[str, np.ndarray] = {}
+    for which in ("", "downstream_") if "downstream_rise" in seen else ("",):
+        before, error, rise, rise_error = (
+            seen[which + name] for name in ("before", "before_stderr", "rise", "rise_stderr")
+        )
+        found |= {
+            f"{which}before": before,
+            f"{which}before_stderr": error,
+            f"{which}after": before[..., None] + rise,
+            f"{which}after_stderr": np.hypot(error[..., None], rise_error),
+            f"{which}sensitivity": rise,
+            f"{which}sensitivity_stderr": rise_error,
+        }
+    return found
 
 
 def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
@@ -91,11 +112,12 @@ def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarra
     one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
     perturbation, strength_name = _perturbation(protocol)
     return response(
-        {name: (one if name.startswith("before") else both, values) for name, values in variables.items()},
+        {name: (one if "before" in name else both, values) for name, values in variables.items()},
         _coordinates(protocol) | {"strength": list(protocol.strengths)},
         source=_sampled(protocol),
         perturbation=perturbation,
         strength_name=strength_name,
+        strength_units="gradient-flow time" if isinstance(protocol.perturbation, FineTuning) else "1",
         **_origin(protocol, key),
     )
 
@@ -103,19 +125,22 @@ def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarra
 def as_trajectory(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
     """The Trajectory of these variables, seeds along the first axis, that came of this protocol and key."""
     further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
+    further |= dict.fromkeys(("distance", "distance_stderr"), ("strength",))
     axes = ("seed", "pretraining")
     return trajectory(
         {name: (axes + further.get(name, ()), values) for name, values in variables.items()},
         _coordinates(protocol)
-        | {axis: np.arange(1, variables[name].shape[2] + 1) for name, (axis,) in further.items() if name in variables},
+        | {axis: np.arange(1, variables[name].shape[2] + 1) for name, (axis,) in further.items() if name in variables}
+        | ({"strength": _budgets(protocol)} if "distance" in variables else {}),
         source=f"{protocol.sampling.seeds} start(s)",
         **_origin(protocol, key),
     )
 
 
-def _each_seed(
+def each_seed(
     run: Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]], protocol: Protocol, key: Seed
 ) -> dict[str, np.ndarray]:
+    """What a run returns, stacked over the protocol's seeds; raises NotSolved where pretraining was not."""
     plan, numbers = planned(protocol)
     found = []
     for seed in range(protocol.sampling.seeds):
@@ -142,6 +167,19 @@ def check(protocol: Protocol, solved: Array | np.ndarray | np.bool_) -> None:
     )  # fmt: skip
 
 
+def _finite(protocol: Protocol, seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What was measured, or the reason why some of it is no number."""
+    if all(np.isfinite(values).all() for values in seen.values()):
+        return seen
+    strongest, how = f"strength {protocol.strengths[-1]:g}", protocol.perturbation
+    if not isinstance(how, FineTuning):
+        raise DomainError(strongest, "the loss after it overflows", "use smaller strengths")
+    if isinstance(how.training, GradientFlow):
+        raise NotSolved(f"fine-tuning to {strongest}", "the integrator gave up", "use smaller strengths")
+    rate = f"fine-tuning by {how.training.optimizer} at learning rate {how.training.learning_rate:g}"
+    raise NotSolved(rate, "it diverges", "use a smaller one; see simulations.learning_rates for tuning it")
+
+
 def seeded(key: Seed, seed: int) -> Key[Array, ""]:
     """The key of one seed's run."""
     return jax.random.fold_in(_key(key), seed)
@@ -159,6 +197,10 @@ def _coordinates(protocol: Protocol) -> dict[str, Any]:
     return {"seed": np.arange(protocol.sampling.seeds), "pretraining": list(protocol.lengths)}
 
 
+def _budgets(protocol: Protocol) -> tuple[str, list[float], dict[str, str]]:
+    return "strength", list(protocol.strengths), {"units": "gradient-flow time", "long_name": "fine-tuning budget T"}
+
+
 def _origin(protocol: Protocol, key: Seed) -> dict[str, Any]:
     recorded = str(key) if isinstance(key, int | np.integer) else str(jax.random.key_data(key).tolist())
     extra: dict[str, Any] = {"protocol": write(protocol), "key": recorded}
@@ -170,7 +212,10 @@ def _origin(protocol: Protocol, key: Seed) -> dict[str, Any]:
 def _sampled(protocol: Protocol) -> str:
     sampling = protocol.sampling
     pairs = " pairs of opposite draws" if sampling.antithetic else " draws"
-    repeated = f"{sampling.draws:,}{pairs}" if isinstance(protocol.perturbation, Noise) else "nothing drawn"
+    how = protocol.perturbation
+    repeated = f"{sampling.draws:,}{pairs}" if isinstance(how, Noise) else "nothing drawn"
+    if isinstance(how, FineTuning) and drawn(how):
+        repeated = f"{sampling.draws:,} fine-tunings"
     return repeated + (f" at each of {sampling.seeds} starts" if sampling.seeds > 1 else "")
 
 
@@ -191,7 +236,7 @@ def _perturbation(protocol: Protocol) -> tuple[str, str]:
         case Pruning(per):
             return "magnitude pruning", f"share of every {per} set to 0"
         case FineTuning():
-            return "fine-tuning", "budget T"
+            return "fine-tuning", "fine-tuning budget T"
 
 
 def _describe(protocol: Protocol) -> str:

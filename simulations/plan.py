@@ -7,12 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from simulations.data import Task, task
-from simulations.pretraining import traced
+from simulations.finetuning import Tuning, drawn, forgotten, tuning
+from simulations.pretraining import compiled, traced
 from simulations.starts import Beginning, beginning
 from theory.errors import DomainError
-from theory.perturbations import FineTuning, Noise, Pruning, Quantization
+from theory.perturbations import FineTuning, Noise, Perturbation
 from theory.protocol import Network, Protocol
-from theory.training import GradientDescent, GradientFlow, Pretraining
+from theory.training import GradientDescent, Pretraining
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Plan:
     network: Network
     samples: int | None
     pretraining: Pretraining
-    perturbation: Noise | Quantization | Pruning
+    perturbation: Perturbation
     draws: int
     antithetic: bool
 
@@ -36,6 +37,7 @@ class Numbers(NamedTuple):
     lengths: Float[Array, " length"]
     strengths: Float[Array, " strength"]
     scales: Float[Array, " layer"]
+    tuning: Tuning | None = None
 
 
 def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
@@ -47,26 +49,26 @@ def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
     True
     """
     n, how, what = protocol.network, protocol.pretraining, protocol.perturbation
-    if isinstance(how, GradientDescent) and how.warmup and how.schedule != "warmup-stable-decay":
-        raise DomainError(
-            f"warmup = {how.warmup} with schedule {how.schedule!r}", "only 'warmup-stable-decay' warms up",
-            "use that schedule, or warmup=0",
-        )  # fmt: skip
-    if isinstance(what, FineTuning):
-        raise DomainError(repr(what), "no simulation of it exists yet", "use Noise, Quantization or Pruning")
+    _check_warmup(how)
     draws, antithetic = protocol.sampling.draws, protocol.sampling.antithetic
     scales = (1.0,) * n.depth
     if isinstance(what, Noise):
         what, scales = replace(what, scales=()), what.per_layer(n.depth)
     elif antithetic:
-        raise DomainError(f"antithetic draws of {what!r}", "nothing of it is drawn", "use antithetic=False")
-    plan = Plan(n, protocol.inputs.samples, _compiled(how), what, draws, antithetic)
-    grid = (jnp.array(values) for values in (protocol.lengths, protocol.strengths, scales))
-    return plan, Numbers(task(protocol), beginning(protocol), traced(how, protocol.lengths), *grid)
+        raise DomainError(f"antithetic draws of {what!r}", "nothing of it is drawn with a sign", "use antithetic=False")
+    later = None
+    if isinstance(what, FineTuning):
+        _check_warmup(what.training)
+        what, later, draws = forgotten(what), tuning(protocol), draws if drawn(what) else 1
+    plan = Plan(n, protocol.inputs.samples, compiled(how), what, draws, antithetic)
+    lengths, strengths, per_layer = (jnp.array(values) for values in (protocol.lengths, protocol.strengths, scales))
+    start, numbers = beginning(protocol), traced(how, protocol.lengths)
+    return plan, Numbers(task(protocol), start, numbers, lengths, strengths, per_layer, later)
 
 
-def _compiled(how: Pretraining) -> Pretraining:
-    """The pretraining with its traced numbers forgotten."""
-    if isinstance(how, GradientFlow):
-        return GradientFlow()
-    return replace(how, learning_rate=1.0, momentum=0.0, weight_decay=0.0)
+def _check_warmup(how: Pretraining) -> None:
+    if isinstance(how, GradientDescent) and how.warmup and how.schedule != "warmup-stable-decay":
+        raise DomainError(
+            f"warmup = {how.warmup} with schedule {how.schedule!r}", "only 'warmup-stable-decay' warms up",
+            "use that schedule, or warmup=0",
+        )  # fmt: skip

@@ -1,5 +1,7 @@
 """Pretraining: the weights at every requested length, by gradient flow or by steps of an optimizer."""
 
+from dataclasses import replace
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -32,24 +34,34 @@ def pretrain(
     return _descend(start, loss, how, numbers)
 
 
-def traced(how: Pretraining, lengths: Sequenced) -> Numbers:
-    """The numbers of a pretraining that need no compilation of their own; for steps, how many reach every length."""
+def traced(how: Pretraining, lengths: Sequenced, called: str = "length") -> Numbers:
+    """The numbers of a pretraining that need no compilation of their own; for steps, how many reach every length.
+
+    called: what a length is, for the refusal of one that no whole number of steps reaches.
+    """
     if isinstance(how, GradientFlow):
         return {"rtol": jnp.asarray(how.rtol), "weight_decay": jnp.asarray(how.weight_decay)}
     return {
         "learning_rate": jnp.asarray(how.learning_rate),
         "momentum": jnp.asarray(how.momentum),
         "weight_decay": jnp.asarray(how.weight_decay),
-        "steps": jnp.asarray(_whole_steps(np.array(lengths), how.learning_rate)),
+        "steps": jnp.asarray(_whole_steps(np.array(lengths), how.learning_rate, called)),
     }
 
 
-def _whole_steps(lengths: np.ndarray, learning_rate: float) -> Int[np.ndarray, " length"]:
+def compiled(how: Pretraining) -> Pretraining:
+    """The pretraining with its traced numbers forgotten."""
+    if isinstance(how, GradientFlow):
+        return GradientFlow()
+    return replace(how, learning_rate=1.0, momentum=0.0, weight_decay=0.0)
+
+
+def _whole_steps(lengths: np.ndarray, learning_rate: float, called: str) -> Int[np.ndarray, " length"]:
     steps = np.rint(lengths / learning_rate)
     # 1e-6 of a step: the rounding of t / η for grids written in decimals; more is a length that is never reached
     if (off := np.abs(lengths / learning_rate - steps)).max() > 1e-6:
         t = lengths[int(off.argmax())]
-        raise DomainError(f"length {t:g}", f"not a multiple of the step {learning_rate:g}", "round the lengths")
+        raise DomainError(f"{called} {t:g}", f"not a multiple of the step {learning_rate:g}", f"round the {called}s")
     return steps.astype(int)
 
 

@@ -10,13 +10,15 @@ from jaxtyping import Array, Bool, Float, Key
 
 from simulations.curvature import curvature, stderr
 from simulations.data import HELD_OUT, Examples, Task, draw, losses, population_loss, training_loss
+from simulations.finetuning import distance, fine_tune
 from simulations.networks import Layers
 from simulations.observed import linear_part, norms
 from simulations.perturbations import compressed, noise_of, noise_sizes, shifted
 from simulations.plan import Numbers, Plan
 from simulations.pretraining import pretrain
 from simulations.starts import initialize
-from theory.perturbations import Noise
+from theory.perturbations import FineTuning, Noise, Pruning, Quantization
+from theory.protocol import Network
 
 GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
 MOST_NUMBERS = 2**22  # float64 numbers in a batch of perturbed networks: 32 MiB
@@ -25,12 +27,13 @@ Reported = Callable[[Layers], Float[Array, " example"]]
 
 
 class Run(NamedTuple):
-    """A pretrained network; `held_out` examples only where the loss has no closed form."""
+    """A pretrained network; `held_out` and `downstream` examples only where a loss has no closed form."""
 
     start: Layers
     checkpoints: Layers
     held_out: Examples | None
     solved: Bool[Array, ""]
+    downstream: Examples | None = None
 
 
 @partial(jax.jit, static_argnames="plan")
@@ -48,15 +51,26 @@ def train(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Run:
     batch = getattr(how, "batch", None)  # gradient flow has none
     loss = training_loss(task, n.activation, plan.samples, batch, for_data)
     checkpoints, solved = pretrain(start, loss, how, numbers.lengths, numbers.pretraining)
+    if n.activation == "linear":
+        return Run(start, checkpoints, None, solved)
     # a loss is reported without the labels' noise
-    silent = task._replace(label_noise=jnp.zeros(()))
-    return Run(start, checkpoints, None if n.activation == "linear" else draw(silent, HELD_OUT, for_test), solved)
+    keys = for_test, jax.random.fold_in(for_test, 1)
+    tasks = [task] if numbers.tuning is None else [task, numbers.tuning.task]
+    held_out = [draw(t._replace(label_noise=jnp.zeros(())), HELD_OUT, key) for t, key in zip(tasks, keys, strict=False)]
+    return Run(start, checkpoints, held_out[0], solved, *held_out[1:])
 
 
 @partial(jax.jit, static_argnames="plan")
 def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
-    """Loss before, mean rise for every length and strength, their standard errors, and whether training succeeded."""
+    """Loss before, mean rise for every length and strength, their standard errors, and whether pretraining succeeded.
+
+    Of fine-tuning also the downstream loss, `downstream_…`, and how far the weights moved, `distance`; where it failed
+    they are not finite.
+    """
     run, for_noise = train(plan, numbers, key), jax.random.split(key, 4)[1]
+    if isinstance(plan.perturbation, FineTuning):
+        tuned = lambda at: _tuned(plan, numbers, run, at[1], key, _keyed(for_noise, at[0]))
+        return jax.lax.map(tuned, (numbers.lengths, run.checkpoints)) | {"solved": run.solved}
     reported = partial(_reported, plan, numbers.task, run.held_out)
 
     def row(at: tuple[Array, Layers]) -> dict[str, Array]:
@@ -93,6 +107,44 @@ def observe(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Arra
     return jax.lax.map(row, run.checkpoints) | {"solved": run.solved}
 
 
+def _tuned(
+    plan: Plan, numbers: Numbers, run: Run, layers: Layers, key: Key[Array, ""], draws: Key[Array, ""]
+) -> dict[str, Array]:
+    """What is measured of a checkpoint's fine-tuning, for all budgets."""
+    how, tuning, n = plan.perturbation, numbers.tuning, plan.network
+    assert isinstance(how, FineTuning)
+    assert tuning is not None
+    for_data = jax.random.split(key, 4)[2]
+    reports = {
+        "": partial(_reported, plan, numbers.task, run.held_out),
+        "downstream_": partial(_reported, plan, tuning.task, run.downstream),
+    }
+    before = {name: report(layers) for name, report in reports.items()}
+
+    def one_draw(draw_key: Array) -> dict[str, Array]:
+        for_tuning, again = jax.random.split(draw_key)
+        # the training set of pretraining, in batches of its own
+        batch = getattr(how.training, "batch", None)
+        replayed = training_loss(numbers.task, n.activation, plan.samples, batch, for_data, again)
+        after = fine_tune(layers, how, tuning, numbers.strengths, n.activation, replayed, for_tuning)
+        rises = lambda now: {f"{name}rise": report(now) - before[name] for name, report in reports.items()}
+        return jax.lax.map(lambda now: rises(now) | {"distance": distance(now, layers)[None]}, after)
+
+    needed = (numbers.strengths.size + 1) * weights_in_all(n)
+    seen = jax.lax.map(one_draw, jax.random.split(draws, plan.draws), batch_size=max(1, MOST_NUMBERS // needed))
+    found = {f"{name}before": loss.mean() for name, loss in before.items()}
+    found |= {f"{name}before_stderr": stderr(loss) for name, loss in before.items()}
+    for name, values in seen.items():
+        found[name], found[f"{name}_stderr"] = jax.vmap(_mean, in_axes=1)(values)
+    return found
+
+
+def weights_in_all(network: Network) -> int:
+    """Numbers that one network takes, with its hidden units on all held-out examples where they are needed."""
+    weights = sum(rows * columns for rows, columns in network.shapes)
+    return weights + (0 if network.activation == "linear" else HELD_OUT * (network.h + network.d_out))
+
+
 def _keyed(key: Key[Array, ""], number: Float[Array, ""]) -> Key[Array, ""]:
     """A key for a number by its bits, so that a cell draws the same whatever else is on the grid."""
     high, low = jax.lax.bitcast_convert_type(number, jnp.uint32)
@@ -111,8 +163,9 @@ def _rises(
 ) -> Float[Array, "draw example"]:
     """What the perturbation adds to the reported loss, draw by draw; one that draws nothing counts as one draw."""
     what = plan.perturbation
-    if not isinstance(what, Noise):
+    if isinstance(what, Quantization | Pruning):
         return (reported(compressed(layers, what, strength)) - reported(layers))[None]
+    assert isinstance(what, Noise)
     sizes = noise_sizes(layers, start, what, strength * scales)
     signs = (1, -1) if plan.antithetic else (1,)
 
@@ -122,10 +175,8 @@ def _rises(
             layers
         )
 
-    needed = sum(layer.weight.size for layer in layers)
-    if plan.network.activation != "linear":
-        needed += HELD_OUT * (plan.network.h + plan.network.d_out)
-    return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=max(1, MOST_NUMBERS // needed))
+    at_once = max(1, MOST_NUMBERS // weights_in_all(plan.network))
+    return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=at_once)
 
 
 def _mean(rises: Float[Array, "draw example"]) -> tuple[Float[Array, ""], Float[Array, ""]]:

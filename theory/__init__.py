@@ -43,6 +43,12 @@ from theory.errors import (
     ShapeError as ShapeError,
 )
 from theory.exact import follow as follow, respond as respond
+from theory.fine_tuning import (
+    FineTuned as FineTuned,
+    fine_tune as fine_tune,
+    fine_tune_mode as fine_tune_mode,
+    mode_distance as mode_distance,
+)
 from theory.flow import imbalance as imbalance, loss_gradient as loss_gradient, mode_flow as mode_flow
 from theory.growth import (
     curvature_growth as curvature_growth,
@@ -109,6 +115,7 @@ from theory.responses import (
     validate as validate,
 )
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
+from theory.shared_task import overshoot_length as overshoot_length
 from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, power_law_path as power_law_path
 from theory.stages import Stage as Stage, lost_in_stages as lost_in_stages
 from theory.starts import (
@@ -137,4 +144,5 @@ from theory.teachers import (
     teacher_matrix as teacher_matrix,
 )
 from theory.training import GradientDescent as GradientDescent, GradientFlow as GradientFlow
+from theory.trap import rise_in_stage as rise_in_stage
 from theory.written import read as read, write as write

@@ -8,6 +8,7 @@ from theory.conventions import mean_unit_overlap, multiplicative_increase
 from theory.deep_noise import deep_increase
 from theory.domain import instance
 from theory.errors import NoFormula
+from theory.fine_tuned_path import losses, only_flow
 from theory.paths import Path
 from theory.perturbations import FineTuning, Noise, Pruning, Quantization
 from theory.products import fits
@@ -27,21 +28,26 @@ STRENGTHS = {
 NO_FORMULA = {
     Quantization: "it acts by every weight's own place on the grid",
     Pruning: "it acts by the order of the weights' sizes",
-    FineTuning: "formulas of fine-tuning are not part of this",
 }
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
-    """The exact Response to a protocol: loss before and after noise for every length and strength (claims A–C).
+    """The exact Response to a protocol: loss before and after noise or fine-tuning, for every length and strength.
 
-    `loss after = loss before + Δ`, Δ the expected rise under independent noise of any law (B1; B2 at other depths) in
-    the protocol's convention (B6), all along the path that `solutions.solve` finds. Noise in proportion to every weight
-    sees the hidden layer's frame, which a start leaves to chance: its Δ is the mean over Haar-random frames, so that
-    simulations meet it in the mean over seeds. Losses are over the population and without the labels' noise.
+    For noise (claims A–C) `loss after = loss before + Δ`, Δ the expected rise under independent noise of any law (B1;
+    B2 at other depths) in the protocol's convention (B6), all along the path that `solutions.solve` finds. Noise in
+    proportion to every weight sees the hidden layer's frame, which a start leaves to chance: its Δ is the mean over
+    Haar-random frames, so that simulations meet it in the mean over seeds. Losses are over the population and without
+    the labels' noise.
 
-    Where the start never reaches some of the teacher's singular values the attribute `never_learned` lists them.
-    Raises NoFormula for perturbations other than noise, for noise in proportion to every weight beyond two layers, and
-    for what `solutions.solve` refuses; DomainError where float64 does not reach.
+    For fine-tuning (claim D1) also the downstream loss; by gradient flow on all weights of two layers, with nothing
+    that holds them back.
+
+    Where the start never reaches some of the teacher's singular values the attribute `never_learned` lists them; where
+    the pretrained weights never reach some of the task's, `never_learned_downstream`.
+    Raises NoFormula for other perturbations, for noise in proportion to every weight beyond two layers, for fine-tuning
+    of another kind (`fine_tuned_path.losses`), and for what `solutions.solve` refuses; DomainError and NotSolved where
+    float64 does not reach.
 
     >>> from theory.teachers import PowerLaw
     >>> r = respond(Protocol(PowerLaw(modes=3), lengths=(0, 5, 50), strengths=(0.1, 0.2)))
@@ -49,6 +55,8 @@ def respond(protocol: Protocol) -> xr.Dataset:
     (('pretraining', 'strength'), [0.0563, 0.2416])
     """
     instance("protocol", protocol, Protocol)
+    if isinstance(protocol.perturbation, FineTuning):
+        return _respond_to_fine_tuning(protocol, protocol.perturbation)
     how = _noise(protocol)
     solution = solve(protocol)
     start = solution.at(np.zeros(1))
@@ -113,6 +121,27 @@ def describe(protocol: Protocol) -> str:
     layers = {1: "one", 2: "two"}.get(n.depth, str(n.depth))
     widths = "→".join(str(shape[1]) for shape in n.shapes)
     return f"{layers}-layer linear {widths}→{n.d_out}, teacher {type(protocol.teacher).__name__}"
+
+
+def _respond_to_fine_tuning(protocol: Protocol, how: FineTuning) -> xr.Dataset:
+    only_flow(how)
+    solution, both = solve(protocol), ("pretraining", "strength")
+    found = [losses(protocol, how, path) for path in solution.along(np.array(protocol.lengths))]
+    lost = {"never_learned_downstream": found[0][1].tolist()} if found[0][1].size else {}
+    return response(
+        {
+            name: (both[: found[0][0][name].ndim], np.concatenate([values[name] for values, _ in found]))
+            for name in found[0][0]
+        },
+        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
+        method="theory",
+        source=f"closed form (claims {solution.claims}, D1)",
+        perturbation=f"fine-tuning on a task, {type(how.task).__name__}",
+        strength_name="fine-tuning time T",
+        strength_units="gradient-flow time",
+        model=describe(protocol),
+        extra=_extra(protocol, solution.at(np.zeros(1))) | lost,
+    )
 
 
 def _noise(protocol: Protocol) -> Noise:

@@ -4,9 +4,10 @@ Each family of exact solutions is one function: it computes once what it needs o
 pretraining lengths. `theory.solutions` says which protocol belongs to which.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 
 import numpy as np
 from jaxtyping import Float
@@ -15,10 +16,10 @@ from theory import deep_mode, unbalanced_mode
 from theory.arrays import Values
 from theory.curvature import hessian_spectrum
 from theory.deep_noise import segment_norms_of_modes
-from theory.errors import DomainError
+from theory.errors import DomainError, NotSolved
 from theory.inputs import input_axes, input_covariance
 from theory.matrix_flow import matrix_flow_from_modes
-from theory.matrix_modes import start_modes
+from theory.matrix_modes import Modes, modes_of, start_modes
 from theory.products import fits
 from theory.protocol import Protocol
 from theory.scale import moderate
@@ -41,6 +42,8 @@ class Path:
     imbalance: `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, conserved.  never_learned: the teacher's singular values that this start
     reaches at no length. Computed where asked for: `own`, the norms with the diagonal of Σx in place of Σx, which noise
     in proportion to every weight sees; `sharpness`, the largest eigenvalue of the loss's Hessian, if a formula has it.
+    Of two layers: `apart`, the products of the teacher's modes in their order, where each is by itself; `modes`, all
+    that fine-tuning needs to know of the weights, length by length.
     """
 
     loss: Float[np.ndarray, " length"]
@@ -51,6 +54,8 @@ class Path:
     never_learned: Float[np.ndarray, " lost"]
     own: Callable[[], Float[np.ndarray, "length sites sites"]]
     sharpness: Callable[[], Values] | None
+    apart: Float[np.ndarray, "length mode"] | None = None
+    modes: Callable[[], Iterable[Modes]] | None = None
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(x).all() for x in vars(self).values() if isinstance(x, np.ndarray)):
@@ -105,6 +110,10 @@ def by_modes(protocol: Protocol) -> Solution:
         spectra = (hessian_spectrum(*piece, d_in=n.d_in, h=n.h, d_out=n.d_out) for piece in pieces)
         return variances[0] * np.concatenate([np.asarray(spectrum.largest) for spectrum in spectra])
 
+    def modes(s: np.ndarray) -> Iterable[Modes]:
+        u, v = (frame[:, :m] for frame in full_frames(protocol.teacher, n.d_out, n.d_in))
+        return (Modes(u, now, v, start.imbalance) for now in s)
+
     def path(t: Lengths) -> Path:
         clock = fits("the time of a mode", lambda: t[:, None] * xi)
         if start.imbalance:
@@ -125,6 +134,9 @@ def by_modes(protocol: Protocol) -> Solution:
             never_learned=missed[missed > 0],
             own=lambda: segment_norms_of_modes(squares, widths, own()),
             sharpness=(lambda: sharpness(s, left)) if n.depth == 1 or white else None,
+            apart=s if n.depth == 2 else None,
+            # hidden units without a mode have no imbalance
+            modes=(lambda: modes(s)) if n.depth == 2 and (n.h == m or not start.imbalance) else None,
         )
 
     claim = ("A4" if start.imbalance else "A3") if n.depth == 2 else "A6"
@@ -156,9 +168,21 @@ def as_a_whole(protocol: Protocol) -> Solution:
             never_learned=flow.never_learned,
             own=lambda: norms,
             sharpness=None,
+            modes=lambda: map(_modes, flow.factor_in.swapaxes(1, 2), flow.factor_out, repeat(lam)),
         )
 
     return Solution(path, "A5", 1 + IN_MEMORY // (n.d_in * n.d_out))
+
+
+def _modes(w1: np.ndarray, w2: np.ndarray, imbalance: float) -> Modes:
+    """Of weights in k hidden directions, each of which has a mode."""
+    found = modes_of(w1, w2, imbalance)
+    if imbalance == 0 and (found.s.size < len(w1) or found.s.min() < 1e-16 * found.s.max()):  # their roots to 1e-8
+        raise NotSolved(
+            f"a mode below 1e-16 of the strongest, {found.s.max():.2g}", "rounding has most of what it would grow from",
+            "start from a larger epsilon, or from Aligned(…)",
+        )  # fmt: skip
+    return found
 
 
 def by_entries(protocol: Protocol) -> Solution:

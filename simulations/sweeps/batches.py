@@ -12,11 +12,12 @@ from jaxtyping import Array, Key
 from simulations import runs
 from simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
 from simulations.data import HELD_OUT
+from simulations.finetuning import drawn
 from simulations.measured import as_response, as_trajectory, check, compared, seeded
 from simulations.plan import Numbers, Plan, planned
 from simulations.sweeps.measures import Measure, Ran
 from theory.errors import Refusal
-from theory.perturbations import Noise
+from theory.perturbations import FineTuning, Noise
 from theory.protocol import Network, Protocol
 
 SCALARS = 256
@@ -88,10 +89,15 @@ def shapes(run: Run) -> Callable[[Protocol], Hashable]:
 def response_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
     n, weights, examples = _sizes(protocol)
-    draws = protocol.sampling.draws if isinstance(protocol.perturbation, Noise) else 1
-    one = weights + (0 if n.activation == "linear" else HELD_OUT * (n.h + n.d_out))
-    batch = min(draws, max(1, runs.MOST_NUMBERS // one))
-    return 16 * protocol.sampling.seeds * (one * batch + weights * len(protocol.lengths) + examples + SCALARS)
+    how, one, results = protocol.perturbation, runs.weights_in_all(n), 0
+    draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and drawn(how)) else 1
+    if isinstance(how, FineTuning):  # checkpoints at every budget, a batch; losses of every draw, budget and example
+        batch = getattr(how.training, "batch", None) or 0
+        one = one * (len(protocol.strengths) + 1) + batch * (n.d_in + n.h + n.d_out)
+        results = draws * len(protocol.strengths) * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
+    at_once = min(draws, max(1, runs.MOST_NUMBERS // one))
+    numbers = one * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
+    return 16 * protocol.sampling.seeds * numbers
 
 
 def trajectory_memory(protocol: Protocol) -> int:

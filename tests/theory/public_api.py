@@ -86,6 +86,13 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
                         "stderr": np.array([0.1, 0.1, 0.2]), "growth_covariance": 0.01 * np.eye(3)},
         "turning_length": {"price": 0.02, "depth": 3},
         "growth_covariance": {"t": np.array([1.0, 2.0, 4.0]), "stderr": np.array([0.1, 0.1, 0.1]), "m": 1.0},
+        # D
+        "fine_tune": {"budget": np.array([0.0, 2.0]), "pretrained": th.Modes(eye, np.array([0.9, 0.4]), eye),
+                      "teacher": np.diag([1.0, 0.5]), "task": w2},
+        **{name: {"budget": 1.0, "s": 0.9, "target": -0.5, "imbalance": 0.2}
+           for name in ("fine_tune_mode", "mode_distance")},
+        "rise_in_stage": {"budget": 0.1, "s": 0.7, "sigma": 1.0, "target": -0.2},
+        "overshoot_length": {"budget": 0.2, "sigma": 1.0, "target": 2.0, "epsilon": 0.1},
         # protocols and their parts
         "Aligned": {"epsilon": 0.1, "imbalance": 0.0}, "FanIn": {"gain": 1.0}, "SmallGaussian": {"std": 0.1},
         "Balanced": {"epsilon": 0.1, "angle": 0.5, "imbalance": 0.0, "frame_seed": 0},
@@ -124,6 +131,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
 
 
 RESULTS = (
+    "FineTuned",
     "HessianSpectrum",
     "Invariants",
     "Line",

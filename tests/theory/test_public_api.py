@@ -23,6 +23,7 @@ INFINITE = {
     "inflection_point",
     "turning_length",
     "minima",
+    "overshoot_length",
 }  # as they say
 
 WILD = [

@@ -63,7 +63,8 @@ PATHS = [
 PERTURBATIONS = [
     ({"perturbation": Quantization()}, "Quantization.*own place on the grid", r"Noise\(\)"),
     ({"perturbation": Pruning()}, "Pruning.*order of the weights' sizes", r"Noise\(\)"),
-    ({"perturbation": FineTuning(Shared((0.5, 0.5)))}, "FineTuning.*fine-tuning", r"Noise\(\)"),
+    ({"perturbation": FineTuning(Shared((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
+    ({"perturbation": FineTuning(Shared((0.5, 0.5))), "network": DEEP}, "fine-tuning of Network", "depth=2"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
 ]
 

@@ -22,12 +22,14 @@ from theory import (
     Aligned,
     DomainError,
     FanIn,
+    FineTuning,
     GradientDescent,
     Inputs,
     Network,
     PowerLaw,
     Protocol,
     Sampling,
+    Turned,
     curve,
     validate,
     write,
@@ -124,12 +126,17 @@ def relu(draws: int) -> Protocol:
     )  # fmt: skip
 
 
+TUNING = FineTuning(Turned(1.0), GradientDescent(0.01, batch=4))
+
+
 @pytest.mark.parametrize(
     ("protocol", "measured", "stated"),
     [
         (replace(ONE, sampling=Sampling(256)), runs.measure, response_memory),
         (replace(ONE, teacher=PowerLaw(24), network=Network(24, 24, 24)), runs.observe, trajectory_memory),
         (relu(8), runs.measure, response_memory),
+        (replace(relu(8), perturbation=TUNING), runs.measure, response_memory),
+        (replace(ONE, perturbation=TUNING, sampling=Sampling(64)), runs.measure, response_memory),
     ],
 )
 def test_stated_memory_covers_what_xla_reserves(protocol: Protocol, measured, stated) -> None:  # type: ignore[no-untyped-def]

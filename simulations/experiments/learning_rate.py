@@ -1,0 +1,128 @@
+"""learning-rate (D6): which learning rates fine-tuning bears, which one is best, and what tuning it can mend.
+
+Measured: the largest eigenvalue of the downstream Hessian along fine-tuning, by differentiation; the largest rate at
+which gradient descent fits the task, from several pretraining lengths; the best rate per checkpoint under noisy labels.
+Prediction: the sharpness along the path; an edge of 1/σ' whatever the length; a best rate that falls toward the task
+and rises beyond it, by which the inflection of the downstream loss is flattened and not moved.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
+
+from simulations import learning_rates
+from simulations.data import population_loss
+from simulations.experiments import Preset
+from simulations.experiments.checks import by_bound, mapped
+from simulations.experiments.outcome import Check, Outcome
+from simulations.finetuning import fine_tune
+from simulations.measured import pretrain, seeded
+from simulations.plan import Numbers, planned
+from theory import deep_mode
+from theory.exact import follow
+from theory.perturbations import FineTuning
+from theory.protocol import Network, Protocol, Sampling
+from theory.stability import tuned_rate, tuning_sharpness
+from theory.starts import Aligned
+from theory.tasks import Shared
+from theory.teachers import Spectrum
+from theory.training import GradientDescent
+
+SIGMA, TASK, EPSILON = (1.0, 0.6), (0.7, 0.3), 0.01
+
+
+def flowing(preset: Preset) -> Protocol:
+    """Two features in a 3→2→4 network, fine-tuned by flow on a task that asks less of both."""
+    return Protocol(
+        Spectrum(SIGMA),
+        lengths=(1.0, 2.5, 4.0, 20.0),
+        strengths=(0.0, 0.2, 1.0, 5.0),
+        network=Network(d_in=3, h=2, d_out=4),
+        start=Aligned(EPSILON),
+        perturbation=FineTuning(Shared(TASK)),
+    )
+
+
+def stepping(preset: Preset) -> Protocol:
+    """One feature, fine-tuned by steps on more of it than most checkpoints have."""
+    one = replace(flowing(preset), teacher=Spectrum((1.0,)), lengths=(1.0, 2.0, 3.0, 20.0))
+    return replace(one, strengths=(1.0,), perturbation=FineTuning(Shared((0.8,)), GradientDescent(0.1)))
+
+
+def noisy(preset: Preset) -> Protocol:
+    """The same in noisy batches of four, checkpoints around the one that fits the task already."""
+    task = float(deep_mode.time_to_reach(0.8, 1.0, EPSILON, 2))
+    how = FineTuning(Shared((0.8,)), GradientDescent(0.1, batch=4), label_noise=0.5)
+    draws = Sampling(draws=256 if preset == "quick" else 4096)
+    return replace(stepping(preset), lengths=(1.5, 2.2, task, 4.0, 20.0), perturbation=how, sampling=draws)
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """Sharpness, edge, and the tuned rate."""
+    best, rates = tuned_at(noisy(preset), seed)
+    checks = (_sharpness(flowing(preset), seed), _edge(stepping(preset), seed), *_tuned(noisy(preset), best, rates))
+    return Outcome(checks, {"tuned": best, "rates": rates})
+
+
+def _sharpness(asked: Protocol, seed: int) -> Check:
+    plan, numbers = planned(asked)
+    measured = _largest(plan.perturbation, numbers, pretrain(asked, seed), seeded(seed, 0))
+    s, n = follow(asked).singular_value.values, asked.network
+    expected = [
+        tuning_sharpness(np.array(asked.strengths), one, np.array(TASK), d_in=n.d_in, h=n.h, d_out=n.d_out) for one in s
+    ]
+    return by_bound("sharpness along fine-tuning (D6)", expected, measured, 1e-6, "the integrator's tolerance")
+
+
+@partial(jax.jit, static_argnames="how")
+def _largest(how: FineTuning, numbers: Numbers, checkpoints, key: Array) -> Array:  # type: ignore[no-untyped-def]
+    """The largest eigenvalue of the downstream loss's Hessian, at every length and budget."""
+    tuning = numbers.tuning
+    assert tuning is not None
+
+    def largest(layers) -> Array:  # type: ignore[no-untyped-def]
+        flat, restore = ravel_pytree(layers)
+        return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.task))(flat))[-1]
+
+    def row(layers) -> Array:  # type: ignore[no-untyped-def]
+        tuned = fine_tune(layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key)
+        return jax.lax.map(largest, tuned)
+
+    return jax.lax.map(row, checkpoints)
+
+
+def _edge(asked: Protocol, seed: int) -> Check:
+    """The largest rate of a grid at which 4,000 steps fit the task, at every length."""
+    grid = np.arange(1.0, 1.5, 0.01)
+    seen = learning_rates.respond(asked, grid, seed, steps=(4000,))
+    fits = seen.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining").values < 1e-6
+    measured = [float(seen.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
+    return by_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
+
+
+def tuned_at(asked: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
+    """Every checkpoint at its best rate after 40 steps."""
+    return learning_rates.tuned(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
+
+
+def _tuned(asked: Protocol, best: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
+    after, error = (best[name].values.ravel() for name in ("downstream_after", "downstream_after_stderr"))
+    place = int(after.argmin())
+    rise = (after[-1] - after[place]) / np.hypot(error[-1], error[place])
+    says = f"tuned, the downstream loss is least at length {asked.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
+    kept = Check(
+        "tuning does not move the inflection (D6)", place == 2 and rise > 4, says, {"rise_in_errors": float(rise)}
+    )
+    chosen = rates.learning_rate.values.ravel()
+    s = follow(asked).singular_value.values[:, 0]
+    noise = (3 + 4) * 0.8 * 0.5**2 / (2 * 4)  # v = tr H ν²/2B
+    near = [float(tuned_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
+    listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(chosen, near, strict=True))
+    found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, chosen, strict=True)}
+    return kept, mapped("the best rate", f"measured, and predicted near the task, along pretraining: {listed}", found)

@@ -1,0 +1,141 @@
+"""noise-robust (E1): the weights that bear noise best are those of weight decay per layer, thresholded geometrically.
+
+Measured: gradient flow with a decay of its own in each layer, from random weights, to the end; the loss after noise
+there, along plain pretraining and at its best stop, by sampling. Prediction: `s = (σ − κ)₊`, `κ = √(ab)`, with the
+imbalance `w2²/w1² = a/b`; and how far above that optimum the balanced path stays at every length.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulations.data import Task, population_loss, task
+from simulations.experiments import Preset
+from simulations.experiments.checks import by_bound, from_z
+from simulations.experiments.outcome import Check, Outcome
+from simulations.measured import initialize, respond
+from simulations.networks import Layers
+from simulations.perturbations import noise_of, shifted
+from simulations.pretraining import pretrain
+from theory.exact import follow
+from theory.perturbations import Noise
+from theory.protocol import Network, Protocol, Sampling
+from theory.robust import excess_over_robust, layer_prices, robust_optimum
+from theory.starts import Aligned, SmallGaussian
+from theory.teachers import Spectrum
+from theory.training import GradientFlow
+
+SIGMA = np.array([1.0, 0.6, 0.2])
+NOISES = ((0.3, 0.3), (0.15, 0.4), (0.5, 0.1))  # γ₁, γ₂
+END = 1500.0  # a mode just below the threshold dies at the rate of its distance to it
+
+
+def protocol(preset: Preset) -> Protocol:
+    """Three features in a 5→4→3 network, in which equal noise has unequal prices; a feature that does not pay."""
+    return Protocol(
+        Spectrum(SIGMA),
+        lengths=(1.0, 3.0, 4.0, 5.0, 8.0, 60.0),
+        strengths=(1.0,),
+        network=Network(d_in=5, h=4, d_out=3),
+        start=Aligned(1e-3),
+        sampling=Sampling(draws=16384 if preset == "quick" else 2**18, antithetic=True),
+    )
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """The optimum's weights, its loss after noise, and that of the path; who wins."""
+    asked = protocol(preset)
+    robust = [_robust(asked, noise, seed + i) for i, noise in enumerate(NOISES)]
+    path = [_path(asked, noise, 100 * seed + i) for i, noise in enumerate(NOISES)]
+    z, leverage = (
+        np.concatenate([np.ravel(a) for a in parts])
+        for parts in zip(*(((m - p) / e, p / e) for m, e, p in [r[2] for r in robust] + path), strict=True)
+    )
+    checks = (
+        by_bound(
+            "singular values, and the layers' norms, under decay (E1)",
+            [np.append(r[0].s, [(r[0].w1 ** 2).sum(), (r[0].w2 ** 2).sum()]) for r in robust],
+            [r[1] for r in robust],
+            1e-4,
+            "what is left of the feature below the threshold, by the largest rate at the last length",
+        ),
+        from_z("loss after noise at the optimum and along the path (E1)", z, leverage),
+        _order([r[2] for r in robust], path),
+    )
+    best = replace(asked, perturbation=Noise(NOISES[1]))
+    return Outcome(checks, {"measured": respond(best, seed)})
+
+
+def _robust(asked: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
+    """The predicted optimum; measured singular values and norms; measured and predicted loss after noise."""
+    n, what = asked.network, task(asked)
+    a, b = map(float, layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    optimum = robust_optimum(SIGMA, a, b)
+    start = initialize(replace(asked, start=SmallGaussian(0.3)), key)
+    layers = _decayed(start, what, jnp.asarray([a, b]))
+    w1, w2 = (np.asarray(layer.weight) for layer in layers)
+    seen = np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()])
+    mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
+    expected = optimum.loss.sum() + _floor(asked, noise)
+    return optimum, seen, (np.array([mean]), np.array([error]), np.array([expected]))
+
+
+def _path(asked: Protocol, noise: tuple[float, float], key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Plain pretraining: measured loss after noise at every length, its error, and the prediction."""
+    n = asked.network
+    given = replace(asked, perturbation=Noise(noise))
+    seen, s = respond(given, key).isel(seed=0, strength=0), follow(given).singular_value.values
+    prices = layer_prices(*noise, d_in=n.d_in, d_out=n.d_out)
+    expected = (robust_optimum(SIGMA, *prices).loss + excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *prices)).sum(1)
+    return seen.after.values, seen.after_stderr.values, expected + _floor(asked, noise)
+
+
+def _floor(asked: Protocol, noise: tuple[float, float]) -> float:
+    """B1's constant, the noise of the two layers on each other."""
+    n = asked.network
+    return noise[0] ** 2 * noise[1] ** 2 * n.d_in * n.h * n.d_out / 2
+
+
+def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.ndarray, ...]]) -> Check:
+    """Long pretraining loses to the best stop, the best stop to decay, by more than chance."""
+    gaps, listed = [], []
+    numbers: dict[str, float] = {}
+    for (low, low_error, _), (after, error, _), noise in zip(robust, path, NOISES, strict=True):
+        best = int(after.argmin())
+        gaps += [(after[best] - low[0]) / np.hypot(error[best], low_error[0])]
+        gaps += [(after[-1] - after[best]) / np.hypot(error[-1], error[best])]
+        listed.append(f"{after[-1]:.3f}, {after[best]:.3f}, {low[0]:.3f} at γ = {noise}")
+        numbers |= {f"gain of decay at {noise}": float(after[best] - low[0])}
+    says = f"loss after noise long after, at the best stop, under decay: {'; '.join(listed)}"
+    return Check("decay beats stopping beats neither (E1)", min(gaps) > 4, says, numbers)
+
+
+@jax.jit
+def _decayed(start: Layers, what: Task, decay: Float[Array, "2"]) -> Layers:
+    """The end of gradient flow with a weight decay of its own in each layer."""
+
+    def loss(layers: Layers, step: Array) -> Array:
+        norms = jnp.stack([jnp.sum(layer.weight**2) for layer in layers])
+        return population_loss(layers, what) + decay @ norms / 2
+
+    numbers = {"rtol": jnp.asarray(1e-8), "weight_decay": jnp.zeros(())}
+    layers, _ = pretrain(start, loss, GradientFlow(), jnp.array([END]), numbers)
+    return jax.tree.map(lambda w: w[0], layers)
+
+
+@partial(jax.jit, static_argnames="draws")
+def _sampled(layers: Layers, what: Task, noise: Float[Array, "2"], draws: int, key: Array) -> tuple[Array, Array]:
+    """Mean and standard error of the loss after noise, by pairs of opposite draws."""
+
+    def pair(key: Array) -> Array:
+        shift = noise_of(layers, Noise(), list(noise), key)
+        losses = [population_loss(shifted(layers, [sign * s for s in shift]), what) for sign in (1, -1)]
+        return (losses[0] + losses[1]) / 2
+
+    seen = jax.lax.map(pair, jax.random.split(key, draws), batch_size=4096)
+    return seen.mean(), seen.std(ddof=1) / jnp.sqrt(1.0 * draws)

@@ -111,7 +111,7 @@ def run_all(
             for done in as_completed(waiting):
                 collect(waiting[done], done.result)
     if failed:
-        reasons = "; ".join(f"{name}: {refusal}" for name, refusal in failed.items())
+        reasons = "; ".join(f"{name}: {refusal}" for name, refusal in failed.items()).rstrip(".")
         raise NotSolved("a verdict", reasons, "mend these experiments; the others' results are written")
     return [found[experiment.name] for experiment in experiments]
 

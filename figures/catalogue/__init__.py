@@ -44,6 +44,8 @@ CATALOGUE = (
         ("A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "C1", "C4", "C5"),
         "Every closed form is right to rounding all along pretraining",
     ),
+    Entry("forgetting", ("D1", "D2"), "What fine-tuning leaves of pretraining, by the angle of the task"),
+    Entry("the-trap", ("D3", "D4"), "The cost of fine-tuning is not monotone, inside a stage or between plateaus"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
     Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
     Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),

@@ -46,6 +46,8 @@ CATALOGUE = (
     ),
     Entry("forgetting", ("D1", "D2"), "What fine-tuning leaves of pretraining, by the angle of the task"),
     Entry("the-trap", ("D3", "D4"), "The cost of fine-tuning is not monotone, inside a stage or between plateaus"),
+    Entry("regularization", ("D7",), "Anchors delay the inflection and cost the task; replay trades best"),
+    Entry("noise-robust-objective", ("E1",), "Weight decay per layer bears noise better than any stop"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
     Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
     Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),

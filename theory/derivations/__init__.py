@@ -27,5 +27,6 @@ CLAIMS = {
     "D1": "theory.derivations.d1_fine_tuning",
     "D2": "theory.derivations.d2_shared_task",
     "D3": "theory.derivations.d3_trap",
+    "D4": "theory.derivations.d4_misaligned",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

@@ -98,6 +98,12 @@ from theory.perturbations import (
     Quantization as Quantization,
     bits as bits,
 )
+from theory.plateaus import (
+    Plateaus as Plateaus,
+    fine_tune_plateaus as fine_tune_plateaus,
+    hurting_ratio as hurting_ratio,
+    plateau_growth as plateau_growth,
+)
 from theory.predicted_sensitivity import Line as Line, fitted_line as fitted_line, turning_length as turning_length
 from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (

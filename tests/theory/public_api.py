@@ -92,6 +92,9 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         **{name: {"budget": 1.0, "s": 0.9, "target": -0.5, "imbalance": 0.2}
            for name in ("fine_tune_mode", "mode_distance")},
         "rise_in_stage": {"budget": 0.1, "s": 0.7, "sigma": 1.0, "target": -0.2},
+        "fine_tune_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2},
+        "plateau_growth": {"sigma": np.array([1.0, 0.5]), "task": w2},
+        "hurting_ratio": {"budget": 0.1, "sigma": np.array([1.0, 0.5]), "variance": 1.0, **widths},
         "overshoot_length": {"budget": 0.2, "sigma": 1.0, "target": 2.0, "epsilon": 0.1},
         # protocols and their parts
         "Aligned": {"epsilon": 0.1, "imbalance": 0.0}, "FanIn": {"gain": 1.0}, "SmallGaussian": {"std": 0.1},
@@ -140,6 +143,7 @@ RESULTS = (
     "Minima",
     "Modes",
     "PathSums",
+    "Plateaus",
     "Rates",
     "Stage",
 )

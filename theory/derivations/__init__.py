@@ -27,6 +27,7 @@ CLAIMS = {
     "D1": "theory.derivations.d1_fine_tuning",
     "D2": "theory.derivations.d2_shared_task",
     "D3": "theory.derivations.d3_trap",
+    "D4": "theory.derivations.d4_misaligned",
     "D5": "theory.derivations.d5_label_noise",
     "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",

@@ -34,5 +34,6 @@ CLAIMS = {
     "D7t": "theory.derivations.d7t_tradeoff",
     "E1": "theory.derivations.e1_robust",
     "E2": "theory.derivations.e2_annealing",
+    "E3": "theory.derivations.e3_mixing",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

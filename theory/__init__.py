@@ -5,6 +5,13 @@ from theory import (
     noisy_unbalanced_mode as noisy_unbalanced_mode,
     unbalanced_mode as unbalanced_mode,
 )
+from theory.anchored import (
+    anchored_inflection as anchored_inflection,
+    anchored_weight as anchored_weight,
+    effective_budget as effective_budget,
+    stopped_inflection as stopped_inflection,
+)
+from theory.annealing import accumulated_noise as accumulated_noise, noisy_spectrum as noisy_spectrum, tilt as tilt
 from theory.balanced_mode import singular_value as singular_value, unlearned as unlearned
 from theory.conventions import (
     absmax_step as absmax_step,
@@ -59,6 +66,11 @@ from theory.growth import (
 from theory.incremental import feature as feature, feature_limit as feature_limit, limit_error as limit_error
 from theory.inflection import inflection_point as inflection_point
 from theory.inputs import Inputs as Inputs, input_axes as input_axes, input_covariance as input_covariance
+from theory.label_noise import (
+    label_noise_excess as label_noise_excess,
+    label_noise_scale as label_noise_scale,
+    noisy_task_inflection as noisy_task_inflection,
+)
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
     balanced_weights as balanced_weights,
@@ -71,6 +83,7 @@ from theory.matrix_modes import (
     weights_of as weights_of,
 )
 from theory.matrix_weights import distance_moved as distance_moved
+from theory.mixing import best_share as best_share, best_trade_share as best_trade_share, mixed_value as mixed_value
 from theory.noise import (
     expected_increase as expected_increase,
     expected_increase_at as expected_increase_at,
@@ -98,6 +111,12 @@ from theory.perturbations import (
     Quantization as Quantization,
     bits as bits,
 )
+from theory.plateaus import (
+    Plateaus as Plateaus,
+    fine_tune_plateaus as fine_tune_plateaus,
+    hurting_ratio as hurting_ratio,
+    plateau_growth as plateau_growth,
+)
 from theory.predicted_sensitivity import Line as Line, fitted_line as fitted_line, turning_length as turning_length
 from theory.protocol import Network as Network, Protocol as Protocol, Sampling as Sampling
 from theory.rates import (
@@ -114,9 +133,21 @@ from theory.responses import (
     trajectory as trajectory,
     validate as validate,
 )
+from theory.robust import (
+    Robust as Robust,
+    excess_over_robust as excess_over_robust,
+    layer_prices as layer_prices,
+    robust_optimum as robust_optimum,
+)
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
 from theory.shared_task import overshoot_length as overshoot_length
 from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, power_law_path as power_law_path
+from theory.stability import (
+    path_sharpness as path_sharpness,
+    sharpness_bound as sharpness_bound,
+    tuned_rate as tuned_rate,
+    tuning_sharpness as tuning_sharpness,
+)
 from theory.stages import Stage as Stage, lost_in_stages as lost_in_stages
 from theory.starts import (
     Aligned as Aligned,
@@ -142,6 +173,11 @@ from theory.teachers import (
     singular_values as singular_values,
     teacher as teacher,
     teacher_matrix as teacher_matrix,
+)
+from theory.tradeoff import (
+    interpolated as interpolated,
+    least_forgetting as least_forgetting,
+    low_rank_floor as low_rank_floor,
 )
 from theory.training import GradientDescent as GradientDescent, GradientFlow as GradientFlow
 from theory.trap import rise_in_stage as rise_in_stage

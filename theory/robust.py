@@ -22,7 +22,8 @@ def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -
     >>> [float(price) for price in layer_prices(0.5, 0.25, d_in=4, d_out=8)]
     [0.5, 1.0]
     """
-    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    given = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    gamma_1, gamma_2 = np.broadcast_arrays(*given)
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
     on_w1 = fits("the price of W1", lambda: product(d_out, gamma_2, gamma_2))
     return on_w1, fits("the price of W2", lambda: product(d_in, gamma_1, gamma_1))

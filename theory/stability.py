@@ -102,7 +102,7 @@ def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -
     moderate(sigma, error=e, steps=steps, noise=noise)
     rate = 4 * sigma * steps
     gain = np.log(rate) + 2 * np.log(size) - np.log(noise)
-    near = rate / noise * size * size
-    with np.errstate(over="ignore", invalid="ignore"):
-        gain = np.where(np.abs(near - 1) < 0.5, np.log1p(np.where(np.isfinite(near), near, 0) - 1), gain)
+    near = np.abs(gain) < 0.5  # where a difference of logarithms would cancel
+    with np.errstate(over="ignore"):  # elsewhere
+        gain = np.where(near, np.log1p(np.where(near, (rate / noise) * size * size - 1, 0)), gain)
     return (np.maximum(gain, 0) / rate)[()]  # D6

@@ -1,6 +1,7 @@
 """D7, E3: two tasks at once: the interpolated target, the best trade between their losses, what a low rank allows."""
 
 import numpy as np
+from jaxtyping import Float
 
 from theory.arrays import Numbers, Values
 from theory.domain import finite, nonnegative, together, whole
@@ -48,7 +49,7 @@ def least_forgetting(distance: Numbers, loss: Numbers) -> Values:
     return fits("the loss", lambda: short * short / 2)[()]  # D7
 
 
-def low_rank_floor(difference: Numbers, rank: int) -> Values:
+def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Values:
     """The least downstream loss under a low-rank update of every layer, `½Σ_{i>2r} σ_i(B − f)²` (claim D7).
 
     `W_l + ΔW_l` with updates of rank r in two layers changes f by a matrix of rank 2r at most.

@@ -12,6 +12,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jaxtyping import Array, Float
 
 from simulations.data import Task, population_loss, task
@@ -25,6 +26,7 @@ from simulations.pretraining import pretrain
 from theory.exact import follow
 from theory.perturbations import Noise
 from theory.protocol import Network, Protocol, Sampling
+from theory.responses import Method, response
 from theory.robust import excess_over_robust, layer_prices, robust_optimum
 from theory.starts import Aligned, SmallGaussian
 from theory.teachers import Spectrum
@@ -139,3 +141,45 @@ def _sampled(layers: Layers, what: Task, noise: Float[Array, "2"], draws: int, k
 
     seen = jax.lax.map(pair, jax.random.split(key, draws), batch_size=4096)
     return seen.mean(), seen.std(ddof=1) / jnp.sqrt(1.0 * draws)
+
+
+def optimum(asked: Protocol) -> xr.Dataset:
+    """The Response of the noise-robust optimum, the same at every length; one strength."""
+    n, noise = asked.network, _noise(asked)
+    best = robust_optimum(SIGMA, *layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    before = float(((SIGMA - best.s) ** 2).sum() / 2)
+    return _constant(asked, before, float(best.loss.sum()) + _floor(asked, noise), 0.0, "theory", "claim E1")
+
+
+def decayed(asked: Protocol, key: int) -> xr.Dataset:
+    """The measured Response of a network trained under the decay that noise amounts to, as at the last length."""
+    n, what, noise = asked.network, task(asked), _noise(asked)
+    prices = layer_prices(*noise, d_in=n.d_in, d_out=n.d_out)
+    layers = _decayed(initialize(replace(asked, start=SmallGaussian(0.3)), key), what, jnp.asarray(prices))
+    mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
+    last = replace(asked, lengths=asked.lengths[-1:])
+    source = f"{asked.sampling.draws:,} pairs of draws"
+    return _constant(last, float(population_loss(layers, what)), float(mean), float(error), "simulation", source)
+
+
+def _noise(asked: Protocol) -> tuple[float, float]:
+    how = asked.perturbation
+    assert isinstance(how, Noise)
+    first, second = how.per_layer(2)
+    return asked.strengths[0] * first, asked.strengths[0] * second
+
+
+def _constant(asked: Protocol, before: float, after: float, error: float, method: Method, source: str) -> xr.Dataset:
+    one, both = np.ones(len(asked.lengths)), np.ones((len(asked.lengths), 1))
+    return response(
+        {
+            "before": (("pretraining",), before * one),
+            "after": (("pretraining", "strength"), after * both),
+            "after_stderr": (("pretraining", "strength"), error * both),
+        },
+        {"pretraining": list(asked.lengths), "strength": list(asked.strengths)},
+        method=method,
+        source=source,
+        perturbation="Gaussian noise on every weight",
+        model="weight decay of its own in each layer",
+    )

@@ -6,9 +6,11 @@ Prediction: the cubic's root, the two inflections, the interpolated target, the 
 least loss that a rank allows. Where it ends: how near to that least a low rank comes.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
@@ -19,9 +21,10 @@ from theory.anchored import anchored_inflection, anchored_weight, stopped_inflec
 from theory.exact import follow
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
+from theory.responses import Method, response, trajectory
 from theory.starts import Aligned
 from theory.tasks import Shared, Turned
-from theory.teachers import PowerLaw, Spectrum
+from theory.teachers import PowerLaw, Spectrum, singular_values
 from theory.tradeoff import interpolated, least_forgetting, low_rank_floor
 from theory.training import GradientFlow
 
@@ -29,6 +32,8 @@ TASK = Shared((1.5, 0.2, -0.4))  # more, less and the reverse of what the teache
 ANCHORS = (0.2, 1.0, 5.0)
 STOPS = (0.1, 0.3, 1.0)
 SHARES = (0.25, 0.5, 0.75)
+HELD = (0.1, 0.3, 1.0)  # anchors, and below stops, of the trade between both losses
+EARLY = (0.2, 0.5, 1.0, 2.0)
 END = 60.0
 
 
@@ -124,3 +129,68 @@ def _both(asked: Protocol, seed: int) -> list[float]:
     """Both losses at the last length."""
     seen = respond(asked, seed).isel(seed=0, strength=0, pretraining=-1)
     return [float(seen[name]) for name in ("after", "downstream_after")]
+
+
+def anchored(asked: Protocol) -> xr.Dataset:
+    """The Response of an aligned network tuned to the end on a shared task under an anchor."""
+    how, sigma = asked.perturbation, singular_values(asked.teacher)
+    assert isinstance(how, FineTuning)
+    assert isinstance(how.task, Shared)
+    s, target, both = follow(asked).singular_value.values, np.array(how.task.values), ("pretraining", "strength")
+    x = np.asarray(anchored_weight(np.sqrt(s), target, how.anchor)) ** 2
+    half = lambda wanted, now: ((wanted - now) ** 2).sum(1) / 2
+    return response(
+        {
+            "before": (both[:1], half(sigma, s)),
+            "after": (both, half(sigma, x)[:, None]),
+            "downstream_before": (both[:1], half(target, s)),
+            "downstream_after": (both, half(target, x)[:, None]),
+        },
+        {"pretraining": list(asked.lengths), "strength": list(asked.strengths[-1:])},
+        method="theory",
+        source="closed form (claim D7)",
+        perturbation="fine-tuning",
+        model=f"anchor {how.anchor:g}",
+    )
+
+
+def frontier(asked: Protocol) -> xr.Dataset:
+    """The least forgetting at every downstream loss, as a Trajectory at one length."""
+    apart = _apart(asked)
+    return _trade(np.linspace(0, apart**2 / 2, 101), lambda x: least_forgetting(apart, x), "theory", "claim D7")
+
+
+def replayed(asked: Protocol, key: int) -> xr.Dataset:
+    """Both losses for shares of replay, measured."""
+    return _measured([replace(asked, perturbation=FineTuning(Turned(1.0), replay=share)) for share in SHARES], key)
+
+
+def held(asked: Protocol, key: int) -> xr.Dataset:
+    """Both losses under anchors, measured."""
+    return _measured([replace(asked, perturbation=FineTuning(Turned(1.0), anchor=a)) for a in HELD], key)
+
+
+def stopped(asked: Protocol, key: int) -> xr.Dataset:
+    """Both losses where fine-tuning stops early, measured."""
+    return _measured([replace(asked, strengths=(time,)) for time in EARLY], key)
+
+
+def _measured(each: list[Protocol], key: int) -> xr.Dataset:
+    base, down = np.array([_both(one, key) for one in each]).T
+    return _trade(down, lambda _: base, "simulation", "gradient flow")
+
+
+def _trade(down: np.ndarray, base: Callable[[np.ndarray], np.ndarray], method: Method, source: str) -> xr.Dataset:
+    return trajectory(
+        {"forgetting": (("pretraining", "remedy"), np.asarray(base(down))[None])},
+        {"pretraining": [0.0], "remedy": np.arange(down.size), "downstream": ("remedy", down)},
+        method=method,
+        source=source,
+        model="a converged network",
+    )
+
+
+def _apart(asked: Protocol) -> float:
+    n = asked.network
+    task = task_matrix(Turned(1.0), asked.teacher, n.d_out, n.d_in)
+    return float(np.linalg.norm(teacher_matrix(asked.teacher, n.d_out, n.d_in) - task))

@@ -54,8 +54,8 @@ def shrinkage(rate: float) -> tuple[np.ndarray, np.ndarray, float]:
     """SGD on one mode, 6 inputs, 1 output, γ² = 0.0045 up to time 240 and annealed until 280, over its formula.
 
     Returns the shrinkage of f in both stages and the logarithm of the tilt at three times, measured over claimed, and
-    the share of the shrinkage that annealing leaves. Every draw is used with both signs, so that what is of first order in the
-    noise cancels.
+    the share of the shrinkage that annealing leaves. Every draw is used with both signs, so that what is of first order
+    in the noise cancels.
     """
     draw, count, d, noise = np.random.default_rng(5), 300, 6, 0.095 / np.sqrt(rate)
     steady, down = int(240 / rate), int(40 / rate)

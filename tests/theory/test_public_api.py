@@ -94,6 +94,9 @@ OWN_SHAPE = {
     "hessian_spectrum",
     "minima",
     "fitted_line",
+    "tuning_sharpness",
+    "label_noise_excess",
+    "accumulated_noise",
 }  # over modes
 
 

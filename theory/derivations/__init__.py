@@ -27,11 +27,13 @@ CLAIMS = {
     "D1": "theory.derivations.d1_fine_tuning",
     "D2": "theory.derivations.d2_shared_task",
     "D3": "theory.derivations.d3_trap",
+    "D4": "theory.derivations.d4_misaligned",
     "D5": "theory.derivations.d5_label_noise",
     "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",
     "D7t": "theory.derivations.d7t_tradeoff",
     "E1": "theory.derivations.e1_robust",
     "E2": "theory.derivations.e2_annealing",
+    "E3": "theory.derivations.e3_mixing",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

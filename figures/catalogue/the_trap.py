@@ -1,0 +1,77 @@
+"""the-trap: what fine-tuning costs, inside a stage and from plateau to plateau (claims D3, D4)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import draw as vocabulary
+from figures.recipe import Recipe, simulated_response, theory_response
+from figures.style import PAGE, canvas, letter
+from theory.perturbations import FineTuning
+from theory.protocol import Network, Protocol
+from theory.responses import curve
+from theory.starts import Aligned
+from theory.tasks import Shared
+from theory.teachers import Matrix, Spectrum
+
+
+def recipes() -> dict[str, Recipe]:
+    """One feature whose task is to forget it; two features whose task wants the second more than the first."""
+    stage = Protocol(
+        Spectrum((1.0,)),
+        lengths=np.linspace(0, 8, 121),
+        strengths=(0.05, 0.1, 0.3),
+        network=Network(2, 2, 2),
+        start=Aligned(1e-3),
+        perturbation=FineTuning(Shared((0.0,))),
+    )
+    plateaus = replace(
+        stage,
+        teacher=Matrix(((1.0, 0.0), (0.0, 0.5))),
+        lengths=np.linspace(0, 200, 201),
+        strengths=(0.5, 1.5, 5.0),
+        start=Aligned(1e-60),
+        perturbation=FineTuning(Matrix(((1.0, 0.1), (0.1, 2.0)))),
+    )
+    made = {}
+    for name, asked in (("stage", stage), ("plateaus", plateaus)):
+        made[name] = theory_response(asked)
+        made[f"{name}-simulation"] = simulated_response(
+            replace(asked, lengths=asked.lengths[:: 5 if name == "stage" else 8]), key=0
+        )
+    return made
+
+
+def draw(data: Mapping[str, xr.Dataset]) -> Figure:
+    """Sensitivity to fine-tuning against length, one colour per budget."""
+    figure, axes = canvas(PAGE, 2.6, columns=2)
+    for ax, name, title in zip(axes, ("stage", "plateaus"), ("inside a stage", "from plateau to plateau"), strict=True):
+        vocabulary.curves(ax, data[name], "sensitivity", label="T = {:g}")
+        vocabulary.curves(ax, data[f"{name}-simulation"], "sensitivity", label=None)
+        ax.set_title(title, loc="left")
+        ax.set_ylabel("rise of the pretraining loss, $\\Delta$")
+        ax.legend()
+    letter(axes)
+    return figure
+
+
+def caption(data: Mapping[str, xr.Dataset]) -> str:
+    """What is seen, with the numbers of this run."""
+    stage = curve(data["stage"], "sensitivity").value.sel(strength=0.1)
+    flat = curve(data["plateaus"], "sensitivity").value
+    small, large = flat.sel(strength=0.5), flat.sel(strength=5.0)
+    return (
+        "What fine-tuning adds to the pretraining loss, against pretraining length (claims D3, D4). (a) A task that "
+        f"asks to forget the one feature: at T = 0.1 Δ rises to {float(stage.max()):.4f} inside the stage and falls to "
+        f"{float(stage[-1]):.4f} once it is learned, so that a checkpoint inside a stage says little of the plateau. "
+        "(b) σ = 1, ½ and a task B = [[1, 0.1], [0.1, 2]], from a start of 1e-60 whose plateaus are long: with a small "
+        f"budget, T = 0.5, Δ grows from plateau to plateau, to {float(small[-1]):.3f}; at T = 5 it is "
+        f"{float(large.sel(pretraining=90.0)):.3f} on the plateau of one feature and {float(large[-1]):.3f} on that of "
+        "both: balanced weights keep their rank, and the large direction of the task steals the one learned feature "
+        "until the second can carry it. Between plateaus Δ dips where fine-tuning finishes what pretraining has begun. "
+        "Lines: exact (D1); points: simulation by gradient flow; aligned starts, 1e-3 in (a). Where the theory ends: "
+        "balanced weights, in two layers."
+    )

@@ -57,6 +57,12 @@ from theory.fine_tuning import (
     mode_distance as mode_distance,
 )
 from theory.flow import imbalance as imbalance, loss_gradient as loss_gradient, mode_flow as mode_flow
+from theory.forgetting_map import (
+    ForgettingMap as ForgettingMap,
+    map_forgetting as map_forgetting,
+    random_tasks as random_tasks,
+    turned_tasks as turned_tasks,
+)
 from theory.growth import (
     curvature_growth as curvature_growth,
     curvature_growth_at as curvature_growth_at,

@@ -95,6 +95,11 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "fine_tune_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2},
         "plateau_growth": {"sigma": np.array([1.0, 0.5]), "task": w2},
         "hurting_ratio": {"budget": 0.1, "sigma": np.array([1.0, 0.5]), "variance": 1.0, **widths},
+        "map_forgetting": {"budgets": np.array([0.1, 1.0]), "sigma": np.array([1.0, 0.5]), "tasks": np.ones((3, 2, 2))},
+        "turned_tasks": {"sigma": np.array([1.0, 0.5]), "strengths": np.array([1.0, 2.0]), "angles": np.array([0.3]),
+                         "trials": 2, "seed": 0, "d_out": 3, "d_in": 2},
+        "random_tasks": {"sigma": np.array([1.0, 0.5]), "strengths": np.array([1.0, 2.0]), "shared": np.array([0.0]),
+                         "trials": 2, "seed": 0, "d_out": 3, "d_in": 2},
         "overshoot_length": {"budget": 0.2, "sigma": 1.0, "target": 2.0, "epsilon": 0.1},
         # D, E
         "anchored_weight": {"w": 0.5, "downstream": 1.0, "anchor": 0.3},
@@ -158,6 +163,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
 
 RESULTS = (
     "FineTuned",
+    "ForgettingMap",
     "HessianSpectrum",
     "Invariants",
     "Line",

@@ -74,7 +74,8 @@ def test_a_bad_value_is_a_domain_error(plain: ModuleType, kind: str) -> None:
 
 ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_floor", "difference"),
              ("tuning_sharpness", "time"), ("lost_bounds", "sigma"), ("matrix_flow_from_modes", "t"),
-             ("lost_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t")}  # fmt: skip
+             ("lost_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"),
+             ("power_law_path", "t")}  # fmt: skip
 
 
 def test_arrays_that_do_not_fit_are_a_shape_error(plain: ModuleType) -> None:

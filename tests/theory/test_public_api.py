@@ -23,6 +23,7 @@ INFINITE = {
     "inflection_point",
     "turning_length",
     "minima",
+    "tuned_budget",
 }  # as they say
 
 WILD = [

@@ -217,7 +217,7 @@ DERIVATION = Derivation(
     },
     assumptions=(
         Assumption(
-            "aligned task",
+            "shared singular vectors",
             "The task has pretraining's singular vectors. The first bound needs no alignment.",
             Counterexample("A turned task is sharper at the start.", broken.turned_task, broken.turned_curves),
         ),

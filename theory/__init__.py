@@ -151,6 +151,7 @@ from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, p
 from theory.stability import (
     path_sharpness as path_sharpness,
     sharpness_bound as sharpness_bound,
+    tuned_budget as tuned_budget,
     tuned_rate as tuned_rate,
     tuning_sharpness as tuning_sharpness,
 )

@@ -111,6 +111,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "sharpness_bound": {"w1": w1, "w2": w2, "task": wide}, "path_sharpness": {"s": 1.0, "downstream": 0.5},
         "tuning_sharpness": {"time": np.array([0.0, 1.0]), "s": np.array([1.0, 0.5]),
                              "downstream": np.array([0.5, -0.3])} | widths | {"h": 2},
+        "tuned_budget": {"s": 0.5, "sigma": 1.0, "downstream": 2.0, "keep": 0.5},
         "tuned_rate": {"error": 0.5, "sigma": 1.0, "steps": 100.0, "noise": 0.01},
         "label_noise_scale": {"learning_rate": 0.1, "label_noise": 0.5, "batch": 4.0},
         "label_noise_excess": {"s": np.array([1.0, 0.5]), "learning_rate": 0.1, "label_noise": 0.5, "batch": 4.0,

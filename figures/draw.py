@@ -133,6 +133,29 @@ def across(
     ax.errorbar(last[axis], last[name], yerr=last.get(f"{name}_stderr"), label=label or "_nolegend_", **look)
 
 
+def trade(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: int = 0) -> None:
+    """The pretraining loss after a perturbation against the downstream loss after it, along pretraining.
+
+    One colour per strength; the last length is the end of the line, or the filled point.
+    """
+    base, down = (curve(data, "after", objective).value for objective in ("pretraining", "downstream"))
+    for i in range(base.sizes["strength"]):
+        look = _look(data, COLOURS[(colour + i) % len(COLOURS)], MARKERS[(colour + i) % len(MARKERS)])
+        x, y = down.isel(strength=i), base.isel(strength=i)
+        name = "_nolegend_" if label is None else label.format(float(base.strength[i]))
+        ax.plot(x, y, label=name, **look)
+        ax.plot(x[-1:], y[-1:], **(look | {"linestyle": "none", "marker": "o", "mfc": look["color"]}))
+    ax.set_xlabel("downstream loss after")
+    ax.set_ylabel("pretraining loss after")
+
+
+def heat(ax: Axes, data: xr.Dataset, name: str, x: str, y: str) -> None:
+    """Any variable of a Trajectory at its last length over two other coordinates, from 0 to 1, with its scale."""
+    values = data[name].isel(pretraining=-1).transpose(y, x)
+    mesh = ax.pcolormesh(data[x], data[y], values, vmin=0.0, vmax=1.0, cmap="cividis", rasterized=True)
+    ax.get_figure().colorbar(mesh, ax=ax)  # type: ignore[union-attr]
+
+
 def rounding(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
     """Relative errors of the forms in a Trajectory, and dashed what one rounding of their inputs does: condition × eps.
 

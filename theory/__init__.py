@@ -57,6 +57,12 @@ from theory.fine_tuning import (
     mode_distance as mode_distance,
 )
 from theory.flow import imbalance as imbalance, loss_gradient as loss_gradient, mode_flow as mode_flow
+from theory.forgetting_map import (
+    ForgettingMap as ForgettingMap,
+    map_forgetting as map_forgetting,
+    random_tasks as random_tasks,
+    turned_tasks as turned_tasks,
+)
 from theory.growth import (
     curvature_growth as curvature_growth,
     curvature_growth_at as curvature_growth_at,
@@ -145,6 +151,7 @@ from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, p
 from theory.stability import (
     path_sharpness as path_sharpness,
     sharpness_bound as sharpness_bound,
+    tuned_budget as tuned_budget,
     tuned_rate as tuned_rate,
     tuning_sharpness as tuning_sharpness,
 )

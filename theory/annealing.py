@@ -38,7 +38,7 @@ def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
 
     `du/dΓ = 4u(d_out − d_in u)/(1 + u)`, `Γ = ¼[ln u/d_out − (1/d_out + 1/d_in) ln((d_out − d_in u)/(d_out − d_in))]`,
     from 1 to `d_out/d_in`, the tilt of the noise-robust optimum (E1). Every learned mode alike, whatever its σ, to
-    leading order in γ².
+    leading order in γ²; in the end at the rate `4γ²d_in d_out/(d_in + d_out)`.
 
     accumulated: Γ >= 0, `accumulated_noise`. Raises DomainError outside and beyond 1e±75, NotSolved.
     Source: ours.

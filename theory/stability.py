@@ -9,6 +9,7 @@ from theory.curvature import hessian_spectrum
 from theory.domain import finite, nonnegative, positive, together
 from theory.products import fits
 from theory.scale import moderate
+from theory.tradeoff import interpolated
 from theory.weights import chained, fitting
 
 
@@ -106,3 +107,33 @@ def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -
     with np.errstate(over="ignore"):  # elsewhere
         gain = np.where(near, np.log1p(np.where(near, (rate / noise) * size * size - 1, 0)), gain)
     return (np.maximum(gain, 0) / rate)[()]  # D6
+
+
+def tuned_budget(s: Numbers, sigma: Numbers, downstream: Numbers, keep: Numbers) -> Values:
+    """The budget that is best for the trade `ρL_pre + (1 − ρ)L_ft`, `ln[1 + σ'(v − s)/(s(σ' − v))]/2σ'` (claim D6).
+
+    One aligned mode; it ends at `v = ρσ + (1 − ρ)σ'`, the lowest loss of all weights, if v is on the way from s to σ'.
+    0 where the flow only leads away from v, inf where it does not come as far, or where ρ = 0. A budget tuned so leaves
+    no inflection: the loss does not depend on pretraining, or falls with it.
+
+    s: pretrained singular value > 0.  sigma, downstream: σ, σ' > 0.  keep: ρ, 0 <= ρ <= 1. All broadcast.
+    Gradient-flow time. Raises DomainError outside and beyond 1e±75, ShapeError where arrays do not broadcast.
+    Source: ours.
+
+    >>> tuned_budget([0.1, 1.0, 1.6], sigma=1.0, downstream=2.0, keep=0.5).round(6).tolist()
+    [1.010763, 0.274653, 0.0]
+    """
+    s, sigma, task, keep = together(
+        s=positive("s", s, "a mode that has not started stays at 0"),
+        sigma=positive("sigma", sigma),
+        downstream=positive("downstream", downstream),
+        keep=nonnegative("keep", keep),
+    )
+    for value in (s, sigma, task):
+        moderate(value)
+    best = np.asarray(interpolated(sigma, task, keep))
+    way, rest = np.sign(task - s) * (best - s), np.sign(task - s) * keep * (task - sigma)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # rest = 0: it takes for ever
+        time = np.log1p(task / s * way / rest) / (2 * task)
+    time = np.where(rest > 0, time, np.inf)
+    return np.where((way <= 0) | (task == s), 0.0, time)[()]  # D6

@@ -47,6 +47,11 @@ CATALOGUE = (
     ),
     Entry("forgetting", ("D1", "D2"), "What fine-tuning leaves of pretraining, by the angle of the task"),
     Entry("the-trap", ("D3", "D4"), "The cost of fine-tuning is not monotone, inside a stage or between plateaus"),
+    Entry(
+        "plasticity-and-forgetting", ("D4",), "The more is learned, the better the task is met, and the more forgotten"
+    ),
+    Entry("label-noise", ("D5",), "What noisy labels cost a fitted task, at every learning rate"),
+    Entry("learning-rate", ("D6",), "The best rate by checkpoint; tuning does not remove the inflection"),
     Entry("regularization", ("D7",), "Anchors delay the inflection and cost the task; replay trades best"),
     Entry("noise-robust-objective", ("E1",), "Weight decay per layer bears noise better than any stop"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),

@@ -51,6 +51,7 @@ EXPERIMENTS = (
     Experiment("inflection-scaling", ("C5",), "The inflection point moves as one over the noise's variance"),
     Experiment("forgetting", ("D1",), "Both losses after fine-tuning on any task, at any length and budget"),
     Experiment("shared-task", ("D2", "D3"), "A shared task: a trap inside the stage, and a turn only by overshoot"),
+    Experiment("misaligned-tasks", ("D4",), "What each learned feature adds to the cost of fine-tuning"),
     Experiment("label-noise", ("D5",), "What noisy labels leave of a fitted task, whatever the pretraining"),
     Experiment("learning-rate", ("D6",), "Which learning rates fine-tuning bears, and what tuning them mends"),
     Experiment("regularization", ("D7",), "Remedies delay the inflection and cost the downstream task"),

@@ -5,7 +5,11 @@ the task is fitted. Prediction: the stationary excess of the linearized dynamics
 `½γ² tr H`, `γ² = ην²/2B`. Where it ends: rates near the edge, at which the first order falls short, and large noise.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
+import xarray as xr
 
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
@@ -14,6 +18,7 @@ from simulations.measured import respond
 from theory.label_noise import label_noise_excess, label_noise_scale
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
+from theory.responses import Method, trajectory
 from theory.starts import Aligned
 from theory.tasks import Shared
 from theory.teachers import Spectrum
@@ -23,6 +28,7 @@ TASK = (1.0, 0.8)
 RATES = (0.05, 0.1, 0.2, 0.4)
 BATCH, NOISE, BUDGET = 4, 0.05, 14.0
 LOUD = (0.2, 0.8)
+MEASURED = {"excess": "downstream_after", "excess_stderr": "downstream_after_stderr"}
 
 
 def protocol(preset: Preset, rate: float, noise: float = NOISE) -> Protocol:
@@ -78,3 +84,32 @@ def _loud(preset: Preset, seed: int) -> Check:
         listed.append(f"{ratio:.3f} ± {error:.3f} at ν = {noise:g}")
     says = f"measured over the linearized prediction, η = {RATES[1]:g}: {', '.join(listed)}"
     return mapped("noise that is not small", says, found)
+
+
+def predicted(asked: Protocol) -> xr.Dataset:
+    """The stationary excess over learning rates, as a Trajectory at one length, and its first order."""
+    rates = np.geomspace(0.03, 0.45, 60)
+    found = {"excess": [excess(rate) for rate in rates], "first_order": [first_order(rate) for rate in rates]}
+    return _over_rates(asked, rates, found, "theory", "claim D5")
+
+
+def measured(asked: Protocol, key: int) -> xr.Dataset:
+    """The same, measured from the protocol's last length."""
+    each = [
+        respond(replace(protocol("quick", rate), sampling=asked.sampling), 100 * key + i)
+        for i, rate in enumerate(RATES)
+    ]
+    found = {name: [float(one[variable][0, -1, 0]) for one in each] for name, variable in MEASURED.items()}
+    return _over_rates(asked, np.array(RATES), found, "simulation", f"{asked.sampling.draws:,} fine-tunings")
+
+
+def _over_rates(
+    asked: Protocol, rates: np.ndarray, found: Mapping[str, list[float]], method: Method, source: str
+) -> xr.Dataset:
+    return trajectory(
+        {name: (("pretraining", "learning_rate"), np.array(values)[None]) for name, values in found.items()},
+        {"pretraining": [asked.lengths[-1]], "learning_rate": ("learning_rate", rates, {"units": "1"})},
+        method=method,
+        source=source,
+        model=f"{asked.network}",
+    )

@@ -3,7 +3,7 @@
 Measured: the largest eigenvalue of the downstream Hessian along fine-tuning, by differentiation; the largest rate at
 which gradient descent fits the task, from several pretraining lengths; the best rate per checkpoint under noisy labels.
 Prediction: the sharpness along the path; an edge of 1/σ' whatever the length; a best rate that falls toward the task
-and rises beyond it, by which the inflection of the downstream loss is flattened and not moved.
+and rises beyond it, by which the inflection of the downstream loss is not moved.
 """
 
 from dataclasses import replace
@@ -28,7 +28,8 @@ from theory import deep_mode
 from theory.exact import follow
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
-from theory.stability import tuned_rate, tuning_sharpness
+from theory.responses import trajectory
+from theory.stability import path_sharpness, tuned_rate, tuning_sharpness
 from theory.starts import Aligned
 from theory.tasks import Shared
 from theory.teachers import Spectrum
@@ -65,9 +66,9 @@ def noisy(preset: Preset) -> Protocol:
 
 def run(preset: Preset, seed: int) -> Outcome:
     """Sharpness, edge, and the tuned rate."""
-    best, rates = tuned_at(noisy(preset), seed)
-    checks = (_sharpness(flowing(preset), seed), _edge(stepping(preset), seed), *_tuned(noisy(preset), best, rates))
-    return Outcome(checks, {"tuned": best, "rates": rates})
+    response, rates = tuned_at(noisy(preset), seed)
+    checks = (_sharpness(flowing(preset), seed), _edge(stepping(preset), seed), *_tuned(noisy(preset), response, rates))
+    return Outcome(checks, {"tuned": response, "rates": rates})
 
 
 def _sharpness(asked: Protocol, seed: int) -> Check:
@@ -111,18 +112,45 @@ def tuned_at(asked: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
     return learning_rates.tuned(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
 
 
-def _tuned(asked: Protocol, best: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
-    after, error = (best[name].values.ravel() for name in ("downstream_after", "downstream_after_stderr"))
+def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
+    after, error = (response[name].values.ravel() for name in ("downstream_after", "downstream_after_stderr"))
     place = int(after.argmin())
     rise = (after[-1] - after[place]) / np.hypot(error[-1], error[place])
     says = f"tuned, the downstream loss is least at length {asked.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
     kept = Check(
         "tuning does not move the inflection (D6)", place == 2 and rise > 4, says, {"rise_in_errors": float(rise)}
     )
-    chosen = rates.learning_rate.values.ravel()
+    taken = rates.learning_rate.values.ravel()
     s = follow(asked).singular_value.values[:, 0]
     noise = (3 + 4) * 0.8 * 0.5**2 / (2 * 4)  # v = tr H ν²/2B
-    near = [float(tuned_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
-    listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(chosen, near, strict=True))
-    found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, chosen, strict=True)}
+    expected = [float(tuned_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
+    listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(taken, expected, strict=True))
+    found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, taken, strict=True)}
     return kept, mapped("the best rate", f"measured, and predicted near the task, along pretraining: {listed}", found)
+
+
+def chosen(asked: Protocol, key: int) -> xr.Dataset:
+    """The best rate of every checkpoint, a Trajectory."""
+    return tuned_at(asked, key)[1]
+
+
+def best(asked: Protocol, key: int) -> xr.Dataset:
+    """The Response of every checkpoint at its best rate."""
+    return tuned_at(asked, key)[0]
+
+
+def near(asked: Protocol) -> xr.Dataset:
+    """The predicted best rate near the task, and the largest stable one, along pretraining."""
+    s, n, how = follow(asked).singular_value.values[:, 0], asked.network, asked.perturbation
+    assert isinstance(how, FineTuning)
+    assert isinstance(how.training, GradientDescent)
+    noise = (n.d_in + n.d_out) * 0.8 * how.label_noise**2 / (2 * float(how.training.batch or 1))
+    gap = np.where(np.abs(0.8 - s) > 1e-9, 0.8 - s, 1e-9)
+    found = {"learning_rate": np.asarray(tuned_rate(gap, 0.8, 40.0, noise)), "edge": 2 / path_sharpness(s, 0.8)}
+    return trajectory(
+        {name: (("pretraining",), np.asarray(values)) for name, values in found.items()},
+        {"pretraining": list(asked.lengths)},
+        method="theory",
+        source="claim D6",
+        model=f"{asked.network}",
+    )

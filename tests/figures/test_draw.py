@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from figures import draw
 from figures.style import COLOURS
-from theory import trajectory
+from theory import response, trajectory
 
 
 def data(method: str = "theory", **extra):
@@ -45,3 +45,33 @@ def test_errors_become_bars(function) -> None:
     assert ax.containers[0].has_yerr
     function(ax, data("simulation"))
     assert not ax.containers[1].has_yerr
+
+
+def test_a_trade_goes_from_length_to_length_and_marks_the_end() -> None:
+    both = ("pretraining", "strength")
+    made = response(
+        {
+            "before": (("pretraining",), [1.0, 1.0]),
+            "after": (both, [[1.0, 2.0], [3.0, 4.0]]),
+            "downstream_before": (("pretraining",), [1.0, 1.0]),
+            "downstream_after": (both, [[5.0, 6.0], [7.0, 8.0]]),
+        },
+        {"pretraining": [0.0, 1.0], "strength": [0.1, 0.2]},
+        method="theory", source="made up", perturbation="none", model="none",
+    )  # fmt: skip
+    ax = Figure().subplots()
+    draw.trade(ax, made, label="T = {:g}", colour=1)
+    seen = [(line.get_label(), *map(list, line.get_data()), line.get_color()) for line in ax.lines[::2]]
+    assert seen == [("T = 0.1", [5, 7], [1, 3], COLOURS[1]), ("T = 0.2", [6, 8], [2, 4], COLOURS[2])]
+    assert [list(line.get_xdata()) for line in ax.lines[1::2]] == [[7], [8]]
+
+
+def test_heat_knows_its_axes() -> None:
+    variables = {"share": (("pretraining", "angle", "strength"), np.arange(12.0).reshape(2, 2, 3) / 12)}
+    axes = {"pretraining": [0.0, 1.0], "angle": [1.0, 2.0], "strength": ("strength", [0.1, 0.2, 0.4], {"units": "1"})}
+    made = trajectory(variables, axes, method="theory", source="made up", model="none")
+    ax = Figure().subplots()
+    draw.heat(ax, made, "share", "strength", "angle")
+    (mesh,) = ax.collections
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), np.arange(6.0, 12.0).reshape(2, 3) / 12)
+    assert ax.get_xlim()[1] < 1 < ax.get_ylim()[1]

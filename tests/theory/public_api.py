@@ -95,6 +95,11 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "fine_tune_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2},
         "plateau_growth": {"sigma": np.array([1.0, 0.5]), "task": w2},
         "hurting_ratio": {"budget": 0.1, "sigma": np.array([1.0, 0.5]), "variance": 1.0, **widths},
+        "map_forgetting": {"budgets": np.array([0.1, 1.0]), "sigma": np.array([1.0, 0.5]), "tasks": np.ones((3, 2, 2))},
+        "turned_tasks": {"sigma": np.array([1.0, 0.5]), "strengths": np.array([1.0, 2.0]), "angles": np.array([0.3]),
+                         "trials": 2, "seed": 0, "d_out": 3, "d_in": 2},
+        "random_tasks": {"sigma": np.array([1.0, 0.5]), "strengths": np.array([1.0, 2.0]), "shared": np.array([0.0]),
+                         "trials": 2, "seed": 0, "d_out": 3, "d_in": 2},
         "overshoot_length": {"budget": 0.2, "sigma": 1.0, "target": 2.0, "epsilon": 0.1},
         # D, E
         "anchored_weight": {"w": 0.5, "downstream": 1.0, "anchor": 0.3},
@@ -106,6 +111,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "sharpness_bound": {"w1": w1, "w2": w2, "task": wide}, "path_sharpness": {"s": 1.0, "downstream": 0.5},
         "tuning_sharpness": {"time": np.array([0.0, 1.0]), "s": np.array([1.0, 0.5]),
                              "downstream": np.array([0.5, -0.3])} | widths | {"h": 2},
+        "tuned_budget": {"s": 0.5, "sigma": 1.0, "downstream": 2.0, "keep": 0.5},
         "tuned_rate": {"error": 0.5, "sigma": 1.0, "steps": 100.0, "noise": 0.01},
         "label_noise_scale": {"learning_rate": 0.1, "label_noise": 0.5, "batch": 4.0},
         "label_noise_excess": {"s": np.array([1.0, 0.5]), "learning_rate": 0.1, "label_noise": 0.5, "batch": 4.0,
@@ -158,6 +164,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
 
 RESULTS = (
     "FineTuned",
+    "ForgettingMap",
     "HessianSpectrum",
     "Invariants",
     "Line",

@@ -16,7 +16,7 @@ NOT_NEGATIVE = {
     "w1_norm", "w2_norm", "strength_1", "strength_2", "own", "joint", "rho_1", "rho_2", "step", "step_1", "step_2", "m",
     "tolerance", "loss_exponent", "q1", "q2", "both", "norms", "input_spectrum", "input_trace", "gain", "std", "angle",
     "scale", "ratio", "rtol", "weight_decay", "learning_rate", "momentum", "warmup", "label_noise", "anchor", "replay",
-    "lengths", "strengths", "spectrum", "scales", "stderr",
+    "lengths", "strengths", "spectrum", "scales", "stderr", "budget", "budgets", "variance", "angles", "shared",
 }  # fmt: skip
 POSITIVE = {"epsilon", "alpha", "loss_exponent", "m", "tolerance", "gain", "std", "scale", "ratio", "rtol",
             "learning_rate"}  # fmt: skip
@@ -74,8 +74,9 @@ def test_a_bad_value_is_a_domain_error(plain: ModuleType, kind: str) -> None:
 
 ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_floor", "difference"),
              ("tuning_sharpness", "time"), ("lost_bounds", "sigma"), ("matrix_flow_from_modes", "t"),
-             ("lost_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"),
-             ("power_law_path", "t")}  # fmt: skip
+             ("lost_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t"),
+             ("fine_tune", "budget"), ("fine_tune_plateaus", "task"), ("plateau_growth", "task"),
+             ("map_forgetting", "tasks")}  # fmt: skip
 
 
 def test_arrays_that_do_not_fit_are_a_shape_error(plain: ModuleType) -> None:

@@ -7,8 +7,8 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import minimize_scalar
 
 from tests.judge import assert_right
-from theory import DomainError, ShapeError
-from theory.stability import path_sharpness, sharpness_bound, tuned_rate, tuning_sharpness
+from theory import DomainError, ShapeError, singular_value
+from theory.stability import path_sharpness, sharpness_bound, tuned_budget, tuned_rate, tuning_sharpness
 
 
 def largest(w1: np.ndarray, w2: np.ndarray, task: np.ndarray) -> float:
@@ -105,6 +105,35 @@ def test_the_best_rate_is_the_best() -> None:
     assert tuned_rate(1e-6, 1.0, 50.0, 1e-4) == 0
 
 
+def test_precision_of_the_best_budget() -> None:
+    def truth(s, sigma, task, keep):
+        v = keep * sigma + (1 - keep) * task
+        if (v - s) * (task - s) <= 0:
+            return mpmath.mpf(0)
+        ratio = v * (task - s) / (s * (task - v))
+        return mpmath.log(ratio) / (2 * task) if ratio > 0 else mpmath.inf
+
+    draw = np.random.default_rng(0)
+    points = np.column_stack([10 ** draw.uniform(-2, 2, (400, 3)), draw.uniform(0.01, 0.99, 400)])
+    finite = [np.isfinite(float(truth(*map(mpmath.mpf, p)))) for p in points]
+    assert 100 < sum(finite) < 400
+    assert_right(tuned_budget, truth, points[finite])
+    assert np.isinf(tuned_budget(*points[~np.array(finite)].T)).all()
+
+
+@pytest.mark.parametrize(("sigma", "task"), [(1.0, 2.0), (1.0, 0.4)])
+def test_a_budget_tuned_for_the_trade_leaves_no_inflection(sigma: float, task: float) -> None:
+    """Along pretraining the best of a grid of budgets is not below the formula's, whose loss never rises."""
+    s = singular_value(np.linspace(0, 12, 121), sigma, 1e-3)
+    trade = lambda p: 0.3 * (sigma - p) ** 2 + 0.7 * (task - p) ** 2
+    time = tuned_budget(s, sigma, task, 0.3)
+    best = trade(singular_value(np.minimum(time, 1e3), task, s))
+    grid = trade(singular_value(np.geomspace(1e-3, 50, 400)[:, None], task, s)).min(axis=0)
+    assert (best <= np.minimum(grid, trade(s)) + 1e-12).all()
+    assert (np.diff(best) <= 1e-12).all()
+    assert (np.diff(trade(singular_value(0.5, task, s))) > 1e-6).any()  # at a fixed budget there is one
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "refusal"),
     [
@@ -112,6 +141,8 @@ def test_the_best_rate_is_the_best() -> None:
         (path_sharpness, (np.ones(2), np.ones(3)), ShapeError),
         (sharpness_bound, (np.ones((2, 1)), np.ones((1, 3)), np.ones((1, 1))), ShapeError),
         (sharpness_bound, (1e200 * np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1))), DomainError),
+        (tuned_budget, (0.0, 1.0, 1.0, 0.5), DomainError),
+        (tuned_budget, (1.0, 1.0, 1.0, 1.5), DomainError),
         (tuned_rate, (0.0, 1.0, 1.0, 1.0), DomainError),
         (tuned_rate, (1.0, 1.0, 1.0, 0.0), DomainError),
     ],

@@ -9,21 +9,23 @@ from theory.matrix_modes import Modes
 SIGMA, TASK = np.array([1.0, 0.5]), np.array([[1.0, 0.1], [0.1, 2.0]])
 
 
-def rise(budget: np.ndarray, learned: list[int], task: np.ndarray = TASK) -> np.ndarray:
+def rise(budget: np.ndarray, learned: list[int], task: np.ndarray = TASK, sigma: np.ndarray = SIGMA) -> np.ndarray:
     """The pretraining loss after fine-tuning less before, from the features named, by D1."""
-    frame, teacher = np.eye(2)[:, learned], np.diag(SIGMA)
-    missing = np.delete(SIGMA, learned)
-    return np.asarray(fine_tune(budget, Modes(frame, SIGMA[learned], frame), teacher, task).pretraining) - (
-        (missing**2).sum() / 2
-    )
+    frame, missing = np.eye(2)[:, learned], np.delete(sigma, learned)
+    after = fine_tune(budget, Modes(frame, sigma[learned], frame), np.diag(sigma), task).pretraining
+    return np.asarray(after) - (missing**2).sum() / 2
 
 
 def rank_stealing() -> Evidence:
     """One learned feature turns to the task's strong direction, and what it was is gone; the second brings it back."""
     one, two = (float(rise(np.array([5.0]), list(range(n)))[0]) for n in (1, 2))
     turned = fine_tune(5.0, Modes(np.eye(2)[:, :1], SIGMA[:1], np.eye(2)[:, :1]), np.diag(SIGMA), TASK).flow.product
-    detail = f"Δ = 0, {one:.3f}, {two:.3f}: with one feature f = {turned.round(2).tolist()}, all on the other axis"
-    return Evidence(two < one - 0.3 and turned[1, 1] > 1.9 and turned[0, 0] < 0.1, Verdict.TESTED, detail)
+    weak_task, far = np.array([[0.35, 0.15], [0.15, 0.35]]), np.array([100.0, 0.3])
+    few, more = (float(rise(np.array([1.0]), list(range(n)), weak_task, far)[0]) for n in (1, 2))
+    detail = f"Δ = 0, {one:.3f}, {two:.3f}: with one feature f = {turned.round(2).tolist()}, all on the other axis; "
+    detail += f"with ‖B‖T = ½ and σ₁T = 100 Δ falls by {few - more:.4f} with the second"
+    holds = two < one - 0.3 and turned[1, 1] > 1.9 and turned[0, 0] < 0.1 and 0.004 < few - more < 0.006
+    return Evidence(holds, Verdict.TESTED, detail)
 
 
 def stealing_curves() -> Curves:

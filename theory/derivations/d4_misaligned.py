@@ -181,10 +181,11 @@ DERIVATION = Derivation(
     assumptions=(
         Assumption(
             "small budget",
-            "Only for increments >= 0 and the ratio, which are the order T². The rank-one pieces are exact.",
+            "Small ‖B‖T AND σ₁T; only for increments >= 0 and the ratio, which are the order T². The pieces are exact.",
             Counterexample(
                 "σ = (1, ½), B = [[1, 0.1], [0.1, 2]], T = 5: a balanced network keeps its rank, and the task's strong "
-                "direction takes the only feature that there is until the second can carry it.",
+                "direction takes the only feature that there is until the second can carry it. And no ‖B‖T is small "
+                "enough by itself: σ = (100, 0.3), B = [[0.35, 0.15], [0.15, 0.35]], T = 1.",
                 broken.rank_stealing,
                 broken.stealing_curves,
             ),

@@ -181,7 +181,7 @@ DERIVATION = Derivation(
     },
     assumptions=(
         Assumption(
-            "aligned task",
+            "shared singular vectors",
             "The task has the singular vectors of pretraining, whose modes then do not meet. That the converged "
             "downstream loss rises with λ holds for every task at global minima.",
             Counterexample(

@@ -170,13 +170,14 @@ def _one_layer() -> Evidence:
 DERIVATION = Derivation(
     claim="E1",
     title="The noise-robust optimum is weight decay per layer",
-    statement=r"\arg\min\mathbb{E}L(\theta+N):\ s_i=(\sigma_i-\kappa)_+,\ \kappa=\sqrt{ab}=\gamma_1\gamma_2"
-    r"\sqrt{d_{in}d_{out}},\ \frac{w_2^2}{w_1^2}=\frac ab;\quad \min=\sum_i m_i\left(\sigma_i-\tfrac{m_i}2\right),\ "
-    r"m_i=\min(\sigma_i,\kappa)",
+    statement=r"s_i=(\sigma_i-\kappa)_+,\quad\kappa=\sqrt{ab}=\gamma_1\gamma_2\sqrt{d_{in}d_{out}},\quad"
+    r"\frac{w_2^2}{w_1^2}=\frac ab;\quad P^*=\sum_i m_i\left(\sigma_i-\tfrac12m_i\right),\ m_i=\min(\sigma_i,\kappa)",
     plain="Among all weights the expected loss after noise is least where weight decay a on W1 and b on W2 would put "
     "them: each singular value is lowered by the geometric mean of the two prices, and the layers are tilted by a/b; "
     "no stop on the balanced path, which pays the arithmetic mean, gets there unless the prices are equal.",
     symbols={
+        "P,P^*": "expected loss after noise, and the least of all weights, but for a constant",
+        "m_i": "min(σ_i, κ)",
         "a": "price of ½‖W1‖², γ₂² d_out",
         "b": "price of ½‖W2‖², γ₁² d_in",
         r"\kappa": "√(ab), their geometric mean",

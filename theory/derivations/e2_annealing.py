@@ -123,8 +123,15 @@ def _rest_is_slow() -> Evidence:
     clock = formula()["clock"]
     up = {d_out: d_in + x}
     speed = sp.simplify(1 / clock.diff(u))
+    last = speed.diff(u).subs(u, d_out / d_in)
     grown = positive(sp.factor(speed.subs(up).subs(u, 1 + x / d_in - x / (d_in * (1 + p)))))
-    return every((("forward", grown), ("ends", identity(sp.simplify(speed.subs(u, d_out / d_in)), 0))))
+    return every(
+        (
+            ("forward", grown),
+            ("ends", identity(sp.simplify(speed.subs(u, d_out / d_in)), 0)),
+            ("last rate", identity(sp.simplify(last + 4 * d_in * d_out / (d_in + d_out)), 0)),
+        )
+    )
 
 
 def _means() -> Evidence:
@@ -245,8 +252,9 @@ DERIVATION = Derivation(
             _means,
         ),
         Step(
-            r"u\to d_{out}/d_{in}",
-            "The clock runs forward and ends at claim E1's tilt, where the mode is at E1's optimum of this noise.",
+            r"u\to\frac{d_{out}}{d_{in}},\ \text{in the end at the rate }\frac{4\gamma^2d_{in}d_{out}}{d_{in}+d_{out}}",
+            "The clock runs forward and ends at claim E1's tilt, where the mode is at E1's optimum of this noise; the "
+            "last rate is twice the harmonic mean of the prices, not their sum.",
             _rest_is_slow,
         ),
     ),

@@ -194,7 +194,7 @@ DERIVATION = Derivation(
     },
     assumptions=(
         Assumption(
-            "aligned task",
+            "shared singular vectors",
             "For the best shares: the task has pretraining's singular vectors.",
             Counterexample("On a turned task some mixing lowers what fine-tuning then forgets.", _misaligned, _curves),
         ),

@@ -74,7 +74,8 @@ def test_a_bad_value_is_a_domain_error(plain: ModuleType, kind: str) -> None:
 
 ANY_SHAPE = {("absmax_step", "w"), ("lost_bounds", "sigma"), ("matrix_flow_from_modes", "t"), ("lost_in_stages", "c"),
              ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t"), ("fine_tune", "budget"),
-             ("fine_tune_plateaus", "task"), ("plateau_growth", "task"), ("map_forgetting", "tasks")}  # fmt: skip
+             ("fine_tune_plateaus", "task"), ("plateau_growth", "task"), ("map_forgetting", "tasks"),
+             ("fine_tune_grid", "tasks")}  # fmt: skip
 
 
 def test_arrays_that_do_not_fit_are_a_shape_error(plain: ModuleType) -> None:

@@ -72,6 +72,7 @@ CASES = {
     "shared modes, lazy": (SQUARE, Aligned(0.02, 0.7), Shared((0.5, -0.2, 0.3)), ()),
     "shared modes, other lazy": (SQUARE, Aligned(0.02, -0.7), Shared((0.5, 0.2)), ()),
     "shared modes, coloured inputs": (WIDE, Aligned(0.02), Shared((1.5, 0.2, 0.0)), (2.0, 1.0, 0.5, 0.3)),
+    "shared modes, bottleneck": (Network(4, 2, 3), Aligned(0.02), Shared((0.5, 0.2, 0.3)), (2.0, 1.0, 0.5, 0.3)),
     "turned task": (SQUARE, Aligned(0.02), Turned(1.0), ()),
     "turned task, coloured inputs": (WIDE, Aligned(0.02), Turned(1.0, 2.0), (2.0, 1.0, 0.5, 0.3)),
     "another teacher": (WIDE, Aligned(0.02), Spectrum((0.9, 0.1)), ()),

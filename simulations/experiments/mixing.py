@@ -5,6 +5,7 @@ of shares at several lengths and budgets. Prediction: A3 twice, toward the inter
 best downstream, and that for a trade of both losses. Where it ends: turned tasks, whose mixture has other axes.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -22,7 +23,7 @@ from simulations.networks import Layers, product
 from simulations.pretraining import pretrain
 from theory import best_share, best_trade_share, mixed_value
 from theory.protocol import Network, Protocol
-from theory.responses import trajectory
+from theory.responses import Method, trajectory
 from theory.starts import Aligned
 from theory.tasks import Turned, task_matrix
 from theory.teachers import Spectrum, teacher_matrix
@@ -31,7 +32,7 @@ from theory.training import GradientFlow
 SIGMA, EPSILON = 1.0, 1e-3
 TASKS = (2.0, 0.5)
 LENGTHS = (2.0, 4.0, 6.0, 30.0)
-BUDGETS = (0.0, 0.05, 0.5)
+BUDGETS = (0.0, 0.05, 0.15, 0.3, 0.5)
 SHARES = np.linspace(0.0, 1.0, 21)
 KEEP = 0.5
 
@@ -140,4 +141,39 @@ def _as_data(modes: np.ndarray, shares: np.ndarray) -> xr.Dataset:
         method="simulation",
         source="gradient flow",
         model=f"{protocol().network}, mixed",
+    )  # fmt: skip
+
+
+def predicted(asked: Protocol) -> xr.Dataset:
+    """The best share downstream over the protocol's lengths, for both losses over its strengths, by task."""
+    lengths, budgets, tasks = (np.array(x) for x in (asked.lengths, asked.strengths, TASKS))
+    down = best_share(lengths[:, None], SIGMA, tasks, EPSILON)
+    both = best_trade_share(budgets, SIGMA, tasks[:, None], KEEP)
+    return _best(asked, np.asarray(down), np.asarray(both), "theory", "claim E3")
+
+
+def measured(asked: Protocol, key: int) -> xr.Dataset:
+    """The same, measured on the experiment's own lengths, budgets and shares."""
+    grid = replace(asked, lengths=LENGTHS, strengths=BUDGETS)
+    down, both = [], []
+    for target in TASKS:
+        modes = _modes(target, SHARES, key)
+        last = modes[:, -1]
+        down.append(_least(((target - modes[..., -1]) ** 2).T, SHARES))
+        both.append(_least((KEEP * (SIGMA - last) ** 2 + (1 - KEEP) * (target - last) ** 2).T, SHARES))
+    return _best(grid, np.array(down).T, np.array(both), "simulation", f"gradient flow at {SHARES.size} shares")
+
+
+def _best(asked: Protocol, down: np.ndarray, both: np.ndarray, method: Method, source: str) -> xr.Dataset:
+    repeated = np.broadcast_to(both, (len(asked.lengths), *both.shape))
+    return trajectory(
+        {
+            "downstream_share": (("pretraining", "target"), down),
+            "trade_share": (("pretraining", "target", "strength"), repeated),
+        },
+        {"pretraining": list(asked.lengths), "target": ("target", list(TASKS)),
+         "strength": ("strength", list(asked.strengths), {"units": "gradient-flow time"})},
+        method=method,
+        source=source,
+        model=f"{asked.network}, mixed",
     )  # fmt: skip

@@ -50,6 +50,7 @@ from theory.errors import (
     ShapeError as ShapeError,
 )
 from theory.exact import follow as follow, respond as respond
+from theory.fine_tuned_grid import fine_tune_grid as fine_tune_grid
 from theory.fine_tuning import (
     FineTuned as FineTuned,
     fine_tune as fine_tune,

@@ -95,6 +95,8 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "fine_tune_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2},
         "plateau_growth": {"sigma": np.array([1.0, 0.5]), "task": w2},
         "hurting_ratio": {"budget": 0.1, "sigma": np.array([1.0, 0.5]), "variance": 1.0, **widths},
+        "fine_tune_grid": {"budgets": np.array([0.1, 1.0]), "s": np.array([[0.1, 0.01], [1.0, 0.5]]),
+                           "sigma": np.array([1.0, 0.5]), "tasks": w2},
         "map_forgetting": {"budgets": np.array([0.1, 1.0]), "sigma": np.array([1.0, 0.5]), "tasks": np.ones((3, 2, 2))},
         "turned_tasks": {"sigma": np.array([1.0, 0.5]), "strengths": np.array([1.0, 2.0]), "angles": np.array([0.3]),
                          "trials": 2, "seed": 0, "d_out": 3, "d_in": 2},

@@ -76,7 +76,7 @@ ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_fl
              ("tuning_sharpness", "time"), ("lost_bounds", "sigma"), ("matrix_flow_from_modes", "t"),
              ("lost_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t"),
              ("fine_tune", "budget"), ("fine_tune_plateaus", "task"), ("plateau_growth", "task"),
-             ("map_forgetting", "tasks")}  # fmt: skip
+             ("map_forgetting", "tasks"), ("fine_tune_grid", "tasks")}  # fmt: skip
 
 
 def test_arrays_that_do_not_fit_are_a_shape_error(plain: ModuleType) -> None:

@@ -6,7 +6,7 @@ import pytest
 from theory import forgetting_map as module
 from theory.errors import DomainError, ShapeError
 from theory.forgetting_map import map_forgetting, random_tasks, turned_tasks
-from theory.plateaus import fine_tune_plateaus, hurting_ratio
+from theory.plateaus import fine_tune_plateaus, hurting_ratio, plateau_growth
 
 SIGMA, BUDGETS = np.array([1.0, 0.5, 0.25]), np.array([0.05, 0.5, 3.0])
 
@@ -27,6 +27,9 @@ def test_the_shares_are_those_of_single_tasks(tasks):
             assert found.monotone[*cell, place] == np.mean([x >= -1e-9 for x in falls])
             assert found.turns[*cell, place] == np.mean([x.after[:-1].min() < x.after[-1] - 1e-8 for x in each])
             np.testing.assert_allclose(found.hurts[*cell, place], np.mean([np.diff(x.after) > 0 for x in each], axis=0))
+            small = [2 * budget**2 * plateau_growth(SIGMA, task) > SIGMA**2 for task in tasks[cell]]
+            agree = np.mean([a == (np.diff(x.after) > 0) for a, x in zip(small, each, strict=True)], axis=0)
+            np.testing.assert_allclose(found.foreseen[*cell, place], agree)
             drop = max(0.0, -min(falls)) / (SIGMA**2).sum() * 2
             np.testing.assert_allclose(found.largest_drop[*cell, place], drop, atol=1e-9)
 

@@ -21,7 +21,7 @@ def best_found(price_1: float, price_2: float, variances: tuple[float, float], h
 
 
 def colored() -> Evidence:
-    """Σx = diag(1.9, 0.1), a = b = 0.1: the weak input's feature, σ = ½, is lost, where the formula keeps 0.4."""
+    """Σx = diag(1.9, 0.1), a = b = 0.1: the weak input's feature, σ = ½, keeps 0.18, the formula 0.4."""
     found = best_found(0.1, 0.1, (1.9, 0.1), 2)
     white = best_found(0.1, 0.1, (1.0, 1.0), 2)
     holds = bool(np.allclose(white, (0.9, 0.4), atol=1e-4) and found[1] < 0.2)

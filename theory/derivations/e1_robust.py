@@ -190,7 +190,7 @@ DERIVATION = Derivation(
         Assumption(
             "whitened inputs",
             "Σx = I. With Σx sharing V and variance ξ along the mode, s = (σ − √(γ₁²γ₂² d_out tr Σx/ξ))₊.",
-            Counterexample("A weak input's feature is dropped although σ > κ.", broken.colored),
+            Counterexample("A weak input's feature is lowered by more than κ.", broken.colored),
         ),
         Assumption(
             "wide enough hidden layer",

@@ -23,7 +23,7 @@ from theory.derivations.core import (
 )  # fmt: skip
 from theory.derivations.evidence import every, identity, positive, worst_error
 from theory.derivations.matrix_words import normal, scaled
-from theory.derivations.trace_words import Letter, MatrixSum, expectation
+from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, expectation
 
 sigma, u, w1, w2, p, x, s = sp.symbols("sigma u w_1 w_2 p x s", positive=True)
 noise, eta, nu, b = sp.symbols("gamma eta nu b", positive=True)  # noise: γ² = ην²/2b
@@ -64,58 +64,71 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
 SHAPES_ = ((1, 1), (1, 2), (3, 2))
 
 
-def mode_drift() -> sp.Expr:
-    """Of one mode, from the words of `_drift`, per unit of gradient-flow time."""
-    return sp.expand(2 * noise * (d_out * w1**2 - d_in * w2**2)) if _drift().holds else sp.nan
-
-
 @cache
-def _drift() -> Evidence:
-    """`W2ᵀW2 − W1W1ᵀ` after a step, exactly; its mean over the labels' noise E, where f has no error: G = −EXᵀ/b.
+def _mean_change() -> TraceSum:
+    """The mean, over the labels' noise E, of what a step adds to `tr M(W2ᵀW2 − W1W1ᵀ)`, over η²; the task is fitted.
 
-    Inputs are whitened, `E XXᵀ = b`; tested by the trace against any h × h matrix M.
+    `G = −EXᵀ/b`; inputs are whitened, each with unit variance.
     """
-    of = lambda name, *shape: MatrixSum.of(Letter(name, *shape))
+    m1, m2, test = of("W1", "h", "d_in"), of("W2", "d_out", "h"), of("M", "h", "h")
+    made = scaled(-1 / b, of("E", "d_out", "b") @ of("X", "d_in", "b").T)
+    moved = (test @ (m1 @ made.T @ made @ m1.T - m2.T @ made @ made.T @ m2)).trace()
+    return expectation(moved, {"E": nu**2, "X": sp.Integer(1)})
+
+
+def of(name: str, rows: str, columns: str) -> MatrixSum:
+    """A matrix of this name and shape."""
+    return MatrixSum.of(Letter(name, rows, columns))
+
+
+def mode_drift() -> sp.Expr:
+    """The same for one mode, per unit of gradient-flow time: over η, and `ην² = 2bγ²`."""
+    total = sp.Integer(0)
+    for (word,), coefficient in _mean_change().terms.items():
+        layer = w1 if any(x.name == "W1" for x in word) else w2
+        total += coefficient * layer**2 * 2 * b * noise / nu**2
+    return sp.simplify(total.subs(sp.Symbol("b", positive=True, integer=True), b))
+
+
+def _drift() -> Evidence:
+    """`W2ᵀW2 − W1W1ᵀ` after a step, exactly: A1's terms of first order cancel."""
     m1, m2, g = of("W1", "h", "d_in"), of("W2", "d_out", "h"), of("G", "d_out", "d_in")
     new1, new2 = m1 - scaled(eta, m2.T @ g), m2 - scaled(eta, g @ m1.T)
     change = new2.T @ new2 - new1 @ new1.T - m2.T @ m2 + m1 @ m1.T
-    rest = change - scaled(eta**2, m1 @ g.T @ g @ m1.T - m2.T @ g @ g.T @ m2)
-    test = of("M", "h", "h")
-    e, xs = of("E", "d_out", "b"), of("X", "d_in", "b")
-    made = scaled(-1 / b, e @ xs.T)
-    size = sp.Symbol("b", positive=True, integer=True)
-    moved = (test @ (m1 @ made.T @ made @ m1.T - m2.T @ made @ made.T @ m2)).trace()
-    mean = expectation(moved, {"E": nu**2, "X": sp.Integer(1)})
-    claimed = (nu**2 / b) * (d_out * (test @ m1 @ m1.T).trace() - d_in * (test @ m2.T @ m2).trace())
-    terms = {k: sp.simplify(c.subs(size, b)) for k, c in (mean - claimed).terms.items()}
-    holds = not normal(rest) and all(c == 0 for c in terms.values())
-    return Evidence(holds, Verdict.PROVED, f"{len(normal(rest))} words, {terms} differ, for symbolic widths and batch")
+    rest = normal(change - scaled(eta**2, m1 @ g.T @ g @ m1.T - m2.T @ g @ g.T @ m2))
+    words = {tuple(x.name for x in word) for (word,) in _mean_change().terms}
+    only = all(set(names) in ({"M", "W1"}, {"M", "W2"}) for names in words) and len(words) == 2
+    return Evidence(not rest and only, Verdict.PROVED, f"{len(rest)} words differ; the mean is in {words}")
 
 
 @cache
 def mean_value(shape: tuple[int, int]) -> sp.Expr:
-    """The mean of a mode's own entry of f at tilt u where its mean does not move, for a student of min(shape) modes.
+    """The mean of a mode's own entry of f where its mean does not move, at tilt u, a student of min(shape) modes.
 
-    With `C = W2W2ᵀ`, `G = W1ᵀW1` and f's error D, the mean of a step's change vanishes: `E[CD + DG] = ηE[N fᵀ N]`, the
-    right side `2γ²f`. To first order `K E[D] = 2γ²f − E[δC D + D δG]`, with the stationary fluctuation of the weights
-    in each direction (i, j) of f, of variance γ² along the gradient of f_ij (D5). Here for the first mode.
+    With `C = W2W2ᵀ`, `G = W1ᵀW1` and f's error D, the mean of a step's change vanishes: `E[CD + DG] = ηE[N fᵀ N]`,
+    which is 2γ²f at equal indices. To first order `K E[D] = 2γ²f − E[δC D + D δG]`; the weights fluctuate along the
+    gradient of each entry of f, which are orthogonal, with variance γ² (D5's, over K each). Here for the first mode.
     """
     i, o = shape
     m = min(i, o)
-    mode = [s, *sp.symbols(f"s_2:{m + 1}", positive=True)]
-    tilt_1, tilt_2 = u ** -sp.Rational(1, 4), u ** sp.Rational(1, 4)
-    first = lambda k: tilt_1 * sp.sqrt(mode[k]) if k < m else sp.Integer(0)  # W1's entry (k, k)
-    second = lambda k: tilt_2 * sp.sqrt(mode[k]) if k < m else sp.Integer(0)
-    kernel = lambda row, col: second(row) ** 2 + first(col) ** 2
-    # along the gradient of f_rc: W1 moves in (r, c) by w2_r, W2 in (r, c) by w1_c, over √K; and D_rc by √K
+    root = [sp.sqrt(s), *sp.symbols(f"r_2:{m + 1}", positive=True)]
+    first = sp.Matrix(m, i, lambda k, l: root[k] / u ** sp.Rational(1, 4) if k == l else 0)
+    second = sp.Matrix(o, m, lambda k, l: root[l] * u ** sp.Rational(1, 4) if k == l else 0)
     total = sp.Integer(0)
-    for row in range(o):  # E[(δC D)_00] = Σ_r E[(W2 δW2ᵀ + δW2 W2ᵀ)_0r D_r0], and both δW2 and D lie along (r, c)
-        total += second(0) * first(0) if kernel(row, 0) != 0 else 0  # E[δW2_r0 D_r0] = γ² w1_0
-        total += second(0) * first(0) if row == 0 else 0
-    for column in range(i):
-        total += first(0) * second(0) if kernel(0, column) != 0 else 0
-        total += first(0) * second(0) if column == 0 else 0
-    return sigma + sp.simplify(noise * (2 * mode[0] - total) / kernel(0, 0))
+    for row in range(o):
+        for column in range(i):
+            move1 = sp.Matrix(m, i, lambda k, l, r=row, c=column: second[r, k] if l == c else 0)  # ∂f_rc/∂W1
+            move2 = sp.Matrix(o, m, lambda k, l, r=row, c=column: first[l, c] if k == r else 0)
+            kernel = sum(x**2 for x in (*move1, *move2))
+            if kernel == 0:
+                continue
+            error = move2 * first + second * move1
+            if any(error[k, l] != 0 for k in range(o) for l in range(i) if (k, l) != (row, column)):
+                raise ValueError("the gradients of two entries of f are not orthogonal")
+            on_out, on_in = move2 * second.T + second * move2.T, move1.T * first + first.T * move1
+            total += (on_out * error + error * on_in)[0, 0] / kernel
+    own = second[0, 0] ** 2 + first[0, 0] ** 2
+    return sigma + sp.simplify(noise * (2 * first[0, 0] * second[0, 0] - total) / own)
 
 
 def _rest_is_slow() -> Evidence:

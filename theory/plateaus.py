@@ -17,7 +17,7 @@ from theory.domain import finite, nonnegative, positive, together, whole
 from theory.errors import DomainError, ShapeError
 from theory.scale import moderate
 
-LARGEST_GROWTH = 15.0  # of ‖B‖T: what e^{‖B‖T} makes of rounding stays below 1e-9
+LARGEST_GROWTH = 15 * (1 + 1e-12)  # of ‖B‖T: what e^{‖B‖T} makes of rounding stays below 1e-9
 Sigma = Float[np.ndarray, " r"]
 Tasks = Float[np.ndarray, "... d_out d_in"]
 

@@ -54,6 +54,7 @@ CATALOGUE = (
     Entry("learning-rate", ("D6",), "The best rate by checkpoint; tuning does not remove the inflection"),
     Entry("regularization", ("D7",), "Anchors delay the inflection and cost the task; replay trades best"),
     Entry("noise-robust-objective", ("E1",), "Weight decay per layer bears noise better than any stop"),
+    Entry("mixing", ("E3",), "The share of downstream data in pretraining that is best"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
     Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
     Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),

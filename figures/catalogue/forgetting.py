@@ -13,6 +13,7 @@ from figures.style import PAGE, canvas, letter
 from theory.inflection import inflection_point
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol
+from theory.responses import OBJECTIVES
 from theory.starts import Aligned
 from theory.tasks import Turned
 from theory.teachers import PowerLaw
@@ -41,15 +42,13 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """The pretraining loss, which can turn; the downstream loss, which here only falls or rises a little."""
     figure, axes = canvas(PAGE, 2.6, columns=2)
-    for ax, objective, title in zip(
-        axes, ("pretraining", "downstream"), ("pretraining loss", "downstream loss"), strict=True
-    ):
+    for ax, objective in zip(axes, OBJECTIVES, strict=True):
         if objective == "pretraining":
             vocabulary.base(ax, data["theory0"], label="before")
         for i, angle in enumerate(ANGLES):
             vocabulary.curves(ax, data[f"theory{i}"], "after", objective, label=f"angle {angle:g}", colour=i)
             vocabulary.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
-        ax.set_ylabel(f"{title} after fine-tuning")
+        ax.set_ylabel(f"{objective} loss after fine-tuning")
     axes[0].legend()
     letter(axes)
     return figure

@@ -13,6 +13,7 @@ from figures.style import PAGE, canvas, letter
 from theory.inflection import inflection_point
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol
+from theory.responses import OBJECTIVES
 from theory.starts import Aligned
 from theory.tasks import Shared, Turned
 from theory.teachers import PowerLaw, Spectrum
@@ -48,12 +49,12 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Both losses against length by anchor, and one against the other by remedy."""
     figure, axes = canvas(PAGE, 2.5, columns=3)
-    for ax, objective in zip(axes, ("pretraining", "downstream"), strict=False):
+    for ax, objective in zip(axes, OBJECTIVES, strict=False):
         for i, anchor in enumerate(ANCHORS):
             name = f"λ = {anchor:g}" if anchor else "no anchor"
-            vocabulary.curves(ax, data[f"theory{i}"], "after", objective, label=name, colour=i)  # type: ignore[arg-type]
+            vocabulary.curves(ax, data[f"theory{i}"], "after", objective, label=name, colour=i)
             if anchor:
-                vocabulary.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)  # type: ignore[arg-type]
+                vocabulary.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
         ax.set_ylabel(f"{objective} loss after fine-tuning")
         ax.set_xlabel("pretraining length")
     trade = axes[2]

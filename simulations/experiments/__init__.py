@@ -56,4 +56,6 @@ EXPERIMENTS = (
     Experiment("learning-rate", ("D6",), "Which learning rates fine-tuning bears, and what tuning them mends"),
     Experiment("regularization", ("D7",), "Remedies delay the inflection and cost the downstream task"),
     Experiment("noise-robust", ("E1",), "The weights that bear noise best are those of weight decay per layer"),
+    Experiment("mixing", ("E3",), "The share of downstream data that is best, for which loss and when"),
+    Experiment("beyond-linear", ("C1", "D1", "D4"), "Noise and fine-tuning on tanh and ReLU students: what survives"),
 )

@@ -157,7 +157,9 @@ def anchored(asked: Protocol) -> xr.Dataset:
 def frontier(asked: Protocol) -> xr.Dataset:
     """The least forgetting at every downstream loss, as a Trajectory at one length."""
     apart = _apart(asked)
-    return _trade(np.linspace(0, apart**2 / 2, 101), lambda x: least_forgetting(apart, x), "theory", "claim D7")
+    return _trade(
+        np.linspace(0, apart**2 / 2, 101), lambda x: np.asarray(least_forgetting(apart, x)), "theory", "claim D7"
+    )
 
 
 def replayed(asked: Protocol, key: int) -> xr.Dataset:

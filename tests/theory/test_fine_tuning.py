@@ -196,6 +196,18 @@ def test_modes_that_are_not_there_stay_away():
     np.testing.assert_allclose(found[0], one.pretraining, atol=1e-12)
 
 
+def test_small_budgets_turn_where_the_task_is_stronger_along_the_last_feature():
+    """At the end of pretraining `dL/ds_r = −2Tσ_r(σ_r − B_rr) + O(T²)`: finer than what plateaus show (D4)."""
+    tasks = np.random.default_rng(8).normal(size=(300, 3, 3)) * 0.7
+    sigma = np.array([1.0, 0.6, 0.4])
+    beyond = tasks[:, 2, 2] - sigma[2]
+    clear = np.abs(beyond) > 0.3
+    late = sigma - np.array([[0, 0, 5e-4], [0, 0, 0]])
+    after = fine_tune_grid([0.01], late, sigma, tasks[clear])[0][..., 0]
+    np.testing.assert_array_equal(after[:, 1] > after[:, 0], beyond[clear] > 0)
+    assert 0.1 < (beyond[clear] > 0).mean() < 0.9
+
+
 BASE = {"teacher": TEACHER, "lengths": LENGTHS, "strengths": BUDGETS}
 
 

@@ -18,7 +18,7 @@ _HOMES = {  # the names at this door and where they live; JAX, diffrax and optax
     "agreement": ("Agreement", "compare"),
     "batched": ("cached_chunk", "descend"),
     "data": ("Task", "population_loss"),
-    "measured": ("follow", "initialize", "pretrain", "respond"),
+    "measured": ("follow", "initialize", "moved", "pretrain", "respond"),
     "networks": ("Layer", "Layers"),
     "plan": ("Numbers", "Plan", "planned"),
 }

@@ -49,7 +49,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
             vocabulary.curves(ax, data[f"theory{i}"], "after", objective, label=f"angle {angle:g}", colour=i)
             vocabulary.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
         ax.set_ylabel(f"{objective} loss after fine-tuning")
-    axes[0].legend()
+    axes[1].legend(*axes[0].get_legend_handles_labels())
     letter(axes)
     return figure
 
@@ -58,7 +58,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """What is seen, with the numbers of this run."""
     turns = [inflection_point(data[f"theory{i}"], which="best").squeeze() for i in range(len(ANGLES))]
     lost = "; ".join(
-        f"{float(t.rise):.3f} from t = {float(t.length):.1f} on at angle {a:g}" if bool(t.exists) else f"none at {a:g}"
+        f"{float(t.rise):.2g} from t = {float(t.length):.1f} on at angle {a:g}" if bool(t.exists) else f"none at {a:g}"
         for a, t in zip(ANGLES, turns, strict=True)
     )
     error = max(

@@ -118,7 +118,7 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
     rise = (after[-1] - after[place]) / np.hypot(error[-1], error[place])
     says = f"tuned, the downstream loss is least at length {asked.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
     kept = Check(
-        "tuning does not move the inflection (D6)", place == 2 and rise > 4, says, {"rise_in_errors": float(rise)}
+        "tuning does not move the inflection (D6)", bool(place == 2 and rise > 4), says, {"rise_in_errors": float(rise)}
     )
     taken = rates.learning_rate.values.ravel()
     s = follow(asked).singular_value.values[:, 0]

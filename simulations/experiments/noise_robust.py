@@ -114,7 +114,7 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
         listed.append(f"{after[-1]:.3f}, {after[best]:.3f}, {low[0]:.3f} at γ = {noise}")
         numbers |= {f"gain of decay at {noise}": float(after[best] - low[0])}
     says = f"loss after noise long after, at the best stop, under decay: {'; '.join(listed)}"
-    return Check("decay beats stopping beats neither (E1)", min(gaps) > 4, says, numbers)
+    return Check("decay beats stopping beats neither (E1)", bool(min(gaps) > 4), says, numbers)
 
 
 @jax.jit

@@ -72,7 +72,9 @@ def _trap(s: np.ndarray, rise: np.ndarray) -> Check:
     top = int(rise.argmax())
     says = f"forgetting the feature costs {rise[top]:.4f} at s = {s[top]:.2f}, and {rise[-1]:.4f} at s = {s[-1]:.4f}"
     numbers = {"largest": float(rise[top]), "at": float(s[top]), "learned": float(rise[-1])}
-    return Check("a trap inside the stage (D3)", 0 < top < rise.size - 1 and rise[top] > 1.5 * rise[-1], says, numbers)
+    return Check(
+        "a trap inside the stage (D3)", bool(0 < top < rise.size - 1 and rise[top] > 1.5 * rise[-1]), says, numbers
+    )
 
 
 def _turns(asked: Protocol, seed: int) -> Check:

@@ -56,6 +56,7 @@ EXPERIMENTS = (
     Experiment("learning-rate", ("D6",), "Which learning rates fine-tuning bears, and what tuning them mends"),
     Experiment("regularization", ("D7",), "Remedies delay the inflection and cost the downstream task"),
     Experiment("noise-robust", ("E1",), "The weights that bear noise best are those of weight decay per layer"),
+    Experiment("annealing", ("E2",), "Noisy labels shrink and tilt what is learned; annealing gives most of it back"),
     Experiment("mixing", ("E3",), "The share of downstream data that is best, for which loss and when"),
     Experiment("beyond-linear", ("C1", "D1", "D4"), "Noise and fine-tuning on tanh and ReLU students: what survives"),
 )

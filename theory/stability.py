@@ -83,8 +83,8 @@ def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -
 
     It minimizes `½e²e^{−4σ'ηN} + ½ηv`: what N steps leave of an aligned mode's error `e = σ' − s`, and what label noise
     adds (D5, `v = tr H ν²/2B`). It falls while pretraining comes nearer to the task and rises as it departs; 0 where
-    fine-tuning would add more than it can remove. The loss at the best rate rises with |e|, too: tuning the rate does
-    neither move nor remove an inflection. Without noise the best rate is the largest stable one, `path_sharpness`.
+    fine-tuning would add more than it can remove. The loss at the best rate rises with |e|, too: tuning the rate
+    neither moves nor removes an inflection. Without noise the best rate is the largest stable one, `path_sharpness`.
 
     error: e, of either sign, not 0.  sigma: σ' > 0.  steps: N > 0.  noise: v > 0. All broadcast. Raises DomainError
     outside and beyond 1e±75, ShapeError where arrays do not broadcast.

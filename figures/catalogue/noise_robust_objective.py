@@ -74,7 +74,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "Orange: the minimum over all weights, which is that of weight decay a = γ₂²d_out on W1 and b = γ₁²d_in on "
         "W2, `s = (σ − κ)₊` with the geometric mean κ = √(ab) of the two prices, and a network trained under that "
         "decay from random weights. At the end of plain pretraining, at the best stop, under decay: "
-        f"{'; '.join(parts)}. Decay gains over the best stop even where both layers are priced almost alike, since it "
+        f"{'; '.join(parts)}. Decay gains over the best stop even where both layers are priced almost alike, since "
         "it stops every feature where it should, which one length cannot; where the prices differ it gains most, by "
         "putting the weights where they are cheap, which no stop can. σ = 1, 0.6, 0.2 in a 5→4→3 network. Where the "
         "theory ends: two layers, white inputs, hidden units enough for the features."

@@ -6,7 +6,7 @@ EXTRAS := test,dev,cluster
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test simulate fuzz gallery lint check bench constraints clean
+.PHONY: help figures test test-browser simulate fuzz gallery lint check bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ figures: $(STAMP) ## build every figure into build/figures (what has not changed
 
 test: $(STAMP) ## run all tests, doctests included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-browser: .venv/.with-browser ## open lessons and page in a Chromium, found by CHROMIUM or on PATH; screenshots in build
+	$(BIN)/python -m pytest tests/browser
 
 simulate: $(STAMP) ## put every claim to the test of its experiment, with the quick preset; fails if one is refuted
 	$(BIN)/overtraining simulate --all --out build/experiments --json build/verdicts.json
@@ -52,10 +55,16 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; try: make PYTHON=python3.12 ..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv; then \
-	    $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'; \
-	else \
-	    echo "uv is not to be had here; installing with pip, which takes longer"; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'; \
-	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv \
+	    || echo "uv is not to be had here; installing with pip, which takes longer"
+	@$(call INSTALL,$(EXTRAS))
 	@touch $@
+
+.venv/.with-%: $(STAMP) # an extra that not everybody needs
+	@$(call INSTALL,$*)
+	@touch $@
+
+define INSTALL
+if test -x $(BIN)/uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
+else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; fi
+endef

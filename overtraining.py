@@ -8,7 +8,14 @@ from typing import Any
 
 import typer
 
-from commands import check as _check, figures as _figures, llm as _llm, simulate as _simulate, sweep as _sweep
+from commands import (
+    check as _check,
+    figures as _figures,
+    llm as _llm,
+    page as _page,
+    simulate as _simulate,
+    sweep as _sweep,
+)
 
 _PACKAGES = ("theory", "simulations", "figures")
 _HOMES = {  # where the names at the front door live; everything else is reached through its package
@@ -47,7 +54,7 @@ _app = typer.Typer(
 
 for _name, _command in (
     ("figures", _figures.figures), ("check", _check.check), ("simulate", _simulate.simulate), ("sweep", _sweep.sweep),
-    ("llm", _llm.llm),
+    ("llm", _llm.llm), ("page", _page.page),
 ):  # fmt: skip
     _app.command(_name)(_command)
 

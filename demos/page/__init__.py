@@ -1,0 +1,33 @@
+"""The theory in one file: linked pictures that a browser draws from the closed forms, without a network or a server."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+FORMULAS = ("formulas.js", "protocol.js")  # what runs without a page, hence in tests
+SCRIPTS = (*FORMULAS, "pictures.js", "page.js")
+
+
+def page() -> str:
+    """The whole page as HTML, everything inside it; the same sources give the same text."""
+    from figures.book.formulas import display
+    from figures.style import BASE, COLOURS
+
+    look = {"before": BASE, "noise": COLOURS[1], "tuned": COLOURS[0], "down": COLOURS[2]}
+    parts = {
+        "style": _source("page.css").replace("/* colours */", " ".join(f"--{x}: {y};" for x, y in look.items())),
+        "script": "\n".join(map(_source, SCRIPTS)).replace('"use strict";\n', "").join(("{\n", "}")),
+    }
+    template = re.sub(r"\[\[(.+?)\]\]", lambda tex: display(tex[1]), _source("template.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: parts[name[1]], template)
+
+
+def write_page(path: Path) -> Path:
+    """Write the page to a file, whose folder is made where it is missing; OSError where that cannot be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(), encoding="utf-8", newline="\n")
+    return path
+
+
+def _source(name: str) -> str:
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")

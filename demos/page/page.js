@@ -1,0 +1,166 @@
+// The state, what changes it, and the words that follow it.
+"use strict";
+
+const element = (id) => document.getElementById(id);
+const SLIDERS = Object.keys(STOPS);
+let state = DEFAULT, found = null, placed = {}, hovered = null, writing = 0;
+
+const UNITS = { alpha: (x) => x.toFixed(2), gamma: (x) => x.toFixed(3), k: (x) => x.toFixed(2), angle: (x) => `${x}°` };
+const nearest = (stops, value) => stops.reduce((best, stop, i) => (Math.abs(stop - value) < Math.abs(stops[best] - value) ? i : best), 0);
+
+// Change the protocol; everything follows.
+function set(change, save = true) {
+  const next = settled({ ...state, ...change });
+  const only = found && Object.keys(next).every((key) => key === "t" || next[key] === state[key]);
+  state = next;
+  if (!only) {
+    found = survey(state);
+    for (const name in PICTURES) placed[name] = draw(name, found, element(name));
+    controls();
+    element("python").textContent = python(state);
+  }
+  hovered = null;
+  cursors();
+  words();
+  if (save) {
+    element("refused").hidden = true;
+    clearTimeout(writing); // browsers allow a page only so many changes of its address
+    writing = setTimeout(write, 150);
+  }
+}
+
+function write() {
+  clearTimeout(writing);
+  if (location.hash !== written(state)) history.replaceState(null, "", written(state));
+}
+
+// From the address, at the start and whenever it changes.
+function load() {
+  const asked = read(location.hash);
+  element("refused").hidden = !asked.refused;
+  element("refused").textContent = asked.refused ?? "";
+  state = asked.protocol ?? settled(DEFAULT);
+  found = null;
+  set({}, false);
+}
+
+function controls() {
+  for (const key of SLIDERS) {
+    const slider = element(key), held = (key === "n" && state.task === "turned") || (key === "angle" && state.task === "aligned");
+    const said = (UNITS[key] ?? plain)(state[key]);
+    slider.value = nearest(STOPS[key], state[key]);
+    slider.disabled = held;
+    slider.setAttribute("aria-valuetext", said);
+    element(`${key}-value`).textContent = key === "angle" && held ? "–" : said;
+    slider.previousElementSibling.classList.toggle("off", held);
+  }
+  for (const key in CHOICES) for (const radio of document.getElementsByName(key)) radio.checked = radio.value === state[key];
+  element("price").textContent = show(price(state));
+  for (const shown of document.querySelectorAll("[data-task]")) shown.hidden = shown.dataset.task !== state.task;
+}
+
+function cursors() {
+  const values = known(state.t, state);
+  element("t").value = Math.round(400 * found.axis.place(state.t));
+  element("t-value").textContent = show(state.t);
+  element("t").setAttribute("aria-valuetext", show(state.t));
+  for (const name in PICTURES) {
+    const svg = element(name), picture = PICTURES[name], curves = picture.curves(state);
+    svg.querySelector(".cursor").innerHTML = point(name, found, placed[name], state.t, false);
+    svg.querySelector(".hover").innerHTML = hovered === null ? "" : point(name, found, placed[name], hovered, true);
+    svg.setAttribute("aria-valuemax", found.axis.most);
+    svg.setAttribute("aria-valuenow", state.t);
+    svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${show(c.of(values))}`).join(", "));
+    svg.previousElementSibling.innerHTML = [...curves, ...(picture.key?.(state) ?? [])].map((c) => {
+      if (!c.of) return `<span><svg aria-hidden="true"><circle cx="9" cy="5" r="4" class="fill-${c.look}"/></svg>${c.name}</span>`;
+      const sample = name === "features" ? "" : `<svg aria-hidden="true"><path d="M0 5H20" class="curve ${c.look}"/></svg>`;
+      return `<span>${sample}${c.name} <b>${show(c.of(values))}</b></span>`;
+    }).join("");
+  }
+}
+
+// What is seen at this length, in words.
+function words() {
+  const v = known(state.t, state), learnt = v.s.filter((s, i) => s > 0.9 * spectrum(state)[i]).length;
+  const beyond = (turn, now, of) => {
+    return state.t > turn ? `is past its inflection point, <i>t</i> = ${show(turn)}, and has risen by ${show(now - known(turn, state)[of])} since`
+      : `has its inflection point ahead, at <i>t</i> = ${show(turn)}`;
+  };
+  const noise = state.gamma === 0 ? "Without noise nothing is lost."
+    : `Noise adds ${show(v.rise)}; the <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
+  const pre = found.pre === null ? "only improves with length" : beyond(found.pre, v.pre, "pre");
+  const down = found.down === null ? "only improves with length" : beyond(found.down, v.down, "down");
+  element("told").innerHTML =
+    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}, its loss is ${show(v.before)}. ${noise} ` +
+    `After fine-tuning the <span class="word-tuned">pretraining loss</span> ${pre}; the <span class="word-down">downstream loss</span> ${down}.`;
+  const now = SITUATIONS.find((one) => written(settled({ ...DEFAULT, ...one.sets, t: state.t })) === written(state));
+  SITUATIONS.forEach((one, i) => element("situations").children[i].setAttribute("aria-pressed", one === now));
+  element("question").innerHTML = now ? now.asks : "A situation of your own: copy the link to send it.";
+}
+
+// A plot is a slider too: by pointer, or by keys.
+function listen(name) {
+  const svg = element(name), at = (event) => placed[name].length(event.clientX - svg.getBoundingClientRect().left);
+  const hover = (t) => { hovered = t; cursors(); };
+  svg.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    svg.setPointerCapture(event.pointerId);
+    if (event.pointerType !== "touch") set({ t: round(at(event), 4) }); // a finger may be about to scroll
+  });
+  svg.addEventListener("pointerup", (event) => {
+    if (svg.hasPointerCapture(event.pointerId)) set({ t: round(at(event), 4) });
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (svg.hasPointerCapture(event.pointerId)) set({ t: round(at(event), 4) });
+    else if (event.pointerType === "mouse") hover(at(event));
+  });
+  svg.addEventListener("pointerleave", () => hover(null));
+  svg.addEventListener("keydown", (event) => {
+    const moves = { ArrowRight: 0.01, ArrowUp: 0.01, ArrowLeft: -0.01, ArrowDown: -0.01, PageUp: 0.1, PageDown: -0.1, Home: -1, End: 1 };
+    if (!(event.key in moves) || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const place = Math.min(1, Math.max(0, found.axis.place(state.t) + moves[event.key]));
+    set({ t: round(found.axis.at(place), 4) });
+  });
+}
+
+async function copy() {
+  write();
+  const said = element("copy");
+  try {
+    await navigator.clipboard.writeText(location.href);
+    said.textContent = "Copied";
+  } catch {
+    prompt("The link to this situation:", location.href); // where a page may not write to the clipboard
+  }
+  setTimeout(() => { said.textContent = "Copy link"; }, 1500);
+}
+
+function start() {
+  for (const key of SLIDERS) {
+    Object.assign(element(key), { min: 0, max: STOPS[key].length - 1, step: 1 });
+    element(key).addEventListener("input", () => set({ [key]: STOPS[key][element(key).value] }));
+  }
+  element("t").addEventListener("input", () => set({ t: round(found.axis.at(element("t").value / 400), 4) }));
+  for (const key in CHOICES) for (const radio of document.getElementsByName(key)) radio.addEventListener("change", () => set({ [key]: radio.value }));
+  for (const one of SITUATIONS) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = one.name;
+    button.addEventListener("click", () => set({ ...DEFAULT, ...one.sets }));
+    element("situations").append(button);
+  }
+  element("reset").addEventListener("click", () => set(DEFAULT));
+  element("copy").addEventListener("click", copy);
+  element("fold").addEventListener("click", () => element("fold").setAttribute("aria-expanded", element("fold").getAttribute("aria-expanded") === "false"));
+  for (const name in PICTURES) listen(name);
+  addEventListener("hashchange", load);
+  new ResizeObserver(([seen]) => {
+    if (seen.contentRect.width === 0) return; // not shown
+    found = null;
+    set({}, false);
+  }).observe(document.querySelector(".pictures"));
+  load();
+}
+
+start();

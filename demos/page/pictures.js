@@ -1,0 +1,183 @@
+// Four pictures in SVG that share one axis of lengths: what is in each, and how it is drawn.
+"use strict";
+
+const SAMPLES = 240;
+const MARGIN = { left: 46, right: 26, top: 12, bottom: 34 };
+
+// Everything that is known at one length.
+function known(t, p) {
+  const after = afterTuning(t, p), before = lossBefore(t, p), rise = noiseRise(t, p);
+  return { s: features(t, p), before, noise: before + rise, rise, pre: after.pretraining, down: after.downstream, tuned: after.rise };
+}
+
+// A setting as it was chosen, and a computed value to three digits.
+const plain = (x) => (x !== 0 && x < 0.001 ? x.toExponential().replace("-", "−") : String(x));
+
+const subscript = (i) => "₀₁₂₃₄₅₆₇₈"[i];
+const curve = (name, look, of) => ({ name, look, of });
+const BEFORE = curve("before", "before", (v) => v.before);
+const PICTURES = {
+  features: {
+    axis: "singular value",
+    curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i])),
+    key: () => [curve("stops paying under this noise", "noise", null)],
+  },
+  loss: { axis: "pretraining loss", curves: () => [BEFORE, curve("after noise", "noise", (v) => v.noise)] },
+  rise: {
+    axis: "sensitivity Δ",
+    curves: () => [curve("of noise", "noise", (v) => v.rise), curve("of fine-tuning", "tuned", (v) => v.tuned)],
+  },
+  tuned: {
+    axis: "loss after fine-tuning",
+    curves: () => [BEFORE, curve("pretraining loss after", "tuned", (v) => v.pre), curve("downstream loss after", "down", (v) => v.down)],
+  },
+};
+
+// The axis of lengths: where a length is, from 0 to 1, and back.
+function lengths(p) {
+  const most = horizon(p), least = p.axis === "log" ? most / 1000 : 0;
+  return p.axis === "log"
+    ? { least, most, place: (t) => Math.max(0, Math.log(Math.max(t, least) / least) / Math.log(most / least)), at: (x) => least * (most / least) ** x }
+    : { least, most, place: (t) => t / most, at: (x) => x * most };
+}
+
+function show(x) {
+  if (!Number.isFinite(x)) return "∞";
+  const size = Math.abs(x), sign = x < 0 ? "−" : "";
+  if (size < 5e-13) return "0";
+  if (size < 0.001) return sign + size.toExponential(1).replace("-", "−");
+  return sign + (size >= 1000 ? String(Math.round(size)) : size.toPrecision(3));
+}
+
+function ticks(least, most, count) {
+  const raw = (most - least) / count, unit = 10 ** Math.floor(Math.log10(raw));
+  const step = unit * [1, 2, 2.5, 5, 10].find((x) => x * unit >= raw * 0.999);
+  const first = Math.ceil(least / step - 1e-9);
+  return Array.from({ length: Math.floor(most / step + 1e-9) - first + 1 }, (_, i) => round((first + i) * step, 12));
+}
+
+function decades(least, most) {
+  const found = [];
+  for (let e = Math.ceil(Math.log10(least) - 1e-9); 10 ** e <= most * 1.0001; e++) found.push(Number(`1e${e}`));
+  return found;
+}
+
+// The last length from which a sampled curve only rises, made exact on the curve itself; null where it does not.
+function inflection(values, ts, f) {
+  const small = 1e-7 * Math.max(...values.map(Math.abs), 1e-300);
+  let lowest = Infinity, k = values.length - 1, best = k;
+  for (let i = k; i >= 0; i--) {
+    if (values[i] > lowest + small) break; // a later length is better
+    if (values[i] < lowest) [lowest, best] = [values[i], i];
+  }
+  if (!(values[k] - lowest > small)) return null;
+  let [low, high] = [ts[Math.max(best - 1, 0)], ts[Math.min(best + 1, k)]];
+  for (let i = 0; i < 40; i++) {
+    const [a, b] = [low + 0.382 * (high - low), low + 0.618 * (high - low)];
+    if (f(a) <= f(b)) high = b;
+    else low = a;
+  }
+  return (low + high) / 2;
+}
+
+// All that does not depend on the cursor.
+function survey(p) {
+  const axis = lengths(p);
+  const ts = Array.from({ length: SAMPLES + 1 }, (_, i) => axis.at(i / SAMPLES));
+  const values = ts.map((t) => known(t, p));
+  const later = Array.from({ length: 80 }, (_, i) => axis.most * 3 ** ((i + 1) / 80));
+  const beyond = [...values, ...later.map((t) => known(t, p))], all = [...ts, ...later];
+  const turnOf = (name) => inflection(beyond.map((v) => v[name]), all, (t) => known(t, p)[name]);
+  const minima = noiseMinima(p);
+  return { p, axis, ts, values, minima, noise: minima.length ? minima.at(-1) : null, pre: turnOf("pre"), down: turnOf("down") };
+}
+
+function frame(svg) {
+  const { width, height } = svg.getBoundingClientRect();
+  const size = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  const margin = Object.fromEntries(Object.entries(MARGIN).map(([side, x]) => [side, x * size]));
+  return { size, width, height, ...margin, inner: width - margin.left - margin.right, tall: height - margin.top - margin.bottom };
+}
+
+function range(picture, found) {
+  const all = found.values.flatMap((v) => picture.curves(found.p).map((c) => c.of(v)));
+  let [low, high] = [Math.min(0, ...all), Math.max(...all)];
+  if (low > -1e-3 * (high - low)) low = 0;
+  if (high - low < 1e-12) high = low + 1; // nothing happens, say for a budget of 0
+  const room = 0.06 * (high - low);
+  return [low < 0 ? low - room : 0, high + room];
+}
+
+const line = (x1, y1, x2, y2, look) => `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" class="${look}"/>`;
+const text = (x, y, words, how = "") => `<text x="${x}" y="${y}" ${how}>${words}</text>`;
+const dot = (x, y, r, look) => `<circle cx="${x}" cy="${y}" r="${r}" class="${look}"/>`;
+function star(x, y, r, look) {
+  const points = Array.from({ length: 10 }, (_, i) => {
+    const [long, angle] = [i % 2 ? 0.42 * r : r, (Math.PI * i) / 5];
+    return `${(x + long * Math.sin(angle)).toFixed(1)},${(y - long * Math.cos(angle)).toFixed(1)}`;
+  });
+  return `<polygon points="${points.join(" ")}" class="mark fill-${look}"/>`;
+}
+
+// Draws a picture but for its cursor, and returns how lengths and values are placed in it.
+function draw(name, found, svg) {
+  const picture = PICTURES[name], { p, axis } = found, box = frame(svg), [low, high] = range(picture, found);
+  const x = (t) => box.left + axis.place(t) * box.inner, y = (v) => box.top + (1 - (v - low) / (high - low)) * box.tall;
+  const right = box.left + box.inner, bottom = box.top + box.tall, parts = [];
+  for (const [turn, look] of { loss: [[found.noise, "noise"]], tuned: [[found.pre, "tuned"]] }[name] ?? [])
+    if (turn !== null && turn < axis.most)
+      parts.push(`<rect x="${x(turn)}" y="${box.top}" width="${right - x(turn)}" height="${box.tall}" class="worse fill-${look}"/>`);
+  for (const v of ticks(low, high, box.tall > 130 * box.size ? 5 : 4)) {
+    parts.push(line(box.left, y(v), right, y(v), v === 0 && low < 0 ? "zero" : "grid"));
+    parts.push(text(box.left - 6, y(v) + 4 * box.size, String(v).replace("-", "−"), 'text-anchor="end"'));
+  }
+  const marks = p.axis === "log" ? decades(axis.least, axis.most) : ticks(0, axis.most, box.inner > 300 * box.size ? 7 : 5);
+  for (const t of marks) parts.push(line(x(t), bottom, x(t), bottom + 4, "axis-line"), text(x(t), bottom + 15 * box.size, t, 'text-anchor="middle"'));
+  parts.push(`<path d="M${box.left} ${box.top}V${bottom}H${right}" class="axis-line"/>`);
+  parts.push(text(right, bottom + 29 * box.size, "pretraining length t →", 'text-anchor="end"'));
+  parts.push(text(box.left - 38 * box.size, bottom + 29 * box.size, `↑ ${picture.axis}`));
+  for (const c of picture.curves(p)) {
+    const points = found.values.map((v, i) => `${x(found.ts[i]).toFixed(2)} ${y(c.of(v)).toFixed(2)}`);
+    parts.push(`<path d="M${points.join("L")}" class="curve ${c.look}"/>`);
+  }
+  parts.push(...marksOf(name, found, x, y, box));
+  svg.querySelector(".still").innerHTML = parts.join("");
+  return { x, y, box, axis, length: (px) => axis.at(Math.min(1, Math.max(0, (px - box.left) / box.inner))) };
+}
+
+// Where features turn, minima, inflection points; and which curve is which feature.
+function marksOf(name, found, x, y, box) {
+  const { p, axis } = found, seen = (t) => t !== null && t > axis.least && t <= axis.most;
+  const at = (t, of) => [x(t), y(of(known(t, p)))], r = 7 * box.size;
+  if (name === "features") {
+    let free = Infinity;
+    const labels = spectrum(p).map((sigma, i) => {
+      const place = y(features(axis.most, p)[i]);
+      if (free !== Infinity && place - free < 11 * box.size) return "";
+      free = place;
+      return text(box.left + box.inner + 5, place + 4 * box.size, `s${subscript(i + 1)}`);
+    });
+    const dots = turns(p).map((t, i) => (seen(t) ? dot(...at(t, (v) => v.s[i]), 4.2 * box.size, "mark fill-noise") : ""));
+    return [...labels, ...dots];
+  }
+  if (name === "loss")
+    return found.minima.filter(seen).map((t) =>
+      t === found.noise ? star(...at(t, (v) => v.noise), r, "noise") : dot(...at(t, (v) => v.noise), 4 * box.size, "noise open"));
+  if (name === "tuned")
+    return [["pre", "tuned"], ["down", "down"]].map(([key, look]) => (seen(found[key]) ? star(...at(found[key], (v) => v[key]), r, look) : ""));
+  return [];
+}
+
+// The cursor, or the line under the pointer with its values.
+function point(name, found, placed, t, hovering) {
+  const { x, y, box } = placed, picture = PICTURES[name], values = known(t, found.p), curves = picture.curves(found.p);
+  const px = x(t), bottom = box.top + box.tall, parts = [line(px, box.top - 4, px, bottom, "")];
+  if (!hovering) parts.push(`<path d="M${px - 6} ${box.top - 11}h12v5l-6 7l-6 -7z"/>`);
+  for (const c of curves) parts.push(dot(px, y(c.of(values)), hovering ? 3 : 4 * box.size, `mark fill-${c.look}`));
+  if (!hovering) return parts.join("");
+  const rows = [`t ${show(t)}`, ...curves.map((c) => `${c.name} ${show(c.of(values))}`)];
+  const wide = (10 + 6.1 * Math.max(...rows.map((row) => row.length))) * box.size, high = 14 * box.size;
+  const left = px + 10 + wide > box.width ? px - 10 - wide : px + 10, top = box.top + 2;
+  parts.push(`<rect x="${left}" y="${top}" width="${wide}" height="${high * rows.length + 6}" rx="3"/>`);
+  return parts.join("") + rows.map((row, i) => text(left + 6, top + high * (i + 0.85), row)).join("");
+}

@@ -1,0 +1,113 @@
+// What can be set, how it is written into the address, and situations worth a look.
+"use strict";
+
+const round = (x, digits = 3) => Number(x.toPrecision(digits));
+const evenly = (least, most, step) =>
+  Array.from({ length: Math.round((most - least) / step) + 1 }, (_, i) => round(least + i * step, 12));
+const perDecade = (least, most, count) =>
+  Array.from({ length: Math.round(Math.log10(most / least) * count) + 1 }, (_, i) => round(least * 10 ** (i / count), 2));
+
+// The stops of each slider. An address may hold any number from the first stop to the last.
+const STOPS = {
+  n: evenly(1, 8, 1),
+  alpha: evenly(0, 2, 0.05),
+  eps: perDecade(1e-12, 1e-2, 4),
+  gamma: evenly(0, 0.4, 0.005),
+  T: [0, ...perDecade(0.01, 100, 20)],
+  k: evenly(0, 2, 0.05),
+  angle: evenly(0, 90, 1),
+};
+const CHOICES = { task: ["aligned", "turned"], axis: ["linear", "log"] };
+const NAMES = {
+  n: "the number of features n", alpha: "the exponent α", eps: "the start ε", gamma: "the noise γ", T: "the budget T",
+  k: "the strength k of the task", angle: "the angle of the task", t: "the pretraining length t",
+  task: "the task", axis: "the axis",
+};
+const DEFAULT = {
+  n: 3, alpha: 1, eps: 0.001, t: 6, gamma: 0.2, T: 1, task: "turned", k: 1.5, angle: 60, axis: "linear",
+};
+
+// The longest pretraining in the pictures: the weakest feature is learned to a hundredth, and has turned.
+function horizon(p) {
+  const longest = spectrum(p).map((sigma) => Math.log((100 * sigma) / p.eps) / (2 * sigma));
+  const late = Math.max(...longest, ...turns(p).filter(Number.isFinite)) * 1.15;
+  const unit = 10 ** Math.floor(Math.log10(late)) / 5;
+  return round(Math.ceil(late / unit) * unit, 12);
+}
+
+// A protocol that keeps within what the pictures show and the formulas cover.
+function settled(p) {
+  const made = p.task === "turned" ? { ...p, n: 2 } : p;
+  return { ...made, t: Math.min(made.t, horizon(made)) };
+}
+
+const written = (p) => "#" + Object.keys(DEFAULT).map((key) => `${key}=${p[key]}`).join("&");
+
+// Reads an address: { protocol } or { refused: a sentence }. What it does not name is as in the default.
+function read(hash) {
+  const refused = (why) => ({ refused: `${why} The situation at the start is shown instead.` });
+  const given = { ...DEFAULT };
+  for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+    if (!(key in DEFAULT)) return refused(`The address sets “${key}”, which this page does not know.`);
+    if (key in CHOICES) {
+      if (!CHOICES[key].includes(text)) return refused(`${NAMES[key]} is “${text}” in the address, not ${CHOICES[key].join(" or ")}.`);
+      given[key] = text;
+      continue;
+    }
+    const value = text.trim() === "" ? NaN : Number(text);
+    const [least, most] = key === "t" ? [0, Infinity] : [STOPS[key][0], STOPS[key].at(-1)];
+    const range = most === Infinity ? "a number from 0 on" : `a number from ${least} to ${most}`;
+    if (!Number.isFinite(value) || value < least || value > most || (key === "n" && !Number.isInteger(value)))
+      return refused(`${NAMES[key]} is “${text}” in the address, not ${key === "n" ? range.replace("number", "whole number") : range}.`);
+    given[key] = value;
+  }
+  if (hash.includes("task=turned") && /\bn=/.test(hash) && given.n !== 2)
+    return refused(`The address asks for a turned task and ${given.n} features; a turned task is computed for 2.`);
+  const protocol = settled(given);
+  if (given.t > protocol.t)
+    return refused(`The address asks for t = ${given.t}; with these features the pictures end at ${protocol.t}.`);
+  return { protocol };
+}
+
+// The same protocol for the package: the loss after noise, and after fine-tuning, at this length.
+function python(p) {
+  const list = (xs) => `(${xs.join(", ")}${xs.length === 1 ? "," : ""})`;
+  const sigma = spectrum(p), cos = Math.cos((p.angle * Math.PI) / 180), sin = Math.sin((p.angle * Math.PI) / 180);
+  const [x, y] = sigma.map((s) => p.k * s);
+  const rows = [[x * cos * cos + y * sin * sin, (x - y) * sin * cos], [(x - y) * sin * cos, x * sin * sin + y * cos * cos]];
+  const [teacher, task] = p.task === "turned"
+    ? [`ot.Matrix(((${sigma[0]}, 0.0), (0.0, ${sigma[1]})))`, `ot.Matrix((
+        ${list(rows[0])},
+        ${list(rows[1])}))`]
+    : [`ot.Spectrum(${list(sigma)})`, `ot.Shared(${list(sigma.map((s) => p.k * s))})`];
+  return `import overtraining as ot
+from dataclasses import replace
+
+noise = ot.Protocol(
+    ot.Spectrum(${list(sigma)}),
+    lengths=(${p.t},), strengths=(${p.gamma},),
+    network=ot.Network(8, 8, 8), start=ot.Aligned(${p.eps}),
+)
+tuning = replace(
+    noise, teacher=${teacher},
+    strengths=(${p.T},), network=ot.Network(${p.n}, ${p.n}, ${p.n}),
+    perturbation=ot.FineTuning(${task}),
+)
+print(ot.theory.respond(noise).after.item(), ot.theory.respond(tuning).after.item())`;
+}
+
+// Each with a question to answer before dragging.
+const SITUATIONS = [
+  { name: "Overtraining", sets: {},
+    asks: "Where does more pretraining stop paying: without any disturbance, under noise, and after fine-tuning on a turned task? Say it, then drag." },
+  { name: "The U", sets: { n: 8, gamma: 0.15, T: 1, task: "aligned", k: 0.5, t: 3 },
+    asks: "Eight features, and noise. Which of them still pay? Find the bottom of the U, then double the noise: where does it go?" },
+  { name: "Many minima", sets: { n: 3, eps: 1e-9, gamma: 0.16, T: 1, task: "aligned", k: 0.5, t: 8 },
+    asks: "Someone trains to t = 14, sees the loss after noise rise, and stops. What do they miss?" },
+  { name: "An aligned task protects", sets: { n: 3, gamma: 0.1, T: 0.2, task: "aligned", k: 0.5, t: 4 },
+    asks: "The task asks for the same features, half as strong. Does longer pretraining ever hurt here, and which loss?" },
+  { name: "The trap", sets: { n: 1, gamma: 0, T: 0.1, task: "aligned", k: 0, t: 3.9 },
+    asks: "Sensitivity to fine-tuning rises and then falls while one feature is learned. Would you call this model robust in the end?" },
+  { name: "The thief", sets: { n: 2, eps: 1e-12, gamma: 0.1, T: 5, task: "turned", k: 2, angle: 84, t: 20 },
+    asks: "A strong direction of the task lies almost along the feature learned second. Why does learning that one lower the cost?" },
+];

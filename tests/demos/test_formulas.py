@@ -48,7 +48,9 @@ def features_errors(run: Run) -> Iterator[float]:
     """A3: each singular value, and what it lacks, relative to itself."""
     for p, sigma, t in protocols(run):
         s, left = learned_and_left(t[:, None], sigma, p["eps"])
-        found = run("[ts.map(t => features(t, p)), ts.map(t => spectrum(p).map(x => unlearned(t, x, p.eps)))]", p=p, ts=t)
+        found = run(
+            "[ts.map(t => features(t, p)), ts.map(t => spectrum(p).map(x => unlearned(t, x, p.eps)))]", p=p, ts=t
+        )
         yield apart(found[0] / s, np.ones_like(s), 1.0)
         least = np.maximum(left, 1e-290)  # below it digits are lost to the smallest number there is
         yield apart(found[1] / least, left / least, 1.0)

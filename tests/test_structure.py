@@ -4,22 +4,23 @@ import json
 import subprocess
 import sys
 import tomllib
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 
 import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FLOORS = ("theory", "simulations", "figures", "demos")
 
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("theory", "simulations", "figures", cache_dir=None, include_external_packages=True)
+    return grimp.build_graph(*FLOORS, cache_dir=None, include_external_packages=True)
 
 
 def test_imports_point_down(imports: grimp.ImportGraph) -> None:
-    for lower, higher in (("theory", "simulations"), ("theory", "figures"), ("simulations", "figures")):
+    for lower, higher in combinations(FLOORS, 2):
         assert not imports.find_shortest_chains(importer=lower, imported=higher, as_packages=True)
 
 
@@ -84,7 +85,7 @@ def test_constraints_pin_everything_and_name_no_address() -> None:
 
 def test_files_stay_small() -> None:
     """One idea per file."""
-    for package in ("theory", "simulations", "figures", "commands"):
+    for package in (*FLOORS, "commands"):
         for path in (ROOT / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 300, path
 

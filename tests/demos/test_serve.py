@@ -83,7 +83,7 @@ def test_listing_and_unknown_names() -> None:
 
 
 def test_without_the_extra() -> None:
-    code = "import sys; sys.modules['marimo'] = None; sys.argv = ['overtraining', 'demo']; import overtraining as o; o.main()"
+    code = "import sys; sys.modules['marimo'] = None; sys.argv = ['x', 'demo']; import overtraining as o; o.main()"
     wrong = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "pip install 'overtraining[demo]'" in wrong.stderr

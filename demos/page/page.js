@@ -71,7 +71,8 @@ function cursors() {
     svg.setAttribute("aria-valuemax", found.axis.most);
     svg.setAttribute("aria-valuenow", state.t);
     svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${show(c.of(values))}`).join(", "));
-    svg.previousElementSibling.innerHTML = [...curves, ...(picture.key?.(state) ?? [])].map((c) => {
+    const sums = name === "features" && state.n > 4 ? [curve("… Σs", "ink", (v) => sum(v.s))] : [];
+    svg.previousElementSibling.innerHTML = [...curves.slice(0, 4), ...sums, ...(picture.key?.(state) ?? [])].map((c) => {
       if (!c.of) return `<span><svg aria-hidden="true"><circle cx="9" cy="5" r="4" class="fill-${c.look}"/></svg>${c.name}</span>`;
       const sample = name === "features" ? "" : `<svg aria-hidden="true"><path d="M0 5H20" class="curve ${c.look}"/></svg>`;
       return `<span>${sample}${c.name} <b>${show(c.of(values))}</b></span>`;
@@ -83,15 +84,15 @@ function cursors() {
 function words() {
   const v = known(state.t, state), learnt = v.s.filter((s, i) => s > 0.9 * spectrum(state)[i]).length;
   const beyond = (turn, now, of) => {
-    return state.t > turn ? `is past its inflection point, <i>t</i> = ${show(turn)}, and has risen by ${show(now - known(turn, state)[of])} since`
-      : `has its inflection point ahead, at <i>t</i> = ${show(turn)}`;
+    return state.t > turn ? `is past its inflection point, <i>t</i> = ${show(turn)}, and up by ${show(now - known(turn, state)[of])}`
+      : `has its inflection point ahead, <i>t</i> = ${show(turn)}`;
   };
-  const noise = state.gamma === 0 ? "Without noise nothing is lost."
-    : `Noise adds ${show(v.rise)}; the <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
-  const pre = found.pre === null ? "only improves with length" : beyond(found.pre, v.pre, "pre");
-  const down = found.down === null ? "only improves with length" : beyond(found.down, v.down, "down");
+  const noise = state.gamma === 0 ? "Without noise it only falls."
+    : `The <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
+  const pre = found.pre === null ? "only falls" : beyond(found.pre, v.pre, "pre");
+  const down = found.down === null ? "only falls" : beyond(found.down, v.down, "down");
   element("told").innerHTML =
-    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}, its loss is ${show(v.before)}. ${noise} ` +
+    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}; its loss is ${show(v.before)}. ${noise} ` +
     `After fine-tuning the <span class="word-tuned">pretraining loss</span> ${pre}; the <span class="word-down">downstream loss</span> ${down}.`;
   const now = SITUATIONS.find((one) => written(settled({ ...DEFAULT, ...one.sets, t: state.t })) === written(state));
   SITUATIONS.forEach((one, i) => element("situations").children[i].setAttribute("aria-pressed", one === now));

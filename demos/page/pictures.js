@@ -29,7 +29,7 @@ const PICTURES = {
   },
   tuned: {
     axis: "loss after fine-tuning",
-    curves: () => [BEFORE, curve("pretraining loss after", "tuned", (v) => v.pre), curve("downstream loss after", "down", (v) => v.down)],
+    curves: () => [BEFORE, curve("pretraining", "tuned", (v) => v.pre), curve("downstream", "down", (v) => v.down)],
   },
 };
 
@@ -65,13 +65,15 @@ function decades(least, most) {
 // The last length from which a sampled curve only rises, made exact on the curve itself; null where it does not.
 function inflection(values, ts, f) {
   const small = 1e-7 * Math.max(...values.map(Math.abs), 1e-300);
-  let lowest = Infinity, k = values.length - 1, best = k;
+  const k = values.length - 1;
+  let [lowest, best] = [Infinity, k];
   for (let i = k; i >= 0; i--) {
     if (values[i] > lowest + small) break; // a later length is better
     if (values[i] < lowest) [lowest, best] = [values[i], i];
   }
   if (!(values[k] - lowest > small)) return null;
-  let [low, high] = [ts[Math.max(best - 1, 0)], ts[Math.min(best + 1, k)]];
+  if (best === 0) return ts[0];
+  let [low, high] = [ts[best - 1], ts[Math.min(best + 1, k)]];
   for (let i = 0; i < 40; i++) {
     const [a, b] = [low + 0.382 * (high - low), low + 0.618 * (high - low)];
     if (f(a) <= f(b)) high = b;

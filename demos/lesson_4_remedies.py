@@ -1,0 +1,278 @@
+"""Lesson 4: what helps, and the dispute (claims E1–E3)."""
+
+import marimo
+
+app = marimo.App(width="full", app_title="What helps, and the dispute", css_file="lesson.css")
+
+with app.setup:
+    import marimo as mo
+    import numpy as np
+
+    from demos import stage
+    from figures import draw
+    from theory import (
+        Aligned,
+        GradientDescent,
+        Network,
+        Noise,
+        Protocol,
+        Spectrum,
+        accumulated_noise,
+        best_share,
+        best_trade_share,
+        layer_prices,
+        mode_cost,
+        noisy_spectrum,
+        respond,
+        robust_optimum,
+        tilt,
+    )
+    from theory.noise import expected_increase
+    from theory.responses import trajectory
+
+
+@app.cell
+def _():
+    PREDICTIONS = (
+        "Stopping the pretraining at the best moment",
+        "Weight decay of the right strength in each layer",
+        "Neither: both lose as much of the features as they save",
+    )
+    prediction = mo.ui.radio(PREDICTIONS)
+    stage.opening(
+        "remedies",
+        "You know that noise of a certain size will hit the weights one day. You may stop pretraining early, or you may train to "
+        "the end with weight decay. **Which of the two ends with the lower loss after the noise?**",
+        prediction,
+    )
+    return PREDICTIONS, prediction
+
+
+@app.cell
+def _():
+    first = mo.ui.slider(0.05, 0.6, 0.01, value=0.5, label="noise on the first layer, γ₁", show_value=True)
+    second = mo.ui.slider(0.05, 0.6, 0.01, value=0.1, label="noise on the second layer, γ₂", show_value=True)
+    return first, second
+
+
+@app.cell
+def _(first, second):
+    sigma, n = np.array([1.0, 0.6, 0.2]), Network(d_in=5, h=4, d_out=3)
+    lengths = np.linspace(0, 24, 121)
+    plain = respond(
+        Protocol(Spectrum(sigma), lengths, (1.0,), n, start=Aligned(1e-3), perturbation=Noise((first.value, second.value)))
+    )
+    prices = layer_prices(first.value, second.value, d_in=n.d_in, d_out=n.d_out)
+    best = robust_optimum(sigma, *prices)
+    floor = float(expected_increase(0.0, 0.0, first.value, second.value, d_in=n.d_in, h=n.h, d_out=n.d_out))
+    lowest = float(best.loss.sum()) + floor
+    optimum = trajectory(
+        {"after": (("pretraining",), np.full(lengths.size, lowest))}, {"pretraining": lengths}, method="theory",
+        source="claim E1", model="decay",
+    )  # fmt: skip
+    after = plain.after.values[:, 0]
+    return after, best, lowest, n, optimum, plain, prices
+
+
+@app.cell
+def _(PREDICTIONS, after, lowest, prediction):
+    stage.answered(
+        prediction, PREDICTIONS[1],
+        f"With the sliders below as they stand: plain {after[-1]:.3f}, the best stop {after.min():.3f}, decay {lowest:.3f}.",
+    )  # fmt: skip
+    return
+
+
+@app.cell
+def _(after, best, first, lowest, optimum, plain, second):
+    def remedies(axes):
+        draw.curves(axes[0], plain, "after", label="plain pretraining")
+        draw.inflections(axes[0], plain, "best", label="best stop")
+        draw.along(axes[0], optimum, "after", label="decay per layer", colour=1)
+        axes[0].set_ylabel("loss after noise")
+        axes[0].legend()
+
+    kept = ", ".join(f"{s:.3f}" for s in best.s)
+    stage.screen(
+        "Weight decay per layer bears noise better than any stop",
+        stage.picture(remedies, "Loss after noise along plain pretraining, its best stop, and weight decay's"),
+        f"To the end: **{after[-1]:.3f}**; stopped best: **{after.min():.3f}**; decayed: **{lowest:.3f}**. The optimum keeps "
+        f"the features 1, 0.6, 0.2 at {kept}: each is shortened by the *geometric* mean of the two layers' prices, and the "
+        "weights are put where they are cheap. When is decay no better than the best stop of a single feature? Try equal "
+        "prices, $\\gamma_2^2 d_\\mathrm{out} = \\gamma_1^2 d_\\mathrm{in}$ (here 3 outputs, 5 inputs).",
+        [first, second],
+        ["E1"],
+    )
+    return
+
+
+@app.cell
+def _():
+    steps = mo.ui.slider(steps=[500, 1000, 2000, 4000, 8000, 16000], value=4000, label="steps (tokens)", show_value=True)
+    peak = mo.ui.slider(0.01, 0.1, 0.01, value=0.05, label="peak learning rate η", show_value=True)
+    decay = mo.ui.slider(0.0, 0.9, 0.05, value=0.2, label="share of the steps that decay", show_value=True)
+    return decay, peak, steps
+
+
+@app.cell
+def _(decay, peak, steps):
+    from simulations.optimizers import schedule
+
+    label_noise, share = 0.2, np.arange(steps.value + 1) / steps.value
+    sides, two = {"d_in": 6, "d_out": 2}, np.array([1.0, 0.5])
+    schedules = {
+        "constant": GradientDescent(peak.value),
+        "cosine": GradientDescent(peak.value, schedule="cosine"),
+        "warmup–stable–decay": GradientDescent(peak.value, schedule="warmup-stable-decay", warmup=0.05, decay=decay.value),
+    }
+    rates = {name: peak.value * np.broadcast_to(np.asarray(schedule(how)(share)), share.shape) for name, how in schedules.items()}
+    noises = {name: np.asarray(accumulated_noise(rate, label_noise, 1.0)) for name, rate in rates.items()}
+    sums = {
+        name: noisy_spectrum(two, (rates[name] * label_noise**2 / 2)[:, None], noises[name][:, None], **sides).sum(axis=1)
+        for name in rates
+    }
+
+    def along_steps(values):
+        return trajectory(
+            {name: (("pretraining",), one) for name, one in values.items()}, {"pretraining": share * steps.value},
+            method="theory", source="claim E2", model="two features", length_units="steps",
+        )  # fmt: skip
+
+    tables = along_steps(rates), along_steps(sums)
+
+    def annealing(axes):
+        for i, name in enumerate(rates):
+            draw.along(axes[0], tables[0], name, label=name, colour=i)
+            draw.along(axes[1], tables[1], name, colour=i)
+        axes[0].set(ylabel="learning rate", ylim=(0, None))
+        axes[1].set_ylabel("learned singular values, $\\Sigma s$")
+        axes[0].legend(loc="lower left")
+
+    tilted = float(tilt(noises["constant"][-1], **sides))
+    lost = ", ".join(f"{two.sum() - values[-1]:.4f} ({name})" for name, values in sums.items())
+    stage.screen(
+        "Decay gives features back, and fragility with them",
+        stage.picture(annealing, "Learning rate and the sum of the singular values along three schedules", columns=2),
+        "Noisy gradients hold down what is learned, in proportion to the *present* learning rate. Where the rate decays the "
+        "features come back, and sensitivity, which follows Σs, jumps with them: **at equally many steps**. The teacher's Σs "
+        f"is {two.sum():g}; missing at the end: {lost}. The steps count too: noise slowly tilts the layers (here to "
+        f"w₂²/w₁² = {tilted:.2f}; its end is {sides['d_out'] / sides['d_in']:.2f}) and then holds them down less. Which slider "
+        "moves the end more, tokens or decay?",
+        [steps, peak, decay],
+        ["E2"],
+    )
+    return (lost,)
+
+
+@app.cell
+def _():
+    mo.vstack(
+        [
+            mo.md("## The dispute"),
+            mo.hstack(
+                [
+                    mo.callout(mo.md(
+                        "**It is the tokens.** The source paper (arXiv 2503.19206) finds later checkpoints harder to fine-tune, and "
+                        "explains it by features learned with time. It names the confound: checkpoints of one run differ in their "
+                        "learning rate too.")),
+                    mo.callout(mo.md(
+                        "**It is the learning-rate decay.** arXiv 2604.13627 and 2510.06213 attribute the fragility of late "
+                        "checkpoints to the decay, not to tokens; 2603.16127 fine-tunes better without it. As remedies, 2605.02105 "
+                        "takes sharpness-aware steps, large rates and short annealing, 2602.11137 weight decay.")),
+                ],
+                widths="equal", align="stretch",
+            ),
+            mo.md(
+                "In a linear network **both are causes of one effect**: sensitivity follows Σs(t, η), which grows with the steps as "
+                "long as features are being learned, and with the decay of the rate whenever noise had held them down. Which of the two "
+                "acts in a language model this cannot decide: it has no unlimited supply of features, and no other noise than the "
+                "labels'. Say which experiment would tell them apart: the same tokens with and without decay, *and* the same "
+                "final rate after different numbers of tokens."
+            ),
+        ]
+    )  # fmt: skip
+    return
+
+
+@app.cell
+def _():
+    wants = mo.ui.slider(0.2, 3.0, 0.1, value=0.5, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True)
+    keep = mo.ui.slider(0.0, 1.0, 0.05, value=0.5, label="weight ρ of the old task", show_value=True)
+    return keep, wants
+
+
+@app.cell
+def _(keep, wants):
+    until, budgets = np.linspace(0.1, 30, 300), np.linspace(0, 0.6, 121)
+    target = wants.value if wants.value != 1.0 else 1.0 + 1e-9  # the same task: every share is the same
+    down = best_share(until, 1.0, target, 1e-3)
+    trade = best_trade_share(budgets, 1.0, target, keep.value)
+    shares = trajectory(
+        {"downstream": (("pretraining",), down), "trade": (("pretraining", "strength"), np.tile(trade, (until.size, 1)))},
+        {"pretraining": until, "strength": ("strength", budgets, {"units": "gradient-flow time"})},
+        method="theory", source="claim E3", model="one feature",
+    )  # fmt: skip
+
+    def mixing(axes):
+        draw.along(axes[0], shares, "downstream")
+        axes[0].set(ylabel="share best for the new task", ylim=(-0.05, 1.05))
+        draw.across(axes[1], shares, "trade", "strength", colour=1)
+        axes[1].set(xlabel="fine-tuning budget T", ylabel="share best for both tasks", ylim=(-0.05, 1.05))
+
+    stage.screen(
+        "How much of the new task belongs into pretraining",
+        stage.picture(mixing, "Best share of downstream data, against length and against the budget", columns=2),
+        f"For the new task alone (left) the best share ends at {float(down[-1]):.2f}; for both tasks after a long pretraining "
+        f"(right) it is {float(trade[0]):.2f} without fine-tuning and {float(trade[-1]):.2f} at T = 0.6: fine-tuning replaces "
+        "mixing. Which of the two answers would you give a practitioner who asks for *the* best share?",
+        [wants, keep],
+        ["E3"],
+    )
+    return
+
+
+@app.cell
+def _(first, n, prices, second):
+    c = float(mode_cost(first.value, second.value, d_in=n.d_in, d_out=n.d_out))
+    big = 1e3  # a feature that survives every price that can be set
+    kappa = float(big - robust_optimum(big, *prices).s)
+    stage.exercise(
+        f"γ₁ = {first.value:g}, γ₂ = {second.value:g}, 5 inputs, 3 outputs (the sliders of the first picture). By how much does "
+        "the best decay shorten a feature, and by how much does early stopping?",
+        f"Decay by the geometric mean κ = √(γ₂²d_out · γ₁²d_in) = **{kappa:.4f}**, a stop by the arithmetic one, c = **{c:.4f}** "
+        "(and a stop can do it for one feature only).",
+    )
+    return c, kappa
+
+
+@app.cell
+def _():
+    stage.ending(
+        "E1 holds for two linear layers and white inputs; with noise on one layer only there is no optimum. E2 is of first order in "
+        "the learning rate and the noise; features that are not learned are held at a small value that no formula gives. E3 is one "
+        "feature in shared singular vectors; on turned tasks mixing can even *lower* forgetting.",
+        after="models",
+    )
+    return
+
+
+@app.cell
+def _(c, kappa, lost):
+    stage.teacher(
+        mo.query_params(),
+        "remedies",
+        "5 for the vote, 8 for decay, 10 for the schedules, 5 for the dispute (let two groups argue), 7 for mixing.",
+        {
+            "“Weight decay and early stopping are the same.”": "For one feature and equal prices they are; a stop has one length for "
+            "all features, decay shortens each where it should.",
+            "“Annealing makes the model better, so it makes it more robust.”": "It gives features back, and sensitivity with them.",
+            "“Then never decay the rate.”": "Without decay the model has learned less: lower sensitivity, higher loss before.",
+        },
+        f"Exercise: {kappa:.4f} and {c:.4f}. Missing at the end of the schedules: {lost}. There is no *one* best share: it depends on "
+        "which loss is asked for, on the length and on the budget.",
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,166 @@
+"""Lesson 5: a real model (claim F1)."""
+
+import marimo
+
+app = marimo.App(width="full", app_title="A real model", css_file="lesson.css")
+
+with app.setup:
+    from importlib.resources import as_file, files
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    import marimo as mo
+    import pandas as pd
+
+    from demos import stage
+    from figures import draw
+    from figures.llm.olmo1b import after_tulu
+    from figures.llm.panels import panels
+    from figures.llm.readers import read
+    from figures.llm.report import report
+    from figures.llm.statistics import plan as planning
+    from theory.errors import Refusal
+
+
+@app.cell
+def _():
+    PREDICTIONS = (
+        "Yes, clearly: it is worse than an earlier checkpoint",
+        "It looks worse, but no more than chance would make it",
+        "No, the last checkpoint is the best",
+    )
+    prediction = mo.ui.radio(PREDICTIONS)
+    stage.opening(
+        "models",
+        "OLMo-1B was measured at seven checkpoints between 0.004 and 3.1 T tokens, each instruction-tuned on TULU, on the mean of "
+        "six benchmarks (Sun and Dredze 2024). **Is the last checkpoint worse after instruction tuning than the best one?**",
+        prediction,
+    )
+    return PREDICTIONS, prediction
+
+
+@app.cell
+def _(PREDICTIONS, prediction):
+    mean = after_tulu().sel(task=["mean"]).squeeze("task")
+    fall, error = draw.fall_in_errors(mean)
+    stage.answered(
+        prediction, PREDICTIONS[1],
+        f"From the best to the last it loses {fall:.3f} ± {error:.3f}, and the best was chosen by looking.",
+    )  # fmt: skip
+    each = float(mean.after_stderr.max())
+    return each, error, fall
+
+
+@app.cell
+def _():
+    upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files (or none: OLMo-1B)")
+    checkpoint = mo.ui.text(label="checkpoint (step) of files that do not say it", placeholder="3000")
+    group = mo.ui.dropdown({"each task": "task", "the mean over the tasks": "model"}, value="each task", label="show")
+    return checkpoint, group, upload
+
+
+@app.cell
+def _(checkpoint, group, upload):
+    def answered():
+        """The report on the files given, or on the shipped table."""
+        step = float(checkpoint.value) if checkpoint.value.strip() else None
+        with TemporaryDirectory() as folder, as_file(files("figures.llm") / "published.csv") as shipped:
+            for one in upload.value:
+                (Path(folder) / Path(one.name).name).write_bytes(one.contents)
+            table, _ = read([Path(folder)] if upload.value else [shipped], step=step)
+        return report(table, group=group.value), ""
+
+    try:
+        found, refused = answered()
+    except (Refusal, ValueError) as refusal:  # a step that is no number
+        found, refused = None, str(refusal)
+    changed = [a for a in found.found if a.measure.stage != "base"] or found.found if found else []
+    names = {f"{a.measure.task}, {a.measure.state}": a for a in changed}
+    which = mo.ui.dropdown(list(names), value=next(iter(names), None), label="measure")
+    return found, names, refused, which
+
+
+@app.cell
+def _(checkpoint, found, group, names, refused, upload, which):
+    if not which.value:
+        seen, said = mo.callout(mo.md(refused or "There is nothing to show."), kind="danger"), "Mend it, or take the shipped table."
+    else:
+        answer = names[which.value]
+        m, p = answer.measure, answer.point
+        pair = [a for a in found.found
+                if (a.measure.model, a.measure.task, a.measure.metric) == (m.model, m.task, m.metric)
+                and a.measure.state in ("base", m.state)]  # fmt: skip
+        seen = stage.shown(next(panels(pair, found.length_units)), "The measure along training, base and changed model")
+        end = f"{p.high:.3g} {found.length_units}" if answer.found else "beyond the last checkpoint"
+        said = (
+            f"**{answer.verdict[:1].upper()}{answer.verdict[1:]}.** Best of {p.checkpoints} checkpoints: {p.best:.3g} "
+            f"{found.length_units}; the turning point lies between {p.low:.3g} and {end} ({p.confidence:.0%} interval). Decline "
+            f"as seen: {p.rise:.3f} ± {p.rise_stderr:.3f}; chance of so large a one without any decline: {answer.adjusted:.3f}, "
+            f"counting that {len(found.found)} measures were looked at. Which tasks really turn? Do they turn in the base model, too?"
+        )
+    stage.screen("Reading off a turning point", seen, said, [upload, checkpoint, group, which])
+    return
+
+
+@app.cell
+def _():
+    decline = mo.ui.slider(steps=[0.005, 0.01, 0.02, 0.03, 0.05, 0.1], value=0.02, label="decline to be detected", show_value=True)
+    seeds = mo.ui.slider(steps=[0.0, 0.002, 0.005, 0.01], value=0.005, label="scatter between fine-tuning seeds", show_value=True)
+    return decline, seeds
+
+
+@app.cell
+def _(decline, each, seeds):
+    plans = planning.plan(decline.value, 0.6, seeds.value)
+    table = pd.DataFrame(map(vars, plans)).pivot(index="seeds", columns="checkpoints", values="items")
+    stage.screen(
+        "What it would take to see it",
+        mo.Html(table.to_html(na_rep="not by any", float_format="{:,.0f}".format, border=0, classes="plan")),
+        f"Test items needed, by checkpoints and seeds. To detect a decline of {decline.value:g} in an accuracy of about 0.6 you may spend checkpoints, seeds, or test items. The "
+        f"mean of the six benchmarks above has an error of {each:.3f} at every checkpoint. Which row would you pay for?",
+        [decline, seeds],
+    )
+    return (plans,)
+
+
+@app.cell
+def _(plans):
+    fewest = min((one for one in plans if one.items), key=lambda one: one.items, default=None)
+    answer_ = "none of these plans can" if fewest is None else (
+        f"**{fewest.items:,}** items, with {fewest.checkpoints} checkpoints and {fewest.seeds} seeds each"
+    )  # fmt: skip
+    stage.exercise("With the sliders as they stand: what is the least number of test items that any of the plans needs?", answer_)
+    return
+
+
+@app.cell
+def _():
+    stage.ending(
+        "What is measured here are accuracies of one pretraining run at one fine-tuning learning rate, without replicates; between "
+        "its checkpoints the pretraining learning rate differs too. The linear theory does not explain accuracies: it speaks of a "
+        "loss. What it predicts for *your* losses, from their course before the change, `overtraining llm --predict` says (claim "
+        "B8). Base models can get worse with nothing done to them (figure `control`).",
+        after=None,
+    )
+    return
+
+
+@app.cell
+def _(error, fall):
+    stage.teacher(
+        mo.query_params(),
+        "models",
+        "5 for the vote, 12 for the turning points (let each group take another task), 8 for the plan.",
+        {
+            "“The last is lower than the best, so it declines.”": "The best was chosen by looking: of equal checkpoints one is "
+            "always best. The chance shown takes that into account.",
+            "“PAWS falls, so fine-tuning fails.”": "On one task of three, at one learning rate, with no second seed.",
+            "“Not significant means that there is no decline.”": "It means that these data cannot tell; the plan says what could.",
+        },
+        f"Mean of six after TULU: {fall:.3f} ± {error:.3f}. Real turns: look for `inflection between` in the verdict, PAWS first.",
+    )
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,109 @@
+"""The lessons in a browser: one local server for all of them, and derivations that are checked when asked for."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from threading import Timer
+
+import marimo
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Mount, Route
+
+from demos import LESSONS, Lesson
+from theory.derivations import CLAIMS
+from theory.errors import DomainError
+
+HOST = "127.0.0.1"
+
+
+def serve(
+    lesson: Lesson | None, port: int = 0, show: bool = True, report: Callable[[str], None] = lambda line: None
+) -> None:
+    """Serve all lessons until Ctrl-C, and open one of them, or their list.
+
+    port: 0 for a free one. Listens on this machine only. Raises DomainError where the port is taken.
+    """
+    with _bound(port) as listening, tempfile.TemporaryDirectory() as folder:
+        address = f"http://{HOST}:{listening.getsockname()[1]}/" + (f"{lesson.name}/" if lesson else "")
+        report(f"lessons at {address} (Ctrl-C ends them)")
+        if show:
+            Timer(0.8, webbrowser.open, (address,)).start()
+        settings = uvicorn.Config(application(Path(folder)), log_level="warning", timeout_graceful_shutdown=1)
+        uvicorn.Server(settings).run([listening])
+
+
+def _bound(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(128)  # who comes early waits
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise DomainError(f"port {port}", f"it cannot be used: {error}", "pass another --port, or none") from None
+    return listening
+
+
+def application(folder: Path) -> Starlette:
+    """The ASGI application: the list at /, every lesson at /NAME/, derivations at /book/CLAIM/.
+
+    folder: where derivations are kept once they are checked.
+    """
+    lessons = marimo.create_asgi_app(quiet=True)
+    for lesson in LESSONS:
+        lessons = lessons.with_app(path=f"/{lesson.name}", root=str(lesson.path))
+
+    async def book(request: Request) -> Response:
+        claim, page = request.path_params["claim"], request.path_params["page"]
+        if claim not in CLAIMS:
+            return HTMLResponse(f"There is no claim {escape(claim)}.", 404)
+        found = await run_in_threadpool(derived, claim, folder)
+        path = found / page
+        return FileResponse(path) if path.parent == found and path.is_file() else HTMLResponse("No such page.", 404)
+
+    return Starlette(
+        routes=[
+            Route("/", lambda request: HTMLResponse(contents())),
+            Route("/book/{claim}/{page}", book),
+            Mount("/", lessons.build()),
+        ]
+    )
+
+
+def derived(claim: str, folder: Path) -> Path:
+    """Check a derivation, and those it uses, from scratch in a process of its own; the folder of its pages."""
+    pages = folder / claim
+    if not (pages / "index.html").exists():
+        subprocess.run(
+            [sys.executable, "-m", "overtraining", "check", claim, "--html", str(pages)], check=False, capture_output=True
+        )
+    return pages
+
+
+def contents() -> str:
+    """The list of lessons as a page."""
+    rows = "".join(
+        f'<li><a href="{row.name}/">{escape(row.title)}</a> <small>{escape(row.claims)} · {row.minutes} minutes · '
+        f'<a href="{row.name}/?teacher">for teachers</a></small></li>'
+        for row in LESSONS
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Lessons</title>
+<style>
+body {{ font: 22px/1.5 STIXGeneral, "Times New Roman", serif; max-width: 34em; margin: 10vh auto; padding: 0 1em }}
+h1 {{ line-height: 1.15 }} li {{ margin: 0.7em 0 }} a {{ color: #0072B2 }} small {{ display: block; color: #666 }}
+</style></head>
+<body><h1>Why can training a model for longer make it harder to fine-tune?</h1>
+<p>Five lessons on linear networks, where every answer is a formula. Predict first, then drag.</p>
+<ol>{rows}</ol></body></html>
+"""

@@ -1,0 +1,118 @@
+"""What a lesson is made of: a question and a prediction, a screen for each idea, an exercise, and where theory ends."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import marimo as mo
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from demos import find
+from figures.style import COLOURS, canvas, styled
+from theory.derivations import CLAIMS
+from theory.derivations.run import named
+from theory.derivations.tex import upright
+
+DOTS = 110  # per inch: sharp enough on a projector, and drawn in a tenth of a second
+BREAKS = re.compile(r"[,;]?\s*\\q?quad\b")  # a statement's parts, each on a line of its own
+
+
+def opening(lesson: str, question: str, prediction: mo.ui.radio) -> mo.Html:
+    """The first screen: what is asked, and what the reader expects."""
+    row = find(lesson)
+    return mo.vstack(
+        [
+            mo.md(f"Lesson {row.number} · {row.claims} · {row.minutes} minutes\n# {row.title}"),
+            mo.md(question).style({"font-size": "1.15em", "max-width": "48em"}),
+            mo.md("**Your prediction**, before you look:"),
+            prediction,
+        ]
+    )
+
+
+def answered(prediction: mo.ui.radio, right: str, because: str) -> mo.Html:
+    """What a prediction is worth; asks for it where there is none yet."""
+    if prediction.value is None:
+        return mo.callout(mo.md("Choose first. The pictures are below all the same."), kind="neutral")
+    if prediction.value == right:
+        return mo.callout(mo.md(f"**So it is.** {because}"), kind="success")
+    return mo.callout(mo.md(f"**It is otherwise:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
+
+
+def screen(title: str, seen: mo.Html, say: str, controls: Sequence[Any], claims: Sequence[str] = ()) -> mo.Html:
+    """One idea: the picture over the formulas that it is drawn from; beside it what to look for, and the controls."""
+    left = mo.vstack([seen, *map(formula, claims)], gap=0.8)
+    right = mo.vstack([mo.md(say), *controls], gap=0.9)
+    columns = mo.hstack([left, right], widths=[1.5, 1], gap=2.5, align="start", wrap=True)
+    return mo.vstack([mo.md(f"## {title}"), columns]).style({"min-height": "80vh"})
+
+
+def picture(
+    draw: Callable[[list[Axes]], None], alt: str, columns: int = 1, width: float = 3.6, height: float = 2.7
+) -> mo.Html:
+    """A figure in the project's style for slides; `draw` gets its axes."""
+    with styled("slides"):
+        figure, axes = canvas(width * columns**0.5, height, columns=columns)
+        draw(axes)
+        return shown(figure, alt, DOTS)
+
+
+def shown(figure: Figure, alt: str, dots: int = 2 * DOTS) -> mo.Html:
+    """A figure that is drawn already, by default in the style for paper."""
+    file = io.BytesIO()
+    with styled():  # fonts are looked up when it is drawn
+        figure.savefig(file, format="png", dpi=dots)
+    return mo.image(file.getvalue(), alt=alt, style={"width": "100%"})
+
+
+@cache
+def formula(claim: str) -> mo.Html:
+    """A claim as its derivation states it, with a link to the derivation, which is checked when it is asked for."""
+    found = named(claim, CLAIMS)
+    parts = (part for part in BREAKS.split(upright(found.statement)) if part.strip())
+    whole = "".join(f'<span class="part">$\\displaystyle {part}$</span>' for part in parts)
+    card = mo.md(f"**{claim}** {found.title}. {_derivation(claim)}\n\n{whole}")
+    return card.style({"border-left": f"4px solid {COLOURS[0]}", "background": "#f4f8fb", "padding": "0.5em 0.9em"})
+
+
+def _derivation(claim: str) -> str:
+    if mo.app_meta().mode == "run":
+        return f"[Derive it from the loss, now](../book/{claim}/claim-{claim}.html)"
+    return f"Its derivation: `overtraining check {claim} --html DIR`"
+
+
+def exercise(question: str, answer: str) -> mo.Html:
+    """A question whose answer is computed, and hidden."""
+    return mo.vstack([mo.md("## Exercise"), mo.md(question), mo.accordion({"Answer": mo.md(answer)})])
+
+
+def ending(limits: str, after: str | None) -> mo.Html:
+    """Where the theory stops, and which lesson is next."""
+    onward = [] if after is None else [mo.md(f"Next: [{find(after).title}](../{after}/)")]
+    return mo.vstack([mo.md("## Where the theory stops"), mo.md(limits), *onward])
+
+
+def teacher(asked: Mapping[str, Any], lesson: str, course: str, wrong: Mapping[str, str], answers: str) -> mo.Html:
+    """The teacher's page, at the end of the lesson where the address says `?teacher`; else a word on how to get it."""
+    if "teacher" not in asked:
+        return mo.md("Teachers: [the same lesson with its teacher's page](?teacher).")
+    errors = "\n".join(f"- *{said}* {reply}" for said, reply in wrong.items())
+    return mo.callout(
+        mo.md(f"""
+## For the teacher: {find(lesson).title}
+
+**{find(lesson).minutes} minutes.** {course}
+
+**What students get wrong**
+
+{errors}
+
+**Answers, for the sliders as they stand**
+
+{answers}
+"""),
+        kind="info",
+    )

@@ -16,7 +16,7 @@ def page() -> str:
     look = {"before": BASE, "noise": COLOURS[1], "tuned": COLOURS[0], "down": COLOURS[2]}
     parts = {
         "style": _source("page.css").replace("/* colours */", " ".join(f"--{x}: {y};" for x, y in look.items())),
-        "script": "\n".join(map(_source, SCRIPTS)).replace('"use strict";\n', "").join(("{\n", "}")),
+        "script": "\n".join(map(_source, SCRIPTS)),
     }
     template = re.sub(r"\[\[(.+?)\]\]", lambda tex: display(tex[1]), _source("template.html"))
     return re.sub(r"\{\{(\w+)\}\}", lambda name: parts[name[1]], template)

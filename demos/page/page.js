@@ -103,18 +103,25 @@ function words() {
 function listen(name) {
   const svg = element(name), at = (event) => placed[name].length(event.clientX - svg.getBoundingClientRect().left);
   const hover = (t) => { hovered = t; cursors(); };
+  const drag = (event) => set({ t: round(at(event), 4) });
+  let grip = null; // where the pointer went down, and whether it drags: a finger may be about to scroll
   svg.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
+    grip = { x: event.clientX, y: event.clientY, drags: event.pointerType !== "touch" };
     svg.setPointerCapture(event.pointerId);
-    if (event.pointerType !== "touch") set({ t: round(at(event), 4) }); // a finger may be about to scroll
-  });
-  svg.addEventListener("pointerup", (event) => {
-    if (svg.hasPointerCapture(event.pointerId)) set({ t: round(at(event), 4) });
+    if (grip.drags) drag(event);
   });
   svg.addEventListener("pointermove", (event) => {
-    if (svg.hasPointerCapture(event.pointerId)) set({ t: round(at(event), 4) });
-    else if (event.pointerType === "mouse") hover(at(event));
+    if (grip === null) return event.pointerType === "mouse" && hover(at(event));
+    const [dx, dy] = [event.clientX - grip.x, event.clientY - grip.y].map(Math.abs);
+    grip.drags ||= dx > 4 && dx > dy;
+    if (grip.drags) drag(event);
   });
+  svg.addEventListener("pointerup", (event) => {
+    if (grip && Math.abs(event.clientY - grip.y) < 8) drag(event); // a tap, too
+    grip = null;
+  });
+  svg.addEventListener("pointercancel", () => { grip = null; });
   svg.addEventListener("pointerleave", () => hover(null));
   svg.addEventListener("keydown", (event) => {
     const moves = { ArrowRight: 0.01, ArrowUp: 0.01, ArrowLeft: -0.01, ArrowDown: -0.01, PageUp: 0.1, PageDown: -0.1, Home: -1, End: 1 };

@@ -24,7 +24,7 @@ const NAMES = {
   task: "the task", axis: "the axis",
 };
 const DEFAULT = {
-  n: 3, alpha: 1, eps: 0.001, t: 6, gamma: 0.2, T: 1, task: "turned", k: 1.5, angle: 60, axis: "linear",
+  n: 2, alpha: 1, eps: 0.001, t: 6, gamma: 0.2, T: 1, task: "turned", k: 1.5, angle: 60, axis: "linear",
 };
 
 // The longest pretraining in the pictures: the weakest feature is learned to a hundredth, and has turned.
@@ -47,7 +47,8 @@ const written = (p) => "#" + Object.keys(DEFAULT).map((key) => `${key}=${p[key]}
 function read(hash) {
   const refused = (why) => ({ refused: `${why} The situation at the start is shown instead.` });
   const given = { ...DEFAULT };
-  for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+  for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
+    const [key, text = ""] = part.split("=");
     if (!(key in DEFAULT)) return refused(`The address sets “${key}”, which this page does not know.`);
     if (key in CHOICES) {
       if (!CHOICES[key].includes(text)) return refused(`In the address ${NAMES[key]} is “${text}”, and not ${CHOICES[key].join(" or ")}.`);
@@ -61,7 +62,7 @@ function read(hash) {
       return refused(`In the address ${NAMES[key]} is “${text}”, and not ${key === "n" ? range.replace("number", "whole number") : range}.`);
     given[key] = value;
   }
-  if (hash.includes("task=turned") && /\bn=/.test(hash) && given.n !== 2)
+  if (given.task === "turned" && given.n !== 2)
     return refused(`The address asks for a turned task and ${given.n} features; a turned task is computed for 2.`);
   const protocol = settled(given);
   if (given.t > protocol.t)

@@ -115,7 +115,7 @@ def test_formulas_are_the_theory_s(run: Run, errors: Any) -> None:
 
 MISTAKES = (
     (features_errors, "1 / (2 * t * exprel(-2 * sigma * t)", "1 / (1.000001 * 2 * t * exprel(-2 * sigma * t)"),
-    (features_errors, "Math.exp(-2 * sigma * t) / epsilon);\n\n// A3: σ − s", "Math.exp(-sigma * t) / epsilon);\n\n"),
+    (features_errors, "Math.exp(-2 * sigma * t) / epsilon);\n\n//", "Math.exp(-sigma * t) / epsilon);\n\n//"),
     (features_errors, "(sigma - epsilon) * (Math.exp", "sigma * (Math.exp"),
     (noise_errors, "WIDTH * square(p.gamma)", "p.n * square(p.gamma)"),
     (noise_errors, "(WIDTH * square(price(p))) / 2", "square(price(p)) / 2"),

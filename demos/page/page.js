@@ -84,15 +84,15 @@ function cursors() {
 function words() {
   const v = known(state.t, state), learnt = v.s.filter((s, i) => s > 0.9 * spectrum(state)[i]).length;
   const beyond = (turn, now, of) => {
-    return state.t > turn ? `is past its inflection point, <i>t</i> = ${show(turn)}, and up by ${show(now - known(turn, state)[of])}`
-      : `has its inflection point ahead, <i>t</i> = ${show(turn)}`;
+    return state.t > turn ? `turned at <i>t</i> = ${show(turn)} and is up by ${show(now - known(turn, state)[of])}`
+      : `will turn at <i>t</i> = ${show(turn)}`;
   };
   const noise = state.gamma === 0 ? "Without noise it only falls."
     : `The <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
   const pre = found.pre === null ? "only falls" : beyond(found.pre, v.pre, "pre");
   const down = found.down === null ? "only falls" : beyond(found.down, v.down, "down");
   element("told").innerHTML =
-    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}; its loss is ${show(v.before)}. ${noise} ` +
+    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}. ${noise} ` +
     `After fine-tuning the <span class="word-tuned">pretraining loss</span> ${pre}; the <span class="word-down">downstream loss</span> ${down}.`;
   const now = SITUATIONS.find((one) => written(settled({ ...DEFAULT, ...one.sets, t: state.t })) === written(state));
   SITUATIONS.forEach((one, i) => element("situations").children[i].setAttribute("aria-pressed", one === now));

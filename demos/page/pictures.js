@@ -170,6 +170,12 @@ function marksOf(name, found, x, y, box) {
   return [];
 }
 
+const pen = document.createElement("canvas").getContext("2d");
+function widthOf(row, box) {
+  pen.font = `${11.6 * box.size}px ${getComputedStyle(element("loss")).fontFamily}`;
+  return pen.measureText(row).width;
+}
+
 // The cursor, or the line under the pointer with its values.
 function point(name, found, placed, t, hovering) {
   const { x, y, box } = placed, picture = PICTURES[name], values = known(t, found.p), curves = picture.curves(found.p);
@@ -177,8 +183,9 @@ function point(name, found, placed, t, hovering) {
   if (!hovering) parts.push(`<path d="M${px - 6} ${box.top - 11}h12v5l-6 7l-6 -7z"/>`);
   for (const c of curves) parts.push(dot(px, y(c.of(values)), hovering ? 3 : 4 * box.size, `mark fill-${c.look}`));
   if (!hovering) return parts.join("");
-  const rows = [`t ${show(t)}`, ...curves.map((c) => `${c.name} ${show(c.of(values))}`)];
-  const wide = (10 + 6.1 * Math.max(...rows.map((row) => row.length))) * box.size, high = 14 * box.size;
+  const said = curves.map((c) => `${c.name} ${show(c.of(values))}`), pairs = said.length > 4 ? 2 : 1;
+  const rows = [`t ${show(t)}`, ...said.flatMap((_, i) => (i % pairs ? [] : [said.slice(i, i + pairs).join("   ")]))];
+  const wide = 12 + Math.max(...rows.map((row) => widthOf(row, box))), high = 14 * box.size;
   const left = px + 10 + wide > box.width ? px - 10 - wide : px + 10, top = box.top + 2;
   parts.push(`<rect x="${left}" y="${top}" width="${wide}" height="${high * rows.length + 6}" rx="3"/>`);
   return parts.join("") + rows.map((row, i) => text(left + 6, top + high * (i + 0.85), row)).join("");

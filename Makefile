@@ -2,17 +2,27 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := test,dev,cluster
+EXTRAS := test,dev,cluster,demo
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-browser simulate fuzz gallery lint check bench constraints clean
+.PHONY: help figures demo notebooks test test-browser simulate fuzz gallery lint check bench constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 figures: $(STAMP) ## build every figure into build/figures (what has not changed is left alone)
 	$(BIN)/overtraining figures
+
+demo: $(STAMP) ## open the lessons in a browser
+	$(BIN)/overtraining demo
+
+notebooks: $(STAMP) ## write the lessons as notebooks, with their pictures, into build/notebooks
+	mkdir -p build/notebooks
+	@for lesson in demos/lessons/lesson_*.py; do \
+	    $(BIN)/marimo --quiet export ipynb $$lesson --include-outputs --force --output build/notebooks/$$(basename $$lesson .py).ipynb \
+	        && echo build/notebooks/$$(basename $$lesson .py).ipynb || exit 1; \
+	done
 
 test: $(STAMP) ## run all tests, doctests included
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -10,6 +10,7 @@ import typer
 
 from commands import (
     check as _check,
+    demo as _demo,
     figures as _figures,
     llm as _llm,
     page as _page,
@@ -54,7 +55,7 @@ _app = typer.Typer(
 
 for _name, _command in (
     ("figures", _figures.figures), ("check", _check.check), ("simulate", _simulate.simulate), ("sweep", _sweep.sweep),
-    ("llm", _llm.llm), ("page", _page.page),
+    ("llm", _llm.llm), ("demo", _demo.demo), ("page", _page.page),
 ):  # fmt: skip
     _app.command(_name)(_command)
 

@@ -12,7 +12,7 @@ def demo(
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser at it.")] = True,
 ) -> None:
     """Lessons with sliders, for a class or alone; Ctrl-C ends them. Nothing leaves this machine."""
-    from demos import LESSONS, find
+    from demos.lessons import LESSONS, find
 
     if listing:
         for row in LESSONS:
@@ -20,7 +20,7 @@ def demo(
         return
     chosen = None if lesson is None else find(lesson)
     try:
-        from demos.serve import serve
+        from demos.lessons.serve import serve
     except ModuleNotFoundError as missing:
         from theory.errors import Refusal
 

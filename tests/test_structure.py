@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 
 import grimp
@@ -15,11 +15,11 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("theory", "simulations", "figures", cache_dir=None, include_external_packages=True)
+    return grimp.build_graph("theory", "simulations", "figures", "demos", cache_dir=None, include_external_packages=True)
 
 
 def test_imports_point_down(imports: grimp.ImportGraph) -> None:
-    for lower, higher in (("theory", "simulations"), ("theory", "figures"), ("simulations", "figures")):
+    for lower, higher in combinations(("theory", "simulations", "figures", "demos"), 2):
         assert not imports.find_shortest_chains(importer=lower, imported=higher, as_packages=True)
 
 
@@ -84,8 +84,8 @@ def test_constraints_pin_everything_and_name_no_address() -> None:
 
 def test_files_stay_small() -> None:
     """One idea per file."""
-    for package in ("theory", "simulations", "figures", "commands"):
-        for path in (ROOT / package).rglob("*.py"):
+    for package in ("theory", "simulations", "figures", "demos", "commands"):
+        for path in chain(*((ROOT / package).rglob(f"*.{kind}") for kind in ("py", "js"))):
             assert len(path.read_text().splitlines()) <= 300, path
 
 

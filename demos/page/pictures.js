@@ -184,7 +184,7 @@ function point(name, found, placed, t, hovering) {
   for (const c of curves) parts.push(dot(px, y(c.of(values)), hovering ? 3 : 4 * box.size, `mark fill-${c.look}`));
   if (!hovering) return parts.join("");
   const said = curves.map((c) => `${c.name} ${show(c.of(values))}`), pairs = said.length > 4 ? 2 : 1;
-  const rows = [`t ${show(t)}`, ...said.flatMap((_, i) => (i % pairs ? [] : [said.slice(i, i + pairs).join("   ")]))];
+  const rows = [`t ${show(t)}`, ...said.flatMap((_, i) => (i % pairs ? [] : [said.slice(i, i + pairs).join("\u2003")]))];
   const wide = 12 + Math.max(...rows.map((row) => widthOf(row, box))), high = 14 * box.size;
   const left = px + 10 + wide > box.width ? px - 10 - wide : px + 10, top = box.top + 2;
   parts.push(`<rect x="${left}" y="${top}" width="${wide}" height="${high * rows.length + 6}" rx="3"/>`);

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 
-from demos import LESSONS, Lesson
+from demos.lessons import LESSONS, Lesson
 from theory.derivations import CLAIMS
 from theory.errors import DomainError
 
@@ -84,7 +84,9 @@ def derived(claim: str, folder: Path) -> Path:
     pages = folder / claim
     if not (pages / "index.html").exists():
         subprocess.run(
-            [sys.executable, "-m", "overtraining", "check", claim, "--html", str(pages)], check=False, capture_output=True
+            [sys.executable, "-m", "overtraining", "check", claim, "--html", str(pages)],
+            check=False,
+            capture_output=True,
         )
     return pages
 

@@ -10,7 +10,7 @@ import marimo as mo
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from demos import find
+from demos.lessons import find
 from figures.style import COLOURS, canvas, styled
 from theory.derivations import CLAIMS
 from theory.derivations.run import named

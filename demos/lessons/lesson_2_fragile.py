@@ -10,7 +10,7 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos import stage
+    from demos.lessons import stage
     from figures import draw
     from theory import (
         Aligned,
@@ -163,7 +163,9 @@ def _(small, strength):
     three = np.array([1.0, 0.5, 0.25])
     price = float(mode_cost(strength.value, strength.value, d_in=4, d_out=4))
     bills = stages.stage(three, price)
-    paying = Protocol(Spectrum(three), np.linspace(0, 60, 601), (strength.value,), Network(4, 4, 4), start=Aligned(small.value))
+    paying = Protocol(
+        Spectrum(three), np.linspace(0, 60, 601), (strength.value,), Network(4, 4, 4), start=Aligned(small.value)
+    )
     turns = minima(three, small.value, price)
     bill = respond(paying)
 

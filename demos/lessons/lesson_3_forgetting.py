@@ -10,7 +10,7 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos import stage
+    from demos.lessons import stage
     from figures import draw
     from figures.recipe import Recipe
     from theory import (
@@ -54,7 +54,9 @@ def _():
 @app.cell
 def _(PREDICTIONS, prediction):
     def lost(turned):
-        tuned = Protocol(PowerLaw(4), np.linspace(0, 24, 121), (3.0,), Network(6, 4, 5), perturbation=FineTuning(Turned(turned)))
+        tuned = Protocol(
+            PowerLaw(4), np.linspace(0, 24, 121), (3.0,), Network(6, 4, 5), perturbation=FineTuning(Turned(turned))
+        )
         return inflection_point(respond(tuned), which="best").squeeze()
 
     near, far = lost(0.0), lost(1.2)
@@ -77,7 +79,11 @@ def _():
 @app.cell
 def _(angle, budget, measure):
     asked = Protocol(
-        PowerLaw(4), np.linspace(0, 24, 121), (budget.value,), Network(6, 4, 5), perturbation=FineTuning(Turned(angle.value))
+        PowerLaw(4),
+        np.linspace(0, 24, 121),
+        (budget.value,),
+        Network(6, 4, 5),
+        perturbation=FineTuning(Turned(angle.value)),
     )
     both = respond(asked)
     measured = None
@@ -104,9 +110,15 @@ def _(angle, budget, measure):
     )  # fmt: skip
     stage.screen(
         "A task that is turned away makes forgetting grow",
-        stage.picture(losses, "Pretraining and downstream loss before and after fine-tuning, against length", columns=2),
+        stage.picture(
+            losses, "Pretraining and downstream loss before and after fine-tuning, against length", columns=2
+        ),
         f"{told} The new task "
-        + ("is best met from a checkpoint in between, too." if bool(lowest.exists) else "only profits from longer pretraining.")
+        + (
+            "is best met from a checkpoint in between, too."
+            if bool(lowest.exists)
+            else "only profits from longer pretraining."
+        )
         + " Where does the inflection appear as you turn the task away? What does a larger budget do to it?",
         [angle, budget, measure],
         ["D1"],
@@ -116,7 +128,9 @@ def _(angle, budget, measure):
 
 @app.cell
 def _():
-    wants = mo.ui.slider(-0.5, 2.0, 0.05, value=0.0, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True)
+    wants = mo.ui.slider(
+        -0.5, 2.0, 0.05, value=0.0, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True
+    )
     time = mo.ui.slider(0.0, 1.0, 0.02, value=0.1, label="budget T", show_value=True)
     return time, wants
 
@@ -152,9 +166,11 @@ def _(time, wants):
 
 @app.cell
 def _():
-    second = mo.ui.slider(-1.0, 3.0, 0.05, value=2.0, label="the task's second diagonal entry", show_value=True)
+    second = mo.ui.slider(-1.0, 2.0, 0.05, value=2.0, label="the task's second diagonal entry", show_value=True)
     mixed = mo.ui.slider(-1.0, 1.0, 0.05, value=0.1, label="its off-diagonal entries", show_value=True)
-    long = mo.ui.slider(steps=[0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0], value=5.0, label="budget T", show_value=True)
+    long = mo.ui.slider(
+        steps=[0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0], value=5.0, label="budget T", show_value=True
+    )
     return long, mixed, second
 
 
@@ -217,7 +233,9 @@ def _(steps_, target):
 
     stage.screen(
         "The learning rate that fine-tuning bears",
-        stage.picture(learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2),
+        stage.picture(
+            learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2
+        ),
         f"A rate below 2 over the curvature is stable. Up to s = σ′ the largest curvature on the way is that of the task, "
         f"{2 * target.value:g}, whatever the checkpoint; beyond, it grows with every bit of pretraining. With noise in the "
         "gradients the best rate is smaller (right; near the task): it falls as pretraining comes near the task, where there "
@@ -258,7 +276,11 @@ def _(anchor):
         "Regularization delays the inflection, and is paid for downstream",
         stage.picture(anchored, "Both losses after anchored fine-tuning against length", columns=2),
         "Fine-tuning to the end on a task that asks for 1.2 to 1.4 times every feature, with L2 toward the pretrained weights. "
-        + (f"The inflection is at t = **{float(point.length):.1f}**" if bool(point.exists) else "There is no inflection here")
+        + (
+            f"The inflection is at t = **{float(point.length):.1f}**"
+            if bool(point.exists)
+            else "There is no inflection here"
+        )
         + f"; of the task **{price:.3g}** is left undone. Without an anchor any pretraining ends at the task, and on the same "
         "loss. Strengthen the anchor: which of the two numbers moves first?",
         [anchor],

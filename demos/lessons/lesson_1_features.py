@@ -10,7 +10,7 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos import stage
+    from demos.lessons import stage
     from figures import draw
     from theory import Aligned, Network, PowerLaw, Protocol, deep_mode, feature, feature_limit, follow, limit_error
     from theory.responses import trajectory
@@ -128,7 +128,9 @@ def _(small):
 @app.cell
 def _():
     depth = mo.ui.slider(steps=[1, 2, 3, 4, 8], value=3, label="layers L", show_value=True)
-    from_ = mo.ui.slider(steps=[0.1, 0.03, 0.01, 0.003, 0.001], value=0.01, label="start ε of the product", show_value=True)
+    from_ = mo.ui.slider(
+        steps=[0.1, 0.03, 0.01, 0.003, 0.001], value=0.01, label="start ε of the product", show_value=True
+    )
     return depth, from_
 
 

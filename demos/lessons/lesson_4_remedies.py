@@ -8,7 +8,7 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos import stage
+    from demos.lessons import stage
     from figures import draw
     from theory import (
         Aligned,
@@ -60,7 +60,9 @@ def _(first, second):
     sigma, n = np.array([1.0, 0.6, 0.2]), Network(d_in=5, h=4, d_out=3)
     lengths = np.linspace(0, 24, 121)
     plain = respond(
-        Protocol(Spectrum(sigma), lengths, (1.0,), n, start=Aligned(1e-3), perturbation=Noise((first.value, second.value)))
+        Protocol(
+            Spectrum(sigma), lengths, (1.0,), n, start=Aligned(1e-3), perturbation=Noise((first.value, second.value))
+        )
     )
     prices = layer_prices(first.value, second.value, d_in=n.d_in, d_out=n.d_out)
     best = robust_optimum(sigma, *prices)
@@ -108,7 +110,9 @@ def _(after, best, first, lowest, optimum, plain, second):
 
 @app.cell
 def _():
-    steps = mo.ui.slider(steps=[500, 1000, 2000, 4000, 8000, 16000], value=4000, label="steps (tokens)", show_value=True)
+    steps = mo.ui.slider(
+        steps=[500, 1000, 2000, 4000, 8000, 16000], value=4000, label="steps (tokens)", show_value=True
+    )
     peak = mo.ui.slider(0.01, 0.1, 0.01, value=0.05, label="peak learning rate η", show_value=True)
     decay = mo.ui.slider(0.0, 0.9, 0.05, value=0.2, label="share of the steps that decay", show_value=True)
     return decay, peak, steps
@@ -123,12 +127,19 @@ def _(decay, peak, steps):
     schedules = {
         "constant": GradientDescent(peak.value),
         "cosine": GradientDescent(peak.value, schedule="cosine"),
-        "warmup–stable–decay": GradientDescent(peak.value, schedule="warmup-stable-decay", warmup=0.05, decay=decay.value),
+        "warmup–stable–decay": GradientDescent(
+            peak.value, schedule="warmup-stable-decay", warmup=0.05, decay=decay.value
+        ),
     }
-    rates = {name: peak.value * np.broadcast_to(np.asarray(schedule(how)(share)), share.shape) for name, how in schedules.items()}
+    rates = {
+        name: peak.value * np.broadcast_to(np.asarray(schedule(how)(share)), share.shape)
+        for name, how in schedules.items()
+    }
     noises = {name: np.asarray(accumulated_noise(rate, label_noise, 1.0)) for name, rate in rates.items()}
     sums = {
-        name: noisy_spectrum(two, (rates[name] * label_noise**2 / 2)[:, None], noises[name][:, None], **sides).sum(axis=1)
+        name: noisy_spectrum(two, (rates[name] * label_noise**2 / 2)[:, None], noises[name][:, None], **sides).sum(
+            axis=1
+        )
         for name in rates
     }
 
@@ -196,7 +207,9 @@ def _():
 
 @app.cell
 def _():
-    wants = mo.ui.slider(0.2, 3.0, 0.1, value=0.5, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True)
+    wants = mo.ui.slider(
+        0.2, 3.0, 0.1, value=0.5, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True
+    )
     keep = mo.ui.slider(0.0, 1.0, 0.05, value=0.5, label="weight ρ of the old task", show_value=True)
     return keep, wants
 

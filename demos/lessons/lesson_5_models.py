@@ -12,13 +12,14 @@ with app.setup:
     import marimo as mo
     import pandas as pd
 
-    from demos import stage
+    from demos.lessons import stage
     from figures import draw
-    from figures.llm.olmo1b import after_tulu
+    from figures.llm.olmo1b import SIX, after_tulu
     from figures.llm.panels import panels
     from figures.llm.readers import read
     from figures.llm.report import report
     from figures.llm.statistics import plan as planning
+    from figures.llm.tidy import selected
     from theory.errors import Refusal
 
 
@@ -42,12 +43,11 @@ def _():
 @app.cell
 def _(PREDICTIONS, prediction):
     mean = after_tulu().sel(task=["mean"]).squeeze("task")
-    fall, error = draw.fall_in_errors(mean)
+    (fall, error), each = draw.fall_in_errors(mean), float(mean.after_stderr.max())
     stage.answered(
         prediction, PREDICTIONS[1],
         f"From the best to the last it loses {fall:.3f} ± {error:.3f}, and the best was chosen by looking.",
     )  # fmt: skip
-    each = float(mean.after_stderr.max())
     return each, error, fall
 
 
@@ -68,6 +68,8 @@ def _(checkpoint, group, upload):
             for one in upload.value:
                 (Path(folder) / Path(one.name).name).write_bytes(one.contents)
             table, _ = read([Path(folder)] if upload.value else [shipped], step=step)
+        if not upload.value and group.value == "model":  # the mean is over the six that were measured after TULU
+            table = selected(table, SIX)
         return report(table, group=group.value), ""
 
     try:
@@ -83,14 +85,22 @@ def _(checkpoint, group, upload):
 @app.cell
 def _(checkpoint, found, group, names, refused, upload, which):
     if not which.value:
-        seen, said = mo.callout(mo.md(refused or "There is nothing to show."), kind="danger"), "Mend it, or take the shipped table."
+        seen, said = (
+            mo.callout(mo.md(refused or "There is nothing to show."), kind="danger"),
+            "Mend it, or take the shipped table.",
+        )
     else:
         answer = names[which.value]
         m, p = answer.measure, answer.point
         pair = [a for a in found.found
                 if (a.measure.model, a.measure.task, a.measure.metric) == (m.model, m.task, m.metric)
                 and a.measure.state in ("base", m.state)]  # fmt: skip
-        seen = stage.shown(next(panels(pair, found.length_units)), "The measure along training, base and changed model")
+        figure = next(panels(pair, found.length_units), None)
+        seen = (
+            mo.callout("It was not measured on the base model, so there is no curve to hold it against.")
+            if figure is None
+            else stage.shown(figure, "The measure along training, base and changed model")
+        )
         end = f"{p.high:.3g} {found.length_units}" if answer.found else "beyond the last checkpoint"
         said = (
             f"**{answer.verdict[:1].upper()}{answer.verdict[1:]}.** Best of {p.checkpoints} checkpoints: {p.best:.3g} "
@@ -104,8 +114,12 @@ def _(checkpoint, found, group, names, refused, upload, which):
 
 @app.cell
 def _():
-    decline = mo.ui.slider(steps=[0.005, 0.01, 0.02, 0.03, 0.05, 0.1], value=0.02, label="decline to be detected", show_value=True)
-    seeds = mo.ui.slider(steps=[0.0, 0.002, 0.005, 0.01], value=0.005, label="scatter between fine-tuning seeds", show_value=True)
+    decline = mo.ui.slider(
+        steps=[0.005, 0.01, 0.02, 0.03, 0.05, 0.1], value=0.02, label="decline to be detected", show_value=True
+    )
+    seeds = mo.ui.slider(
+        steps=[0.0, 0.002, 0.005, 0.01], value=0.005, label="scatter between fine-tuning seeds", show_value=True
+    )
     return decline, seeds
 
 
@@ -129,7 +143,9 @@ def _(plans):
     answer_ = "none of these plans can" if fewest is None else (
         f"**{fewest.items:,}** items, with {fewest.checkpoints} checkpoints and {fewest.seeds} seeds each"
     )  # fmt: skip
-    stage.exercise("With the sliders as they stand: what is the least number of test items that any of the plans needs?", answer_)
+    stage.exercise(
+        "With the sliders as they stand: what is the least number of test items that any of the plans needs?", answer_
+    )
     return
 
 

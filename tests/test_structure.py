@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("theory", "simulations", "figures", "demos", cache_dir=None, include_external_packages=True)
+    packages = ("theory", "simulations", "figures", "demos")
+    return grimp.build_graph(*packages, cache_dir=None, include_external_packages=True)
 
 
 def test_imports_point_down(imports: grimp.ImportGraph) -> None:

@@ -4,8 +4,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-FORMULAS = ("formulas.js", "protocol.js")  # what runs without a page, hence in tests
-SCRIPTS = (*FORMULAS, "pictures.js", "page.js")
+SCRIPTS = ("formulas.js", "protocol.js", "pictures.js", "page.js")  # only the last needs a browser to be loaded
 
 
 def page() -> str:

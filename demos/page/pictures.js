@@ -88,8 +88,9 @@ function survey(p) {
   const ts = Array.from({ length: SAMPLES + 1 }, (_, i) => axis.at(i / SAMPLES));
   const values = ts.map((t) => known(t, p));
   const later = Array.from({ length: 80 }, (_, i) => axis.most * 3 ** ((i + 1) / 80));
-  const beyond = [...values, ...later.map((t) => known(t, p))], all = [...ts, ...later];
-  const turnOf = (name) => inflection(beyond.map((v) => v[name]), all, (t) => known(t, p)[name]);
+  const start = axis.least > 0 ? [0] : [], all = [...start, ...ts, ...later];
+  const whole = [...start.map((t) => known(t, p)), ...values, ...later.map((t) => known(t, p))];
+  const turnOf = (name) => inflection(whole.map((v) => v[name]), all, (t) => known(t, p)[name]);
   const minima = noiseMinima(p);
   return { p, axis, ts, values, minima, noise: minima.length ? minima.at(-1) : null, pre: turnOf("pre"), down: turnOf("down") };
 }
@@ -170,8 +171,8 @@ function marksOf(name, found, x, y, box) {
   return [];
 }
 
-const pen = document.createElement("canvas").getContext("2d");
 function widthOf(row, box) {
+  const pen = document.createElement("canvas").getContext("2d");
   pen.font = `${11.6 * box.size}px ${getComputedStyle(element("loss")).fontFamily}`;
   return pen.measureText(row).width;
 }

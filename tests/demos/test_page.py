@@ -9,12 +9,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from demos.page import page, write_page
 from figures.style import BASE, COLOURS
 from tests.demos.engine import Run, engine
 from tests.test_ledger import CLAIMS
+from theory.deep_mode import time_to_reach
+from theory.shared_task import overshoot_length
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,17 @@ def test_addresses_hold_every_protocol(run: Run) -> None:
         assert run("settled(p)", p=p) == p  # nothing that the page would change
         assert run("read(written(p)).protocol", p=p) == p
     assert run("read('')") == {"protocol": run("DEFAULT")}
+
+
+@pytest.mark.parametrize("axis", ["linear", "log"])
+@pytest.mark.parametrize("k", [0.0, 0.3, 0.9, 1.0, 1.4, 2.0])
+def test_inflections_after_fine_tuning_are_where_they_are(run: Run, axis: str, k: float) -> None:
+    """D2, for one feature: the pretraining loss turns if the task asks for more, the downstream loss where s = σ′."""
+    p = run("DEFAULT") | {"n": 1, "task": "aligned", "k": k, "T": 0.3, "axis": axis}
+    pre, down = run("[survey(p).pre, survey(p).down]", p=p)
+    pre_true = float(overshoot_length(p["T"], 1.0, k, p["eps"]))
+    down_true = 0.0 if k == 0 else float(time_to_reach(k, 1.0, p["eps"], 2)) if k < 1 else np.inf
+    assert [np.inf if x is None else x for x in (pre, down)] == pytest.approx([pre_true, down_true], rel=1e-6)
 
 
 SHOWN: list[dict[str, Any]] = [

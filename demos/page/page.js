@@ -70,12 +70,12 @@ function cursors() {
     svg.querySelector(".hover").innerHTML = hovered === null ? "" : point(name, found, placed[name], hovered, true);
     svg.setAttribute("aria-valuemax", found.axis.most);
     svg.setAttribute("aria-valuenow", state.t);
-    svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${show(c.of(values))}`).join(", "));
+    svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${c.say(values)}`).join(", "));
     const sums = name === "features" && state.n > 4 ? [curve("… Σs", "ink", (v) => sum(v.s))] : [];
     svg.previousElementSibling.innerHTML = [...curves.slice(0, 4), ...sums, ...(picture.key?.(state) ?? [])].map((c) => {
       if (!c.of) return `<span><svg aria-hidden="true"><circle cx="9" cy="5" r="4" class="fill-${c.look}"/></svg>${c.name}</span>`;
       const sample = name === "features" ? "" : `<svg aria-hidden="true"><path d="M0 5H20" class="curve ${c.look}"/></svg>`;
-      return `<span>${sample}${c.name} <b>${show(c.of(values))}</b></span>`;
+      return `<span>${sample}${c.name} <b>${c.say(values)}</b></span>`;
     }).join("");
   }
 }

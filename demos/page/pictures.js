@@ -10,16 +10,16 @@ function known(t, p) {
   return { s: features(t, p), before, noise: before + rise, rise, pre: after.pretraining, down: after.downstream, tuned: after.rise };
 }
 
-// A setting as it was chosen, and a computed value to three digits.
+// A setting as it was chosen.
 const plain = (x) => (x !== 0 && x < 0.001 ? x.toExponential().replace("-", "−") : String(x));
 
 const subscript = (i) => "₀₁₂₃₄₅₆₇₈"[i];
-const curve = (name, look, of) => ({ name, look, of });
+const curve = (name, look, of, least = 5e-13) => ({ name, look, of, say: (v) => show(of(v), least) });
 const BEFORE = curve("before", "before", (v) => v.before);
 const PICTURES = {
   features: {
     axis: "singular value",
-    curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i])),
+    curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i], 0)),
     key: () => [curve("stops paying under this noise", "noise", null)],
   },
   loss: { axis: "pretraining loss", curves: () => [BEFORE, curve("after noise", "noise", (v) => v.noise)] },
@@ -41,10 +41,11 @@ function lengths(p) {
     : { least, most, place: (t) => t / most, at: (x) => x * most };
 }
 
-function show(x) {
+// To three digits; a difference of losses below `least` is rounding.
+function show(x, least = 5e-13) {
   if (!Number.isFinite(x)) return "∞";
   const size = Math.abs(x), sign = x < 0 ? "−" : "";
-  if (size < 5e-13) return "0";
+  if (size <= least) return "0";
   if (size < 0.001) return sign + size.toExponential(1).replace("-", "−");
   return sign + (size >= 1000 ? String(Math.round(size)) : size.toPrecision(3));
 }
@@ -184,7 +185,7 @@ function point(name, found, placed, t, hovering) {
   if (!hovering) parts.push(`<path d="M${px - 6} ${box.top - 11}h12v5l-6 7l-6 -7z"/>`);
   for (const c of curves) parts.push(dot(px, y(c.of(values)), hovering ? 3 : 4 * box.size, `mark fill-${c.look}`));
   if (!hovering) return parts.join("");
-  const said = curves.map((c) => `${c.name} ${show(c.of(values))}`), pairs = said.length > 4 ? 2 : 1;
+  const said = curves.map((c) => `${c.name} ${c.say(values)}`), pairs = said.length > 4 ? 2 : 1;
   const rows = [`t ${show(t)}`, ...said.flatMap((_, i) => (i % pairs ? [] : [said.slice(i, i + pairs).join("\u2003")]))];
   const wide = 12 + Math.max(...rows.map((row) => widthOf(row, box))), high = 14 * box.size;
   const left = px + 10 + wide > box.width ? px - 10 - wide : px + 10, top = box.top + 2;

@@ -46,7 +46,7 @@ const written = (p) => "#" + Object.keys(DEFAULT).map((key) => `${key}=${p[key]}
 // Reads an address: { protocol } or { refused: a sentence }. What it does not name is as in the default.
 function read(hash) {
   const refused = (why) => ({ refused: `${why} The situation at the start is shown instead.` });
-  const given = { ...DEFAULT };
+  const given = { ...DEFAULT, t: null };
   for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
     const [key, text = ""] = part.split("=");
     if (!(key in DEFAULT)) return refused(`The address sets “${key}”, which this page does not know.`);
@@ -64,8 +64,8 @@ function read(hash) {
   }
   if (given.task === "turned" && given.n !== 2)
     return refused(`The address asks for a turned task and ${given.n} features; a turned task is computed for 2.`);
-  const protocol = settled(given);
-  if (given.t > protocol.t)
+  const protocol = settled({ ...given, t: given.t ?? DEFAULT.t });
+  if (given.t !== null && given.t > protocol.t)
     return refused(`The address asks for t = ${given.t}; with these features the pictures end at ${protocol.t}.`);
   return { protocol };
 }

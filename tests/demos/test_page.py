@@ -66,6 +66,9 @@ def test_addresses_hold_every_protocol(run: Run) -> None:
         assert run("settled(p)", p=p) == p  # nothing that the page would change
         assert run("read(written(p)).protocol", p=p) == p
     assert run("read('')") == {"protocol": run("DEFAULT")}
+    assert (
+        run("read('#alpha=0').protocol.t") == run("horizon({...DEFAULT, alpha: 0})") < run("DEFAULT.t")
+    )  # not refused
 
 
 @pytest.mark.parametrize("axis", ["linear", "log"])

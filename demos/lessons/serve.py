@@ -6,6 +6,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from threading import Timer
@@ -37,8 +38,9 @@ def serve(
         report(f"lessons at {address} (Ctrl-C ends them)")
         if show:
             Timer(0.8, webbrowser.open, (address,)).start()
-        settings = uvicorn.Config(application(Path(folder)), log_level="warning", timeout_graceful_shutdown=1)
-        uvicorn.Server(settings).run([listening])
+        settings = uvicorn.Config(application(Path(folder)), log_level="error", timeout_graceful_shutdown=1)
+        with suppress(KeyboardInterrupt):  # the way to end it
+            uvicorn.Server(settings).run([listening])
 
 
 def _bound(port: int) -> socket.socket:
@@ -84,7 +86,7 @@ def derived(claim: str, folder: Path) -> Path:
     pages = folder / claim
     if not (pages / "index.html").exists():
         subprocess.run(
-            [sys.executable, "-m", "overtraining", "check", claim, "--html", str(pages)],
+            [sys.executable, "-m", "overtraining", "check", claim, "--processes", "1", "--html", str(pages)],
             check=False,
             capture_output=True,
         )
@@ -100,7 +102,7 @@ def contents() -> str:
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Lessons</title>
+<title>Lessons</title><link rel="icon" href="data:,">
 <style>
 body {{ font: 22px/1.5 STIXGeneral, "Times New Roman", serif; max-width: 34em; margin: 10vh auto; padding: 0 1em }}
 h1 {{ line-height: 1.15 }} li {{ margin: 0.7em 0 }} a {{ color: #0072B2 }} small {{ display: block; color: #666 }}

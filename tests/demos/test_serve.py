@@ -1,0 +1,90 @@
+"""`overtraining demo` as a user meets it: the server, its addresses, its end, and what stands in its way."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from demos.lessons import LESSONS
+
+DEMO = (sys.executable, "-m", "overtraining", "demo")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*DEMO, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server that is up, and the address that it said."""
+    with subprocess.Popen([*DEMO, "--no-open"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = re.search(r"http://\S+", server.stdout.readline())
+        assert address
+        yield server, address[0]
+        server.kill()
+
+
+def read(address: str) -> str:
+    with urlopen(address) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def test_lists_and_serves_every_lesson(served: tuple[subprocess.Popen[str], str]) -> None:
+    contents = read(served[1])
+    for lesson in LESSONS:
+        assert f'href="{lesson.name}/"' in contents
+        assert f"<title>{lesson.title}</title>" in read(f"{served[1]}{lesson.name}/")
+
+
+def test_derives_a_claim_when_asked(served: tuple[subprocess.Popen[str], str]) -> None:
+    page = read(f"{served[1]}book/B1/claim-B1.html")
+    assert "proved" in page
+    assert "factor ½ missing" in page  # a wrong variant, rejected
+    assert "book.css" in page
+    assert "}" in read(f"{served[1]}book/B1/book.css")
+    for wrong in ("book/Z9/claim-Z9.html", "book/B1/nothing.html", "book/B1/..%2f..%2fpasswd", "nothing/"):
+        with pytest.raises(HTTPError, match="404"):
+            read(served[1] + wrong)
+
+
+def test_ctrl_c_ends_it_cleanly(served: tuple[subprocess.Popen[str], str]) -> None:
+    """Last of this module: the server is gone after it."""
+    server, _ = served
+    server.send_signal(signal.SIGINT)
+    _, said = server.communicate(timeout=60)
+    assert server.returncode == 0
+    assert said == ""
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wrong = run("--no-open", "--port", str(taken.getsockname()[1]))
+    assert wrong.returncode == 2
+    assert "cannot be used" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_listing_and_unknown_names() -> None:
+    shown = run("--list").stdout
+    assert all(lesson.title in shown for lesson in LESSONS)
+    wrong = run("forgeting")
+    assert wrong.returncode == 2
+    assert "forgetting" in wrong.stderr
+
+
+def test_without_the_extra() -> None:
+    code = "import sys; sys.modules['marimo'] = None; sys.argv = ['overtraining', 'demo']; import overtraining as o; o.main()"
+    wrong = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "pip install 'overtraining[demo]'" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

@@ -31,3 +31,5 @@ def test_the_wheel_makes_the_figures(tmp_path: Path) -> None:
     for name in ("progressive-sensitivity", "control"):  # of theory and simulation, and of shipped data
         run(tmp_path / "env/bin/overtraining", "figures", name, "--formats", "svg")
         assert (tmp_path / f"build/figures/{name}.svg").exists()
+    run(tmp_path / "env/bin/overtraining", "page")
+    assert (tmp_path / "build/overtraining.html").exists()

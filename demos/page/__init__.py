@@ -4,8 +4,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-FORMULAS = ("formulas.js", "protocol.js")  # what runs without a page, hence in tests
-SCRIPTS = (*FORMULAS, "pictures.js", "page.js")
+SCRIPTS = ("formulas.js", "protocol.js", "pictures.js", "page.js")  # only the last needs a browser to be loaded
 
 
 def page() -> str:
@@ -16,7 +15,7 @@ def page() -> str:
     look = {"before": BASE, "noise": COLOURS[1], "tuned": COLOURS[0], "down": COLOURS[2]}
     parts = {
         "style": _source("page.css").replace("/* colours */", " ".join(f"--{x}: {y};" for x, y in look.items())),
-        "script": "\n".join(map(_source, SCRIPTS)).replace('"use strict";\n', "").join(("{\n", "}")),
+        "script": "\n".join(map(_source, SCRIPTS)),
     }
     template = re.sub(r"\[\[(.+?)\]\]", lambda tex: display(tex[1]), _source("template.html"))
     return re.sub(r"\{\{(\w+)\}\}", lambda name: parts[name[1]], template)

@@ -70,11 +70,12 @@ function cursors() {
     svg.querySelector(".hover").innerHTML = hovered === null ? "" : point(name, found, placed[name], hovered, true);
     svg.setAttribute("aria-valuemax", found.axis.most);
     svg.setAttribute("aria-valuenow", state.t);
-    svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${show(c.of(values))}`).join(", "));
-    svg.previousElementSibling.innerHTML = [...curves, ...(picture.key?.(state) ?? [])].map((c) => {
+    svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${c.say(values)}`).join(", "));
+    const sums = name === "features" && state.n > 4 ? [curve("… Σs", "ink", (v) => sum(v.s))] : [];
+    svg.previousElementSibling.innerHTML = [...curves.slice(0, 4), ...sums, ...(picture.key?.(state) ?? [])].map((c) => {
       if (!c.of) return `<span><svg aria-hidden="true"><circle cx="9" cy="5" r="4" class="fill-${c.look}"/></svg>${c.name}</span>`;
       const sample = name === "features" ? "" : `<svg aria-hidden="true"><path d="M0 5H20" class="curve ${c.look}"/></svg>`;
-      return `<span>${sample}${c.name} <b>${show(c.of(values))}</b></span>`;
+      return `<span>${sample}${c.name} <b>${c.say(values)}</b></span>`;
     }).join("");
   }
 }
@@ -83,15 +84,15 @@ function cursors() {
 function words() {
   const v = known(state.t, state), learnt = v.s.filter((s, i) => s > 0.9 * spectrum(state)[i]).length;
   const beyond = (turn, now, of) => {
-    return state.t > turn ? `is past its inflection point, <i>t</i> = ${show(turn)}, and has risen by ${show(now - known(turn, state)[of])} since`
-      : `has its inflection point ahead, at <i>t</i> = ${show(turn)}`;
+    return state.t > turn ? `turned at <i>t</i> = ${show(turn)} and is up by ${show(now - known(turn, state)[of])}`
+      : `will turn at <i>t</i> = ${show(turn)}`;
   };
-  const noise = state.gamma === 0 ? "Without noise nothing is lost."
-    : `Noise adds ${show(v.rise)}; the <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
-  const pre = found.pre === null ? "only improves with length" : beyond(found.pre, v.pre, "pre");
-  const down = found.down === null ? "only improves with length" : beyond(found.down, v.down, "down");
+  const noise = state.gamma === 0 ? "Without noise it only falls."
+    : `The <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
+  const pre = found.pre === null ? "only falls" : beyond(found.pre, v.pre, "pre");
+  const down = found.down === null ? "only falls" : beyond(found.down, v.down, "down");
   element("told").innerHTML =
-    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}, its loss is ${show(v.before)}. ${noise} ` +
+    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}. ${noise} ` +
     `After fine-tuning the <span class="word-tuned">pretraining loss</span> ${pre}; the <span class="word-down">downstream loss</span> ${down}.`;
   const now = SITUATIONS.find((one) => written(settled({ ...DEFAULT, ...one.sets, t: state.t })) === written(state));
   SITUATIONS.forEach((one, i) => element("situations").children[i].setAttribute("aria-pressed", one === now));
@@ -102,18 +103,25 @@ function words() {
 function listen(name) {
   const svg = element(name), at = (event) => placed[name].length(event.clientX - svg.getBoundingClientRect().left);
   const hover = (t) => { hovered = t; cursors(); };
+  const drag = (event) => set({ t: round(at(event), 4) });
+  let grip = null; // where the pointer went down, and whether it drags: a finger may be about to scroll
   svg.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
+    grip = { x: event.clientX, y: event.clientY, drags: event.pointerType !== "touch" };
     svg.setPointerCapture(event.pointerId);
-    if (event.pointerType !== "touch") set({ t: round(at(event), 4) }); // a finger may be about to scroll
-  });
-  svg.addEventListener("pointerup", (event) => {
-    if (svg.hasPointerCapture(event.pointerId)) set({ t: round(at(event), 4) });
+    if (grip.drags) drag(event);
   });
   svg.addEventListener("pointermove", (event) => {
-    if (svg.hasPointerCapture(event.pointerId)) set({ t: round(at(event), 4) });
-    else if (event.pointerType === "mouse") hover(at(event));
+    if (grip === null) return event.pointerType === "mouse" && hover(at(event));
+    const [dx, dy] = [event.clientX - grip.x, event.clientY - grip.y].map(Math.abs);
+    grip.drags ||= dx > 4 && dx > dy;
+    if (grip.drags) drag(event);
   });
+  svg.addEventListener("pointerup", (event) => {
+    if (grip && Math.abs(event.clientY - grip.y) < 8) drag(event); // a tap, too
+    grip = null;
+  });
+  svg.addEventListener("pointercancel", () => { grip = null; });
   svg.addEventListener("pointerleave", () => hover(null));
   svg.addEventListener("keydown", (event) => {
     const moves = { ArrowRight: 0.01, ArrowUp: 0.01, ArrowLeft: -0.01, ArrowDown: -0.01, PageUp: 0.1, PageDown: -0.1, Home: -1, End: 1 };

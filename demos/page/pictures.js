@@ -10,16 +10,16 @@ function known(t, p) {
   return { s: features(t, p), before, noise: before + rise, rise, pre: after.pretraining, down: after.downstream, tuned: after.rise };
 }
 
-// A setting as it was chosen, and a computed value to three digits.
+// A setting as it was chosen.
 const plain = (x) => (x !== 0 && x < 0.001 ? x.toExponential().replace("-", "−") : String(x));
 
 const subscript = (i) => "₀₁₂₃₄₅₆₇₈"[i];
-const curve = (name, look, of) => ({ name, look, of });
+const curve = (name, look, of, least = 5e-13) => ({ name, look, of, say: (v) => show(of(v), least) });
 const BEFORE = curve("before", "before", (v) => v.before);
 const PICTURES = {
   features: {
     axis: "singular value",
-    curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i])),
+    curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i], 0)),
     key: () => [curve("stops paying under this noise", "noise", null)],
   },
   loss: { axis: "pretraining loss", curves: () => [BEFORE, curve("after noise", "noise", (v) => v.noise)] },
@@ -29,7 +29,7 @@ const PICTURES = {
   },
   tuned: {
     axis: "loss after fine-tuning",
-    curves: () => [BEFORE, curve("pretraining loss after", "tuned", (v) => v.pre), curve("downstream loss after", "down", (v) => v.down)],
+    curves: () => [BEFORE, curve("pretraining", "tuned", (v) => v.pre), curve("downstream", "down", (v) => v.down)],
   },
 };
 
@@ -41,10 +41,11 @@ function lengths(p) {
     : { least, most, place: (t) => t / most, at: (x) => x * most };
 }
 
-function show(x) {
+// To three digits; a difference of losses below `least` is rounding.
+function show(x, least = 5e-13) {
   if (!Number.isFinite(x)) return "∞";
   const size = Math.abs(x), sign = x < 0 ? "−" : "";
-  if (size < 5e-13) return "0";
+  if (size <= least) return "0";
   if (size < 0.001) return sign + size.toExponential(1).replace("-", "−");
   return sign + (size >= 1000 ? String(Math.round(size)) : size.toPrecision(3));
 }
@@ -65,13 +66,15 @@ function decades(least, most) {
 // The last length from which a sampled curve only rises, made exact on the curve itself; null where it does not.
 function inflection(values, ts, f) {
   const small = 1e-7 * Math.max(...values.map(Math.abs), 1e-300);
-  let lowest = Infinity, k = values.length - 1, best = k;
+  const k = values.length - 1;
+  let [lowest, best] = [Infinity, k];
   for (let i = k; i >= 0; i--) {
     if (values[i] > lowest + small) break; // a later length is better
     if (values[i] < lowest) [lowest, best] = [values[i], i];
   }
   if (!(values[k] - lowest > small)) return null;
-  let [low, high] = [ts[Math.max(best - 1, 0)], ts[Math.min(best + 1, k)]];
+  if (best === 0) return ts[0];
+  let [low, high] = [ts[best - 1], ts[Math.min(best + 1, k)]];
   for (let i = 0; i < 40; i++) {
     const [a, b] = [low + 0.382 * (high - low), low + 0.618 * (high - low)];
     if (f(a) <= f(b)) high = b;
@@ -86,8 +89,9 @@ function survey(p) {
   const ts = Array.from({ length: SAMPLES + 1 }, (_, i) => axis.at(i / SAMPLES));
   const values = ts.map((t) => known(t, p));
   const later = Array.from({ length: 80 }, (_, i) => axis.most * 3 ** ((i + 1) / 80));
-  const beyond = [...values, ...later.map((t) => known(t, p))], all = [...ts, ...later];
-  const turnOf = (name) => inflection(beyond.map((v) => v[name]), all, (t) => known(t, p)[name]);
+  const start = axis.least > 0 ? [0] : [], all = [...start, ...ts, ...later];
+  const whole = [...start.map((t) => known(t, p)), ...values, ...later.map((t) => known(t, p))];
+  const turnOf = (name) => inflection(whole.map((v) => v[name]), all, (t) => known(t, p)[name]);
   const minima = noiseMinima(p);
   return { p, axis, ts, values, minima, noise: minima.length ? minima.at(-1) : null, pre: turnOf("pre"), down: turnOf("down") };
 }
@@ -168,6 +172,12 @@ function marksOf(name, found, x, y, box) {
   return [];
 }
 
+function widthOf(row, box) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${11.6 * box.size}px ${getComputedStyle(element("loss")).fontFamily}`;
+  return pen.measureText(row).width;
+}
+
 // The cursor, or the line under the pointer with its values.
 function point(name, found, placed, t, hovering) {
   const { x, y, box } = placed, picture = PICTURES[name], values = known(t, found.p), curves = picture.curves(found.p);
@@ -175,8 +185,9 @@ function point(name, found, placed, t, hovering) {
   if (!hovering) parts.push(`<path d="M${px - 6} ${box.top - 11}h12v5l-6 7l-6 -7z"/>`);
   for (const c of curves) parts.push(dot(px, y(c.of(values)), hovering ? 3 : 4 * box.size, `mark fill-${c.look}`));
   if (!hovering) return parts.join("");
-  const rows = [`t ${show(t)}`, ...curves.map((c) => `${c.name} ${show(c.of(values))}`)];
-  const wide = (10 + 6.1 * Math.max(...rows.map((row) => row.length))) * box.size, high = 14 * box.size;
+  const said = curves.map((c) => `${c.name} ${c.say(values)}`), pairs = said.length > 4 ? 2 : 1;
+  const rows = [`t ${show(t)}`, ...said.flatMap((_, i) => (i % pairs ? [] : [said.slice(i, i + pairs).join("\u2003")]))];
+  const wide = 12 + Math.max(...rows.map((row) => widthOf(row, box))), high = 14 * box.size;
   const left = px + 10 + wide > box.width ? px - 10 - wide : px + 10, top = box.top + 2;
   parts.push(`<rect x="${left}" y="${top}" width="${wide}" height="${high * rows.length + 6}" rx="3"/>`);
   return parts.join("") + rows.map((row, i) => text(left + 6, top + high * (i + 0.85), row)).join("");

@@ -11,7 +11,7 @@ const perDecade = (least, most, count) =>
 const STOPS = {
   n: evenly(1, 8, 1),
   alpha: evenly(0, 2, 0.05),
-  eps: perDecade(1e-12, 1e-2, 4),
+  eps: perDecade(1e-30, 1e-2, 2),
   gamma: evenly(0, 0.4, 0.005),
   T: [0, ...perDecade(0.01, 100, 20)],
   k: evenly(0, 2, 0.05),
@@ -24,7 +24,7 @@ const NAMES = {
   task: "the task", axis: "the axis",
 };
 const DEFAULT = {
-  n: 3, alpha: 1, eps: 0.001, t: 6, gamma: 0.2, T: 1, task: "turned", k: 1.5, angle: 60, axis: "linear",
+  n: 2, alpha: 1, eps: 0.001, t: 6, gamma: 0.2, T: 1, task: "turned", k: 1.5, angle: 60, axis: "linear",
 };
 
 // The longest pretraining in the pictures: the weakest feature is learned to a hundredth, and has turned.
@@ -46,11 +46,12 @@ const written = (p) => "#" + Object.keys(DEFAULT).map((key) => `${key}=${p[key]}
 // Reads an address: { protocol } or { refused: a sentence }. What it does not name is as in the default.
 function read(hash) {
   const refused = (why) => ({ refused: `${why} The situation at the start is shown instead.` });
-  const given = { ...DEFAULT };
-  for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+  const given = { ...DEFAULT, t: null };
+  for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
+    const [key, text = ""] = part.split("=");
     if (!(key in DEFAULT)) return refused(`The address sets “${key}”, which this page does not know.`);
     if (key in CHOICES) {
-      if (!CHOICES[key].includes(text)) return refused(`${NAMES[key]} is “${text}” in the address, not ${CHOICES[key].join(" or ")}.`);
+      if (!CHOICES[key].includes(text)) return refused(`In the address ${NAMES[key]} is “${text}”, and not ${CHOICES[key].join(" or ")}.`);
       given[key] = text;
       continue;
     }
@@ -58,13 +59,13 @@ function read(hash) {
     const [least, most] = key === "t" ? [0, Infinity] : [STOPS[key][0], STOPS[key].at(-1)];
     const range = most === Infinity ? "a number from 0 on" : `a number from ${least} to ${most}`;
     if (!Number.isFinite(value) || value < least || value > most || (key === "n" && !Number.isInteger(value)))
-      return refused(`${NAMES[key]} is “${text}” in the address, not ${key === "n" ? range.replace("number", "whole number") : range}.`);
+      return refused(`In the address ${NAMES[key]} is “${text}”, and not ${key === "n" ? range.replace("number", "whole number") : range}.`);
     given[key] = value;
   }
-  if (hash.includes("task=turned") && /\bn=/.test(hash) && given.n !== 2)
+  if (given.task === "turned" && given.n !== 2)
     return refused(`The address asks for a turned task and ${given.n} features; a turned task is computed for 2.`);
-  const protocol = settled(given);
-  if (given.t > protocol.t)
+  const protocol = settled({ ...given, t: given.t ?? DEFAULT.t });
+  if (given.t !== null && given.t > protocol.t)
     return refused(`The address asks for t = ${given.t}; with these features the pictures end at ${protocol.t}.`);
   return { protocol };
 }
@@ -108,6 +109,6 @@ const SITUATIONS = [
     asks: "The task asks for the same features, half as strong. Does longer pretraining ever hurt here, and which loss?" },
   { name: "The trap", sets: { n: 1, gamma: 0, T: 0.1, task: "aligned", k: 0, t: 3.9 },
     asks: "Sensitivity to fine-tuning rises and then falls while one feature is learned. Would you call this model robust in the end?" },
-  { name: "The thief", sets: { n: 2, eps: 1e-12, gamma: 0.1, T: 5, task: "turned", k: 2, angle: 84, t: 20 },
-    asks: "A strong direction of the task lies almost along the feature learned second. Why does learning that one lower the cost?" },
+  { name: "The thief", sets: { n: 2, eps: 1e-20, gamma: 0.1, T: 5, task: "turned", k: 1.5, angle: 84, t: 30 },
+    asks: "The strong direction of the task lies almost along the feature learned second. Learning that feature lowers the cost: what was stolen before?" },
 ];

@@ -3,38 +3,28 @@
 `make test` does not come here (`norecursedirs` in pyproject.toml): it must pass where there is no browser.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MISSING = (
-    f"no browser: neither the variable CHROMIUM nor {', '.join(NAMES)} on PATH leads to one; install Chromium "
-    "(Debian, Ubuntu: apt-get install chromium; Fedora: dnf install chromium) or set CHROMIUM to a Chrome's path"
-)
-QUIET = (  # nothing of its own that would reach out; no sandbox, as CI runs as root
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+from benchmarks.browser import chromium, find
+from theory.errors import Refusal
+
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    named = os.environ.get("CHROMIUM")
-    found = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:  # not skipped: a browser test that never ran should not look as if it passed
-        pytest.exit(f"CHROMIUM = {named}: there is no such program" if named else MISSING, returncode=2)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=list(QUIET))
-        yield chromium
-        chromium.close()
+    try:
+        find()
+    except Refusal as missing:  # not skipped: a browser test that never ran should not look as if it passed
+        pytest.exit(str(missing), returncode=2)
+    with chromium() as found:
+        yield found
 
 
 def strays(context: BrowserContext) -> list[str]:

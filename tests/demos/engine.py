@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from py_mini_racer import MiniRacer
 
-from demos.page import FORMULAS
+from demos.page import SCRIPTS
 
 Run = Callable[..., Any]
 
@@ -19,9 +19,9 @@ def engine(change: Mapping[str, str] | None = None) -> Run:
     change: texts of the formulas to be replaced first, to see what a mistake does.
     """
     machine = MiniRacer()
-    for name in FORMULAS:
+    for name in SCRIPTS[:-1]:
         text = files("demos.page").joinpath(name).read_text(encoding="utf-8")
-        for old, new in (change or {}).items() if name == FORMULAS[0] else ():
+        for old, new in (change or {}).items() if name == SCRIPTS[0] else ():
             assert text.count(old) == 1, old
             text = text.replace(old, new)
         machine.eval(text)

@@ -55,7 +55,7 @@ def _():
 def _(PREDICTIONS, prediction):
     def lost(turned):
         tuned = Protocol(
-            PowerLaw(4), np.linspace(0, 24, 121), (3.0,), Network(6, 4, 5), perturbation=FineTuning(Turned(turned))
+            PowerLaw(4), np.linspace(0, 24, 73), (3.0,), Network(6, 4, 5), perturbation=FineTuning(Turned(turned))
         )
         return inflection_point(respond(tuned), which="best").squeeze()
 
@@ -80,7 +80,7 @@ def _():
 def _(angle, budget, measure):
     asked = Protocol(
         PowerLaw(4),
-        np.linspace(0, 24, 121),
+        np.linspace(0, 24, 73),
         (budget.value,),
         Network(6, 4, 5),
         perturbation=FineTuning(Turned(angle.value)),
@@ -179,7 +179,7 @@ def _(long, mixed, second):
     task = np.array([[1.0, mixed.value], [mixed.value, second.value]])
     found = fine_tune_plateaus(long.value, np.array([1.0, 0.5]), task)
     plateaus = Protocol(
-        Matrix(((1.0, 0.0), (0.0, 0.5))), np.linspace(0, 200, 201), (long.value,), start=Aligned(1e-60),
+        Matrix(((1.0, 0.0), (0.0, 0.5))), np.linspace(0, 200, 101), (long.value,), start=Aligned(1e-60),
         perturbation=FineTuning(Matrix(task)),
     )  # fmt: skip
     staircase = respond(plateaus)

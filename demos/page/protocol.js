@@ -94,7 +94,8 @@ tuning = replace(
     strengths=(${p.T},), network=ot.Network(${p.n}, ${p.n}, ${p.n}),
     perturbation=ot.FineTuning(${task}),
 )
-print(ot.theory.respond(noise).after.item(), ot.theory.respond(tuning).after.item())`;
+print(ot.theory.respond(noise).after.item())
+print(ot.theory.respond(tuning).after.item())`;
 }
 
 // Each with a question to answer before dragging.

@@ -66,9 +66,7 @@ def test_addresses_hold_every_protocol(run: Run) -> None:
         assert run("settled(p)", p=p) == p  # nothing that the page would change
         assert run("read(written(p)).protocol", p=p) == p
     assert run("read('')") == {"protocol": run("DEFAULT")}
-    short = run(
-        "read('#alpha=0&eps=0.01').protocol"
-    )  # too short for the length of the default, which was not asked for
+    short = run("read('#alpha=0&eps=0.01').protocol")  # shorter than the default's t
     assert short["t"] == run("horizon(p)", p=short) < run("DEFAULT.t")
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def assert_same_files(one: Path, other: Path, name: str) -> None:
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
     """Lets processes make figures in another way."""
-    return lambda make: monkeypatch.setattr("figures.build.make", make)
+    return lambda make: monkeypatch.setattr(import_module("figures.build"), "make", make)
 
 
 def watched(*arguments, **options) -> list[str]:
@@ -170,8 +171,8 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
 def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
     """Driver and worker are killed between two measurements of a figure, and one of its stores is damaged."""
     code = (
-        "from pathlib import Path\nfrom figures import build\nfrom tests.figures import makers\n"
-        f"build.make = makers.killing\nbuild.build(['the-trap'], Path({str(tmp_path)!r}))"
+        "import sys\nfrom pathlib import Path\nimport figures\nfrom tests.figures import makers\n"
+        f"sys.modules['figures.build'].make = makers.killing\nfigures.build(['the-trap'], Path({str(tmp_path)!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
     (result,) = (tmp_path / "sweeps/the-trap").glob("*/result.nc")

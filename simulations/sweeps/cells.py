@@ -119,7 +119,7 @@ def _protocol(plain: Mapping[str, Any], what: str) -> Protocol:
     try:
         return read(json.dumps(plain))
     except DomainError as error:
-        raise DomainError(what, str(error).removesuffix("."), "correct the sweep") from None
+        raise DomainError(what, error.why, "correct the sweep") from None
     except (TypeError, ValueError) as error:
         raise DomainError(what, f"it cannot be read ({error})", "correct the sweep") from None
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from commands.stopping import goes_on
+
 
 def figures(
     names: Annotated[list[str] | None, typer.Argument(help="Figures to build; all without any.")] = None,
@@ -12,8 +14,9 @@ def figures(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("build/figures"),
     formats: Annotated[str, typer.Option(help="Comma-separated: pdf, svg, png.")] = "pdf,svg,png",
     preset: Annotated[str, typer.Option(help="paper (3.25 in columns) or slides (larger type and lines).")] = "paper",
+    workers: Annotated[int, typer.Option(min=1, help="How many figures to make side by side.")] = 2,
 ) -> None:
-    """Build figures, with data, captions and a manifest; what has not changed is left alone."""
+    """Build figures, with data, captions and a manifest; what is there and has not changed is left alone."""
     if listing:
         from figures.catalogue import CATALOGUE
 
@@ -24,6 +27,8 @@ def figures(
 
     from figures.build import build
 
-    # tqdm.write: a line printed past a progress bar would tear it
-    build(names or (), out, [f.strip() for f in formats.split(",") if f.strip()], preset, report=tqdm.write)  # type: ignore[arg-type]
+    chosen = [f.strip() for f in formats.split(",") if f.strip()]
+    with goes_on(out):
+        # tqdm.write: a line printed past a progress bar would tear it
+        build(names or (), out, chosen, preset, report=tqdm.write, workers=workers)  # type: ignore[arg-type]
     typer.echo(f"in {out}")

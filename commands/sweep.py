@@ -1,11 +1,11 @@
 """`overtraining sweep`: grids of protocols that survive anything."""
 
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
+
+from commands.stopping import goes_on
 
 SHOWN = 20
 """How many failed cells are named on the terminal; the result names all."""
@@ -46,12 +46,8 @@ def sweep(
 
 
 def _run(spec: str, out: Path, workers: int, scheduler: str | None) -> None:
-    signal.signal(signal.SIGTERM, _stop)  # batch systems send it before they kill
-    try:
+    with goes_on(out):
         failed = _finish(spec, out, workers, scheduler)
-    except KeyboardInterrupt as stop:
-        typer.echo(f"\novertraining: stopped; {out} keeps what is finished, the same command goes on from it", err=True)
-        raise SystemExit(128 + (stop.args or (signal.SIGINT,))[0]) from None  # as shells report a signal
     if failed:
         raise typer.Exit(1)
 
@@ -79,7 +75,3 @@ def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
         progress.line(f"… and {len(done.failed) - SHOWN:,} more, all of them in `failed_cell` of the result")
     typer.echo(f"{sweep.cells - len(done.failed):,} of {sweep.cells:,} cells in {done.result}")
     return len(done.failed)
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt(number)

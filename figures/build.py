@@ -1,24 +1,35 @@
-"""Building figures: data, picture, caption and numbers into a folder, with a manifest, and only what has changed."""
+"""Building figures, side by side: data, picture, caption and numbers into a folder, with a manifest of what is there.
+
+Only what has changed is built, and a build that was killed goes on from what it had finished.
+"""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
+from filelock import FileLock, Timeout
 
 from figures.catalogue import CATALOGUE, Entry
+from figures.making import Failed, Order, make
 from figures.provenance import file_hash, fingerprint, versions
 from figures.recipe import Recipe
 from figures.style import PRESETS, Preset
-from theory.errors import DomainError
+from simulations.sweeps.crew import Crew
+from simulations.sweeps.files import replacing
+from theory.domain import whole
+from theory.errors import DomainError, Refusal
 
 FORMATS = ("pdf", "svg", "png")
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
 DRAWING = ("matplotlib", "seaborn", "numpy", "xarray")
+MANIFEST, LOCK = "manifest.json", ".lock"
+
+
+class NotBuilt(Refusal):
+    """Figures that could not be made, or not here."""
 
 
 def choose(names: Sequence[str]) -> list[Entry]:
@@ -37,14 +48,18 @@ def build(
     formats: Sequence[str] = FORMATS,
     preset: Preset = "paper",
     report: Callable[[str], None] = lambda line: None,
+    workers: int = 2,
 ) -> list[Path]:
     """Build the named figures (all by default) into `out` and return the pictures' paths.
 
     Beside each picture: `data/NAME.nc` (its Responses and Trajectories, readable by `xarray.open_datatree`),
     `captions/NAME.txt`, `numbers/NAME.json` (what is drawn), and one row in `manifest.json` (protocols, seeds,
     versions, hashes). What has not changed since the manifest was written is left alone; a changed style redraws, and
-    only changed protocols, keys, formulas or simulations compute again. Bytes are equal between runs on one machine.
-    Raises DomainError for unknown names, formats or presets.
+    only changed protocols, keys, formulas or simulations compute again. `workers` processes make a figure each; what is
+    measured is a sweep's cells, whose stores are in `out` until the figure's data are, so that the same call goes on
+    after a kill. Bytes are equal between runs on one machine, whatever the number of workers.
+    Raises DomainError for unknown names, formats or presets; NotBuilt, once the others are built, for figures that
+    failed, or where another process is building in `out`.
     """
     chosen = choose(names)
     for name, given, known in (("format", formats, FORMATS), ("preset", (preset,), PRESETS)):
@@ -52,32 +67,45 @@ def build(
             raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")
         if unknown := set(given) - set(known):
             raise DomainError(f"{name} {sorted(unknown)[0]!r}", f"no such {name}", f"use {', '.join(known)}")
-    paths = []
-    for entry in _progress(chosen):
-        recipes = entry.module().recipes()
-        data_print = fingerprint_data(recipes)
-        declared = {"data": data_print, "preset": preset}
-        figure_print = fingerprint(declared, entry.module_name, DRAWING)
-        pictures = [out / f"{entry.name}.{suffix}" for suffix in formats]
-        old = _manifest(out).get(entry.name, {})
-        if old.get("fingerprint") == figure_print and _intact(out, old, pictures):
+    orders, rows = {}, _manifest(out)
+    for entry in chosen:
+        row = _row(entry, preset)
+        old = rows.get(entry.name, {})
+        if old.get("fingerprint") == row["fingerprint"] and _intact(out, old, formats, entry.name):
             report(f"{entry.name}: unchanged")
         else:
-            data = _data(out, entry, recipes, old.get("data_fingerprint") == data_print)
-            files = _draw(out, entry, data, pictures, preset)
-            row = {
-                "claims": list(entry.claims),
-                "recipes": {label: recipe.declaration() for label, recipe in recipes.items()},
-                "preset": preset,
-                "versions": versions(sorted({*COMPUTING, *DRAWING, "overtraining"})),
-                "data_fingerprint": data_print,
-                "fingerprint": figure_print,
-                "files": {str(p.relative_to(out)): file_hash(p) for p in files},
-            }
-            _write_manifest(out, entry.name, row)
-            report(f"{entry.name}: built")
-        paths += pictures
-    return paths
+            valid = old.get("data_fingerprint") == row["data_fingerprint"]
+            orders[Order(entry, out, tuple(formats), preset, valid)] = row
+    if orders:
+        with _alone(out):
+            _make_all(orders, out, workers, report)
+    return [out / f"{entry.name}.{suffix}" for entry in chosen for suffix in formats]
+
+
+def _make_all(orders: Mapping[Order, dict[str, Any]], out: Path, workers: int, report: Callable[[str], None]) -> None:
+    """Make figures side by side; this process alone writes the manifest, a row whenever one is there."""
+    from tqdm import tqdm
+
+    failed, waiting = {}, iter(orders)
+    # disable=None: silent where the output is no terminal; delay: silent for what is done within a second
+    with (
+        tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar,
+        Crew(make, whole("workers", workers)) as crew,
+    ):
+        for order, answer in crew.answers(lambda: next(waiting, None)):
+            name = order.entry.name
+            if isinstance(answer, dict):
+                _write_manifest(out, name, orders[order] | {"files": answer})
+                report(f"{name}: built")
+            else:  # Failed, Died, or what kept the order from its worker
+                failed[name] = answer.why if isinstance(answer, Failed) else getattr(answer, "why", str(answer))
+                report(f"{name}: failed: {failed[name]}")
+            bar.update()
+    if failed:
+        raise NotBuilt(
+            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})", "each for the reason above",
+            "mend it and run the same again; the others are built",
+        )  # fmt: skip
 
 
 def fingerprint_data(recipes: Mapping[str, Recipe]) -> str:
@@ -86,82 +114,45 @@ def fingerprint_data(recipes: Mapping[str, Recipe]) -> str:
     return fingerprint(each, "figures.recipe", ())
 
 
-def _data(out: Path, entry: Entry, recipes: Mapping[str, Recipe], reusable: bool) -> dict[str, xr.Dataset]:
-    """The figure's data: from its file where that is still valid, else computed and written."""
-    path = out / "data" / f"{entry.name}.nc"
-    if not (reusable and path.exists()):
-        tree = xr.DataTree.from_dict({label: recipe.make() for label, recipe in recipes.items()})
-        with _replacing(path) as temporary:
-            tree.to_netcdf(temporary, engine="h5netcdf")
-    # read back even when just computed: what is drawn is what is on disk
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
-        return {label: tree[label].to_dataset().load() for label in recipes}
-
-
-def _draw(out: Path, entry: Entry, data: dict[str, xr.Dataset], pictures: list[Path], preset: Preset) -> list[Path]:
-    from figures.drawn import numbers  # Matplotlib only where something is drawn
-    from figures.style import styled
-
-    module = entry.module()
-    with styled(preset):
-        figure = module.draw(data)
-        for path in pictures:
-            # dates and versions out of the files, or equal figures would have different bytes
-            dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}[path.suffix[1:]]
-            with _replacing(path) as temporary:
-                figure.savefig(temporary, format=path.suffix[1:], metadata=dated)
-    beside = {
-        out / "captions" / f"{entry.name}.txt": module.caption(data) + "\n",
-        out / "numbers" / f"{entry.name}.json": _one_line_per_curve(numbers(figure)),
+def _row(entry: Entry, preset: Preset) -> dict[str, Any]:
+    """The figure's row of the manifest as it is to be, without its files."""
+    recipes = entry.module().recipes()
+    data_print = fingerprint_data(recipes)
+    return {
+        "claims": list(entry.claims),
+        "recipes": {label: recipe.declaration() for label, recipe in recipes.items()},
+        "preset": preset,
+        "versions": versions(sorted({*COMPUTING, *DRAWING, "overtraining"})),
+        "data_fingerprint": data_print,
+        "fingerprint": fingerprint({"data": data_print, "preset": preset}, entry.module_name, DRAWING),
     }
-    for path, text in beside.items():
-        with _replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return [*pictures, *beside]
-
-
-def _one_line_per_curve(shown: Mapping[str, list[float]]) -> str:
-    """JSON that a person can compare line by line."""
-    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in shown.items())
-    return f"{{\n{rows}\n}}\n"
 
 
 def _manifest(out: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((out / "manifest.json").read_text(encoding="utf-8"))["figures"])
+        return dict(json.loads((out / MANIFEST).read_text(encoding="utf-8"))["figures"])
     except (OSError, ValueError, KeyError):  # none yet, or damaged: everything is built again and it is written anew
         return {}
 
 
 def _write_manifest(out: Path, name: str, row: dict[str, Any]) -> None:
     rows = dict(sorted({**_manifest(out), name: row}.items()))
-    with _replacing(out / "manifest.json") as temporary:
+    with replacing(out / MANIFEST) as temporary:
         temporary.write_text(json.dumps({"figures": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _intact(out: Path, row: dict[str, Any], pictures: list[Path]) -> bool:
+def _intact(out: Path, row: dict[str, Any], formats: Sequence[str], name: str) -> bool:
     """Are all the wanted pictures in the manifest, and all of its files as they were written?"""
-    files = {out / name: digest for name, digest in row["files"].items()}
-    return files.keys() >= set(pictures) and all(p.exists() and file_hash(p) == d for p, d in files.items())
+    files, pictures = row["files"], {f"{name}.{suffix}" for suffix in formats}
+    return files.keys() >= pictures and all((out / f).exists() and file_hash(out / f) == d for f, d in files.items())
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of `path` at once and whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def _alone(out: Path) -> Iterator[None]:
+    """No other process builds in this folder meanwhile: two would write one manifest."""
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _progress(entries: list[Entry]) -> Iterator[Entry]:
-    from tqdm import tqdm
-
-    # disable=None: silent where the output is no terminal; delay: silent for what is done within a second
-    bar = tqdm(entries, unit="figure", disable=None, delay=1)
-    for entry in bar:
-        bar.set_postfix_str(entry.name)
-        yield entry
+        with FileLock(out / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise NotBuilt(str(out), "another process is building in it", "wait for it, or choose another --out") from None

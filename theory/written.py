@@ -1,8 +1,9 @@
 """A Protocol as canonical JSON, and back."""
 
 import json
+from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
@@ -74,7 +75,8 @@ def read(text: str) -> Protocol:
     except json.JSONDecodeError as error:
         raise DomainError("the protocol", f"it is not JSON ({error})", "write it with theory.write(protocol)") from None
     except cattrs.errors.BaseValidationError as error:
-        reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
+        found = (reason.rpartition(" @ $") for reason in cattrs.transform_error(error, format_exception=_reason))
+        reasons = "; ".join(f"{place.removeprefix('.')}: {why}" if place else why for why, _, place in found)
         raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
 
 
@@ -93,7 +95,16 @@ def _text(value: Any, _: type) -> str:
 def _reason(error: BaseException, kind: Any) -> str:
     """One line for one fault; our own refusals keep their words."""
     if isinstance(error, Refusal):
-        return str(error).removesuffix(".")
-    if isinstance(error, KeyError) and error.args:
-        return f"{error.args[0]!r} is missing or unknown"
+        return f"{error.what}: {error.why} ({error.instead})"
+    if isinstance(error, KeyError):
+        kinds = ", ".join(sorted(cls.__name__ for cls in get_args(kind) if is_dataclass(cls)))
+        if not kinds:
+            return f"{error.args[0]!r} is missing"
+        lacks = error.args == ("kind",)
+        return f"it has no kind, which is one of {kinds}" if lacks else f"no kind {error}; use {kinds}"
+    if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
+        known = ", ".join(field.name for field in fields(error.cl))
+        return f"{', '.join(map(repr, sorted(error.extra_fields)))} is none of its fields, {known}"
+    if isinstance(error, AttributeError):
+        return "it is not a group of fields"
     return cattrs.v.format_exception(error, kind)

@@ -1,10 +1,8 @@
 """Running experiments: chosen by name, side by side, each result written as soon as it is there."""
 
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -15,6 +13,7 @@ import xarray as xr
 from simulations.experiments import EXPERIMENTS, Experiment, Preset
 from simulations.experiments.outcome import Outcome, Verdict
 from simulations.experiments.swept import storing
+from simulations.sweeps.crew import Crew, Died
 from theory.domain import whole
 from theory.errors import DomainError, NotSolved, Refusal
 from theory.training import one_of
@@ -93,27 +92,34 @@ def run_all(
     job = partial(run, preset=preset, seed=seed, out=out)
     found, failed = {}, {}
 
-    def collect(name: str, result: Callable[[], Result]) -> None:
-        try:
-            found[name] = result()
-        except Refusal as refusal:
-            failed[name] = refusal
-        else:
-            report(found[name])
+    def collect(name: str, answer: object) -> None:
+        match answer:
+            case Result():
+                found[name] = answer
+                report(answer)
+            case Refusal():
+                failed[name] = str(answer)
+            case Died(why):
+                failed[name] = why
+            case Exception():
+                raise answer
 
-    if processes == 1 or len(experiments) == 1:
-        for experiment in experiments:
-            collect(experiment.name, partial(job, experiment.name))
+    names = [experiment.name for experiment in experiments]
+    if processes == 1 or len(names) == 1:
+        for name in names:
+            try:
+                collect(name, job(name))
+            except Refusal as refusal:
+                collect(name, refusal)
     else:
-        # spawn: a forked JAX deadlocks
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-            waiting = {pool.submit(job, experiment.name): experiment.name for experiment in experiments}
-            for done in as_completed(waiting):
-                collect(waiting[done], done.result)
+        waiting = iter(names)
+        with Crew(job, processes) as crew:
+            for name, answer in crew.answers(lambda: next(waiting, None)):
+                collect(name, answer)
     if failed:
-        reasons = "; ".join(f"{name}: {refusal}" for name, refusal in failed.items()).rstrip(".")
+        reasons = "; ".join(f"{name}: {why}" for name, why in failed.items()).rstrip(".")
         raise NotSolved("a verdict", reasons, "mend these experiments; the others' results are written")
-    return [found[experiment.name] for experiment in experiments]
+    return [found[name] for name in names]
 
 
 def as_json(results: Sequence[Result]) -> str:

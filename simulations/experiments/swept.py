@@ -10,11 +10,10 @@ import xarray as xr
 
 from simulations.experiments import Preset
 from simulations.measured import respond
-from simulations.sweeps import Axis, Sweep, cells_of, run
+from simulations.sweeps import Axis, Sweep
 from simulations.sweeps.cells import Grid
-from simulations.sweeps.recipe import fingerprint, written
+from simulations.sweeps.kept import kept
 from simulations.sweeps.spec import REPEAT
-from theory.errors import NotSolved
 from theory.protocol import Protocol
 from theory.written import write
 
@@ -44,8 +43,4 @@ def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> lis
         grid = Grid(sweep)
         cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
         return [respond(cell.protocol, cell.key) for cell in cells]
-    finished = run(sweep, folder / fingerprint(written(sweep))[:16])
-    if finished.failed:
-        name, why = finished.failed[0]
-        raise NotSolved(f"the measurement {name}", why, "mend the cause, and run the experiment again")
-    return cells_of(finished.result)
+    return kept(sweep, folder)

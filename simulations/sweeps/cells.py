@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulations.sweeps.spec import REPEAT, Axis, Sweep
+from simulations.sweeps.spec import KEY, REPEAT, Axis, Sweep
 from theory.errors import DomainError
 from theory.protocol import Protocol
 from theory.written import read, write
@@ -19,7 +19,7 @@ from theory.written import read, write
 class Cell:
     """One protocol to run once.
 
-    place: the value of every axis, by field.  key: the seed of all its randomness, see `derived_key`.
+    place: the value of every axis, by field.  key: the seed of all its randomness, see `derived_key`, or the axis' own.
     """
 
     protocol: Protocol
@@ -86,11 +86,12 @@ class Grid:
         built = {field: value for setting in chosen for field, value in setting.built.items()}
         protocol = self.protocol(built)
         place = {field: value for setting in chosen for field, value in setting.written.items()}
-        return Cell(protocol, place, derived_key(protocol, built.get(REPEAT, 0)))
+        key = built[KEY] if KEY in built else derived_key(protocol, built.get(REPEAT, 0))
+        return Cell(protocol, place, key)
 
     def protocol(self, built: Mapping[str, Any]) -> Protocol:
         """The base protocol with these fields changed, all at once."""
-        changes = {tuple(field.split(".")): value for field, value in built.items() if field != REPEAT}
+        changes = {tuple(field.split(".")): value for field, value in built.items() if field not in (REPEAT, KEY)}
         parts = {field.name: getattr(self.base, field.name) for field in fields(Protocol)}
         if self._follows:
             del parts["network"]
@@ -103,8 +104,8 @@ class Grid:
         )
 
     def _setting(self, axis: Axis, value: Any) -> Setting:
-        if axis.path == REPEAT:
-            return Setting({REPEAT: value}, {REPEAT: value})
+        if axis.path in (REPEAT, KEY):
+            return Setting({axis.path: value}, {axis.path: value})
         values = list(value) if len(axis.fields) > 1 else [value]
         plain = deepcopy(self._given)
         for field, one in zip(axis.fields, values, strict=True):
@@ -118,7 +119,7 @@ def _protocol(plain: Mapping[str, Any], what: str) -> Protocol:
     try:
         return read(json.dumps(plain))
     except DomainError as error:
-        raise DomainError(what, str(error).removesuffix("."), "correct the sweep") from None
+        raise DomainError(what, error.why, "correct the sweep") from None
     except (TypeError, ValueError) as error:
         raise DomainError(what, f"it cannot be read ({error})", "correct the sweep") from None
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
-from simulations.sweeps.pool import TRIES, no_interrupt
+from simulations.sweeps.crew import TRIES, no_interrupt
 from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
 from theory.errors import Refusal
 

@@ -15,6 +15,7 @@ from simulations.sweeps.measures import measure
 from simulations.sweeps.patient import PatientFile
 from simulations.sweeps.plan import Plan
 from simulations.sweeps.recipe import sweep_of
+from simulations.sweeps.spec import KEY
 from simulations.sweeps.work import Outcome
 from theory.errors import SchemaError
 
@@ -23,7 +24,7 @@ OWN = {"lengths": "pretraining", "strengths": "strength"}
 
 ABOUT = {
     "number": "place of the cell in the grid of all axes, the last axis fastest",
-    "key": "seed of all randomness of the cell, from the SHA-256 of its protocol and repetition",
+    "key": "seed of all randomness of the cell, from the SHA-256 of its protocol and repetition if not an axis",
     "repeat": "number of the repetition",
 }
 
@@ -94,7 +95,7 @@ def _place(file: h5netcdf.File, plan: Plan, numbers: np.ndarray) -> None:
     _described(_variable(file, "number", ("cell",), numbers), "number")
     chosen = np.array([places(plan.sweep.axes, int(number)) for number in numbers]).reshape(len(numbers), -1)
     for axis, at in zip(plan.sweep.axes, chosen.T, strict=True):
-        for place, field in enumerate(axis.fields):
+        for place, field in enumerate(() if axis.path == KEY else axis.fields):  # keys are there already
             values = [value[place] if len(axis.fields) > 1 else value for value in axis.values]
             names.append(_coordinate(file, field, values, at))
     file.attrs["coordinates"] = " ".join(names)

@@ -13,8 +13,9 @@ import numpy as np
 from theory.domain import finite, positive, settle, whole
 from theory.errors import DomainError
 
-REPEAT = "repeat"
-"""The one axis that is no field of a protocol: numbered repetitions of the whole protocol with fresh randomness."""
+REPEAT, KEY = "repeat", "key"
+"""The axes that are no field of a protocol: numbered repetitions of all of it, each with a key of its own that follows
+from protocol and number; or the keys themselves, as `simulations.respond` takes them."""
 
 KNOWN = {"title", "measure", "chunk", "protocol", "axes"}
 
@@ -38,8 +39,8 @@ class Axis:
         settle(self, values=tuple(sorted(self.values, key=_in_order)))
         if not self.values:
             raise DomainError(f"axis {self.path!r}", "it has no values", "pass at least one, or leave the axis out")
-        if self.path == REPEAT:
-            settle(self, values=tuple(whole(REPEAT, value, least=0) for value in self.values))
+        if self.path in (REPEAT, KEY):
+            settle(self, values=tuple(whole(self.path, value, least=0) for value in self.values))
         if again := [one for one, other in pairwise(self.values) if _in_order(one) == _in_order(other)]:
             raise DomainError(f"axis {self.path!r}", f"{again[0]!r} is there twice", f"repeat with the axis {REPEAT!r}")
 
@@ -78,6 +79,8 @@ class Sweep:
         for one, other in pairwise(fields):
             if other == one or other.startswith(f"{one}."):
                 raise DomainError(f"axes {one!r} and {other!r}", "they set the same field", "leave one of them out")
+        if {REPEAT, KEY} <= set(fields):
+            raise DomainError(f"axes {REPEAT!r} and {KEY!r}", "both decide a cell's key", "leave one of them out")
 
     @property
     def cells(self) -> int:

@@ -136,8 +136,17 @@ def _run(
     return rows
 
 
+def is_worker() -> bool:
+    """Does this process run one thread?"""
+    return not _unlike_a_worker()
+
+
+def _unlike_a_worker() -> dict[str, str]:
+    return {name: value for name, value in ONE_THREAD.items() if os.environ.get(name) != value}
+
+
 def _check_worker(recipe: str) -> None:
-    if unlike := {name: value for name, value in ONE_THREAD.items() if os.environ.get(name) != value}:
+    if unlike := _unlike_a_worker():
         raise WorkerDiffers(
             f"a worker on {os.uname().nodename} without {', '.join(f'{k}={v}' for k, v in unlike.items())}",
             "it may run several threads, which changes bits",

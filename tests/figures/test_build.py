@@ -1,19 +1,29 @@
 """Figures: complete, reproducible to the byte, rebuilt only when they must be, and equal to the committed ones."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from filelock import FileLock
 
 from figures import provenance
-from figures.build import build, choose
+from figures.build import LOCK, NotBuilt, build, choose
 from figures.catalogue import CATALOGUE
 from figures.drawn import FiguresDiffer, compare
+from tests.figures import makers
+from tests.simulations.sweeps.processes import until
 from theory import DomainError, validate
 
-GALLERY = Path(__file__).parents[2] / "gallery"
+ROOT = Path(__file__).parents[2]
+GALLERY = ROOT / "gallery"
 CHEAP = "olmo1b-fine-tuning"
 
 
@@ -67,10 +77,24 @@ def test_compare_notices() -> None:
 
 
 def test_bytes_repeat(built: Path, tmp_path: Path) -> None:
-    """Two builds from nothing, of a figure with a simulation and of one from the table."""
-    for name in ("incremental-learning", CHEAP):
-        for path in build([name], tmp_path):
-            assert path.read_bytes() == (built / path.name).read_bytes(), path.name
+    """Two builds from nothing, of a figure with a simulation and of one from the table; one worker, and two."""
+    names = ["incremental-learning", CHEAP]
+    build(names, tmp_path, workers=1)
+    for name in names:
+        assert_same_files(built, tmp_path, name)
+
+
+def assert_same_files(one: Path, other: Path, name: str) -> None:
+    files = [path.relative_to(one) for path in one.rglob(f"{name}.*")]
+    assert len(files) == 6  # three pictures, data, caption, numbers
+    for file in files:
+        assert (one / file).read_bytes() == (other / file).read_bytes(), file
+
+
+@pytest.fixture
+def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
+    """Lets processes make figures in another way."""
+    return lambda make: monkeypatch.setattr(import_module("figures.build"), "make", make)
 
 
 def watched(*arguments, **options) -> list[str]:
@@ -125,10 +149,57 @@ def test_refusals(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_no_output_is_left_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from figures.catalogue import olmo1b_fine_tuning
+def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
+    """One has a mistake in it, one kills its process whenever it is made."""
+    patched(makers.failing)
+    lines: list[str] = []
+    with pytest.raises(NotBuilt, match=r"2 of 3 figures \((olmo1b-fine-tuning, control|control, olmo1b-fine-tuning)\)"):
+        build([CHEAP, "control", "sum-rule-llm"], tmp_path, ["svg"], report=lines.append)
+    assert sorted(line.split(" (")[0] for line in lines) == [
+        "control: failed: its worker died",
+        f"{CHEAP}: failed: ZeroDivisionError: division by zero",
+        "sum-rule-llm: built",
+    ]
+    assert list(json.loads((tmp_path / "manifest.json").read_text())["figures"]) == ["sum-rule-llm"]
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file() and "sum-rule-llm" not in p.name} == {
+        ".lock", "manifest.json", f"{CHEAP}.nc",  # the data are kept, whole
+    }  # fmt: skip
+    patched(makers.strict)
+    assert watched([CHEAP, "sum-rule-llm"], tmp_path, ["svg"]) == ["sum-rule-llm: unchanged", f"{CHEAP}: built"]
 
-    monkeypatch.setattr(olmo1b_fine_tuning, "draw", lambda data: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+
+def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
+    """Driver and worker are killed between two measurements of a figure, and one of its stores is damaged."""
+    code = (
+        "import sys\nfrom pathlib import Path\nimport figures\nfrom tests.figures import makers\n"
+        f"sys.modules['figures.build'].make = makers.killing\nfigures.build(['the-trap'], Path({str(tmp_path)!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    (result,) = (tmp_path / "sweeps/the-trap").glob("*/result.nc")
+    assert not (tmp_path / "manifest.json").exists()
+    patched(makers.telling)
+    assert watched(["the-trap"], tmp_path) == ["the-trap: built"]
+    measured = (tmp_path / "measured").read_text().splitlines()
+    assert len(measured) == 1
+    assert result.parent.name not in measured
+    assert_same_files(built, tmp_path, "the-trap")
+    assert not list((tmp_path / "sweeps").iterdir())
+
+
+def test_ctrl_c_is_a_sentence(tmp_path: Path) -> None:
+    """As from a terminal, where it reaches the workers too."""
+    command = [sys.executable, "-W", "error", "-m", "overtraining", "figures", "the-trap", "--out", str(tmp_path)]
+    driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+    until(lambda: list(tmp_path.glob("sweeps/the-trap/*/recipe.json")), "a store", driver)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, problems = driver.communicate(timeout=60)
+    assert driver.returncode == 130, problems
+    assert problems.strip() == (
+        f"overtraining: stopped; {tmp_path} keeps what is finished, the same command goes on from it"
+    )
+
+
+def test_two_builds_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with FileLock(tmp_path / LOCK), pytest.raises(NotBuilt, match="another process is building in it"):
         build([CHEAP], tmp_path)
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [f"{CHEAP}.nc"]  # the data are kept, whole
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]

@@ -6,17 +6,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulations.sweeps.pool import environment
+from simulations.sweeps.crew import environment
+from simulations.sweeps.pool import Here
 from simulations.sweeps.run import run
 from simulations.sweeps.spec import Sweep, parse
 from simulations.sweeps.store import CHUNKS
-from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
+from simulations.sweeps.work import ONE_THREAD
 
 ROOT = Path(__file__).parents[3]
 TOML = """
@@ -47,17 +47,6 @@ def digest(path: Path) -> str:
 
 def chunk_files(folder: Path) -> list[Path]:
     return sorted((folder / CHUNKS).glob("*.npz"))
-
-
-class Here(nullcontext[Any]):
-    """Workers that are this process: quick, for tests that kill nobody."""
-
-    def __enter__(self) -> "Here":
-        return self
-
-    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
-        while (task := take()) is not None:
-            yield task, work(task)
 
 
 @pytest.fixture(scope="session", autouse=True)

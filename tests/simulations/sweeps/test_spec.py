@@ -52,13 +52,16 @@ def test_forms_of_an_axis(given: Any, values: tuple[Any, ...]) -> None:
         ({"start": [{"kind": "FanIn"}], "start.epsilon": [0.1]}, {}, "set the same field"),
         ({"teacher.modes,network.h": [[2, 2], [3]]}, {}, "one value per field"),
         ({"repeat": [0.5]}, {}, "whole number"),
+        ({"key": [-1]}, {}, "whole number"),
+        ({"key": [1], "repeat": [0]}, {}, "both decide a cell's key"),
         ({}, {"lengths": [1.0, 0.0]}, "the base protocol: .*must increase"),
         ({}, {"colour": "red"}, "colour"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(axes: dict[str, Any], base: dict[str, Any], says: str) -> None:
-    with pytest.raises(Refusal, match=says):
+    with pytest.raises(Refusal, match=says) as refused:
         Plan(swept(axes, base))
+    assert str(refused.value).count("Instead") == 1
 
 
 @pytest.mark.parametrize(

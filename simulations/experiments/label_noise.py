@@ -38,7 +38,7 @@ BATCH, NOISE, BUDGET = 4, 0.05, 14.0
 LOUD = (0.2, 0.8)
 TURNS = {"wide": (7, 1, (1.0,)), "square": (2, 2, (1.0, 0.8))}  # d_in, d_out, task: widths beyond its modes, and none
 BUDGETS = (0.25, 0.5, 1.0)
-STEPS, GAMMA_SQUARED, APART = 32, 0.004, 0.05  # both sizes are halved once; starts at σ'(1 ± APART)
+STEPS, GAMMA_SQUARED, APART = 32, 0.001, 0.05  # per unit of time, or in all if that is more; starts at σ'(1 ± APART)
 CHUNK = 2**12  # pairs at a time, which fit a processor's cache
 MEASURED = {"excess": "downstream_after", "excess_stderr": "downstream_after_stderr"}
 
@@ -108,7 +108,7 @@ def _turn(
     finer: int, d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int
 ) -> tuple[float, float]:
     """What the noise adds to the difference of the loss between two starts around the task, over γ² and that of r."""
-    steps, gamma_squared, m = finer * STEPS, GAMMA_SQUARED / finer, len(task)
+    steps, gamma_squared, m = finer * max(STEPS, round(STEPS * budget)), GAMMA_SQUARED / finer, len(task)
     rate, around = budget / steps, task[0] * np.array([1 - APART, 1 + APART])
     roots = np.sqrt([around, *(np.full(2, other) for other in task[1:])])
     w1, w2 = (np.eye(*shape)[..., None] for shape in ((m, d_in), (d_out, m)))

@@ -205,7 +205,8 @@ DERIVATION = Derivation(
             "The labels are noisy during all of fine-tuning, which starts from weights without noise.",
             Counterexample("Noise in the last fifth alone turns elsewhere.", _late_noise),
         ),
-        Assumption("small noise", "First order in γ² and η at a given T; over times of 1/γ² weights drift (E2)."),
+        Assumption("small noise", "First order in γ² and η at a given T: what two starts differ by falls as q, what the "
+                   "drift of their layers (E2) makes of it, of second order, does not."),
         Assumption("balanced start", "All modes' layers are balanced when fine-tuning starts."),
         Assumption("aligned start", "The task shares the pretrained singular vectors; its other modes are near theirs."),
         Assumption("whitened inputs", "Σx = I, the whole population: fresh inputs add noise in proportion to r²."),

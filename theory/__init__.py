@@ -76,7 +76,6 @@ from theory.inputs import Inputs as Inputs, input_axes as input_axes, input_cova
 from theory.label_noise import (
     label_noise_excess as label_noise_excess,
     label_noise_scale as label_noise_scale,
-    noisy_task_inflection as noisy_task_inflection,
 )
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
@@ -110,6 +109,10 @@ from theory.noisy_path import (
     lost_bounds as lost_bounds,
     minima as minima,
     still_to_lose as still_to_lose,
+)
+from theory.noisy_task import (
+    noisy_task_inflection as noisy_task_inflection,
+    noisy_task_turn as noisy_task_turn,
 )
 from theory.perturbations import (
     FineTuning as FineTuning,

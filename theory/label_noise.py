@@ -67,28 +67,6 @@ def label_noise_excess(
     return fits("the excess", lambda: nu**2 / 2 * (each / (1 - each) if online else each).sum(axis=-1))[()]  # D5
 
 
-def noisy_task_inflection(downstream: Numbers, c: Numbers, time: Numbers) -> Values:
-    """The pretrained value from which a longer pretraining hurts a noisy task, `σ'/(1 + c e^{2σ'T}/(σ' − c))` (D5).
-
-    A mode's downstream loss after T, `½(σ' − p)² + cp`, is least where the flow just reaches `p = σ' − c` (claim C1,
-    downstream). What is then lost, at most ½c² a mode, is of second order in the learning rate: to first order there is
-    no downstream inflection below the task, and none at all as T → ∞, where every pretraining ends at the same excess.
-
-    downstream: σ' > 0.  c: `½γ²(d_in + d_out)` with γ of `label_noise_scale`, >= 0; 0 where c >= σ'.  time: T >= 0.
-    Raises DomainError outside and beyond 1e±75, ShapeError.
-    Source: ours.
-
-    >>> noisy_task_inflection(1.0, c=0.1, time=[0.0, 1.0]).round(6).tolist()
-    [0.9, 0.549147]
-    """
-    task, c, time = together(
-        downstream=positive("downstream", downstream), c=nonnegative("c", c), time=nonnegative("time", time)
-    )
-    moderate(task, c=c, time=time)
-    short = np.maximum(task - c, 0) * np.exp(-2 * task * time)
-    return np.where(c > 0, task * (short / np.where(c > 0, short + c, 1)), task)[()]  # D5
-
-
 def _checked(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> tuple[np.ndarray, ...]:
     eta, nu, batch = together(
         learning_rate=positive("learning_rate", learning_rate),

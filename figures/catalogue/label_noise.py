@@ -1,4 +1,4 @@
-"""label-noise: the stationary excess loss of SGD on noisy labels against the learning rate (claim D5)."""
+"""label-noise: what SGD on noisy labels leaves at every learning rate, and where the loss turns before (claim D5)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures import draw as vocabulary
 from figures.recipe import Recipe
-from figures.style import COLUMN, canvas
+from figures.style import PAGE, canvas, letter
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
 from theory.starts import Aligned
@@ -20,7 +20,7 @@ SOURCE = "simulations.experiments.label_noise"
 
 
 def recipes() -> dict[str, Recipe]:
-    """The experiment's network, from a checkpoint in mid-course and from a converged one."""
+    """The experiment's network, from a checkpoint in mid-course and from a converged one; its two tasks, by budget."""
     early = Protocol(
         Spectrum((0.8, 1.0)),
         lengths=(4.0,),
@@ -30,7 +30,11 @@ def recipes() -> dict[str, Recipe]:
         perturbation=FineTuning(Shared((1.0, 0.8))),
         sampling=Sampling(draws=2048),
     )
+    budgets = replace(early, strengths=np.linspace(0, 2.2, 89))
+    few = replace(early, strengths=(0.1, 0.25, 0.5, 1.0, 1.5, 2.0), sampling=Sampling(draws=2**16))
     return {
+        "turns": Recipe(f"{SOURCE}.turns", budgets),
+        "turned": Recipe(f"{SOURCE}.turned", few, key=2),
         "theory": Recipe(f"{SOURCE}.predicted", early),
         "early": Recipe(f"{SOURCE}.measured", early, key=0),
         "late": Recipe(f"{SOURCE}.measured", replace(early, lengths=(20.0,)), key=1),
@@ -38,8 +42,8 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Both axes logarithmic: the first order is straight."""
-    figure, (ax,) = canvas(COLUMN, 2.6)
+    """Excess against rate, both axes logarithmic: the first order is straight; the turn against the budget."""
+    figure, (ax, turn) = canvas(PAGE, 2.6, columns=2)
     vocabulary.across(ax, data["theory"], "excess", "learning_rate", label="every rate")
     vocabulary.across(ax, data["theory"], "first_order", "learning_rate", label="first order", colour=1, dashed=True)
     vocabulary.across(ax, data["early"], "excess", "learning_rate", label="pretrained for 4", colour=0)
@@ -48,6 +52,13 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     ax.set_xticks([0.05, 0.1, 0.2, 0.4], ["0.05", "0.1", "0.2", "0.4"])
     ax.set_xticks([], minor=True)
     ax.legend()
+    for i, (name, label) in enumerate((("wide", "7→1→1"), ("square", "2→2→2"))):
+        vocabulary.across(turn, data["turns"], name, "strength", label=label, colour=i)
+        vocabulary.across(turn, data["turned"], name, "strength", label=None, colour=i)
+    turn.axhline(0, color="0.6", linewidth=0.8)
+    turn.set(xlabel="fine-tuning budget $T$", ylabel="where the loss turns, $(p - \\sigma')/\\gamma^2$")
+    turn.legend()
+    letter([ax, turn])
     return figure
 
 
@@ -60,14 +71,26 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         exact = np.exp(np.interp(np.log(one.learning_rate), np.log(theory.learning_rate), np.log(theory.excess)))
         off[name] = float(np.abs((one.excess - exact) / one.excess_stderr).max())
     ratio = (theory.excess / theory.first_order).values
+    turns, turned = data["turns"], data["turned"].isel(pretraining=0)
+    worst = max(
+        float(np.abs((turned[n] - np.interp(turned.strength, turns.strength, turns[n][0])) / turned[f"{n}_stderr"]).max())
+        for n in ("wide", "square")
+    )
+    beyond = float(turns.strength[int(np.argmax(turns["square"].values[0] > 1e-9))])
     return (
-        "Downstream loss that remains after fine-tuning by SGD with noisy labels has fitted the task, against the "
-        "learning rate (claim D5). Line: the linearized dynamics at every rate; dashed: ½γ² tr H with γ² = ην²/2B, as "
-        f"if noise of that size were added to the weights; it falls short by {ratio[0] - 1:.0%} at η = "
-        f"{float(theory.learning_rate[0]):.2f} and by a factor {ratio[-1]:.1f} at "
+        "What noisy labels do to a task (claim D5). (a) Downstream loss that remains after fine-tuning by SGD with noisy "
+        "labels has fitted it, against the learning rate. Line: the linearized dynamics at every rate; dashed: ½γ² tr H "
+        f"with γ² = ην²/2B, as if noise of that size were added to the weights; it falls short by {ratio[0] - 1:.0%} at "
+        f"η = {float(theory.learning_rate[0]):.2f} and by a factor {ratio[-1]:.1f} at "
         f"{float(theory.learning_rate[-1]):.2f}. Points: {data['early'].attrs['source']} each, from a checkpoint at "
         f"length 4 and a converged one at 20, at most {max(off.values()):.1f} standard errors from the line: at "
-        "convergence downstream the excess does not know how long the pretraining was, so that an inflection of the "
-        "downstream loss needs a finite budget. Batch 4, ν = 0.05, σ' = 1, 0.8 in a 3→2→3 network. Where the theory "
-        "ends: over times of 1/γ² the layers drift (E2)."
+        "convergence downstream the excess does not know how long the pretraining was. Batch 4, ν = 0.05, σ' = 1, 0.8 "
+        "in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is least for the pretraining length "
+        "from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, to first order in γ²; points: "
+        f"{data['turned'].attrs['source']} at the limit of small steps and noise, at most {worst:.1f} standard errors "
+        "off. Below the grey line more pretraining hurts before it has reached the task; a task of full rank (σ' = 1, "
+        f"0.8) turns beyond it from T = {beyond:.1f} on, so that a pretraining that ends at the task has no inflection "
+        "then. Noise added to the weights after fine-tuning would turn at "
+        "−½(d_in + d_out), −4 and −2, at every budget. Where the theory ends: over times of 1/γ² the layers drift (E2), "
+        "in (b) sooner: what starts differ by falls as exp(−2σ'T), what the drift makes of it does not."
     )

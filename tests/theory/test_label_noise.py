@@ -6,7 +6,7 @@ import pytest
 
 from tests.judge import assert_right
 from theory import DomainError, ShapeError, hessian_trace
-from theory.label_noise import label_noise_excess, label_noise_scale, noisy_task_inflection
+from theory.label_noise import label_noise_excess, label_noise_scale
 
 
 def chains(
@@ -77,11 +77,6 @@ def test_precision() -> None:
     draw = np.random.default_rng(0)
     points = np.column_stack([10 ** draw.uniform(-9, 9, (200, 2)), draw.integers(1, 999, 200)])
     assert_right(label_noise_scale, lambda e, n, b: n * mpmath.sqrt(e / (2 * b)), points)
-    task = 10 ** draw.uniform(-3, 3, 200)
-    points = np.column_stack([task, task * 10 ** draw.uniform(-12, 0.2, 200), draw.uniform(0, 9, 200) / task])
-    truth = lambda a, c, t: a / (1 + c * mpmath.exp(2 * a * t) / (a - c)) if a > c else mpmath.mpf(0)
-    assert_right(noisy_task_inflection, truth, points)
-    assert noisy_task_inflection(1.0, 0.0, 5.0) == 1
 
 
 @pytest.mark.parametrize(

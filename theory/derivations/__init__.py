@@ -29,6 +29,7 @@ CLAIMS = {
     "D3": "theory.derivations.d3_trap",
     "D4": "theory.derivations.d4_misaligned",
     "D5": "theory.derivations.d5_label_noise",
+    "D5t": "theory.derivations.d5t_noisy_turn",
     "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",
     "D7t": "theory.derivations.d7t_tradeoff",

@@ -6,12 +6,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory.derivations import (
-    a3_balanced_mode as a3,
-    b3_curvature as b3,
-    c1_noisy_mode as c1,
-    d5_counterexamples as broken,
-)
+from theory.derivations import b3_curvature as b3, d5_counterexamples as broken
 from theory.derivations.core import (
     Assumption,
     Counterexample,
@@ -26,21 +21,19 @@ from theory.derivations.core import (
 from theory.derivations.evidence import every, identity, worst_error
 from theory.derivations.matrix_words import normal, scaled
 from theory.derivations.trace_words import Letter, MatrixSum, TraceSum, Word, expectation
-from theory.label_noise import label_noise_scale, noisy_task_inflection
+from theory.label_noise import label_noise_scale
 
-eta, nu, K, s, R, P, c, T = sp.symbols("eta nu K s R P c T", positive=True)
+eta, nu, K, s, R, P = sp.symbols("eta nu K s R P", positive=True)
 b, d_in, d_out = sp.symbols("b d_in d_out", positive=True, integer=True)
-task = sp.Symbol("sigma", positive=True)
 
 
 def formula() -> dict[str, sp.Expr]:
-    """γ²; a direction's variance without and with fresh inputs; the excess of equal modes; the noisy inflection."""
+    """γ²; a direction's variance without and with fresh inputs; the excess of equal modes."""
     return {
         "scale": eta * nu**2 / (2 * b),
         "population": eta * K * nu**2 / (b * (2 - eta * K)),
         "online": eta * K * (nu**2 + R) / (b * (2 - eta * K * (1 + 1 / b))),
         "equal modes": eta * nu**2 * s * d_in * d_out / (2 * b) / (1 - eta * s * (1 + (d_in + 1) / b)),
-        "inflection": task / (1 + c * sp.exp(2 * task * T) / (task - c)),
     }
 
 
@@ -68,34 +61,20 @@ def recursion(online: bool) -> sp.Expr:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """Each is the stationary point of the recursion; rows add up; the inflection is where A3 reaches C1's turn."""
+    """Each is the stationary point of the recursion; rows add up."""
     stays = lambda online, value: sp.simplify((recursion(online) - P).subs(P, value))
     first = candidate["population"].series(eta, 0, 2).removeO() / K
     row = d_in * candidate["online"].subs(K, 2 * s)  # all directions of a row alike
     total = sp.solve(sp.Eq(R, row), R)[0] * d_out / 2
-    reached = path(candidate["inflection"])
     return every(
         (
             ("population", identity(stays(False, candidate["population"]), 0)),
             ("online", identity(stays(True, candidate["online"]), 0)),
             ("first order", identity(sp.expand(first - candidate["scale"]), 0)),
             ("equal modes", identity(sp.simplify(total - candidate["equal modes"]), 0)),
-            ("inflection", identity(sp.simplify(reached), turn())),
         ),
-        "stationary variances, their sums, and the inflection",
+        "stationary variances and their sums",
     )
-
-
-def path(start: sp.Expr) -> sp.Expr:
-    """A3 from there to the task, after T."""
-    return a3.solved()[0].subs({a3.mu: 0, a3.sigma: task, a3.t: T, a3.epsilon: start}, simultaneous=True)
-
-
-def turn() -> sp.Expr:
-    """Where a mode's loss under noise is least, by C1, in the price c."""
-    turn_ = c1.formula()["turn"]
-    price = c1.price
-    return sp.expand(turn_ + price - c).subs(c1.sigma, task)
 
 
 def _gradient() -> Evidence:
@@ -138,14 +117,8 @@ def _trace() -> Evidence:
     return every(cases)
 
 
-def _second_order() -> Evidence:
-    """What is lost beyond the inflection: `P(σ') − P(σ' − c) = ½c²`, and c is of first order in η."""
-    after = lambda p: (task - p) ** 2 / 2 + c * p
-    return identity(sp.expand(after(task) - after(task - c)), c**2 / 2)
-
-
 def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
-    """Spectra on all widths to 4 × 4 with and without fresh inputs; γ; the inflection."""
+    """Spectra on all widths to 4 × 4 with and without fresh inputs; γ."""
     worst = 0.0
     for _ in range(60):
         i, o = generator.integers(1, 5, 2).tolist()
@@ -166,12 +139,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
             worst = max(worst, abs(got / float(exact) - 1))
     given = [10.0 ** generator.uniform(-3, 3, 100), 10.0 ** generator.uniform(-3, 3, 100)]
     many = generator.integers(1, 999, 100).astype(float)
-    worst = max(worst, worst_error(sp.sqrt(expression["scale"]), (eta, nu, b), label_noise_scale, [*given, many]))
-    aim = 10.0 ** generator.uniform(-2, 2, 100)
-    price, time = aim * generator.uniform(0.01, 0.9, 100), generator.uniform(0, 5, 100) / aim
-    condition = lambda a, p, t: 2 + 2 * a * t + a / (a - p)
-    points = [aim, price, time]
-    return max(worst, worst_error(expression["inflection"], (task, c, T), noisy_task_inflection, points, condition))
+    return max(worst, worst_error(sp.sqrt(expression["scale"]), (eta, nu, b), label_noise_scale, [*given, many]))
 
 
 DERIVATION = Derivation(
@@ -181,7 +149,7 @@ DERIVATION = Derivation(
     r"\tfrac12\nu^2\sum_i\frac{G_i}{1-G_i},\ G_i=\sum_j\frac{\eta K_{ij}}{B(2-\eta K_{ij}(1+1/B))},\ K_{ij}=s_i+s_j",
     plain="Where a task is fitted, SGD with label noise keeps the weights as if independent noise of variance ην²/2B "
     "had been added, whatever the pretraining was; fresh Gaussian inputs enlarge this by a factor that diverges at a "
-    "finite learning rate, and a downstream inflection below the task costs at most second order in the rate.",
+    "finite learning rate.",
     symbols={
         r"\eta": "learning rate",
         r"\nu": "standard deviation of the noise on every label",
@@ -189,9 +157,6 @@ DERIVATION = Derivation(
         "K": "s_i + s_j, the kernel of direction (i, j) of f; its trace is tr H",
         "s": "singular values of the fitted task",
         "P,R": "stationary variance of f's error in a direction, and of the whole row",
-        "c": "½γ²(d_in + d_out)",
-        "T": "budget of fine-tuning",
-        r"\sigma": "the task's singular value",
     },
     assumptions=(
         Assumption(
@@ -206,11 +171,10 @@ DERIVATION = Derivation(
         ),
         Assumption(
             "settled noise",
-            "The noise has its stationary size, which takes a time of 1/2K. For the inflection: T is not shorter.",
+            "The noise has its stationary size, which takes a time of 1/2K.",
             Counterexample("After two steps the excess is a fraction of it.", broken.early),
         ),
         Assumption("balanced start", "For K_ij = s_i + s_j; with layers that differ w2_i² + w1_j²."),
-        Assumption("aligned start", "For the inflection: modes do not meet (A2)."),
         Assumption("whitened inputs", "Σx = I."),
     ),
     steps=(
@@ -231,11 +195,6 @@ DERIVATION = Derivation(
             "end, whatever the pretraining length: no downstream inflection there.",
             _trace,
         ),
-        Step(
-            r"P(\sigma')-P(\sigma'-c)=\tfrac12c^2",
-            "At finite T a mode below its task turns where fine-tuning ends at σ' − c, and loses at most this.",
-            _second_order,
-        ),
     ),
     formula=formula,
     conclusion=conclusion,
@@ -249,16 +208,12 @@ DERIVATION = Derivation(
             "equal modes": f["equal modes"].subs({d_in: d_out, d_out: d_in}, simultaneous=True)}),
         Variant("d_in for d_in + 1", lambda f: f | {
             "equal modes": eta * nu**2 * s * d_in * d_out / (2 * b) / (1 - eta * s * (1 + d_in / b))}),
-        Variant("rate σ'", lambda f: f | {"inflection": f["inflection"].subs(T, T / 2)}),
-        Variant("turn at σ' − 2c", lambda f: f | {"inflection": f["inflection"].subs(c, 2 * c)}),
     ),
     special_case=SpecialCase(
-        "square, no budget, an infinite batch",
-        lambda f: {k: sp.limit(e.subs({d_out: d_in, T: 0}) * b, b, sp.oo) if k != "inflection" else e.subs(T, 0)
-                   for k, e in f.items()},
+        "square, an infinite batch", lambda f: {k: sp.limit(e.subs(d_out, d_in) * b, b, sp.oo) for k, e in f.items()}
     ),
     floor=Verdict.PROVED,
-    uses=("A3", "B3", "C1"),
+    uses=("B3",),
     link=Link("theory.label_noise.label_noise_excess", "widths 1 … 4, η 1e-6 … 0.03, ν 1e-3 … 1e3, B 1 … 39", _engine),
     source="ours; label noise as a regularizer: Blanc, Gupta, Valiant, Valiant 2020 (arXiv 1904.09080)",
 )  # fmt: skip

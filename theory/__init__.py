@@ -146,6 +146,7 @@ from theory.robust import (
     layer_prices as layer_prices,
     robust_optimum as robust_optimum,
 )
+from theory.safe_budget import safe_budget as safe_budget
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
 from theory.shared_task import overshoot_length as overshoot_length
 from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, power_law_path as power_law_path

@@ -95,6 +95,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "fine_tune_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2},
         "plateau_growth": {"sigma": np.array([1.0, 0.5]), "task": w2},
         "hurting_ratio": {"budget": 0.1, "sigma": np.array([1.0, 0.5]), "variance": 1.0, **widths},
+        "safe_budget": {"sigma": np.array([1.0, 0.5]), "strength": 2.0},
         "fine_tune_grid": {"budgets": np.array([0.1, 1.0]), "s": np.array([[0.1, 0.01], [1.0, 0.5]]),
                            "sigma": np.array([1.0, 0.5]), "tasks": w2},
         "map_forgetting": {"budgets": np.array([0.1, 1.0]), "sigma": np.array([1.0, 0.5]), "tasks": np.ones((3, 2, 2))},

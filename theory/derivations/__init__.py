@@ -28,6 +28,7 @@ CLAIMS = {
     "D2": "theory.derivations.d2_shared_task",
     "D3": "theory.derivations.d3_trap",
     "D4": "theory.derivations.d4_misaligned",
+    "D4m": "theory.derivations.d4m_monotone",
     "D5": "theory.derivations.d5_label_noise",
     "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",

@@ -93,7 +93,7 @@ def _inside(function: Callable[..., Any], generator: np.random.Generator) -> flo
         norms = np.linalg.norm(tasks, 2, axis=(-2, -1))
         for n, budget in enumerate(function(values, norms).T):
             at = np.minimum(budget, 3 / norms) * generator.uniform(0.5, 1, 20)
-            growth = fine_tune_plateaus(at, values, tasks).growth[:, n]
+            growth = np.asarray(fine_tune_plateaus(at, values, tasks).growth)[:, n]
             worst = max(worst, float((-growth / (values[0] ** 2 + norms**2)).max()))
     return worst * 1e-3  # 1e-9 is rounding there
 

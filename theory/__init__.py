@@ -78,6 +78,7 @@ from theory.label_noise import (
     label_noise_scale as label_noise_scale,
     noisy_task_inflection as noisy_task_inflection,
 )
+from theory.low_rank import low_rank_update as low_rank_update
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
     balanced_weights as balanced_weights,

@@ -25,7 +25,7 @@ def safe_budget(sigma: Sigma, strength: Numbers) -> Values:
     Source: ours.
 
     >>> safe_budget(np.array([1.0, 0.5, 0.25]), [1.0, 4.0]).round(6).tolist()
-    [[inf, 0.112372, 0.112372], [inf, 0.030336, 0.030336]]
+    [[inf, 0.112372, 0.112372], [inf, 0.03033, 0.03033]]
     """
     sigma, strength = nonnegative("sigma", sigma), nonnegative("strength", strength)
     if sigma.ndim != 1 or not sigma.size:

@@ -111,6 +111,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         "effective_budget": {"time": 2.0, "anchor": 0.5},
         "interpolated": {"pretraining": 1.0, "downstream": 2.0, "share": 0.5},
         "least_forgetting": {"distance": 2.0, "loss": 0.5}, "low_rank_floor": {"difference": wide, "rank": 1},
+        "low_rank_update": {"w1": np.eye(2, 3), "w2": eye, "task": wide, "rank": 1},
         "sharpness_bound": {"w1": w1, "w2": w2, "task": wide}, "path_sharpness": {"s": 1.0, "downstream": 0.5},
         "tuning_sharpness": {"time": np.array([0.0, 1.0]), "s": np.array([1.0, 0.5]),
                              "downstream": np.array([0.5, -0.3])} | widths | {"h": 2},

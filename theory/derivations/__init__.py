@@ -32,6 +32,7 @@ CLAIMS = {
     "D5": "theory.derivations.d5_label_noise",
     "D6": "theory.derivations.d6_learning_rate",
     "D7": "theory.derivations.d7_regularization",
+    "D7r": "theory.derivations.d7r_low_rank",
     "D7t": "theory.derivations.d7t_tradeoff",
     "E1": "theory.derivations.e1_robust",
     "E2": "theory.derivations.e2_annealing",

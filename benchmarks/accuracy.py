@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks import domains as at
 from benchmarks.measure import machine
+from benchmarks.tuned_domains import TUNED
 from figures.provenance import versions
 from theory.errors import Refusal
 from theory.precision import matrices
@@ -69,6 +70,7 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
         at.numbers((1e-12, 0.499), (1e-300, 1e-2), (0.5000001, 1e3)),
         lambda c, e, a: (e < 2 * c) & (np.log(2 * c / e) > 2 - 1 / a),
     ),
+    **TUNED,
 }
 
 

@@ -33,14 +33,14 @@ def _rows(rows: Iterable[tuple[float, ...]]) -> np.ndarray:
     return np.array(list(rows), float)
 
 
-def _starts(draw: Draw, sigma: np.ndarray) -> np.ndarray:
+def starts(draw: Draw, sigma: np.ndarray) -> np.ndarray:
     n = len(sigma)
     far, near = between(1e-300, 10 * sigma)(draw, n), sigma * between(1e-3, 10.0)(draw, n)
     close = sigma * (1 + signs(draw, n) * between(1e-15, 1e-2)(draw, n))
     return np.choose(draw.integers(0, 6, n), [near, close, far, far, far, far])
 
 
-def _lengths(draw: Draw, rate: np.ndarray, stage: np.ndarray | float = 1.0) -> np.ndarray:
+def lengths(draw: Draw, rate: np.ndarray, stage: np.ndarray | float = 1.0) -> np.ndarray:
     """Half anywhere, half within three times `stage/rate`."""
     n = len(rate)
     anywhere = between(1e-12, LONGEST)(draw, n)
@@ -50,8 +50,8 @@ def _lengths(draw: Draw, rate: np.ndarray, stage: np.ndarray | float = 1.0) -> n
 def path(draw: Draw, n: int) -> np.ndarray:
     """(t, σ, ε)."""
     sigma = between(1e-6, 1e6)(draw, n)
-    start = _starts(draw, sigma)
-    t = _lengths(draw, 2 * sigma, 1 + np.abs(np.log(sigma / start)))
+    start = starts(draw, sigma)
+    t = lengths(draw, 2 * sigma, 1 + np.abs(np.log(sigma / start)))
     corners = ((t, s, max(p * s, 1e-300)) for t, s, p in product((0.0, 1e-9, 1.0, 360.0, LONGEST), SIGMA, PART))
     return np.vstack([_rows(corners), np.column_stack([t, sigma, start])])
 
@@ -70,8 +70,8 @@ def unbalanced(draw: Draw, n: int) -> np.ndarray:
     """(t, σ, p₀, λ), both signs of both."""
     sigma = between(1e-6, 1e6)(draw, n)
     lam = signs(draw, n) * between(1e-12, 1e6)(draw, n) * (draw.random(n) > 0.1)
-    start = _starts(draw, sigma) * signs(draw, n) * (draw.random(n) > 0.1)
-    t = _lengths(draw, np.hypot(lam, 2 * sigma), 1 + np.abs(np.log(sigma / np.where(start, np.abs(start), sigma))))
+    start = starts(draw, sigma) * signs(draw, n) * (draw.random(n) > 0.1)
+    t = lengths(draw, np.hypot(lam, 2 * sigma), 1 + np.abs(np.log(sigma / np.where(start, np.abs(start), sigma))))
     corners = (
         (t, s, p * s if abs(p * s) >= 1e-300 else np.sign(p) * 1e-300, x)
         for t, s, p, x in product((0.0, 1e-3, 10.0, LONGEST), SIGMA, (1e-300, -1e-300, 0.0, 1.0, 10.0, -10.0), LAMBDA)
@@ -84,8 +84,8 @@ def deep(depth: int) -> Domain:
 
     def points(draw: Draw, n: int) -> np.ndarray:
         sigma, q = between(1e-6, 1e6)(draw, n), 2 - 2 / depth
-        start = _starts(draw, sigma)
-        t = _lengths(draw, depth * sigma**q, np.minimum(np.maximum((start / sigma) ** (1 - q), 1), 1e290))
+        start = starts(draw, sigma)
+        t = lengths(draw, depth * sigma**q, np.minimum(np.maximum((start / sigma) ** (1 - q), 1), 1e290))
         corners = ((t, s, max(p * s, 1e-300)) for t, s, p in product((0.0, 1.0, LONGEST), SIGMA, PART))
         return np.vstack([_rows(corners), np.column_stack([t, sigma, start])])
 
@@ -95,7 +95,7 @@ def deep(depth: int) -> Domain:
 def reached(draw: Draw, n: int) -> np.ndarray:
     """(s, σ, ε) with s on the way from ε to σ: anywhere, just after the start, just before the end."""
     sigma = between(1e-6, 1e6)(draw, n)
-    start = _starts(draw, sigma)
+    start = starts(draw, sigma)
     start = np.where(start == sigma, sigma / 2, start)
     short = between(1e-14, 1.0)(draw, n)
     s = np.choose(draw.integers(0, 3, n), [
@@ -155,7 +155,7 @@ def filtered(domain: Domain, keep: Callable[..., np.ndarray]) -> Domain:
 def priced(draw: Draw, n: int) -> np.ndarray:
     """(σ, ε, c): starts below the teacher, prices of 1e-12 to 2 times the teacher; some just before the inflection."""
     sigma = between(1e-6, 1e6)(draw, n)
-    start, c = np.minimum(_starts(draw, sigma), 0.999 * sigma), sigma * between(1e-12, 2.0)(draw, n)
+    start, c = np.minimum(starts(draw, sigma), 0.999 * sigma), sigma * between(1e-12, 2.0)(draw, n)
     late = (sigma - c) * (1 - between(1e-14, 1.0)(draw, n))
     start = np.where((draw.random(n) < 0.3) & (late >= 1e-300), late, start)
     corners = ((s, max(p * s, 1e-300), c * s) for s, p, c in product(SIGMA, PART[:4], (1e-12, 0.5, 1 - 1e-9, 2.0)))

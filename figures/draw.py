@@ -149,10 +149,10 @@ def trade(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: int =
     ax.set_ylabel("pretraining loss after")
 
 
-def heat(ax: Axes, data: xr.Dataset, name: str, x: str, y: str) -> None:
-    """Any variable of a Trajectory at its last length over two other coordinates, from 0 to 1, with its scale."""
+def heat(ax: Axes, data: xr.Dataset, name: str, x: str, y: str, *, top: float = 1.0) -> None:
+    """Any variable of a Trajectory at its last length over two other coordinates, from 0 to `top`, with its scale."""
     values = data[name].isel(pretraining=-1).transpose(y, x)
-    mesh = ax.pcolormesh(data[x], data[y], values, vmin=0.0, vmax=1.0, cmap="cividis", rasterized=True)
+    mesh = ax.pcolormesh(data[x], data[y], values, vmin=0.0, vmax=top, cmap="cividis", rasterized=True)
     ax.get_figure().colorbar(mesh, ax=ax)  # type: ignore[union-attr]
 
 

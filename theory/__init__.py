@@ -77,6 +77,7 @@ from theory.label_noise import (
     label_noise_excess as label_noise_excess,
     label_noise_scale as label_noise_scale,
 )
+from theory.low_rank import low_rank_update as low_rank_update
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
     balanced_weights as balanced_weights,
@@ -149,6 +150,7 @@ from theory.robust import (
     layer_prices as layer_prices,
     robust_optimum as robust_optimum,
 )
+from theory.safe_budget import safe_budget as safe_budget
 from theory.scaling import dense_inflection_time as dense_inflection_time, features_under_way as features_under_way
 from theory.shared_task import overshoot_length as overshoot_length
 from theory.spectral_path import PathSums as PathSums, path_sums as path_sums, power_law_path as power_law_path

@@ -43,6 +43,8 @@ class FineTuned:
 def fine_tune(budget: Numbers, pretrained: Modes, teacher: Matrix, task: Matrix) -> FineTuned:
     """Both losses after fine-tuning λ-balanced weights for a time T, `A − f(T) = (A − B) + (B − f(T))` (claim D1).
 
+    Of its two forms the one with the smaller rounding: where f is nearer to B than to 0, this one.
+
     budget: T >= 0, gradient-flow time (learning rate × steps), any shape.  pretrained: `modes_of(w1, w2)`, or the modes
     of an aligned path, `Modes(u, s, v)`.  teacher: A, `d_out × d_in`.  task: B, of that shape, any. Whitened inputs.
     How far the weights move is `distance_moved(budget, w1, w2, task)`.
@@ -56,7 +58,8 @@ def fine_tune(budget: Numbers, pretrained: Modes, teacher: Matrix, task: Matrix)
     instance("pretrained", pretrained, Modes)
     flow = matrix_flow_from_modes(budget, *pretrained[:3], task, pretrained.imbalance)
     teacher, task = (fitting(x, (pretrained.v.T, pretrained.u)) for x in (teacher, task))
-    return FineTuned((teacher - task) + flow.residual, flow)  # D1
+    met = [(x**2).sum((-2, -1), keepdims=True) for x in (flow.residual, flow.product)]
+    return FineTuned(np.where(met[0] < met[1], (teacher - task) + flow.residual, teacher - flow.product), flow)  # D1
 
 
 def fine_tune_mode(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numbers = 0.0) -> tuple[Values, Values]:
@@ -88,8 +91,7 @@ def mode_distance(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numbe
     """
     budget, s, target, lam = _mode(budget, s, target, imbalance)
     turned = np.where(target < 0, -1.0, 1.0)
-    path = [unbalanced_mode.weights(t, np.abs(target), turned * s, lam) for t in (budget, np.zeros(()))]
-    return np.hypot(*(now - before for now, before in zip(*path, strict=True)))  # D1
+    return np.hypot(*unbalanced_mode.weights_moved(budget, np.abs(target), turned * s, lam))[()]  # D1
 
 
 def _mode(*given: Numbers) -> tuple[np.ndarray, ...]:

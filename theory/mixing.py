@@ -54,8 +54,9 @@ def best_share(t: Numbers, sigma: Numbers, downstream: Numbers, epsilon: Numbers
     moderate(sigma, t=t, downstream=task, epsilon=epsilon)
     moderate(task)
     none, everything = (np.asarray(beyond(q, t, sigma, task, epsilon)) for q in (0.0, 1.0))
-    best = np.where(np.abs(everything) < np.abs(none), 1.0, 0.0)
-    inside = np.sign(none) * np.sign(everything) < 0
+    side = np.sign(sigma - task)  # the stronger teacher is the faster, at every length: so signs decide, not distances
+    best = np.where((side * none > 0) & (side * everything >= 0), 1.0, 0.0)
+    inside = (side * none > 0) & (side * everything < 0)
     if inside.any():
         parts = tuple(x[inside] for x in (t, sigma, task, epsilon))
         found = elementwise.find_root(beyond, (np.zeros(parts[0].shape), np.ones(parts[0].shape)), args=parts)

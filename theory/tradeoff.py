@@ -53,6 +53,7 @@ def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Value
     """The least downstream loss under a low-rank update of every layer, `½Σ_{i>2r} σ_i(B − f)²` (claim D7).
 
     `W_l + ΔW_l` with updates of rank r in two layers changes f by a matrix of rank 2r at most.
+    Reached, by `low_rank.low_rank_update`, where the weights have learned enough.
 
     difference: B − f at the pretrained weights, `d_out × d_in`, leading axes free.  rank: r. Raises ShapeError where
     there is no matrix, DomainError for bad numbers.

@@ -54,6 +54,30 @@ def learned_and_left(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numb
     return _product(m), _left(m)
 
 
+def weights_moved(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
+    """How far each weight moves, `(|w₁(t) − w₁(0)|, |w₂(t) − w₂(0)|)` (claim A4), accurate where this is little.
+
+    From `p − p₀ = (σ − p₀)B/(1 + B)` and `Δ(w²) = ½Δ√(λ² + 4p²)`, the same for either weight. Arguments and errors as
+    in `product`.
+
+    >>> [float(w) for w in weights_moved(1e-9, sigma=2.0, start=1.0, imbalance=0.0)]
+    [1.0000000...e-09, 1.0000000...e-09]
+    """
+    m = _mean(t, sigma, start, imbalance)
+    ends = [[np.abs(w) for w in weights(at, sigma, start, imbalance)] for at in (t, 0.0)]
+    p, lam = _product(m), finite("imbalance", imbalance)
+    with np.errstate(over="ignore", invalid="ignore"):  # B overflows: converged
+        grown = m.late + m.early
+        moved = m.gap * np.where(np.isinf(grown), 1.0, grown / (1 + grown))
+    both = np.hypot(lam, 2 * p) + np.hypot(lam, 2 * m.start)
+    squares = 2 * np.abs(moved) * (np.abs(p + m.start) / np.where(both > 0, both, 1))
+    crossed = np.sign(p) * np.sign(m.start) < 0  # the smaller weight goes through 0, as far as its two ends are from it
+    way = lambda now, before: squares / np.where(now + before > 0, now + before, 1)
+    through = [crossed & ((lam >= 0) == (i == 0)) for i in (0, 1)]
+    found = [np.where(c, now + old, way(now, old)) for c, now, old in zip(through, *ends, strict=True)]
+    return found[0][()], found[1][()]  # A4
+
+
 def weights(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
     """The weights themselves, `(w₁, w₂)` with `w₁w₂ = p(t)`, `w₂² − w₁² = λ` (claim A4).
 

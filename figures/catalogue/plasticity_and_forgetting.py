@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import draw as vocabulary
@@ -16,11 +17,11 @@ from theory.starts import Aligned
 from theory.tasks import Turned
 from theory.teachers import PowerLaw
 
-SOURCE = "simulations.experiments.misaligned_tasks"
+ATLAS = "theory.forgetting_atlas"
 
 
 def recipes() -> dict[str, Recipe]:
-    """A network along its plateaus, tuned on a task turned far away; regimes over angles and budgets."""
+    """A network along its plateaus, tuned on a task turned far away; 105,000 tasks over strength, angle and budget."""
     fine = Protocol(
         PowerLaw(4),
         lengths=np.linspace(0, 160, 321),
@@ -29,46 +30,80 @@ def recipes() -> dict[str, Recipe]:
         start=Aligned(1e-10),
         perturbation=FineTuning(Turned(1.8, frame_seed=2)),
     )
-    budgets = replace(fine, lengths=(0.0,), strengths=np.geomspace(0.05, 12.0, 24))
+    reach = replace(fine, lengths=(0.0,), strengths=np.geomspace(0.05, 12.0, 16))
     return {
         "theory": theory_response(fine),
         "simulation": simulated_response(replace(fine, lengths=(0.0, 17.0, 29.0, 40.0, 120.0)), key=0),
-        "regimes": Recipe(f"{SOURCE}.regimes", budgets),
+        "turned": Recipe(f"{ATLAS}.turned", reach),
+        "shared": Recipe(f"{ATLAS}.partly_shared", reach),
     }
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One loss against the other along pretraining; two shares over angle and budget."""
-    figure, (trade, hurts, falls) = canvas(PAGE, 2.5, columns=3)
+    """One loss against the other in pretraining; shares of tasks over ‖B‖T and angle, strength, or features shared."""
+    figure, (trade, turns, falls, strong, foreseen, shared) = canvas(PAGE, 4.8, rows=2, columns=3)
     vocabulary.trade(trade, data["theory"], label="T = {:g}")
     vocabulary.trade(trade, data["simulation"])
     trade.legend()
-    for ax, name, title in ((hurts, "hurts", "last feature hurts"), (falls, "falls", "cost falls somewhere")):
-        vocabulary.heat(ax, data["regimes"], name, "strength", "angle")
-        ax.set_xscale("log")
-        ax.set_xlabel("fine-tuning budget $T$")
-        ax.set_title(title, loc="left")
-    hurts.set_ylabel("angle (radians)")
-    letter([trade, hurts, falls])
+    as_strong, mean = data["turned"].sel(size=1.0), data["turned"].mean("angle", keep_attrs=True)
+    _map(turns, as_strong, "turns", "angle", "an inflection")
+    _map(falls, as_strong, "falls", "angle", "cost falls", top=0.3)
+    _map(strong, mean, "falls", "size", "cost falls", top=0.3)
+    strong.plot(mean.safe.values[0], mean["size"], color="white")
+    strong.text(1.2 * float(mean.safe[0, 3]), 1.0, "safe", color="white", va="center")
+    _map(foreseen, mean, "foreseen", "size", "order $T^2$ foresees")
+    _map(shared, data["shared"].sel(size=1.0), "turns", "shared", "an inflection")
+    for ax in (turns, falls):
+        ax.set_ylabel("angle (radians)")
+    for ax in (strong, foreseen):
+        ax.set_ylabel("strength $\\|B\\|/\\|A\\|$")
+        ax.set_yscale("log")
+        ax.set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"], minor=False)
+        ax.set_yticks([], minor=True)
+    shared.set_ylabel("features shared")
+    shared.set_yticks(range(4))
+    letter([trade, turns, falls, strong, foreseen, shared])
     return figure
+
+
+def _map(ax: Axes, data: xr.Dataset, name: str, over: str, title: str, top: float = 1.0) -> None:
+    vocabulary.heat(ax, data, name, "strength", over, top=top)
+    ax.set_xscale("log")
+    ax.set_xlabel("fine-tuning budget $\\|B\\|T$")
+    ax.set_title(title, loc="left")
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """What is seen, with the numbers of this run."""
-    theory, regimes = data["theory"], data["regimes"].isel(pretraining=0)
+    theory, turned, shared = data["theory"], data["turned"], data["shared"]
     late = theory.isel(strength=-1)
     best = late.after.values.min()
-    first = regimes.strength.values[(regimes.falls > 0).any("angle").values]
+    both = [(one, one.falls, one.falls > 0) for one in (turned, shared)]
+    first = min(float(one.strength.where(seen.any(set(seen.dims) - {"strength"})).min()) for one, _, seen in both)
+    beyond = [one.falls.where(one.strength > one.safe) for one, *_ in both]
+    within = max(float(one.falls.where(one.strength <= one.safe).max()) for one, *_ in both)  # 0, as is proved
+    monotone = 1 - np.concatenate([x.values[np.isfinite(x.values)] for x in beyond]).mean()
+    order = turned.foreseen.mean(["angle", "size"]).isel(pretraining=0)
     return (
         "What each learned feature makes plastic and what that costs (claim D4). (a) Pretraining against downstream "
         "loss after fine-tuning, along pretraining, for three budgets: the dot is the end. Learned features let "
         "the network meet the task, with turns back inside the stages, and cost it what it knew: at T = "
         f"{float(theory.strength[-1]):g} the pretraining loss after fine-tuning ends "
         f"{float(late.after[-1]) - best:.3f} above its best. Lines: exact; points: simulation by gradient flow. σ = "
-        "1/i in a 5→4→5 network from 1e-10, the task turned by 1.8. (b, c) Random tasks turned by an angle, from "
-        f"plateau to plateau, in closed form ({data['regimes'].attrs['source']}, {regimes.sizes['strength']} "
-        "budgets): share for which the last feature makes the loss after fine-tuning worse, and share for which the "
-        "cost falls from some plateau to the next, which no small budget does (first seen at T = "
-        f"{float(first.min()) if first.size else np.inf:.2g}; at most {float(regimes.falls.max()):.0%}). Where the "
-        "theory ends: balanced weights on plateaus, gradient flow."
+        "1/i in a 5→4→5 network from 1e-10, the task turned by 1.8. (b–f) The same teacher from plateau to plateau, "
+        f"exactly, for {turned.attrs['source'].removeprefix('claim D4 on ')} that are the teacher turned and rescaled "
+        f"and {shared.attrs['source'].removeprefix('claim D4 on ')} that are random beside the features they share, "
+        f"each for {turned.sizes['strength']} budgets. (b) Share of tasks as strong as the teacher for which the "
+        "loss after fine-tuning is lowest before the last plateau: an inflection. (c, d) Share for which the cost "
+        f"falls from some plateau to the next: first at ‖B‖T = {first:.2g}, at most "
+        f"{float(turned.falls.max()):.0%} of the tasks of a cell, by at most "
+        f"{max(float(one.largest_drop.max()) for one, *_ in both):.2f} of ½‖A‖². White in (d): the budget below which "
+        f"the cost is proved to fall for no task at all; {within:.0%} do so, and beyond it {monotone:.1%} of tasks "
+        "and budgets are monotone as well: the worst tasks are rare. (e) Share of features of which the order T² "
+        "says rightly whether they make the loss after fine-tuning worse: in the mean over strengths and angles "
+        f"{float(order.sel(strength=0.1, method='nearest')):.1%} at ‖B‖T = 0.1, "
+        f"{float(order.sel(strength=1.0, method='nearest')):.0%} at 1. (f) Inflections of random tasks of the "
+        "teacher's strength, by the number of features they share with it: knowing some of the teacher delays the "
+        "inflection and does not remove it. The experiment misaligned-tasks trains a random subset of these tasks. "
+        "Where the theory ends: balanced weights on plateaus, gradient flow."
     )

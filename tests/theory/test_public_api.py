@@ -24,6 +24,7 @@ INFINITE = {
     "turning_length",
     "minima",
     "overshoot_length",
+    "safe_budget",
     "tuned_budget",
 }  # as they say
 

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 
 from tests.judge import assert_right
 from theory import DomainError, ShapeError
+from theory.low_rank import low_rank_update
 from theory.tradeoff import interpolated, least_forgetting, low_rank_floor
 
 DRAW = np.random.default_rng(0)
@@ -75,3 +76,25 @@ def test_low_rank_updates_reach_the_floor_and_no_less(rank: int) -> None:
 def test_refuses(function, arguments, refusal, untyped) -> None:
     with pytest.raises(refusal):
         untyped(function)(*arguments)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (3, 3, 3), (3, 6, 4)])
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_the_update_reaches_the_floor_with_the_rank_it_may_have(shape: tuple[int, int, int], rank: int) -> None:
+    d_out, h, d_in = shape
+    w1, w2, task = DRAW.normal(size=(h, d_in)), DRAW.normal(size=(d_out, h)), DRAW.normal(size=(d_out, d_in))
+    v1, v2 = low_rank_update(w1, w2, task, rank)
+    floor = float(low_rank_floor(task - w2 @ w1, rank))
+    assert ((task - (w2 + v2) @ (w1 + v1)) ** 2).sum() / 2 == pytest.approx(floor, abs=1e-12)
+    for v in (v1, v2):
+        assert (np.linalg.svd(v, compute_uv=False)[rank:] < 1e-10).all()
+    pre = ((v2 @ (w1 + v1) + w2 @ v1) ** 2).sum() / 2  # from A = f: what it forgets
+    assert pre + floor == pytest.approx(((task - w2 @ w1) ** 2).sum() / 2)
+
+
+def test_what_is_not_learned_is_out_of_reach_of_the_update() -> None:
+    w1, w2 = np.diag([1.0, 0.0]), np.diag([1.0, 0.0])
+    with pytest.raises(DomainError, match="have learned more"):
+        low_rank_update(w1, w2, np.diag([3.0, 2.0]), rank=1)
+    with pytest.raises(DomainError):
+        low_rank_update(np.zeros((2, 2)), np.zeros((2, 2)), np.eye(2), rank=1)

@@ -32,7 +32,7 @@ def _modes(digits: int, shape: Shape, lam: Any, entries: tuple[Any, ...]) -> tup
 
 
 @lru_cache(maxsize=1024)
-def _solved(digits: int, shape: Shape, point: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+def solved(digits: int, shape: Shape, point: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     """f, A − f and `½ tr QQᵀ` by `QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft}`, `S = I + Q₀ᵀ(∫e^{2Fs}ds)Q₀`; results share a point."""
     _, d_in, k = shape
     t, lam, s, u, v, entries = _split(point, shape)
@@ -60,7 +60,7 @@ def _matrix(entries: tuple[Any, ...], width: int) -> Any:
 
 
 def _truth(shape: Shape, of: Callable[[Any, Any, Any], Any], *point: Any) -> Any:
-    return of(*_solved(mpmath.mp.dps, shape, point))
+    return of(*solved(mpmath.mp.dps, shape, point))
 
 
 def needed(shape: Shape, *point: float) -> tuple[int, int]:

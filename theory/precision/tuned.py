@@ -1,0 +1,197 @@
+"""D1 to D7 with many digits: fine-tuning of one mode, what it costs, and what bounds its rate and its budget."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from theory import anchored, fine_tuning, label_noise, plateaus, shared_task, stability, tradeoff, trap
+from theory.matrix_modes import Modes
+from theory.precision.features import layer, spread, unbalanced
+from theory.precision.form import Form, each
+from theory.precision.matrices import needed, solved
+from theory.precision.sensitivity import norm
+from theory.safe_budget import safe_budget
+
+SHORT = (120, 240, 500, 1000, 2000)  # differences of what moved little
+SHAPE = (2, 2, 2)
+
+
+def tuned(budget: Any, s: Any, target: Any, lam: Any = 0) -> Any:
+    """A mode's product after T; where w2, σ' and s turn their signs the flow is the same (D1)."""
+    return -unbalanced(budget, -target, -s, lam) if target < 0 else unbalanced(budget, target, s, lam)
+
+
+def tuned_left(*given: Any) -> Any:
+    """`σ' − x` (D1)."""
+    return given[2] - tuned(*given)
+
+
+def distance(budget: Any, s: Any, target: Any, lam: Any) -> Any:
+    """`√(Δw₁² + Δw₂²)` (D1)."""
+    turned = -1 if target < 0 else 1
+    ends = [[layer(i, t, abs(target), turned * s, lam) for i in (1, 2)] for t in (budget, mpmath.mpf(0))]
+    return mpmath.hypot(*(now - before for now, before in zip(*ends, strict=True)))
+
+
+def losses(which: str, *point: Any) -> Any:
+    """`½‖f − A‖²` or `½‖f − B‖²` by the textbook A5: (t, λ; s; u, v, B; A) (D1)."""
+    *given, a, b, c, d = point
+    f, left, _ = solved(mpmath.mp.dps, SHAPE, tuple(given))
+    return norm(left if which == "downstream" else f - mpmath.matrix([[a, b], [c, d]])) / 2
+
+
+def overshoot(budget: Any, sigma: Any, target: Any, epsilon: Any) -> Any:
+    """`(1/2σ) ln[(σ/ε − 1)σ'/((σ' − σ)(e^{2σ'T} − 1))]`, or 0 (D2)."""
+    odds = (sigma / epsilon - 1) * target / ((target - sigma) * mpmath.expm1(2 * target * budget))
+    return max(mpmath.log(odds), 0) / (2 * sigma)
+
+
+def rise(budget: Any, s: Any, sigma: Any, target: Any) -> Any:
+    """`½(σ − x)² − ½(σ − s)²` (D3)."""
+    return ((sigma - tuned(budget, s, target)) ** 2 - (sigma - s) ** 2) / 2
+
+
+def growth(which: int, *point: Any) -> Any:
+    """`(Δ_{n+1} − Δ_n)/T²`, two features, 2 × 2: (σ₁, σ₂; B₁₁, B₁₂, B₂₁, B₂₂) (D4)."""
+    s1, s2, b11, x, y, b22 = point
+    if which == 1:
+        return 2 * s1**2 * (b11 - s1) ** 2 + s1**2 * (x**2 + y**2) / 2 - s1 * s2 * x * y
+    return 2 * s2**2 * (b22 - s2) ** 2 + ((s1 + s2) ** 2 - s1**2) * (x**2 + y**2) / 2 + s1 * s2 * x * y
+
+
+def ratio(budget: Any, s1: Any, s2: Any, v: Any) -> Any:
+    """`T²[v(4σ₁/σ₂ + d_in + d_out + 2) + 4σ₂²]`, d_in = 3, d_out = 2 (D4)."""
+    return budget**2 * (v * (4 * s1 / s2 + 7) + 4 * s2**2)
+
+
+def safe(s1: Any, s2: Any, b: Any) -> Any:
+    """The root of `bT(1 + σ₁T) = ¼√(σ₂/σ₁)` (D4)."""
+    return (mpmath.sqrt(b**2 + s1 * b * mpmath.sqrt(s2 / s1)) - b) / (2 * s1 * b)
+
+
+def excess(online: bool, s1: Any, s2: Any, eta: Any, nu: Any, batch: Any) -> Any:
+    """`½ν²Σ_i G_i/(1 − G_i)`, or `½ν²ΣG_i`; two modes, d_in = 3, d_out = 2 (D5)."""
+    total = mpmath.mpf(0)
+    for i in (s1, s2):
+        k = [eta * (i + j) for j in (s1, s2, mpmath.mpf(0))]
+        g = mpmath.fsum(x / (batch * (2 - x * (1 + 1 / batch if online else 1))) for x in k)
+        total += g / (1 - g) if online else g
+    return nu**2 / 2 * total
+
+
+def noisy_inflection(task: Any, c: Any, time: Any) -> Any:
+    """`σ'/(1 + c e^{2σ'T}/(σ' − c))`, 0 from c = σ' on (D5)."""
+    return task / (1 + c * mpmath.exp(2 * task * time) / (task - c)) if c < task else mpmath.mpf(0)
+
+
+def rate(error: Any, sigma: Any, steps: Any, noise: Any) -> Any:
+    """`[ln(4σ'Ne²/v)]₊/(4σ'N)` (D6)."""
+    return max(mpmath.log(4 * sigma * steps * error**2 / noise), 0) / (4 * sigma * steps)
+
+
+def budget(s: Any, sigma: Any, task: Any, keep: Any) -> Any:
+    """`ln[1 + σ'(v − s)/(s(σ' − v))]/2σ'`, 0 where the flow leads away; v before σ' on the way (D6)."""
+    best = keep * sigma + (1 - keep) * task
+    if (best - s) * (task - s) <= 0:
+        return mpmath.mpf(0)
+    return mpmath.log(1 + task * (best - s) / (s * (task - best))) / (2 * task)
+
+
+def anchored_root(w: Any, sigma: Any, lam: Any) -> Any:
+    """The positive root of `x³ + (λ − σ')x − λw`, by Newton's method from above (D7)."""
+    if lam == 0:
+        return mpmath.sqrt(max(sigma, 0))
+    x = mpmath.cbrt(lam * w) + mpmath.sqrt(abs(sigma)) + w  # the cubic is positive and convex from the root on
+    for _ in range(10_000):
+        step = (x**3 + (lam - sigma) * x - lam * w) / (3 * x**2 + lam - sigma)
+        x -= step
+        if abs(step) <= x * mpmath.mpf(10) ** (8 - mpmath.mp.dps):
+            return x
+    raise ArithmeticError("no root")
+
+
+def anchored_turn(sigma: Any, task: Any, lam: Any) -> Any:
+    """`σ(1 − (σ' − σ)₊/λ)₊²` (D7)."""
+    return sigma * max(1 - max(task - sigma, 0) / lam, 0) ** 2
+
+
+def stopped_turn(sigma: Any, task: Any, time: Any) -> Any:
+    """`σ'/(1 + (σ'/σ − 1)e^{2σ'T})`, σ where σ' <= σ (D7)."""
+    return task / (1 + (task / sigma - 1) * mpmath.exp(2 * task * time)) if task > sigma else sigma
+
+
+def least(d: Any, loss: Any) -> Any:
+    """`½(D − √(2L))₊²` (D7)."""
+    return max(d - mpmath.sqrt(2 * loss), 0) ** 2 / 2
+
+
+def floor(*point: Any) -> Any:
+    """Half of the smallest squared singular value of a 3 × 3 matrix (D7)."""
+    matrix = mpmath.matrix([point[i : i + 3] for i in (0, 3, 6)])
+    return min(mpmath.eigsy(matrix.T * matrix, eigvals_only=True)) / 2
+
+
+def _tuned(of: Callable[[fine_tuning.FineTuned], Any], *row: float) -> Any:
+    t, lam, s, (u, v, b, a) = row[0], row[1], np.array(row[2:4]), np.reshape(row[4:], (4, 2, 2))
+    return of(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b))
+
+
+def _growth(which: int, *row: float) -> Any:
+    return plateaus.plateau_growth(np.array(row[:2]), np.reshape(row[2:], (2, 2)))[which - 1]
+
+
+def _excess(online: bool, *c: np.ndarray) -> Any:
+    return label_noise.label_noise_excess(np.stack(c[:2], axis=-1), *c[2:], d_in=3, d_out=2, online=online)
+
+
+def _path(time: float, s: float, task: float) -> Any:
+    return stability.tuning_sharpness(time, np.array([s]), task, d_in=1, h=1, d_out=1)
+
+
+def _floor(*row: float) -> Any:
+    return tradeoff.low_rank_floor(np.reshape(row, (3, 3)), 1)
+
+
+def sharpest(time: Any, s: Any, task: Any) -> Any:
+    """The larger of `3x − σ'` and `σ' − x` after T (D6)."""
+    x = tuned(time, s, task)
+    return max(3 * x - task, task - x)
+
+
+FORMS = (
+    Form("D1", "fine_tuning.fine_tune_mode, x", lambda *c: fine_tuning.fine_tune_mode(*c)[0], tuned, spread),
+    Form("D1", "fine_tuning.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
+    Form("D1", "fine_tuning.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
+    *(Form("D1", f"fine_tuning.fine_tune, {which}", each(partial(_tuned, lambda t, which=which: getattr(t, which))),
+           partial(losses, which), lambda *point: needed(SHAPE, *point[:-4]))
+      for which in ("pretraining", "downstream")),
+    Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
+    Form("D3", "trap.rise_in_stage", trap.rise_in_stage, rise, SHORT),
+    *(Form("D4", f"plateaus.plateau_growth, {which}", each(partial(_growth, which)), partial(growth, which))
+      for which in (1, 2)),
+    Form("D4", "plateaus.hurting_ratio", each(lambda t, s1, s2, v: plateaus.hurting_ratio(
+        t, np.array([s1, s2]), v, d_in=3, d_out=2)[1]), ratio),
+    Form("D4", "safe_budget.safe_budget", each(lambda s1, s2, b: safe_budget(np.array([s1, s2]), b)[1]),
+         safe, SHORT),
+    Form("D5", "label_noise.label_noise_scale", label_noise.label_noise_scale,
+         lambda eta, nu, batch: nu * mpmath.sqrt(eta / (2 * batch))),
+    *(Form("D5", f"label_noise.label_noise_excess, {name}", partial(_excess, online), partial(excess, online))
+      for name, online in (("population", False), ("online", True))),
+    Form("D5", "label_noise.noisy_task_inflection", label_noise.noisy_task_inflection, noisy_inflection, SHORT),
+    Form("D6", "stability.sharpness_bound", each(lambda w1, w2, b: stability.sharpness_bound(
+        *(np.array([[x]]) for x in (w1, w2, b)))), lambda w1, w2, b: w1**2 + w2**2 + abs(b - w2 * w1)),
+    Form("D6", "stability.path_sharpness", stability.path_sharpness, lambda s, b: max(2 * b, 3 * s - b)),
+    Form("D6", "stability.tuning_sharpness", each(_path), sharpest, SHORT),
+    Form("D6", "stability.tuned_rate", stability.tuned_rate, rate),
+    Form("D6", "stability.tuned_budget", stability.tuned_budget, budget, SHORT),
+    Form("D7", "anchored.anchored_weight", anchored.anchored_weight, anchored_root, SHORT),
+    Form("D7", "anchored.anchored_inflection", anchored.anchored_inflection, anchored_turn),
+    Form("D7", "anchored.stopped_inflection", anchored.stopped_inflection, stopped_turn, SHORT),
+    Form("D7", "anchored.effective_budget", anchored.effective_budget, lambda t, lam: -mpmath.expm1(-lam * t) / lam),
+    Form("D7", "tradeoff.interpolated", tradeoff.interpolated, lambda a, b, rho: (1 - rho) * b + rho * a),
+    Form("D7", "tradeoff.least_forgetting", tradeoff.least_forgetting, least),
+    Form("D7", "tradeoff.low_rank_floor", each(_floor), floor),
+)  # fmt: skip

@@ -5,7 +5,7 @@ Only what has changed is built, and a build that was killed goes on from what it
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from figures.catalogue import CATALOGUE, Entry
-from figures.making import Failed, Order, make
+from figures.making import STORES, Failed, Order, make
 from figures.provenance import file_hash, fingerprint, versions
 from figures.recipe import Recipe
 from figures.style import PRESETS, Preset
 from simulations.sweeps.crew import Crew
-from simulations.sweeps.files import replacing
+from simulations.sweeps.files import TEMPORARY, replacing
 from theory.domain import whole
 from theory.errors import DomainError, Refusal
 
@@ -149,10 +149,14 @@ def _intact(out: Path, row: dict[str, Any], formats: Sequence[str], name: str) -
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """No other process builds in this folder meanwhile: two would write one manifest."""
+    """No other process builds in this folder meanwhile: two would write one manifest. It is left tidy."""
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / LOCK, timeout=0):
+            for left in out.rglob(f"{TEMPORARY}*"):  # by a build that was killed
+                left.unlink()
             yield
+            with suppress(OSError):  # not empty: figures that failed have their measurements there
+                (out / STORES).rmdir()
     except Timeout:
         raise NotBuilt(str(out), "another process is building in it", "wait for it, or choose another --out") from None

@@ -14,21 +14,15 @@ from figures.catalogue import Entry
 from figures.provenance import file_hash
 from figures.recipe import Recipe
 from figures.style import Preset
-from simulations.sweeps import Axis, Sweep
+from simulations.experiments.swept import follow, respond, storing
 from simulations.sweeps.files import replacing
-from simulations.sweeps.kept import kept
-from simulations.sweeps.spec import KEY
 from theory.errors import Refusal
-from theory.written import write
 
 STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
-SWEPT = {
-    "simulations.measured.respond": "simulations.sweeps.singles:RESPONSE",
-    "simulations.measured.follow": "simulations.sweeps.singles:TRAJECTORY",
-}
-"""Sources of recipes that are measured as cells of sweeps, which survive a kill."""
+SWEPT = {"simulations.measured.respond": respond, "simulations.measured.follow": follow}
+"""Sources of recipes, and what measures the same as a sweep's cell; sources of experiments call these themselves."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,9 @@ def make(order: Order) -> dict[str, str] | Failed:
     try:
         data = _data(order)
         return {str(path.relative_to(order.out)): file_hash(path) for path in _draw(order, data)}
-    except (Refusal, OSError) as refusal:
+    except OSError as error:
+        return Failed(": ".join(filter(None, (error.filename, error.strerror))) or str(error))
+    except Refusal as refusal:
         return Failed(str(refusal))
     except Exception as fault:
         at = traceback.extract_tb(fault.__traceback__)[-1]
@@ -67,7 +63,8 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
     path = order.out / "data" / f"{name}.nc"
     if not (order.data_valid and path.exists()):
         stores = order.out / STORES / name
-        found = {label: _found(recipe, stores) for label, recipe in recipes.items()}
+        with storing(stores):
+            found = {label: _found(recipe) for label, recipe in recipes.items()}
         with io.BytesIO() as file:  # HDF5 itself does not survive a full disk
             xr.DataTree.from_dict(found).to_netcdf(file, engine="h5netcdf")
             _write(path, file.getvalue())
@@ -77,13 +74,13 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
         return {label: tree[label].to_dataset().load() for label in recipes}
 
 
-def _found(recipe: Recipe, stores: Path) -> xr.Dataset:
+def _found(recipe: Recipe) -> xr.Dataset:
     """What a recipe makes."""
     if (measure := SWEPT.get(recipe.source)) is None:
         return recipe.make()
     assert recipe.protocol is not None
-    (cell,) = kept(Sweep(json.loads(write(recipe.protocol)), (Axis(KEY, (recipe.key,)),), measure, chunk=1), stores)
-    return cell
+    assert recipe.key is not None
+    return measure(recipe.protocol, recipe.key)
 
 
 def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:

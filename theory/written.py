@@ -97,7 +97,7 @@ def _reason(error: BaseException, kind: Any) -> str:
     if isinstance(error, Refusal):
         return f"{error.what}: {error.why} ({error.instead})"
     if isinstance(error, KeyError):
-        kinds = ", ".join(sorted(cls.__name__ for cls in get_args(kind) if is_dataclass(cls)))
+        kinds = ", ".join(sorted(cls.__name__ for cls in get_args(kind) if isinstance(cls, type) and is_dataclass(cls)))
         if not kinds:
             return f"{error.args[0]!r} is missing"
         lacks = error.args == ("kind",)

@@ -13,8 +13,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import responses
-from simulations.measured import respond
+from simulations.experiments.swept import respond, responses
 from theory import lost_bounds, minima
 from theory.exact import respond as predict
 from theory.protocol import Protocol, Sampling

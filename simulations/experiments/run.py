@@ -14,6 +14,7 @@ from simulations.experiments import EXPERIMENTS, Experiment, Preset
 from simulations.experiments.outcome import Outcome, Verdict
 from simulations.experiments.swept import storing
 from simulations.sweeps.crew import Crew, Died
+from simulations.sweeps.work import is_worker
 from theory.domain import whole
 from theory.errors import DomainError, NotSolved, Refusal
 from theory.training import one_of
@@ -48,12 +49,15 @@ def run(name: str, preset: Preset = "quick", seed: int = 0, out: Path | None = N
     """Run one experiment and, with `out`, write `NAME.json` (the Result) and `NAME.nc` (what it measured) there.
 
     Deterministic for a preset and a seed. With `out` the full preset also keeps measurements in `out/sweeps`, so that
-    the same call goes on after a crash. Raises DomainError for what is not known.
+    the same call goes on after a crash, and runs in a process of one thread. Raises DomainError for what is not known.
     """
     (experiment,) = choose([name])
     one_of("preset", preset, Preset)
     seed, began = whole("seed", seed, least=0), time.perf_counter()
-    with storing(out and out / "sweeps"):
+    stores = out / "sweeps" if out and preset == "full" else None
+    if stores and not is_worker():
+        return run_all([experiment], preset, seed, out)[0]
+    with storing(stores):
         outcome: Outcome = experiment.module().run(preset, seed)
     result = Result(
         experiment.name,
@@ -91,31 +95,20 @@ def run_all(
     """
     job = partial(run, preset=preset, seed=seed, out=out)
     found, failed = {}, {}
-
-    def collect(name: str, answer: object) -> None:
-        match answer:
-            case Result():
-                found[name] = answer
-                report(answer)
-            case Refusal():
-                failed[name] = str(answer)
-            case Died(why):
-                failed[name] = why
-            case Exception():
-                raise answer
-
     names = [experiment.name for experiment in experiments]
-    if processes == 1 or len(names) == 1:
-        for name in names:
-            try:
-                collect(name, job(name))
-            except Refusal as refusal:
-                collect(name, refusal)
-    else:
-        waiting = iter(names)
-        with Crew(job, processes) as crew:
-            for name, answer in crew.answers(lambda: next(waiting, None)):
-                collect(name, answer)
+    waiting = iter(names)
+    with Crew(job, processes) as crew:
+        for name, answer in crew.answers(lambda: next(waiting, None)):
+            match answer:
+                case Result():
+                    found[name] = answer
+                    report(answer)
+                case Refusal():
+                    failed[name] = str(answer)
+                case Died(why):
+                    failed[name] = why
+                case fault:
+                    raise fault
     if failed:
         reasons = "; ".join(f"{name}: {why}" for name, why in failed.items()).rstrip(".")
         raise NotSolved("a verdict", reasons, "mend these experiments; the others' results are written")

@@ -15,7 +15,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
+from simulations.experiments.swept import respond
 from theory import deep_mode
 from theory.exact import follow, respond as predict
 from theory.perturbations import FineTuning

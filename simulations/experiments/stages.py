@@ -12,8 +12,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_order, from_z
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import responses
-from simulations.measured import follow, respond
+from simulations.experiments.swept import follow, respond, responses
 from theory import inflection_time, mode_cost
 from theory.exact import respond as predict
 from theory.protocol import Protocol, Sampling

@@ -14,7 +14,8 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import pretrain, respond
+from simulations.experiments.swept import respond
+from simulations.measured import pretrain
 from theory import fitted_line, norm_growth, teacher_matrix
 from theory.exact import respond as predict
 from theory.protocol import Protocol, Sampling

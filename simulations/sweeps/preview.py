@@ -46,7 +46,7 @@ def preview(sweep: Sweep, workers: int = 1) -> list[str]:
     return [
         *outline(plan),
         f"memory when tried: {max(outcome.peak for outcome in outcomes) / 1e6:,.0f} MB for a worker",
-        f"result: {each * sweep.cells / 1e6:,.1f} MB",
+        f"result: {_size(each * sweep.cells)}",
         f"time: about {_duration(total)} with {workers} worker{'s' if workers > 1 else ''}",
         *([f"of {sum(len(o.done) for o in outcomes) + failed} cells tried, {failed} failed"] if failed else []),
     ]
@@ -58,6 +58,10 @@ def _tried(pool: Pool, recipe: str, plan: Plan, first: int) -> Iterator[Outcome]
     waiting = iter(tasks)
     for _, outcome in pool.outcomes(lambda: next(waiting, None)):
         yield outcome
+
+
+def _size(bytes_: float) -> str:
+    return f"{bytes_ / 1e6:,.0f} MB" if bytes_ >= 1e7 else f"{bytes_ / 1e3:,.0f} kB"
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-PLAIN = "{n_fmt} of {total_fmt} cells done, {rate_noinv_fmt}, {remaining} left"
+PLAIN = "{n_fmt} of {total_fmt} cells done"
+RATED = PLAIN + ", {rate_noinv_fmt}, {remaining} left"
 
 
 class Progress:
@@ -48,7 +49,7 @@ class Progress:
     def _show(self, done: int, cells: int, elapsed: float) -> None:
         # tqdm's own loop reads the wall clock; its way of writing does not
         width = shutil.get_terminal_size().columns - 1
-        form = {"ncols": width} if self._renews else {"bar_format": PLAIN}
+        form = {"ncols": width} if self._renews else {"bar_format": RATED if done > self._first else PLAIN}
         text = tqdm.format_meter(done, cells, elapsed, unit=" cells", initial=self._first, **form)
         self._stream.write(f"\r{text}" if self._renews else f"{text}\n")
         self._stream.flush()

@@ -20,6 +20,7 @@ from figures.catalogue import CATALOGUE
 from figures.drawn import FiguresDiffer, compare
 from tests.figures import makers
 from tests.simulations.sweeps.processes import until
+from tests.simulations.sweeps.test_trouble import mounted, small_disk
 from theory import DomainError, validate
 
 ROOT = Path(__file__).parents[2]
@@ -177,13 +178,15 @@ def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, p
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
     (result,) = (tmp_path / "sweeps/the-trap").glob("*/result.nc")
     assert not (tmp_path / "manifest.json").exists()
+    (tmp_path / ".temporary-the-trap.gif").write_text("half of a picture")
     patched(makers.telling)
     assert watched(["the-trap"], tmp_path) == ["the-trap: built"]
     measured = (tmp_path / "measured").read_text().splitlines()
     assert len(measured) == 1
     assert result.parent.name not in measured
     assert_same_files(built, tmp_path, "the-trap")
-    assert not list((tmp_path / "sweeps").iterdir())
+    assert not (tmp_path / "sweeps").exists()
+    assert not list(tmp_path.rglob(".temporary-*"))
 
 
 def test_ctrl_c_is_a_sentence(tmp_path: Path) -> None:
@@ -197,6 +200,17 @@ def test_ctrl_c_is_a_sentence(tmp_path: Path) -> None:
     assert problems.strip() == (
         f"overtraining: stopped; {tmp_path} keeps what is finished, the same command goes on from it"
     )
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        with pytest.raises(NotBuilt):
+            build([CHEAP], disk / "out", report=lines.append)
+        assert lines == [f"{CHEAP}: failed: No space left on device"]
+        assert not list(disk.rglob(".temporary-*"))
+        mounted("-o", "remount,size=8m", str(disk))
+        assert watched([CHEAP], disk / "out") == [f"{CHEAP}: built"]
 
 
 def test_two_builds_in_one_folder_are_refused(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from simulations.experiments.checks import by_bound, by_order, by_z, from_z, map
 from simulations.experiments.outcome import Check, Outcome
 from simulations.experiments.run import choose
 from simulations.measured import respond
+from simulations.sweeps.crew import environment
+from simulations.sweeps.work import ONE_THREAD
 from theory import DomainError, NotSolved, PowerLaw, Protocol, Sampling
 from theory.exact import respond as predict
 
@@ -100,14 +102,16 @@ def test_the_full_preset_keeps_its_measurements(tmp_path) -> None:
     """As a sweep's cells they have the numbers of the loop, each repetition its own, and are not measured again."""
     asked = replace(ASKED, lengths=(1.0,), strengths=(0.1,), sampling=Sampling(draws=64))
     loop = swept.responses(asked, (3, 5), "full")
-    with swept.storing(tmp_path):
+    with environment(ONE_THREAD), swept.storing(tmp_path):  # this process passes for a worker
         stored = swept.responses(asked, (3, 5), "full")
         (result,) = tmp_path.glob("*/result.nc")
         written = result.stat().st_mtime_ns
         again = swept.responses(asked, (3, 5), "full")
         swept.responses(asked, (3,), "quick")
+        alone = swept.respond(asked, key=3)
     assert result.stat().st_mtime_ns == written
-    assert list(tmp_path.glob("*/result.nc")) == [result]
+    assert len(list(tmp_path.glob("*/result.nc"))) == 2  # one of the repetitions, one of the key
+    xr.testing.assert_identical(alone, respond(asked, key=3))
     for one, other, third in zip(loop, stored, again, strict=True):
         np.testing.assert_allclose(one.sensitivity, other.sensitivity, rtol=1e-12)
         xr.testing.assert_identical(other, third)

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_list(command) -> None:  # type: ignore[no-untyped-def]
 def test_dry_run_says_what_it_will_take_and_leaves_nothing(command, spec: Path) -> None:  # type: ignore[no-untyped-def]
     code, said, _ = command(spec, "--dry-run")
     assert code == 0
-    for part in ("60 cells in 16 chunks of 4, 2 compiled programs", "memory: ", "result: ", "time: about"):
+    for part in ("60 cells in 16 chunks of 4, 2 compiled programs", "memory: ", "result: 2 kB", "time: about"):
         assert part in said
     assert [path.name for path in spec.parent.iterdir()] == [spec.name]
 
@@ -154,4 +155,6 @@ def test_progress_elsewhere_is_a_line_now_and_then(capsys: pytest.CaptureFixture
     for done in range(1000):
         progress(done, 1000)
     progress(1000, 1000)
-    assert len(capsys.readouterr().err.splitlines()) == 2  # the first and the last of a thousand within 30 s
+    first, last = capsys.readouterr().err.splitlines()  # of a thousand within 30 s
+    assert first == "0 of 1000 cells done"
+    assert re.fullmatch(r"1000 of 1000 cells done, +[\d.]+ cells/s, 00:00 left", last)

@@ -47,7 +47,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     )
     held = full - float(seen[annealed].sel(pretraining=slice(None, 0.79 * steps))[-1])
     half, end = (seen[constant].sel(pretraining=x * steps) for x in (0.5, 1.0))
-    error = float(np.hypot(*(seen[f"{constant}_stderr"].sel(pretraining=x * steps) for x in (0.5, 1.0))))
+    error = float(np.linalg.norm(seen[f"{constant}_stderr"].sel(pretraining=[0.5 * steps, steps])))
     return (
         "Two learned features, σ = 1 and ½, under SGD on noisy labels with three schedules of equally many steps "
         "(claim E2). Noise holds what is learned down, by γ² of the present rate; the longer it lasts the more it also "

@@ -153,7 +153,10 @@ def classified(asked: Protocol, key: int) -> xr.Dataset:
         for i, task in enumerate(TASKS.values())
         for j, noise in enumerate(NOISES)
     ]
-    axes, shape = ("task", "noise", "pretraining", "strength"), (len(TASKS), len(NOISES), len(asked.lengths), len(STEPS))
+    axes, shape = (
+        ("task", "noise", "pretraining", "strength"),
+        (len(TASKS), len(NOISES), len(asked.lengths), len(STEPS)),
+    )
     return trajectory(
         {name: (axes, np.reshape([one[name] for one in cases], shape)) for name in cases[0]},
         {"task": list(TASKS), "noise": list(NOISES), "pretraining": list(asked.lengths),
@@ -198,7 +201,7 @@ def turns(classes: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _classes(classes: xr.Dataset) -> Check:
-    told, numbers = [], {}
+    told, numbers = [], dict[str, float]()
     turning = {name: turns(classes, name) for name in ("downstream_tuned", "downstream_kept", "tuned", "kept")}
     for i, task in enumerate(TASKS):
         for j, noise in enumerate(NOISES):

@@ -28,7 +28,7 @@ from theory import deep_mode
 from theory.exact import follow
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
-from theory.responses import trajectory
+from theory.responses import trajectory, validate
 from theory.stability import path_sharpness, tuned_rate, tuning_sharpness
 from theory.starts import Aligned
 from theory.tasks import Shared, Task, Turned
@@ -38,6 +38,7 @@ from theory.training import GradientDescent
 SIGMA, TASK, EPSILON = (1.0, 0.6), (0.7, 0.3), 0.01
 TASKS: dict[str, Task] = {"less": Shared(TASK), "more": Shared((1.5, 0.9)), "turned by 0.5": Turned(0.5),
                           "turned by 1.5": Turned(1.5)}  # fmt: skip
+LOSSES = ("tuned", "kept", "downstream_tuned", "downstream_kept")
 NOISES, STEPS, GRID = (0.0, 0.5), (10, 40, 160), np.geomspace(0.005, 0.64, 11)
 
 
@@ -153,11 +154,9 @@ def classified(asked: Protocol, key: int) -> xr.Dataset:
         for i, task in enumerate(TASKS.values())
         for j, noise in enumerate(NOISES)
     ]
-    axes, shape = (
-        ("task", "noise", "pretraining", "strength"),
-        (len(TASKS), len(NOISES), len(asked.lengths), len(STEPS)),
-    )
-    return trajectory(
+    axes = ("task", "noise", "pretraining", "strength")
+    shape = (len(TASKS), len(NOISES), len(asked.lengths), len(STEPS))
+    found = trajectory(
         {name: (axes, np.reshape([one[name] for one in cases], shape)) for name in cases[0]},
         {"task": list(TASKS), "noise": list(NOISES), "pretraining": list(asked.lengths),
          "strength": ("strength", [float(n) for n in STEPS], {"units": "steps"})},
@@ -165,6 +164,8 @@ def classified(asked: Protocol, key: int) -> xr.Dataset:
         source=f"{asked.sampling.draws:,} fine-tunings",
         model=f"{asked.network}",
     )  # fmt: skip
+    turning = {f"{name}_turns": (("task", "noise", "strength"), _turns(found, name), {"units": "1"}) for name in LOSSES}
+    return validate(found.assign(turning))
 
 
 def _rated(asked: Protocol, key: int) -> dict[str, np.ndarray]:
@@ -191,28 +192,28 @@ def trend(rates: np.ndarray) -> str:
     return "falls" if fall > 1.5 else "rises" if up > 1.5 else "level"
 
 
-def turns(classes: xr.Dataset, name: str) -> np.ndarray:
-    """Is the last length worse than the best by 4 errors and a twentieth of the loss? By task, noise and budget."""
+def _turns(classes: xr.Dataset, name: str) -> np.ndarray:
+    """1 where the last length is worse than the best by 4 errors and a twentieth of the loss: task × noise × budget."""
     loss, error = (classes[name + suffix].transpose(..., "pretraining").values for suffix in ("", "_stderr"))
     best = loss.argmin(-1)[..., None]
     least, its_error = (np.take_along_axis(x, best, -1)[..., 0] for x in (loss, error))
     rise = loss[..., -1] - least
-    return np.asarray((rise > 4 * np.hypot(error[..., -1], its_error)) & (rise > 0.05 * loss[..., -1]))
+    worse = (rise > 4 * np.hypot(error[..., -1], its_error)) & (rise > 0.05 * loss[..., -1])
+    return np.asarray(worse, float)
 
 
 def _classes(classes: xr.Dataset) -> Check:
     told, numbers = [], dict[str, float]()
-    turning = {name: turns(classes, name) for name in ("downstream_tuned", "downstream_kept", "tuned", "kept")}
     for i, task in enumerate(TASKS):
         for j, noise in enumerate(NOISES):
             each = [trend(classes.rate.values[i, j, :, k]) for k in range(len(STEPS))]
             told.append(f"{task}, ν = {noise:g}: {' / '.join(each)}")
-    for loss, kept, tuned in (("downstream", "downstream_kept", "downstream_tuned"), ("pretraining", "kept", "tuned")):
-        removed = int((turning[kept] & ~turning[tuned]).sum())
-        numbers |= {f"{loss}, turns at a kept rate": float(turning[kept].sum()), f"{loss}, removed": float(removed),
-                    f"{loss}, turns when tuned": float(turning[tuned].sum())}  # fmt: skip
+    for loss in ("downstream", "pretraining"):
+        kept, tuned = (classes[f"{'downstream_' * (loss == 'downstream')}{n}_turns"].values for n in ("kept", "tuned"))
+        numbers |= {f"{loss}, turns at a kept rate": float(kept.sum()), f"{loss}, turns when tuned": float(tuned.sum())}
+        numbers[f"{loss}, turn removed"] = float((kept * (1 - tuned)).sum())
     counts = ", ".join(f"{name} {number:g}" for name, number in numbers.items())
-    says = f"after {' / '.join(map(str, STEPS))} steps {'; '.join(told)}. Of {turning['tuned'].size} cases: {counts}"
+    says = f"after {' / '.join(map(str, STEPS))} steps {'; '.join(told)}. Of {len(told) * len(STEPS)} cases: {counts}"
     return mapped("trend of the tuned rate, and what tuning removes (D6)", says, numbers)
 
 

@@ -136,7 +136,7 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
 
 def tried(preset: Preset) -> Protocol:
     """Two features from before the first to long after the second, tuned in batches of four."""
-    draws = Sampling(draws=32 if preset == "quick" else 1024)
+    draws = Sampling(draws=32 if preset == "quick" else 256)
     lengths = (1.0, 2.0, 3.0, 4.0, 6.0, 20.0)
     how = FineTuning(TASKS["less"], GradientDescent(0.1, batch=4))
     return replace(flowing(preset), lengths=lengths, strengths=(1.0,), perturbation=how, sampling=draws)

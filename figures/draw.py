@@ -203,6 +203,16 @@ def intervals(ax: Axes, names: list[str], value: xr.DataArray, low: xr.DataArray
     ax.set_yticks(at, names)
 
 
+def categories(
+    ax: Axes, data: xr.Dataset, name: str, axis: str, *, label: str | None = None, colour: int = 0, shift: float = 0.0
+) -> None:
+    """Any variable of a Trajectory at its last length over names, `shift` of a place to the right."""
+    last, at = data.isel(pretraining=-1), np.arange(data.sizes[axis])
+    look = _look(data, COLOURS[colour], MARKERS[colour])
+    ax.errorbar(at + shift, last[name], yerr=last.get(f"{name}_stderr"), label=label or "_nolegend_", **look)
+    ax.set_xticks(at, [str(x) for x in last[axis].values])
+
+
 def fall_in_errors(data: xr.Dataset, objective: Objective = "pretraining") -> tuple[float, float]:
     """Size of the final worsening after the best length, and its standard error (one strength)."""
     point = inflection_point(data, objective, "best").squeeze()

@@ -73,10 +73,7 @@ from theory.growth import (
 from theory.incremental import feature as feature, feature_limit as feature_limit, limit_error as limit_error
 from theory.inflection import inflection_point as inflection_point
 from theory.inputs import Inputs as Inputs, input_axes as input_axes, input_covariance as input_covariance
-from theory.label_noise import (
-    label_noise_excess as label_noise_excess,
-    label_noise_scale as label_noise_scale,
-)
+from theory.label_noise import label_noise_excess as label_noise_excess, label_noise_scale as label_noise_scale
 from theory.low_rank import low_rank_update as low_rank_update
 from theory.matrix_flow import (
     MatrixFlow as MatrixFlow,
@@ -111,10 +108,7 @@ from theory.noisy_path import (
     minima as minima,
     still_to_lose as still_to_lose,
 )
-from theory.noisy_task import (
-    noisy_task_inflection as noisy_task_inflection,
-    noisy_task_turn as noisy_task_turn,
-)
+from theory.noisy_task import noisy_task_inflection as noisy_task_inflection, noisy_task_turn as noisy_task_turn
 from theory.perturbations import (
     FineTuning as FineTuning,
     Noise as Noise,

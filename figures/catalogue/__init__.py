@@ -57,6 +57,7 @@ CATALOGUE = (
     Entry("annealing", ("E2",), "Schedules at equal steps: decay gives features back, and fragility with them"),
     Entry("mixing", ("E3",), "The share of downstream data in pretraining that is best"),
     Entry("beyond-linear", ("D1", "D4"), "What survives on tanh and ReLU students"),
+    Entry("beyond-linear-remedies", ("D7", "E1", "E2", "E3"), "What helps tanh and ReLU students"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
     Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
     Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),

@@ -10,39 +10,24 @@ from figures import draw as vocabulary
 from figures.recipe import Recipe, simulated_response
 from figures.style import PAGE, canvas, letter
 from theory.inflection import inflection_point
-from theory.inputs import Inputs
-from theory.perturbations import FineTuning, Noise, Perturbation
-from theory.protocol import Activation, Network, Protocol, Sampling
-from theory.starts import SmallGaussian
-from theory.tasks import Turned
-from theory.teachers import PowerLaw
-from theory.training import GradientDescent
+from theory.perturbations import Noise, Perturbation
+from theory.protocol import Sampling
+from theory.setups import STUDENTS, TURNED, student
 
-STUDENTS: tuple[Activation, ...] = ("linear", "tanh", "relu")
-TUNING = FineTuning(Turned(1.5), GradientDescent(0.05, batch=32))
 PERTURBATIONS: dict[str, tuple[Perturbation, float, Sampling]] = {
     "noise": (Noise(), 0.3, Sampling(draws=128, seeds=4, antithetic=True)),
-    "fine-tuning": (TUNING, 1.0, Sampling(draws=8, seeds=4)),
+    "fine-tuning": (TURNED, 1.0, Sampling(draws=8, seeds=4)),
 }
+LENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 30.0)
 
 
 def recipes() -> dict[str, Recipe]:
-    """The protocols of the experiment of this name, and the same for a linear student."""
+    """The experiment's students, and the linear one."""
     found = {}
     for i, (label, (how, strength, sampling)) in enumerate(PERTURBATIONS.items()):
-        asked = Protocol(
-            PowerLaw(4, scale=1.5),
-            lengths=(0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 30.0),
-            strengths=(strength,),
-            start=SmallGaussian(0.03),
-            pretraining=GradientDescent(0.1),
-            perturbation=how,
-            sampling=sampling,
-            inputs=Inputs(samples=400),
-        )
-        for j, student in enumerate(STUDENTS):
-            one = replace(asked, network=Network(d_in=4, h=16, d_out=4, activation=student))
-            found[f"{label} {student}"] = simulated_response(one, key=10 * i + j)
+        for j, name in enumerate(STUDENTS):
+            asked = replace(student(name), lengths=LENGTHS, strengths=(strength,), perturbation=how, sampling=sampling)
+            found[f"{label} {name}"] = simulated_response(asked, key=10 * i + j)
     return found
 
 
@@ -50,10 +35,10 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Sensitivity above, loss after the perturbation below; noise at the left, fine-tuning at the right."""
     figure, axes = canvas(PAGE, 4.2, rows=2, columns=2, sharex=True)
     for i, label in enumerate(PERTURBATIONS):
-        for j, student in enumerate(STUDENTS):
-            one = data[f"{label} {student}"]
-            vocabulary.curves(axes[i], one, "sensitivity", label=student, colour=j)
-            vocabulary.curves(axes[2 + i], one, "after", label=student, colour=j)
+        for j, name in enumerate(STUDENTS):
+            one = data[f"{label} {name}"]
+            vocabulary.curves(axes[i], one, "sensitivity", label=name, colour=j)
+            vocabulary.curves(axes[2 + i], one, "after", label=name, colour=j)
         axes[i].set(title=label, xlabel="", ylabel="sensitivity Δ")
         axes[2 + i].set(ylabel="pretraining loss after", ylim=(0, None))
     axes[0].legend()

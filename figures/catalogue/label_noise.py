@@ -72,16 +72,15 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         off[name] = float(np.abs((one.excess - exact) / one.excess_stderr).max())
     ratio = (theory.excess / theory.first_order).values
     turns, turned = data["turns"], data["turned"].isel(pretraining=0)
-    worst = max(
-        float(np.abs((turned[n] - np.interp(turned.strength, turns.strength, turns[n][0])) / turned[f"{n}_stderr"]).max())
-        for n in ("wide", "square")
-    )
+    lines = {n: np.interp(turned.strength, turns.strength, turns[n][0]) for n in ("wide", "square")}
+    worst = max(float(np.abs((turned[n] - line) / turned[f"{n}_stderr"]).max()) for n, line in lines.items())
     beyond = float(turns.strength[int(np.argmax(turns["square"].values[0] > 1e-9))])
     return (
-        "What noisy labels do to a task (claim D5). (a) Downstream loss that remains after fine-tuning by SGD with noisy "
-        "labels has fitted it, against the learning rate. Line: the linearized dynamics at every rate; dashed: ½γ² tr H "
-        f"with γ² = ην²/2B, as if noise of that size were added to the weights; it falls short by {ratio[0] - 1:.0%} at "
-        f"η = {float(theory.learning_rate[0]):.2f} and by a factor {ratio[-1]:.1f} at "
+        "What noisy labels do to a task (claim D5). (a) Downstream loss that remains after fine-tuning by SGD with "
+        "noisy labels has fitted it, against the learning rate. Line: the linearized dynamics at every rate; dashed: "
+        "½γ² tr H "
+        f"with γ² = ην²/2B, as if noise of that size were added to the weights; it falls short by {ratio[0] - 1:.0%} "
+        f"at η = {float(theory.learning_rate[0]):.2f} and by a factor {ratio[-1]:.1f} at "
         f"{float(theory.learning_rate[-1]):.2f}. Points: {data['early'].attrs['source']} each, from a checkpoint at "
         f"length 4 and a converged one at 20, at most {max(off.values()):.1f} standard errors from the line: at "
         "convergence downstream the excess does not know how long the pretraining was. Batch 4, ν = 0.05, σ' = 1, 0.8 "
@@ -90,7 +89,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{data['turned'].attrs['source']} at the limit of small steps and noise, at most {worst:.1f} standard errors "
         "off. Below the grey line more pretraining hurts before it has reached the task; a task of full rank (σ' = 1, "
         f"0.8) turns beyond it from T = {beyond:.1f} on, so that a pretraining that ends at the task has no inflection "
-        "then. Noise added to the weights after fine-tuning would turn at "
-        "−½(d_in + d_out), −4 and −2, at every budget. Where the theory ends: over times of 1/γ² the layers drift (E2), "
+        "then. Noise added to the weights after fine-tuning would turn at −½(d_in + d_out), −4 and −2, at every "
+        "budget. Where the theory ends: over times of 1/γ² the layers drift (E2), "
         "in (b) sooner: what starts differ by falls as exp(−2σ'T), what the drift makes of it does not."
     )

@@ -10,28 +10,18 @@ from matplotlib.figure import Figure
 from figures import draw as vocabulary
 from figures.recipe import Recipe, simulated_response, theory_response
 from figures.style import PAGE, canvas, letter
-from theory.perturbations import Noise
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.teachers import Spectrum
+from theory.protocol import Sampling
+from theory.setups import NOISES, unequal_prices
 
 SOURCE = "simulations.experiments.noise_robust"
-NOISES = ((0.3, 0.3), (0.15, 0.4), (0.5, 0.1))
 
 
 def recipes() -> dict[str, Recipe]:
     """The experiment's network under its three pairs of noise scales."""
     made = {}
     for i, noise in enumerate(NOISES):
-        fine = Protocol(
-            Spectrum((1.0, 0.6, 0.2)),
-            lengths=np.linspace(0, 24, 121),
-            strengths=(1.0,),
-            network=Network(d_in=5, h=4, d_out=3),
-            perturbation=Noise(noise),
-            start=Aligned(1e-3),
-            sampling=Sampling(draws=8192, antithetic=True),
-        )
+        sampling = Sampling(draws=8192, antithetic=True)
+        fine = replace(unequal_prices(noise), lengths=np.linspace(0, 24, 121), sampling=sampling)
         coarse = replace(fine, lengths=np.linspace(0, 24, 13))
         made[f"path{i}"] = theory_response(fine)
         made[f"simulation{i}"] = simulated_response(coarse, key=i)

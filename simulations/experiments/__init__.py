@@ -59,4 +59,7 @@ EXPERIMENTS = (
     Experiment("annealing", ("E2",), "Noisy labels shrink and tilt what is learned; annealing gives most of it back"),
     Experiment("mixing", ("E3",), "The share of downstream data that is best, for which loss and when"),
     Experiment("beyond-linear", ("C1", "D1", "D4"), "Noise and fine-tuning on tanh and ReLU students: what survives"),
+    Experiment(
+        "beyond-linear-remedies", ("D7", "E1", "E2", "E3"), "What helps, on tanh and ReLU students: what survives"
+    ),
 )

@@ -7,6 +7,8 @@ it ends: what is not learned is held at a small value that no formula gives.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,20 +22,31 @@ from simulations.experiments.checks import by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
 from simulations.noisy_labels import Weights, descend, product
 from theory.annealing import accumulated_noise, noisy_spectrum, tilt
-from theory.protocol import Protocol
+from theory.protocol import Protocol, Sampling
 from theory.responses import Method, trajectory
+from theory.setups import noisy_steps
+from theory.teachers import singular_values
+from theory.training import Schedule
 
-D_IN, D_OUT, SIGMA = 6, 2, np.array([1.0, 0.5])
+SETUP = noisy_steps()
+D_IN, D_OUT, SIGMA = SETUP.network.d_in, SETUP.network.d_out, singular_values(SETUP.teacher)
 FAR = 0.25  # Γ at the end: the tilt is then nearly done
 SIZES = (0.6, 0.3, 0.15)  # of η = 0.2 and γ² = 0.004 together
 EARLY, LATE = (0.2, 0.6), (0.6, 1.0)  # windows of a run, after the weights have relaxed
-RATE, NOISE, STEPS = 0.05, 0.2, 4000  # of the figure: γ² = 0.001
-SCHEDULES = ("constant", "cosine", "warmup-stable-decay")
+RATE, NOISE = 0.05, 0.2  # of the schedules: γ² = 0.001
+SCHEDULES = get_args(Schedule)
+
+
+def protocol(preset: Preset) -> Protocol:
+    """What the schedules are compared on; its draws are pairs of opposite chains."""
+    pairs = 512 if preset == "quick" else 16384
+    return replace(SETUP, lengths=np.linspace(0, SETUP.lengths[-1], 17), sampling=Sampling(draws=pairs))
 
 
 def run(preset: Preset, seed: int) -> Outcome:
     """The order of what the formula leaves out; what a schedule gives back; the floor of what is not learned."""
-    pairs = 512 if preset == "quick" else 16384
+    asked = protocol(preset)
+    pairs = asked.sampling.draws
     early, late, tilts = np.array([_over_claimed(size, pairs, seed) for size in SIZES]).T
     checks = [
         by_order(f"shrinkage over the claimed one, {name} (E2)", np.array(SIZES), np.abs(ratio - 1), 1.0, "(η, γ²)")
@@ -42,7 +55,7 @@ def run(preset: Preset, seed: int) -> Outcome:
     listed = "; ".join(f"{a:.3f}, {b:.3f}, {c:.3f}" for a, b, c in zip(early, late, tilts, strict=True))
     says = f"measured over claimed: early shrinkage, late shrinkage, ln u as η and γ² are halved: {listed}"
     checks.append(mapped("steps that are not small", says, {"early": early[-1], "late": late[-1], "tilt": tilts[-1]}))
-    ends = {name: _measured(name, pairs // 2, seed, np.linspace(0, STEPS, 17)) for name in SCHEDULES}
+    ends = {name: _measured(name, asked, seed) for name in SCHEDULES}
     checks += [_given_back(ends), _floor(pairs, seed)]
     return Outcome(tuple(checks), {f"measured {i}": one for i, one in enumerate(ends.values())})
 
@@ -62,7 +75,7 @@ def schedule(name: str, steps: int) -> np.ndarray:
 
 
 def predicted(asked: Protocol) -> xr.Dataset:
-    """Sum of the learned singular values along three schedules, as a Trajectory over steps; ask for any protocol."""
+    """Sum of the learned singular values along three schedules, as a Trajectory over steps."""
     steps = int(asked.lengths[-1])
     found = {}
     for name in SCHEDULES:
@@ -75,13 +88,12 @@ def predicted(asked: Protocol) -> xr.Dataset:
 
 def measured(asked: Protocol, key: int) -> xr.Dataset:
     """The same by chains of SGD, at the protocol's lengths; its draws are pairs of opposite ones."""
-    at = np.array(asked.lengths)
-    data = [_measured(name, asked.sampling.draws, key, at) for name in SCHEDULES]
+    data = [_measured(name, asked, key) for name in SCHEDULES]
     return data[0].merge(data[1]).merge(data[2], combine_attrs="override")
 
 
-def _measured(name: str, pairs: int, key: int, at: np.ndarray) -> xr.Dataset:
-    keep = at.astype(int)
+def _measured(name: str, asked: Protocol, key: int) -> xr.Dataset:
+    keep, pairs = np.array(asked.lengths).astype(int), asked.sampling.draws
     rates = schedule(name, int(keep[-1]))
     f, error, _ = _chains(rates, NOISE, pairs, jax.random.key(key))
     values, errors = np.append(SIGMA.sum(), f.sum(1))[keep], np.append(0.0, error)[keep]

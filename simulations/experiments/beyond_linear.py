@@ -6,6 +6,8 @@ sensitivity grow with length, and does the loss after the perturbation pass an i
 what survives of the linear network's behaviour is mapped.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
@@ -14,41 +16,26 @@ from simulations.experiments.checks import mapped
 from simulations.experiments.outcome import Check, Outcome
 from simulations.measured import respond
 from theory.inflection import inflection_point
-from theory.inputs import Inputs
 from theory.perturbations import FineTuning, Noise, Perturbation
-from theory.protocol import Network, Protocol, Sampling
+from theory.protocol import Protocol, Sampling
 from theory.responses import curve
-from theory.starts import SmallGaussian
-from theory.tasks import Turned
-from theory.teachers import PowerLaw
-from theory.training import GradientDescent
+from theory.setups import STUDENTS, TURNED, student
 
-ACTIVATIONS = ("tanh", "relu")
-NOISE = (Noise(), 0.3)
-TUNING = (FineTuning(Turned(1.5), GradientDescent(0.05, batch=32)), 1.0)
+PERTURBATIONS: dict[str, tuple[Perturbation, float]] = {"noise": (Noise(), 0.3), "fine-tuning": (TURNED, 1.0)}
 
 
 def protocol(activation: str, how: Perturbation, strength: float, preset: Preset) -> Protocol:
     """One student and one perturbation, along pretraining."""
     few = 12 if isinstance(how, FineTuning) else 64
-    return Protocol(
-        PowerLaw(4, scale=1.5),
-        lengths=(0.0, 2.0, 4.0, 10.0, 30.0),
-        strengths=(strength,),
-        network=Network(d_in=4, h=16, d_out=4, activation=activation),
-        start=SmallGaussian(0.03),
-        pretraining=GradientDescent(0.1),
-        perturbation=how,
-        sampling=Sampling(draws=few if preset == "quick" else 8 * few, seeds=1 if preset == "quick" else 8),
-        inputs=Inputs(samples=400),
-    )
+    sampling = Sampling(draws=few if preset == "quick" else 8 * few, seeds=1 if preset == "quick" else 8)
+    return replace(student(activation), strengths=(strength,), perturbation=how, sampling=sampling)
 
 
 def run(preset: Preset, seed: int) -> Outcome:
     """Every student under noise and under fine-tuning."""
     data, checks = {}, []
-    for label, (how, strength) in (("noise", NOISE), ("fine-tuning", TUNING)):
-        for i, activation in enumerate(ACTIVATIONS):
+    for label, (how, strength) in PERTURBATIONS.items():
+        for i, activation in enumerate(STUDENTS[1:]):
             seen = respond(protocol(activation, how, strength, preset), 10 * seed + i)
             data[f"{label} {activation}"] = seen
             checks.append(_survives(f"{activation} under {label}", seen))

@@ -9,7 +9,6 @@ rate, to first order `½γ² tr H`, `γ² = ην²/2B`; a loss that is least whe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +91,7 @@ def _turning(preset: Preset, seed: int) -> Check:
         for i, (d_in, d_out, task) in enumerate(TURNS.values()):
             for j, budget in enumerate(BUDGETS):
                 psi, error = turn(d_in, d_out, task, budget, 2**16, 1000 * seed + 100 * key + 10 * i + j)
-                exact = float(noisy_task_turn(task, budget, d_in=d_in, d_out=d_out)[0])
+                exact = float(np.ravel(noisy_task_turn(task, budget, d_in=d_in, d_out=d_out))[0])
                 z.append((psi - exact) / error)
                 leverage.append(abs(exact / error))
     return from_z("where the downstream loss turns (D5t)", np.array(z), np.array(leverage))
@@ -164,7 +163,7 @@ def measured(asked: Protocol, key: int) -> xr.Dataset:
 def turns(asked: Protocol) -> xr.Dataset:
     """ψ of the first mode of both tasks over the protocol's strengths, as a Trajectory at one length."""
     found = {
-        name: noisy_task_turn(task, np.array(asked.strengths), d_in=d_in, d_out=d_out)[:, 0]
+        name: np.asarray(noisy_task_turn(task, np.array(asked.strengths), d_in=d_in, d_out=d_out))[:, 0]
         for name, (d_in, d_out, task) in TURNS.items()
     }
     return _over_budgets(asked, found, "theory", "claim D5")
@@ -175,7 +174,8 @@ def turned(asked: Protocol, key: int) -> xr.Dataset:
     found = {}
     for i, (name, given) in enumerate(TURNS.items()):
         each = [
-            turn(*given, budget, asked.sampling.draws, 1000 * key + 10 * i + j) for j, budget in enumerate(asked.strengths)
+            turn(*given, budget, asked.sampling.draws, 1000 * key + 10 * i + j)
+            for j, budget in enumerate(asked.strengths)
         ]
         found[name], found[f"{name}_stderr"] = np.array(each).T
     return _over_budgets(asked, found, "simulation", f"{asked.sampling.draws:,} pairs of opposite chains")

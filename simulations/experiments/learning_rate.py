@@ -28,14 +28,18 @@ from theory import deep_mode
 from theory.exact import follow
 from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
-from theory.responses import trajectory
+from theory.responses import trajectory, validate
 from theory.stability import path_sharpness, tuned_rate, tuning_sharpness
 from theory.starts import Aligned
-from theory.tasks import Shared
+from theory.tasks import Shared, Task, Turned
 from theory.teachers import Spectrum
 from theory.training import GradientDescent
 
 SIGMA, TASK, EPSILON = (1.0, 0.6), (0.7, 0.3), 0.01
+TASKS: dict[str, Task] = {"less": Shared(TASK), "more": Shared((1.5, 0.9)), "turned by 0.5": Turned(0.5),
+                          "turned by 1.5": Turned(1.5)}  # fmt: skip
+LOSSES = ("tuned", "kept", "downstream_tuned", "downstream_kept")
+NOISES, STEPS, GRID = (0.0, 0.5), (10, 40, 160), np.geomspace(0.005, 0.64, 11)
 
 
 def flowing(preset: Preset) -> Protocol:
@@ -67,8 +71,9 @@ def noisy(preset: Preset) -> Protocol:
 def run(preset: Preset, seed: int) -> Outcome:
     """Sharpness, edge, and the tuned rate."""
     response, rates = tuned_at(noisy(preset), seed)
+    classes = classified(tried(preset), seed)
     checks = (_sharpness(flowing(preset), seed), _edge(stepping(preset), seed), *_tuned(noisy(preset), response, rates))
-    return Outcome(checks, {"tuned": response, "rates": rates})
+    return Outcome((*checks, _classes(classes)), {"tuned": response, "rates": rates, "classes": classes})
 
 
 def _sharpness(asked: Protocol, seed: int) -> Check:
@@ -127,6 +132,89 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
     listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(taken, expected, strict=True))
     found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, taken, strict=True)}
     return kept, mapped("the best rate", f"measured, and predicted near the task, along pretraining: {listed}", found)
+
+
+def tried(preset: Preset) -> Protocol:
+    """Two features from before the first to long after the second, tuned in batches of four."""
+    draws = Sampling(draws=32 if preset == "quick" else 256)
+    lengths = (1.0, 2.0, 3.0, 4.0, 6.0, 20.0)
+    how = FineTuning(TASKS["less"], GradientDescent(0.1, batch=4))
+    return replace(flowing(preset), lengths=lengths, strengths=(1.0,), perturbation=how, sampling=draws)
+
+
+def classified(asked: Protocol, key: int) -> xr.Dataset:
+    """Along pretraining, for every task, noise and budget: the best rate, and both losses at it and at one kept rate.
+
+    The kept rate is the best one of the first length. `_stderr` of losses; a Trajectory.
+    """
+    how = asked.perturbation
+    assert isinstance(how, FineTuning)
+    cases = [
+        _rated(replace(asked, perturbation=replace(how, task=task, label_noise=noise)), 100 * key + 10 * i + j)
+        for i, task in enumerate(TASKS.values())
+        for j, noise in enumerate(NOISES)
+    ]
+    axes = ("task", "noise", "pretraining", "strength")
+    shape = (len(TASKS), len(NOISES), len(asked.lengths), len(STEPS))
+    found = trajectory(
+        {name: (axes, np.reshape([one[name] for one in cases], shape)) for name in cases[0]},
+        {"task": list(TASKS), "noise": list(NOISES), "pretraining": list(asked.lengths),
+         "strength": ("strength", [float(n) for n in STEPS], {"units": "steps"})},
+        method="simulation",
+        source=f"{asked.sampling.draws:,} fine-tunings",
+        model=f"{asked.network}",
+    )  # fmt: skip
+    turning = {f"{name}_turns": (("task", "noise", "strength"), _turns(found, name), {"units": "1"}) for name in LOSSES}
+    return validate(found.assign(turning))
+
+
+def _rated(asked: Protocol, key: int) -> dict[str, np.ndarray]:
+    """One task and noise, (length, budget): the best rate, and the losses at it and at the one kept."""
+    seen = learning_rates.respond(asked, GRID, key, steps=STEPS).isel(seed=0)
+    every = {str(name): seen[name].transpose(..., "learning_rate").values for name in seen if "after" in str(name)}
+    best = every["downstream_after"].argmin(-1)
+    found = {"rate": seen.learning_rate.values[best]}
+    for name, at in (("tuned", best), ("kept", np.broadcast_to(best[0], best.shape))):
+        for variable, values in every.items():
+            found[variable.replace("after", name)] = np.take_along_axis(values, at[..., None], -1)[..., 0]
+    return found
+
+
+def trend(rates: np.ndarray) -> str:
+    """Of rates along pretraining, on a grid: less than two steps of it are no change."""
+    places = np.log(rates / rates[0]) / np.log(GRID[1] / GRID[0])
+    fall, rise = places[0] - places.min(), places[-1] - places.min()
+    up, down = places.max() - places[0], places.max() - places[-1]
+    if min(fall, rise) > 1.5:
+        return "valley"
+    if min(up, down) > 1.5:
+        return "hill"
+    return "falls" if fall > 1.5 else "rises" if up > 1.5 else "level"
+
+
+def _turns(classes: xr.Dataset, name: str) -> np.ndarray:
+    """1 where the last length is worse than the best by 4 errors and a twentieth of the loss: task × noise × budget."""
+    loss, error = (classes[name + suffix].transpose(..., "pretraining").values for suffix in ("", "_stderr"))
+    best = loss.argmin(-1)[..., None]
+    least, its_error = (np.take_along_axis(x, best, -1)[..., 0] for x in (loss, error))
+    rise = loss[..., -1] - least
+    worse = (rise > 4 * np.hypot(error[..., -1], its_error)) & (rise > 0.05 * loss[..., -1])
+    return np.asarray(worse, float)
+
+
+def _classes(classes: xr.Dataset) -> Check:
+    told, numbers = [], dict[str, float]()
+    for i, task in enumerate(TASKS):
+        for j, noise in enumerate(NOISES):
+            each = [trend(classes.rate.values[i, j, :, k]) for k in range(len(STEPS))]
+            told.append(f"{task}, ν = {noise:g}: {' / '.join(each)}")
+    for loss in ("downstream", "pretraining"):
+        kept, tuned = (classes[f"{'downstream_' * (loss == 'downstream')}{n}_turns"].values for n in ("kept", "tuned"))
+        numbers |= {f"{loss}, turns at a kept rate": float(kept.sum()), f"{loss}, turns when tuned": float(tuned.sum())}
+        numbers[f"{loss}, turn removed"] = float((kept * (1 - tuned)).sum())
+    counts = ", ".join(f"{name} {number:g}" for name, number in numbers.items())
+    says = f"after {' / '.join(map(str, STEPS))} steps {'; '.join(told)}. Of {len(told) * len(STEPS)} cases: {counts}"
+    return mapped("trend of the tuned rate, and what tuning removes (D6)", says, numbers)
 
 
 def chosen(asked: Protocol, key: int) -> xr.Dataset:

@@ -25,28 +25,22 @@ from simulations.perturbations import noise_of, shifted
 from simulations.pretraining import pretrain
 from theory.exact import follow
 from theory.perturbations import Noise
-from theory.protocol import Network, Protocol, Sampling
+from theory.protocol import Protocol, Sampling
 from theory.responses import Method, response
 from theory.robust import excess_over_robust, layer_prices, robust_optimum
-from theory.starts import Aligned, SmallGaussian
-from theory.teachers import Spectrum
+from theory.setups import NOISES, unequal_prices
+from theory.starts import SmallGaussian
+from theory.teachers import singular_values
 from theory.training import GradientFlow
 
-SIGMA = np.array([1.0, 0.6, 0.2])
-NOISES = ((0.3, 0.3), (0.15, 0.4), (0.5, 0.1))  # γ₁, γ₂
+SIGMA = singular_values(unequal_prices(NOISES[0]).teacher)
 END = 1500.0  # a mode just below the threshold dies at the rate of its distance to it
 
 
 def protocol(preset: Preset) -> Protocol:
-    """Three features in a 5→4→3 network, in which equal noise has unequal prices; a feature that does not pay."""
-    return Protocol(
-        Spectrum(SIGMA),
-        lengths=(1.0, 3.0, 4.0, 5.0, 8.0, 60.0),
-        strengths=(1.0,),
-        network=Network(d_in=5, h=4, d_out=3),
-        start=Aligned(1e-3),
-        sampling=Sampling(draws=16384 if preset == "quick" else 2**18, antithetic=True),
-    )
+    """The network and its noise, by pairs of opposite draws."""
+    draws = 16384 if preset == "quick" else 2**18
+    return replace(unequal_prices(NOISES[1]), sampling=Sampling(draws=draws, antithetic=True))
 
 
 def run(preset: Preset, seed: int) -> Outcome:

@@ -110,11 +110,11 @@ def measured(form: Form, given: np.ndarray) -> Row:
     points = answered(form, given)
     errors = form.errors(points)
     order = np.argsort(-np.where(np.isnan(errors), np.inf, errors))
-    wrong, worst, share = 0, (order[0], form.condition(points[order[0]])), -1.0
+    wrong, worst, share = 0, (order[0], form.condition(points[order[0]].tolist())), -1.0
     for i in order:
         if errors[i] <= TOLERANCE * min(share, 1):
             break
-        condition = form.condition(points[i])
+        condition = form.condition(points[i].tolist())
         ratio = errors[i] / allowed(condition)
         wrong += not ratio <= 1  # so that NaN is wrong
         if not ratio <= share:

@@ -60,8 +60,8 @@ def weights_moved(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers
     From `p − p₀ = (σ − p₀)B/(1 + B)` and `Δ(w²) = ½Δ√(λ² + 4p²)`, the same for either weight. Arguments and errors as
     in `product`.
 
-    >>> [float(w) for w in weights_moved(1e-9, sigma=2.0, start=1.0, imbalance=0.0)]
-    [1.0000000...e-09, 1.0000000...e-09]
+    >>> [float(w) for w in weights_moved([1e-12, 9.0], sigma=4.0, start=1.0, imbalance=0.0)[0].round(18)]
+    [3e-12, 1.0]
     """
     m = _mean(t, sigma, start, imbalance)
     ends = [[np.abs(w) for w in weights(at, sigma, start, imbalance)] for at in (t, 0.0)]

@@ -1,4 +1,4 @@
-"""numerical-error: the error of every closed form against high precision, along pretraining (claims A, B, C)."""
+"""numerical-error: the error of every closed form against high precision, along pretraining (claims A to E)."""
 
 from collections.abc import Mapping
 
@@ -23,6 +23,10 @@ TITLES = {
     "B7, B8": "power laws",
     "C1, C5": "inflection",
     "C4": "still to lose",
+    "D1, D2": "fine-tuning",
+    "D3, D4": "its cost",
+    "D5–D7": "rates, remedies",
+    "E1–E3": "noise, mixing",
 }
 TARGET = 1e-12
 
@@ -34,13 +38,14 @@ def recipes() -> dict[str, Recipe]:
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """One panel per group of claims: errors, dashed one rounding of the inputs, dotted the target."""
-    figure, axes = canvas(PAGE, 5.4, rows=3, columns=4, sharex=True, sharey=True)
+    figure, axes = canvas(PAGE, 7.2, rows=4, columns=4, sharex=True, sharey=True)
     errors = data["errors"]
     for ax, (panel, title) in zip(axes, TITLES.items(), strict=True):
         vocabulary.rounding(ax, errors.isel(form=np.flatnonzero(errors.panel == panel)))
         ax.axhline(TARGET, color=BASE, linestyle=":", linewidth=0.8)
         ax.set(title=f"{panel}: {title}", xlabel="", ylabel="")
-        ax.legend(loc="upper left", borderaxespad=0.1)
+        columns = 1 + (len(ax.get_legend_handles_labels()[0]) > 3)
+        ax.legend(loc="upper left", borderaxespad=0.1, ncols=columns, handlelength=1.2, columnspacing=0.8)
     axes[0].set_ylim(5e-18, 1e-9)
     for ax in axes[::4]:
         ax.set_ylabel("relative error")
@@ -58,9 +63,10 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     beyond = int((errors.error > allowed).sum())
     return (
         f"Relative error of {errors.sizes['form']} closed forms in float64 along pretraining (claims A3–A7, B1–B8, C1, "
-        "C4, C5), against the same formulas in mpmath at two precisions that agree. Dashed, in the same colour: what "
-        "one rounding of the inputs does, the condition number × 2.2e-16; no method can promise to stay below "
-        "it. Dotted: the target, 1e-12; where that asks for more than the inputs hold, 100 roundings of them count. "
+        "C4, C5, D1–D7, E1–E3), against the same formulas in mpmath at two precisions that agree. Dashed, in the "
+        "same colour: what one rounding of the inputs does, the condition number × 2.2e-16; no method can promise to "
+        "stay below it. Dotted: the target, 1e-12; where that asks for more than the inputs hold, 100 roundings of "
+        "them count. "
         f"{beyond} of {errors.error.size} points lie above both. The hardest question here is {hardest.panel.item()}, "
         f"{hardest.line.item()}, with a condition number of {float(worst.max()):.0f}: what is left to learn falls "
         f"exponentially, so that an error of σ grows with t. Model: {errors.attrs['model']}. An answer that is right "

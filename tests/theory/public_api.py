@@ -24,7 +24,7 @@ def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
         **{f"deep_mode.{name}": path | {"depth": 3} for name in ("singular_value", "unlearned", "learned_and_left")},
         "deep_mode.time_to_reach": {"s": 0.5, "sigma": 1.0, "epsilon": 0.1, "depth": 3},
         **{f"unbalanced_mode.{name}": {"t": 1.0, "sigma": 1.0, "start": 0.1, "imbalance": -0.2}
-           for name in ("product", "unlearned", "learned_and_left", "weights")},
+           for name in ("product", "unlearned", "learned_and_left", "weights", "weights_moved")},
         "unbalanced_mode.split": {"product": 2.0, "imbalance": -0.3},
         "feature": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1}, "feature_limit": {"tau": 2.0, "sigma": 1.0},
         "limit_error": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1},

@@ -254,3 +254,15 @@ def test_a_mode_that_rounding_has_eaten_is_refused():
 def test_refusals(call, error):
     with pytest.raises(error):
         call()
+
+
+def test_both_losses_keep_their_digits():
+    """On the teacher itself, long after convergence; and where network and teacher are tiny beside the task."""
+    half_way = Modes(np.eye(2), np.array([0.7, 0.2]), np.eye(2))
+    again = fine_tune(30.0, half_way, np.diag([1.0, 0.5]), np.diag([1.0, 0.5]))
+    assert 0 < again.pretraining < 1e-20
+    assert float(again.pretraining) == pytest.approx(float(again.downstream), rel=1e-12)
+    task, small = np.array([[0.3, 1.0], [-2.0, 0.7]]), 1e-20 * np.array([0.7, 0.2])
+    moved = fine_tune(1e-3, Modes(np.eye(2), small, np.eye(2)), np.diag(small), task)
+    speed = small[:, None] * task + task * small  # ḟ = W2W2ᵀB + BW1ᵀW1
+    assert float(moved.pretraining) == pytest.approx(1e-6 * (speed**2).sum() / 2, rel=0.02)

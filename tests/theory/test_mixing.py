@@ -120,3 +120,21 @@ def test_ends_of_the_trade() -> None:
 def test_refuses(function, arguments, refusal, untyped) -> None:
     with pytest.raises(refusal):
         untyped(function)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("t", "sigma", "task", "epsilon"),
+    [(0.3, 1.0, 0.5, 0.7), (1e-3, 1.0, 0.5, 0.7), (1e-12, 1.0, 0.5, 0.9), (0.5, 0.1, 0.05, 0.3), (1e-12, 1.0, 0.5, 0.1),
+     (1e-12, 0.5, 1.0, 0.1), (1.0, 0.5, 1.0, 0.1), (0.5, 1.0, 2.0, 5.0), (1.0, 1.0, 2.0, 1.5)],
+)  # fmt: skip
+def test_the_best_share_from_starts_on_either_side_of_the_task(t, sigma, task, epsilon) -> None:
+    """The nearest of all shares, with digits enough for lengths at which pretraining has hardly moved."""
+
+    def off(share: float) -> mpmath.mpf:
+        q = mpmath.mpf(share)
+        m = (1 - q) * sigma + q * task
+        return abs(m * epsilon / (epsilon + (m - epsilon) * mpmath.exp(-2 * m * t)) - task)
+
+    with mpmath.workdps(50):
+        found = off(float(best_share(t, sigma, task, epsilon)))
+        assert found <= min(off(q) for q in np.linspace(0, 1, 201)) + mpmath.mpf(1e-15) * (found > 1e-15)

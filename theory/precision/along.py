@@ -39,6 +39,13 @@ def _matrices(t: np.ndarray) -> tuple[Any, ...]:
     return (t, 0.0, START, START, *frames[0].ravel(), *frames[1].ravel(), *teacher.ravel())
 
 
+def _tuned(t: np.ndarray) -> tuple[Any, ...]:
+    """The path tuned for T = 0.3 on a task in frames of its own: (T, λ; s; u, v, B; A)."""
+    s, turn = _s(t), lambda a: np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    task, teacher = turn(0.3) * [0.8, 0.5] @ turn(0.8).T, turn(1.1) * [STRONG, WEAK] @ turn(0.4).T
+    return (0.3, 0.0, *s, *turn(1.1).ravel(), *turn(0.4).ravel(), *task.ravel(), *teacher.ravel())
+
+
 CLOCK = -np.log(START) / 2  # of claims A7 and B7
 EYE = (1.0, 0.0, 1.0)
 
@@ -67,6 +74,20 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("C1, C5", "t*", "noisy_mode.inflection_time", lambda t: (STRONG, START, np.clip(_left(t)[0], 1e-290, 0.99))),
     ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (np.clip(4.0 / t, 1e-8, 0.49), START, 0.75)),
     ("C4", "P(∞) − P(t)", "noisy_path.still_to_lose", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
+    ("D1, D2", "x", "fine_tuning.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
+    ("D1, D2", "$L_{pre}$", "fine_tuning.fine_tune, pretraining", _tuned),
+    ("D1, D2", "moved", "fine_tuning.mode_distance", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
+    ("D1, D2", "t*", "shared_task.overshoot_length", lambda t: (t / 100, STRONG, 1.5, START)),
+    ("D3, D4", "Δ in a stage", "trap.rise_in_stage", lambda t: (0.3, _s(t)[0], STRONG, 0.5)),
+    ("D3, D4", "growth/T²", "plateaus.plateau_growth, 2", lambda t: (STRONG, WEAK, _s(t)[0], 0.2, 0.1, _s(t)[1])),
+    ("D3, D4", "safe T", "safe_budget.safe_budget", lambda t: (STRONG, WEAK, t)),
+    ("D5–D7", "excess", "label_noise.label_noise_excess, online", lambda t: (*_s(t), 0.1, 0.5, 8.0)),
+    ("D5–D7", "best T", "stability.tuned_budget", lambda t: (_s(t)[0], STRONG, 1.5, 0.3)),
+    ("D5–D7", "anchored", "anchored.anchored_weight", lambda t: (np.sqrt(_s(t)[0]), 0.5, 0.3)),
+    ("D5–D7", "frontier", "tradeoff.least_forgetting", lambda t: (0.7, (STRONG - 0.5 - _left(t)[0]) ** 2 / 2)),
+    ("E1–E3", "excess", "robust.excess_over_robust", lambda t: (*[np.sqrt(_s(t)[0])] * 2, STRONG, 0.1, 0.05)),
+    ("E1–E3", "tilt", "annealing.tilt, 64 × 8", lambda t: (t / 1000,)),
+    ("E1–E3", "best share", "mixing.best_share", lambda t: (t, STRONG, 0.6, START)),
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import mpmath
+import numpy as np
 
 from theory import annealing, mixing, robust
 from theory.precision.features import balanced, balanced_left
@@ -94,7 +95,7 @@ FORMS = (
     *(Form("E1", f"robust.robust_optimum, {name}", lambda *c, name=name: getattr(robust.robust_optimum(*c), name),
            partial(optimum, name), SHORT) for name in ("s", "w1", "w2", "loss")),
     Form("E1", "robust.excess_over_robust", robust.excess_over_robust, excess, SHORT),
-    Form("E2", "annealing.accumulated_noise", each(lambda *c: annealing.accumulated_noise(c[:3], *c[3:])[-1]),
+    Form("E2", "annealing.accumulated_noise", each(lambda *c: np.max(annealing.accumulated_noise(c[:3], *c[3:]))),
          lambda x, y, z, nu, batch: (x**2 + y**2 + z**2) * nu**2 / (2 * batch)),
     *(Form("E2", f"annealing.{engine.__name__}, {d_in} × {d_out}", partial(engine, d_in=d_in, d_out=d_out),
            partial(truth, d_in=d_in, d_out=d_out), SHORT)

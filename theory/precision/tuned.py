@@ -1,6 +1,5 @@
 """D1 to D7 with many digits: fine-tuning of one mode, what it costs, and what bounds its rate and its budget."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,6 +7,7 @@ import mpmath
 import numpy as np
 
 from theory import anchored, fine_tuning, label_noise, plateaus, shared_task, stability, tradeoff, trap
+from theory.arrays import Values
 from theory.matrix_modes import Modes
 from theory.precision.features import layer, spread, unbalanced
 from theory.precision.form import Form, each
@@ -134,13 +134,17 @@ def floor(*point: Any) -> Any:
     return min(mpmath.eigsy(matrix.T * matrix, eigvals_only=True)) / 2
 
 
-def _tuned(of: Callable[[fine_tuning.FineTuned], Any], *row: float) -> Any:
+def _tuned(which: str, *row: float) -> Any:
     t, lam, s, (u, v, b, a) = row[0], row[1], np.array(row[2:4]), np.reshape(row[4:], (4, 2, 2))
-    return of(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b))
+    return getattr(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b), which)
 
 
 def _growth(which: int, *row: float) -> Any:
-    return plateaus.plateau_growth(np.array(row[:2]), np.reshape(row[2:], (2, 2)))[which - 1]
+    return np.asarray(plateaus.plateau_growth(np.array(row[:2]), np.reshape(row[2:], (2, 2))))[which - 1]
+
+
+def _second(values: Values) -> Any:
+    return np.asarray(values)[1]
 
 
 def _excess(online: bool, *c: np.ndarray) -> Any:
@@ -165,16 +169,16 @@ FORMS = (
     Form("D1", "fine_tuning.fine_tune_mode, x", lambda *c: fine_tuning.fine_tune_mode(*c)[0], tuned, spread),
     Form("D1", "fine_tuning.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
     Form("D1", "fine_tuning.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
-    *(Form("D1", f"fine_tuning.fine_tune, {which}", each(partial(_tuned, lambda t, which=which: getattr(t, which))),
+    *(Form("D1", f"fine_tuning.fine_tune, {which}", each(partial(_tuned, which)),
            partial(losses, which), lambda *point: needed(SHAPE, *point[:-4]))
       for which in ("pretraining", "downstream")),
     Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
     Form("D3", "trap.rise_in_stage", trap.rise_in_stage, rise, SHORT),
     *(Form("D4", f"plateaus.plateau_growth, {which}", each(partial(_growth, which)), partial(growth, which))
       for which in (1, 2)),
-    Form("D4", "plateaus.hurting_ratio", each(lambda t, s1, s2, v: plateaus.hurting_ratio(
-        t, np.array([s1, s2]), v, d_in=3, d_out=2)[1]), ratio),
-    Form("D4", "safe_budget.safe_budget", each(lambda s1, s2, b: safe_budget(np.array([s1, s2]), b)[1]),
+    Form("D4", "plateaus.hurting_ratio", each(lambda t, s1, s2, v: _second(plateaus.hurting_ratio(
+        t, np.array([s1, s2]), v, d_in=3, d_out=2))), ratio),
+    Form("D4", "safe_budget.safe_budget", each(lambda s1, s2, b: _second(safe_budget(np.array([s1, s2]), b))),
          safe, SHORT),
     Form("D5", "label_noise.label_noise_scale", label_noise.label_noise_scale,
          lambda eta, nu, batch: nu * mpmath.sqrt(eta / (2 * batch))),

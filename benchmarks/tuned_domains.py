@@ -5,6 +5,7 @@ around the time that a mode takes; tasks just beyond the teacher, modes just bef
 import numpy as np
 
 from benchmarks import domains as at
+from theory.noisy_task import noisy_task_turn
 
 VALUE, SIZE, SMALL = (1e-6, 1e6), (1e-9, 1e6), (1e-12, 1e6)
 
@@ -81,10 +82,19 @@ def noisy(draw: at.Draw, n: int) -> np.ndarray:
     return np.column_stack([s, eta, at.between(*SIZE)(draw, n), batch])
 
 
-def priced(draw: at.Draw, n: int) -> np.ndarray:
-    """(σ', c, T): prices near the mode, and beyond it."""
+def noisy_turn(draw: at.Draw, n: int) -> np.ndarray:
+    """(σ', another mode's, T)."""
     task = at.between(*VALUE)(draw, n)
-    return np.column_stack([task, near(draw, task, (1e-9, 2.0)), at.lengths(draw, 2 * task)])
+    return np.column_stack([task, near(draw, task), at.lengths(draw, 2 * task)])
+
+
+def noisy_start(draw: at.Draw, n: int) -> np.ndarray:
+    """(σ', another mode's, γ, T): noise that leaves the mode, and a turn that some pretraining reaches."""
+    task, other, time = noisy_turn(draw, n).T
+    psi = noisy_task_turn(np.column_stack([task, other]), time, d_in=3, d_out=2)[:, 0]
+    gamma = np.sqrt(task * at.between(1e-12, 0.5)(draw, n) / np.maximum(np.abs(psi), 1e-300))
+    given = np.column_stack([task, other, gamma, time])
+    return given[np.isfinite(gamma) & (psi < 0)]
 
 
 def on_the_way(draw: at.Draw, n: int) -> np.ndarray:
@@ -199,7 +209,8 @@ TUNED: dict[str, at.Domain] = {
     "safe_budget": ordered(VALUE),
     "label_noise.label_noise_scale": at.numbers(SIZE, SIZE, (1.0, 1e6)),
     "label_noise.label_noise_excess": noisy,
-    "label_noise.noisy_task_inflection": priced,
+    "noisy_task.noisy_task_turn": noisy_turn,
+    "noisy_task.noisy_task_inflection": noisy_start,
     "stability.sharpness_bound": at.numbers(VALUE, VALUE, VALUE, signed=[0, 2]),
     "stability.path_sharpness": at.numbers(VALUE, VALUE, signed=[1]),
     "stability.tuning_sharpness": on_the_way,

@@ -6,7 +6,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory import anchored, fine_tuning, label_noise, plateaus, shared_task, stability, tradeoff, trap
+from theory import anchored, fine_tuning, label_noise, noisy_task, plateaus, shared_task, stability, tradeoff, trap
 from theory.arrays import Values
 from theory.matrix_modes import Modes
 from theory.precision.features import layer, spread, unbalanced
@@ -82,9 +82,19 @@ def excess(online: bool, s1: Any, s2: Any, eta: Any, nu: Any, batch: Any) -> Any
     return nu**2 / 2 * total
 
 
-def noisy_inflection(task: Any, c: Any, time: Any) -> Any:
-    """`σ'/(1 + c e^{2σ'T}/(σ' − c))`, 0 from c = σ' on (D5)."""
-    return task / (1 + c * mpmath.exp(2 * task * time) / (task - c)) if c < task else mpmath.mpf(0)
+def noisy_turn(s: Any, other: Any, time: Any) -> Any:
+    """ψ of the first of two modes, d_in = 3, d_out = 2, so that one width is beyond the modes' (D5t)."""
+    q = [mpmath.exp(-2 * value * time) for value in (s, other)]
+    pairs = mpmath.fsum(
+        (s + z) * (q[0] * (1 - qz) / z + qz * (1 - q[0]) / s) for z, qz in zip((s, other), q, strict=True)
+    )
+    return (1 - q[0]) * (1 - 2 * q[0]) - pairs - (1 - q[0] + 2 * s * time * q[0]) / 2
+
+
+def noisy_inflection(s: Any, other: Any, gamma: Any, time: Any) -> Any:
+    """`σ'p/(p + (σ' − p)e^{2σ'T})`, `p = σ' + γ²ψ`: the flow without noise, turned back (D5t)."""
+    end = s + gamma**2 * noisy_turn(s, other, time)
+    return s * end / (end + (s - end) * mpmath.exp(2 * s * time))
 
 
 def rate(error: Any, sigma: Any, steps: Any, noise: Any) -> Any:
@@ -151,6 +161,14 @@ def _excess(online: bool, *c: np.ndarray) -> Any:
     return label_noise.label_noise_excess(np.stack(c[:2], axis=-1), *c[2:], d_in=3, d_out=2, online=online)
 
 
+def _turned(s: np.ndarray, other: np.ndarray, time: np.ndarray) -> Values:
+    return noisy_task.noisy_task_turn(np.stack([s, other], axis=-1), time, d_in=3, d_out=2)[..., 0]
+
+
+def _inflected(s: np.ndarray, other: np.ndarray, gamma: np.ndarray, time: np.ndarray) -> Values:
+    return noisy_task.noisy_task_inflection(np.stack([s, other], axis=-1), gamma, time, d_in=3, d_out=2)[..., 0]
+
+
 def _path(time: float, s: float, task: float) -> Any:
     return stability.tuning_sharpness(time, np.array([s]), task, d_in=1, h=1, d_out=1)
 
@@ -184,7 +202,8 @@ FORMS = (
          lambda eta, nu, batch: nu * mpmath.sqrt(eta / (2 * batch))),
     *(Form("D5", f"label_noise.label_noise_excess, {name}", partial(_excess, online), partial(excess, online))
       for name, online in (("population", False), ("online", True))),
-    Form("D5", "label_noise.noisy_task_inflection", label_noise.noisy_task_inflection, noisy_inflection, SHORT),
+    Form("D5", "noisy_task.noisy_task_turn", _turned, noisy_turn, SHORT),
+    Form("D5", "noisy_task.noisy_task_inflection", _inflected, noisy_inflection, SHORT),
     Form("D6", "stability.sharpness_bound", each(lambda w1, w2, b: stability.sharpness_bound(
         *(np.array([[x]]) for x in (w1, w2, b)))), lambda w1, w2, b: w1**2 + w2**2 + abs(b - w2 * w1)),
     Form("D6", "stability.path_sharpness", stability.path_sharpness, lambda s, b: max(2 * b, 3 * s - b)),

@@ -161,12 +161,13 @@ def _excess(online: bool, *c: np.ndarray) -> Any:
     return label_noise.label_noise_excess(np.stack(c[:2], axis=-1), *c[2:], d_in=3, d_out=2, online=online)
 
 
-def _turned(s: np.ndarray, other: np.ndarray, time: np.ndarray) -> Values:
-    return noisy_task.noisy_task_turn(np.stack([s, other], axis=-1), time, d_in=3, d_out=2)[..., 0]
+def _turned(s: np.ndarray, other: np.ndarray, time: np.ndarray) -> Any:
+    return np.asarray(noisy_task.noisy_task_turn(np.stack([s, other], axis=-1), time, d_in=3, d_out=2))[..., 0]
 
 
-def _inflected(s: np.ndarray, other: np.ndarray, gamma: np.ndarray, time: np.ndarray) -> Values:
-    return noisy_task.noisy_task_inflection(np.stack([s, other], axis=-1), gamma, time, d_in=3, d_out=2)[..., 0]
+def _inflected(s: np.ndarray, other: np.ndarray, gamma: np.ndarray, time: np.ndarray) -> Any:
+    both = np.stack([s, other], axis=-1)
+    return np.asarray(noisy_task.noisy_task_inflection(both, gamma, time, d_in=3, d_out=2))[..., 0]
 
 
 def _path(time: float, s: float, task: float) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -47,6 +48,10 @@ def test_interrupts_are_a_sentence(
     """As from a terminal, SIGINT reaches the workers too."""
     driver = start(spec, "--out", tmp_path / "store", pause=0.1)
     until(lambda: chunk_files(tmp_path / "store"), "a chunk", driver)
+    for worker in workers_of(driver.pid):  # or it would die of it, with a traceback, if it were quicker than its driver
+        blocked = re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{worker}/status").read_text(), re.MULTILINE)
+        assert blocked
+        assert int(blocked[1], 16) >> (signal.SIGINT - 1) & 1
     os.killpg(driver.pid, number) if number == signal.SIGINT else driver.send_signal(number)
     _, problems = driver.communicate(timeout=60)
     assert driver.returncode == code, problems

@@ -28,8 +28,8 @@ def test_the_wheel_makes_the_figures(tmp_path: Path) -> None:
     run(uv, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", wheel)
     where = run(python, "-c", "import figures, theory, simulations, overtraining; print(figures.__file__)")
     assert str(tmp_path / "env") in where
-    for name in ("progressive-sensitivity", "control"):  # of theory and simulation, and of shipped data
-        run(tmp_path / "env/bin/overtraining", "figures", name, "--formats", "svg")
-        assert (tmp_path / f"build/figures/{name}.svg").exists()
+    names = ("progressive-sensitivity", "control")  # of theory and simulation, and of shipped data
+    run(tmp_path / "env/bin/overtraining", "figures", *names, "--formats", "svg")
+    assert all((tmp_path / f"build/figures/{name}.svg").exists() for name in names)
     run(tmp_path / "env/bin/overtraining", "page")
     assert (tmp_path / "build/overtraining.html").exists()

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
@@ -142,6 +143,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def no_interrupt() -> Iterator[None]:
     """Processes started inside never see Ctrl-C, which a terminal sends to all of them: their driver ends them."""
+    resource_tracker.ensure_running()  # with the first process otherwise, and its start ends by letting SIGINT through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

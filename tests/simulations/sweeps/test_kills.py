@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -47,6 +48,10 @@ def test_interrupts_are_a_sentence(
     """As from a terminal, SIGINT reaches the workers too."""
     driver = start(spec, "--out", tmp_path / "store", pause=0.1)
     until(lambda: chunk_files(tmp_path / "store"), "a chunk", driver)
+    for worker in workers_of(driver.pid):  # or it would die of it, with a traceback, if it were quicker than its driver
+        blocked = re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{worker}/status").read_text(), re.MULTILINE)
+        assert blocked
+        assert int(blocked[1], 16) >> (signal.SIGINT - 1) & 1
     os.killpg(driver.pid, number) if number == signal.SIGINT else driver.send_signal(number)
     _, problems = driver.communicate(timeout=60)
     assert driver.returncode == code, problems
@@ -59,14 +64,14 @@ def test_interrupts_are_a_sentence(
 
 
 def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path, start: Start) -> None:
-    few = spec.read_text().replace("[0, 4]", "[0, 0]").replace('modes" = [2, 3]', 'modes" = [2]')
-    spec.write_text(few.replace('alpha" = [1.0, 2.0]', 'alpha" = [1.0, 14.0]'))
+    few = spec.read_text().replace("[0, 4]", "[0, 0]").replace("[2, 3]", "[2]").replace("[0.1, 0.2, 0.3]", "[0.1, 0.2]")
+    spec.write_text(few.replace("[1.0, 2.0]", "[1.0, 14.0]"))  # one chunk, halved until each cell was alone
     driver = start(spec, "--out", tmp_path / "store")
     said, problems = driver.communicate()
     assert driver.returncode == 1, problems
-    assert "3 of 6 cells" in said
+    assert "2 of 4 cells" in said
     named = [line for line in problems.splitlines() if line.startswith("failed: ")]
-    assert len(named) == 3
+    assert len(named) == 2
     assert all("teacher.alpha = 14.0" in line and "worker died" in line for line in named)
 
 

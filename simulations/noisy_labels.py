@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-Weights = Float[Array, "out in start two pair"]
+Weights = Float[Array, "_ _ start two pair"]  # out × in, of every chain
 
 
 def product(left: Weights, right: Weights) -> Weights:

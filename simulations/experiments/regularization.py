@@ -23,7 +23,7 @@ from theory.perturbations import FineTuning
 from theory.protocol import Network, Protocol, Sampling
 from theory.responses import Method, response, trajectory
 from theory.starts import Aligned
-from theory.tasks import Shared, Turned
+from theory.tasks import Shared, Task, Turned
 from theory.teachers import PowerLaw, Spectrum, singular_values
 from theory.tradeoff import interpolated, least_forgetting, low_rank_floor
 from theory.training import GradientFlow
@@ -35,6 +35,11 @@ SHARES = (0.25, 0.5, 0.75)
 HELD = (0.1, 0.3, 1.0)  # anchors, and below stops, of the trade between both losses
 EARLY = (0.2, 0.5, 1.0, 2.0)
 END = 60.0
+NEXT_TO_NOTHING = 1e-12  # an anchor and a share: with both in it, every full update is one compiled program
+
+
+def _tuned(task: Task, anchor: float = NEXT_TO_NOTHING, replay: float = NEXT_TO_NOTHING) -> FineTuning:
+    return FineTuning(task, anchor=anchor, replay=replay)
 
 
 def aligned(preset: Preset) -> Protocol:
@@ -45,7 +50,7 @@ def aligned(preset: Preset) -> Protocol:
         strengths=(END,),
         network=Network(d_in=4, h=4, d_out=5),
         start=Aligned(0.01),
-        perturbation=FineTuning(TASK, anchor=ANCHORS[0]),
+        perturbation=_tuned(TASK, anchor=ANCHORS[0]),
     )
 
 
@@ -53,7 +58,7 @@ def turned(preset: Preset) -> Protocol:
     """A converged network and a task turned away from its teacher."""
     given = aligned(preset)
     long = np.linspace(40, 60, len(given.lengths))
-    return replace(given, teacher=PowerLaw(4), lengths=long, perturbation=FineTuning(Turned(1.0)))
+    return replace(given, teacher=PowerLaw(4), lengths=long, perturbation=_tuned(Turned(1.0)))
 
 
 def run(preset: Preset, seed: int) -> Outcome:
@@ -70,7 +75,7 @@ def _anchored_end(asked: Protocol, seed: int) -> Check:
     sigma, target = np.array([1.0, 0.7, 0.5]), np.array(TASK.values)
     w, expected, found = np.sqrt(follow(asked).singular_value.values), [], []
     for i, anchor in enumerate(ANCHORS):
-        seen = respond(replace(asked, perturbation=FineTuning(TASK, anchor=anchor)), seed + i).isel(seed=0, strength=0)
+        seen = respond(replace(asked, perturbation=_tuned(TASK, anchor=anchor)), seed + i).isel(seed=0, strength=0)
         x = np.asarray(anchored_weight(w, target, anchor)) ** 2
         expected.append([((sigma - x) ** 2).sum(1) / 2, ((target - x) ** 2).sum(1) / 2])
         found.append([seen.after.values, seen.downstream_after.values])
@@ -81,9 +86,9 @@ def _anchored_end(asked: Protocol, seed: int) -> Check:
 def _inflections(shape: Protocol, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Predicted and measured lengths where one mode's pretraining loss after fine-tuning turns: it vanishes there."""
     one = replace(shape, teacher=Spectrum((1.0,)), start=Aligned(1e-3))
-    given = [
-        (anchored_inflection(1.0, 1.5, a), FineTuning(Shared((1.5,)), anchor=a), END) for a in ANCHORS if a > 0.5
-    ] + [(stopped_inflection(1.0, 1.5, t), FineTuning(Shared((1.5,))), t) for t in STOPS]
+    given = [(anchored_inflection(1.0, 1.5, a), _tuned(Shared((1.5,)), anchor=a), END) for a in ANCHORS if a > 0.5] + [
+        (stopped_inflection(1.0, 1.5, t), _tuned(Shared((1.5,))), t) for t in STOPS
+    ]
     predicted = np.array([float(deep_mode.time_to_reach(float(s), 1.0, 1e-3, 2)) for s, _, _ in given])
     measured = []
     for time, (_, how, budget) in zip(predicted, given, strict=True):
@@ -101,7 +106,7 @@ def _trades(asked: Protocol, seed: int) -> tuple[Check, ...]:
     apart = float(np.linalg.norm(teacher - task))
     expected, found = [], []
     for share in SHARES:
-        seen = _both(replace(asked, perturbation=FineTuning(Turned(1.0), replay=share)), seed)
+        seen = _both(replace(asked, perturbation=_tuned(Turned(1.0), replay=share)), seed)
         mixed = np.asarray(interpolated(teacher, task, share))
         expected.append([((mixed - m) ** 2).sum() / 2 for m in (teacher, task)])
         found.append(seen)
@@ -110,8 +115,10 @@ def _trades(asked: Protocol, seed: int) -> tuple[Check, ...]:
     low = FineTuning(Turned(1.0), GradientFlow(1e-6), rank=1)
     single = _both(replace(asked, perturbation=low, sampling=Sampling(draws=4)), seed)
     trades = [*found, single]
-    for how in (FineTuning(Turned(1.0), anchor=0.3), FineTuning(Turned(1.0))):
-        trades.append(_both(replace(asked, perturbation=how, strengths=(END if how.anchor else 0.5,)), seed))
+    for how in (_tuned(Turned(1.0), anchor=0.3), _tuned(Turned(1.0))):
+        trades.append(
+            _both(replace(asked, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), seed)
+        )
     above = [base - float(least_forgetting(apart, down)) for base, down in trades]
     floor, pays = float(low_rank_floor(task - teacher, 1)), apart**2 / 2
     kept = min(above) > -1e-5 and single[1] > floor - 1e-6

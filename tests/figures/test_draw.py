@@ -35,8 +35,22 @@ def test_across_takes_the_last_length() -> None:
     assert drawn(draw.across, data(), "x", "kind", label="x") == [("x", [0.5, 1, 2], [3, 4, 5], COLOURS[0])]
 
 
+def test_categories_are_named_places_at_the_last_length() -> None:
+    found = drawn(draw.categories, data("simulation"), "x", "kind", label="x", colour=1, shift=0.25)
+    assert found == [("x", [0.25, 1.25, 2.25], [3, 4, 5], COLOURS[1])]
+    ax = Figure().subplots()
+    draw.categories(ax, data("simulation"), "x", "kind", shift=0.25)
+    assert [x.get_text() for x in ax.get_xticklabels()] == ["0.5", "1.0", "2.0"]
+    assert ax.get_xticks().tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
-    "function", [lambda ax, d: draw.along(ax, d, "y"), lambda ax, d: draw.across(ax, d, "x", "kind")]
+    "function",
+    [
+        lambda ax, d: draw.along(ax, d, "y"),
+        lambda ax, d: draw.across(ax, d, "x", "kind"),
+        lambda ax, d: draw.categories(ax, d, "x", "kind"),
+    ],
 )
 def test_errors_become_bars(function) -> None:
     errors = {"y_stderr": (("pretraining",), [0.1, 0.2]), "x_stderr": (("pretraining", "kind"), np.full((2, 3), 0.1))}

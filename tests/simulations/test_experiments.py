@@ -10,6 +10,7 @@ import xarray as xr
 from overtraining import main
 from simulations.experiments import swept
 from simulations.experiments.checks import by_bound, by_order, by_z, from_z, mapped
+from simulations.experiments.learning_rate import GRID, trend
 from simulations.experiments.outcome import Check, Outcome
 from simulations.experiments.run import choose
 from simulations.measured import respond
@@ -73,6 +74,15 @@ def test_verdicts() -> None:
     assert Outcome((good, limit), {}).verdict == "limits-mapped"
     assert Outcome((good, limit, bad), {}).verdict == "refuted"
     assert Outcome((good,), {}).max_abs_z is Outcome((good,), {}).ks_p is None
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [((3, 1, 1), "falls"), ((1, 2, 4), "rises"), ((3, 0, 2), "valley"), ((0, 3, 1), "hill"), ((2, 1, 2), "level")],
+)
+def test_trends_of_rates_on_a_grid(places: tuple[int, ...], expected: str) -> None:
+    """One step of the grid is no change."""
+    assert trend(GRID[list(places)]) == expected
 
 
 def test_unknown_names_are_refused() -> None:

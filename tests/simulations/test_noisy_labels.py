@@ -1,0 +1,53 @@
+"""Chains of SGD on noisy labels against a plain loop in NumPy, pair by pair and start by start."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simulations.noisy_labels import descend, product
+
+H, D_IN, D_OUT, PAIRS = 2, 4, 3, 5
+RATES = np.array([0.1, 0.05, 0.02])
+
+
+def start() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(0)
+    return draw.normal(size=(H, D_IN, 2)), draw.normal(size=(D_OUT, H, 2)), draw.normal(size=(D_OUT, D_IN))
+
+
+def everything(noise: float) -> tuple[np.ndarray, ...]:
+    seen = lambda w1, w2, off: (w1, w2, off)
+    given = map(jnp.asarray, (*start(), RATES, noise))
+    return tuple(np.asarray(x) for x in descend(*given, PAIRS, jax.random.key(1), seen))
+
+
+def test_without_noise_it_is_gradient_descent() -> None:
+    w1, w2, off = everything(0.0)
+    for i in range(2):
+        a, b, teacher = start()[0][..., i], start()[1][..., i], start()[2]
+        for step, rate in enumerate(RATES):
+            rest = b @ a - teacher
+            a, b = a - rate * b.T @ rest, b - rate * rest @ a.T
+            np.testing.assert_allclose(w1[step, :, :, i], np.broadcast_to(a[..., None, None], (*a.shape, 2, PAIRS)))
+            np.testing.assert_allclose(w2[step, :, :, i, 1, 3], b)
+            np.testing.assert_allclose(off[step, :, :, i, 0, 0], b @ a - teacher)
+
+
+def test_pairs_see_opposite_noise_which_starts_share() -> None:
+    """A first step moves W1 by ηW2ᵀn beside the slope: solved for n, it is the same for both starts, ∓ in a pair."""
+    quiet, loud = everything(0.0), everything(0.3)
+    moved = (loud[0] - quiet[0])[0] / RATES[0]  # (h, d_in, start, two, pair)
+    w2 = start()[1]
+    np.testing.assert_allclose(moved[:, :, :, 0], -moved[:, :, :, 1], atol=1e-12)
+    # both starts through their own W2: least squares for n in the span that both see
+    stacked = np.concatenate([w2[..., 0].T, w2[..., 1].T])  # 2h rows ≥ d_out: n is determined
+    rows = np.concatenate([moved[:, :, 0, 0], moved[:, :, 1, 0]])
+    n = np.linalg.lstsq(stacked, rows.reshape(2 * H, -1), rcond=None)[0]
+    np.testing.assert_allclose(stacked @ n, rows.reshape(2 * H, -1), atol=1e-12)
+    assert 0.1 < n.std() < 0.6
+
+
+def test_product_is_that_of_matrices() -> None:
+    w1, w2, _ = start()
+    found = product(jnp.asarray(w2)[..., None, None], jnp.asarray(w1)[..., None, None])
+    np.testing.assert_allclose(found[:, :, 1, 0, 0], w2[..., 1] @ w1[..., 1])

@@ -100,3 +100,12 @@ def test_the_ratio_foresees_which_feature_hurts_most_random_tasks():
 def test_refusals(call, error):
     with pytest.raises(error):
         call()
+
+
+def test_a_task_that_is_the_teacher_costs_nothing_and_never_turns():
+    """Steps of 0 are no falls, however they are rounded."""
+    found = map_forgetting(BUDGETS, SIGMA, turned_tasks(SIGMA, np.array([1.0]), np.array([0.0]), 3, seed=0))
+    assert (found.monotone == 1).all()
+    assert not found.turns.any()
+    assert not found.hurts.any()
+    assert found.largest_drop.max() < 1e-9

@@ -75,7 +75,7 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (np.clip(4.0 / t, 1e-8, 0.49), START, 0.75)),
     ("C4", "P(∞) − P(t)", "noisy_path.still_to_lose", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
     ("D1, D2", "x", "fine_tuning.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
-    ("D1, D2", "$L_{pre}$", "fine_tuning.fine_tune, pretraining", _tuned),
+    ("D1, D2", "A − f", "fine_tuning.fine_tune, missing", _tuned),
     ("D1, D2", "moved", "fine_tuning.mode_distance", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
     ("D1, D2", "t*", "shared_task.overshoot_length", lambda t: (t / 100, STRONG, 1.5, START)),
     ("D3, D4", "Δ in a stage", "trap.rise_in_stage", lambda t: (0.3, _s(t)[0], STRONG, 0.5)),

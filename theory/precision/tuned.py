@@ -36,11 +36,14 @@ def distance(budget: Any, s: Any, target: Any, lam: Any) -> Any:
     return mpmath.hypot(*(now - before for now, before in zip(*ends, strict=True)))
 
 
-def losses(which: str, *point: Any) -> Any:
-    """`½‖f − A‖²` or `½‖f − B‖²` by the textbook A5: (t, λ; s; u, v, B; A) (D1)."""
+def after(which: str, *point: Any) -> Any:
+    """`A − f`, or `½‖f − B‖²`, by the textbook A5: (t, λ; s; u, v, B; A) (D1).
+
+    Not `½‖f − A‖²`: where it is 0 it is of second order in the inputs, and has no condition number.
+    """
     *given, a, b, c, d = point
     f, left, _ = solved(mpmath.mp.dps, SHAPE, tuple(given))
-    return norm(left if which == "downstream" else f - mpmath.matrix([[a, b], [c, d]])) / 2
+    return norm(left) / 2 if which == "downstream" else list(mpmath.matrix([[a, b], [c, d]]) - f)
 
 
 def overshoot(budget: Any, sigma: Any, target: Any, epsilon: Any) -> Any:
@@ -146,7 +149,7 @@ def floor(*point: Any) -> Any:
 
 def _tuned(which: str, *row: float) -> Any:
     t, lam, s, (u, v, b, a) = row[0], row[1], np.array(row[2:4]), np.reshape(row[4:], (4, 2, 2))
-    return getattr(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b), which)
+    return np.ravel(getattr(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b), which))
 
 
 def _growth(which: int, *row: float) -> Any:
@@ -189,8 +192,8 @@ FORMS = (
     Form("D1", "fine_tuning.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
     Form("D1", "fine_tuning.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
     *(Form("D1", f"fine_tuning.fine_tune, {which}", each(partial(_tuned, which)),
-           partial(losses, which), lambda *point: needed(SHAPE, *point[:-4]))
-      for which in ("pretraining", "downstream")),
+           partial(after, which), lambda *point: (*needed(SHAPE, *point[:-4]), 700, 1400))
+      for which in ("missing", "downstream")),
     Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
     Form("D3", "trap.rise_in_stage", trap.rise_in_stage, rise, SHORT),
     *(Form("D4", f"plateaus.plateau_growth, {which}", each(partial(_growth, which)), partial(growth, which))

@@ -102,8 +102,7 @@ def best_trade_share(time: Numbers, sigma: Numbers, downstream: Numbers, keep: N
         raise DomainError("downstream", "the tasks are the same and every share is", "pass another value")
     best = np.asarray(interpolated(sigma, task, keep))
     decayed = np.exp(-2 * task * time)
-    # m − σ' = σ'(v − σ')/(vE + σ' − v); beyond the pole, where no start ends that high, nothing but q = 0 is nearest
-    short = keep * (task - sigma)  # σ' − v
-    reach = best * decayed + short
-    missing = np.where(reach > 0, short / np.where(reach > 0, reach, 1) * task, -np.inf)
-    return np.where(keep > 0, np.clip(1 - missing / (task - sigma), 0, 1), 1.0)[()]  # E3
+    # q = (vE − ρσ)/(vE + σ' − v); beyond the pole, where no start ends that high, nothing but q = 0 is nearest
+    reach = best * decayed + keep * (task - sigma)
+    share = ((1 - keep) * task * decayed + keep * sigma * np.expm1(-2 * task * time)) / np.where(reach > 0, reach, 1)
+    return np.where(keep > 0, np.where(reach > 0, np.clip(share, 0, 1), 0.0), 1.0)[()]  # E3

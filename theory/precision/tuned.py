@@ -147,6 +147,11 @@ def floor(*point: Any) -> Any:
     return min(mpmath.eigsy(matrix.T * matrix, eigvals_only=True)) / 2
 
 
+def _digits(*point: float) -> tuple[int, ...]:
+    """A5's, and enough for what is exactly 0 to vanish beside 1e-300."""
+    return tuple(n + 500 for n in needed(SHAPE, *point[:-4]))
+
+
 def _tuned(which: str, *row: float) -> Any:
     t, lam, s, (u, v, b, a) = row[0], row[1], np.array(row[2:4]), np.reshape(row[4:], (4, 2, 2))
     return np.ravel(getattr(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b), which))
@@ -192,7 +197,7 @@ FORMS = (
     Form("D1", "fine_tuning.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
     Form("D1", "fine_tuning.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
     *(Form("D1", f"fine_tuning.fine_tune, {which}", each(partial(_tuned, which)),
-           partial(after, which), lambda *point: (*needed(SHAPE, *point[:-4]), 700, 1400))
+           partial(after, which), _digits)
       for which in ("missing", "downstream")),
     Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
     Form("D3", "trap.rise_in_stage", trap.rise_in_stage, rise, SHORT),

@@ -92,7 +92,7 @@ def test_unknown_names_are_refused() -> None:
 
 def test_a_verdict_and_what_was_measured_can_be_read(tmp_path, monkeypatch, capsys) -> None:
     """Two of the cheap ones by the command; all of them are run by `make simulate`."""
-    report, names = tmp_path / "some.json", ["decoupling", "stages"]
+    report, names = tmp_path / "some.json", ["decoupling", "noise-sensitivity"]
     arguments = ["overtraining", "simulate", *names, "--out", str(tmp_path / "out"), "--json", str(report)]
     monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit) as end:

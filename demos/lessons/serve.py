@@ -14,7 +14,6 @@ from threading import Timer
 import marimo
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
@@ -24,6 +23,8 @@ from theory.derivations import CLAIMS
 from theory.errors import DomainError
 
 HOST = "127.0.0.1"
+ICON = '<link rel="icon" href="data:,">'
+AGAIN = '<meta http-equiv="refresh" content="1">'
 
 
 def serve(
@@ -64,33 +65,49 @@ def application(folder: Path) -> Starlette:
     for lesson in LESSONS:
         lessons = lessons.with_app(path=f"/{lesson.name}", root=str(lesson.path))
 
-    async def book(request: Request) -> Response:
-        claim, page = request.path_params["claim"], request.path_params["page"]
-        if claim not in CLAIMS:
-            return HTMLResponse(f"There is no claim {escape(claim)}.", 404)
-        found = await run_in_threadpool(derived, claim, folder)
-        path = found / page
-        return FileResponse(path) if path.parent == found and path.is_file() else HTMLResponse("No such page.", 404)
+    book = Book(folder)
+
+    async def page(request: Request) -> Response:
+        return book.page(request.path_params["claim"], request.path_params["page"])
 
     return Starlette(
         routes=[
             Route("/", lambda request: HTMLResponse(contents())),
-            Route("/book/{claim}/{page}", book),
+            Route("/book/{claim}/{page}", page),
             Mount("/", lessons.build()),
         ]
     )
 
 
-def derived(claim: str, folder: Path) -> Path:
-    """Check a derivation, and those it uses, from scratch in a process of its own; the folder of its pages."""
-    pages = folder / claim
-    if not (pages / "index.html").exists():
-        subprocess.run(
-            [sys.executable, "-m", "overtraining", "check", claim, "--processes", "1", "--html", str(pages)],
-            check=False,
-            capture_output=True,
-        )
-    return pages
+class Book:
+    """Pages of derivations, each checked from scratch, with those that it uses, when it is first asked for.
+
+    folder: where they are kept once they are checked.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checks: dict[str, subprocess.Popen[bytes]] = {}
+
+    def page(self, claim: str, name: str) -> Response:
+        """The page, or while its claim is being checked a word that says so and asks again."""
+        if claim not in CLAIMS:
+            return _told(f"There is no claim {escape(claim)}.", 404)
+        pages = self.folder / claim
+        if claim not in self.checks:
+            command = ("overtraining", "check", claim, "--processes", "1", "--html", str(pages))
+            quiet = subprocess.DEVNULL
+            self.checks[claim] = subprocess.Popen([sys.executable, "-m", *command], stdout=quiet, stderr=quiet)
+        if self.checks[claim].poll() is None:
+            return _told(f"Checking {claim} from the loss, every step and every wrong variant …", 202, AGAIN)
+        path = pages / name
+        if path.parent == pages and path.is_file():
+            return FileResponse(path)
+        return _told("There is no such page.", 404)
+
+
+def _told(sentence: str, status: int, head: str = "") -> HTMLResponse:
+    return HTMLResponse(f"<!DOCTYPE html><title>Derivation</title>{ICON}{head}<p>{sentence}</p>", status)
 
 
 def contents() -> str:
@@ -102,7 +119,7 @@ def contents() -> str:
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Lessons</title><link rel="icon" href="data:,">
+<title>Lessons</title>{ICON}
 <style>
 body {{ font: 22px/1.5 STIXGeneral, "Times New Roman", serif; max-width: 34em; margin: 10vh auto; padding: 0 1em }}
 h1 {{ line-height: 1.15 }} li {{ margin: 0.7em 0 }} a {{ color: #0072B2 }} small {{ display: block; color: #666 }}

@@ -1,9 +1,11 @@
 """What a lesson is made of: a question and a prediction, a screen for each idea, an exercise, and where theory ends."""
 
+import base64
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from html import escape
 from typing import Any
 
 import marimo as mo
@@ -17,6 +19,7 @@ from theory.derivations.run import named
 from theory.derivations.tex import upright
 
 DOTS = 110  # per inch: sharp enough on a projector, and drawn in a tenth of a second
+FIGURES = "(A figure named here is drawn, with its caption, by `overtraining figures NAME`.)"
 BREAKS = re.compile(r"[,;]?\s*\\q?quad\b")  # a statement's parts, each on a line of its own
 
 
@@ -30,21 +33,24 @@ def opening(lesson: str, question: str, prediction: mo.ui.radio) -> mo.Html:
             mo.md("**Your prediction**, before you look:"),
             prediction,
         ]
-    )
+    ).style({"min-height": "84vh"})
 
 
 def answered(prediction: mo.ui.radio, right: str, because: str) -> mo.Html:
     """What a prediction is worth; asks for it where there is none yet."""
     if prediction.value is None:
-        return mo.callout(mo.md("Choose first. The pictures are below all the same."), kind="neutral")
+        return mo.callout(mo.md("Choose first; then scroll down."), kind="neutral")
     if prediction.value == right:
         return mo.callout(mo.md(f"**So it is.** {because}"), kind="success")
     return mo.callout(mo.md(f"**It is otherwise:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
 
 
-def screen(title: str, seen: mo.Html, say: str, controls: Sequence[Any], claims: Sequence[str] = ()) -> mo.Html:
-    """One idea: the picture over the formulas that it is drawn from; beside it what to look for, and the controls."""
-    left = mo.vstack([seen, *map(formula, claims)], gap=0.8)
+def screen(title: str, seen: mo.Html, say: str, controls: Sequence[Any], claims: Sequence[str | tuple[str, int]] = ()) -> mo.Html:
+    """One idea: the picture over the formulas that it is drawn from; beside it what to look for, and the controls.
+
+    claims: identifiers, or with the number of the step to show instead of the whole statement.
+    """
+    left = mo.vstack([seen, *(formula(*((claim,) if isinstance(claim, str) else claim)) for claim in claims)], gap=0.8)
     right = mo.vstack([mo.md(say), *controls], gap=0.9)
     columns = mo.hstack([left, right], widths=[1.5, 1], gap=2.5, align="start", wrap=True)
     return mo.vstack([mo.md(f"## {title}"), columns]).style({"min-height": "80vh"})
@@ -65,22 +71,35 @@ def shown(figure: Figure, alt: str, dots: int = 2 * DOTS) -> mo.Html:
     file = io.BytesIO()
     with styled():  # fonts are looked up when it is drawn
         figure.savefig(file, format="png", dpi=dots)
-    return mo.image(file.getvalue(), alt=alt, style={"width": "100%"})
+    # within the page: an address of its own is gone when the next picture comes, and who asks late gets an error
+    data = base64.b64encode(file.getvalue()).decode()
+    return mo.Html(f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="width: 100%">')
 
 
 @cache
-def formula(claim: str) -> mo.Html:
-    """A claim as its derivation states it, with a link to the derivation, which is checked when it is asked for."""
+def formula(claim: str, step: int | None = None) -> mo.Html:
+    """A claim, or a step of its derivation, as the derivation states it; its symbols; a link that checks it when asked.
+
+    The link opens a page of its own, since leaving a lesson would lose what was set.
+    """
     found = named(claim, CLAIMS)
-    parts = (part for part in BREAKS.split(upright(found.statement)) if part.strip())
+    stated = found.statement if step is None else found.steps[step].statement
+    parts = (part for part in BREAKS.split(upright(stated)) if part.strip())
     whole = "".join(f'<span class="part">$\\displaystyle {part}$</span>' for part in parts)
-    card = mo.md(f"**{claim}** {found.title}. {_derivation(claim)}\n\n{whole}")
+    symbols = "\n".join(f"- ${upright(symbol)}$: {meaning}" for symbol, meaning in found.symbols.items())
+    card = mo.vstack(
+        [
+            mo.md(f"**{claim}** {found.title}. {_derivation(claim)}\n\n{whole}"),
+            mo.accordion({f"The symbols of {claim}": mo.md(symbols)}),
+        ],
+        gap=0,
+    )
     return card.style({"border-left": f"4px solid {COLOURS[0]}", "background": "#f4f8fb", "padding": "0.5em 0.9em"})
 
 
 def _derivation(claim: str) -> str:
     if mo.app_meta().mode == "run":
-        return f"[Derive it from the loss, now](../book/{claim}/claim-{claim}.html)"
+        return f'<a href="../book/{claim}/claim-{claim}.html" target="_blank">Derive it from the loss, now</a>'
     return f"Its derivation: `overtraining check {claim} --html DIR`"
 
 
@@ -92,7 +111,7 @@ def exercise(question: str, answer: str) -> mo.Html:
 def ending(limits: str, after: str | None) -> mo.Html:
     """Where the theory stops, and which lesson is next."""
     onward = [] if after is None else [mo.md(f"Next: [{find(after).title}](../{after}/)")]
-    return mo.vstack([mo.md("## Where the theory stops"), mo.md(limits), *onward])
+    return mo.vstack([mo.md("## Where the theory stops"), mo.md(limits), mo.md(FIGURES), *onward])
 
 
 def teacher(asked: Mapping[str, Any], lesson: str, course: str, wrong: Mapping[str, str], answers: str) -> mo.Html:

@@ -77,8 +77,9 @@ def test_a_prediction_is_answered_and_an_answer_unfolds(lesson: Lesson, address:
 def test_a_link_derives_the_claim(address: str, visit: Open) -> None:
     page = visit(f"{address}fragile/")
     loaded(page)
-    page.get_by_role("link", name="Derive it from the loss, now").first.click()
-    expect(page.locator("h1")).to_contain_text("B1", timeout=PATIENCE)
+    with page.context.expect_page() as opened:  # beside the lesson, which keeps what was set
+        page.get_by_role("link", name="Derive it from the loss, now").first.click()
+    expect(opened.value.locator("h1")).to_contain_text("B1", timeout=PATIENCE)
 
 
 def test_the_list_leads_to_the_lessons(address: str, visit: Open) -> None:

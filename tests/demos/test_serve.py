@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -45,7 +46,11 @@ def test_lists_and_serves_every_lesson(served: tuple[subprocess.Popen[str], str]
 
 
 def test_derives_a_claim_when_asked(served: tuple[subprocess.Popen[str], str]) -> None:
-    page = read(f"{served[1]}book/B1/claim-B1.html")
+    address, patience = f"{served[1]}book/B1/claim-B1.html", time.monotonic() + 120
+    assert "Checking B1" in read(address)
+    while "Checking B1" in (page := read(address)):
+        assert time.monotonic() < patience
+        time.sleep(0.2)
     assert "proved" in page
     assert "factor ½ missing" in page  # a wrong variant, rejected
     assert "book.css" in page

@@ -26,9 +26,10 @@ def _():
     prediction = mo.ui.radio(PREDICTIONS)
     stage.opening(
         "features",
-        "A two-layer linear network $f = W_2W_1$ starts from small weights and learns a teacher whose features "
-        "(its singular values) have the strengths 1, ½, ⅓, ¼. Gradient flow lowers the loss at every moment. "
-        "**In which order does it learn the features?**",
+        "A *teacher* is a matrix $A$; its *features* are its singular values, here $\\sigma$ = 1, ½, ⅓, ¼. A *student* of two "
+        "linear layers, $f = W_2W_1$, starts from small weights and follows the gradient of the loss "
+        "$L = \\frac12\\|A - f\\|^2$ (gradient flow: steps so small that only time counts, $t$ = learning rate × steps). Its own "
+        "singular values are $s$, at the start all equal to $\\varepsilon$. **In which order does it learn the features?**",
         prediction,
     )
     return PREDICTIONS, prediction
@@ -47,7 +48,7 @@ def _(PREDICTIONS, prediction):
 @app.cell
 def _():
     number = mo.ui.slider(1, 8, value=4, label="features", show_value=True)
-    exponent = mo.ui.slider(0.0, 2.0, 0.1, value=1.0, label="their decay α, σ = 1/i^α", show_value=True)
+    exponent = mo.ui.slider(0.0, 2.0, 0.1, value=1.0, label="their decay α (σ = 1, 2^−α, 3^−α, …)", show_value=True)
     start = mo.ui.slider(steps=[10.0**-k for k in range(1, 13)], value=1e-3, label="start ε", show_value=True)
     length = mo.ui.slider(0, 60, 1, value=8, label="pretraining length t", show_value=True)
     train = mo.ui.run_button(label="Train a network in JAX, now")
@@ -55,17 +56,24 @@ def _():
 
 
 @app.cell
-def _(exponent, length, number, start, train):
+def _():
+    trained = {}  # what was trained already, by its protocol
+    return (trained,)
+
+
+@app.cell
+def _(exponent, length, number, start, train, trained):
     asked = Protocol(
         PowerLaw(number.value, exponent.value), np.linspace(0, 60, 241), strengths=(0.0,), start=Aligned(start.value)
     )
+    coarse = replace(asked, lengths=np.linspace(0, 60, 25))
     path = follow(asked)
     now = path.interp(pretraining=float(length.value))
-    measured = None
     if train.value:
         from simulations import follow as simulate
 
-        measured = simulate(replace(asked, lengths=np.linspace(0, 60, 25)), key=0)
+        trained[coarse] = simulate(coarse, key=0)
+    measured = trained.get(coarse)
 
     def features(axes):
         draw.singular_values(axes[0], path, labels=number.value <= 4)
@@ -110,15 +118,21 @@ def _(small):
     def stairs(axes):
         draw.singular_values(axes[0], at_epsilon, labels=False)
         draw.along(axes[0], limit, "singular_value", by="mode", dashed=True)
-        axes[0].set(ylabel="singular value $s_i$")
+        axes[0].plot(jumps.pretraining, jumps.singular_value, "o", color="black", zorder=4)
+        axes[0].set(ylabel="singular value $s_i$", xlabel="time τ, in units of ½ ln(1/ε)")
 
-    off = float(limit_error(2.0, 1.0, small.value))
+    jumps = trajectory(
+        {"singular_value": (("pretraining",), feature(1 / sigma, sigma, small.value))},
+        {"pretraining": 1 / sigma}, source="closed form (A7)", **said,
+    )  # fmt: skip
+    off, here = float(limit_error(2.0, 1.0, small.value)), float(feature(1.0, 1.0, small.value))
     stage.screen(
         "In the right clock the curves become stairs",
         stage.picture(stairs, "Singular values against time in units of half the logarithm of one over the start"),
         "Measure time in units of ½ ln(1/ε). A feature of strength σ switches on at τ = 1/σ; the smaller the start, the "
-        f"sharper the step (dashed: the limit). At τ = 2 the first feature is within {off:.1g} of complete. "
-        "Can you make the step so sharp that it is right everywhere?",
+        f"sharper the step (dashed: the limit). At τ = 2 the first feature is within {off:.1g} of complete. But look at the dots, "
+        f"which are the curves at the jumps: at τ = 1 the first feature stands at {here:.3f}. Make the start as small as you can: "
+        "does the dot move to the stairs?",
         [small],
         ["A7"],
     )
@@ -142,7 +156,10 @@ def _(depth, from_):
                  start=Aligned(from_.value))
     )  # fmt: skip
 
+    two = follow(Protocol(PowerLaw(3), deep.pretraining.values, (0.0,), Network(3, 3, 3), start=Aligned(from_.value)))
+
     def features_of_depth(axes):
+        axes[0].plot(two.pretraining, two.singular_value, color="0.8")
         draw.singular_values(axes[0], deep)
         axes[0].legend()
 
@@ -150,10 +167,11 @@ def _(depth, from_):
         "The deeper, the later and the more abrupt",
         stage.picture(features_of_depth, "Singular values against pretraining length at the chosen depth"),
         f"With {depth.value} layer{'s' * (depth.value > 1)} the features are half learned at t = "
-        f"{', '.join(f'{t:.3g}' for t in half)}. One layer has no stages at all: every feature is on the way from the "
-        "first moment. Watch the scale of the time axis.",
+        f"{', '.join(f'{t:.3g}' for t in half)} (grey: two layers on the same axis). One layer has no stages at all: every feature "
+        "is on its way from the first moment, and each is half learned at about the same time. The more layers, the longer "
+        "nothing happens, since all gradients are products of small weights, and the more suddenly it ends.",
         [depth, from_],
-        ["A6"],
+        [("A6", 2)],
     )
     return
 
@@ -166,7 +184,7 @@ def _(start):
         f"A feature of strength ½ starts at ε = {start.value:g} (the slider of the first picture). When is it half learned? "
         "And when, if ε is squared?",
         f"At t = **{reached:.3f}**, and from ε² at t = **{squared:.3f}**, {squared / reached:.2f} times as late: the time "
-        "is logarithmic in the start.",
+        "is logarithmic in the start (twice as late but for the σ in σ/ε).",
     )
     return reached, squared
 
@@ -176,7 +194,7 @@ def _():
     stage.ending(
         "The curves are exact for gradient flow of *linear* layers from an *aligned, balanced* start on whitened inputs. From "
         "small random weights the stages survive, from the usual starts they blur (figure `random-start`); ReLU students "
-        "learn the same stages at half the speed (measured, no theorem). With weight decay a feature below it dies.",
+        "learn the same stages at half the speed (measured, no theorem). A feature weaker than the weight decay is never learned.",
         after="fragile",
     )
     return
@@ -187,7 +205,7 @@ def _(reached, squared):
     stage.teacher(
         mo.query_params(),
         "features",
-        "5 for the prediction (let them vote, and defend a vote), 8 for the first picture, 5 for the clock, 5 for depth.",
+        "5 for the prediction (let them vote, and defend a vote), 8 for the first picture, 4 for the clock, 4 for depth, 4 for the exercise.",
         {
             "“The gradient of a weak feature is small because its error is small.”": "At the start all gradients are small "
             "because the *weights* are: growth is exponential, at the rate 2σ.",
@@ -195,7 +213,9 @@ def _(reached, squared):
             "“In the limit the curves are steps, so the error is small everywhere.”": "Not at the step: there it is of order "
             "one for every ε (A7 is not uniform).",
         },
-        f"Exercise: {reached:.3f} and {squared:.3f}.",
+        f"First picture: a smaller start moves every curve to the right by the same factor in ln(1/ε) and keeps its shape. Clock: the "
+        "dot stands at σ/(1 + σ) whatever ε, ½ for the first feature. Depth: with one layer there are no stages. Exercise: "
+        f"{reached:.3f} and {squared:.3f}.",
     )
     return
 

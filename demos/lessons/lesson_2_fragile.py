@@ -29,6 +29,7 @@ with app.setup:
         stages,
     )
     from theory.responses import trajectory
+    from theory.teachers import singular_values
 
 
 @app.cell
@@ -51,11 +52,11 @@ def _():
 
 @app.cell
 def _(PREDICTIONS, prediction):
-    one = respond(Protocol(PowerLaw(4), np.linspace(0, 40, 401), (0.15,)))
+    one = respond(Protocol(PowerLaw(24), np.linspace(0, 60, 601), (0.1,), start=Aligned(1e-4)))
     turn = inflection_point(one).squeeze()
     stage.answered(
         prediction, PREDICTIONS[1],
-        f"Four features, noise of 0.15: the loss after it turns at t = {float(turn.length):.1f} and then rises by "
+        f"With 24 features σ = 1/i and noise of 0.1, the loss after it turns at t = {float(turn.length):.1f} and then rises by "
         f"{float(turn.rise):.3f}, while the loss before it falls on.",
     )  # fmt: skip
     return
@@ -63,8 +64,10 @@ def _(PREDICTIONS, prediction):
 
 @app.cell
 def _():
-    noise = mo.ui.slider(0.0, 0.4, 0.01, value=0.15, label="noise γ", show_value=True)
-    width = mo.ui.slider(4, 32, 1, value=8, label="width d", show_value=True)
+    noise = mo.ui.slider(
+        0.02, 0.4, 0.01, value=0.15, label="noise on every weight, its standard deviation γ", show_value=True
+    )
+    width = mo.ui.slider(4, 32, 1, value=8, label="width d of every layer", show_value=True)
     features = mo.ui.slider(1, 4, value=3, label="features (σ = 1, ½, …)", show_value=True)
     return features, noise, width
 
@@ -90,9 +93,11 @@ def _(features, noise, width):
     stage.screen(
         "The same noise costs more, the longer the pretraining",
         stage.picture(fragile, "Sensitivity against length, and the rate at which the curvature grows", columns=2),
-        f"The same noise raises the loss by **{first:.3g}** at the start and by **{last:.3g}** at the end. Why? Noise meets "
-        "the curvature, and the curvature's trace grows exactly while the network is pulled outward, ⟨f, A − f⟩ > 0: while "
-        "a feature is on its way (right). Each feature makes one step. When is the growth over?",
+        f"The same noise raises the loss by **{first:.3g}** at the start, which is what the noises of the two layers make of each "
+        f"other, and by **{last:.3g}** at the end. Why? Noise on one layer reaches the output multiplied by the other. While "
+        "features are learned both layers grow, so the same noise is multiplied by more. Exactly: sensitivity grows where the "
+        "network is pulled outward, ⟨f, A − f⟩ > 0, which is while a feature is on its way (right: what that adds to the trace "
+        "of the curvature H). Each feature makes one bump. When is the growth over?",
         [noise, width, features],
         ["B1", "B4"],
     )
@@ -101,7 +106,7 @@ def _(features, noise, width):
 
 @app.cell
 def _():
-    gamma = mo.ui.slider(0.0, 0.3, 0.005, value=0.1, label="noise γ", show_value=True)
+    gamma = mo.ui.slider(0.02, 0.3, 0.005, value=0.1, label="noise γ", show_value=True)
     spectrum = mo.ui.dropdown(
         {"24 features, σ = 1/i": PowerLaw(24), "one feature": Spectrum((1.0,)), "σ = 1, ½, ¼": Spectrum((1.0, 0.5, 0.25))},
         value="24 features, σ = 1/i", label="teacher",
@@ -111,17 +116,25 @@ def _():
 
 
 @app.cell
-def _(gamma, measure, spectrum):
+def _():
+    trained = {}  # what was measured already, by its protocol
+    return (trained,)
+
+
+@app.cell
+def _(gamma, measure, spectrum, trained):
     square = Network(24, 24, 24)
     u_protocol = Protocol(spectrum.value, np.linspace(0, 60, 601), (gamma.value,), square, start=Aligned(1e-4))
     u_shape = respond(u_protocol)
-    u_turn = inflection_point(u_shape).squeeze()
-    measured = None
+    coarse = replace(u_protocol, lengths=np.linspace(0, 60, 16), sampling=Sampling(draws=256, antithetic=True))
     if measure.value:
         from simulations import respond as simulate
 
-        coarse = replace(u_protocol, lengths=np.linspace(0, 60, 16), sampling=Sampling(draws=256, antithetic=True))
-        measured = simulate(coarse, key=0)
+        trained[coarse] = simulate(coarse, key=0)
+    measured = trained.get(coarse)
+    cost = float(mode_cost(gamma.value, gamma.value, d_in=24, d_out=24))
+    last_turn = float(minima(singular_values(spectrum.value), 1e-4, cost).at("last"))
+    rise = float(inflection_point(u_shape).squeeze().rise)
 
     def u(axes):
         draw.curves(axes[0], u_shape, "after", label="after noise")
@@ -132,19 +145,20 @@ def _(gamma, measure, spectrum):
         axes[0].set(ylabel="loss", ylim=(0, None))
         axes[0].legend()
 
-    if bool(u_turn.exists):
-        told = (
-            f"Beyond t = **{float(u_turn.length):.1f}** longer pretraining only hurts, by {float(u_turn.rise):.3g} in the "
-            "end: *catastrophic overtraining*."
-        )
+    if last_turn == 0:
+        told = "This noise costs more than any feature earns: longer pretraining only hurts, from the start."
+    elif last_turn > 60:
+        told = f"The loss after noise turns at t = **{last_turn:.0f}**, right of the picture."
     else:
-        told = "Within this range of lengths the loss after noise has no inflection point."
+        told = f"Beyond t = **{last_turn:.1f}** longer pretraining only hurts, by {rise:.3g} up to t = 60: *catastrophic overtraining*."
     stage.screen(
         "Beyond an inflection point it only gets worse",
         stage.picture(u, "Loss before and after noise against pretraining length"),
-        f"{told} The loss before falls for ever. A feature of strength σ helps until it has grown to σ − c, where c is the "
-        "price of the noise, and then hurts. Move the noise: what happens to the star? Can you find a noise, however "
-        "small, for which there is no turn at any length?",
+        f"{told} The loss before falls for ever. The *inflection point* (the paper's word; it is no f″ = 0) is the length beyond "
+        "which the loss after noise only gets worse, its last minimum. Noise charges a price "
+        f"c = γ²d = {cost:.3f} for each unit of singular value: a feature helps until it has grown to σ − c, and then hurts. All "
+        "layers are 24 wide, the start is ε = 1e-4. Move the noise: where does the star go? Is there a noise so small that there "
+        "is no turn at any length?",
         [gamma, spectrum, measure],
         ["C1"],
     )
@@ -153,7 +167,7 @@ def _(gamma, measure, spectrum):
 
 @app.cell
 def _():
-    strength = mo.ui.slider(0.0, 0.6, 0.005, value=0.18, label="noise γ", show_value=True)
+    strength = mo.ui.slider(0.02, 0.6, 0.005, value=0.1, label="noise γ", show_value=True)
     small = mo.ui.slider(steps=[10.0**-k for k in (2, 3, 4, 6, 8, 10)], value=1e-6, label="start ε", show_value=True)
     return small, strength
 
@@ -179,17 +193,17 @@ def _(small, strength):
 
     lines = "".join(
         f"\n- σ = {one:g}: {'pays' if change < 0 else 'hurts'}, changing the loss by {change:+.3f} as a whole"
-        + (f"; at its best at s = {stop:.3f}" if stop > 0 else "; never at its best before 0")
+        + (f"; best stopped at s = {stop:.3f}" if stop > 0 else ", from its first moment on")
         for one, change, stop in zip(three, bills.change, bills.stop, strict=True)
     )
-    where = ", ".join(f"{t:.1f}" for t in np.ravel(turns.times) if np.isfinite(t))
+    where = ", ".join(f"{t:.1f}" for t in np.ravel(turns.times) if 0 < t < np.inf)
     stage.screen(
         "Every feature is paid for",
         stage.picture(stairs, "Three features and the loss after noise against length", columns=2),
         f"The price of the noise is c = {price:.3f} for each unit of singular value; a feature pays as a whole if it ends above "
-        f"2c (dotted).{lines}\n\nThe loss after noise has "
-        f"minima at t = {where or 'no length'}. Find a noise for which there are three of them, and one for which the "
-        "network had better not be trained at all.",
+        f"2c (dotted).{lines}\n\nThe loss after noise has {f'minima at t = {where}' if where else 'no minimum'}; the star is the "
+        f"last of them, the deepest is at t = {float(turns.at('best')):.1f}. Find three noises: one with three minima, one for which "
+        "the network should not be trained to the end, and one for which it should not be trained at all.",
         [strength, small],
         ["C3", "C4"],
     )
@@ -224,12 +238,14 @@ def _(variance):
         draw.turning(axes[0], turning(dense, "C5"), colour=1, label="law for dense spectra", dashed=True)
         axes[0].plot(variances[here], deepest[here], "o", color="black")
         axes[0].legend()
+        axes[0].set_ylabel("best length (gradient-flow time)")
 
     stage.screen(
-        "Half the variance, twice the length",
-        stage.picture(scaling, "Inflection point against the variance of the noise, both logarithmic"),
+        "Half the variance, nearly twice the length",
+        stage.picture(scaling, "Best length against the variance of the noise, both logarithmic"),
         f"At γ² = {variances[here]:.2g} the best length is t = **{float(deepest[here]):.1f}** (the law: "
-        f"{float(dense[here]):.1f}). On these logarithmic axes a slope of −1 means: inverse in the variance. The steps are "
+        f"{float(dense[here]):.1f}). On these logarithmic axes a slope of −1 means: inverse in the variance; it is a little less, by a "
+        "logarithm. The steps are "
         "features: as the noise falls, one more of them pays. What would quantization to one bit more do, if it were noise?",
         [variance],
         ["C5"],
@@ -267,14 +283,16 @@ def _(bill_24, deepest, pays, variances):
     stage.teacher(
         mo.query_params(),
         "fragile",
-        "5 for the vote, 8 each for the first two pictures, 8 for the bills, 6 for the scaling law.",
+        "4 for the vote, 8 each for the first two pictures, 7 for the bills, 5 for the scaling law, 3 for the exercise.",
         {
-            "“Noise hurts more because the weights have become larger.”": "Partly: tr H is made of the weights' norms. But in "
-            "units of the weights themselves sensitivity grows too (figure `conventions`).",
+            "“Noise hurts more because the weights have become larger.”": "Yes, for noise of a fixed size: B1 sees nothing "
+            "else. But in units of the weights themselves sensitivity grows too (figure `conventions`).",
             "“The inflection is where the network starts to overfit.”": "There is no training set here: the loss is the "
             "population's, and it falls for ever.",
             "“A tiny noise has no inflection point.”": "It has one, later: at every c > 0 (C4).",
         },
+        "Growth is over when the last feature is learned. At every noise above 0 there is a turn, ever later (C4): the star moves right "
+        "as the noise falls. Three minima: near γ = 0.18 at ε = 1e-6; not to the end: 2c > 1; not at all: c ≥ 1, γ ≥ 0.5. "
         f"Exercise: c = {bill_24:.4f}, {pays} features. One bit more divides the variance by four: between γ² = "
         f"{variances[-1]:.3g} and {variances[-1] / 4:.3g} the best length grows from {float(deepest[-1]):.1f} to "
         f"{float(np.interp(variances[-1] / 4, variances, deepest)):.1f}.",

@@ -23,11 +23,13 @@ with app.setup:
         Shared,
         Spectrum,
         Turned,
+        fine_tune_mode,
         fine_tune_plateaus,
         follow,
         inflection_point,
         path_sharpness,
         respond,
+        rise_in_stage,
         sensitivity,
         tuned_rate,
     )
@@ -37,15 +39,16 @@ with app.setup:
 @app.cell
 def _():
     PREDICTIONS = (
-        "Nothing: the better the model was pretrained, the better it is afterwards",
-        "How far the new task is turned away from the old one",
-        "Only how long one fine-tunes",
+        "It helps: the better it was pretrained, the better it is afterwards",
+        "It helps at first, and hurts from some length on",
+        "It makes no difference: fine-tuning overwrites the old task in any case",
     )
     prediction = mo.ui.radio(PREDICTIONS)
     stage.opening(
         "forgetting",
-        "Every checkpoint of a pretraining run is fine-tuned for the same time on the same new task. Then its *old* task is "
-        "measured again. **What decides whether a longer pretraining makes it worse at its old task?**",
+        "Every checkpoint of a pretraining run is fine-tuned for the same short time on the same new task, whose features are as "
+        "strong as the old ones, but turned away. Then the *old* task is measured again. **What does a longer pretraining do to "
+        "the old task's loss after fine-tuning?**",
         prediction,
     )
     return PREDICTIONS, prediction
@@ -53,31 +56,37 @@ def _():
 
 @app.cell
 def _(PREDICTIONS, prediction):
-    def lost(turned):
-        tuned = Protocol(
-            PowerLaw(4), np.linspace(0, 24, 73), (3.0,), Network(6, 4, 5), perturbation=FineTuning(Turned(turned))
-        )
+    def lost(turned, time):
+        tuning = FineTuning(Turned(turned))
+        tuned = Protocol(PowerLaw(4), np.linspace(0, 24, 73), (time,), Network(6, 4, 5), perturbation=tuning)
         return inflection_point(respond(tuned), which="best").squeeze()
 
-    near, far = lost(0.0), lost(1.2)
+    aligned, little, far, long_ = lost(0.0, 2.0), lost(0.5, 2.0), lost(1.5, 2.0), lost(1.5, 30.0)
     stage.answered(
         prediction, PREDICTIONS[1],
-        f"On the teacher itself nothing is ever lost; turned by 1.2 the loss after the same fine-tuning is lowest at t = "
-        f"{float(far.length):.1f} and then rises by {float(far.rise):.2f}." + " It turns at angle 0, too!" * bool(near.exists),
+        f"Turned by 1.5 and tuned for T = 2, it is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
+        f"the old task itself (angle 0) it {'turns too' if bool(aligned.exists) else 'only falls'}; after very long fine-tuning "
+        f"(T = 30) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
     )  # fmt: skip
-    return
+    return far, little, long_
 
 
 @app.cell
 def _():
-    angle = mo.ui.slider(0.0, 1.6, 0.05, value=0.8, label="angle of the task", show_value=True)
-    budget = mo.ui.slider(0.0, 6.0, 0.25, value=3.0, label="budget T", show_value=True)
+    angle = mo.ui.slider(0.0, 1.6, 0.05, value=1.5, label="angle of the task, radians", show_value=True)
+    budget = mo.ui.slider(0.25, 8.0, 0.25, value=2.0, label="budget T (fine-tuning time)", show_value=True)
     measure = mo.ui.run_button(label="Fine-tune a network, now")
     return angle, budget, measure
 
 
 @app.cell
-def _(angle, budget, measure):
+def _():
+    trained = {}  # what was tuned already, by its protocol
+    return (trained,)
+
+
+@app.cell
+def _(angle, budget, measure, trained):
     asked = Protocol(
         PowerLaw(4),
         np.linspace(0, 24, 73),
@@ -86,11 +95,12 @@ def _(angle, budget, measure):
         perturbation=FineTuning(Turned(angle.value)),
     )
     both = respond(asked)
-    measured = None
+    coarse = replace(asked, lengths=np.linspace(0, 24, 9))
     if measure.value:
         from simulations import respond as simulate
 
-        measured = simulate(replace(asked, lengths=np.linspace(0, 24, 9)), key=0)
+        trained[coarse] = simulate(coarse, key=0)
+    measured = trained.get(coarse)
 
     def losses(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
@@ -109,7 +119,7 @@ def _(angle, budget, measure):
         if bool(turn.exists) else "The old task only profits from longer pretraining."
     )  # fmt: skip
     stage.screen(
-        "A task that is turned away makes forgetting grow",
+        "On a task that is turned away, longer pretraining can mean more forgetting",
         stage.picture(
             losses, "Pretraining and downstream loss before and after fine-tuning, against length", columns=2
         ),
@@ -119,7 +129,8 @@ def _(angle, budget, measure):
             if bool(lowest.exists)
             else "only profits from longer pretraining."
         )
-        + " Where does the inflection appear as you turn the task away? What does a larger budget do to it?",
+        + " The task is the teacher with its singular vectors turned at random, on both sides, by at most this angle. At which angle "
+        "does the inflection appear? And is there a budget that makes it go away again?",
         [angle, budget, measure],
         ["D1"],
     )
@@ -131,7 +142,7 @@ def _():
     wants = mo.ui.slider(
         -0.5, 2.0, 0.05, value=0.0, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True
     )
-    time = mo.ui.slider(0.0, 1.0, 0.02, value=0.1, label="budget T", show_value=True)
+    time = mo.ui.slider(0.02, 1.0, 0.02, value=0.1, label="budget T", show_value=True)
     return time, wants
 
 
@@ -150,13 +161,23 @@ def _(time, wants):
         axes[1].set_ylabel("what fine-tuning costs, Δ")
 
     cost = sensitivity(inside).value.values[:, 0]
-    at = int(cost.argmax())
+    at, low = int(cost.argmax()), int(cost.argmin())
+    end = max(float(cost[-1]), 0.0)
+    if at < cost.size - 1:
+        course = (
+            f"Δ is highest, **{cost[at]:.4f}**, at t = {inside.pretraining.values[at]:.1f}, while the feature is being learned, and "
+            f"ends at **{end:.4f}**."
+        )
+    else:
+        course = (
+            f"Δ dips to **{cost[low]:.4f}** at t = {inside.pretraining.values[low]:.1f}, where fine-tuning finishes what pretraining "
+            f"has begun, and then rises to **{end:.4f}**."
+        )
     stage.screen(
         "A trap: inside a stage the cost goes up and down",
         stage.picture(trap, "One feature, and the cost of fine-tuning, against length", columns=2),
-        f"One feature, and a task that asks for σ′ = {wants.value:g} of it. Δ is highest, **{cost[at]:.4f}**, at t = "
-        f"{inside.pretraining.values[at]:.1f}, in the middle of learning, and ends at **{cost[-1]:.4f}**. So a comparison of "
-        "two checkpoints says little about the trend, unless both lie between stages. Is there any σ′ for which Δ grows all "
+        f"One feature, and a task that asks for σ′ = {wants.value:g} of it, with the same singular vectors. {course} So a comparison "
+        "of two checkpoints says little about the trend, unless both lie between stages. Is there any σ′ for which Δ grows all "
         "the way?",
         [wants, time],
         ["D3", "D2"],
@@ -169,7 +190,7 @@ def _():
     second = mo.ui.slider(-1.0, 2.0, 0.05, value=2.0, label="the task's second diagonal entry", show_value=True)
     mixed = mo.ui.slider(-1.0, 1.0, 0.05, value=0.1, label="its off-diagonal entries", show_value=True)
     long = mo.ui.slider(
-        steps=[0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0], value=5.0, label="budget T", show_value=True
+        steps=[0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0], value=0.3, label="budget T", show_value=True
     )
     return long, mixed, second
 
@@ -184,10 +205,15 @@ def _(long, mixed, second):
     )  # fmt: skip
     staircase = respond(plateaus)
 
+    flats = staircase.isel(pretraining=[0, 50, 100])  # none, one and both learned
+
     def steps(axes):
         draw.curves(axes[0], staircase, "sensitivity", label=None)
         axes[0].set_ylabel("what fine-tuning costs, Δ")
-        draw.trade(axes[1], staircase)
+        draw.trade(axes[1], flats)
+        for n, (x, y) in enumerate(zip(flats.downstream_after[:, 0], flats.after[:, 0], strict=True)):
+            axes[1].annotate(f" {n}", (float(x), float(y)))
+        axes[1].margins(0.1)
 
     rises = ", ".join(f"{x:.3f}" for x in found.rise)
     hurting = [name for name, hurts in zip(("first", "second"), found.hurts, strict=True) if hurts]
@@ -196,9 +222,11 @@ def _(long, mixed, second):
         "From plateau to plateau: every feature is one more thing to lose",
         stage.picture(steps, "The cost along the plateaus, and one loss against the other", columns=2),
         f"Two features, σ = 1 and ½, and a task [[1, {mixed.value:g}], [{mixed.value:g}, {second.value:g}]]. On the plateaus of "
-        f"0, 1 and 2 learned features fine-tuning costs **{rises}**: it {'never falls' if grows else 'falls somewhere'}. "
+        f"0, 1 and 2 learned features (the numbers at the right) fine-tuning costs **{rises}**: it "
+        f"{'never falls' if grows else 'falls somewhere'}. "
         f"{'The ' + ' and the '.join(hurting) + ' feature' if hurting else 'No feature'} makes the loss after fine-tuning "
-        "worse. Make the budget small: does the cost still fall from one plateau to the next, for any task that you can set?",
+        "worse. The start is at 1e-60, so that the plateaus are long. At small budgets the cost never falls from a plateau to the "
+        "next, for any task that you can set. Find a task and a budget for which it does.",
         [second, mixed, long],
         ["D4"],
     )
@@ -237,9 +265,9 @@ def _(steps_, target):
             learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2
         ),
         f"A rate below 2 over the curvature is stable. Up to s = σ′ the largest curvature on the way is that of the task, "
-        f"{2 * target.value:g}, whatever the checkpoint; beyond, it grows with every bit of pretraining. With noise in the "
-        "gradients the best rate is smaller (right; near the task): it falls as pretraining comes near the task, where there "
-        "is least to gain. Does tuning the rate remove the inflection? Where would the curve say so?",
+        f"{2 * target.value:g}, whatever the checkpoint; beyond, it grows with every bit of pretraining. Where gradients are noisy "
+        "(here v = 0.02 in D6) the best rate is far smaller (right). At which checkpoint is it zero, and why? Does that checkpoint "
+        "stay the best one when every checkpoint has its own best rate?",
         [target, steps_],
         ["D6"],
     )
@@ -248,7 +276,7 @@ def _(steps_, target):
 
 @app.cell
 def _():
-    anchor = mo.ui.slider(0.0, 10.0, 0.1, value=1.0, label="anchor λ", show_value=True)
+    anchor = mo.ui.slider(0.2, 10.0, 0.2, value=1.0, label="anchor λ", show_value=True)
     return (anchor,)
 
 
@@ -282,7 +310,7 @@ def _(anchor):
             else "There is no inflection here"
         )
         + f"; of the task **{price:.3g}** is left undone. Without an anchor any pretraining ends at the task, and on the same "
-        "loss. Strengthen the anchor: which of the two numbers moves first?",
+        "loss. What does each step of λ buy, and what does it cost?",
         [anchor],
         ["D7"],
     )
@@ -290,16 +318,15 @@ def _(anchor):
 
 
 @app.cell
-def _(found):
+def _(time):
+    left = float(fine_tune_mode(time.value, 1.0, 0.0)[0])
+    forgot = float(rise_in_stage(time.value, 1.0, 1.0, 0.0))
     stage.exercise(
-        "The task of the plateaus, with its sliders as they stand. By how much does each feature raise the cost of "
-        "fine-tuning, and does the loss *after* fine-tuning rise with it? (A feature of strength σ lowers the loss before by "
-        "½σ².)",
-        f"The cost rises by {', '.join(f'**{x:+.3f}**' for x in np.diff(found.rise))}; ½σ² is 0.5 and 0.125. The loss after "
-        f"fine-tuning rises with a feature exactly where the first number exceeds the second: "
-        f"{', '.join('yes' if h else 'no' for h in found.hurts)}.",
+        f"A feature of strength 1 is learned completely, and then tuned for T = {time.value:g} (the slider of the trap) on a task that "
+        "asks for none of it, σ′ = 0. Its flow is ṡ = 2s(σ′ − s). How much of it is left, and how much has the old loss risen?",
+        f"**{left:.4f}** is left, 1/(1 + 2T), and the loss has risen by ½(1 − s)² = **{forgot:.4f}**.",
     )
-    return
+    return forgot, left
 
 
 @app.cell
@@ -316,21 +343,26 @@ def _():
 
 
 @app.cell
-def _(found, point, price):
+def _(far, forgot, found, left, little, long_, point, price):
     stage.teacher(
         mo.query_params(),
         "forgetting",
-        "5 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 5 for the rates, 7 for the anchor.",
+        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. With "
+        "35 minutes leave the rates out.",
         {
             "“A better model is a better start for everything.”": "For its own task; on a turned task every feature that it "
             "has learned is one more that fine-tuning moves.",
             "“I compared two checkpoints, so I know the trend.”": "The trap: inside a stage the cost goes up and down.",
-            "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from the first "
-            "plateau to the second it falls.",
+            "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from one "
+            "learned feature to two it falls.",
             "“A smaller learning rate prevents forgetting.”": "It is a smaller budget: less is forgotten and less is learned.",
         },
-        f"Plateaus: {', '.join(f'{x:.3f}' for x in found.rise)}. Anchor: inflection at "
-        f"{float(point.length):.1f}, {price:.3g} left undone. The trap's question: no, for no σ′ of either sign (D3).",
+        f"The angle: at T = 2 there is an inflection at every angle above 0, too small to see at 0.5 ({float(little.rise):.1g}) and not "
+        f"at 1.5 ({float(far.rise):.2g}). After long fine-tuning {'it stays' if bool(long_.exists) else 'it is gone'}: all checkpoints "
+        "then end at the new task. The trap: no, for no σ′ of either sign (D3). "
+        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The rates: it is zero where s = σ′, where nothing is left to "
+        "gain; tuning lowers the loss most there, so that checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
+        f"{float(point.length):.1f}, {price:.3g} left undone; both grow with λ. Exercise: {left:.4f} and {forgot:.4f}.",
     )
     return
 

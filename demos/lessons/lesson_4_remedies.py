@@ -34,9 +34,9 @@ with app.setup:
 @app.cell
 def _():
     PREDICTIONS = (
-        "Stopping the pretraining at the best moment",
-        "Weight decay of the right strength in each layer",
-        "Neither: both lose as much of the features as they save",
+        "The one that stopped at the best moment",
+        "The one with weight decay, of a strength of its own in each layer",
+        "Both end at the same loss: each gives up as much as it saves",
     )
     prediction = mo.ui.radio(PREDICTIONS)
     stage.opening(
@@ -58,7 +58,7 @@ def _():
 @app.cell
 def _(first, second):
     sigma, n = np.array([1.0, 0.6, 0.2]), Network(d_in=5, h=4, d_out=3)
-    lengths = np.linspace(0, 24, 121)
+    lengths = np.linspace(0, 24, 241)
     plain = respond(
         Protocol(
             Spectrum(sigma), lengths, (1.0,), n, start=Aligned(1e-3), perturbation=Noise((first.value, second.value))
@@ -100,8 +100,8 @@ def _(after, best, first, lowest, optimum, plain, second):
         stage.picture(remedies, "Loss after noise along plain pretraining, its best stop, and weight decay's"),
         f"To the end: **{after[-1]:.3f}**; stopped best: **{after.min():.3f}**; decayed: **{lowest:.3f}**. The optimum keeps "
         f"the features 1, 0.6, 0.2 at {kept}: each is shortened by the *geometric* mean of the two layers' prices, and the "
-        "weights are put where they are cheap. When is decay no better than the best stop of a single feature? Try equal "
-        "prices, $\\gamma_2^2 d_\\mathrm{out} = \\gamma_1^2 d_\\mathrm{in}$ (here 3 outputs, 5 inputs).",
+        "weights are put where they are cheap (the line is where training under that decay ends, exactly). By how much does it win "
+        "where both layers are priced alike, $\\gamma_2^2 d_\\mathrm{out} = \\gamma_1^2 d_\\mathrm{in}$ (3 outputs, 5 inputs; γ₁ = 0.23 and γ₂ = 0.3, say)?",
         [first, second],
         ["E1"],
     )
@@ -122,7 +122,7 @@ def _():
 def _(decay, peak, steps):
     from simulations.optimizers import schedule
 
-    label_noise, share = 0.2, np.arange(steps.value + 1) / steps.value
+    label_noise, share = 0.5, np.arange(steps.value + 1) / steps.value
     sides, two = {"d_in": 6, "d_out": 2}, np.array([1.0, 0.5])
     schedules = {
         "constant": GradientDescent(peak.value),
@@ -144,31 +144,37 @@ def _(decay, peak, steps):
     }
 
     def along_steps(values):
+        late = share > 0.05  # after the warmup, during which there is less noise than ever after
         return trajectory(
-            {name: (("pretraining",), one) for name, one in values.items()}, {"pretraining": share * steps.value},
-            method="theory", source="claim E2", model="two features", length_units="steps",
+            {name: (("pretraining",), one[late]) for name, one in values.items()},
+            {"pretraining": share[late] * steps.value / 1000}, method="theory", source="claim E2", model="two features",
+            length_units="thousand steps",
         )  # fmt: skip
 
-    tables = along_steps(rates), along_steps(sums)
+    missing = {name: two.sum() - one for name, one in sums.items()}
+    tables = along_steps(rates), along_steps(missing)
 
     def annealing(axes):
         for i, name in enumerate(rates):
             draw.along(axes[0], tables[0], name, label=name, colour=i)
             draw.along(axes[1], tables[1], name, colour=i)
         axes[0].set(ylabel="learning rate", ylim=(0, None))
-        axes[1].set_ylabel("learned singular values, $\\Sigma s$")
+        axes[1].set(ylabel="missing of the teacher's $\\Sigma\\sigma$", ylim=(0, None))
         axes[0].legend(loc="lower left")
 
     tilted = float(tilt(noises["constant"][-1], **sides))
-    lost = ", ".join(f"{two.sum() - values[-1]:.4f} ({name})" for name, values in sums.items())
+    lost = ", ".join(f"{values[-1]:.4f} ({name})" for name, values in missing.items())
     stage.screen(
-        "Decay gives features back, and fragility with them",
-        stage.picture(annealing, "Learning rate and the sum of the singular values along three schedules", columns=2),
-        "Noisy gradients hold down what is learned, in proportion to the *present* learning rate. Where the rate decays the "
-        "features come back, and sensitivity, which follows Σs, jumps with them: **at equally many steps**. The teacher's Σs "
-        f"is {two.sum():g}; missing at the end: {lost}. The steps count too: noise slowly tilts the layers (here to "
-        f"w₂²/w₁² = {tilted:.2f}; its end is {sides['d_out'] / sides['d_in']:.2f}) and then holds them down less. Which slider "
-        "moves the end more, tokens or decay?",
+        "Once all is learned: decay gives features back, and fragility with them",
+        stage.picture(
+            annealing, "Learning rate, and what is missing of the singular values, along three schedules", columns=2
+        ),
+        f"Two features, σ = 1 and ½, learned already; the labels are noisy (ν = {label_noise:g}). Noisy gradients hold down what is "
+        "learned, in proportion to the *present* learning rate. Where the rate decays the features come back, and sensitivity, "
+        f"which follows Σs, with them, **at equally many steps**. Missing at the end: {lost}. The steps count too: noise slowly tilts "
+        f"the layers (under the constant rate to w₂²/w₁² = {tilted:.2f}, in the end to {sides['d_out'] / sides['d_in']:.2f}) and then "
+        "holds them down less. Change tokens and decay: which of the two moves the end more? Does it matter how long the decay "
+        "lasts, or only that there is one?",
         [steps, peak, decay],
         ["E2"],
     )
@@ -197,8 +203,8 @@ def _():
                 "In a linear network **both are causes of one effect**: sensitivity follows Σs(t, η), which grows with the steps as "
                 "long as features are being learned, and with the decay of the rate whenever noise had held them down. Which of the two "
                 "acts in a language model this cannot decide: it has no unlimited supply of features, and no other noise than the "
-                "labels'. Say which experiment would tell them apart: the same tokens with and without decay, *and* the same "
-                "final rate after different numbers of tokens."
+                "labels'. What would tell them apart: the same tokens with and without decay, *and* the same final rate after different "
+                "numbers of tokens (figure `annealing` does both, on linear networks)."
             ),
         ]
     )  # fmt: skip
@@ -235,9 +241,14 @@ def _(keep, wants):
     stage.screen(
         "How much of the new task belongs into pretraining",
         stage.picture(mixing, "Best share of downstream data, against length and against the budget", columns=2),
-        f"For the new task alone (left) the best share ends at {float(down[-1]):.2f}; for both tasks after a long pretraining "
-        f"(right) it is {float(trade[0]):.2f} without fine-tuning and {float(trade[-1]):.2f} at T = 0.6: fine-tuning replaces "
-        "mixing. Which of the two answers would you give a practitioner who asks for *the* best share?",
+        (
+            "The task is the old one: every share is the same. Move σ′."
+            if wants.value == 1.0
+            else f"For the new task alone (left) the best share ends at {float(down[-1]):.2f}; for both tasks after a long pretraining "
+            f"(right) it is {float(trade[0]):.2f} without fine-tuning and {float(trade[-1]):.2f} at T = 0.6"
+            + (": fine-tuning replaces mixing." if trade[-1] < trade[0] else ".")
+        )
+        + " Which of the two answers would you give a practitioner who asks for *the* best share?",
         [wants, keep],
         ["E3"],
     )
@@ -274,15 +285,16 @@ def _(c, kappa, lost):
     stage.teacher(
         mo.query_params(),
         "remedies",
-        "5 for the vote, 8 for decay, 10 for the schedules, 5 for the dispute (let two groups argue), 7 for mixing.",
+        "4 for the vote, 7 for decay, 9 for the schedules, 6 for the dispute (let two groups argue), 6 for mixing, 3 for the exercise.",
         {
             "“Weight decay and early stopping are the same.”": "For one feature and equal prices they are; a stop has one length for "
             "all features, decay shortens each where it should.",
             "“Annealing makes the model better, so it makes it more robust.”": "It gives features back, and sensitivity with them.",
             "“Then never decay the rate.”": "Without decay the model has learned less: lower sensitivity, higher loss before.",
         },
-        f"Exercise: {kappa:.4f} and {c:.4f}. Missing at the end of the schedules: {lost}. There is no *one* best share: it depends on "
-        "which loss is asked for, on the length and on the budget.",
+        f"Exercise: {kappa:.4f} and {c:.4f}. At equal prices κ = c, and decay still wins: a stop has one length for all features. "
+        f"Missing at the end of the schedules: {lost}; that there is a decay moves the end most, how long it lasts hardly. There is "
+        "no *one* best share: it depends on which loss is asked for, on the length and on the budget.",
     )
     return
 

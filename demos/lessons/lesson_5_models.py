@@ -55,7 +55,9 @@ def _(PREDICTIONS, prediction):
 def _():
     upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files (or none: OLMo-1B)")
     checkpoint = mo.ui.text(label="checkpoint (step) of files that do not say it", placeholder="3000")
-    group = mo.ui.dropdown({"each task": "task", "the mean over the tasks": "model"}, value="each task", label="show")
+    group = mo.ui.dropdown(
+        {"each task": "task", "the mean over the tasks": "model"}, value="the mean over the tasks", label="show"
+    )
     return checkpoint, group, upload
 
 
@@ -101,12 +103,17 @@ def _(checkpoint, found, group, names, refused, upload, which):
             if figure is None
             else stage.shown(figure, "The measure along training, base and changed model")
         )
-        end = f"{p.high:.3g} {found.length_units}" if answer.found else "beyond the last checkpoint"
+        where = (
+            f"The turning point lies between {p.low:.3g} and {p.high:.3g} {found.length_units} ({p.confidence:.0%} interval: between "
+            "checkpoints nothing is known, so it is wide where they are few)."
+            if answer.found
+            else "So no turning point is claimed."
+        )
         said = (
             f"**{answer.verdict[:1].upper()}{answer.verdict[1:]}.** Best of {p.checkpoints} checkpoints: {p.best:.3g} "
-            f"{found.length_units}; the turning point lies between {p.low:.3g} and {end} ({p.confidence:.0%} interval). Decline "
-            f"as seen: {p.rise:.3f} ± {p.rise_stderr:.3f}; chance of so large a one without any decline: {answer.adjusted:.3f}, "
-            f"counting that {len(found.found)} measures were looked at. Which tasks really turn? Do they turn in the base model, too?"
+            f"{found.length_units}. Decline from there to the last, as seen: {p.rise:.3f} ± {p.rise_stderr:.3f}; chance of so large a "
+            f"one if there is none: {answer.adjusted:.3f}, counting that {len(found.found)} curves, base models included, were looked "
+            f"at. {where} Look at each task: which really turn? Do they turn in the base model, too?"
         )
     stage.screen("Reading off a turning point", seen, said, [upload, checkpoint, group, which])
     return
@@ -126,7 +133,7 @@ def _():
 @app.cell
 def _(decline, each, seeds):
     plans = planning.plan(decline.value, 0.6, seeds.value)
-    table = pd.DataFrame(map(vars, plans)).pivot(index="seeds", columns="checkpoints", values="items")
+    table = pd.DataFrame(map(vars, plans)).pivot(index="seeds", columns="checkpoints", values="items").astype(float)
     stage.screen(
         "What it would take to see it",
         mo.Html(table.to_html(na_rep="not by any", float_format="{:,.0f}".format, border=0, classes="plan")),
@@ -139,14 +146,19 @@ def _(decline, each, seeds):
 
 @app.cell
 def _(plans):
-    fewest = min((one for one in plans if one.items), key=lambda one: one.items, default=None)
-    answer_ = "none of these plans can" if fewest is None else (
-        f"**{fewest.items:,}** items, with {fewest.checkpoints} checkpoints and {fewest.seeds} seeds each"
+    RUN = 2000  # test items that one more fine-tuning run costs as much as
+    priced = {one: one.checkpoints * one.seeds * (one.items + RUN) for one in plans if one.items}
+    cheapest = min(priced, key=priced.get, default=None)
+    answer_ = "none of these plans can" if cheapest is None else (
+        f"**{cheapest.checkpoints} checkpoints, {cheapest.seeds} seeds, {cheapest.items:,} items each**, the price of "
+        f"{priced[cheapest]:,} items in all"
     )  # fmt: skip
     stage.exercise(
-        "With the sliders as they stand: what is the least number of test items that any of the plans needs?", answer_
+        f"With the sliders as they stand: if one more fine-tuning run (a seed at a checkpoint) costs as much as evaluating {RUN:,} test "
+        "items, which of the plans is the cheapest?",
+        answer_,
     )
-    return
+    return (answer_,)
 
 
 @app.cell
@@ -162,18 +174,19 @@ def _():
 
 
 @app.cell
-def _(error, fall):
+def _(answer_, error, fall):
     stage.teacher(
         mo.query_params(),
         "models",
-        "5 for the vote, 12 for the turning points (let each group take another task), 8 for the plan.",
+        "4 for the vote, 11 for the turning points (let each group take another task), 6 for the plan, 4 for the exercise.",
         {
             "“The last is lower than the best, so it declines.”": "The best was chosen by looking: of equal checkpoints one is "
             "always best. The chance shown takes that into account.",
             "“PAWS falls, so fine-tuning fails.”": "On one task of three, at one learning rate, with no second seed.",
             "“Not significant means that there is no decline.”": "It means that these data cannot tell; the plan says what could.",
         },
-        f"Mean of six after TULU: {fall:.3f} ± {error:.3f}. Real turns: look for `inflection between` in the verdict, PAWS first.",
+        f"Mean of six after TULU: {fall:.3f} ± {error:.3f}. Real turns: look for *Inflection between* in the verdict, PAWS first. "
+        f"Exercise: {answer_}.",
     )
     return
 

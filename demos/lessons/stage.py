@@ -45,7 +45,9 @@ def answered(prediction: mo.ui.radio, right: str, because: str) -> mo.Html:
     return mo.callout(mo.md(f"**It is otherwise:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
 
 
-def screen(title: str, seen: mo.Html, say: str, controls: Sequence[Any], claims: Sequence[str | tuple[str, int]] = ()) -> mo.Html:
+def screen(
+    title: str, seen: mo.Html, say: str, controls: Sequence[Any], claims: Sequence[str | tuple[str, int]] = ()
+) -> mo.Html:
     """One idea: the picture over the formulas that it is drawn from; beside it what to look for, and the controls.
 
     claims: identifiers, or with the number of the step to show instead of the whole statement.

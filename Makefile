@@ -1,4 +1,4 @@
-# The two commands of the README are `make figures` and `make test`; `make help` lists the rest.
+# `make figures`, `make test` and `make demo` are the README's; `make help` lists the rest.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -48,7 +48,9 @@ def _(PREDICTIONS, prediction):
 @app.cell
 def _():
     number = mo.ui.slider(1, 8, value=4, label="features", show_value=True)
-    exponent = mo.ui.slider(0.0, 2.0, 0.1, value=1.0, label="their decay α (σ = 1, 2^−α, 3^−α, …)", show_value=True)
+    exponent = mo.ui.slider(
+        0.0, 2.0, 0.1, value=1.0, label=r"their decay $\alpha$, $\sigma_i = i^{-\alpha}$", show_value=True
+    )
     start = mo.ui.slider(steps=[10.0**-k for k in range(1, 13)], value=1e-3, label="start ε", show_value=True)
     length = mo.ui.slider(0, 60, 1, value=8, label="pretraining length t", show_value=True)
     train = mo.ui.run_button(label="Train a network in JAX, now")

@@ -33,16 +33,18 @@ def opening(lesson: str, question: str, prediction: mo.ui.radio) -> mo.Html:
             mo.md("**Your prediction**, before you look:"),
             prediction,
         ]
-    ).style({"min-height": "84vh"})
+    )
 
 
 def answered(prediction: mo.ui.radio, right: str, because: str) -> mo.Html:
-    """What a prediction is worth; asks for it where there is none yet."""
+    """What a prediction is worth; asks for it where there is none yet. It keeps the first picture off the screen."""
     if prediction.value is None:
-        return mo.callout(mo.md("Choose first; then scroll down."), kind="neutral")
-    if prediction.value == right:
-        return mo.callout(mo.md(f"**So it is.** {because}"), kind="success")
-    return mo.callout(mo.md(f"**It is otherwise:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
+        said = mo.callout(mo.md("Choose first; then scroll down."), kind="neutral")
+    elif prediction.value == right:
+        said = mo.callout(mo.md(f"**So it is.** {because}"), kind="success")
+    else:
+        said = mo.callout(mo.md(f"**It is otherwise:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
+    return mo.vstack([said]).style({"min-height": "50vh"})
 
 
 def screen(

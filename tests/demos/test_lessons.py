@@ -116,8 +116,14 @@ def test_computed_answers() -> None:
     assert fragile["pays"] == 2  # 1 and ½ are above 0.48, ⅓ is not
     assert remedies["kappa"] == pytest.approx(0.5 * 0.1 * np.sqrt(15))
     assert remedies["c"] == pytest.approx((0.1**2 * 3 + 0.5**2 * 5) / 2)
-    found = run(find("forgetting"))[1]["found"]
-    np.testing.assert_allclose(found.rise, [0, 1.478, 1.135], atol=5e-4)  # theory.md's counterexample, D4
+    assert fragile["last_turn"] == pytest.approx(8.643, abs=1e-3)  # found by an independent search
+    forgetting = find("forgetting")
+    (group,) = (g for g in cells_with_controls(forgetting) if "long" in g)
+    group["long"]._update(len(group["long"].steps) - 1)  # T = 5
+    _, forgot = run(forgetting, **group)
+    np.testing.assert_allclose(forgot["found"].rise, [0, 1.478, 1.135], atol=5e-4)  # theory.md's counterexample, D4
+    assert forgot["left"] == pytest.approx(1 / 1.2)
+    assert forgot["forgot"] == pytest.approx((1 - 1 / 1.2) ** 2 / 2)
 
 
 @pytest.mark.parametrize("name", ["features", "fragile", "forgetting"])

@@ -86,3 +86,4 @@ def test_the_list_leads_to_the_lessons(address: str, visit: Open) -> None:
     page = visit(address, 390, 800)
     page.get_by_role("link", name=LESSONS[0].title).click()
     loaded(page)
+    assert page.title() == LESSONS[0].title

@@ -23,7 +23,6 @@ from theory.derivations import CLAIMS
 from theory.errors import DomainError
 
 HOST = "127.0.0.1"
-ICON = '<link rel="icon" href="data:,">'
 AGAIN = '<meta http-equiv="refresh" content="1">'
 
 
@@ -74,6 +73,7 @@ def application(folder: Path) -> Starlette:
         routes=[
             Route("/", lambda request: HTMLResponse(contents())),
             Route("/book/{claim}/{page}", page),
+            Route("/favicon.ico", lambda request: Response(status_code=204)),  # the book's pages name no icon
             Mount("/", lessons.build()),
         ]
     )
@@ -107,7 +107,7 @@ class Book:
 
 
 def _told(sentence: str, status: int, head: str = "") -> HTMLResponse:
-    return HTMLResponse(f"<!DOCTYPE html><title>Derivation</title>{ICON}{head}<p>{sentence}</p>", status)
+    return HTMLResponse(f"<!DOCTYPE html><title>Derivation</title>{head}<p>{sentence}</p>", status)
 
 
 def contents() -> str:
@@ -119,7 +119,7 @@ def contents() -> str:
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Lessons</title>{ICON}
+<title>Lessons</title>
 <style>
 body {{ font: 22px/1.5 STIXGeneral, "Times New Roman", serif; max-width: 34em; margin: 10vh auto; padding: 0 1em }}
 h1 {{ line-height: 1.15 }} li {{ margin: 0.7em 0 }} a {{ color: #0072B2 }} small {{ display: block; color: #666 }}

@@ -17,7 +17,10 @@ from demos.page import write_page
 from tests.browser.conftest import SCREENSHOTS, Open
 
 PICTURES = ("features", "loss", "rise", "tuned")
-SITUATIONS = ("Overtraining", "The U", "Many minima", "An aligned task protects", "The trap", "The thief")
+SITUATIONS = (
+    "Overtraining", "The U", "Many minima", "An aligned task protects the old one", "The trap",
+    "Learning more, forgetting less",
+)  # fmt: skip
 START = {"n": 2, "alpha": 1, "eps": 0.001, "t": 6, "gamma": 0.2, "T": 1, "task": "turned", "k": 1.5, "angle": 60,
          "axis": "linear"}  # fmt: skip
 sizes = pytest.mark.parametrize(("width", "height"), SIZES.values(), ids=SIZES)
@@ -224,7 +227,7 @@ def test_a_wrong_address_is_refused_with_a_sentence(visit: Open, address: str, w
 def test_reset_and_copy(visit: Open, address: str) -> None:
     page = visit(address)
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
-    page.get_by_role("button", name="The thief").click()
+    page.get_by_role("button", name="Learning more, forgetting less").click()
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("copied") == page.url

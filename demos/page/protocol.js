@@ -110,6 +110,6 @@ const SITUATIONS = [
     asks: "The new task asks for the same features, half as strong. After fine-tuning, does longer pretraining ever hurt the old task? And the new one?" },
   { name: "The trap", about: "tuning", sets: { n: 1, gamma: 0, T: 0.1, task: "aligned", k: 0, t: 3.9 },
     asks: "Sensitivity to fine-tuning rises and then falls while one feature is learned. Would you call this model robust in the end?" },
-  { name: "Learning more, forgetting less", about: "tuning", sets: { n: 2, eps: 1e-20, gamma: 0.1, T: 5, task: "turned", k: 1.5, angle: 84, t: 30 },
-    asks: "The new task is strongest almost where feature 2 lies. While only feature 1 is learned, fine-tuning must bend that one there, and the old task loses it. Will the old task lose more, or less, once feature 2 is learned too? Say why, then drag on from t = 30." },
+  { name: "Learning more, forgetting less", about: "tuning", sets: { n: 2, eps: 1e-30, gamma: 0.1, T: 8, task: "turned", k: 1.5, angle: 84, t: 42 },
+    asks: "The new task is strongest almost where feature 2 lies. While only feature 1 is learned, fine-tuning must bend that one there, and the old task loses it. Will the old task lose more, or less, once feature 2 is learned too? Say why, then drag on from t = 42." },
 ];

@@ -16,7 +16,7 @@ const plain = (x) => (x !== 0 && x < 0.001 ? x.toExponential().replace("-", "−
 const subscript = (i) => "₀₁₂₃₄₅₆₇₈"[i];
 const curve = (name, look, of, least = 5e-13) => ({ name, look, of, say: (v) => show(of(v), least) });
 const MINIMA = {
-  last: { name: "last minimum", glyph: (x, y, r) => star(x, y, r, "noise") },
+  last: { name: "last minimum: inflection point", glyph: (x, y, r) => star(x, y, r, "noise") },
   deeper: { name: "earlier, deeper", glyph: (x, y, r) => `<path d="M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z" class="mark fill-noise"/>` },
   earlier: { name: "earlier", glyph: (x, y, r) => dot(x, y, 0.6 * r, "noise open") },
 };
@@ -31,7 +31,7 @@ const PICTURES = {
     axis: "pretraining loss",
     curves: () => [BEFORE, curve("after noise", "noise", (v) => v.noise)],
     key: ({ marks }) => Object.entries(MINIMA).filter(([kind]) => marks.some((one) => one.kind === kind))
-      .map(([, { glyph, name }]) => ({ glyph: glyph(9, 5, 5), name })),
+      .map(([, { glyph, name }]) => ({ glyph: glyph(9, 5, 6), name })),
   },
   rise: {
     axis: "sensitivity Δ",

@@ -89,6 +89,23 @@ def test_situations(
     shot(page, f"page-{width}-{name.lower().replace(' ', '-')}")
 
 
+def test_what_is_told(visit: Open, address: str) -> None:
+    """Rounding is no turn, learned is more than half, the subject of a situation leads, what is held says why."""
+    page = visit(f"{address}#k=1.5&angle=60&T=50&gamma=0&t=12")
+    told = page.locator("#told")
+    expect(told).to_contain_text("downstream loss stays the same")
+    expect(page.locator("#why-n")).to_be_visible()
+    page.evaluate("set({ t: 7 })")  # the second has 0.36 of its 0.5
+    expect(told).to_contain_text("learned 2 of 2 features (more than half of each)")
+    page.get_by_role("button", name="An aligned task protects").click()
+    expect(told).to_contain_text("pretraining loss only falls; the downstream loss will turn at t = 6.40")
+    expect(told.locator(".aside")).to_contain_text("loss after noise")
+    expect(page.locator("#why-n")).to_be_hidden()
+    page.get_by_role("button", name="Many minima").click()
+    expect(told.locator(".aside")).to_contain_text("After fine-tuning")
+    expect(page.locator("#loss .still .mark.fill-noise")).to_have_count(2)  # the last minimum, and a deeper one
+
+
 @sizes
 def test_a_slider_moved_by_keys(visit: Open, address: str, width: int, height: int) -> None:
     page = visit(address, width, height)

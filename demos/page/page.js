@@ -72,8 +72,8 @@ function cursors() {
     svg.setAttribute("aria-valuenow", state.t);
     svg.setAttribute("aria-valuetext", `t = ${show(state.t)}: ` + curves.map((c) => `${c.name} ${c.say(values)}`).join(", "));
     const sums = name === "features" && state.n > 4 ? [curve("… Σs", "ink", (v) => sum(v.s))] : [];
-    svg.previousElementSibling.innerHTML = [...curves.slice(0, 4), ...sums, ...(picture.key?.(state) ?? [])].map((c) => {
-      if (!c.of) return `<span><svg aria-hidden="true"><circle cx="9" cy="5" r="4" class="fill-${c.look}"/></svg>${c.name}</span>`;
+    svg.previousElementSibling.innerHTML = [...curves.slice(0, 4), ...sums, ...(picture.key?.(found) ?? [])].map((c) => {
+      if (c.glyph) return `<span><svg aria-hidden="true">${c.glyph}</svg>${c.name}</span>`;
       const sample = name === "features" ? "" : `<svg aria-hidden="true"><path d="M0 5H20" class="curve ${c.look}"/></svg>`;
       return `<span>${sample}${c.name} <b>${c.say(values)}</b></span>`;
     }).join("");
@@ -82,19 +82,23 @@ function cursors() {
 
 // What is seen at this length, in words.
 function words() {
-  const v = known(state.t, state), learnt = v.s.filter((s, i) => s > 0.9 * spectrum(state)[i]).length;
-  const beyond = (turn, now, of) => {
-    return state.t > turn ? `turned at <i>t</i> = ${show(turn)} and is up by ${show(now - known(turn, state)[of])}`
-      : `will turn at <i>t</i> = ${show(turn)}`;
+  const v = known(state.t, state), learnt = v.s.filter((s, i) => s > spectrum(state)[i] / 2).length;
+  const does = (name) => {
+    const turn = found[name], up = turn === null ? 0 : v[name] - known(turn, state)[name];
+    if (turn === null) return found.courses[name];
+    if (state.t <= turn) return `will turn at <i>t</i> = ${show(turn)}`;
+    return up > rounding(state) ? `turned at <i>t</i> = ${show(turn)} and is up by ${show(up, 0)}` : `turns at <i>t</i> = ${show(turn)}`;
   };
-  const noise = state.gamma === 0 ? "Without noise it only falls."
-    : `The <span class="word-noise">loss after noise</span> ${beyond(found.noise, v.noise, "noise")}.`;
-  const pre = found.pre === null ? "only falls" : beyond(found.pre, v.pre, "pre");
-  const down = found.down === null ? "only falls" : beyond(found.down, v.down, "down");
-  element("told").innerHTML =
-    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""}. ${noise} ` +
-    `After fine-tuning the <span class="word-tuned">pretraining loss</span> ${pre}; the <span class="word-down">downstream loss</span> ${down}.`;
   const now = SITUATIONS.find((one) => written(settled({ ...DEFAULT, ...one.sets, t: state.t })) === written(state));
+  const said = {
+    noise: state.gamma === 0 ? "There is no noise." : `The <span class="word-noise">loss after noise</span> ${does("noise")}.`,
+    tuning: `After fine-tuning the <span class="word-tuned">pretraining loss</span> ${does("pre")}; ` +
+      `the <span class="word-down">downstream loss</span> ${does("down")}.`,
+  };
+  const [first, second] = now?.about === "tuning" ? [said.tuning, said.noise] : [said.noise, said.tuning];
+  element("told").innerHTML =
+    `At <i>t</i> = ${show(state.t)} the network has learned ${learnt} of ${state.n} feature${state.n > 1 ? "s" : ""} ` +
+    `(more than half of ${state.n > 1 ? "each" : "it"}). ${first} ${now?.about ? `<span class="aside">${second}</span>` : second}`;
   SITUATIONS.forEach((one, i) => element("situations").children[i].setAttribute("aria-pressed", one === now));
   element("question").innerHTML = now ? now.asks : "A situation of your own: copy the link to send it.";
 }

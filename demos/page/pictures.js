@@ -15,14 +15,24 @@ const plain = (x) => (x !== 0 && x < 0.001 ? x.toExponential().replace("-", "−
 
 const subscript = (i) => "₀₁₂₃₄₅₆₇₈"[i];
 const curve = (name, look, of, least = 5e-13) => ({ name, look, of, say: (v) => show(of(v), least) });
+const MINIMA = {
+  last: { name: "last minimum: inflection point", glyph: (x, y, r) => star(x, y, r, "noise") },
+  deeper: { name: "earlier, deeper", glyph: (x, y, r) => `<path d="M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z" class="mark fill-noise"/>` },
+  earlier: { name: "earlier", glyph: (x, y, r) => dot(x, y, 0.6 * r, "noise open") },
+};
 const BEFORE = curve("before", "before", (v) => v.before);
 const PICTURES = {
   features: {
     axis: "singular value",
     curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i], 0)),
-    key: () => [curve("stops paying under this noise", "noise", null)],
+    key: () => [{ glyph: dot(9, 5, 4, "fill-noise"), name: "stops paying under this noise" }],
   },
-  loss: { axis: "pretraining loss", curves: () => [BEFORE, curve("after noise", "noise", (v) => v.noise)] },
+  loss: {
+    axis: "pretraining loss",
+    curves: () => [BEFORE, curve("after noise", "noise", (v) => v.noise)],
+    key: ({ marks }) => Object.entries(MINIMA).filter(([kind]) => marks.some((one) => one.kind === kind))
+      .map(([, { glyph, name }]) => ({ glyph: glyph(9, 5, 6), name })),
+  },
   rise: {
     axis: "sensitivity Δ",
     curves: () => [curve("of noise", "noise", (v) => v.rise), curve("of fine-tuning", "tuned", (v) => v.tuned)],
@@ -63,9 +73,13 @@ function decades(least, most) {
   return found;
 }
 
+// A difference of losses up to this is none. Every loss is computed from singular values, each to some 1e-15 of the
+// largest, so that it is rounding below about 1e-14 of the loss of a network that has learned nothing: here a hundred
+// times that. No turn is told, marked or shaded for less.
+const rounding = (p) => 1e-12 * lossBefore(0, p);
+
 // The last length from which a sampled curve only rises, made exact on the curve itself; null where it does not.
-function inflection(values, ts, f) {
-  const small = 1e-7 * Math.max(...values.map(Math.abs), 1e-300);
+function inflection(values, ts, f, small) {
   const k = values.length - 1;
   let [lowest, best] = [Infinity, k];
   for (let i = k; i >= 0; i--) {
@@ -83,6 +97,24 @@ function inflection(values, ts, f) {
   return (low + high) / 2;
 }
 
+// What a curve does that has no inflection point.
+function course(values, small) {
+  let [least, rises] = [Infinity, false];
+  for (const value of values) {
+    rises ||= value > least + small;
+    least = Math.min(least, value);
+  }
+  return rises ? "rises for a while, and falls again" : values[0] - least > small ? "only falls" : "stays the same";
+}
+
+// The minima of the loss after noise, by kind; those are left out after which it rises by less than counts.
+function minimaOf(p, end, small) {
+  const loss = (t) => lossAfterNoise(t, p), all = noiseMinima(p);
+  const climb = (t, next) => Math.max(...Array.from({ length: 50 }, (_, i) => loss(t + ((next - t) * (i + 1)) / 50))) - loss(t);
+  const kind = (t) => (t === all.at(-1) ? "last" : loss(t) < loss(all.at(-1)) ? "deeper" : "earlier");
+  return all.filter((t, i) => climb(t, all[i + 1] ?? end) > small).map((t) => ({ t, kind: kind(t) }));
+}
+
 // All that does not depend on the cursor.
 function survey(p) {
   const axis = lengths(p);
@@ -91,9 +123,11 @@ function survey(p) {
   const later = Array.from({ length: 80 }, (_, i) => axis.most * 3 ** ((i + 1) / 80));
   const start = axis.least > 0 ? [0] : [], all = [...start, ...ts, ...later];
   const whole = [...start.map((t) => known(t, p)), ...values, ...later.map((t) => known(t, p))];
-  const turnOf = (name) => inflection(whole.map((v) => v[name]), all, (t) => known(t, p)[name]);
-  const minima = noiseMinima(p);
-  return { p, axis, ts, values, minima, noise: minima.length ? minima.at(-1) : null, pre: turnOf("pre"), down: turnOf("down") };
+  const small = rounding(p), marks = minimaOf(p, all.at(-1), small);
+  const turnOf = (name) => inflection(whole.map((v) => v[name]), all, (t) => known(t, p)[name], small);
+  const courses = Object.fromEntries(["noise", "pre", "down"].map((name) => [name, course(whole.map((v) => v[name]), small)]));
+  const noise = marks.find((one) => one.kind === "last")?.t ?? null;
+  return { p, axis, ts, values, marks, courses, noise, pre: turnOf("pre"), down: turnOf("down") };
 }
 
 function frame(svg) {
@@ -165,8 +199,7 @@ function marksOf(name, found, x, y, box) {
     return [...labels, ...dots];
   }
   if (name === "loss")
-    return found.minima.filter(seen).map((t) =>
-      t === found.noise ? star(...at(t, (v) => v.noise), r, "noise") : dot(...at(t, (v) => v.noise), 4 * box.size, "noise open"));
+    return found.marks.filter((one) => seen(one.t)).map(({ t, kind }) => MINIMA[kind].glyph(...at(t, (v) => v.noise), r));
   if (name === "tuned")
     return [["pre", "tuned"], ["down", "down"]].map(([key, look]) => (seen(found[key]) ? star(...at(found[key], (v) => v[key]), r, look) : ""));
   return [];

@@ -98,18 +98,18 @@ print(ot.theory.respond(noise).after.item())
 print(ot.theory.respond(tuning).after.item())`;
 }
 
-// Each with a question to answer before dragging.
+// Each with a question to answer before dragging, and what it is about where that is one of the two: said first.
 const SITUATIONS = [
   { name: "Overtraining", sets: {},
     asks: "Where does more pretraining stop paying: without any disturbance, under noise, and after fine-tuning on a turned task? Say it, then drag." },
-  { name: "The U", sets: { n: 8, gamma: 0.15, T: 1, task: "aligned", k: 0.5, t: 3 },
+  { name: "The U", about: "noise", sets: { n: 8, gamma: 0.15, T: 1, task: "aligned", k: 0.5, t: 3 },
     asks: "Eight features, and noise. Which of them still pay? Find the bottom of the U, then double the noise: where does it go?" },
-  { name: "Many minima", sets: { n: 3, eps: 1e-9, gamma: 0.16, T: 1, task: "aligned", k: 0.5, t: 8 },
+  { name: "Many minima", about: "noise", sets: { n: 3, eps: 1e-9, gamma: 0.16, T: 1, task: "aligned", k: 0.5, t: 8 },
     asks: "Someone trains to t = 14, sees the loss after noise rise, and stops. What do they miss?" },
-  { name: "An aligned task protects", sets: { n: 3, gamma: 0.1, T: 0.2, task: "aligned", k: 0.5, t: 4 },
-    asks: "The task asks for the same features, half as strong. Does longer pretraining ever hurt here, and which loss?" },
-  { name: "The trap", sets: { n: 1, gamma: 0, T: 0.1, task: "aligned", k: 0, t: 3.9 },
+  { name: "An aligned task protects the old one", about: "tuning", sets: { n: 3, gamma: 0.1, T: 0.2, task: "aligned", k: 0.5, t: 4 },
+    asks: "The new task asks for the same features, half as strong. After fine-tuning, does longer pretraining ever hurt the old task? And the new one?" },
+  { name: "The trap", about: "tuning", sets: { n: 1, gamma: 0, T: 0.1, task: "aligned", k: 0, t: 3.9 },
     asks: "Sensitivity to fine-tuning rises and then falls while one feature is learned. Would you call this model robust in the end?" },
-  { name: "The thief", sets: { n: 2, eps: 1e-20, gamma: 0.1, T: 5, task: "turned", k: 1.5, angle: 84, t: 30 },
-    asks: "The strong direction of the task lies almost along the feature learned second. Learning that feature lowers the cost: what was stolen before?" },
+  { name: "Learning more, forgetting less", about: "tuning", sets: { n: 2, eps: 1e-30, gamma: 0.1, T: 8, task: "turned", k: 1.5, angle: 84, t: 42 },
+    asks: "The new task is strongest almost where feature 2 lies. While only feature 1 is learned, fine-tuning must bend that one there, and the old task loses it. Will the old task lose more, or less, once feature 2 is learned too? Say why, then drag on from t = 42." },
 ];

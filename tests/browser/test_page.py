@@ -17,7 +17,10 @@ from demos.page import write_page
 from tests.browser.conftest import SCREENSHOTS, Open
 
 PICTURES = ("features", "loss", "rise", "tuned")
-SITUATIONS = ("Overtraining", "The U", "Many minima", "An aligned task protects", "The trap", "The thief")
+SITUATIONS = (
+    "Overtraining", "The U", "Many minima", "An aligned task protects the old one", "The trap",
+    "Learning more, forgetting less",
+)  # fmt: skip
 START = {"n": 2, "alpha": 1, "eps": 0.001, "t": 6, "gamma": 0.2, "T": 1, "task": "turned", "k": 1.5, "angle": 60,
          "axis": "linear"}  # fmt: skip
 sizes = pytest.mark.parametrize(("width", "height"), SIZES.values(), ids=SIZES)
@@ -84,6 +87,23 @@ def test_situations(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     asked(page)
     shot(page, f"page-{width}-{name.lower().replace(' ', '-')}")
+
+
+def test_what_is_told(visit: Open, address: str) -> None:
+    """Rounding is no turn, learned is more than half, the subject of a situation leads, what is held says why."""
+    page = visit(f"{address}#k=1.5&angle=60&T=50&gamma=0&t=12")
+    told = page.locator("#told")
+    expect(told).to_contain_text("downstream loss stays the same")
+    expect(page.locator("#why-n")).to_be_visible()
+    page.evaluate("set({ t: 7 })")  # the second has 0.36 of its 0.5
+    expect(told).to_contain_text("learned 2 of 2 features (more than half of each)")
+    page.get_by_role("button", name="An aligned task protects").click()
+    expect(told).to_contain_text("pretraining loss only falls; the downstream loss will turn at t = 6.40")
+    expect(told.locator(".aside")).to_contain_text("loss after noise")
+    expect(page.locator("#why-n")).to_be_hidden()
+    page.get_by_role("button", name="Many minima").click()
+    expect(told.locator(".aside")).to_contain_text("After fine-tuning")
+    expect(page.locator("#loss .still .mark.fill-noise")).to_have_count(2)  # the last minimum, and a deeper one
 
 
 @sizes
@@ -224,7 +244,7 @@ def test_a_wrong_address_is_refused_with_a_sentence(visit: Open, address: str, w
 def test_reset_and_copy(visit: Open, address: str) -> None:
     page = visit(address)
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
-    page.get_by_role("button", name="The thief").click()
+    page.get_by_role("button", name="Learning more, forgetting less").click()
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("copied") == page.url

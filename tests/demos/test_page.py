@@ -81,6 +81,35 @@ def test_inflections_after_fine_tuning_are_where_they_are(run: Run, axis: str, k
     assert [np.inf if x is None else x for x in (pre, down)] == pytest.approx([pre_true, down_true], rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "sets",
+    [
+        {"k": 1.5, "angle": 0, "T": 50}, {"k": 1.5, "angle": 60, "T": 50}, {"k": 1.5, "angle": 60, "T": 100},
+        {"k": 1.0, "angle": 60, "T": 15}, {"k": 1.0, "angle": 60, "T": 50},
+    ],
+)  # fmt: skip
+def test_rounding_is_no_turn(run: Run, sets: dict[str, Any]) -> None:
+    """With a budget that ends at the task the downstream loss is 0 to rounding; that turns nowhere, told or marked."""
+    p = run("DEFAULT") | sets
+    assert run("survey(p).down", p=p) is None
+    assert run("survey(p).courses.down", p=p) in ("stays the same", "only falls")
+
+
+@pytest.mark.parametrize(("gamma", "turns"), [(1e-7, False), (1e-3, True)])
+def test_a_minimum_after_which_nothing_rises_is_none(run: Run, gamma: float, turns: bool) -> None:
+    """C4: past the last minimum the loss after noise rises by about c²/2 in all."""
+    found = run("survey(p)", p=run("DEFAULT") | {"gamma": gamma})
+    assert ([one["kind"] for one in found["marks"]], found["noise"] is not None) == (["last"] * turns, turns)
+
+
+def test_a_deeper_earlier_minimum_is_marked_as_such(run: Run) -> None:
+    p = run("DEFAULT") | next(one["sets"] for one in run("SITUATIONS") if one["name"] == "Many minima")
+    marks = run("survey(p).marks", p=p)
+    assert [one["kind"] for one in marks] == ["earlier", "deeper", "last"]
+    first, deepest, last = run("ts.map((t) => lossAfterNoise(t, p))", p=p, ts=[one["t"] for one in marks])
+    assert deepest < last < first
+
+
 SHOWN: list[dict[str, Any]] = [
     {}, {"angle": 17.5, "k": 0.3, "T": 4.0}, {"n": 1, "task": "aligned", "k": 0.0, "T": 0.1, "t": 3.9},
     {"n": 5, "task": "aligned", "k": 2.0, "alpha": 0.7, "eps": 1e-9, "t": 13.25, "gamma": 0.05},

@@ -14,7 +14,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
+from simulations.experiments.swept import respond
 from theory.inflection import inflection_point
 from theory.perturbations import FineTuning, Noise, Perturbation
 from theory.protocol import Protocol, Sampling

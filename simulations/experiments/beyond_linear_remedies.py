@@ -15,7 +15,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
+from simulations.experiments.swept import respond
 from theory.inputs import Inputs
 from theory.protocol import Protocol, Sampling
 from theory.responses import Objective, Quantity, curve, trajectory

@@ -19,7 +19,7 @@ from jaxtyping import Array
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
+from simulations.experiments.swept import respond
 from simulations.noisy_labels import Weights, descend
 from theory.label_noise import label_noise_excess, label_noise_scale
 from theory.noisy_task import noisy_task_turn

@@ -12,7 +12,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
+from simulations.experiments.swept import respond
 from theory.arrays import Values
 from theory.exact import respond as predict
 from theory.forgetting_atlas import ANGLES, STRENGTHS, TRIALS, tasks as of_atlas

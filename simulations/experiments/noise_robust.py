@@ -19,7 +19,8 @@ from simulations.data import Task, population_loss, task
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, from_z
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import initialize, respond
+from simulations.experiments.swept import respond
+from simulations.measured import initialize
 from simulations.networks import Layers
 from simulations.perturbations import noise_of, shifted
 from simulations.pretraining import pretrain

@@ -15,7 +15,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import respond
+from simulations.experiments.swept import respond
 from theory import deep_mode, task_matrix, teacher_matrix
 from theory.anchored import anchored_inflection, anchored_weight, stopped_inflection
 from theory.exact import follow

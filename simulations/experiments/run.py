@@ -125,4 +125,4 @@ def line(result: Result) -> str:
     z = "" if result.max_abs_z is None else f"max |z| {result.max_abs_z:.2f}"
     p = "" if result.ks_p is None else f"KS p {result.ks_p:.2g}"
     claims = ", ".join(result.claims)
-    return f"{result.experiment:26}{claims:14}{result.verdict:15}{z:14}{p:13}{result.seconds:7.1f} s"
+    return f"{result.experiment:26}{claims:16}{result.verdict:15}{z:14}{p:13}{result.seconds:7.1f} s"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def run(lesson: Lesson, **moved: Any) -> tuple[str, Mapping[str, Any]]:
     outputs, defined = app_of(lesson).run(defs=moved)
     shown = "\n".join(one.text for one in map(mo.as_html, outputs) if one is not None)
     return shown, defined
+
+
+@cache
+def as_it_stands(lesson: Lesson) -> tuple[str, Mapping[str, Any]]:
+    """The same with every control at its default, for tests that move none."""
+    return run(lesson)
 
 
 def ends(control: Any) -> list[Any]:
@@ -74,7 +81,7 @@ def test_corners(lesson: Lesson) -> None:
 
 @by_name
 def test_a_lesson_has_what_a_lesson_needs(lesson: Lesson) -> None:
-    shown, _ = run(lesson)
+    shown, _ = as_it_stands(lesson)
     assert shown.count("<h2") >= 4
     assert "Your prediction" in shown
     assert "Exercise" in shown
@@ -84,33 +91,27 @@ def test_a_lesson_has_what_a_lesson_needs(lesson: Lesson) -> None:
         assert claim == "F1" or f"overtraining check {claim}" in shown
 
 
-def test_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of the choices is right, and every choice is told what it is worth."""
-    answered = []
-    monkeypatch.setattr(stage, "answered", lambda *given: answered.append(given))
-    for lesson in LESSONS:
-        _, defined = run(lesson)
-        assert answered[-1][1] in defined["PREDICTIONS"]
-    monkeypatch.undo()
-    heard = {
-        choice: stage.answered(mo.ui.radio(["a", "b"], value=choice), "b", "Why.").text for choice in (None, "a", "b")
-    }
+def test_predictions_and_teachers_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the choices is right, and every choice is told what it is worth; the teacher has a page."""
+    answered: list[tuple[Any, ...]] = []
+    with monkeypatch.context() as changed:
+        changed.setattr(stage, "answered", lambda *given: answered.append(given))
+        changed.setattr(mo, "query_params", lambda: {"teacher": ""})
+        for lesson in LESSONS:
+            shown, defined = run(lesson)
+            assert answered[-1][1] in defined["PREDICTIONS"]
+            assert f"{lesson.minutes} minutes" in shown
+            assert "What students get wrong" in shown
+    choices = {choice: mo.ui.radio(["a", "b"], value=choice) for choice in (None, "a", "b")}
+    heard = {choice: stage.answered(radio, "b", "Why.").text for choice, radio in choices.items()}
     assert "Choose first" in heard[None]
     assert "otherwise" in heard["a"]
     assert "So it is" in heard["b"]
 
 
-def test_teachers_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mo, "query_params", lambda: {"teacher": ""})
-    for lesson in LESSONS:
-        shown, _ = run(lesson)
-        assert f"{lesson.minutes} minutes" in shown
-        assert "What students get wrong" in shown
-
-
 def test_computed_answers() -> None:
     """By hand, with the sliders as they stand."""
-    first, fragile, remedies = (run(find(name))[1] for name in ("features", "fragile", "remedies"))
+    first, fragile, remedies = (as_it_stands(find(name))[1] for name in ("features", "fragile", "remedies"))
     assert first["reached"] == pytest.approx(np.log(0.5 / 1e-3 - 1))
     assert fragile["bill_24"] == pytest.approx(24 * 0.1**2)
     assert fragile["pays"] == 2  # 1 and ½ are above 0.48, ⅓ is not

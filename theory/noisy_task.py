@@ -24,7 +24,7 @@ def noisy_task_turn(s: Numbers, time: Numbers, *, d_in: int, d_out: int) -> Valu
 
     s: singular values σ' of the task, > 0, modes on the last axis, at most min(d_in, d_out).  time: budget T >= 0 of
     fine-tuning (learning rate × steps); broadcasts against s without its last axis.
-    Raises DomainError outside and beyond 1e±75, ShapeError for too many modes.
+    Raises DomainError outside and beyond 1e±75, ShapeError for too many modes or none.
     Source: ours.
 
     >>> noisy_task_turn([1.0], [0.1, 2.0, 50.0], d_in=3, d_out=3).round(3).tolist()
@@ -66,7 +66,11 @@ def noisy_task_inflection(downstream: Numbers, noise: Numbers, time: Numbers, *,
 
 def _checked(s: Numbers, time: Numbers, d_in: int, d_out: int) -> tuple[np.ndarray, np.ndarray, int]:
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
-    s, time = np.atleast_1d(positive("s", s, "pass the modes that the task asks for")), nonnegative("time", time)
+    s, time = positive("s", s, "pass the modes that the task asks for"), nonnegative("time", time)
+    if s.ndim == 0 or s.shape[-1] == 0:
+        raise ShapeError(
+            f"modes of shape {s.shape}", "they are listed on the last axis, one at least", "pass [σ'] for one"
+        )
     if s.shape[-1] > min(d_in, d_out):
         raise ShapeError(f"{s.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
     together(s=s[..., 0], time=time)

@@ -79,12 +79,15 @@ ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_fl
              ("map_forgetting", "tasks"), ("fine_tune_grid", "tasks")}  # fmt: skip
 
 
+MODES_LAST = {"noisy_task_turn", "noisy_task_inflection"}  # beside which (3, 2) and (2, 3) fit: test_noisy_task
+
+
 def test_arrays_that_do_not_fit_are_a_shape_error(plain: ModuleType) -> None:
     """Two arguments that do not broadcast; and a matrix, spectrum or list with axes that it cannot have."""
     found = {}
     for name, arguments in baselines(plain).items():
         free = [key for key in broadcasts(public(plain, name)) if key in arguments]
-        for a, b in pairwise(free):
+        for a, b in pairwise(free if name not in MODES_LAST else ()):
             clash = {a: np.full((3, 2), np.ravel(arguments[a])[0]), b: np.full((2, 3), np.ravel(arguments[b])[0])}
             found[f"{name}({a}, {b})"] = judged(plain, name, arguments | clash, "ShapeError")
         for key, given in arguments.items():

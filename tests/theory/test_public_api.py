@@ -23,6 +23,7 @@ INFINITE = {
     "inflection_point",
     "turning_length",
     "minima",
+    "noisy_task_inflection",
     "overshoot_length",
     "safe_budget",
     "tuned_budget",
@@ -98,6 +99,8 @@ OWN_SHAPE = {
     "fitted_line",
     "tuning_sharpness",
     "label_noise_excess",
+    "noisy_task_turn",
+    "noisy_task_inflection",
     "accumulated_noise",
 }  # over modes
 

@@ -1,5 +1,6 @@
 """The rules of the house that a machine can check."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -46,6 +47,21 @@ def test_simulations_import_no_formula(imports: grimp.ImportGraph) -> None:
         used = imports.find_modules_directly_imported_by(module)
         assert {m for m in used if m.startswith("theory")} <= allowed, module
         assert not [m for m in used if m.startswith("simulations.experiments")], module  # only there the two meet
+
+
+def test_experiments_measure_by_what_survives_a_crash() -> None:
+    """What `swept` keeps is taken from there, never from where it is defined."""
+    kept = {"respond", "follow", "pretrain", "moved", "slopes", "rises", "sample", "tuned", "hessian_eigenvalues",
+            "trace_rate"}  # fmt: skip
+    own = {"simulations.experiments.swept", "simulations.pretraining"}  # the integrator has a `pretrain` too
+    for path in (ROOT / "simulations/experiments").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.ImportFrom)
+                and str(node.module).startswith("simulations.")
+                and path.stem != "swept"
+            ):
+                assert node.module in own or not kept & {name.name for name in node.names}, (path.name, node.module)
 
 
 @pytest.mark.parametrize("drawing", ["figures.draw", "figures.style"])

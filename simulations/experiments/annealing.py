@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
-from jaxtyping import Array, Key
+from jaxtyping import Array
 
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
+from simulations.experiments.swept import kept
 from simulations.noisy_labels import Weights, descend, product
 from theory.annealing import accumulated_noise, noisy_spectrum, tilt
 from theory.protocol import Protocol, Sampling
@@ -95,7 +96,7 @@ def measured(asked: Protocol, key: int) -> xr.Dataset:
 def _measured(name: str, asked: Protocol, key: int) -> xr.Dataset:
     keep, pairs = np.array(asked.lengths).astype(int), asked.sampling.draws
     rates = schedule(name, int(keep[-1]))
-    f, error, _ = _chains(rates, NOISE, pairs, jax.random.key(key))
+    f, error, _ = _chains(rates, NOISE, pairs, key)
     values, errors = np.append(SIGMA.sum(), f.sum(1))[keep], np.append(0.0, error)[keep]
     variables = {name: values, f"{name}_stderr": errors}
     return _over_steps(keep, variables, "simulation", f"{pairs:,} pairs of opposite chains")
@@ -114,7 +115,7 @@ def _over_claimed(size: float, pairs: int, key: int) -> tuple[float, float, floa
     rate, gamma_squared = 0.2 * size, 0.004 * size
     steps, noise = int(FAR / gamma_squared / rate), float(np.sqrt(2 * gamma_squared / rate))
     rates = np.full(steps, rate)
-    f, _, u = _chains(rates, noise, pairs, jax.random.key(key))
+    f, _, u = _chains(rates, noise, pairs, key)
     gamma = np.asarray(accumulated_noise(rates, noise, 1.0))
     claimed = np.asarray(noisy_spectrum(SIGMA, gamma_squared, gamma[:, None], d_in=D_IN, d_out=D_OUT))
     early, late = (slice(int(a * steps), int(b * steps)) for a, b in (EARLY, LATE))
@@ -139,14 +140,15 @@ def _floor(pairs: int, key: int) -> Check:
     noise, kappa = float(np.sqrt(2 * gamma_squared / rate)), gamma_squared * np.sqrt(D_IN * D_OUT)
     for share in (0.5, 1.0, 2.0, 4.0):
         sigma = np.array([1.0, share * kappa])
-        f, _, _ = _chains(np.full(2000, rate), noise, pairs // 4, jax.random.key(key), sigma)
+        f, _, _ = _chains(np.full(2000, rate), noise, pairs // 4, key, sigma)
         found[f"{share:g}"] = float(f[1000:, 1].mean() / kappa)
     listed = ", ".join(f"{value:.2f} at σ = {share} κ" for share, value in found.items())
     return mapped("features weaker than the noise", f"mean of the feature held, in units of κ: {listed}", found)
 
 
+@kept
 def _chains(
-    rates: np.ndarray, noise: float, pairs: int, key: Key[Array, ""], sigma: np.ndarray = SIGMA
+    rates: np.ndarray, noise: float, pairs: int, key: int, sigma: np.ndarray = SIGMA
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """After every step: the mean diagonal of f, (step, mode), the error of its sum, and the mean tilt of the layers.
 
@@ -155,7 +157,7 @@ def _chains(
     w2 = jnp.diag(jnp.sqrt(sigma))
     w1 = jnp.pad(w2, ((0, 0), (0, D_IN - 2)))
     start = w1[..., None], w2[..., None], w2 @ w1
-    f, error, u = descend(*start, jnp.asarray(rates), jnp.asarray(noise), pairs, key, _learned)
+    f, error, u = descend(*start, jnp.asarray(rates), jnp.asarray(noise), pairs, jax.random.key(key), _learned)
     return np.asarray(f), np.asarray(error), np.asarray(u)
 
 

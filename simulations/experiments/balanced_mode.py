@@ -12,7 +12,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import follow, pretrain
+from simulations.experiments.swept import follow, pretrain
 from simulations.networks import product
 from theory.exact import follow as predict
 from theory.protocol import Network, Protocol

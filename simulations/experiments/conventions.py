@@ -14,10 +14,10 @@ from simulations.data import Task, population_loss, task
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import initialize, pretrain
+from simulations.experiments.swept import pretrain, sample
+from simulations.measured import initialize
 from simulations.networks import Layer, Layers
 from simulations.perturbations import compressed
-from simulations.scatter import sample
 from theory import absmax_step, bits, increase_at, input_covariance, rounding_increase_at, rounding_model_scale
 from theory.inputs import Inputs
 from theory.perturbations import Noise, Quantization

@@ -13,8 +13,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import pretrain
-from simulations.spectrum import hessian_eigenvalues
+from simulations.experiments.swept import hessian_eigenvalues, pretrain
 from theory import hessian_spectrum, hessian_trace, input_covariance, singular_value, singular_values, unlearned
 from theory.inputs import Inputs
 from theory.protocol import Network, Protocol

@@ -13,8 +13,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, by_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import responses
-from simulations.measured import pretrain
+from simulations.experiments.swept import pretrain, responses
 from simulations.networks import Layers, product
 from theory.deep_mode import time_to_reach
 from theory.exact import follow, respond as predict

@@ -13,8 +13,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import respond
-from simulations.measured import moved, pretrain
+from simulations.experiments.swept import moved, pretrain, respond
 from theory import Modes, distance_moved, fine_tune, task_matrix, teacher_matrix
 from theory.exact import respond as predict
 from theory.perturbations import FineTuning

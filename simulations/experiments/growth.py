@@ -17,9 +17,9 @@ from simulations.data import draw, losses, task
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import initialize, pretrain
+from simulations.experiments.swept import hessian_eigenvalues, pretrain, trace_rate
+from simulations.measured import initialize
 from simulations.networks import outputs
-from simulations.spectrum import hessian_eigenvalues, trace_rate
 from theory import curvature_growth_at, input_covariance, teacher_matrix
 from theory.inputs import Inputs
 from theory.protocol import Network, Protocol

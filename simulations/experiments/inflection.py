@@ -13,9 +13,8 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import respond
-from simulations.measured import pretrain
-from simulations.turning import slopes, turning_point
+from simulations.experiments.swept import pretrain, respond, slopes
+from simulations.turning import turning_point
 from theory import inflection_time, mode_cost, slope_after_noise, teacher_matrix
 from theory.exact import respond as predict
 from theory.protocol import Network, Protocol, Sampling

@@ -14,7 +14,8 @@ from scipy import stats
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.turning import slopes, turning_point
+from simulations.experiments.swept import slopes
+from simulations.turning import turning_point
 from theory import dense_inflection_time, features_under_way, minima, singular_values
 from theory.protocol import Protocol, Sampling
 from theory.responses import Method, trajectory

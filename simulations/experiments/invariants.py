@@ -14,7 +14,7 @@ import numpy as np
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import follow, pretrain
+from simulations.experiments.swept import follow, pretrain
 from theory.inputs import Inputs
 from theory.protocol import Network, Protocol
 from theory.starts import SmallGaussian

@@ -19,7 +19,7 @@ from jaxtyping import Array
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import respond
+from simulations.experiments.swept import kept, respond
 from simulations.noisy_labels import Weights, descend
 from theory.label_noise import label_noise_excess, label_noise_scale
 from theory.noisy_task import noisy_task_turn
@@ -103,6 +103,7 @@ def turn(d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int
     return 2 * half - whole, float(np.hypot(2 * half_error, error))
 
 
+@kept
 def _turn(
     finer: int, d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int
 ) -> tuple[float, float]:

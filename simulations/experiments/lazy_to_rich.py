@@ -13,8 +13,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, by_order, by_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import responses
-from simulations.measured import follow, pretrain
+from simulations.experiments.swept import follow, pretrain, responses
 from theory import hessian_trace, norm_gained
 from theory.exact import follow as predict_path, respond as predict
 from theory.perturbations import Noise

@@ -16,13 +16,13 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from simulations import learning_rates
 from simulations.data import population_loss
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
+from simulations.experiments.swept import kept, pretrain, respond_at_rates, tuned
 from simulations.finetuning import fine_tune
-from simulations.measured import pretrain, seeded
+from simulations.measured import seeded
 from simulations.plan import Numbers, planned
 from theory import deep_mode
 from theory.exact import follow
@@ -77,13 +77,18 @@ def run(preset: Preset, seed: int) -> Outcome:
 
 
 def _sharpness(asked: Protocol, seed: int) -> Check:
-    plan, numbers = planned(asked)
-    measured = _largest(plan.perturbation, numbers, pretrain(asked, seed), seeded(seed, 0))
     s, n = follow(asked).singular_value.values, asked.network
     expected = [
         tuning_sharpness(np.array(asked.strengths), one, np.array(TASK), d_in=n.d_in, h=n.h, d_out=n.d_out) for one in s
     ]
-    return by_bound("sharpness along fine-tuning (D6)", expected, measured, 1e-6, "the integrator's tolerance")
+    seen = _sharpness_measured(asked, seed)
+    return by_bound("sharpness along fine-tuning (D6)", expected, seen, 1e-6, "the integrator's tolerance")
+
+
+@kept
+def _sharpness_measured(asked: Protocol, seed: int) -> np.ndarray:
+    plan, numbers = planned(asked)
+    return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, seed), seeded(seed, 0)))
 
 
 @partial(jax.jit, static_argnames="how")
@@ -106,7 +111,7 @@ def _largest(how: FineTuning, numbers: Numbers, checkpoints, key: Array) -> Arra
 def _edge(asked: Protocol, seed: int) -> Check:
     """The largest rate of a grid at which 4,000 steps fit the task, at every length."""
     grid = np.arange(1.0, 1.5, 0.01)
-    seen = learning_rates.respond(asked, grid, seed, steps=(4000,))
+    seen = respond_at_rates(asked, grid, seed, steps=(4000,))
     fits = seen.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining").values < 1e-6
     measured = [float(seen.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
     return by_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
@@ -114,7 +119,7 @@ def _edge(asked: Protocol, seed: int) -> Check:
 
 def tuned_at(asked: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
     """Every checkpoint at its best rate after 40 steps."""
-    return learning_rates.tuned(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
+    return tuned(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
 
 
 def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
@@ -170,7 +175,7 @@ def classified(asked: Protocol, key: int) -> xr.Dataset:
 
 def _rated(asked: Protocol, key: int) -> dict[str, np.ndarray]:
     """One task and noise, (length, budget): the best rate, and the losses at it and at the one kept."""
-    seen = learning_rates.respond(asked, GRID, key, steps=STEPS).isel(seed=0)
+    seen = respond_at_rates(asked, GRID, key, steps=STEPS).isel(seed=0)
     every = {str(name): seen[name].transpose(..., "learning_rate").values for name in seen if "after" in str(name)}
     best = every["downstream_after"].argmin(-1)
     found = {"rate": seen.learning_rate.values[best]}

@@ -15,7 +15,8 @@ from simulations.data import training_loss
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import follow, initialize, pretrain
+from simulations.experiments.swept import follow, pretrain
+from simulations.measured import initialize
 from simulations.networks import Layer, Layers, product
 from simulations.plan import planned
 from simulations.pretraining import pretrain as integrate

@@ -6,7 +6,6 @@ best downstream, and that for a trade of both losses. Where it ends: turned task
 """
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from simulations.data import Task, population_loss
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
+from simulations.experiments.swept import kept
 from simulations.measured import initialize
 from simulations.networks import Layers, product
 from simulations.pretraining import pretrain
@@ -61,9 +61,8 @@ def run(preset: Preset, seed: int) -> Outcome:
 def _modes(target: float, shares: np.ndarray, seed: int) -> np.ndarray:
     """The product's one singular value, with its sign: share × length × budget."""
     asked = protocol()
-    teacher = jnp.asarray(teacher_matrix(asked.teacher, 2, 3))
-    f = _both_phases(initialize(asked, seed), teacher, target / SIGMA * teacher, jnp.asarray(shares))
-    return np.einsum("qtbij,ij->qtb", np.asarray(f), np.asarray(teacher)) / SIGMA
+    teacher = teacher_matrix(asked.teacher, 2, 3)
+    return np.einsum("qtbij,ij->qtb", _products(asked, target / SIGMA * teacher, shares, seed), teacher) / SIGMA
 
 
 def _best_downstream(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
@@ -103,7 +102,7 @@ def _turned(shares: np.ndarray, seed: int) -> Check:
     teacher = teacher_matrix(asked.teacher, 2, 3)
     for angle in (0.5, 1.5):
         task = task_matrix(Turned(angle), asked.teacher, 2, 3)
-        f = np.asarray(_both_phases(initialize(asked, seed), *map(jnp.asarray, (teacher, task, shares))))
+        f = _products(asked, task, shares, seed)
         base, down = (((f - wanted) ** 2).sum((-2, -1))[:, -1] for wanted in (teacher, task))  # share × budget
         best = _least((KEEP * base + (1 - KEEP) * down).T, shares)
         found |= {f"angle {angle:g}, T = {t:g}": x for t, x in zip(BUDGETS, best, strict=True)}
@@ -112,7 +111,14 @@ def _turned(shares: np.ndarray, seed: int) -> Check:
     return mapped("turned tasks", says, found)
 
 
-@partial(jax.jit)
+@kept
+def _products(asked: Protocol, task: np.ndarray, shares: np.ndarray, seed: int) -> np.ndarray:
+    """The product after both phases, on the protocol's teacher and on this task: share × length × budget × matrix."""
+    teacher = teacher_matrix(asked.teacher, 2, 3)
+    return np.asarray(_both_phases(initialize(asked, seed), *map(jnp.asarray, (teacher, task, shares))))
+
+
+@jax.jit
 def _both_phases(
     start: Layers, teacher: Array, task: Array, shares: Float[Array, " share"]
 ) -> Float[Array, "share length budget d_out d_in"]:

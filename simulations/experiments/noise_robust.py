@@ -8,6 +8,7 @@ imbalance `w2²/w1² = a/b`; and how far above that optimum the balanced path st
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from simulations.data import Task, population_loss, task
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, from_z
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import respond
+from simulations.experiments.swept import kept, respond
 from simulations.measured import initialize
 from simulations.networks import Layers
 from simulations.perturbations import noise_of, shifted
@@ -70,16 +71,12 @@ def run(preset: Preset, seed: int) -> Outcome:
 
 def _robust(asked: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
     """The predicted optimum; measured singular values and norms; measured and predicted loss after noise."""
-    n, what = asked.network, task(asked)
-    a, b = map(float, layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
-    optimum = robust_optimum(SIGMA, a, b)
-    start = initialize(replace(asked, start=SmallGaussian(0.3)), key)
-    layers = _decayed(start, what, jnp.asarray([a, b]))
-    w1, w2 = (np.asarray(layer.weight) for layer in layers)
-    seen = np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()])
-    mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
+    n, seen = asked.network, _trained(asked, noise, key)
+    optimum = robust_optimum(SIGMA, *layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    w1, w2 = seen["w1"], seen["w2"]
+    values = np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()])
     expected = optimum.loss.sum() + _floor(asked, noise)
-    return optimum, seen, (np.array([mean]), np.array([error]), np.array([expected]))
+    return optimum, values, tuple(np.array([x]) for x in (seen["after"], seen["after_stderr"], expected))
 
 
 def _path(asked: Protocol, noise: tuple[float, float], key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,6 +107,18 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
         numbers |= {f"gain of decay at {noise}": float(after[best] - low[0])}
     says = f"loss after noise long after, at the best stop, under decay: {'; '.join(listed)}"
     return Check("decay beats stopping beats neither (E1)", bool(min(gaps) > 4), says, numbers)
+
+
+@kept
+def _trained(asked: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
+    """The weights under the decay that noise amounts to, from random ones; their loss before and after noise."""
+    n, what = asked.network, task(asked)
+    decay = jnp.asarray(layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    layers = _decayed(initialize(replace(asked, start=SmallGaussian(0.3)), key), what, decay)
+    mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
+    losses = {"before": population_loss(layers, what), "after": mean, "after_stderr": error}
+    weights = {f"w{i}": np.asarray(layer.weight) for i, layer in enumerate(layers, 1)}
+    return weights | {name: float(loss) for name, loss in losses.items()}
 
 
 @jax.jit
@@ -148,13 +157,9 @@ def optimum(asked: Protocol) -> xr.Dataset:
 
 def decayed(asked: Protocol, key: int) -> xr.Dataset:
     """The measured Response of a network trained under the decay that noise amounts to, as at the last length."""
-    n, what, noise = asked.network, task(asked), _noise(asked)
-    prices = layer_prices(*noise, d_in=n.d_in, d_out=n.d_out)
-    layers = _decayed(initialize(replace(asked, start=SmallGaussian(0.3)), key), what, jnp.asarray(prices))
-    mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
-    last = replace(asked, lengths=asked.lengths[-1:])
-    source = f"{asked.sampling.draws:,} pairs of draws"
-    return _constant(last, float(population_loss(layers, what)), float(mean), float(error), "simulation", source)
+    seen = _trained(asked, _noise(asked), key)
+    last, source = replace(asked, lengths=asked.lengths[-1:]), f"{asked.sampling.draws:,} pairs of draws"
+    return _constant(last, seen["before"], seen["after"], seen["after_stderr"], "simulation", source)
 
 
 def _noise(asked: Protocol) -> tuple[float, float]:

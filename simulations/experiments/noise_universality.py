@@ -16,9 +16,9 @@ from simulations.data import population_loss, task
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import pretrain
+from simulations.experiments.swept import pretrain, rises, sample
 from simulations.perturbations import compressed
-from simulations.scatter import rises, sample, variance
+from simulations.scatter import variance
 from theory import (
     expected_increase_at,
     invariants_at,
@@ -123,12 +123,9 @@ def _other_laws(asked: dict[str, Protocol], seed: int) -> Check:
 def _rounding(preset: Preset, seed: int) -> Check:
     """Rise from rounding every weight, over that of noise of variance step²/12, in a converged network."""
     asked = replace(protocol(preset), sampling=Sampling())
-    goal, how, seen = task(asked), Quantization(per=None), []
-    for key in range(seed, seed + (32 if preset == "quick" else 256)):  # hidden frames: one rounding is one number
-        last = jax.tree.map(lambda w: w[-1], pretrain(asked, key))
-        rise = lambda step, at=last: population_loss(compressed(at, how, step), goal) - population_loss(at, goal)
-        seen.append(np.asarray(jax.vmap(rise)(jnp.asarray(STEPS))))
-    w1, w2 = (np.asarray(layer.weight) for layer in last)
+    keys = range(seed, seed + (32 if preset == "quick" else 256))  # hidden frames: one rounding is one number
+    seen = [_rounded(asked, key) for key in keys]
+    w1, w2 = (np.asarray(layer.weight[-1]) for layer in pretrain(asked, keys[-1]))
     gamma = rounding_model_scale(STEPS)
     ratio = np.mean(seen, axis=0) / expected_increase_at(w1, w2, gamma, gamma)
     size = float(np.sqrt((w1**2).mean()))
@@ -140,3 +137,10 @@ def _rounding(preset: Preset, seed: int) -> Check:
         f"within 10% at step {numbers['good_below']:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
     )
     return mapped("rounding is not noise", says, numbers)
+
+
+def _rounded(asked: Protocol, key: int) -> np.ndarray:
+    """What rounding to each of the steps adds to the loss at the last length."""
+    goal, last = task(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))
+    rise = lambda step: population_loss(compressed(last, Quantization(per=None), step), goal)
+    return np.asarray(jax.vmap(rise)(jnp.asarray(STEPS)) - population_loss(last, goal))

@@ -16,7 +16,7 @@ from scipy.special import zeta
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.measured import pretrain
+from simulations.experiments.swept import pretrain
 from theory import local_factor, power_law_path, power_law_rates, teacher_matrix
 from theory.protocol import Protocol
 from theory.responses import Method, trajectory

@@ -48,13 +48,14 @@ def choose(names: Sequence[str]) -> list[Experiment]:
 def run(name: str, preset: Preset = "quick", seed: int = 0, out: Path | None = None) -> Result:
     """Run one experiment and, with `out`, write `NAME.json` (the Result) and `NAME.nc` (what it measured) there.
 
-    Deterministic for a preset and a seed. With `out` the full preset also keeps measurements in `out/sweeps`, so that
-    the same call goes on after a crash, and runs in a process of one thread. Raises DomainError for what is not known.
+    Deterministic for a preset and a seed. With `out` the full preset also keeps measurements, in `out/sweeps/NAME`, so
+    that the same call goes on after a crash, and runs in a process of one thread. Raises DomainError for what is not
+    known.
     """
     (experiment,) = choose([name])
     one_of("preset", preset, Preset)
     seed, began = whole("seed", seed, least=0), time.perf_counter()
-    stores = out / "sweeps" if out and preset == "full" else None
+    stores = out / "sweeps" / name if out and preset == "full" else None
     if stores and not is_worker():
         return run_all([experiment], preset, seed, out)[0]
     with storing(stores):

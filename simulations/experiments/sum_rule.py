@@ -14,8 +14,7 @@ import xarray as xr
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_order, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import respond
-from simulations.measured import pretrain
+from simulations.experiments.swept import pretrain, respond
 from theory import fitted_line, norm_growth, teacher_matrix
 from theory.exact import respond as predict
 from theory.protocol import Protocol, Sampling

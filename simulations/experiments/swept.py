@@ -1,28 +1,43 @@
-"""What an experiment measures: in the full preset as cells of sweeps, which survive a crash."""
+"""What an experiment measures, kept in the full preset and in figures, so that a crash costs one measurement."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
+import jax.numpy as jnp
+import numpy as np
 import xarray as xr
 
-import simulations
+from simulations import learning_rates, measured, scatter, spectrum, turning
 from simulations.experiments import Preset
+from simulations.networks import Layer, Layers
 from simulations.sweeps import Axis, Sweep
+from simulations.sweeps.calls import once
 from simulations.sweeps.cells import Grid
-from simulations.sweeps.kept import cell, kept
+from simulations.sweeps.kept import kept_cells
 from simulations.sweeps.spec import REPEAT
+from simulations.sweeps.work import WorkerDiffers, is_worker
 from theory.protocol import Protocol
 from theory.written import write
 
 _STORES: ContextVar[Path | None] = ContextVar("stores", default=None)
 
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
 
 @contextmanager
 def storing(folder: Path | None) -> Iterator[None]:
-    """Keep what is measured below this folder, and do not measure it again."""
+    """Keep what is measured below this folder, and do not measure it again.
+
+    Raises WorkerDiffers in a process of several threads, which might compute other bits.
+    """
+    if folder and not is_worker():
+        raise WorkerDiffers("this process", "it may run several threads, which changes bits", "start it as a Crew does")
     token = _STORES.set(folder)
     try:
         yield
@@ -30,23 +45,38 @@ def storing(folder: Path | None) -> Iterator[None]:
         _STORES.reset(token)
 
 
-def respond(protocol: Protocol, key: int) -> xr.Dataset:
-    """`simulations.respond`, to the last bit of a process of one thread; kept in the folder of `storing`, if any.
+def kept(function: Callable[Given, Found]) -> Callable[Given, Found]:
+    """The function; within `storing` it is called once for equal arguments, whatever crashes. See `calls.once`."""
 
-    Errors as there; StoreRefused where the folder is full or not writable.
-    """
-    folder = _STORES.get()
-    if folder is None:
-        return simulations.respond(protocol, key)
-    return cell("simulations.sweeps.singles:RESPONSE", protocol, key, folder)
+    @wraps(function)
+    def call(*given: Given.args, **named: Given.kwargs) -> Found:
+        folder = _STORES.get()
+        return function(*given, **named) if folder is None else once(function, folder, *given, **named)
+
+    return call
 
 
-def follow(protocol: Protocol, key: int) -> xr.Dataset:
-    """`simulations.follow` in the same way."""
-    folder = _STORES.get()
-    if folder is None:
-        return simulations.follow(protocol, key)
-    return cell("simulations.sweeps.singles:TRAJECTORY", protocol, key, folder)
+respond, follow, moved = kept(measured.respond), kept(measured.follow), kept(measured.moved)
+respond_at_rates, tuned = kept(learning_rates.respond), kept(learning_rates.tuned)
+slopes, rises, sample = kept(turning.slopes), kept(scatter.rises), kept(scatter.sample)
+hessian_eigenvalues, trace_rate = kept(spectrum.hessian_eigenvalues), kept(spectrum.trace_rate)
+
+
+def pretrain(protocol: Protocol, key: int) -> Layers:
+    """`simulations.measured.pretrain` of one seed, in the same way."""
+    found = _trained(protocol, key)
+    layers = [
+        {part: jnp.asarray(found[f"{part}{i}"]) for part in Layer._fields if f"{part}{i}" in found}
+        for i in range(protocol.network.depth)
+    ]
+    return tuple(Layer(**layer) for layer in layers)
+
+
+@kept
+def _trained(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
+    layers = measured.pretrain(protocol, key)
+    named = {f"{name}{i}": part for i, layer in enumerate(layers) for name, part in layer._asdict().items()}
+    return {name: np.asarray(part) for name, part in named.items() if part is not None}
 
 
 def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> list[xr.Dataset]:
@@ -61,5 +91,5 @@ def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> lis
     if preset == "quick" or folder is None:
         grid = Grid(sweep)
         cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
-        return [simulations.respond(cell.protocol, cell.key) for cell in cells]
-    return kept(sweep, folder)
+        return [measured.respond(cell.protocol, cell.key) for cell in cells]
+    return kept_cells(sweep, folder)

@@ -43,7 +43,7 @@ def processor() -> str:
 
 def _sources(module: str) -> str:
     """Of all files behind the sweeps' workers and behind the measure; a user's own measure counts with its file."""
-    graph = grimp.build_graph(*OURS, cache_dir=None)
+    graph = _graph()
     digest = hashlib.sha256()
     modules = {module}
     for start in {module, "simulations.sweeps.work"} & graph.modules:
@@ -52,3 +52,8 @@ def _sources(module: str) -> str:
         spec = find_spec(name)
         digest.update(f"{name}\n".encode() + Path(str(spec and spec.origin)).read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*OURS, cache_dir=None)

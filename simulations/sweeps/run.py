@@ -12,7 +12,7 @@ from simulations.sweeps.pool import Pool
 from simulations.sweeps.recipe import written
 from simulations.sweeps.result import consolidate, crashes, failures
 from simulations.sweeps.spec import Sweep
-from simulations.sweeps.store import Store, StoreRefused, opened
+from simulations.sweeps.store import Store, opened, telling
 from simulations.sweeps.tasks import Queue
 from simulations.sweeps.work import Outcome, Task
 
@@ -45,22 +45,14 @@ def run(
     Raises StoreRefused where the folder is another sweep's, in use, full or not writable; nothing is damaged by it.
     """
     recipe, plan = written(sweep), Plan(sweep)
-    try:
-        with opened(folder, recipe) as store:
-            if not (store.sealed(report) and not crashes(store.result)):
-                missing = store.missing(plan.chunks, report)
-                _compute(plan, store, missing, workers, progress)
-                _gather(plan, store)
-            if not crashes(store.result):
-                store.clear()
-            return Finished(store.result, failures(store.result))
-    except OSError as error:
-        what = str(error.filename or folder)
-        raise StoreRefused(
-            what,
-            error.strerror or str(error),
-            "put that right and run the same command again; what is finished is kept",
-        ) from error
+    with telling(folder), opened(folder, recipe) as store:
+        if not (store.sealed(report) and not crashes(store.result)):
+            missing = store.missing(plan.chunks, report)
+            _compute(plan, store, missing, workers, progress)
+            _gather(plan, store)
+        if not crashes(store.result):
+            store.clear()
+        return Finished(store.result, failures(store.result))
 
 
 def _gather(plan: Plan, store: Store) -> None:

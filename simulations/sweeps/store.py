@@ -103,6 +103,19 @@ def paths(folder: Path) -> dict[int, list[Path]]:
 
 
 @contextmanager
+def telling(folder: Path) -> Iterator[None]:
+    """What the disk refuses as a StoreRefused: a sentence about the file, or the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreRefused(
+            str(error.filename or folder),
+            error.strerror or str(error),
+            "put that right and run the same command again; what is finished is kept",
+        ) from error
+
+
+@contextmanager
 def opened(folder: Path, recipe: str) -> Iterator[Store]:
     """The store of this recipe in a folder, made where there is none; no other process has it meanwhile.
 

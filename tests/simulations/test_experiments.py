@@ -120,7 +120,7 @@ def test_the_full_preset_keeps_its_measurements(tmp_path) -> None:
         swept.responses(asked, (3,), "quick")
         alone = swept.respond(asked, key=3)
     assert result.stat().st_mtime_ns == written
-    assert len(list(tmp_path.glob("*/result.nc"))) == 2  # one of the repetitions, one of the key
+    assert len(list(tmp_path.iterdir())) == 2  # one of the repetitions, one of the call
     xr.testing.assert_identical(alone, respond(asked, key=3))
     for one, other, third in zip(loop, stored, again, strict=True):
         np.testing.assert_allclose(one.sensitivity, other.sensitivity, rtol=1e-12)

@@ -14,7 +14,7 @@ from simulations.measured import seeded
 from simulations.plan import planned
 from simulations.sweeps import cells_of, pooled, run
 from simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
-from simulations.sweeps.kept import kept
+from simulations.sweeps.kept import kept_cells
 from simulations.sweeps.recipe import written
 from simulations.sweeps.spec import Axis, Sweep
 from simulations.sweeps.work import Task, work
@@ -89,11 +89,13 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
     xr.testing.assert_allclose(back[row], alone, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("measure", "single"), [("RESPONSE", respond), ("TRAJECTORY", follow)])
+@pytest.mark.parametrize(("measure", "single"), [("response", respond), ("trajectory", follow)])
 def test_keys_that_are_given_make_the_very_cells_of_single_runs(tmp_path: Path, measure: str, single) -> None:  # type: ignore[no-untyped-def]
-    sweep = Sweep(json.loads(write(ONE)), (Axis("key", (7, 3)),), f"simulations.sweeps.singles:{measure}", chunk=1)
-    for cell, key in zip(kept(sweep, tmp_path), (3, 7), strict=True):
-        xr.testing.assert_identical(cell, single(ONE, key))
+    sweep = Sweep(json.loads(write(ONE)), (Axis("key", (7, 3)),), measure, chunk=1)
+    for cell, key in zip(kept_cells(sweep, tmp_path), (3, 7), strict=True):
+        alone = single(ONE, key)
+        assert cell.attrs == alone.attrs
+        xr.testing.assert_allclose(cell, alone, rtol=1e-9)
     (result,) = tmp_path.glob("*/result.nc")
     with xr.open_dataset(result) as data:
         assert data["key"].values.tolist() == [3, 7]

@@ -1,0 +1,123 @@
+"""Calls whose results are kept: what they return the first time and the second, and what makes them run again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from simulations.experiments import swept
+from simulations.sweeps.crew import environment
+from simulations.sweeps.store import CHUNKS, StoreRefused
+from simulations.sweeps.work import WorkerDiffers
+from theory import DomainError, PowerLaw, Protocol, Sampling
+
+ASKED = Protocol(PowerLaw(2), (1.0, 2.0), (0.1, 0.3), sampling=Sampling(draws=16))
+DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test"})
+called: list[Any] = []
+
+
+def returned(what: str, protocol: Protocol, sizes: tuple[float, ...] = (1.0,)) -> Any:
+    called.append((what, protocol, sizes))
+    match what:
+        case "array":
+            return np.arange(3.0)
+        case "number":
+            return 0.1
+        case "dataset":
+            return DATA
+        case "tuple":
+            return np.eye(2), 0.5, DATA
+        case "dictionary":
+            return {"item 0": np.ones(1), "whole": 2.0}
+    raise DomainError(what, "there is none", "ask for another")
+
+
+kept = swept.kept(returned)
+
+
+@pytest.fixture(autouse=True)
+def nothing_called() -> None:
+    called.clear()
+
+
+@pytest.mark.parametrize("what", ["array", "number", "dataset", "tuple", "dictionary"])
+def test_a_result_is_found_again_as_it_was(tmp_path: Path, what: str) -> None:
+    fresh = kept(what, ASKED)
+    with swept.storing(tmp_path):
+        first, second = kept(what, ASKED), kept(what, protocol=ASKED, sizes=(1.0,))
+    assert len(called) == 2  # the one that was not kept, and the first
+    for found in (first, second):
+        assert type(found) is type(fresh)
+        _equal(found, fresh)
+
+
+def _equal(found: Any, wanted: Any) -> None:
+    match wanted:
+        case xr.Dataset():
+            xr.testing.assert_identical(found, wanted)
+        case tuple() | list():
+            assert len(found) == len(wanted)
+            for one, other in zip(found, wanted, strict=True):
+                _equal(one, other)
+        case dict():
+            assert found.keys() == wanted.keys()
+            _equal(list(found.values()), list(wanted.values()))
+        case _:
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_other_arguments_are_other_calls(tmp_path: Path) -> None:
+    other = Protocol(PowerLaw(3), ASKED.lengths, ASKED.strengths)
+    with swept.storing(tmp_path):
+        for given in ((ASKED,), (other,), (ASKED, (1.0, 2.0)), (ASKED, np.array([1.0, 2.0]))):
+            kept("number", *given)
+    assert len(called) == 3  # a tuple and an array of the same numbers are the same argument
+    with pytest.raises(TypeError, match="no argument of a kept call"), swept.storing(tmp_path):
+        kept("number", ASKED, object())  # type: ignore[arg-type]
+
+
+def test_a_crash_costs_one_call(tmp_path: Path) -> None:
+    """What raises is not kept; what came before it is."""
+    for _ in range(2):
+        with swept.storing(tmp_path):
+            kept("array", ASKED)
+            with pytest.raises(DomainError):
+                kept("unknown", ASKED)
+    assert [what for what, *_ in called] == ["array", "unknown", "unknown"]
+
+
+def test_a_damaged_result_is_named_and_made_again(tmp_path: Path) -> None:
+    with swept.storing(tmp_path):
+        whole = kept("array", ASKED)
+        (file,) = tmp_path.glob(f"*/{CHUNKS}/*")
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+        with pytest.warns(UserWarning, match=f"{file.name}.*damaged"):
+            again = kept("array", ASKED)
+    np.testing.assert_array_equal(again, whole)
+    assert len(called) == 2
+
+
+def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreRefused, match=r"Not a directory.*same command again"), swept.storing(tmp_path / "file"):
+        kept("array", ASKED)
+
+
+def test_several_threads_are_refused(tmp_path: Path) -> None:
+    with (
+        environment({"OMP_NUM_THREADS": "2"}),
+        pytest.raises(WorkerDiffers, match="several threads"),
+        swept.storing(tmp_path),
+    ):
+        pass
+
+
+def test_weights_are_kept_as_layers(tmp_path: Path) -> None:
+    fresh = swept.pretrain(ASKED, 0)
+    with swept.storing(tmp_path):
+        for found in (swept.pretrain(ASKED, 0), swept.pretrain(ASKED, 0)):
+            for one, other in zip(found, fresh, strict=True):
+                assert one.bias is other.bias is None
+                np.testing.assert_allclose(one.weight, other.weight, rtol=1e-12)

@@ -49,7 +49,7 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every figure of the catalogue; those of `make figures` that are still what the sources make are taken over."""
-    from tests.figures import makers
+    from tests.figures import strict
 
     building = import_module("figures.build")
 
@@ -57,6 +57,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (made := Path(__file__).parents[1] / "build/figures").exists():
         shutil.copytree(made, out, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(building, "make", makers.strict)
+        patch.setattr(building, "make", strict.make)
         building.build(out=out)
     return out

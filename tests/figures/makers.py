@@ -1,16 +1,11 @@
-"""What the tests of building let processes do instead of `figures.making.make`: check types too, fail, die, kill."""
+"""What the tests of building let processes do instead of `figures.making.make`: fail, die, kill, or start none."""
 
-import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-
-from jaxtyping import install_import_hook
-
-if multiprocessing.parent_process() is not None:  # a process that makes figures is as strict as the tests themselves
-    install_import_hook(("theory", "simulations", "figures"), "beartype.beartype")
-    os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
 
 from figures.making import Order, make
 from simulations.sweeps import kept
@@ -18,8 +13,16 @@ from simulations.sweeps import kept
 RUN = kept.run
 
 
-def strict(order: Order) -> Any:
-    return make(order)
+class Alone(nullcontext[Any]):
+    """A Crew without processes."""
+
+    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+        super().__init__(self)
+        self.function = function
+
+    def answers(self, take: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
+        while (job := take()) is not None:
+            yield job, self.function(job)
 
 
 def failing(order: Order) -> Any:

@@ -22,7 +22,7 @@ STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
 SWEPT = {"simulations.measured.respond": respond, "simulations.measured.follow": follow}
-"""Sources of recipes, and what measures the same as a sweep's cell; sources of experiments call these themselves."""
+"""Sources of recipes, and what measures the same and keeps it; sources of experiments call these themselves."""
 
 
 @dataclass(frozen=True)

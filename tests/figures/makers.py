@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ if multiprocessing.parent_process() is not None:  # a process that makes figures
     os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
 
 from figures.making import Order, make
-from simulations.sweeps import kept
+from simulations.experiments import swept
 
-RUN = kept.run
+ONCE = swept.once
 
 
 def strict(order: Order) -> Any:
@@ -33,28 +35,30 @@ def failing(order: Order) -> Any:
 
 
 def telling(order: Order) -> Any:
-    """Writes into `out/measured` which cells' folders are worked in."""
-
-    def run(sweep: Any, folder: Path, workers: Any) -> Any:
-        def crew() -> Any:
-            with (order.out / "measured").open("a") as file:
-                file.write(f"{folder.name}\n")
-            return workers()
-
-        return RUN(sweep, folder, crew)
-
-    kept.run = run
+    """Writes into `out/measured` what is measured: a line for every call that is not found in a store."""
+    swept.once = lambda function, *given, **named: ONCE(_told(function, order.out / "measured"), *given, **named)
     return make(order)
 
 
 def killing(order: Order) -> Any:
-    """Kills the process that ordered it, and so itself, when the second cell is begun."""
+    """The same, until the third measurement: that kills the process that ordered it, and so itself."""
+    before = order.out / "measured"
 
-    def run(sweep: Any, folder: Path, workers: Any) -> Any:
-        if list(folder.parent.glob("*/result.nc.sha256")):
+    def once(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        if before.exists() and len(before.read_text().splitlines()) == 2:
             os.kill(os.getppid(), signal.SIGKILL)
             signal.pause()
-        return RUN(sweep, folder, workers)
+        return ONCE(_told(function, before), *given, **named)
 
-    kept.run = run
+    swept.once = once
     return make(order)
+
+
+def _told(function: Callable[..., Any], where: Path) -> Callable[..., Any]:
+    @wraps(function)
+    def told(*given: Any, **named: Any) -> Any:
+        with where.open("a") as file:
+            file.write(f"{given} {named}\n")
+        return function(*given, **named)
+
+    return told

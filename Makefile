@@ -24,8 +24,8 @@ notebooks: $(STAMP) ## write the lessons as notebooks, with their pictures, into
 	        && echo build/notebooks/$$(basename $$lesson .py).ipynb || exit 1; \
 	done
 
-test: $(STAMP) ## run all tests, doctests included; derivations and experiments: `make check`, `make simulate`
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(STAMP) ## run all tests, doctests included, after `make figures`; claims: `make check`, `make simulate`
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 test-browser: .venv/.with-browser ## open lessons and page in a Chromium, found by CHROMIUM or on PATH; screenshots in build
 	$(BIN)/python -m pytest tests/browser

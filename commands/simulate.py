@@ -9,7 +9,7 @@ import typer
 def simulate(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments; see --list.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Run all of them.")] = False,
-    preset: Annotated[str, typer.Option(help="quick (minutes for all) or full (for paper-grade figures).")] = "quick",
+    preset: Annotated[str, typer.Option(help="quick (minutes for all) or full (goes on after a crash).")] = "quick",
     out: Annotated[Path, typer.Option(help="Where results go: NAME.json and NAME.nc.")] = Path("build/experiments"),
     seed: Annotated[int, typer.Option(min=0, help="All randomness comes from it.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write the verdicts as JSON.")] = None,

@@ -56,8 +56,8 @@ def build(
     `captions/NAME.txt`, `numbers/NAME.json` (what is drawn), and one row in `manifest.json` (protocols, seeds,
     versions, hashes). What has not changed since the manifest was written is left alone; a changed style redraws, and
     only changed protocols, keys, formulas or simulations compute again. `workers` processes make a figure each; what is
-    measured is a sweep's cells, whose stores are in `out` until the figure's data are, so that the same call goes on
-    after a kill. Bytes are equal between runs on one machine, whatever the number of workers.
+    measured is kept in stores below `out` until the figure's data are there, so that the same call goes on after a
+    kill. Bytes are equal between runs on one machine, whatever the number of workers.
     Raises DomainError for unknown names, formats or presets; NotBuilt, once the others are built, for figures that
     failed, or where another process is building in `out`.
     """

@@ -14,15 +14,19 @@ from figures.catalogue import Entry
 from figures.provenance import file_hash
 from figures.recipe import Recipe
 from figures.style import Preset
-from simulations.experiments.swept import follow, respond, storing
+from simulations.experiments.swept import follow, respond, sample, storing
 from simulations.sweeps.files import replacing
 from theory.errors import Refusal
 
 STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
-SWEPT = {"simulations.measured.respond": respond, "simulations.measured.follow": follow}
-"""Sources of recipes, and what measures the same as a sweep's cell; sources of experiments call these themselves."""
+SWEPT = {
+    "simulations.measured.respond": respond,
+    "simulations.measured.follow": follow,
+    "simulations.scatter.sample": sample,
+}
+"""Sources of recipes, and what measures the same and keeps it; sources of experiments call these themselves."""
 
 
 @dataclass(frozen=True)

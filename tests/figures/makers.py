@@ -1,63 +1,50 @@
-"""What the tests of building let processes do instead of `figures.making.make`: fail, die, kill, or start none."""
+"""What a test of building lets processes do instead of `figures.making.make`: tell what is measured, and kill."""
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import install_import_hook
+
+if multiprocessing.parent_process() is not None:  # a process that makes figures is as strict as the tests themselves
+    install_import_hook(("theory", "simulations", "figures"), "beartype.beartype")
+    os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
+
 from figures.making import Order, make
-from simulations.sweeps import kept
+from simulations.experiments import swept
 
-RUN = kept.run
-
-
-class Alone(nullcontext[Any]):
-    """A Crew without processes."""
-
-    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
-        super().__init__(self)
-        self.function = function
-
-    def answers(self, take: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
-        while (job := take()) is not None:
-            yield job, self.function(job)
-
-
-def failing(order: Order) -> Any:
-    """One figure has a mistake in it, another takes its process down."""
-    from figures.catalogue import olmo1b_fine_tuning
-
-    olmo1b_fine_tuning.draw = lambda data: 1 / 0
-    if order.entry.name == "control":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return make(order)
+ONCE = swept.once
 
 
 def telling(order: Order) -> Any:
-    """Writes into `out/measured` which cells' folders are worked in."""
-
-    def run(sweep: Any, folder: Path, workers: Any) -> Any:
-        def crew() -> Any:
-            with (order.out / "measured").open("a") as file:
-                file.write(f"{folder.name}\n")
-            return workers()
-
-        return RUN(sweep, folder, crew)
-
-    kept.run = run
+    """Writes into `out/measured` what is measured: a line for every call that is not found in a store."""
+    swept.once = lambda function, *given, **named: ONCE(_told(function, order.out / "measured"), *given, **named)
     return make(order)
 
 
 def killing(order: Order) -> Any:
-    """Kills the process that ordered it, and so itself, when the second cell is begun."""
+    """The same, until the third measurement: that kills the process that ordered it, and so itself."""
+    before = order.out / "measured"
 
-    def run(sweep: Any, folder: Path, workers: Any) -> Any:
-        if list(folder.parent.glob("*/result.nc.sha256")):
+    def once(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        if before.exists() and len(before.read_text().splitlines()) == 2:
             os.kill(os.getppid(), signal.SIGKILL)
             signal.pause()
-        return RUN(sweep, folder, workers)
+        return ONCE(_told(function, before), *given, **named)
 
-    kept.run = run
+    swept.once = once
     return make(order)
+
+
+def _told(function: Callable[..., Any], where: Path) -> Callable[..., Any]:
+    @wraps(function)
+    def told(*given: Any, **named: Any) -> Any:
+        with where.open("a") as file:
+            file.write(f"{given} {named}\n")
+        return function(*given, **named)
+
+    return told

@@ -19,7 +19,7 @@ from figures import making, provenance
 from figures.build import LOCK, NotBuilt, build, choose
 from figures.catalogue import CATALOGUE
 from figures.drawn import FiguresDiffer, compare
-from tests.figures import makers
+from tests.figures import breaking, makers
 from tests.simulations.sweeps.processes import until
 from tests.simulations.sweeps.test_trouble import mounted, small_disk
 from theory import DomainError, validate
@@ -102,7 +102,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]]
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
-    monkeypatch.setattr(import_module("figures.build"), "Crew", makers.Alone)
+    monkeypatch.setattr(import_module("figures.build"), "Crew", breaking.Alone)
     monkeypatch.setattr(making, "storing", nullcontext)  # only a worker may measure
 
 
@@ -161,7 +161,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
     """One has a mistake in it, one kills its process whenever it is made."""
-    patched(makers.failing)
+    patched(breaking.failing)
     lines: list[str] = []
     with pytest.raises(NotBuilt, match=r"2 of 3 figures \((olmo1b-fine-tuning, control|control, olmo1b-fine-tuning)\)"):
         build([CHEAP, "control", "sum-rule-llm"], tmp_path, ["svg"], report=lines.append)
@@ -179,21 +179,22 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
 
 
 def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
-    """Driver and worker are killed between two measurements of a figure, and one of its stores is damaged."""
+    """Driver and worker are killed at the third of four measurements, and the first one's store is damaged."""
     code = (
         "import sys\nfrom pathlib import Path\nimport figures\nfrom tests.figures import makers\n"
-        f"sys.modules['figures.build'].make = makers.killing\nfigures.build(['the-trap'], Path({str(tmp_path)!r}))"
+        f"sys.modules['figures.build'].make = makers.killing\nfigures.build(['forgetting'], Path({str(tmp_path)!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
-    (result,) = (tmp_path / "sweeps/the-trap").glob("*/result.nc")
     assert not (tmp_path / "manifest.json").exists()
-    (tmp_path / ".temporary-the-trap.gif").write_text("half of a picture")
+    first, _ = sorted((tmp_path / "sweeps/forgetting").glob("*/chunks/*.npz"), key=lambda path: path.stat().st_mtime_ns)
+    first.write_bytes(first.read_bytes()[:-1])
+    (tmp_path / ".temporary-forgetting.gif").write_text("half of a picture")
     patched(makers.telling)
-    assert watched(["the-trap"], tmp_path) == ["the-trap: built"]
-    measured = (tmp_path / "measured").read_text().splitlines()
-    assert len(measured) == 1
-    assert result.parent.name not in measured
-    assert_same_files(built, tmp_path, "the-trap")
+    assert watched(["forgetting"], tmp_path) == ["forgetting: built"]
+    one, two, *then = (tmp_path / "measured").read_text().splitlines()
+    assert len(then) == len({one, two, *then} - {two}) == 3
+    assert then[0] == one
+    assert_same_files(built, tmp_path, "forgetting")
     assert not (tmp_path / "sweeps").exists()
     assert not list(tmp_path.rglob(".temporary-*"))
 

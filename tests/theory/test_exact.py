@@ -188,12 +188,12 @@ def signs(size: int) -> np.ndarray:
 def shaken(layers: list[np.ndarray], scales: list[np.ndarray], target: np.ndarray, sx: np.ndarray) -> float:
     """Mean rise of the loss over all signs of all weights' noise: exact for every symmetric law, as none is squared."""
     sizes = [w.size for w in layers]
-    all_signs = signs(sum(sizes))
-    parts = np.split(all_signs, np.cumsum(sizes)[:-1], axis=1)
+    every = signs(sum(sizes))
+    parts = np.split(every, np.cumsum(sizes)[:-1], axis=1)
     noisy = [w + s * p.reshape(-1, *w.shape) for w, s, p in zip(layers, scales, parts, strict=True)]
     error = reduce(lambda f, w: w @ f, noisy) - target
     before = reduce(lambda f, w: w @ f, layers) - target
-    return float(np.einsum("nij,jk,nik->", error, sx, error) / (2 * len(all_signs)) - np.trace(before @ sx @ before.T) / 2)
+    return float(np.einsum("nij,jk,nik->", error, sx, error) / (2 * len(every)) - np.trace(before @ sx @ before.T) / 2)
 
 
 def rises(layers, first, target, sx, how: Noise, strength: float) -> float:  # type: ignore[no-untyped-def]

@@ -19,6 +19,7 @@ from figures import making, provenance
 from figures.build import LOCK, NotBuilt, build, choose
 from figures.catalogue import CATALOGUE
 from figures.drawn import FiguresDiffer, compare
+from simulations.experiments import swept
 from tests.figures import breaking, makers
 from tests.simulations.sweeps.processes import until
 from tests.simulations.sweeps.test_trouble import mounted, small_disk
@@ -103,7 +104,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]]
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
     monkeypatch.setattr(import_module("figures.build"), "Crew", breaking.Alone)
-    monkeypatch.setattr(making, "storing", nullcontext)  # only a worker may measure
+    monkeypatch.setattr(swept, "storing", nullcontext)  # only a worker may measure
 
 
 def watched(*arguments, **options) -> list[str]:

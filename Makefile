@@ -24,7 +24,7 @@ notebooks: $(STAMP) ## write the lessons as notebooks, with their pictures, into
 	        && echo build/notebooks/$$(basename $$lesson .py).ipynb || exit 1; \
 	done
 
-test: $(STAMP) ## run all tests, doctests included; those of the figures need `make figures` before
+test: $(STAMP) ## run all tests, doctests included, after `make figures`; claims: `make check`, `make simulate`
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 test-browser: .venv/.with-browser ## open lessons and page in a Chromium, found by CHROMIUM or on PATH; screenshots in build
@@ -37,7 +37,7 @@ fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
 	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/test_fuzz.py
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
-	$(BIN)/overtraining check --html build/book
+	$(BIN)/python -W error -m overtraining check --html build/book
 
 bench: $(STAMP) ## measure speed and memory (five minutes on an idle machine) and write benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,6 @@ from figures.catalogue import Entry
 from figures.provenance import file_hash
 from figures.recipe import Recipe
 from figures.style import Preset
-from simulations.experiments.swept import follow, respond, sample, storing
 from simulations.sweeps.files import replacing
 from theory.errors import Refusal
 
@@ -22,11 +21,11 @@ STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
 SWEPT = {
-    "simulations.measured.respond": respond,
-    "simulations.measured.follow": follow,
-    "simulations.scatter.sample": sample,
+    "simulations.measured.respond": "respond",
+    "simulations.measured.follow": "follow",
+    "simulations.scatter.sample": "sample",
 }
-"""Sources of recipes, and what measures the same and keeps it; sources of experiments call these themselves."""
+"""Sources of recipes, and what of `swept` measures the same and keeps it; sources of experiments call it themselves."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
     name, recipes = order.entry.name, order.entry.module().recipes()
     path = order.out / "data" / f"{name}.nc"
     if not (order.data_valid and path.exists()):
+        from simulations.experiments.swept import storing  # brings JAX and diffrax, for which pictures need not wait
+
         stores = order.out / STORES / name
         with storing(stores):
             found = {label: _found(recipe) for label, recipe in recipes.items()}
@@ -80,11 +81,14 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
 
 def _found(recipe: Recipe) -> xr.Dataset:
     """What a recipe makes."""
-    if (measure := SWEPT.get(recipe.source)) is None:
+    from simulations.experiments import swept
+
+    if (name := SWEPT.get(recipe.source)) is None:
         return recipe.make()
     assert recipe.protocol is not None
     assert recipe.key is not None
-    return measure(recipe.protocol, recipe.key)
+    found: xr.Dataset = getattr(swept, name)(recipe.protocol, recipe.key)
+    return found
 
 
 def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:

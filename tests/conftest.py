@@ -1,7 +1,9 @@
-"""Shared by all tests: strict JAX, and the figures that were built."""
+"""Shared by all tests: strict JAX, the command line, and the figures that were built."""
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +24,27 @@ def strict_jax() -> Iterator[None]:
     assert simulations.__name__
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
+
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """`overtraining` with these arguments, in this process: its exit code and what it says."""
+    from overtraining import main
+
+    def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        with monkeypatch.context() as there:
+            there.setattr(sys, "argv", ["overtraining", *arguments])
+            there.chdir(cwd or Path.cwd())
+            with pytest.raises(SystemExit) as end:
+                main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), said.out, said.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

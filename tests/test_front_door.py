@@ -9,37 +9,39 @@ from pathlib import Path
 import pytest
 
 import overtraining as ot
+from tests.conftest import Shell
 
 ROOT = Path(__file__).parent.parent
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """As a user runs it, in a process of its own; `shell` does the same at a tenth of the cost, once that works."""
     command = [sys.executable, "-W", "error", "-m", "overtraining", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
-def test_help_lists_the_commands() -> None:
+def test_help_lists_the_commands(shell: Shell) -> None:
     shown = run("--help")
     assert shown.returncode == 0
     assert "figures" in shown.stdout
-    assert "--preset" in run("figures", "--help").stdout
+    assert "--preset" in shell("figures", "--help").stdout
 
 
-def test_listing() -> None:
+def test_listing(shell: Shell) -> None:
     from figures.catalogue import CATALOGUE
 
-    shown = run("figures", "--list").stdout
+    shown = shell("figures", "--list").stdout
     for entry in CATALOGUE:
         assert re.search(rf"^{entry.name} +{', '.join(entry.claims)} ", shown, re.MULTILINE)
 
 
-def test_unknown_names_exit_with_2_and_a_sentence() -> None:
-    wrong = run("figures", "progresive-sensitivity")
+def test_unknown_names_exit_with_2_and_a_sentence(shell: Shell) -> None:
+    wrong = shell("figures", "progresive-sensitivity")
     assert wrong.returncode == 2
     assert "progressive-sensitivity" in wrong.stderr
     assert "Traceback" not in wrong.stderr
     assert run("figures", "--preset", "poster").returncode == 2
-    assert run("nonsense").returncode == 2
+    assert shell("nonsense").returncode == 2
 
 
 def test_quiet_where_there_is_no_terminal(tmp_path: Path) -> None:
@@ -49,9 +51,9 @@ def test_quiet_where_there_is_no_terminal(tmp_path: Path) -> None:
     assert (tmp_path / "olmo1b-fine-tuning.svg").exists()
 
 
-def test_no_place_to_write_is_a_sentence(tmp_path: Path) -> None:
+def test_no_place_to_write_is_a_sentence(tmp_path: Path, shell: Shell) -> None:
     (tmp_path / "file").write_text("")
-    wrong = run("figures", "olmo1b-fine-tuning", "--out", str(tmp_path / "file"))
+    wrong = shell("figures", "olmo1b-fine-tuning", "--out", str(tmp_path / "file"))
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
 
@@ -92,9 +94,9 @@ DERIVATION = Derivation(
 
 
 @pytest.mark.parametrize(("formula", "code", "says"), [("x**2", 0, "proved"), ("2 * x**2", 1, "step failed: x^2")])
-def test_checks_a_users_own_derivation(tmp_path: Path, formula: str, code: int, says: str) -> None:
+def test_checks_a_users_own_derivation(shell: Shell, tmp_path: Path, formula: str, code: int, says: str) -> None:
     (tmp_path / "my_claim.py").write_text(MY_CLAIM.replace("FORMULA", formula))
-    done = run("check", "my_claim.py", "--json", "found.json", "--tex", "found.tex", "--html", "book", cwd=tmp_path)
+    done = shell("check", "my_claim.py", "--json", "found.json", "--tex", "found.tex", "--html", "book", cwd=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert says in done.stdout
     (found,) = json.loads((tmp_path / "found.json").read_text())
@@ -103,10 +105,10 @@ def test_checks_a_users_own_derivation(tmp_path: Path, formula: str, code: int, 
     assert "The slope of a third" in (tmp_path / "book" / "claim-Mine.html").read_text()
 
 
-def test_check_refuses_what_is_not_there(tmp_path: Path) -> None:
+def test_check_refuses_what_is_not_there(tmp_path: Path, shell: Shell) -> None:
     (tmp_path / "empty.py").write_text("")
     for claim, says in (("Z9", "no such claim"), ("none.py", "there is no such file"), ("empty.py", "DERIVATION")):
-        done = run("check", claim, cwd=tmp_path)
+        done = shell("check", claim, cwd=tmp_path)
         assert done.returncode == 2
         assert says in done.stderr
         assert "Traceback" not in done.stderr

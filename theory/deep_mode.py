@@ -106,6 +106,8 @@ def learned_and_left(
     above = (epsilon > sigma) & (sigma > 1e-20 * s)  # further up the teacher is not felt
     gap = sigma - s
     for side, invert in ((epsilon < sigma, _invert_below), (above, _invert_above)):
+        if not side.any():  # mostly one of the two, and to invert nothing takes as long as to invert a few
+            continue
         top, start = sigma[side], epsilon[side]
         tau = np.minimum(L * top ** (2 - 2 / L) * t[side], 1e300)  # converged long before
         x, w = invert(

@@ -174,20 +174,21 @@ def _ended(
 
 def _divided(x: np.ndarray, triangle: np.ndarray) -> np.ndarray:
     """`R⁻ᵀ x` for an upper triangular R: its rows, as columns of x, over R. By halves, so that most is products."""
-    x, lower = x.copy(), _t(triangle)
-
-    def divide(x: np.ndarray, lower: np.ndarray) -> None:
-        half = lower.shape[-1] // 2
-        if half == 0:
-            x /= lower
-        else:
-            divide(x[..., :half, :], lower[..., :half, :half])
-            x[..., half:, :] -= lower[..., half:, :half] @ x[..., :half, :]
-            divide(x[..., half:, :], lower[..., half:, half:])
-
-    if lower.size:
-        divide(x, lower)
+    x = x.copy()
+    if triangle.size:
+        _divide(x, _t(triangle))
     return x
+
+
+def _divide(x: np.ndarray, lower: np.ndarray) -> None:
+    """The same in place, by a lower triangular matrix."""
+    half = lower.shape[-1] // 2
+    if half == 0:
+        x /= lower
+    else:
+        _divide(x[..., :half, :], lower[..., :half, :half])
+        x[..., half:, :] -= lower[..., half:, :half] @ x[..., :half, :]
+        _divide(x[..., half:, :], lower[..., half:, half:])
 
 
 def _independent(rows: np.ndarray, rounding: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 import marimo as mo
 import numpy as np
 import pytest
+from marimo._ast.cell import Cell
 
 from demos.lessons import LESSONS, Lesson, find, stage
 
@@ -52,12 +53,32 @@ def ends(control: Any) -> list[Any]:
             return []
 
 
+def cells(lesson: Lesson) -> list[Cell]:
+    """All but the first, which imports."""
+    return [cell for cell in app_of(lesson)._cell_manager.cells() if cell is not None][1:]
+
+
+def only_controls(made: Mapping[str, Any]) -> bool:
+    return bool(made) and all(hasattr(x, "_update") for x in made.values())
+
+
 def cells_with_controls(lesson: Lesson) -> list[dict[str, Any]]:
-    """The controls, by the cell that makes them: a cell is replaced as a whole."""
-    _, defined = run(lesson)
-    groups = [set(cell.defs) for cell in app_of(lesson)._cell_manager.cells() if cell is not None]
-    made = [{name: defined[name] for name in group if name in defined} for group in groups]
-    return [group for group in made if group and all(hasattr(x, "_update") for x in group.values())]
+    """New controls, by the cell that makes them: a cell is replaced as a whole. Such cells need no others."""
+    others = {name for cell in cells(lesson) for name in cell.defs}
+    made = [dict(alone(cell)) for cell in cells(lesson) if not cell.refs & others]
+    return [group for group in made if only_controls(group)]
+
+
+def alone(cell: Cell, **moved: Any) -> Mapping[str, Any]:
+    """What a cell defines, run with the cells that it needs and no others."""
+    ran = cell.run(**moved)
+    assert isinstance(ran, tuple)  # none of ours waits for anything
+    return ran[1]
+
+
+def that_defines(name: str, lesson: Lesson) -> Cell:
+    (found,) = (cell for cell in cells(lesson) if name in cell.defs)
+    return found
 
 
 @by_name
@@ -81,7 +102,7 @@ def test_corners(lesson: Lesson) -> None:
 
 @by_name
 def test_a_lesson_has_what_a_lesson_needs(lesson: Lesson) -> None:
-    shown, _ = as_it_stands(lesson)
+    shown, defined = as_it_stands(lesson)
     assert shown.count("<h2") >= 4
     assert "Your prediction" in shown
     assert "Exercise" in shown
@@ -89,6 +110,9 @@ def test_a_lesson_has_what_a_lesson_needs(lesson: Lesson) -> None:
     assert "?teacher" in shown
     for claim in re.findall(r"[A-F]\d", lesson.claims):
         assert claim == "F1" or f"overtraining check {claim}" in shown
+    groups = [{name: defined[name] for name in cell.defs if name in defined} for cell in cells(lesson)]
+    moved = [set(group) for group in cells_with_controls(lesson)]  # by the other tests
+    assert moved == [set(group) for group in groups if only_controls(group)]
 
 
 def test_predictions_and_teachers_pages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +145,9 @@ def test_computed_answers() -> None:
     forgetting = find("forgetting")
     (group,) = (g for g in cells_with_controls(forgetting) if "long" in g)
     group["long"]._update(len(group["long"].steps) - 1)  # T = 5
-    _, forgot = run(forgetting, **group)
-    np.testing.assert_allclose(forgot["found"].rise, [0, 1.478, 1.135], atol=5e-4)  # theory.md's counterexample, D4
+    far = alone(that_defines("found", forgetting), **group)
+    np.testing.assert_allclose(far["found"].rise, [0, 1.478, 1.135], atol=5e-4)  # theory.md's counterexample, D4
+    _, forgot = as_it_stands(forgetting)
     assert forgot["left"] == pytest.approx(1 / 1.2)
     assert forgot["forgot"] == pytest.approx((1 - 1 / 1.2) ** 2 / 2)
 
@@ -135,7 +160,7 @@ def test_a_network_is_trained_on_request(name: str) -> None:
     for control in group.values():
         if isinstance(control, mo.ui.run_button):
             control._update(1)
-    _, defined = run(lesson, **group)
+    defined = alone(that_defines("measured", lesson), **group)
     measured = defined["measured"]
     if name == "features":
         exact = defined["path"].singular_value.interp(pretraining=measured.pretraining)

@@ -14,6 +14,7 @@ import pytest
 
 from demos.page import page, write_page
 from figures.style import BASE, COLOURS
+from tests.conftest import Shell
 from tests.demos.engine import Run, engine
 from tests.test_ledger import CLAIMS
 from theory.deep_mode import time_to_reach
@@ -125,25 +126,21 @@ def test_the_package_gives_the_same_for_the_page_s_python(run: Run, sets: dict[s
     assert [float(x) for x in said.getvalue().split()] == pytest.approx(shown, rel=1e-10)
 
 
-def overtraining(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "overtraining", "page", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
-
-def test_command_writes_it(tmp_path: Path, text: str) -> None:
-    by_default = overtraining(cwd=tmp_path)
+def test_command_writes_it(tmp_path: Path, text: str, shell: Shell) -> None:
+    command = [sys.executable, "-W", "error", "-m", "overtraining", "page"]
+    by_default = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert by_default.returncode == 0, by_default.stderr
     assert "build/overtraining.html" in by_default.stdout
     assert (tmp_path / "build/overtraining.html").read_text(encoding="utf-8") == text
-    named = overtraining("--out", "new/folder/lesson.html", cwd=tmp_path)
+    named = shell("page", "--out", "new/folder/lesson.html", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
     assert (tmp_path / "new/folder/lesson.html").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize("out", ["file/page.html", "."])
-def test_no_place_to_write_is_a_sentence(tmp_path: Path, out: str) -> None:
+def test_no_place_to_write_is_a_sentence(tmp_path: Path, out: str, shell: Shell) -> None:
     (tmp_path / "file").write_text("")
-    wrong = overtraining("--out", out, cwd=tmp_path)
+    wrong = shell("page", "--out", out, cwd=tmp_path)
     assert wrong.returncode == 2
     assert out.split("/", maxsplit=1)[0] in wrong.stderr
     assert "Traceback" not in wrong.stderr

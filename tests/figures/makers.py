@@ -1,4 +1,4 @@
-"""What the tests of building let processes do instead of `figures.making.make`: check types too, fail, die, kill."""
+"""What a test of building lets processes do instead of `figures.making.make`: tell what is measured, and kill."""
 
 import multiprocessing
 import os
@@ -18,20 +18,6 @@ from figures.making import Order, make
 from simulations.experiments import swept
 
 ONCE = swept.once
-
-
-def strict(order: Order) -> Any:
-    return make(order)
-
-
-def failing(order: Order) -> Any:
-    """One figure has a mistake in it, another takes its process down."""
-    from figures.catalogue import olmo1b_fine_tuning
-
-    olmo1b_fine_tuning.draw = lambda data: 1 / 0
-    if order.entry.name == "control":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return make(order)
 
 
 def telling(order: Order) -> Any:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import pytest
 import xarray as xr
 from filelock import FileLock
 
-from figures import provenance
+from figures import making, provenance
 from figures.build import LOCK, NotBuilt, build, choose
 from figures.catalogue import CATALOGUE
 from figures.drawn import FiguresDiffer, compare
-from tests.figures import makers
+from simulations.experiments import swept
+from tests.figures import breaking, makers
 from tests.simulations.sweeps.processes import until
 from tests.simulations.sweeps.test_trouble import mounted, small_disk
 from theory import DomainError, validate
@@ -98,12 +100,20 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]]
     return lambda make: monkeypatch.setattr(import_module("figures.build"), "make", make)
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
+    monkeypatch.setattr(import_module("figures.build"), "Crew", breaking.Alone)
+    monkeypatch.setattr(swept, "storing", nullcontext)  # only a worker may measure
+
+
 def watched(*arguments, **options) -> list[str]:
     lines: list[str] = []
     build(*arguments, report=lines.append, **options)
     return lines
 
 
+@pytest.mark.usefixtures("alone")
 def test_rebuilds_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = {"names": [CHEAP], "out": tmp_path, "formats": ["svg"]}
     assert watched(**one) == [f"{CHEAP}: built"]
@@ -152,7 +162,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
     """One has a mistake in it, one kills its process whenever it is made."""
-    patched(makers.failing)
+    patched(breaking.failing)
     lines: list[str] = []
     with pytest.raises(NotBuilt, match=r"2 of 3 figures \((olmo1b-fine-tuning, control|control, olmo1b-fine-tuning)\)"):
         build([CHEAP, "control", "sum-rule-llm"], tmp_path, ["svg"], report=lines.append)
@@ -165,7 +175,7 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
     assert {p.name for p in tmp_path.rglob("*") if p.is_file() and "sum-rule-llm" not in p.name} == {
         ".lock", "manifest.json", f"{CHEAP}.nc",  # the data are kept, whole
     }  # fmt: skip
-    patched(makers.strict)
+    patched(making.make)
     assert watched([CHEAP, "sum-rule-llm"], tmp_path, ["svg"]) == ["sum-rule-llm: unchanged", f"{CHEAP}: built"]
 
 
@@ -203,6 +213,7 @@ def test_ctrl_c_is_a_sentence(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     lines: list[str] = []
     with small_disk(tmp_path / "disk", "300k") as disk:

@@ -124,6 +124,13 @@ def test_both_at_once_are_each(depth):
         np.testing.assert_array_equal(one, function(t, np.array([0.0, 0.5, 2.0]), 0.3, depth, decay))
 
 
+@pytest.mark.parametrize("depth", [3, 7])
+def test_starts_on_both_sides_of_the_teacher_at_once(depth):
+    epsilon = np.array([*STARTS[1:], 1.0])
+    each = np.array([learned_and_left(0.7, 1.0, start, depth) for start in epsilon])
+    np.testing.assert_allclose(learned_and_left(0.7, 1.0, epsilon, depth), each.T, rtol=1e-13)
+
+
 @pytest.mark.parametrize("depth", [3, 4, 100])
 @pytest.mark.parametrize("sigma", [0.0, 1e-60])
 def test_without_teacher_it_dies_algebraically(depth, sigma):

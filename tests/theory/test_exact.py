@@ -160,23 +160,40 @@ def integrated(name: str) -> tuple[np.ndarray, list[list[np.ndarray]], np.ndarra
     return first, [split(flat, n.shapes) for flat in path.y.T], target, sx
 
 
+@cache
 def turns(h: int) -> np.ndarray:
-    """Rotations of a hidden layer over which polynomials of degree 4 have the mean that they have over all frames."""
+    """Rotations of a hidden layer over which polynomials of degree 4 have the mean that they have over all frames.
+
+    Those that differ by order and signs of the units, which change no cost, are one here, and equally many there.
+    """
     if h == 2:
         angle = np.arange(8) * np.pi / 4
-        return np.moveaxis(np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), -1, 0)
-    return np.eye(1)[None] if h == 1 else Rotation.create_group("I").as_matrix()
+        group = np.moveaxis(np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), -1, 0)
+    else:
+        group = np.eye(1)[None] if h == 1 else Rotation.create_group("I").as_matrix()
+    alike: dict[object, list[np.ndarray]] = {}
+    for turn in group:
+        axes = frozenset(tuple(np.outer(unit, unit).round(9).ravel() + 0.0) for unit in turn)
+        alike.setdefault(axes, []).append(turn)
+    assert len({len(same) for same in alike.values()}) == 1
+    return np.array([same[0] for same in alike.values()])
+
+
+@cache
+def signs(size: int) -> np.ndarray:
+    """All of so many."""
+    return np.array(list(itertools.product((-1.0, 1.0), repeat=size)))
 
 
 def shaken(layers: list[np.ndarray], scales: list[np.ndarray], target: np.ndarray, sx: np.ndarray) -> float:
     """Mean rise of the loss over all signs of all weights' noise: exact for every symmetric law, as none is squared."""
     sizes = [w.size for w in layers]
-    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=sum(sizes))))
-    parts = np.split(signs, np.cumsum(sizes)[:-1], axis=1)
+    every = signs(sum(sizes))
+    parts = np.split(every, np.cumsum(sizes)[:-1], axis=1)
     noisy = [w + s * p.reshape(-1, *w.shape) for w, s, p in zip(layers, scales, parts, strict=True)]
     error = reduce(lambda f, w: w @ f, noisy) - target
     before = reduce(lambda f, w: w @ f, layers) - target
-    return float(np.einsum("nij,jk,nik->", error, sx, error) / (2 * len(signs)) - np.trace(before @ sx @ before.T) / 2)
+    return float(np.einsum("nij,jk,nik->", error, sx, error) / (2 * len(every)) - np.trace(before @ sx @ before.T) / 2)
 
 
 def rises(layers, first, target, sx, how: Noise, strength: float) -> float:  # type: ignore[no-untyped-def]

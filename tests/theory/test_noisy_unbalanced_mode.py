@@ -19,12 +19,13 @@ def turn(sigma, lam, c):
     def excess(z):
         p, rest = sigma / (1 + mpmath.exp(-z)), sigma / (1 + mpmath.exp(z))
         share = lam**2 / (lam**2 + 4 * p**2)
-        return mpmath.log(rest / c) - mpmath.log(1 - share) / 2, -(p + share * rest) / sigma
+        return mpmath.log(rest / c) + mpmath.log1p((lam / (2 * p)) ** 2) / 2, -(p + share * rest) / sigma
 
     low, high = mpmath.mpf(-200), mpmath.mpf(200)
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle)[0] > 0 else (low, middle)
+    with mpmath.workdps(20):  # of which 13 are wanted here
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if excess(middle)[0] > 0 else (low, middle)
     for _ in range(6):  # from 1e-13: 800 digits
         value, slope = excess(low)
         low -= value / slope

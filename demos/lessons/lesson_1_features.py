@@ -70,7 +70,7 @@ def _(exponent, length, number, start, train, trained):
     )
     coarse = replace(asked, lengths=np.linspace(0, 60, 25))
     path = follow(asked)
-    now = path.interp(pretraining=float(length.value))
+    now = path.sel(pretraining=float(length.value))  # whole times are among the lengths
     if train.value:
         from simulations import follow as simulate
 

@@ -218,13 +218,17 @@ def _():
 
 
 @app.cell
-def _(variance):
+def _():
     variances = np.geomspace(0.001, 0.01, 41)
     spectrum_24, epsilon = 1 / np.arange(1.0, 25.0), 1e-6
     prices = np.array([float(mode_cost(g, g, d_in=24, d_out=24)) for g in np.sqrt(variances)])
     deepest = minima(spectrum_24, epsilon, prices).at("best")
     dense = dense_inflection_time(prices, epsilon, alpha=1.0)
+    return deepest, dense, variances
 
+
+@app.cell
+def _(deepest, dense, variance, variances):
     def turning(times, source):
         return trajectory(
             {"turning_strength": (("pretraining",), np.sqrt(variances)[::-1])}, {"pretraining": np.asarray(times)[::-1]},
@@ -250,7 +254,7 @@ def _(variance):
         [variance],
         ["C5"],
     )
-    return (deepest, variances)
+    return
 
 
 @app.cell

@@ -55,20 +55,27 @@ def _():
 
 
 @app.cell
-def _(PREDICTIONS, prediction):
+def _():
+    LENGTHS = np.unique([*np.linspace(0, 12, 25), *np.linspace(12, 24, 9)])  # few, where nothing bends any more
+
     def lost(turned, time):
         tuning = FineTuning(Turned(turned))
-        tuned = Protocol(PowerLaw(4), np.linspace(0, 24, 73), (time,), Network(6, 4, 5), perturbation=tuning)
+        tuned = Protocol(PowerLaw(4), LENGTHS, (time,), Network(6, 4, 5), perturbation=tuning)
         return inflection_point(respond(tuned), which="best").squeeze()
 
     aligned, little, far, long_ = lost(0.0, 2.0), lost(0.5, 2.0), lost(1.5, 2.0), lost(1.5, 30.0)
+    return LENGTHS, aligned, far, little, long_
+
+
+@app.cell
+def _(PREDICTIONS, aligned, far, long_, prediction):
     stage.answered(
         prediction, PREDICTIONS[1],
         f"Turned by 1.5 and tuned for T = 2, it is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
         f"the old task itself (angle 0) it {'turns too' if bool(aligned.exists) else 'only falls'}; after very long fine-tuning "
         f"(T = 30) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
     )  # fmt: skip
-    return far, little, long_
+    return
 
 
 @app.cell
@@ -86,10 +93,10 @@ def _():
 
 
 @app.cell
-def _(angle, budget, measure, trained):
+def _(LENGTHS, angle, budget, measure, trained):
     asked = Protocol(
         PowerLaw(4),
-        np.linspace(0, 24, 73),
+        LENGTHS,
         (budget.value,),
         Network(6, 4, 5),
         perturbation=FineTuning(Turned(angle.value)),
@@ -199,13 +206,15 @@ def _():
 def _(long, mixed, second):
     task = np.array([[1.0, mixed.value], [mixed.value, second.value]])
     found = fine_tune_plateaus(long.value, np.array([1.0, 0.5]), task)
+    around = np.linspace(-9, 9, 19)  # the moments at which the two are learned; between them nothing happens
+    lengths_ = np.unique([*np.linspace(0, 200, 9), *(69 + around), *(138 + around)])
     plateaus = Protocol(
-        Matrix(((1.0, 0.0), (0.0, 0.5))), np.linspace(0, 200, 101), (long.value,), start=Aligned(1e-60),
+        Matrix(((1.0, 0.0), (0.0, 0.5))), lengths_, (long.value,), start=Aligned(1e-60),
         perturbation=FineTuning(Matrix(task)),
     )  # fmt: skip
     staircase = respond(plateaus)
 
-    flats = staircase.isel(pretraining=[0, 50, 100])  # none, one and both learned
+    flats = staircase.sel(pretraining=[0, 100, 200])  # none, one and both learned
 
     def steps(axes):
         draw.curves(axes[0], staircase, "sensitivity", label=None)
@@ -281,14 +290,19 @@ def _():
 
 
 @app.cell
-def _(anchor):
+def _():
     free = Protocol(
         Spectrum((1.0, 0.7, 0.5)), np.linspace(0, 16, 161), (60.0,), Network(4, 4, 5), start=Aligned(0.01),
         perturbation=FineTuning(Shared((1.4, 0.9, 0.6))),
     )  # fmt: skip
     source = "simulations.experiments.regularization.anchored"  # the recipe of the figure `regularization`
-    held = Recipe(source, replace(free, perturbation=FineTuning(Shared((1.4, 0.9, 0.6)), anchor=anchor.value))).make()
     loose = Recipe(source, free).make()
+    return free, loose, source
+
+
+@app.cell
+def _(anchor, free, loose, source):
+    held = Recipe(source, replace(free, perturbation=FineTuning(Shared((1.4, 0.9, 0.6)), anchor=anchor.value))).make()
 
     def anchored(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):

@@ -144,7 +144,8 @@ def _(decay, peak, steps):
     }
 
     def along_steps(values):
-        late = share > 0.05  # after the warmup, during which there is less noise than ever after
+        late = np.flatnonzero(share > 0.05)  # after the warmup, during which there is less noise than ever after
+        late = late[:: -(steps.value // 500)][::-1]  # as many as the picture can show, and the last
         return trajectory(
             {name: (("pretraining",), one[late]) for name, one in values.items()},
             {"pretraining": share[late] * steps.value / 1000}, method="theory", source="claim E2", model="two features",

@@ -1,5 +1,6 @@
 """The lessons in a browser: one local server for all of them, and derivations that are checked when asked for."""
 
+import gc
 import socket
 import subprocess
 import sys
@@ -33,6 +34,9 @@ def serve(
 
     port: 0 for a free one. Listens on this machine only. Raises DomainError where the port is taken.
     """
+    from demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
+
+    gc.freeze()  # to look through all of this for garbage takes as long as some pictures
     with _bound(port) as listening, tempfile.TemporaryDirectory() as folder:
         address = f"http://{HOST}:{listening.getsockname()[1]}/" + (f"{lesson.name}/" if lesson else "")
         report(f"lessons at {address} (Ctrl-C ends them)")

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import marimo as mo
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator
 
 from demos.lessons import find
 from figures.style import COLOURS, canvas, styled
@@ -18,7 +19,8 @@ from theory.derivations import CLAIMS
 from theory.derivations.run import named
 from theory.derivations.tex import upright
 
-DOTS = 110  # per inch: sharp enough on a projector, and drawn in a tenth of a second
+DOTS = 110  # per inch: sharp enough on a projector, and soon drawn
+TICKS = 6  # most intervals between the ticks of an axis: read from the last row, and a third of the time of a picture
 FIGURES = "(A figure named here is drawn, with its caption, by `overtraining figures NAME`.)"
 BREAKS = re.compile(r"[,;]?\s*\\q?quad\b")  # a statement's parts, each on a line of its own
 
@@ -63,18 +65,70 @@ def screen(
 def picture(
     draw: Callable[[list[Axes]], None], alt: str, columns: int = 1, width: float = 3.6, height: float = 2.7
 ) -> mo.Html:
-    """A figure in the project's style for slides; `draw` gets its axes."""
+    """A figure in the project's style for slides; `draw` gets its axes.
+
+    A slider waits for it. So it is laid out once for all pictures with the same words around them, and drawn once.
+    """
     with styled("slides"):
         figure, axes = canvas(width * columns**0.5, height, columns=columns)
+        figure.set_layout_engine(None)
         draw(axes)
+        for ax, place in zip(axes, _places(width * columns**0.5, height, tuple(map(_words, axes))), strict=True):
+            ax.set_position(place.bounds)
+            ax.xaxis.set_label_coords(0.5, place.below)
+            ax.yaxis.set_label_coords(place.left, 0.5)
         return shown(figure, alt, DOTS)
+
+
+class _Words(NamedTuple):
+    """All that takes room around axes."""
+
+    x: str
+    y: str
+    widest: str  # label of a tick of y
+    offset: str  # what the ticks of y are multiplied by
+
+
+class _Place(NamedTuple):
+    """Where axes are in their figure, and beside them, in their own units, the labels of x and y."""
+
+    bounds: tuple[float, float, float, float]
+    below: float
+    left: float
+
+
+def _words(ax: Axes) -> _Words:
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "linear" and isinstance(axis.get_major_locator(), AutoLocator):
+            axis.get_major_locator().set_params(nbins=TICKS)
+    form, (low, high) = ax.yaxis.get_major_formatter(), sorted(ax.get_ylim())
+    labels = form.format_ticks([at for at in ax.get_yticks() if low <= at <= high])
+    return _Words(ax.get_xlabel(), ax.get_ylabel(), max(labels, key=len, default=""), form.get_offset())
+
+
+@cache
+def _places(width: float, height: float, words: tuple[_Words, ...]) -> tuple[_Place, ...]:
+    with styled("slides"):
+        figure, axes = canvas(width, height, columns=len(words))
+        for ax, (x, y, widest, offset) in zip(axes, words, strict=True):
+            ax.set(xlabel=x, ylabel=y, xticks=[0, 1], yticks=[0, 1], yticklabels=[widest, ""])
+            ax.set_title(offset)
+        figure.draw_without_rendering()
+        found = []
+        for ax in axes:
+            into = ax.transAxes.inverted().transform
+            below, left = into(ax.xaxis.label.get_transform().transform(ax.xaxis.label.get_position())), into(
+                ax.yaxis.label.get_transform().transform(ax.yaxis.label.get_position())
+            )
+            found.append(_Place(ax.get_position().bounds, float(below[1]), float(left[0])))
+        return tuple(found)
 
 
 def shown(figure: Figure, alt: str, dots: int = 2 * DOTS) -> mo.Html:
     """A figure that is drawn already, by default in the style for paper."""
     file = io.BytesIO()
     with styled():  # fonts are looked up when it is drawn
-        figure.savefig(file, format="png", dpi=dots)
+        figure.savefig(file, format="png", dpi=dots, pil_kwargs={"compress_level": 1})
     # within the page: an address of its own is gone when the next picture comes, and who asks late gets an error
     data = base64.b64encode(file.getvalue()).decode()
     return mo.Html(f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="width: 100%">')

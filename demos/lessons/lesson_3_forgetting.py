@@ -55,8 +55,33 @@ def _():
 
 
 @app.cell
+def _(far, forgot, found, left, little, long_, point, price):
+    stage.teacher(
+        mo.query_params(),
+        "forgetting",
+        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. With "
+        "35 minutes leave the rates out.",
+        {
+            "“A better model is a better start for everything.”": "For its own task; on a turned task every feature that it "
+            "has learned is one more that fine-tuning moves.",
+            "“I compared two checkpoints, so I know the trend.”": "The trap: inside a stage the cost goes up and down.",
+            "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from one "
+            "learned feature to two it falls.",
+            "“A smaller learning rate prevents forgetting.”": "It is a smaller budget: less is forgotten and less is learned.",
+        },
+        f"The angle: at T = 2 there is an inflection at every angle above 0, too small to see at 0.5 ({float(little.rise):.1g}) and not "
+        f"at 1.5 ({float(far.rise):.2g}). After long fine-tuning {'it stays' if bool(long_.exists) else 'it is gone'}: all checkpoints "
+        "then end at the new task. The trap: no, for no σ′ of either sign (D3). "
+        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The rates: it is zero where s = σ′, where nothing is left to "
+        "gain; tuning lowers the loss most there, so that checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
+        f"{float(point.length):.1f}, {price:.3g} left undone; both grow with λ. Exercise: {left:.4f} and {forgot:.4f}.",
+    )
+    return
+
+
+@app.cell
 def _():
-    LENGTHS = np.unique([*np.linspace(0, 12, 25), *np.linspace(12, 24, 9)])  # few, where nothing bends any more
+    LENGTHS = np.unique([*np.linspace(0, 6, 21), *np.linspace(6, 24, 19)])  # fewer, where little bends
 
     def lost(turned, time):
         tuning = FineTuning(Turned(turned))
@@ -95,19 +120,15 @@ def _():
 @app.cell
 def _(LENGTHS, angle, budget, measure, trained):
     asked = Protocol(
-        PowerLaw(4),
-        LENGTHS,
-        (budget.value,),
-        Network(6, 4, 5),
-        perturbation=FineTuning(Turned(angle.value)),
+        PowerLaw(4), LENGTHS, (budget.value,), Network(6, 4, 5), perturbation=FineTuning(Turned(angle.value))
     )
-    both = respond(asked)
-    coarse = replace(asked, lengths=np.linspace(0, 24, 9))
-    if measure.value:
-        from simulations import respond as simulate
+    measured = stage.measured(measure.value, trained, replace(asked, lengths=np.linspace(0, 24, 9)), "respond")
+    return asked, measured
 
-        trained[coarse] = simulate(coarse, key=0)
-    measured = trained.get(coarse)
+
+@app.cell
+def _(angle, asked, budget, measure, measured):
+    both = respond(asked)
 
     def losses(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
@@ -195,7 +216,7 @@ def _(time, wants):
 @app.cell
 def _():
     second = mo.ui.slider(-1.0, 2.0, 0.05, value=2.0, label="the task's second diagonal entry", show_value=True)
-    mixed = mo.ui.slider(-1.0, 1.0, 0.05, value=0.1, label="its off-diagonal entries", show_value=True)
+    mixed = mo.ui.slider(-1.0, 1.0, 0.05, value=0.1, label="the task's off-diagonal entries", show_value=True)
     long = mo.ui.slider(
         steps=[0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0], value=0.3, label="budget T", show_value=True
     )
@@ -221,7 +242,7 @@ def _(long, mixed, second):
         axes[0].set_ylabel("what fine-tuning costs, Δ")
         draw.trade(axes[1], flats)
         for n, (x, y) in enumerate(zip(flats.downstream_after[:, 0], flats.after[:, 0], strict=True)):
-            axes[1].annotate(f" {n}", (float(x), float(y)))
+            axes[1].annotate(f"   {n}", (float(x), float(y)))
         axes[1].margins(0.1)
 
     rises = ", ".join(f"{x:.3f}" for x in found.rise)
@@ -234,7 +255,7 @@ def _(long, mixed, second):
         f"0, 1 and 2 learned features (the numbers at the right) fine-tuning costs **{rises}**: it "
         f"{'never falls' if grows else 'falls somewhere'}. "
         f"{'The ' + ' and the '.join(hurting) + ' feature' if hurting else 'No feature'} makes the loss after fine-tuning "
-        "worse. The start is at 1e-60, so that the plateaus are long. At small budgets the cost never falls from a plateau to the "
+        "worse. The start is at 1e-60, so that the plateaus are long; the dips between them, at the left, are the trap again. At small budgets the cost never falls from a plateau to the "
         "next, for any task that you can set. Find a task and a budget for which it does.",
         [second, mixed, long],
         ["D4"],
@@ -262,6 +283,8 @@ def _(steps_, target):
         {"pretraining": lengths}, method="theory", source="claim D6", model="one feature",
     )  # fmt: skip
 
+    passed = float(lengths[np.abs(s - target.value).argmin()])
+
     def learning_rates(axes):
         draw.along(axes[0], rates, "sharpness")
         axes[0].set(ylabel="largest curvature met", ylim=(0, None))
@@ -273,10 +296,12 @@ def _(steps_, target):
         stage.picture(
             learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2
         ),
-        f"A rate below 2 over the curvature is stable. Up to s = σ′ the largest curvature on the way is that of the task, "
-        f"{2 * target.value:g}, whatever the checkpoint; beyond, it grows with every bit of pretraining. Where gradients are noisy "
-        "(here v = 0.02 in D6) the best rate is far smaller (right). At which checkpoint is it zero, and why? Does that checkpoint "
-        "stay the best one when every checkpoint has its own best rate?",
+        "Left: the largest curvature that fine-tuning meets on its way from each checkpoint; a rate below 2 over it is stable. "
+        f"Look where the line is flat: up to s = σ′, at t = {passed:.1f}, it is the task's own curvature, {2 * target.value:g}, "
+        "whatever the checkpoint; beyond, it grows with every bit of pretraining, and late checkpoints bear smaller rates only. "
+        "Right: if every step's gradient is noisy (its variance is v in D6, here 0.02), a large rate brings the noise in, a small "
+        "one does not arrive in so many steps, and the best lies between. Look where that line touches zero: at which s, and why? "
+        "Does that checkpoint stay the best one when every checkpoint has its own best rate?",
         [target, steps_],
         ["D6"],
     )
@@ -352,31 +377,6 @@ def _():
         "Theorem 4.7 is known to us from secondary sources only; D4 and D7 are our version of it. Tanh and ReLU students "
         "forget more with longer pretraining too: measured, not proved.",
         after="remedies",
-    )
-    return
-
-
-@app.cell
-def _(far, forgot, found, left, little, long_, point, price):
-    stage.teacher(
-        mo.query_params(),
-        "forgetting",
-        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. With "
-        "35 minutes leave the rates out.",
-        {
-            "“A better model is a better start for everything.”": "For its own task; on a turned task every feature that it "
-            "has learned is one more that fine-tuning moves.",
-            "“I compared two checkpoints, so I know the trend.”": "The trap: inside a stage the cost goes up and down.",
-            "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from one "
-            "learned feature to two it falls.",
-            "“A smaller learning rate prevents forgetting.”": "It is a smaller budget: less is forgotten and less is learned.",
-        },
-        f"The angle: at T = 2 there is an inflection at every angle above 0, too small to see at 0.5 ({float(little.rise):.1g}) and not "
-        f"at 1.5 ({float(far.rise):.2g}). After long fine-tuning {'it stays' if bool(long_.exists) else 'it is gone'}: all checkpoints "
-        "then end at the new task. The trap: no, for no σ′ of either sign (D3). "
-        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The rates: it is zero where s = σ′, where nothing is left to "
-        "gain; tuning lowers the loss most there, so that checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
-        f"{float(point.length):.1f}, {price:.3g} left undone; both grow with λ. Exercise: {left:.4f} and {forgot:.4f}.",
     )
     return
 

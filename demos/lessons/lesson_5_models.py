@@ -71,7 +71,7 @@ def _(PREDICTIONS, prediction):
 
 @app.cell
 def _():
-    upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files (or none: OLMo-1B)")
+    upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files")
     checkpoint = mo.ui.text(label="checkpoint (step) of files that do not say it", placeholder="3000")
     group = mo.ui.dropdown(
         {"each task": "task", "the mean over the tasks": "model"}, value="the mean over the tasks", label="show"

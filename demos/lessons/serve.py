@@ -80,10 +80,7 @@ def application(folder: Path) -> Starlette:
             Route("/", lambda request: HTMLResponse(contents())),
             Route("/book/{claim}/{page}", page),
             Route("/figure/{name}/", lambda request: drawn(request.path_params["name"])),
-            Route(
-                "/figure/{name}/picture.png",
-                lambda request: FileResponse(GALLERY / f"{request.path_params['name']}.png"),
-            ),
+            Route("/figure/{name}/picture.png", lambda request: drawn(request.path_params["name"], picture=True)),
             Route("/favicon.ico", lambda request: Response(status_code=204)),  # the book's pages name no icon
             Mount("/", lessons.build()),
         ]
@@ -117,15 +114,16 @@ class Book:
         return _told("There is no such page.", 404)
 
 
-def drawn(name: str) -> Response:
-    """The gallery's picture of a figure with its caption, and the command that draws it anew."""
+def drawn(name: str, picture: bool = False) -> Response:
+    """A figure of the gallery with its caption, and the command that draws it anew; or the picture by itself."""
     if name not in {entry.name for entry in CATALOGUE}:
         return _told(f"There is no figure {escape(name)}.", 404)
-    command = f"<p><code>overtraining figures {name}</code> draws it, with its data.</p>"
-    if not (GALLERY / f"{name}.png").is_file():
-        return HTMLResponse(_page(name, command))
+    path, command = GALLERY / f"{name}.png", f"<p><code>overtraining figures {name}</code> draws it, with its data.</p>"
+    if not path.is_file():
+        return HTMLResponse(_page(name, command), 404 if picture else 200)
     caption = escape((GALLERY / f"captions/{name}.txt").read_text(encoding="utf-8"))
-    return HTMLResponse(_page(name, f'<h1>{name}</h1><img src="picture.png" alt="{name}"><p>{caption}</p>{command}'))
+    seen = f'<h1>{name}</h1><img src="picture.png" alt="{name}"><p>{caption}</p>{command}'
+    return FileResponse(path) if picture else HTMLResponse(_page(name, seen))
 
 
 def _told(sentence: str, status: int, head: str = "") -> HTMLResponse:

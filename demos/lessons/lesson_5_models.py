@@ -93,7 +93,8 @@ def _(checkpoint, group, upload):
         return report(table, group=group.value), ""
 
     try:
-        found, refused = answered()
+        with mo.status.spinner(title="Reading off …", subtitle="For each task by itself it takes some ten seconds."):
+            found, refused = answered()
     except (Refusal, ValueError) as refusal:  # a step that is no number
         found, refused = None, str(refusal)
     changed = [a for a in found.found if a.measure.stage != "base"] or found.found if found else []

@@ -1,5 +1,6 @@
 """`overtraining demo`: the lessons, in a browser."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ def demo(
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser at it.")] = True,
 ) -> None:
     """Lessons with sliders, for a class or alone; Ctrl-C ends them. Nothing leaves this machine."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: on small matrices threads wait for each other
     from demos.lessons import LESSONS, find
 
     if listing:

@@ -70,9 +70,12 @@ def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tup
     n = loss.size
     # 8 ulp: the rounding of a loss that is a sum of a few terms; below it a change is no change
     noise = lambda i, j: np.maximum(z * np.hypot(stderr[i], stderr[j]), 8 * np.finfo(float).eps * np.abs(loss[i]))
-    i, j = np.triu_indices(n, 1)
-    gains = loss[i] - loss[j] > noise(i, j)  # the pairs i < j between which the loss really falls
-    losses = loss[j] - loss[i] > noise(i, j)  # … and really rises
+    i, j = np.triu_indices(n, 1) if z or which == "first" else (np.arange(n - 1), np.arange(1, n))
+    lowest, highest = loss[j], loss[j]
+    if not z and which != "first":  # of exact values the lowest and the highest of all later ones tell as much as all
+        lowest, highest = (best.accumulate(loss[:0:-1])[::-1] for best in (np.minimum, np.maximum))
+    gains = loss[i] - lowest > noise(i, j)  # the pairs i < j between which the loss really falls
+    losses = highest - loss[i] > noise(i, j)  # … and really rises
     match which:
         case "best":
             start, stop = 0, n

@@ -136,10 +136,13 @@ def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Da
     if direct in data:
         return _pair(data, direct)
     before, after = (_pair(data, _name(quantity, objective)) for quantity in ("before", "after"))
-    worse = 1 if after.value.attrs["orientation"] == "lower" else -1
-    value = worse * (after.value - before.value)
+    value = _worsening(before.value, after.value)
     value.attrs = after.value.attrs | {"orientation": "lower"}
     return xr.Dataset({"value": value, "stderr": np.hypot(after.stderr, before.stderr)})
+
+
+def _worsening(before: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
+    return (1 if after.attrs["orientation"] == "lower" else -1) * (after - before)
 
 
 def _asked(data: Any, objective: Any) -> None:
@@ -242,7 +245,7 @@ def _validate_sensitivity(data: xr.Dataset, objective: Objective) -> None:
     name = _name("sensitivity", objective)
     if name not in data:
         return
-    difference = sensitivity(data.drop_vars([name, f"{name}_stderr"], errors="ignore"), objective).value
-    scale = np.abs(data[_name("after", objective)]) + np.abs(data[_name("before", objective)])
+    before, after = (data[_name(quantity, objective)] for quantity in ("before", "after"))
+    difference, scale = _worsening(before, after), np.abs(after) + np.abs(before)
     if bool((np.abs(difference - data[name]) > 64 * np.finfo(float).eps * scale).any()):
         raise SchemaError(name, "it is not after − before", "pass the difference, or leave it out")

@@ -36,6 +36,26 @@ def _():
 
 
 @app.cell
+def _(reached, squared):
+    stage.teacher(
+        mo.query_params(),
+        "features",
+        "5 for the prediction (let them vote, and defend a vote), 8 for the first picture, 4 for the clock, 4 for depth, 4 for the exercise.",
+        {
+            "“The gradient of a weak feature is small because its error is small.”": "At the start all gradients are small "
+            "because the *weights* are: growth is exponential, at the rate 2σ.",
+            "“A smaller learning rate would learn them together.”": "t is learning rate × steps: the order does not change.",
+            "“In the limit the curves are steps, so the error is small everywhere.”": "Not at the step: there it is of order "
+            "one for every ε (A7 is not uniform).",
+        },
+        f"First picture: a smaller start moves every curve to the right by the same factor in ln(1/ε) and keeps its shape. Clock: the "
+        "dot stands at σ/(1 + σ) whatever ε, ½ for the first feature. Depth: with one layer there are no stages. Exercise: "
+        f"{reached:.3f} and {squared:.3f}.",
+    )
+    return
+
+
+@app.cell
 def _(PREDICTIONS, prediction):
     halves = deep_mode.time_to_reach(0.5 / np.arange(1, 5), 1 / np.arange(1, 5), 1e-3, depth=2)
     stage.answered(
@@ -64,18 +84,18 @@ def _():
 
 
 @app.cell
-def _(exponent, length, number, start, train, trained):
+def _(exponent, number, start, train, trained):
     asked = Protocol(
         PowerLaw(number.value, exponent.value), np.linspace(0, 60, 241), strengths=(0.0,), start=Aligned(start.value)
     )
-    coarse = replace(asked, lengths=np.linspace(0, 60, 25))
-    path = follow(asked)
-    now = path.interp(pretraining=float(length.value))
-    if train.value:
-        from simulations import follow as simulate
+    measured = stage.measured(train.value, trained, replace(asked, lengths=np.linspace(0, 60, 25)), "follow")
+    return asked, measured
 
-        trained[coarse] = simulate(coarse, key=0)
-    measured = trained.get(coarse)
+
+@app.cell
+def _(asked, exponent, length, measured, number, start, train):
+    path = follow(asked)
+    now = path.sel(pretraining=float(length.value))  # whole times are among the lengths
 
     def features(axes):
         draw.singular_values(axes[0], path, labels=number.value <= 4)
@@ -83,7 +103,7 @@ def _(exponent, length, number, start, train, trained):
             draw.singular_values(axes[0], measured, labels=False)
         axes[0].axvline(length.value, color="0.6", zorder=0)
         if number.value <= 4:
-            axes[0].legend(loc="center right")
+            axes[0].legend(loc="upper right", bbox_to_anchor=(1, 0.95))
 
     strengths = 1 / np.arange(1.0, number.value + 1) ** exponent.value
     learned = int((now.singular_value.values > strengths / 2).sum())
@@ -92,7 +112,8 @@ def _(exponent, length, number, start, train, trained):
         stage.picture(features, "Singular values of the student against pretraining length"),
         f"At t = {length.value} the network has learned **{learned} of {number.value}** features (more than half of each); "
         f"its loss is {float(now.loss):.3g}. Lines are the closed form; points, once you ask for them, a network "
-        "that knows nothing of it. Make the start smaller: what moves, and what keeps its shape?",
+        "that knows nothing of it. (*Mode i* is the student's part of feature i; in A3 κ is σ, as there is no weight decay μ.) Make "
+        "the start smaller: what moves, and what keeps its shape?",
         [number, exponent, start, length, train],
         ["A3"],
     )
@@ -198,26 +219,6 @@ def _():
         "small random weights the stages survive, from the usual starts they blur (figure `random-start`); ReLU students "
         "learn the same stages at half the speed (measured, no theorem). A feature weaker than the weight decay is never learned.",
         after="fragile",
-    )
-    return
-
-
-@app.cell
-def _(reached, squared):
-    stage.teacher(
-        mo.query_params(),
-        "features",
-        "5 for the prediction (let them vote, and defend a vote), 8 for the first picture, 4 for the clock, 4 for depth, 4 for the exercise.",
-        {
-            "“The gradient of a weak feature is small because its error is small.”": "At the start all gradients are small "
-            "because the *weights* are: growth is exponential, at the rate 2σ.",
-            "“A smaller learning rate would learn them together.”": "t is learning rate × steps: the order does not change.",
-            "“In the limit the curves are steps, so the error is small everywhere.”": "Not at the step: there it is of order "
-            "one for every ε (A7 is not uniform).",
-        },
-        f"First picture: a smaller start moves every curve to the right by the same factor in ln(1/ε) and keeps its shape. Clock: the "
-        "dot stands at σ/(1 + σ) whatever ε, ½ for the first feature. Depth: with one layer there are no stages. Exercise: "
-        f"{reached:.3f} and {squared:.3f}.",
     )
     return
 

@@ -51,6 +51,28 @@ def _():
 
 
 @app.cell
+def _(bill_24, deepest, pays, variances):
+    stage.teacher(
+        mo.query_params(),
+        "fragile",
+        "4 for the vote, 8 each for the first two pictures, 7 for the bills, 5 for the scaling law, 3 for the exercise.",
+        {
+            "“Noise hurts more because the weights have become larger.”": "Yes, for noise of a fixed size: B1 sees nothing "
+            "else. But in units of the weights themselves sensitivity grows too (figure `conventions`).",
+            "“The inflection is where the network starts to overfit.”": "There is no training set here: the loss is the "
+            "population's, and it falls for ever.",
+            "“A tiny noise has no inflection point.”": "It has one, later: at every c > 0 (C4).",
+        },
+        "Growth is over when the last feature is learned. At every noise above 0 there is a turn, ever later (C4): the star moves right "
+        "as the noise falls. Three minima: near γ = 0.18 at ε = 1e-6; not to the end: 2c > 1; not at all: c ≥ 1, γ ≥ 0.5. "
+        f"Exercise: c = {bill_24:.4f}, {pays} features. One bit more divides the variance by four: between γ² = "
+        f"{variances[-1]:.3g} and {variances[-1] / 4:.3g} the best length grows from {float(deepest[-1]):.1f} to "
+        f"{float(np.interp(variances[-1] / 4, variances, deepest)):.1f}.",
+    )
+    return
+
+
+@app.cell
 def _(PREDICTIONS, prediction):
     one = respond(Protocol(PowerLaw(24), np.linspace(0, 60, 601), (0.1,), start=Aligned(1e-4)))
     turn = inflection_point(one).squeeze()
@@ -125,13 +147,14 @@ def _():
 def _(gamma, measure, spectrum, trained):
     square = Network(24, 24, 24)
     u_protocol = Protocol(spectrum.value, np.linspace(0, 60, 601), (gamma.value,), square, start=Aligned(1e-4))
-    u_shape = respond(u_protocol)
     coarse = replace(u_protocol, lengths=np.linspace(0, 60, 16), sampling=Sampling(draws=256, antithetic=True))
-    if measure.value:
-        from simulations import respond as simulate
+    measured = stage.measured(measure.value, trained, coarse, "respond")
+    return measured, u_protocol
 
-        trained[coarse] = simulate(coarse, key=0)
-    measured = trained.get(coarse)
+
+@app.cell
+def _(gamma, measure, measured, spectrum, u_protocol):
+    u_shape = respond(u_protocol)
     cost = float(mode_cost(gamma.value, gamma.value, d_in=24, d_out=24))
     last_turn = float(minima(singular_values(spectrum.value), 1e-4, cost).at("last"))
     rise = float(inflection_point(u_shape).squeeze().rise)
@@ -213,18 +236,22 @@ def _(small, strength):
 @app.cell
 def _():
     variance = mo.ui.slider(steps=np.geomspace(0.001, 0.01, 41).tolist(), value=float(np.geomspace(0.001, 0.01, 41)[20]),
-                            label="variance of the noise γ²")  # fmt: skip
+                            label="variance of the noise γ²", show_value=True)  # fmt: skip
     return (variance,)
 
 
 @app.cell
-def _(variance):
+def _():
     variances = np.geomspace(0.001, 0.01, 41)
     spectrum_24, epsilon = 1 / np.arange(1.0, 25.0), 1e-6
     prices = np.array([float(mode_cost(g, g, d_in=24, d_out=24)) for g in np.sqrt(variances)])
     deepest = minima(spectrum_24, epsilon, prices).at("best")
     dense = dense_inflection_time(prices, epsilon, alpha=1.0)
+    return deepest, dense, variances
 
+
+@app.cell
+def _(deepest, dense, variance, variances):
     def turning(times, source):
         return trajectory(
             {"turning_strength": (("pretraining",), np.sqrt(variances)[::-1])}, {"pretraining": np.asarray(times)[::-1]},
@@ -250,7 +277,7 @@ def _(variance):
         [variance],
         ["C5"],
     )
-    return (deepest, variances)
+    return
 
 
 @app.cell
@@ -274,28 +301,6 @@ def _():
         "below the teacher (C4). Rounding is not this noise where weights are below its step (figure `conventions`). "
         "Tanh and ReLU students turn too, with no theorem behind it (figure `beyond-linear`).",
         after="forgetting",
-    )
-    return
-
-
-@app.cell
-def _(bill_24, deepest, pays, variances):
-    stage.teacher(
-        mo.query_params(),
-        "fragile",
-        "4 for the vote, 8 each for the first two pictures, 7 for the bills, 5 for the scaling law, 3 for the exercise.",
-        {
-            "“Noise hurts more because the weights have become larger.”": "Yes, for noise of a fixed size: B1 sees nothing "
-            "else. But in units of the weights themselves sensitivity grows too (figure `conventions`).",
-            "“The inflection is where the network starts to overfit.”": "There is no training set here: the loss is the "
-            "population's, and it falls for ever.",
-            "“A tiny noise has no inflection point.”": "It has one, later: at every c > 0 (C4).",
-        },
-        "Growth is over when the last feature is learned. At every noise above 0 there is a turn, ever later (C4): the star moves right "
-        "as the noise falls. Three minima: near γ = 0.18 at ε = 1e-6; not to the end: 2c > 1; not at all: c ≥ 1, γ ≥ 0.5. "
-        f"Exercise: c = {bill_24:.4f}, {pays} features. One bit more divides the variance by four: between γ² = "
-        f"{variances[-1]:.3g} and {variances[-1] / 4:.3g} the best length grows from {float(deepest[-1]):.1f} to "
-        f"{float(np.interp(variances[-1] / 4, variances, deepest)):.1f}.",
     )
     return
 

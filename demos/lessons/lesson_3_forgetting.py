@@ -55,20 +55,52 @@ def _():
 
 
 @app.cell
-def _(PREDICTIONS, prediction):
+def _(far, forgot, found, left, little, long_, point, price):
+    stage.teacher(
+        mo.query_params(),
+        "forgetting",
+        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. With "
+        "35 minutes leave the rates out.",
+        {
+            "“A better model is a better start for everything.”": "For its own task; on a turned task every feature that it "
+            "has learned is one more that fine-tuning moves.",
+            "“I compared two checkpoints, so I know the trend.”": "The trap: inside a stage the cost goes up and down.",
+            "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from one "
+            "learned feature to two it falls.",
+            "“A smaller learning rate prevents forgetting.”": "It is a smaller budget: less is forgotten and less is learned.",
+        },
+        f"The angle: at T = 2 there is an inflection at every angle above 0, too small to see at 0.5 ({float(little.rise):.1g}) and not "
+        f"at 1.5 ({float(far.rise):.2g}). After long fine-tuning {'it stays' if bool(long_.exists) else 'it is gone'}: all checkpoints "
+        "then end at the new task. The trap: no, for no σ′ of either sign (D3). "
+        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The rates: it is zero where s = σ′, where nothing is left to "
+        "gain; tuning lowers the loss most there, so that checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
+        f"{float(point.length):.1f}, {price:.3g} left undone; both grow with λ. Exercise: {left:.4f} and {forgot:.4f}.",
+    )
+    return
+
+
+@app.cell
+def _():
+    LENGTHS = np.unique([*np.linspace(0, 6, 21), *np.linspace(6, 24, 19)])  # fewer, where little bends
+
     def lost(turned, time):
         tuning = FineTuning(Turned(turned))
-        tuned = Protocol(PowerLaw(4), np.linspace(0, 24, 73), (time,), Network(6, 4, 5), perturbation=tuning)
+        tuned = Protocol(PowerLaw(4), LENGTHS, (time,), Network(6, 4, 5), perturbation=tuning)
         return inflection_point(respond(tuned), which="best").squeeze()
 
     aligned, little, far, long_ = lost(0.0, 2.0), lost(0.5, 2.0), lost(1.5, 2.0), lost(1.5, 30.0)
+    return LENGTHS, aligned, far, little, long_
+
+
+@app.cell
+def _(PREDICTIONS, aligned, far, long_, prediction):
     stage.answered(
         prediction, PREDICTIONS[1],
         f"Turned by 1.5 and tuned for T = 2, it is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
         f"the old task itself (angle 0) it {'turns too' if bool(aligned.exists) else 'only falls'}; after very long fine-tuning "
         f"(T = 30) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
     )  # fmt: skip
-    return far, little, long_
+    return
 
 
 @app.cell
@@ -86,21 +118,17 @@ def _():
 
 
 @app.cell
-def _(angle, budget, measure, trained):
+def _(LENGTHS, angle, budget, measure, trained):
     asked = Protocol(
-        PowerLaw(4),
-        np.linspace(0, 24, 73),
-        (budget.value,),
-        Network(6, 4, 5),
-        perturbation=FineTuning(Turned(angle.value)),
+        PowerLaw(4), LENGTHS, (budget.value,), Network(6, 4, 5), perturbation=FineTuning(Turned(angle.value))
     )
-    both = respond(asked)
-    coarse = replace(asked, lengths=np.linspace(0, 24, 9))
-    if measure.value:
-        from simulations import respond as simulate
+    measured = stage.measured(measure.value, trained, replace(asked, lengths=np.linspace(0, 24, 9)), "respond")
+    return asked, measured
 
-        trained[coarse] = simulate(coarse, key=0)
-    measured = trained.get(coarse)
+
+@app.cell
+def _(angle, asked, budget, measure, measured):
+    both = respond(asked)
 
     def losses(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
@@ -188,7 +216,7 @@ def _(time, wants):
 @app.cell
 def _():
     second = mo.ui.slider(-1.0, 2.0, 0.05, value=2.0, label="the task's second diagonal entry", show_value=True)
-    mixed = mo.ui.slider(-1.0, 1.0, 0.05, value=0.1, label="its off-diagonal entries", show_value=True)
+    mixed = mo.ui.slider(-1.0, 1.0, 0.05, value=0.1, label="the task's off-diagonal entries", show_value=True)
     long = mo.ui.slider(
         steps=[0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0], value=0.3, label="budget T", show_value=True
     )
@@ -199,20 +227,22 @@ def _():
 def _(long, mixed, second):
     task = np.array([[1.0, mixed.value], [mixed.value, second.value]])
     found = fine_tune_plateaus(long.value, np.array([1.0, 0.5]), task)
+    around = np.linspace(-9, 9, 19)  # the moments at which the two are learned; between them nothing happens
+    lengths_ = np.unique([*np.linspace(0, 200, 9), *(69 + around), *(138 + around)])
     plateaus = Protocol(
-        Matrix(((1.0, 0.0), (0.0, 0.5))), np.linspace(0, 200, 101), (long.value,), start=Aligned(1e-60),
+        Matrix(((1.0, 0.0), (0.0, 0.5))), lengths_, (long.value,), start=Aligned(1e-60),
         perturbation=FineTuning(Matrix(task)),
     )  # fmt: skip
     staircase = respond(plateaus)
 
-    flats = staircase.isel(pretraining=[0, 50, 100])  # none, one and both learned
+    flats = staircase.sel(pretraining=[0, 100, 200])  # none, one and both learned
 
     def steps(axes):
         draw.curves(axes[0], staircase, "sensitivity", label=None)
         axes[0].set_ylabel("what fine-tuning costs, Δ")
         draw.trade(axes[1], flats)
         for n, (x, y) in enumerate(zip(flats.downstream_after[:, 0], flats.after[:, 0], strict=True)):
-            axes[1].annotate(f" {n}", (float(x), float(y)))
+            axes[1].annotate(f"   {n}", (float(x), float(y)))
         axes[1].margins(0.1)
 
     rises = ", ".join(f"{x:.3f}" for x in found.rise)
@@ -225,7 +255,7 @@ def _(long, mixed, second):
         f"0, 1 and 2 learned features (the numbers at the right) fine-tuning costs **{rises}**: it "
         f"{'never falls' if grows else 'falls somewhere'}. "
         f"{'The ' + ' and the '.join(hurting) + ' feature' if hurting else 'No feature'} makes the loss after fine-tuning "
-        "worse. The start is at 1e-60, so that the plateaus are long. At small budgets the cost never falls from a plateau to the "
+        "worse. The start is at 1e-60, so that the plateaus are long; the dips between them, at the left, are the trap again. At small budgets the cost never falls from a plateau to the "
         "next, for any task that you can set. Find a task and a budget for which it does.",
         [second, mixed, long],
         ["D4"],
@@ -253,6 +283,8 @@ def _(steps_, target):
         {"pretraining": lengths}, method="theory", source="claim D6", model="one feature",
     )  # fmt: skip
 
+    passed = float(lengths[np.abs(s - target.value).argmin()])
+
     def learning_rates(axes):
         draw.along(axes[0], rates, "sharpness")
         axes[0].set(ylabel="largest curvature met", ylim=(0, None))
@@ -264,10 +296,12 @@ def _(steps_, target):
         stage.picture(
             learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2
         ),
-        f"A rate below 2 over the curvature is stable. Up to s = σ′ the largest curvature on the way is that of the task, "
-        f"{2 * target.value:g}, whatever the checkpoint; beyond, it grows with every bit of pretraining. Where gradients are noisy "
-        "(here v = 0.02 in D6) the best rate is far smaller (right). At which checkpoint is it zero, and why? Does that checkpoint "
-        "stay the best one when every checkpoint has its own best rate?",
+        "Left: the largest curvature that fine-tuning meets on its way from each checkpoint; a rate below 2 over it is stable. "
+        f"Look where the line is flat: up to s = σ′, at t = {passed:.1f}, it is the task's own curvature, {2 * target.value:g}, "
+        "whatever the checkpoint; beyond, it grows with every bit of pretraining, and late checkpoints bear smaller rates only. "
+        "Right: if every step's gradient is noisy (its variance is v in D6, here 0.02), a large rate brings the noise in, a small "
+        "one does not arrive in so many steps, and the best lies between. Look where that line touches zero: at which s, and why? "
+        "Does that checkpoint stay the best one when every checkpoint has its own best rate?",
         [target, steps_],
         ["D6"],
     )
@@ -281,14 +315,19 @@ def _():
 
 
 @app.cell
-def _(anchor):
+def _():
     free = Protocol(
         Spectrum((1.0, 0.7, 0.5)), np.linspace(0, 16, 161), (60.0,), Network(4, 4, 5), start=Aligned(0.01),
         perturbation=FineTuning(Shared((1.4, 0.9, 0.6))),
     )  # fmt: skip
     source = "simulations.experiments.regularization.anchored"  # the recipe of the figure `regularization`
-    held = Recipe(source, replace(free, perturbation=FineTuning(Shared((1.4, 0.9, 0.6)), anchor=anchor.value))).make()
     loose = Recipe(source, free).make()
+    return free, loose, source
+
+
+@app.cell
+def _(anchor, free, loose, source):
+    held = Recipe(source, replace(free, perturbation=FineTuning(Shared((1.4, 0.9, 0.6)), anchor=anchor.value))).make()
 
     def anchored(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
@@ -338,31 +377,6 @@ def _():
         "Theorem 4.7 is known to us from secondary sources only; D4 and D7 are our version of it. Tanh and ReLU students "
         "forget more with longer pretraining too: measured, not proved.",
         after="remedies",
-    )
-    return
-
-
-@app.cell
-def _(far, forgot, found, left, little, long_, point, price):
-    stage.teacher(
-        mo.query_params(),
-        "forgetting",
-        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. With "
-        "35 minutes leave the rates out.",
-        {
-            "“A better model is a better start for everything.”": "For its own task; on a turned task every feature that it "
-            "has learned is one more that fine-tuning moves.",
-            "“I compared two checkpoints, so I know the trend.”": "The trap: inside a stage the cost goes up and down.",
-            "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from one "
-            "learned feature to two it falls.",
-            "“A smaller learning rate prevents forgetting.”": "It is a smaller budget: less is forgotten and less is learned.",
-        },
-        f"The angle: at T = 2 there is an inflection at every angle above 0, too small to see at 0.5 ({float(little.rise):.1g}) and not "
-        f"at 1.5 ({float(far.rise):.2g}). After long fine-tuning {'it stays' if bool(long_.exists) else 'it is gone'}: all checkpoints "
-        "then end at the new task. The trap: no, for no σ′ of either sign (D3). "
-        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The rates: it is zero where s = σ′, where nothing is left to "
-        "gain; tuning lowers the loss most there, so that checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
-        f"{float(point.length):.1f}, {price:.3g} left undone; both grow with λ. Exercise: {left:.4f} and {forgot:.4f}.",
     )
     return
 

@@ -49,6 +49,25 @@ def _():
 
 
 @app.cell
+def _(c, kappa, lost):
+    stage.teacher(
+        mo.query_params(),
+        "remedies",
+        "4 for the vote, 7 for decay, 9 for the schedules, 6 for the dispute (let two groups argue), 6 for mixing, 3 for the exercise.",
+        {
+            "“Weight decay and early stopping are the same.”": "For one feature and equal prices they are; a stop has one length for "
+            "all features, decay shortens each where it should.",
+            "“Annealing makes the model better, so it makes it more robust.”": "It gives features back, and sensitivity with them.",
+            "“Then never decay the rate.”": "Without decay the model has learned less: lower sensitivity, higher loss before.",
+        },
+        f"Exercise: {kappa:.4f} and {c:.4f}. At equal prices κ = c, and decay still wins: a stop has one length for all features. "
+        f"Missing at the end of the schedules: {lost}; that there is a decay moves the end most, how long it lasts hardly. There is "
+        "no *one* best share: it depends on which loss is asked for, on the length and on the budget.",
+    )
+    return
+
+
+@app.cell
 def _():
     first = mo.ui.slider(0.05, 0.6, 0.01, value=0.5, label="noise on the first layer, γ₁", show_value=True)
     second = mo.ui.slider(0.05, 0.6, 0.01, value=0.1, label="noise on the second layer, γ₂", show_value=True)
@@ -144,7 +163,8 @@ def _(decay, peak, steps):
     }
 
     def along_steps(values):
-        late = share > 0.05  # after the warmup, during which there is less noise than ever after
+        late = np.flatnonzero(share > 0.05)  # after the warmup, during which there is less noise than ever after
+        late = late[:: -(steps.value // 500)][::-1]  # as many as the picture can show, and the last
         return trajectory(
             {name: (("pretraining",), one[late]) for name, one in values.items()},
             {"pretraining": share[late] * steps.value / 1000}, method="theory", source="claim E2", model="two features",
@@ -199,13 +219,13 @@ def _():
                 ],
                 widths="equal", align="stretch",
             ),
-            mo.md(
+            mo.md(stage.linked(
                 "In a linear network **both are causes of one effect**: sensitivity follows Σs(t, η), which grows with the steps as "
                 "long as features are being learned, and with the decay of the rate whenever noise had held them down. Which of the two "
                 "acts in a language model this cannot decide: it has no unlimited supply of features, and no other noise than the "
                 "labels'. What would tell them apart: the same tokens with and without decay, *and* the same final rate after different "
                 "numbers of tokens (figure `annealing` does both, on linear networks)."
-            ),
+            )),
         ]
     )  # fmt: skip
     return
@@ -276,25 +296,6 @@ def _():
         "the learning rate and the noise; features that are not learned are held at a small value that no formula gives. E3 is one "
         "feature in shared singular vectors; on turned tasks mixing can even *lower* forgetting.",
         after="models",
-    )
-    return
-
-
-@app.cell
-def _(c, kappa, lost):
-    stage.teacher(
-        mo.query_params(),
-        "remedies",
-        "4 for the vote, 7 for decay, 9 for the schedules, 6 for the dispute (let two groups argue), 6 for mixing, 3 for the exercise.",
-        {
-            "“Weight decay and early stopping are the same.”": "For one feature and equal prices they are; a stop has one length for "
-            "all features, decay shortens each where it should.",
-            "“Annealing makes the model better, so it makes it more robust.”": "It gives features back, and sensitivity with them.",
-            "“Then never decay the rate.”": "Without decay the model has learned less: lower sensitivity, higher loss before.",
-        },
-        f"Exercise: {kappa:.4f} and {c:.4f}. At equal prices κ = c, and decay still wins: a stop has one length for all features. "
-        f"Missing at the end of the schedules: {lost}; that there is a decay moves the end most, how long it lasts hardly. There is "
-        "no *one* best share: it depends on which loss is asked for, on the length and on the budget.",
     )
     return
 

@@ -33,11 +33,29 @@ def _():
     prediction = mo.ui.radio(PREDICTIONS)
     stage.opening(
         "models",
-        "OLMo-1B was measured at seven checkpoints between 0.004 and 3.1 T tokens, each instruction-tuned on TULU, on the mean of "
+        "OLMo-1B was measured at seven checkpoints between 0.004 and 3.1 trillion tokens, each instruction-tuned on the data set TULU, on the mean of "
         "six benchmarks (Sun and Dredze 2024). **Is the last checkpoint worse after instruction tuning than the best one?**",
         prediction,
     )
     return PREDICTIONS, prediction
+
+
+@app.cell
+def _(answer_, error, fall):
+    stage.teacher(
+        mo.query_params(),
+        "models",
+        "4 for the vote, 11 for the turning points (let each group take another task), 6 for the plan, 4 for the exercise.",
+        {
+            "“The last is lower than the best, so it declines.”": "The best was chosen by looking: of equal checkpoints one is "
+            "always best. The chance shown takes that into account.",
+            "“PAWS falls, so fine-tuning fails.”": "On one task of three, at one learning rate, with no second seed.",
+            "“Not significant means that there is no decline.”": "It means that these data cannot tell; the plan says what could.",
+        },
+        f"Mean of six after TULU: {fall:.3f} ± {error:.3f}. Real turns: look for *Inflection between* in the verdict, PAWS first. "
+        f"Exercise: {answer_}.",
+    )
+    return
 
 
 @app.cell
@@ -53,7 +71,7 @@ def _(PREDICTIONS, prediction):
 
 @app.cell
 def _():
-    upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files (or none: OLMo-1B)")
+    upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files")
     checkpoint = mo.ui.text(label="checkpoint (step) of files that do not say it", placeholder="3000")
     group = mo.ui.dropdown(
         {"each task": "task", "the mean over the tasks": "model"}, value="the mean over the tasks", label="show"
@@ -75,7 +93,8 @@ def _(checkpoint, group, upload):
         return report(table, group=group.value), ""
 
     try:
-        found, refused = answered()
+        with mo.status.spinner(title="Reading off …", subtitle="For each task by itself it takes some ten seconds."):
+            found, refused = answered()
     except (Refusal, ValueError) as refusal:  # a step that is no number
         found, refused = None, str(refusal)
     changed = [a for a in found.found if a.measure.stage != "base"] or found.found if found else []
@@ -104,8 +123,9 @@ def _(checkpoint, found, group, names, refused, upload, which):
             else stage.shown(figure, "The measure along training, base and changed model")
         )
         where = (
-            f"The turning point lies between {p.low:.3g} and {p.high:.3g} {found.length_units} ({p.confidence:.0%} interval: between "
-            "checkpoints nothing is known, so it is wide where they are few)."
+            f"The turning point lies between {p.low:.3g} and {p.high:.3g} {found.length_units} ({p.confidence:.0%} interval). Look at "
+            "the gaps between the points, not at the line that joins them: nothing was measured there, so an interval that is as "
+            "wide as a gap says that it turns, and hardly where."
             if answer.found
             else "So no turning point is claimed."
         )
@@ -169,24 +189,6 @@ def _():
         "loss. What it predicts for *your* losses, from their course before the change, `overtraining llm --predict` says (claim "
         "B8). Base models can get worse with nothing done to them (figure `control`).",
         after=None,
-    )
-    return
-
-
-@app.cell
-def _(answer_, error, fall):
-    stage.teacher(
-        mo.query_params(),
-        "models",
-        "4 for the vote, 11 for the turning points (let each group take another task), 6 for the plan, 4 for the exercise.",
-        {
-            "“The last is lower than the best, so it declines.”": "The best was chosen by looking: of equal checkpoints one is "
-            "always best. The chance shown takes that into account.",
-            "“PAWS falls, so fine-tuning fails.”": "On one task of three, at one learning rate, with no second seed.",
-            "“Not significant means that there is no decline.”": "It means that these data cannot tell; the plan says what could.",
-        },
-        f"Mean of six after TULU: {fall:.3f} ± {error:.3f}. Real turns: look for *Inflection between* in the verdict, PAWS first. "
-        f"Exercise: {answer_}.",
     )
     return
 

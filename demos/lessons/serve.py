@@ -1,5 +1,6 @@
 """The lessons in a browser: one local server for all of them, and derivations that are checked when asked for."""
 
+import gc
 import socket
 import subprocess
 import sys
@@ -19,10 +20,12 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 
 from demos.lessons import LESSONS, Lesson
+from figures.catalogue import CATALOGUE
 from theory.derivations import CLAIMS
 from theory.errors import DomainError
 
 HOST = "127.0.0.1"
+GALLERY = Path(__file__).parents[2] / "gallery"  # of a clone; an installed copy has none
 AGAIN = '<meta http-equiv="refresh" content="1">'
 
 
@@ -33,6 +36,9 @@ def serve(
 
     port: 0 for a free one. Listens on this machine only. Raises DomainError where the port is taken.
     """
+    from demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
+
+    gc.freeze()  # to look through all of this for garbage takes as long as some pictures
     with _bound(port) as listening, tempfile.TemporaryDirectory() as folder:
         address = f"http://{HOST}:{listening.getsockname()[1]}/" + (f"{lesson.name}/" if lesson else "")
         report(f"lessons at {address} (Ctrl-C ends them)")
@@ -56,7 +62,7 @@ def _bound(port: int) -> socket.socket:
 
 
 def application(folder: Path) -> Starlette:
-    """The ASGI application: the list at /, every lesson at /NAME/, derivations at /book/CLAIM/.
+    """The ASGI application: the list at /, lessons at /NAME/, derivations at /book/CLAIM/, figures at /figure/NAME/.
 
     folder: where derivations are kept once they are checked.
     """
@@ -73,6 +79,8 @@ def application(folder: Path) -> Starlette:
         routes=[
             Route("/", lambda request: HTMLResponse(contents())),
             Route("/book/{claim}/{page}", page),
+            Route("/figure/{name}/", lambda request: drawn(request.path_params["name"])),
+            Route("/figure/{name}/picture.png", lambda request: drawn(request.path_params["name"], picture=True)),
             Route("/favicon.ico", lambda request: Response(status_code=204)),  # the book's pages name no icon
             Mount("/", lessons.build()),
         ]
@@ -106,6 +114,18 @@ class Book:
         return _told("There is no such page.", 404)
 
 
+def drawn(name: str, picture: bool = False) -> Response:
+    """A figure of the gallery with its caption, and the command that draws it anew; or the picture by itself."""
+    if name not in {entry.name for entry in CATALOGUE}:
+        return _told(f"There is no figure {escape(name)}.", 404)
+    path, command = GALLERY / f"{name}.png", f"<p><code>overtraining figures {name}</code> draws it, with its data.</p>"
+    if not path.is_file():
+        return HTMLResponse(_page(name, command), 404 if picture else 200)
+    caption = escape((GALLERY / f"captions/{name}.txt").read_text(encoding="utf-8"))
+    seen = f'<h1>{name}</h1><img src="picture.png" alt="{name}"><p>{caption}</p>{command}'
+    return FileResponse(path) if picture else HTMLResponse(_page(name, seen))
+
+
 def _told(sentence: str, status: int, head: str = "") -> HTMLResponse:
     return HTMLResponse(f"<!DOCTYPE html><title>Derivation</title>{head}<p>{sentence}</p>", status)
 
@@ -117,14 +137,22 @@ def contents() -> str:
         f'<a href="{row.name}/?teacher">for teachers</a></small></li>'
         for row in LESSONS
     )
+    return _page(
+        "Lessons",
+        f"""<h1>Why can training a model for longer make it harder to fine-tune?</h1>
+<p>Five lessons on linear networks, where every answer is a formula. Predict first, then drag.</p>
+<ol>{rows}</ol>""",
+    )
+
+
+def _page(title: str, body: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Lessons</title>
+<title>{title}</title>
 <style>
 body {{ font: 22px/1.5 STIXGeneral, "Times New Roman", serif; max-width: 34em; margin: 10vh auto; padding: 0 1em }}
 h1 {{ line-height: 1.15 }} li {{ margin: 0.7em 0 }} a {{ color: #0072B2 }} small {{ display: block; color: #666 }}
+img {{ width: 100% }}
 </style></head>
-<body><h1>Why can training a model for longer make it harder to fine-tune?</h1>
-<p>Five lessons on linear networks, where every answer is a formula. Predict first, then drag.</p>
-<ol>{rows}</ol></body></html>
+<body>{body}</body></html>
 """

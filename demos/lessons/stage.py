@@ -6,20 +6,25 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import marimo as mo
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator
 
 from demos.lessons import find
+from figures.catalogue import CATALOGUE
 from figures.style import COLOURS, canvas, styled
 from theory.derivations import CLAIMS
 from theory.derivations.run import named
 from theory.derivations.tex import upright
+from theory.protocol import Protocol
 
-DOTS = 110  # per inch: sharp enough on a projector, and drawn in a tenth of a second
-FIGURES = "(A figure named here is drawn, with its caption, by `overtraining figures NAME`.)"
+DOTS = 110  # per inch: sharp enough on a projector, and soon drawn
+TICKS = 6  # most intervals between the ticks of an axis: read from the last row, and a third of the time of a picture
+FIGURES = {entry.name for entry in CATALOGUE}
 BREAKS = re.compile(r"[,;]?\s*\\q?quad\b")  # a statement's parts, each on a line of its own
 
 
@@ -28,7 +33,9 @@ def opening(lesson: str, question: str, prediction: mo.ui.radio) -> mo.Html:
     row = find(lesson)
     return mo.vstack(
         [
-            mo.md(f"Lesson {row.number} · {row.claims} · {row.minutes} minutes\n# {row.title}"),
+            mo.md(
+                f"Lesson {row.number} · {row.claims} · {row.minutes} minutes · [for teachers](?teacher)\n# {row.title}"
+            ),
             mo.md(question).style({"font-size": "1.15em", "max-width": "48em"}),
             mo.md("**Your prediction**, before you look:"),
             prediction,
@@ -60,21 +67,88 @@ def screen(
     return mo.vstack([mo.md(f"## {title}"), columns]).style({"min-height": "80vh"})
 
 
+def measured(asked: bool, kept: dict[Protocol, xr.Dataset], protocol: Protocol, how: str) -> xr.Dataset | None:
+    """What a network of the simulations does under a protocol, once it was asked for; None before.
+
+    how: `follow` or `respond`.  kept: what was asked for already. In a cell of its own, whose output is the wait.
+    """
+    if asked and protocol not in kept:
+        wait = "The first time, and for each other number of features, some ten seconds to compile it; then at once."
+        with mo.status.spinner(title="Training a network …", subtitle=wait):
+            import simulations
+
+            kept[protocol] = getattr(simulations, how)(protocol, key=0)
+    return kept.get(protocol)
+
+
 def picture(
     draw: Callable[[list[Axes]], None], alt: str, columns: int = 1, width: float = 3.6, height: float = 2.7
 ) -> mo.Html:
-    """A figure in the project's style for slides; `draw` gets its axes."""
+    """A figure in the project's style for slides; `draw` gets its axes.
+
+    A slider waits for it. So it is laid out once for all pictures with the same words around them, and drawn once.
+    """
     with styled("slides"):
         figure, axes = canvas(width * columns**0.5, height, columns=columns)
+        figure.set_layout_engine(None)
         draw(axes)
+        for ax, place in zip(axes, _places(width * columns**0.5, height, tuple(map(_words, axes))), strict=True):
+            ax.set_position(place.bounds)
+            ax.xaxis.set_label_coords(0.5, place.below)
+            ax.yaxis.set_label_coords(place.left, 0.5)
         return shown(figure, alt, DOTS)
+
+
+class _Words(NamedTuple):
+    """All that takes room around axes."""
+
+    x: str
+    y: str
+    widest: str  # label of a tick of y
+    offset: str  # what the ticks of y are multiplied by
+
+
+class _Place(NamedTuple):
+    """Where axes are in their figure, and beside them, in their own units, the labels of x and y."""
+
+    bounds: tuple[float, float, float, float]
+    below: float
+    left: float
+
+
+def _words(ax: Axes) -> _Words:
+    for axis in (ax.xaxis, ax.yaxis):
+        if isinstance(locator := axis.get_major_locator(), AutoLocator):
+            locator.set_params(nbins=TICKS)
+    form, (low, high) = ax.yaxis.get_major_formatter(), sorted(ax.get_ylim())
+    labels = form.format_ticks([at for at in ax.get_yticks() if low <= at <= high])
+    return _Words(ax.get_xlabel(), ax.get_ylabel(), max(labels, key=len, default=""), form.get_offset())
+
+
+@cache
+def _places(width: float, height: float, words: tuple[_Words, ...]) -> tuple[_Place, ...]:
+    with styled("slides"):
+        figure, axes = canvas(width, height, columns=len(words))
+        for ax, (x, y, widest, offset) in zip(axes, words, strict=True):
+            ax.set(xlabel=x, ylabel=y, xticks=[0, 1], yticks=[0, 1], yticklabels=[widest, ""])
+            ax.set_title(offset)
+            ax.yaxis.labelpad = 8
+        figure.draw_without_rendering()
+        found = []
+        for ax in axes:
+            into = ax.transAxes.inverted().transform
+            below, left = (
+                into(text.get_transform().transform(text.get_position())) for text in (ax.xaxis.label, ax.yaxis.label)
+            )
+            found.append(_Place(ax.get_position().bounds, float(below[1]), float(left[0])))
+        return tuple(found)
 
 
 def shown(figure: Figure, alt: str, dots: int = 2 * DOTS) -> mo.Html:
     """A figure that is drawn already, by default in the style for paper."""
     file = io.BytesIO()
     with styled():  # fonts are looked up when it is drawn
-        figure.savefig(file, format="png", dpi=dots)
+        figure.savefig(file, format="png", dpi=dots, pil_kwargs={"compress_level": 1})
     # within the page: an address of its own is gone when the next picture comes, and who asks late gets an error
     data = base64.b64encode(file.getvalue()).decode()
     return mo.Html(f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="width: 100%">')
@@ -115,16 +189,32 @@ def exercise(question: str, answer: str) -> mo.Html:
 def ending(limits: str, after: str | None) -> mo.Html:
     """Where the theory stops, and which lesson is next."""
     onward = [] if after is None else [mo.md(f"Next: [{find(after).title}](../{after}/)")]
-    return mo.vstack([mo.md("## Where the theory stops"), mo.md(limits), mo.md(FIGURES), *onward])
+    return mo.vstack([mo.md("## Where the theory stops"), mo.md(linked(limits)), *onward])
 
 
-def teacher(asked: Mapping[str, Any], lesson: str, course: str, wrong: Mapping[str, str], answers: str) -> mo.Html:
-    """The teacher's page, at the end of the lesson where the address says `?teacher`; else a word on how to get it."""
+def linked(text: str) -> str:
+    """Every figure that is named in it with a link to its picture; without a server with the command that draws it."""
+
+    def link(name: re.Match[str]) -> str:
+        if name[1] not in FIGURES:
+            return name[0]
+        if mo.app_meta().mode == "run":
+            return f'<a href="../figure/{name[1]}/" target="_blank">{name[1]}</a>'
+        return f"`overtraining figures {name[1]}`"
+
+    return re.sub("`([a-z0-9-]+)`", link, text)
+
+
+def teacher(
+    asked: Mapping[str, Any], lesson: str, course: str, wrong: Mapping[str, str], answers: str
+) -> mo.Html | None:
+    """The teacher's page, below the question where the address says `?teacher`; else nothing."""
     if "teacher" not in asked:
-        return mo.md("Teachers: [the same lesson with its teacher's page](?teacher).")
+        return None
     errors = "\n".join(f"- *{said}* {reply}" for said, reply in wrong.items())
     return mo.callout(
-        mo.md(f"""
+        mo.md(
+            linked(f"""
 ## For the teacher: {find(lesson).title}
 
 **{find(lesson).minutes} minutes.** {course}
@@ -136,6 +226,9 @@ def teacher(asked: Mapping[str, Any], lesson: str, course: str, wrong: Mapping[s
 **Answers, for the sliders as they stand**
 
 {answers}
-"""),
+
+[The lesson as students see it](./)
+""")
+        ),
         kind="info",
     )

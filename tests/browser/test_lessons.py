@@ -75,6 +75,25 @@ def test_a_prediction_is_answered_and_an_answer_unfolds(lesson: Lesson, address:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_who_trains_a_network_is_told_how_long_it_takes(address: str, visit: Open) -> None:
+    page = visit(f"{address}features/")
+    loaded(page)
+    before = pictures(page)
+    page.get_by_role("button", name="Train a network").click()
+    expect(page.get_by_text("ten seconds to compile")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("ten seconds to compile")).to_have_count(0, timeout=PATIENCE)
+    page.wait_for_function("before => document.images[0].src.slice(-200) != before", arg=before[0], timeout=PATIENCE)
+
+
+def test_a_figure_that_is_named_is_a_click_away(address: str, visit: Open, shot: Callable[[Page, str], Path]) -> None:
+    page = visit(f"{address}features/")
+    loaded(page)
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="random-start").click()
+    expect(opened.value.get_by_role("img")).to_be_visible(timeout=PATIENCE)
+    shot(opened.value, "figure-random-start")
+
+
 def test_a_link_derives_the_claim(address: str, visit: Open) -> None:
     page = visit(f"{address}fragile/")
     loaded(page)

@@ -60,6 +60,17 @@ def test_derives_a_claim_when_asked(served: tuple[subprocess.Popen[str], str]) -
             read(served[1] + wrong)
 
 
+def test_shows_a_figure_that_a_lesson_names(served: tuple[subprocess.Popen[str], str]) -> None:
+    page = read(f"{served[1]}figure/random-start/")
+    assert "overtraining figures random-start" in page
+    with urlopen(f"{served[1]}figure/random-start/picture.png") as picture:
+        assert picture.read(4) == b"\x89PNG"
+    with pytest.raises(HTTPError, match="404"):
+        read(f"{served[1]}figure/nothing/")
+    with pytest.raises(HTTPError, match="404"):
+        read(f"{served[1]}figure/nothing/picture.png")
+
+
 def test_ctrl_c_ends_it_cleanly(served: tuple[subprocess.Popen[str], str]) -> None:
     """Last of this module: the server is gone after it."""
     server, _ = served

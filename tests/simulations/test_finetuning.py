@@ -13,6 +13,7 @@ from simulations.data import LossAt, draw, losses
 from simulations.finetuning import fine_tune
 from simulations.measured import moved, seeded
 from simulations.networks import Layers, outputs
+from tests.simulations.compiled import programs
 from theory import (
     Aligned,
     DomainError,
@@ -149,7 +150,8 @@ def test_annealed_budgets(horizon: str) -> None:
         expected.append([])
         for n in STEPS:
             share = optax.schedules.cosine_decay_schedule(1.0, max(n if horizon == "each" else STEPS[-1], 1))
-            expected[i].append(by_hand(how, weights(pretrained, i), n, [float(share(k)) for k in range(n)]))
+            shares = np.asarray(share(np.arange(STEPS[-1]))).tolist()
+            expected[i].append(by_hand(how, weights(pretrained, i), n, shares))
     check(protocol, expected, 1e-9)
 
 
@@ -273,14 +275,14 @@ def test_a_tanh_student_in_batches() -> None:
             for leaf, p in zip(jax.tree.leaves(tuned), now, strict=True):
                 np.testing.assert_allclose(leaf[step // 2 - 1], p, rtol=1e-10, atol=1e-13)
     seen = respond(protocol, 0).isel(seed=0)
-    run = runs.train(plan, numbers, seeded(0, 0))
-    assert np.abs(run.downstream.x - run.held_out.x).max() > 1
-    np.testing.assert_allclose(run.downstream.y, run.downstream.x @ numbers.tuning.task.teacher.T, rtol=1e-12)
-    exact = losses(layers, run.downstream, "tanh")
+    held_out, downstream = runs.held_out(plan, numbers, seeded(0, 0))
+    assert np.abs(downstream.x - held_out.x).max() > 1
+    np.testing.assert_allclose(downstream.y, downstream.x @ numbers.tuning.task.teacher.T, rtol=1e-12)
+    exact = losses(layers, downstream, "tanh")
     assert float(seen.downstream_before[1]) == pytest.approx(float(exact.mean()), rel=1e-12)
     assert float(seen.downstream_before_stderr[1]) == pytest.approx(float(exact.std(ddof=1)) / 64, rel=1e-9)
     assert (seen.downstream_after_stderr > 0).all()
-    assert outputs(layers, run.downstream.x, "tanh").shape == (4096, 3)
+    assert outputs(layers, downstream.x, "tanh").shape == (4096, 3)
 
 
 def test_replay_meets_the_training_set_of_pretraining() -> None:
@@ -302,9 +304,9 @@ def test_numbers_share_one_compilation() -> None:
         Shared((1.0, 2.0)), GradientDescent(0.1, weight_decay=0.2), anchor=0.5, replay=0.9, label_noise=0.1
     )
     respond(first, 0)
-    compiled = runs.measure._cache_size()
+    compiled = programs()
     respond(replace(first, perturbation=other, strengths=(0.0, 0.1, 0.4, 0.5)), 0)
-    assert runs.measure._cache_size() == compiled
+    assert programs() == compiled
 
 
 def test_learning_rates() -> None:

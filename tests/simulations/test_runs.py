@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simulations import planned, respond, runs
+from tests.simulations.compiled import programs
 from theory import (
     Aligned,
     GradientDescent,
@@ -45,9 +46,9 @@ OTHER = replace(
 def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraining, Pretraining]) -> None:
     cells = [replace(cell, pretraining=how) for cell, how in zip((CELL, OTHER), hows, strict=True)]
     alone = [respond(cell, 3) for cell in cells[:1]]
-    compiled = runs.measure._cache_size()
+    compiled = programs()
     alone += [respond(cell, 3) for cell in cells[1:]]
-    assert runs.measure._cache_size() == compiled
+    assert programs() == compiled
     (plan, first), (same, second) = map(planned, cells)
     assert plan == same
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), first, second)

@@ -1,17 +1,14 @@
 """Perturbations: what is done to the weights after pretraining. Biases stay as they are."""
 
-from math import prod
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from simulations.drawing import each
 from simulations.networks import Layers
 from theory.perturbations import Noise, Pruning, Quantization
 
 Weights = tuple[Float[Array, "_ _"], ...]
-
-SMALL = 64  # weights of a layer up to which compiling a draw costs more than drawing
 
 DRAWS = {  # zero mean, unit variance
     "gaussian": jax.random.normal,
@@ -39,12 +36,8 @@ def shifted(layers: Layers, shifts: list[Array]) -> Layers:
 
 def noise_of(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Array, ""]) -> list[Array]:
     """One draw of the noise, layer by layer."""
-    keys, law, shapes = jax.random.split(key, len(layers)), DRAWS[noise.law], [layer.weight.shape for layer in layers]
-    if (most := max(map(prod, shapes))) <= SMALL:
-        # a number depends on its key and place alone: what is drawn for all layers at once are the same numbers
-        drawn = jax.vmap(lambda key: law(key, (most,)))(keys)
-        return [s * d[: prod(shape)].reshape(shape) for s, d, shape in zip(sizes, drawn, shapes, strict=True)]
-    return [s * law(k, shape) for s, k, shape in zip(sizes, keys, shapes, strict=True)]
+    drawn = each(DRAWS[noise.law], jax.random.split(key, len(layers)), [layer.weight.shape for layer in layers])
+    return [s * numbers for s, numbers in zip(sizes, drawn, strict=True)]
 
 
 def compressed(layers: Layers, how: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import special
 
 from simulations import curvature, follow, initialize, planned, respond
@@ -84,10 +85,16 @@ def test_the_loss_before_has_the_error_of_its_examples() -> None:
     assert abs(np.var(z) - 1) < 4 * np.sqrt(2 / 60)
 
 
-def test_homogeneous_layers_grow_alike() -> None:
-    """Claim B4 beyond linear networks: under gradient flow on any sample `‖W1‖² + ‖b1‖² − ‖W2‖²` is conserved."""
+@pytest.fixture(scope="module")
+def followed() -> xr.Dataset:
+    """A relu network with biases along gradient flow."""
     network = Network(4, 8, 3, activation="relu", bias=True)
-    seen = follow(replace(RELU, network=network, pretraining=GradientFlow(), lengths=(0.0, 1.0, 4.0)), 0).isel(seed=0)
+    return follow(replace(RELU, network=network, pretraining=GradientFlow(), lengths=(0.0, 1.0, 4.0)), 0)
+
+
+def test_homogeneous_layers_grow_alike(followed: xr.Dataset) -> None:
+    """Claim B4 beyond linear networks: under gradient flow on any sample `‖W1‖² + ‖b1‖² − ‖W2‖²` is conserved."""
+    seen = followed.isel(seed=0)
     gap = seen.layer_norm[:, 0] + seen.bias_norm[:, 0] - seen.layer_norm[:, 1]
     np.testing.assert_allclose(gap, gap[0], rtol=1e-4)  # kinks cost the integrator some of its 1e-8
     assert float(seen.weight_norm[2] - seen.weight_norm[0]) > 0.1
@@ -125,11 +132,10 @@ def test_the_linear_part() -> None:
     assert np.abs(np.asarray(product(layers))).max() > 0.3
 
 
-def test_what_a_trajectory_holds() -> None:
-    seen = follow(RELU, 0)
+def test_what_a_trajectory_holds(followed: xr.Dataset) -> None:
     estimated = {"loss", "hessian_trace", "sharpness"}
-    assert {str(v).removesuffix("_stderr") for v in seen if str(v).endswith("_stderr")} == estimated
-    assert all((seen[f"{name}_stderr"] > 0).all() for name in estimated)
+    assert {str(v).removesuffix("_stderr") for v in followed if str(v).endswith("_stderr")} == estimated
+    assert all((followed[f"{name}_stderr"] > 0).all() for name in estimated)
 
 
 def test_the_whole_population_is_refused() -> None:

@@ -67,9 +67,9 @@ def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
 
 
 def before(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:
-    """What pretraining knows of a run: whatever is done to its checkpoints later, it is one compiled program."""
+    """What pretraining knows of a run beside its start: whatever is done to checkpoints later, one compiled program."""
     alone, nothing = replace(plan, perturbation=Noise(), draws=1, antithetic=False), jnp.zeros(0)
-    return alone, numbers._replace(strengths=nothing, scales=nothing, tuning=None)
+    return alone, numbers._replace(start=nothing, strengths=nothing, scales=nothing, tuning=None)
 
 
 def after(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:

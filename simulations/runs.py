@@ -41,7 +41,8 @@ def begin(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Layers:
 
 def train(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Run:
     """Initialize and pretrain."""
-    return _train(*before(plan, numbers), key)
+    start = begin(plan, numbers, key)
+    return Run(start, *_train(*before(plan, numbers), start, key))
 
 
 def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
@@ -71,8 +72,8 @@ def held_out(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> tuple[Example
     return drawn(numbers.task, for_test), downstream
 
 
-# Pretraining and what is done to its checkpoints are programs of their own: a second perturbation of the same network
-# compiles no second pretraining, which is the larger half.
+# The start, pretraining and what is done to its checkpoints are programs of their own: another perturbation of the same
+# network compiles no second pretraining, which is the larger half.
 
 
 @partial(jax.jit, static_argnames="network")
@@ -81,12 +82,11 @@ def _begin(network: Network, start: Beginning, key: Key[Array, ""]) -> Layers:
 
 
 @partial(jax.jit, static_argnames="plan")
-def _train(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Run:
+def _train(plan: Plan, numbers: Numbers, start: Layers, key: Key[Array, ""]) -> tuple[Layers, Bool[Array, ""]]:
     n, how = plan.network, plan.pretraining
-    start = begin(plan, numbers, key)
     batch = getattr(how, "batch", None)  # gradient flow has none
     loss = training_loss(numbers.task, n.activation, plan.samples, batch, jax.random.split(key, 4)[2])
-    return Run(start, *pretrain(start, loss, how, numbers.lengths, numbers.pretraining))
+    return pretrain(start, loss, how, numbers.lengths, numbers.pretraining)
 
 
 @partial(jax.jit, static_argnames="plan")

@@ -25,3 +25,9 @@ def each(law: Callable[[Key[Array, ""], Shape], Array], keys: Key[Array, " n"], 
         return [law(key, shape) for key, shape in zip(keys, shapes, strict=True)]
     drawn = jax.vmap(lambda key: law(key, (most,)))(keys)
     return [numbers[: prod(shape)].reshape(shape) for numbers, shape in zip(drawn, shapes, strict=True)]
+
+
+def held(shapes: Sequence[Shape]) -> int:
+    """How many numbers `each` holds beside its results: of a longer array for every key, the random bits twice."""
+    most = max(map(prod, shapes))
+    return 2 * len(shapes) * most if most <= SMALL else 0

@@ -89,14 +89,14 @@ def test_the_loss_before_has_the_error_of_its_examples() -> None:
 def followed() -> xr.Dataset:
     """A relu network with biases along gradient flow."""
     network = Network(4, 8, 3, activation="relu", bias=True)
-    return follow(replace(RELU, network=network, pretraining=GradientFlow(), lengths=(0.0, 1.0, 4.0)), 0)
+    return follow(replace(RELU, network=network, pretraining=GradientFlow(1e-6), lengths=(0.0, 1.0, 4.0)), 0)
 
 
 def test_homogeneous_layers_grow_alike(followed: xr.Dataset) -> None:
     """Claim B4 beyond linear networks: under gradient flow on any sample `‖W1‖² + ‖b1‖² − ‖W2‖²` is conserved."""
     seen = followed.isel(seed=0)
     gap = seen.layer_norm[:, 0] + seen.bias_norm[:, 0] - seen.layer_norm[:, 1]
-    np.testing.assert_allclose(gap, gap[0], rtol=1e-4)  # kinks cost the integrator some of its 1e-8
+    np.testing.assert_allclose(gap, gap[0], rtol=1e-4)  # kinks may cost the integrator some of its 1e-6
     assert float(seen.weight_norm[2] - seen.weight_norm[0]) > 0.1
     assert float(seen.loss[2]) < float(seen.loss[0]) / 2
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from simulations.drawing import each
 from simulations.networks import Layers, outputs, product
 from theory.inputs import Inputs, input_covariance
 from theory.protocol import Protocol
@@ -60,11 +61,11 @@ def losses(layers: Layers, examples: Examples, activation: str = "linear") -> Fl
 
 def draw(task: Task, number: int, key: Key[Array, ""]) -> Examples:
     """Independent examples, their labels with the task's noise."""
-    (d_out, d_in), (for_x, for_y) = task.teacher.shape, jax.random.split(key)
-    x = jax.random.normal(for_x, (number, d_in))
+    d_out, d_in = task.teacher.shape
+    x, noise = each(jax.random.normal, jax.random.split(key), [(number, d_in), (number, d_out)])
     if task.root is not None:
         x = x @ task.root.T
-    return Examples(x, x @ task.teacher.T + task.label_noise * jax.random.normal(for_y, (number, d_out)))
+    return Examples(x, x @ task.teacher.T + task.label_noise * noise)
 
 
 def training_loss(

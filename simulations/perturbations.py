@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from simulations.drawing import each
 from simulations.networks import Layers
 from theory.perturbations import Noise, Pruning, Quantization
 
@@ -35,8 +36,8 @@ def shifted(layers: Layers, shifts: list[Array]) -> Layers:
 
 def noise_of(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Array, ""]) -> list[Array]:
     """One draw of the noise, layer by layer."""
-    keys = jax.random.split(key, len(layers))
-    return [s * DRAWS[noise.law](k, layer.weight.shape) for s, k, layer in zip(sizes, keys, layers, strict=True)]
+    drawn = each(DRAWS[noise.law], jax.random.split(key, len(layers)), [layer.weight.shape for layer in layers])
+    return [s * numbers for s, numbers in zip(sizes, drawn, strict=True)]
 
 
 def compressed(layers: Layers, how: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:

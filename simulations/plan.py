@@ -13,7 +13,7 @@ from simulations.starts import Beginning, beginning
 from theory.errors import DomainError
 from theory.perturbations import FineTuning, Noise, Perturbation
 from theory.protocol import Network, Protocol
-from theory.training import GradientDescent, Pretraining
+from theory.training import GradientDescent, GradientFlow, Pretraining
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,17 @@ def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
     lengths, strengths, per_layer = (jnp.array(values) for values in (protocol.lengths, protocol.strengths, scales))
     start, numbers = beginning(protocol), traced(how, protocol.lengths)
     return plan, Numbers(task(protocol), start, numbers, lengths, strengths, per_layer, later)
+
+
+def before(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:
+    """What pretraining knows of a run beside its start: whatever is done to checkpoints later, one compiled program."""
+    alone, nothing = replace(plan, perturbation=Noise(), draws=1, antithetic=False), jnp.zeros(0)
+    return alone, numbers._replace(start=nothing, strengths=nothing, scales=nothing, tuning=None)
+
+
+def after(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:
+    """What is known of a run once it is pretrained: however that was done, what follows is one compiled program."""
+    return replace(plan, pretraining=GradientFlow()), numbers._replace(start=jnp.zeros(0), pretraining={})
 
 
 def _check_warmup(how: Pretraining) -> None:

@@ -14,9 +14,9 @@ from simulations.finetuning import distance, fine_tune
 from simulations.networks import Layers
 from simulations.observed import linear_part, norms
 from simulations.perturbations import compressed, noise_of, noise_sizes, shifted
-from simulations.plan import Numbers, Plan
+from simulations.plan import Numbers, Plan, after, before
 from simulations.pretraining import pretrain
-from simulations.starts import initialize
+from simulations.starts import Beginning, initialize
 from theory.perturbations import FineTuning, Noise, Pruning, Quantization
 from theory.protocol import Network
 
@@ -27,51 +27,75 @@ Reported = Callable[[Layers], Float[Array, " example"]]
 
 
 class Run(NamedTuple):
-    """A pretrained network; `held_out` and `downstream` examples only where a loss has no closed form."""
+    """A pretrained network, its checkpoints along a leading axis of lengths."""
 
     start: Layers
     checkpoints: Layers
-    held_out: Examples | None
     solved: Bool[Array, ""]
-    downstream: Examples | None = None
 
 
-@partial(jax.jit, static_argnames="plan")
 def begin(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Layers:
     """The layers at the start of a run."""
-    return initialize(plan.network, numbers.start, jax.random.split(key, 4)[0])
+    return _begin(plan.network, numbers.start, key)
 
 
-@partial(jax.jit, static_argnames="plan")
 def train(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Run:
-    """Initialize and pretrain; checkpoints have a leading axis of lengths."""
-    _, _, for_data, for_test = jax.random.split(key, 4)
-    n, how, task = plan.network, plan.pretraining, numbers.task
+    """Initialize and pretrain."""
     start = begin(plan, numbers, key)
-    batch = getattr(how, "batch", None)  # gradient flow has none
-    loss = training_loss(task, n.activation, plan.samples, batch, for_data)
-    checkpoints, solved = pretrain(start, loss, how, numbers.lengths, numbers.pretraining)
-    if n.activation == "linear":
-        return Run(start, checkpoints, None, solved)
-    # a loss is reported without the labels' noise
-    keys = for_test, jax.random.fold_in(for_test, 1)
-    tasks = [task] if numbers.tuning is None else [task, numbers.tuning.task]
-    held_out = [draw(t._replace(label_noise=jnp.zeros(())), HELD_OUT, key) for t, key in zip(tasks, keys, strict=False)]
-    return Run(start, checkpoints, held_out[0], solved, *held_out[1:])
+    return Run(start, *_train(*before(plan, numbers), start, key))
 
 
-@partial(jax.jit, static_argnames="plan")
 def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
     """Loss before, mean rise for every length and strength, their standard errors, and whether pretraining succeeded.
 
     Of fine-tuning also the downstream loss, `downstream_…`, and how far the weights moved, `distance`; where it failed
     they are not finite.
     """
-    run, for_noise = train(plan, numbers, key), jax.random.split(key, 4)[1]
+    run = train(plan, numbers, key)
+    return _perturb(*after(plan, numbers), run, key) | {"solved": run.solved}
+
+
+def observe(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
+    """What is seen inside the network at every length, with `_stderr` where it is estimated."""
+    run = train(plan, numbers, key)
+    return _observe(*after(*before(plan, numbers)), run.checkpoints, key) | {"solved": run.solved}
+
+
+def held_out(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> tuple[Examples | None, Examples | None]:
+    """The examples over which losses are reported where they have no closed form: of pretraining, and downstream."""
+    if plan.network.activation == "linear":
+        return None, None
+    # a loss is reported without the labels' noise
+    drawn = lambda task, key: draw(task._replace(label_noise=jnp.zeros(())), HELD_OUT, key)
+    for_test, later = jax.random.split(key, 4)[3], numbers.tuning
+    downstream = None if later is None else drawn(later.task, jax.random.fold_in(for_test, 1))
+    return drawn(numbers.task, for_test), downstream
+
+
+# The start, pretraining and what is done to its checkpoints are programs of their own: another perturbation of the same
+# network compiles no second pretraining, which is the larger half.
+
+
+@partial(jax.jit, static_argnames="network")
+def _begin(network: Network, start: Beginning, key: Key[Array, ""]) -> Layers:
+    return initialize(network, start, jax.random.split(key, 4)[0])
+
+
+@partial(jax.jit, static_argnames="plan")
+def _train(plan: Plan, numbers: Numbers, start: Layers, key: Key[Array, ""]) -> tuple[Layers, Bool[Array, ""]]:
+    n, how = plan.network, plan.pretraining
+    batch = getattr(how, "batch", None)  # gradient flow has none
+    loss = training_loss(numbers.task, n.activation, plan.samples, batch, jax.random.split(key, 4)[2])
+    return pretrain(start, loss, how, numbers.lengths, numbers.pretraining)
+
+
+@partial(jax.jit, static_argnames="plan")
+def _perturb(plan: Plan, numbers: Numbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
+    for_noise, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
     if isinstance(plan.perturbation, FineTuning):
-        tuned = lambda at: _tuned(plan, numbers, run, at[1], key, _keyed(for_noise, at[0]))
-        return jax.lax.map(tuned, (numbers.lengths, run.checkpoints)) | {"solved": run.solved}
-    reported = partial(_reported, plan, numbers.task, run.held_out)
+        tuned = lambda at: _tuned(plan, numbers, examples, at[1], key, _keyed(for_noise, at[0]))
+        return jax.lax.map(tuned, (numbers.lengths, run.checkpoints))
+    reported = partial(_reported, plan, numbers.task, examples[0])
 
     def row(at: tuple[Array, Layers]) -> dict[str, Array]:
         length, layers = at
@@ -85,39 +109,39 @@ def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Arra
         return {"before": before.mean(), "before_stderr": stderr(before), "rise": rise, "rise_stderr": error}
 
     # one checkpoint and strength at a time: memory stays at a batch of draws, whatever the grid
-    return jax.lax.map(row, (numbers.lengths, run.checkpoints)) | {"solved": run.solved}
+    return jax.lax.map(row, (numbers.lengths, run.checkpoints))
 
 
 @partial(jax.jit, static_argnames="plan")
-def observe(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
-    """What is seen inside the network at every length, with `_stderr` where it is estimated."""
-    run, for_probes = train(plan, numbers, key), jax.random.split(key, 4)[1]
+def _observe(plan: Plan, numbers: Numbers, checkpoints: Layers, key: Key[Array, ""]) -> dict[str, Array]:
+    for_probes, (examples, _) = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
     reported = partial(_reported, plan, numbers.task)
-    groups = 1 if run.held_out is None else GROUPS
-    grouped = jax.tree.map(lambda a: a.reshape(groups, -1, a.shape[1]), run.held_out)
+    groups = 1 if examples is None else GROUPS
+    grouped = jax.tree.map(lambda a: a.reshape(groups, -1, a.shape[1]), examples)
     mean_loss = lambda layers, group: reported(jax.tree.map(lambda a: a[group], grouped), layers).mean()
 
     def row(layers: Layers) -> dict[str, Array]:
-        values = jnp.linalg.svd(linear_part(layers, plan.network.activation, run.held_out), compute_uv=False)
-        loss = reported(run.held_out, layers)
+        values = jnp.linalg.svd(linear_part(layers, plan.network.activation, examples), compute_uv=False)
+        loss = reported(examples, layers)
         error = {"loss_stderr": stderr(loss)} if groups > 1 else {}
         seen = {"singular_value": values[: plan.network.width], "loss": loss.mean()} | error
         return seen | norms(layers) | curvature(mean_loss, groups, layers, for_probes)
 
-    return jax.lax.map(row, run.checkpoints) | {"solved": run.solved}
+    return jax.lax.map(row, checkpoints)
 
 
 def _tuned(
-    plan: Plan, numbers: Numbers, run: Run, layers: Layers, key: Key[Array, ""], draws: Key[Array, ""]
-) -> dict[str, Array]:
+    plan: Plan, numbers: Numbers, examples: tuple[Examples | None, Examples | None], layers: Layers,
+    key: Key[Array, ""], draws: Key[Array, ""],
+) -> dict[str, Array]:  # fmt: skip
     """What is measured of a checkpoint's fine-tuning, for all budgets."""
     how, tuning, n = plan.perturbation, numbers.tuning, plan.network
     assert isinstance(how, FineTuning)
     assert tuning is not None
     for_data = jax.random.split(key, 4)[2]
     reports = {
-        "": partial(_reported, plan, numbers.task, run.held_out),
-        "downstream_": partial(_reported, plan, tuning.task, run.downstream),
+        "": partial(_reported, plan, numbers.task, examples[0]),
+        "downstream_": partial(_reported, plan, tuning.task, examples[1]),
     }
     before = {name: report(layers) for name, report in reports.items()}
 

@@ -16,7 +16,7 @@ from simulations.plan import planned
 from theory.arrays import Values
 from theory.errors import DomainError
 from theory.perturbations import Noise
-from theory.protocol import Protocol, Sampling
+from theory.protocol import Protocol
 from theory.responses import trajectory
 
 
@@ -36,8 +36,7 @@ def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength d
         asked = f"{how!r}, {protocol.sampling!r}"
         raise DomainError(asked, "single draws of noise are asked", "use Noise(…) and antithetic=False")
     _, numbers = planned(protocol)
-    plain = replace(protocol, perturbation=Noise(), sampling=Sampling())  # compiles once for all laws of noise
-    weights = initialize(plain, key), pretrain(plain, key)
+    weights = initialize(protocol, key), pretrain(protocol, key)
     grid = numbers.strengths[:, None] * numbers.scales[None, :]
     for_noise = jax.random.fold_in(seeded(key, 0), 1)
     return np.asarray(_rises(replace(how, scales=()), protocol.sampling.draws, numbers.task, grid, *weights, for_noise))

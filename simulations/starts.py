@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from simulations.drawing import each
 from simulations.networks import Layer, Layers
 from theory.protocol import Network, Protocol
 from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
@@ -37,9 +38,9 @@ def beginning(protocol: Protocol) -> Beginning:
             left, right = turned_frames(protocol.start, protocol.teacher, n.d_out, n.d_in)
             return _framed(n, left, right.T, n.width, epsilon, imbalance, everywhere=True)
         case SmallGaussian(std):
-            return jnp.full(n.depth, std)
+            return jnp.asarray(np.full(n.depth, std))
         case FanIn(gain):
-            return gain / jnp.sqrt(jnp.array([1.0 * fan_in for _, fan_in in n.shapes]))
+            return jnp.asarray(gain / np.sqrt([fan_in for _, fan_in in n.shapes]))
 
 
 def initialize(network: Network, start: Beginning, key: Key[Array, ""]) -> Layers:
@@ -90,5 +91,5 @@ def _between_frames(network: Network, start: Framed, key: Key[Array, ""]) -> lis
 
 
 def _gaussian(network: Network, stds: Float[Array, " layer"], key: Key[Array, ""]) -> list[Array]:
-    keys = jax.random.split(key, network.depth)
-    return [std * jax.random.normal(k, shape) for std, k, shape in zip(stds, keys, network.shapes, strict=True)]
+    drawn = each(jax.random.normal, jax.random.split(key, network.depth), network.shapes)
+    return [std * numbers for std, numbers in zip(stds, drawn, strict=True)]

@@ -12,6 +12,7 @@ from jaxtyping import Array, Key
 from simulations import runs
 from simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
 from simulations.data import HELD_OUT
+from simulations.drawing import held
 from simulations.finetuning import drawn
 from simulations.measured import as_response, as_trajectory, check, compared, seeded
 from simulations.plan import Numbers, Plan, planned
@@ -89,11 +90,12 @@ def shapes(run: Run) -> Callable[[Protocol], Hashable]:
 def response_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
     n, weights, examples = _sizes(protocol)
-    how, one, results = protocol.perturbation, runs.weights_in_all(n), 0
+    how, one, results = protocol.perturbation, runs.weights_in_all(n) + held(n.shapes), 0
     draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and drawn(how)) else 1
     if isinstance(how, FineTuning):  # checkpoints at every budget, a batch; losses of every draw, budget and example
         batch = getattr(how.training, "batch", None) or 0
         one = one * (len(protocol.strengths) + 1) + batch * (n.d_in + n.h + n.d_out)
+        one += held([(batch, n.d_in), (batch, n.d_out)])
         results = draws * len(protocol.strengths) * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
     at_once = min(draws, max(1, runs.MOST_NUMBERS // one))
     numbers = one * at_once + weights * len(protocol.lengths) + examples + results + SCALARS

@@ -16,7 +16,7 @@ from simulations.experiments.run import choose
 from simulations.measured import respond
 from simulations.sweeps.crew import environment
 from simulations.sweeps.work import ONE_THREAD
-from theory import DomainError, NotSolved, PowerLaw, Protocol, Sampling
+from theory import DomainError, GradientDescent, NotSolved, PowerLaw, Protocol, Sampling
 from theory.exact import respond as predict
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0, 4.0, 8.0), (0.1, 0.3), sampling=Sampling(draws=4096, antithetic=True))
@@ -110,7 +110,9 @@ def test_a_verdict_and_what_was_measured_can_be_read(tmp_path, monkeypatch, caps
 
 def test_the_full_preset_keeps_its_measurements(tmp_path) -> None:
     """As a sweep's cells they have the numbers of the loop, each repetition its own, and are not measured again."""
-    asked = replace(ASKED, lengths=(1.0,), strengths=(0.1,), sampling=Sampling(draws=64))
+    asked = replace(
+        ASKED, lengths=(1.0,), strengths=(0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64)
+    )
     loop = swept.responses(asked, (3, 5), "full")
     with environment(ONE_THREAD), swept.storing(tmp_path):  # this process passes for a worker
         stored = swept.responses(asked, (3, 5), "full")

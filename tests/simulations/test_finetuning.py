@@ -1,6 +1,7 @@
 """Fine-tuning against steps and integrations by hand, exact moments of its batches; learning rates against search."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from simulations.data import LossAt, draw, losses
 from simulations.finetuning import fine_tune
 from simulations.measured import moved, seeded
 from simulations.networks import Layers, outputs
+from tests.simulations.compiled import programs
 from theory import (
     Aligned,
     DomainError,
@@ -34,7 +36,7 @@ from theory import (
     Turned,
 )
 from theory.inputs import input_covariance
-from theory.tasks import task_matrix
+from theory.tasks import Task, task_matrix
 from theory.teachers import teacher_matrix
 
 RATE = 0.05
@@ -54,6 +56,7 @@ TUNED = Protocol(
 )
 TEACHER = teacher_matrix(TUNED.teacher, *SHAPE)
 NO_REPLAY: LossAt = lambda layers, step: step / 0.0
+fine_tuned = jax.jit(fine_tune, static_argnames=("how", "activation", "pretrained_on"))
 COVARIANCE = input_covariance(INPUTS, TUNED.teacher, *SHAPE)
 
 
@@ -61,10 +64,15 @@ def weights(layers: Layers, at: int) -> list[np.ndarray]:
     return [np.asarray(layer.weight[at]) for layer in layers]
 
 
+@cache
+def target(task: Task) -> np.ndarray:
+    return task_matrix(task, TUNED.teacher, *SHAPE)
+
+
 def slopes(w: list[np.ndarray], then: list[np.ndarray], how: FineTuning) -> list[np.ndarray]:
     """Gradients of `(1 − ρ)L_ft + ρL_pre + (λ/2)‖θ − θ_pre‖²` at three layers: white inputs downstream, not before."""
-    f, b = w[2] @ w[1] @ w[0], task_matrix(how.task, TUNED.teacher, *SHAPE)
-    error = (1 - how.replay) * (f - b) + how.replay * (f - TEACHER) @ COVARIANCE
+    f = w[2] @ w[1] @ w[0]
+    error = (1 - how.replay) * (f - target(how.task)) + how.replay * (f - TEACHER) @ COVARIANCE
     g = [(w[2] @ w[1]).T @ error, w[2].T @ error @ w[0].T, error @ (w[1] @ w[0]).T]
     return [g + how.anchor * (now - before) for g, now, before in zip(g, w, then, strict=True)]
 
@@ -95,7 +103,7 @@ def check(protocol: Protocol, expected: list[list[list[np.ndarray]]], rtol: floa
     """Both losses before and after, and the distance, at every length and budget, from weights found otherwise."""
     how = protocol.perturbation
     assert isinstance(how, FineTuning)
-    task = task_matrix(how.task, protocol.teacher, *SHAPE)
+    task = target(how.task)
     seen, far = respond(protocol, 4).isel(seed=0), moved(protocol, 4).isel(seed=0)
     assert far.distance.dims == ("pretraining", "strength")
     pretrained = pretrain(protocol, 4)
@@ -149,7 +157,8 @@ def test_annealed_budgets(horizon: str) -> None:
         expected.append([])
         for n in STEPS:
             share = optax.schedules.cosine_decay_schedule(1.0, max(n if horizon == "each" else STEPS[-1], 1))
-            expected[i].append(by_hand(how, weights(pretrained, i), n, [float(share(k)) for k in range(n)]))
+            shares = np.asarray(share(np.arange(1.0 * STEPS[-1]))).tolist()
+            expected[i].append(by_hand(how, weights(pretrained, i), n, shares))
     check(protocol, expected, 1e-9)
 
 
@@ -179,7 +188,7 @@ def test_low_rank() -> None:
     plan, numbers = planned(protocol)
     layers = jax.tree.map(lambda w: w[1], pretrain(protocol, 4))
     budgets, key = numbers.strengths, jax.random.key(8)
-    tuned = fine_tune(layers, plan.perturbation, numbers.tuning, budgets, "linear", NO_REPLAY, key)
+    tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, budgets, "linear", NO_REPLAY, key)
     then = [np.asarray(layer.weight) for layer in layers]
     updates = [[w - old for w, old in zip(weights(tuned, j), then, strict=True)] for j in range(len(STEPS))]
     assert all((u == 0).all() for u in updates[0])
@@ -258,11 +267,12 @@ def test_a_tanh_student_in_batches() -> None:
     )  # fmt: skip
     plan, numbers = planned(protocol)
     layers, key = jax.tree.map(lambda w: w[1], pretrain(protocol, 0)), jax.random.key(2)
-    tuned = fine_tune(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", NO_REPLAY, key)
+    tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", NO_REPLAY, key)
     then = [np.asarray(leaf) for leaf in jax.tree.leaves(layers)]
     now, for_batches = then, jax.random.split(jax.random.split(key)[0])[1]
+    batch = jax.jit(lambda key: draw(numbers.tuning.task, 6, key))
     for step in range(5):
-        x, y = map(np.asarray, draw(numbers.tuning.task, 6, jax.random.fold_in(for_batches, step)))
+        x, y = map(np.asarray, batch(jax.random.fold_in(for_batches, step)))
         w1, b1, w2, b2 = now
         z = np.tanh(x @ w1.T + b1)
         error = (z @ w2.T + b2 - y) / 6
@@ -273,14 +283,14 @@ def test_a_tanh_student_in_batches() -> None:
             for leaf, p in zip(jax.tree.leaves(tuned), now, strict=True):
                 np.testing.assert_allclose(leaf[step // 2 - 1], p, rtol=1e-10, atol=1e-13)
     seen = respond(protocol, 0).isel(seed=0)
-    run = runs.train(plan, numbers, seeded(0, 0))
-    assert np.abs(run.downstream.x - run.held_out.x).max() > 1
-    np.testing.assert_allclose(run.downstream.y, run.downstream.x @ numbers.tuning.task.teacher.T, rtol=1e-12)
-    exact = losses(layers, run.downstream, "tanh")
+    held_out, downstream = jax.jit(runs.held_out, static_argnums=0)(plan, numbers, seeded(0, 0))
+    assert np.abs(downstream.x - held_out.x).max() > 1
+    np.testing.assert_allclose(downstream.y, downstream.x @ numbers.tuning.task.teacher.T, rtol=1e-12)
+    exact = losses(layers, downstream, "tanh")
     assert float(seen.downstream_before[1]) == pytest.approx(float(exact.mean()), rel=1e-12)
     assert float(seen.downstream_before_stderr[1]) == pytest.approx(float(exact.std(ddof=1)) / 64, rel=1e-9)
     assert (seen.downstream_after_stderr > 0).all()
-    assert outputs(layers, run.downstream.x, "tanh").shape == (4096, 3)
+    assert outputs(layers, downstream.x, "tanh").shape == (4096, 3)
 
 
 def test_replay_meets_the_training_set_of_pretraining() -> None:
@@ -302,9 +312,9 @@ def test_numbers_share_one_compilation() -> None:
         Shared((1.0, 2.0)), GradientDescent(0.1, weight_decay=0.2), anchor=0.5, replay=0.9, label_noise=0.1
     )
     respond(first, 0)
-    compiled = runs.measure._cache_size()
+    compiled = programs()
     respond(replace(first, perturbation=other, strengths=(0.0, 0.1, 0.4, 0.5)), 0)
-    assert runs.measure._cache_size() == compiled
+    assert programs() == compiled
 
 
 def test_learning_rates() -> None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from simulations import curvature, follow, population_loss, pretrain
 from simulations.data import task
@@ -20,19 +21,10 @@ SEEN = Protocol(
 )  # fmt: skip
 
 
-def differences(loss: Callable[[np.ndarray], float], point: np.ndarray, step: float = 1e-3) -> np.ndarray:
+def differences(loss: Callable[[np.ndarray], np.ndarray], point: np.ndarray, step: float = 1e-3) -> np.ndarray:
     """The Hessian by central differences of the loss, whose error for a polynomial of degree 6 is step² × O(1)."""
-    n = point.size
-    moves = step * np.eye(n)
-    return np.array(
-        [
-            [
-                (loss(point + a + b) - loss(point + a - b) - loss(point - a + b) + loss(point - a - b)) / (4 * step**2)
-                for b in moves
-            ]
-            for a in moves
-        ]
-    )
+    a, b = step * np.eye(point.size)[:, None], step * np.eye(point.size)[None]
+    return (loss(point + a + b) - loss(point + a - b) - loss(point - a + b) + loss(point - a - b)) / (4 * step**2)
 
 
 @pytest.mark.parametrize(
@@ -43,10 +35,10 @@ def test_curvature_is_that_of_the_loss(network: Network) -> None:
     protocol = replace(SEEN, teacher=PowerLaw(2), network=network, inputs=Inputs(spectrum=spectrum, shared=False))
     seen, layers = follow(protocol, 0), pretrain(protocol, 0)
     what = task(protocol)
+    flat, restores = zip(*(ravel_pytree(jax.tree.map(lambda w, i=i: w[i], layers)) for i in range(2)), strict=True)
+    loss = jax.jit(jax.vmap(jax.vmap(lambda point: population_loss(restores[0](point), what))))
     for i in range(2):
-        flat, restore = jax.flatten_util.ravel_pytree(jax.tree.map(lambda w, i=i: w[i], layers))
-        loss = jax.jit(lambda point, restore=restore: population_loss(restore(point), what))
-        hessian = differences(lambda p, loss=loss: float(loss(p)), np.asarray(flat))
+        hessian = differences(lambda points: np.asarray(loss(points)), np.asarray(flat[i]))
         assert float(seen.hessian_trace[0, i]) == pytest.approx(np.trace(hessian), rel=1e-5)
         assert float(seen.sharpness[0, i]) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-5)
     assert not any(str(name).endswith("_stderr") for name in seen)

@@ -100,7 +100,7 @@ def test_schedules(schedule: str, warmup: float, decay: float, horizon: str) -> 
                 [int(warmup * total), int((1 - decay) * total)],
             ),
         }[schedule](total)
-        expected = by_hand(how, start, end, [float(rate(k)) for k in range(end)])
+        expected = by_hand(how, start, end, np.broadcast_to(rate(np.arange(20.0)), 20).tolist())
         for layer, w in zip(found, expected, strict=True):
             np.testing.assert_allclose(layer.weight[i], w, rtol=1e-11, atol=1e-14)
 

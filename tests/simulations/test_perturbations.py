@@ -31,6 +31,9 @@ THREE = Protocol(
     PowerLaw(3), (0.0, 4.0), (0.0, 0.3, 1.0), Network(5, 3, 4, depth=3), SmallGaussian(0.4), GradientDescent(0.1),
     sampling=Sampling(2000, 2),
 )  # fmt: skip
+FLAT = replace(
+    THREE, network=Network(5, 3, 4, depth=1), strengths=(0.3,), sampling=Sampling(4000, antithetic=True)
+)  # fmt: skip
 KURTOSIS = {"gaussian": 3.0, "uniform": 1.8, "sign": 1.0}
 
 
@@ -73,10 +76,7 @@ def test_layers_draw_independently() -> None:
 )
 def test_the_mean_rise(law: str, convention: str) -> None:
     """A depth-1 network shows the unit in the loss: the rise is ½ Σ (variances), whatever the law."""
-    protocol = replace(
-        THREE, network=Network(5, 3, 4, depth=1), strengths=(0.3,), perturbation=Noise((2.0,), law, convention),
-        sampling=Sampling(4000, antithetic=True),
-    )  # fmt: skip
+    protocol = replace(FLAT, perturbation=Noise((2.0,), law, convention))
     seen = respond(protocol, 3).isel(seed=0, strength=0)
     then, now = np.asarray(initialize(protocol, 3)[0].weight), np.asarray(pretrain(protocol, 3)[0].weight)
     for i in range(2):
@@ -149,4 +149,4 @@ def test_what_draws_nothing_has_no_error(how: Quantization | Pruning) -> None:
 
 def test_overflow_is_refused() -> None:
     with pytest.raises(DomainError, match="overflows"):
-        respond(replace(THREE, strengths=(1e200,)), 0)
+        respond(replace(FLAT, strengths=(1e200,), perturbation=Noise(law="sign")), 0)

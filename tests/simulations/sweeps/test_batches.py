@@ -156,5 +156,7 @@ def test_stated_memory_covers_what_xla_reserves(protocol: Protocol, measured, st
     plan, numbers = planned(protocol)
     keys = jax.numpy.stack([seeded(0, seed) for seed in range(protocol.sampling.seeds)])
     batch = jax.jit(jax.vmap(lambda numbers, key: measured(plan, numbers, key), (None, 0)))
-    reserved = batch.lower(numbers, keys).compile().memory_analysis().temp_size_in_bytes
+    # memory is assigned before machine code is made, so that this need not be good
+    compiled = batch.lower(numbers, keys).compile({"xla_backend_optimization_level": 0})
+    reserved = compiled.memory_analysis().temp_size_in_bytes
     assert 0.1 * stated(protocol) < reserved < stated(protocol)

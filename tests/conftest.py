@@ -1,6 +1,7 @@
 """Shared by all tests: strict JAX, the command line, and the figures that were built."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ def strict_jax() -> Iterator[None]:
     assert simulations.__name__
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """What a shell starts in the background ignores Ctrl-C, as would all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]

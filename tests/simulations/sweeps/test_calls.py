@@ -19,28 +19,25 @@ DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {
 called: list[Any] = []
 
 
+RETURNED = {
+    "array": np.arange(3.0),
+    "number": 0.1,
+    "dataset": DATA,
+    "tuple": (np.eye(2), 0.5, DATA),
+    "dictionary": {"item 0": np.ones(1), "whole": 2.0},
+    "none": None,
+    "nested": {"a": {"b": 1.0}},
+    "scalar array": np.array(3.0),
+}
+
+
 def returned(what: str, protocol: Protocol, sizes: tuple[float, ...] = (1.0,)) -> Any:
     called.append((what, protocol, sizes))
-    match what:
-        case "array":
-            return np.arange(3.0)
-        case "number":
-            return 0.1
-        case "dataset":
-            return DATA
-        case "tuple":
-            return np.eye(2), 0.5, DATA
-        case "dictionary":
-            return {"item 0": np.ones(1), "whole": 2.0}
-        case "none":
-            return None
-        case "nested":
-            return {"a": {"b": 1.0}}
-        case "scalar array":
-            return np.array(3.0)
-        case "file":
-            return Path("/nonexistent").read_bytes()
-    raise DomainError(what, "there is none", "ask for another")
+    if what == "file":
+        return Path("/nonexistent").read_bytes()
+    if what not in RETURNED:
+        raise DomainError(what, "there is none", "ask for another")
+    return RETURNED[what]
 
 
 kept = swept.kept(returned)

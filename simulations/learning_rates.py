@@ -45,7 +45,7 @@ def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = No
 def respond(protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int] | None = None) -> xr.Dataset:
     """The measured Response with a dimension `learning_rate`: the rates at which no checkpoint's fine-tuning diverges.
 
-    steps: as in `rated`; with them the strength counts steps. The attribute `diverged` lists the rates left out.
+    steps: as in `rated`; with them the strength counts steps. The attribute `diverged` names the rates left out.
     Raises NotSolved where that is all of them.
 
     >>> from theory import PowerLaw, Turned
@@ -66,7 +66,7 @@ def respond(protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int
     kept = [_rate(one) for one, well in zip(protocols, held, strict=True) if well]
     left_out = [_rate(one) for one, well in zip(protocols, held, strict=True) if not well]
     together = xr.concat(each, xr.Variable("learning_rate", kept), combine_attrs="override")
-    return validate(together.assign_attrs(diverged=left_out))
+    return validate(together.assign_attrs(diverged=", ".join(map(str, left_out))))
 
 
 def tuned(

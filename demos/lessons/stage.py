@@ -122,6 +122,8 @@ def _words(ax: Axes) -> _Words:
             locator.set_params(nbins=TICKS)
     form, (low, high) = ax.yaxis.get_major_formatter(), sorted(ax.get_ylim())
     labels = form.format_ticks([at for at in ax.get_yticks() if low <= at <= high])
+    minor = [at for at in ax.get_yticks(minor=True) if low <= at <= high]  # have labels on short logarithmic axes
+    labels += ax.yaxis.get_minor_formatter().format_ticks(minor)
     return _Words(ax.get_xlabel(), ax.get_ylabel(), max(labels, key=len, default=""), form.get_offset())
 
 

@@ -16,7 +16,7 @@ from simulations import learning_rates, measured, scatter, spectrum, turning
 from simulations.experiments import Preset
 from simulations.networks import Layer, Layers
 from simulations.sweeps import Axis, Sweep
-from simulations.sweeps.calls import once
+from simulations.sweeps.calls import arguments, once
 from simulations.sweeps.cells import Grid
 from simulations.sweeps.kept import kept_cells
 from simulations.sweeps.spec import REPEAT
@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 
 @contextmanager
 def storing(folder: Path | None) -> Iterator[None]:
-    """Keep what is measured below this folder, and do not measure it again.
+    """Keep what is measured below this folder, and do not measure it again; nothing breaks where it is deleted.
 
     Raises WorkerDiffers in a process of several threads, which might compute other bits.
     """
@@ -51,7 +51,10 @@ def kept(function: Callable[Given, Found]) -> Callable[Given, Found]:
     @wraps(function)
     def call(*given: Given.args, **named: Given.kwargs) -> Found:
         folder = _STORES.get()
-        return function(*given, **named) if folder is None else once(function, folder, *given, **named)
+        if folder is not None:
+            return once(function, folder, *given, **named)
+        arguments(function, *given, **named)  # what could not be kept is told at once, not in the full preset
+        return function(*given, **named)
 
     return call
 

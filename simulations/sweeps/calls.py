@@ -5,6 +5,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,53 +25,79 @@ NETCDF = " as NetCDF"
 def once(function: Callable[..., Any], stores: Path, *given: Any, **named: Any) -> Any:
     """What the function returns; where a folder below `stores` has it already, it is not called.
 
-    function: of a module, deterministic; its arguments are numbers, text, arrays, Protocols, or sequences of these. It
-    returns a number, an array or a Dataset, or a tuple or dictionary of these. Other arguments, or another version of
-    the software, get a folder of their own. Raises StoreRefused where that is in use, full or not writable.
+    function: of a module, deterministic; its arguments are finite numbers, text, arrays of numbers, Protocols, or lists
+    and tuples of these. It returns a number, an array of some axes or a Dataset whose attributes are texts and numbers,
+    or a tuple or dictionary of these. Other arguments, or another version of the software, get a folder of their own.
+    Raises TypeError for other kinds; StoreRefused where the folder is in use, full or not writable.
     """
-    recipe = _recipe(function, *given, **named)
+    name = f"{function.__module__}:{function.__qualname__}"
+    plain = {"format": FORMAT, "call": name, "threads": 1, "software": identity(name)}
+    recipe = _json(plain | {"arguments": json.loads(arguments(function, *given, **named))})
     folder = stores / fingerprint(recipe)[:16]
-    with telling(folder), opened(folder, recipe) as store:
-        if store.missing(1, lambda line: warnings.warn(line, stacklevel=2)):
+    with ExitStack() as stack:
+        with telling(folder):
+            store = stack.enter_context(opened(folder, recipe))
+            missing = store.missing(1, lambda line: warnings.warn(line, stacklevel=2))
+        if missing:
             found = _plain(function(*given, **named))
-            store.write(0, Outcome(done=(0,), values=found, processor=processor()))
-        return _back(store.read(0).values)
+            with telling(folder):
+                store.write(0, Outcome(done=(0,), values=found, processor=processor()))
+        with telling(folder):
+            return _back(store.read(0).values)
 
 
-def _recipe(function: Callable[..., Any], *given: Any, **named: Any) -> str:
+def arguments(function: Callable[..., Any], *given: Any, **named: Any) -> str:
+    """The arguments of a call as JSON; TypeError where it cannot be kept."""
+    if "<" in function.__qualname__ or function.__module__ == "__main__":
+        raise TypeError(f"{function!r} has no name of its own in a module: define it there")
     bound = inspect.signature(function).bind(*given, **named)
     bound.apply_defaults()
-    name = f"{function.__module__}:{function.__qualname__}"
-    plain = {"format": FORMAT, "call": name, "arguments": bound.arguments, "threads": 1, "software": identity(name)}
+    for name, argument in bound.arguments.items():
+        if isinstance(argument, dict) or hasattr(argument, "_fields"):
+            raise _no_argument(f"{name} = {argument!r}")
+    try:
+        return _json(bound.arguments)
+    except ValueError:
+        raise _no_argument(repr(dict(bound.arguments))) from None
+
+
+def _json(plain: Mapping[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False, default=_written, allow_nan=False) + "\n"
 
 
 def _written(argument: Any) -> Any:
     """What JSON has no form for."""
-    match argument:
-        case Protocol():
-            return json.loads(write(argument))
-        case np.ndarray() | np.generic():
-            return argument.tolist()
-    raise TypeError(f"{argument!r} is no argument of a kept call: pass numbers, text, arrays or a Protocol")
+    if isinstance(argument, Protocol):
+        return json.loads(write(argument))
+    if not isinstance(argument, np.ndarray | np.generic) or argument.dtype.kind not in "biuf":
+        raise _no_argument(repr(argument))
+    usual = argument.dtype in (np.dtype(float), np.dtype(int), np.dtype(bool)) and argument.size
+    # an array of the usual numbers is what a list of them is; of others their kind and shape tell them apart
+    listed = argument.tolist()
+    return listed if usual else {"dtype": str(argument.dtype), "shape": argument.shape, "values": listed}
+
+
+def _no_argument(what: str) -> TypeError:
+    return TypeError(f"{what} is no argument of a kept call: pass finite numbers, text, arrays or a Protocol")
 
 
 def _plain(found: Any) -> dict[str, np.ndarray]:
     """A result as arrays, whose names say how it is put together."""
-    match found:
-        case tuple():
-            parts = {f"item {place}": part for place, part in enumerate(found)}
-        case dict():
-            parts = {f"entry {name}": part for name, part in found.items()}
-        case _:
-            parts = {"whole": found}
+    parts = {"whole": found}
+    if type(found) is tuple and found:
+        parts = {f"item {place}": part for place, part in enumerate(found)}
+    elif type(found) is dict and found and all(isinstance(name, str) for name in found):
+        parts = {f"entry {name}": part for name, part in found.items()}
     return dict(_array(name, part) for name, part in parts.items())
 
 
 def _array(name: str, part: Any) -> tuple[str, np.ndarray]:
     if isinstance(part, xr.Dataset):
         return name + NETCDF, np.frombuffer(part.to_netcdf(engine="h5netcdf"), np.uint8)
-    return name, np.asarray(part)
+    array = np.asarray(part)
+    if array.dtype.hasobject or not isinstance(part, np.ndarray if array.ndim else int | float):
+        raise TypeError(f"{part!r} is no result of a kept call: return numbers, NumPy arrays or a Dataset")
+    return name, array
 
 
 def _back(arrays: Mapping[str, np.ndarray]) -> Any:

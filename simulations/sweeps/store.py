@@ -76,8 +76,8 @@ class Store:
             try:
                 whole.append((bool(decode(path, self._mark).crashed), path))
             except Damaged as damaged:
-                report(str(damaged))
                 path.unlink()
+                report(str(damaged))
         if not whole:
             self._paths.pop(chunk, None)
             return False
@@ -150,14 +150,18 @@ def _settle_recipe(folder: Path, recipe: str) -> None:
         try:
             unlike = differences(path.read_text(encoding="utf-8"), recipe)
         except ValueError:
-            raise StoreRefused(str(path), "it is damaged", "restore it, or start in another folder") from None
+            raise StoreRefused(
+                str(path), "it is damaged", f"restore it, delete {folder}, or start in another folder"
+            ) from None
         if unlike:
             raise StoreRefused(
                 f"the store in {folder}", f"it was made from another recipe ({'; '.join(unlike)})",
                 "choose another --out, or go back to that recipe",
             )  # fmt: skip
     elif paths(folder) or (folder / RESULT).exists():
-        raise StoreRefused(f"the store in {folder}", f"its {RECIPE} is gone", "restore it, or start in another folder")
+        raise StoreRefused(
+            f"the store in {folder}", f"its {RECIPE} is gone", "restore it, delete the folder, or start in another"
+        )
     else:
         with replacing(path) as temporary:
             temporary.write_text(recipe, encoding="utf-8")

@@ -324,7 +324,7 @@ def test_learning_rates() -> None:
     alone = [respond(one, 1) for one in rates.rated(protocol, grid[:3], steps)]
     together = rates.respond(protocol, grid, 1, steps)
     assert together.learning_rate.values.tolist() == list(grid[:3])
-    assert together.attrs["diverged"] == [0.6, 40.0]
+    assert together.attrs["diverged"] == "0.6, 40.0"
     assert together.strength.attrs["units"] == "steps"
     for i, one in enumerate(alone):
         for name in one.data_vars:

@@ -8,30 +8,36 @@ import pytest
 import xarray as xr
 
 from simulations.experiments import swept
+from simulations.sweeps.calls import arguments
 from simulations.sweeps.crew import environment
 from simulations.sweeps.store import CHUNKS, StoreRefused
 from simulations.sweeps.work import WorkerDiffers
-from theory import DomainError, PowerLaw, Protocol, Sampling
+from theory import DomainError, FineTuning, GradientDescent, PowerLaw, Protocol, Sampling, Turned
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0), (0.1, 0.3), sampling=Sampling(draws=16))
 DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test"})
 called: list[Any] = []
 
 
+RETURNED = {
+    "array": np.arange(3.0),
+    "number": 0.1,
+    "dataset": DATA,
+    "tuple": (np.eye(2), 0.5, DATA),
+    "dictionary": {"item 0": np.ones(1), "whole": 2.0},
+    "none": None,
+    "nested": {"a": {"b": 1.0}},
+    "scalar array": np.array(3.0),
+}
+
+
 def returned(what: str, protocol: Protocol, sizes: tuple[float, ...] = (1.0,)) -> Any:
     called.append((what, protocol, sizes))
-    match what:
-        case "array":
-            return np.arange(3.0)
-        case "number":
-            return 0.1
-        case "dataset":
-            return DATA
-        case "tuple":
-            return np.eye(2), 0.5, DATA
-        case "dictionary":
-            return {"item 0": np.ones(1), "whole": 2.0}
-    raise DomainError(what, "there is none", "ask for another")
+    if what == "file":
+        return Path("/nonexistent").read_bytes()
+    if what not in RETURNED:
+        raise DomainError(what, "there is none", "ask for another")
+    return RETURNED[what]
 
 
 kept = swept.kept(returned)
@@ -74,8 +80,36 @@ def test_other_arguments_are_other_calls(tmp_path: Path) -> None:
         for given in ((ASKED,), (other,), (ASKED, (1.0, 2.0)), (ASKED, np.array([1.0, 2.0]))):
             kept("number", *given)
     assert len(called) == 3  # a tuple and an array of the same numbers are the same argument
-    with pytest.raises(TypeError, match="no argument of a kept call"), swept.storing(tmp_path):
-        kept("number", ASKED, object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [object(), {1: 2}, np.nan, (1.0, np.inf), np.array(["a"]), 1j])
+def test_what_cannot_be_told_apart_is_no_argument(given: Any) -> None:
+    """Wherever it is called."""
+    with pytest.raises(TypeError, match="no argument of a kept call"):
+        kept("number", ASKED, given)
+    assert not called
+
+
+def test_numbers_of_another_kind_are_other_arguments() -> None:
+    given = [np.ones(2), np.ones(2, np.float32), np.ones((0, 2)), np.ones((0, 3)), np.float32(1)]
+    assert len({arguments(returned, "number", ASKED, one) for one in given}) == len(given)
+    assert arguments(returned, "number", ASKED, given[0]) == arguments(returned, "number", ASKED, [1.0, 1.0])
+
+
+def test_a_call_needs_a_name() -> None:
+    with pytest.raises(TypeError, match="no name of its own"):
+        swept.kept(lambda: 1)()
+
+
+@pytest.mark.parametrize("what", ["none", "nested", "scalar array"])
+def test_what_cannot_be_kept_is_no_result(tmp_path: Path, what: str) -> None:
+    with pytest.raises(TypeError, match="no result of a kept call"), swept.storing(tmp_path):
+        kept(what, ASKED)
+
+
+def test_trouble_of_the_call_is_its_own(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), swept.storing(tmp_path):
+        kept("file", ASKED)
 
 
 def test_a_crash_costs_one_call(tmp_path: Path) -> None:
@@ -121,3 +155,14 @@ def test_weights_are_kept_as_layers(tmp_path: Path) -> None:
             for one, other in zip(found, fresh, strict=True):
                 assert one.bias is other.bias is None
                 np.testing.assert_allclose(one.weight, other.weight, rtol=1e-12)
+
+
+def test_the_laboratory_s_own_come_back_as_they_were(tmp_path: Path) -> None:
+    """With all their attributes; of rates at which fine-tuning diverges too."""
+    how = FineTuning(Turned(1.0), GradientDescent(0.1))
+    asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
+    fresh = swept.respond_at_rates(asked, (0.125, 40.0), 0, steps=(20,))
+    with swept.storing(tmp_path):
+        found = swept.respond_at_rates(asked, (0.125, 40.0), 0, steps=(20,))
+    assert found.attrs == fresh.attrs
+    xr.testing.assert_allclose(found, fresh, rtol=1e-12)

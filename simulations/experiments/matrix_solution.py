@@ -15,7 +15,7 @@ from simulations.data import training_loss
 from simulations.experiments import Preset
 from simulations.experiments.checks import by_bound
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import follow, pretrain
+from simulations.experiments.swept import follow, kept, pretrain
 from simulations.measured import initialize
 from simulations.networks import Layer, Layers, product
 from simulations.plan import planned
@@ -80,18 +80,24 @@ def _saddle(asked: Protocol, key: int) -> list[Check]:
     for name, lam in (("a determinant of the wrong sign (A5)", 0.0), ("an imbalance of 1e-3 cures it (A5)", 1e-3)):
         w1, w2 = balanced_weights(start, 3, lam)
         flow = matrix_flow(times, w1, w2, _teacher(asked), lam)
-        plan, numbers = planned(asked)
-        loss = training_loss(numbers.task, "linear", None, None, jax.random.key(key))
-        layers = (Layer(jnp.asarray(w1)), Layer(jnp.asarray(w2)))
-        seen, solved = integrate(layers, loss, plan.pretraining, numbers.lengths, numbers.pretraining)
-        assert bool(solved)
-        found = np.asarray(product(seen))
+        found = _flowed(asked, w1, w2, key)
         losses.append(float(((found[-1] - _teacher(asked)) ** 2).sum() / 2))
         checks.append(by_bound(name, flow.product, found, 1e-6, WHY))
     lost = 0.4**2 / 2
     says = f"loss at t = {times[-1]:g}: {losses[0]:.4f} of a feature worth {lost:.4f}; with λ = 1e-3: {losses[1]:.2g}"
     stays = Check("the saddle holds a whole feature", losses[0] > 0.99 * lost and losses[1] < lost / 2, says)
     return [*checks, stays]
+
+
+@kept
+def _flowed(asked: Protocol, w1: np.ndarray, w2: np.ndarray, key: int) -> np.ndarray:
+    """The product at every length, from these weights."""
+    plan, numbers = planned(asked)
+    loss = training_loss(numbers.task, "linear", None, None, jax.random.key(key))
+    layers = (Layer(jnp.asarray(w1)), Layer(jnp.asarray(w2)))
+    seen, solved = integrate(layers, loss, plan.pretraining, numbers.lengths, numbers.pretraining)
+    assert bool(solved)
+    return np.asarray(product(seen))
 
 
 def _matrices(layers: Layers) -> tuple[np.ndarray, np.ndarray]:

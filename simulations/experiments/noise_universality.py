@@ -16,7 +16,7 @@ from simulations.data import population_loss, task
 from simulations.experiments import Preset
 from simulations.experiments.checks import from_z, mapped
 from simulations.experiments.outcome import Check, Outcome
-from simulations.experiments.swept import pretrain, rises, sample
+from simulations.experiments.swept import kept, pretrain, rises, sample
 from simulations.perturbations import compressed
 from simulations.scatter import variance
 from theory import (
@@ -139,6 +139,7 @@ def _rounding(preset: Preset, seed: int) -> Check:
     return mapped("rounding is not noise", says, numbers)
 
 
+@kept
 def _rounded(asked: Protocol, key: int) -> np.ndarray:
     """What rounding to each of the steps adds to the loss at the last length."""
     goal, last = task(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))

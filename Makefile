@@ -46,6 +46,7 @@ lint: $(STAMP) ## run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 gallery: $(STAMP) ## renew the committed pictures and numbers that README and tests show and compare
 	$(BIN)/overtraining figures --formats png --out build/gallery

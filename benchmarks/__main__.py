@@ -11,7 +11,7 @@ from time import perf_counter
 
 from benchmarks.measure import machine
 from benchmarks.report import write
-from figures.style import styled
+from overtraining.figures.style import styled
 
 BENCHMARKS = ("noise_grid", "matrix", "growth", "runs", "sweeps")
 BY_NAME = ("kills", "page")  # a quarter of an hour, and one that needs a browser: only where they are asked for

@@ -18,12 +18,12 @@ import numpy as np
 from benchmarks import domains as at
 from benchmarks.measure import machine
 from benchmarks.tuned_domains import TUNED
-from figures.provenance import versions
-from theory.errors import Refusal
-from theory.precision import matrices
-from theory.precision.form import Form
-from theory.precision.forms import FORMS
-from theory.precision.judge import EPS, TOLERANCE, allowed
+from overtraining.figures.provenance import versions
+from overtraining.setting.errors import Refusal
+from overtraining.theory.precision import matrices
+from overtraining.theory.precision.form import Form
+from overtraining.theory.precision.forms import FORMS
+from overtraining.theory.precision.judge import EPS, TOLERANCE, allowed
 
 SEED = 20250331
 NORM, SCALE = (1e-300, 1e6), (1e-9, 1e6)

@@ -11,10 +11,12 @@ from benchmarks.matrix import problem
 from benchmarks.measure import Growth, Preset, Task, growth
 from benchmarks.noise_grid import rise
 from benchmarks.report import Report
-from figures.style import COLOURS, MARKERS, PAGE, canvas, letter
-from theory import deep_increase_at, deep_mode, singular_value, singular_values
-from theory.matrix_flow import matrix_flow
-from theory.teachers import PowerLaw
+from overtraining.figures.style import COLOURS, MARKERS, PAGE, canvas, letter
+from overtraining.setting.teachers import PowerLaw, singular_values
+from overtraining.theory.learning import deep_mode
+from overtraining.theory.learning.balanced_mode import singular_value
+from overtraining.theory.learning.matrix_flow import matrix_flow
+from overtraining.theory.sensitivity.deep_noise import deep_increase_at
 
 ROUNDS = 5
 

@@ -7,8 +7,10 @@ import numpy as np
 from benchmarks import solvers
 from benchmarks.measure import Preset, Task, interleaved, peak_memory
 from benchmarks.report import Report
-from theory import Balanced, PowerLaw, balanced_weights, expected_increase, teacher_matrix, turned_frames
-from theory.matrix_flow import matrix_flow
+from overtraining.setting.starts import Balanced, turned_frames
+from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
+from overtraining.theory.sensitivity.noise import expected_increase
 
 SIZES = {"full": (512, 100, 20.0, 1e3, 32, 2), "tiny": (6, 4, 2.0, 4.0, 4, 2)}  # d, times, two horizons, draws, rounds
 GAMMA = 0.01

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import linregress
 
-from figures.provenance import versions
+from overtraining.figures.provenance import versions
 
 Preset = Literal["full", "tiny"]
 Task = Callable[[], object]

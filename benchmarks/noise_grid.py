@@ -8,7 +8,12 @@ from jaxtyping import Float
 from benchmarks import solvers
 from benchmarks.measure import Preset, Task, interleaved, peak_memory
 from benchmarks.report import Report
-from theory import Aligned, PowerLaw, Protocol, expected_increase, respond, singular_value, singular_values
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw, singular_values
+from overtraining.theory.learning.balanced_mode import singular_value
+from overtraining.theory.sensitivity.noise import expected_increase
+from overtraining.theory.solvers.exact import respond
 
 SIZES = {"full": (1_000, 10_000, 100, 8, 5), "tiny": (6, 20, 3, 4, 2)}  # modes, times, scales, draws, rounds
 EPSILON, HORIZON = 1e-6, 1e4  # by the horizon every mode is learned

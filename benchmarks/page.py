@@ -45,7 +45,7 @@ HEAVY = "#n=8&alpha=2&eps=1e-12&gamma=0.1&task=aligned&k=0.5&T=1&t=10"  # the mo
 
 def run(preset: Preset) -> list[Report]:
     """Median and largest times over drags of the length and of settings that redraw every curve."""
-    from demos.page import write_page
+    from overtraining.demos.page import write_page
 
     with TemporaryDirectory() as folder, chromium() as browser:
         address = write_page(Path(folder) / "page.html").as_uri()

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.measure import Growth, Preset, Task, cores, growth, interleaved
 from benchmarks.report import Report
-from figures.style import BASE, COLOURS, PAGE, canvas, letter
-from simulations import cached_chunk, descend
+from overtraining.figures.style import BASE, COLOURS, PAGE, canvas, letter
+from overtraining.simulations.batched import cached_chunk, descend
 
 STEPS = 1_000  # of the runs that "runs per second" counts; a task takes fewer, its time is in proportion
 WIDTHS = {"full": (8, 16, 32, 64, 128), "tiny": (4, 8)}

@@ -5,7 +5,7 @@ around the time that a mode takes; tasks just beyond the teacher, modes just bef
 import numpy as np
 
 from benchmarks import domains as at
-from theory.noisy_task import noisy_task_turn
+from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
 
 VALUE, SIZE, SMALL = (1e-6, 1e6), (1e-9, 1e6), (1e-12, 1e6)
 
@@ -220,7 +220,7 @@ TUNED: dict[str, at.Domain] = {
     "anchored.anchored_inflection": turned,
     "anchored.stopped_inflection": stopped,
     "anchored.effective_budget": at.numbers(SMALL, SMALL),
-    "tradeoff.interpolated": between_tasks,
+    "mixed_target.interpolated": between_tasks,
     "tradeoff.least_forgetting": frontier,
     "tradeoff.low_rank_floor": square,
     "robust.layer_prices": at.numbers(SIZE, SIZE),

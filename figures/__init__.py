@@ -1,7 +1,5 @@
 """What people see: figures of theory, simulation and language models, drawn with one vocabulary."""
 
-from figures.build import build as build
-from figures.catalogue import CATALOGUE as CATALOGUE, Entry as Entry
-from figures.draw import curves as curves
-from figures.quick import plot as plot
-from figures.style import styled as styled
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,15 +12,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from figures.catalogue import CATALOGUE, Entry
-from figures.making import STORES, Failed, Order, make
-from figures.provenance import file_hash, fingerprint, versions
-from figures.recipe import Recipe
-from figures.style import PRESETS, Preset
-from simulations.sweeps.crew import Crew
-from simulations.sweeps.files import TEMPORARY, replacing
-from theory.domain import whole
-from theory.errors import DomainError, Refusal
+from overtraining.figures.catalogue import CATALOGUE, Entry
+from overtraining.figures.making import STORES, Failed, Order, make
+from overtraining.figures.provenance import file_hash, fingerprint, versions
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PRESETS, Preset
+from overtraining.setting.domain import whole
+from overtraining.setting.errors import DomainError, Refusal
+from overtraining.simulations.sweeps.crew import Crew
+from overtraining.simulations.sweeps.files import TEMPORARY, replacing
 
 FORMATS = ("pdf", "svg", "png")
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
@@ -111,7 +111,7 @@ def _make_all(orders: Mapping[Order, dict[str, Any]], out: Path, workers: int, r
 def fingerprint_data(recipes: Mapping[str, Recipe]) -> str:
     """One fingerprint for all the data of a figure."""
     each = {label: fingerprint(recipe.declaration(), recipe.module, COMPUTING) for label, recipe in recipes.items()}
-    return fingerprint(each, "figures.recipe", ())
+    return fingerprint(each, "overtraining.figures.recipe", ())
 
 
 def _row(entry: Entry, preset: Preset) -> dict[str, Any]:

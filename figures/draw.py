@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from figures.style import BASE, COLOURS, MARKERS, ROUNDING
-from theory.inflection import Which, inflection_point
-from theory.responses import Objective, Quantity, curve
+from overtraining.figures.style import BASE, COLOURS, MARKERS, ROUNDING
+from overtraining.setting.grid_inflection import Which, inflection_point
+from overtraining.setting.responses import Objective, Quantity, curve
 
 
 def curves(

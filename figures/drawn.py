@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from figures.style import ROUNDING
-from theory.errors import Refusal
+from overtraining.figures.style import ROUNDING
+from overtraining.setting.errors import Refusal
 
 
 class FiguresDiffer(Refusal):

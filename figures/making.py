@@ -10,20 +10,20 @@ from pathlib import Path
 
 import xarray as xr
 
-from figures.catalogue import Entry
-from figures.provenance import file_hash
-from figures.recipe import Recipe
-from figures.style import Preset
-from simulations.sweeps.files import replacing
-from theory.errors import Refusal
+from overtraining.figures.catalogue import Entry
+from overtraining.figures.provenance import file_hash
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import Preset
+from overtraining.setting.errors import Refusal
+from overtraining.simulations.sweeps.files import replacing
 
 STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
 SWEPT = {
-    "simulations.measured.respond": "respond",
-    "simulations.measured.follow": "follow",
-    "simulations.scatter.sample": "sample",
+    "overtraining.simulations.measured.respond": "respond",
+    "overtraining.simulations.measured.follow": "follow",
+    "overtraining.simulations.scatter.sample": "sample",
 }
 """Sources of recipes, and what of `swept` measures the same and keeps it; sources of experiments call it themselves."""
 
@@ -65,7 +65,7 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
     name, recipes = order.entry.name, order.entry.module().recipes()
     path = order.out / "data" / f"{name}.nc"
     if not (order.data_valid and path.exists()):
-        from simulations.experiments.swept import storing  # brings JAX and diffrax, for which pictures need not wait
+        from overtraining.experiments.swept import storing  # brings JAX and diffrax, for which pictures need not wait
 
         stores = order.out / STORES / name
         with storing(stores):
@@ -81,7 +81,7 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
 
 def _found(recipe: Recipe) -> xr.Dataset:
     """What a recipe makes."""
-    from simulations.experiments import swept
+    from overtraining.experiments import swept
 
     if (name := SWEPT.get(recipe.source)) is None:
         return recipe.make()
@@ -92,8 +92,8 @@ def _found(recipe: Recipe) -> xr.Dataset:
 
 
 def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
-    from figures.drawn import numbers  # Matplotlib only where something is drawn
-    from figures.style import styled
+    from overtraining.figures.drawn import numbers  # Matplotlib only where something is drawn
+    from overtraining.figures.style import styled
 
     module, out, name = order.entry.module(), order.out, order.entry.name
     with styled(order.preset):

@@ -11,13 +11,12 @@ from typing import Any
 
 import grimp
 
-PACKAGES = ("theory", "simulations", "figures")
 DATA_SUFFIXES = {".csv", ".mplstyle", ".css"}  # files that lie beside a module and belong to it
 
 
 @cache
 def _imports() -> grimp.ImportGraph:
-    return grimp.build_graph(*PACKAGES, cache_dir=None)
+    return grimp.build_graph("overtraining", cache_dir=None)
 
 
 @cache
@@ -31,7 +30,7 @@ def sources(module: str) -> tuple[Path, ...]:
 
 
 def _path(module: str) -> Path:
-    """A module's file, found without importing its package (importing `simulations` would start JAX)."""
+    """A module's file, found without importing its package (importing `simulations` sets up JAX)."""
     top, *rest = module.split(".")
     spec = find_spec(top)
     path = Path(str(spec and spec.origin)).parent.joinpath(*rest)

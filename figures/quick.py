@@ -4,10 +4,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw
-from figures.style import COLUMN, canvas, styled
-from theory.errors import SchemaError
-from theory.responses import Objective, Quantity, validate
+from overtraining.figures import draw
+from overtraining.figures.style import COLUMN, canvas, styled
+from overtraining.setting.errors import SchemaError
+from overtraining.setting.responses import Objective, Quantity, validate
 
 
 def plot(*responses: xr.Dataset, quantity: Quantity = "after", objective: Objective = "pretraining") -> Figure:
@@ -17,7 +17,11 @@ def plot(*responses: xr.Dataset, quantity: Quantity = "after", objective: Object
     Returns a Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for what is no Response, for
     different strengths, and for dimensions besides length, strength and seed (select one task first).
 
-    >>> from theory import PowerLaw, Protocol, respond
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.protocol import Protocol
+
+    >>> from overtraining.theory.solvers.exact import respond
     >>> figure = plot(respond(Protocol(PowerLaw(3), lengths=(0, 5, 50), strengths=(0.1, 0.2))))
     >>> len(figure.axes[0].lines)
     3

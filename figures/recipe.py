@@ -5,8 +5,8 @@ from importlib import import_module
 
 import xarray as xr
 
-from theory.protocol import Protocol
-from theory.written import write
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.serialization import write
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class Recipe:
 
 def theory_response(protocol: Protocol) -> Recipe:
     """The exact Response to a protocol."""
-    return Recipe("theory.exact.respond", protocol)
+    return Recipe("overtraining.theory.solvers.exact.respond", protocol)
 
 
 def theory_trajectory(protocol: Protocol) -> Recipe:
     """The exact Trajectory under a protocol."""
-    return Recipe("theory.exact.follow", protocol)
+    return Recipe("overtraining.theory.solvers.exact.follow", protocol)
 
 
 def simulated_response(protocol: Protocol, key: int) -> Recipe:
     """The measured Response to a protocol."""
-    return Recipe("simulations.measured.respond", protocol, key)
+    return Recipe("overtraining.simulations.measured.respond", protocol, key)
 
 
 def simulated_trajectory(protocol: Protocol, key: int) -> Recipe:
     """The measured Trajectory under a protocol."""
-    return Recipe("simulations.measured.follow", protocol, key)
+    return Recipe("overtraining.simulations.measured.follow", protocol, key)

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from theory.arrays import Numbers, Sequenced
-from theory.domain import finite, nonnegative, positive, whole
-from theory.errors import DomainError, ShapeError
+from overtraining.setting.arrays import Numbers, Sequenced
+from overtraining.setting.domain import finite, nonnegative, positive, whole
+from overtraining.setting.errors import DomainError, ShapeError
 
 Stack = Float[Array | np.ndarray, "..."]  # (runs, out, in); what is not is refused by name and not by a type checker
 Checkpoints = Float[np.ndarray, "runs checkpoint _ _"]

@@ -8,7 +8,7 @@ from jax.experimental.sparse.linalg import lobpcg_standard
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
-from simulations.networks import Layers
+from overtraining.simulations.networks import Layers
 
 WRITTEN_OUT = 256  # parameters up to which the whole Hessian is computed
 PROBES = 64  # random vectors for the trace of a larger one

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from simulations.drawing import each
-from simulations.networks import Layers, outputs, product
-from theory.inputs import Inputs, input_covariance
-from theory.protocol import Protocol
-from theory.teachers import teacher_matrix
+from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.teachers import teacher_matrix
+from overtraining.simulations.drawing import each
+from overtraining.simulations.networks import Layers, outputs, product
 
 HELD_OUT = 4096  # examples over which the loss of a network with an activation is reported
 

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from simulations.data import LossAt, Task, training_loss
-from simulations.networks import Layer, Layers, product
-from simulations.pretraining import compiled, pretrain, traced
-from theory.errors import DomainError
-from theory.perturbations import FineTuning
-from theory.protocol import Protocol
-from theory.tasks import Turned, task_matrix
-from theory.training import GradientDescent
+from overtraining.setting.errors import DomainError
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.tasks import Turned, task_matrix
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations.data import LossAt, Task, training_loss
+from overtraining.simulations.networks import Layer, Layers, product
+from overtraining.simulations.pretraining import compiled, pretrain, traced
 
 
 class Tuning(NamedTuple):

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from simulations import runs
-from simulations.measured import Seed, as_response, compared, each_seed
-from theory.arrays import Sequenced
-from theory.domain import positive
-from theory.errors import DomainError, NotSolved
-from theory.perturbations import FineTuning
-from theory.protocol import Protocol
-from theory.responses import trajectory, validate
-from theory.training import GradientDescent
+from overtraining.setting.arrays import Sequenced
+from overtraining.setting.domain import positive
+from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.responses import trajectory, validate
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations import runs
+from overtraining.simulations.measured import Seed, as_response, compared, each_seed
 
 
 def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = None) -> list[Protocol]:
@@ -23,7 +23,9 @@ def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = No
     steps: the budgets as numbers of steps, the same at every rate, so that the strengths become `rate × steps`. None
     keeps the protocol's strengths, which every rate must reach by whole steps.
 
-    >>> from theory import PowerLaw, Turned
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.tasks import Turned
     >>> asked = Protocol(PowerLaw(2), (1.0,), (1.0,), perturbation=FineTuning(Turned(1.0), GradientDescent(0.1)))
     >>> [p.strengths for p in rated(asked, (0.25, 0.5), steps=(4, 8))]
     [(1.0, 2.0), (2.0, 4.0)]
@@ -48,7 +50,9 @@ def respond(protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int
     steps: as in `rated`; with them the strength counts steps. The attribute `diverged` names the rates left out.
     Raises NotSolved where that is all of them.
 
-    >>> from theory import PowerLaw, Turned
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.tasks import Turned
     >>> asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=FineTuning(Turned(1.0), GradientDescent(0.1)))
     >>> respond(asked, (0.125, 0.25, 40.0), 0, steps=(200,)).learning_rate.values.tolist()
     [0.125, 0.25]
@@ -78,7 +82,9 @@ def tuned(
     there. It is chosen by the losses that are reported: where these are noisy, they are too low by part of their error.
     steps: as in `rated`. Raises NotSolved where every rate diverges.
 
-    >>> from theory import PowerLaw, Turned
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.tasks import Turned
     >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (1.0,), perturbation=FineTuning(Turned(1.0), GradientDescent(0.1)))
     >>> tuned(asked, (0.2, 0.5, 1.2), 0, steps=(20,))[1].learning_rate.values.tolist()
     [[0.5], [0.5]]

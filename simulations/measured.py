@@ -8,17 +8,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Key
 
-from simulations import runs
-from simulations.data import HELD_OUT
-from simulations.finetuning import drawn
-from simulations.networks import Layers
-from simulations.plan import Numbers, Plan, planned
-from theory.errors import DomainError, NotSolved
-from theory.perturbations import FineTuning, Noise, Pruning, Quantization
-from theory.protocol import Protocol
-from theory.responses import response, trajectory
-from theory.training import GradientFlow
-from theory.written import write
+from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.responses import response, trajectory
+from overtraining.setting.serialization import write
+from overtraining.setting.training import GradientFlow
+from overtraining.simulations import runs
+from overtraining.simulations.data import HELD_OUT
+from overtraining.simulations.finetuning import drawn
+from overtraining.simulations.networks import Layers
+from overtraining.simulations.plan import Numbers, Plan, planned
 
 Seed = int | Key[Array, ""]
 
@@ -36,7 +36,9 @@ def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
     are not independent: independent points of a z-test need a key each.
     Raises DomainError for what cannot be run, NotSolved where training diverges.
 
-    >>> from theory import PowerLaw, Sampling
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.protocol import Sampling
     >>> r = respond(Protocol(PowerLaw(2), lengths=(0, 4), strengths=(0.1,), sampling=Sampling(draws=64)), key=0)
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
@@ -61,7 +63,11 @@ def moved(protocol: Protocol, key: Seed) -> xr.Dataset:
 
     Draws, domain and errors as in `respond`.
 
-    >>> from theory import FineTuning, PowerLaw, Turned
+    >>> from overtraining.setting.perturbations import FineTuning
+
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.tasks import Turned
     >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(Turned(1.0)))
     >>> moved(asked, key=0).distance.values[0].round(2).tolist()
     [[0.0, 0.05], [0.0, 1.05]]
@@ -75,7 +81,7 @@ def moved(protocol: Protocol, key: Seed) -> xr.Dataset:
 def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
     """The layers at the start of one seed's run.
 
-    >>> from theory import PowerLaw
+    >>> from overtraining.setting.teachers import PowerLaw
     >>> [layer.weight.shape for layer in initialize(Protocol(PowerLaw(2), (0,), (0,)), key=0)]
     [(2, 2), (2, 2)]
     """
@@ -177,7 +183,7 @@ def _finite(protocol: Protocol, seen: dict[str, np.ndarray]) -> dict[str, np.nda
     if isinstance(how.training, GradientFlow):
         raise NotSolved(f"fine-tuning to {strongest}", "the integrator gave up", "use smaller strengths")
     rate = f"fine-tuning by {how.training.optimizer} at learning rate {how.training.learning_rate:g}"
-    raise NotSolved(rate, "it diverges", "use a smaller one; see simulations.learning_rates for tuning it")
+    raise NotSolved(rate, "it diverges", "use a smaller one; see overtraining.simulations.learning_rates for tuning it")
 
 
 def seeded(key: Seed, seed: int) -> Key[Array, ""]:

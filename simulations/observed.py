@@ -5,8 +5,8 @@ from itertools import pairwise
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulations.data import Examples
-from simulations.networks import Layer, Layers, outputs, product
+from overtraining.simulations.data import Examples
+from overtraining.simulations.networks import Layer, Layers, outputs, product
 
 
 def norms(layers: Layers) -> dict[str, Array]:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from theory.training import GradientDescent
+from overtraining.setting.training import GradientDescent
 
 Rate = Array | Callable[[Array], Array]
 

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from simulations.drawing import each
-from simulations.networks import Layers
-from theory.perturbations import Noise, Pruning, Quantization
+from overtraining.setting.perturbations import Noise, Pruning, Quantization
+from overtraining.simulations.drawing import each
+from overtraining.simulations.networks import Layers
 
 Weights = tuple[Float[Array, "_ _"], ...]
 

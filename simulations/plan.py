@@ -6,14 +6,14 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulations.data import Task, task
-from simulations.finetuning import Tuning, drawn, forgotten, tuning
-from simulations.pretraining import compiled, traced
-from simulations.starts import Beginning, beginning
-from theory.errors import DomainError
-from theory.perturbations import FineTuning, Noise, Perturbation
-from theory.protocol import Network, Protocol
-from theory.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.setting.errors import DomainError
+from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.simulations.data import Task, task
+from overtraining.simulations.finetuning import Tuning, drawn, forgotten, tuning
+from overtraining.simulations.pretraining import compiled, traced
+from overtraining.simulations.starts import Beginning, beginning
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ class Numbers(NamedTuple):
 def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
     """The plan of a protocol and its numbers. Raises DomainError for what no run can do.
 
-    >>> from theory import GradientDescent, PowerLaw
+    >>> from overtraining.setting.training import GradientDescent
+
+    >>> from overtraining.setting.teachers import PowerLaw
     >>> runs = [Protocol(PowerLaw(2), (0, 1), (0.1,), pretraining=GradientDescent(rate)) for rate in (0.1, 0.5)]
     >>> planned(runs[0])[0] == planned(runs[1])[0]
     True

@@ -9,12 +9,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from simulations.data import LossAt
-from simulations.networks import Layers
-from simulations.optimizers import optimizer
-from theory.arrays import Sequenced
-from theory.errors import DomainError
-from theory.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.setting.arrays import Sequenced
+from overtraining.setting.errors import DomainError
+from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.simulations.data import LossAt
+from overtraining.simulations.networks import Layers
+from overtraining.simulations.optimizers import optimizer
 
 MOST_STEPS = 200_000  # of the integrator
 

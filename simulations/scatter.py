@@ -8,16 +8,16 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from simulations.data import Task, population_loss
-from simulations.measured import Seed, initialize, pretrain, seeded
-from simulations.networks import Layers
-from simulations.perturbations import noise_of, noise_sizes, shifted
-from simulations.plan import planned
-from theory.arrays import Values
-from theory.errors import DomainError
-from theory.perturbations import Noise
-from theory.protocol import Protocol
-from theory.responses import trajectory
+from overtraining.setting.arrays import Values
+from overtraining.setting.errors import DomainError
+from overtraining.setting.perturbations import Noise
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.responses import trajectory
+from overtraining.simulations.data import Task, population_loss
+from overtraining.simulations.measured import Seed, initialize, pretrain, seeded
+from overtraining.simulations.networks import Layers
+from overtraining.simulations.perturbations import noise_of, noise_sizes, shifted
+from overtraining.simulations.plan import planned
 
 
 def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength draw"]:
@@ -25,7 +25,9 @@ def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength d
 
     Linear networks on whole populations, noise of any convention. Raises DomainError for other protocols.
 
-    >>> from theory import PowerLaw, Sampling
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.protocol import Sampling
     >>> rises(Protocol(PowerLaw(2), (0.0, 4.0), (0.1,), sampling=Sampling(draws=8)), key=0).shape
     (2, 1, 8)
     """

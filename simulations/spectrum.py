@@ -8,13 +8,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from simulations.curvature import WRITTEN_OUT
-from simulations.data import Task, population_loss
-from simulations.measured import Seed, pretrain
-from simulations.networks import Layers
-from simulations.plan import planned
-from theory.errors import DomainError
-from theory.protocol import Protocol
+from overtraining.setting.errors import DomainError
+from overtraining.setting.protocol import Protocol
+from overtraining.simulations.curvature import WRITTEN_OUT
+from overtraining.simulations.data import Task, population_loss
+from overtraining.simulations.measured import Seed, pretrain
+from overtraining.simulations.networks import Layers
+from overtraining.simulations.plan import planned
 
 
 def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length parameters"]:
@@ -22,7 +22,7 @@ def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "len
 
     Linear networks without biases, of at most `curvature.WRITTEN_OUT` weights; raises DomainError for others.
 
-    >>> from theory import PowerLaw
+    >>> from overtraining.setting.teachers import PowerLaw
     >>> hessian_eigenvalues(Protocol(PowerLaw(1), (50.0,), (0.0,)), key=0).round(6).tolist()
     [[0.0, 2.0]]
     """
@@ -35,7 +35,9 @@ def trace_rate(protocol: Protocol, key: Seed) -> Float[np.ndarray, " length"]:
 
     Domain and errors as in `hessian_eigenvalues`.
 
-    >>> from theory import Aligned, PowerLaw
+    >>> from overtraining.setting.starts import Aligned
+
+    >>> from overtraining.setting.teachers import PowerLaw
     >>> trace_rate(Protocol(PowerLaw(1), (0.0,), (0.0,), start=Aligned(0.5)), key=0).round(6).tolist()
     [1.0]
     """

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from simulations.drawing import each
-from simulations.networks import Layer, Layers
-from theory.protocol import Network, Protocol
-from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
-from theory.teachers import singular_frames
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
+from overtraining.setting.teachers import singular_frames
+from overtraining.simulations.drawing import each
+from overtraining.simulations.networks import Layer, Layers
 
 
 class Framed(NamedTuple):

@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulations import runs
-from simulations.data import population_loss
-from simulations.measured import Seed, pretrain, seeded
-from simulations.networks import Layers
-from simulations.perturbations import noise_of, noise_sizes, shifted
-from simulations.plan import Numbers, Plan, planned
-from theory.errors import DomainError, NotSolved
-from theory.perturbations import Noise
-from theory.protocol import Protocol
+from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.setting.perturbations import Noise
+from overtraining.setting.protocol import Protocol
+from overtraining.simulations import runs
+from overtraining.simulations.data import population_loss
+from overtraining.simulations.measured import Seed, pretrain, seeded
+from overtraining.simulations.networks import Layers
+from overtraining.simulations.perturbations import noise_of, noise_sizes, shifted
+from overtraining.simulations.plan import Numbers, Plan, planned
 
 
 def slopes(
@@ -27,7 +27,9 @@ def slopes(
     protocol's draws are such pairs. Linear networks on whole populations, noise in absolute units; one seed.
     Raises DomainError for other protocols.
 
-    >>> from theory import PowerLaw, Sampling
+    >>> from overtraining.setting.teachers import PowerLaw
+
+    >>> from overtraining.setting.protocol import Sampling
     >>> asked = Protocol(PowerLaw(1), (1.0, 20.0), (0.5,), sampling=Sampling(draws=64))
     >>> slopes(asked, key=0)[0].round(2).tolist()
     [[-0.01], [0.0]]

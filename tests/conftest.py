@@ -20,7 +20,7 @@ def strict_jax() -> Iterator[None]:
     """Ranks and dtypes must agree without promotion; importing `simulations` turns on float64 by itself."""
     import jax
 
-    import simulations
+    from overtraining import simulations
 
     assert simulations.__name__
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
@@ -40,7 +40,7 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """`overtraining` with these arguments, in this process: its exit code and what it says."""
-    from overtraining import main
+    from overtraining.commands.app import main
 
     def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         capsys.readouterr()
@@ -60,7 +60,7 @@ def built() -> Path:
     """Every figure of the catalogue, as `make figures` left it. Where it has not, or what it made is not what the
     sources make now, the tests of the figures are skipped; continuous integration, which runs it first, fails.
     """
-    building, out = import_module("figures.build"), Path(__file__).parents[1] / "build/figures"
+    building, out = import_module("overtraining.figures.build"), Path(__file__).parents[1] / "build/figures"
     unchanged: list[str] = []
 
     def stop(_: Path) -> None:

@@ -1,9 +1,9 @@
-"""What every test of a closed form asserts of it, by the judge in `theory.precision`."""
+"""What every test of a closed form asserts of it, by the judge in `overtraining.theory.precision`."""
 
 import mpmath
 import numpy as np
 
-from theory.precision.judge import PRECISIONS, TOLERANCE, agreed, allowed, condition_number, relative_error
+from overtraining.theory.precision.judge import PRECISIONS, TOLERANCE, agreed, allowed, condition_number, relative_error
 
 
 def assert_right(engine, truth, points, tolerance=TOLERANCE, precisions=PRECISIONS):

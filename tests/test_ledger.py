@@ -2,12 +2,12 @@
 
 import re
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 CLAIMS = [f"{group}{n}" for group, most in zip("ABCDEF", (7, 8, 5, 7, 3, 4), strict=True) for n in range(1, most + 1)]
 COLUMNS = ("claim", "statement", "derivation", "engine", "experiment", "figure", "status")
 
@@ -23,6 +23,13 @@ def named(column: str) -> set[tuple[str, str]]:
     return {(claim, name) for claim, row in ledger().items() for name in re.findall(r"`([^`]+)`", row[column])}
 
 
+def formulas() -> dict[str, str]:
+    """The modules of formulas by their short names: in `theory`, by group of claims."""
+    home = ROOT / "theory"
+    groups = ("learning", "sensitivity", "inflection", "fine_tuning", "remedies")
+    return {p.stem: f"overtraining.theory.{group}.{p.stem}" for group in groups for p in home.glob(f"{group}/[!_]*.py")}
+
+
 def test_all_claims_are_there() -> None:
     assert list(ledger()) == CLAIMS
     for claim, row in ledger().items():
@@ -34,17 +41,17 @@ def test_all_claims_are_there() -> None:
 
 def test_everything_named_exists() -> None:
     for _, name in named("derivation"):
-        import_module(f"theory.derivations.{name}")
+        import_module(f"overtraining.theory.derivations.claims.{name}")
     for _, name in named("engine"):
         module, function = name.split(".")
-        assert callable(getattr(import_module(f"theory.{module}"), function))
-    from simulations.experiments import EXPERIMENTS
+        assert callable(getattr(import_module(formulas()[module]), function))
+    from overtraining.experiments import EXPERIMENTS
 
     assert named("experiment") == {(claim, e.name) for e in EXPERIMENTS for claim in e.claims}
 
 
 def test_every_figure_is_named_and_cites_its_claims() -> None:
-    from figures.catalogue import CATALOGUE
+    from overtraining.figures.catalogue import CATALOGUE
 
     assert named("figure") == {(claim, entry.name) for entry in CATALOGUE for claim in entry.claims}
 
@@ -58,21 +65,19 @@ def cited_claims(function: Any) -> list[str]:
 def test_every_formula_is_named() -> None:
     """A public function of the engine whose first line cites a claim is in that claim's row."""
     cited = set()
-    for path in (ROOT / "theory").glob("[!_]*.py"):
-        if path.stem in ("exact", "paths", "solutions"):  # respond and follow put the formulas together
-            continue
-        module = import_module(f"theory.{path.stem}")
+    for short, full in formulas().items():
+        module = import_module(full)
         for name, thing in vars(module).items():
             if callable(thing) and getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_"):
-                cited |= {(claim, f"{path.stem}.{name}") for claim in cited_claims(thing)}
+                cited |= {(claim, f"{short}.{name}") for claim in cited_claims(thing)}
     assert cited
     assert cited <= named("engine")
 
 
 def test_every_derivation_is_named_with_its_verdict() -> None:
     """The table of derivations and the ledger name the same files, with the verdict that a test demands of each."""
-    from tests.theory.test_derivations import FLOORS
-    from theory.derivations import CLAIMS
+    from overtraining.theory.derivations import CLAIMS
+    from tests.theory.derivations.test_derivations import FLOORS
 
     told = {
         (claim, name, verdict)

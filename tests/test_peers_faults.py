@@ -10,29 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import simulations
-from figures.build import choose
-from figures.style import styled
-from theory import (
-    GradientDescent,
-    Network,
-    Protocol,
-    Sampling,
-    Spectrum,
-    balanced_weights,
-    deep_mode,
-    expected_increase_at,
-    loss_gradient,
-    matrix_flow_from_modes,
-    mode_flow,
-    norm_gained,
-    respond,
-    singular_value,
-    unbalanced_mode,
-)
-from theory.matrix_flow import matrix_flow
-from theory.precision.forms import FORMS
-from theory.precision.judge import allowed
+from overtraining import simulations
+from overtraining.figures.build import choose
+from overtraining.figures.style import styled
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.teachers import Spectrum
+from overtraining.setting.training import GradientDescent
+from overtraining.theory.learning import deep_mode, unbalanced_mode
+from overtraining.theory.learning.balanced_mode import singular_value
+from overtraining.theory.learning.flow import loss_gradient, mode_flow
+from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow, matrix_flow_from_modes
+from overtraining.theory.precision.forms import FORMS
+from overtraining.theory.precision.judge import allowed
+from overtraining.theory.sensitivity.growth import norm_gained
+from overtraining.theory.sensitivity.noise import expected_increase_at
+from overtraining.theory.solvers.exact import respond
 
 EYE, ROOT = np.eye(2), Path(__file__).parents[1]
 
@@ -160,7 +152,7 @@ def test_work_at_import(tmp_path: Path) -> None:
     """Importing everything prints nothing, writes nothing, and opens no window for a figure."""
     code = (
         "import sys, pkgutil, importlib\n"
-        "for name in ('theory', 'simulations', 'figures', 'commands', 'benchmarks'):\n"
+        "for name in ('overtraining', 'benchmarks'):\n"
         "    package = importlib.import_module(name)\n"
         "    for m in pkgutil.walk_packages(package.__path__, name + '.'):\n"
         "        if not m.name.endswith('__main__'): importlib.import_module(m.name)\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.errors import DomainError
+from overtraining.setting.errors import DomainError
 
 
 def product(*factors: Any) -> Any:
@@ -25,7 +25,7 @@ def fits(what: str, compute: Callable[[], Any]) -> Any:
 
     >>> fits("the loss", lambda: np.float64(1e200) ** 2)
     Traceback (most recent call last):
-    theory.errors.DomainError: the loss: it overflows in float64. Instead: rescale units.
+    overtraining.setting.errors.DomainError: the loss: it overflows in float64. Instead: rescale units.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # inf - inf and 0 * inf follow an overflow
         value = compute()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.errors import DomainError
+from overtraining.setting.errors import DomainError
 
 LARGEST = 1e75  # four factors of it stay below 1.8e308
 SMALLEST = 1e-75
@@ -13,7 +13,7 @@ def moderate(sigma: np.ndarray, **others: np.ndarray) -> None:
 
     >>> moderate(np.array(1e-80))
     Traceback (most recent call last):
-    theory.errors.DomainError: sigma: it is not 0 but below 1e-75. Instead: rescale units.
+    overtraining.setting.errors.DomainError: sigma: it is not 0 but below 1e-75. Instead: rescale units.
     """
     for name, x in {"sigma": sigma, **others}.items():
         if (np.abs(x) > LARGEST).any():

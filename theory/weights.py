@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.domain import finite
-from theory.errors import DomainError, ShapeError
+from overtraining.setting.domain import finite
+from overtraining.setting.errors import DomainError, ShapeError
 
 
 def chained(*weights: Any) -> tuple[np.ndarray, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from theory.errors import DomainError
+from overtraining.setting.errors import DomainError
 
 
 @dataclass(frozen=True)

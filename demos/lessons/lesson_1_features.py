@@ -10,10 +10,15 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos.lessons import stage
-    from figures import draw
-    from theory import Aligned, Network, PowerLaw, Protocol, deep_mode, feature, feature_limit, follow, limit_error
-    from theory.responses import trajectory
+    from overtraining.demos.lessons import stage
+    from overtraining.figures import draw
+    from overtraining.setting.protocol import Network, Protocol
+    from overtraining.setting.responses import trajectory
+    from overtraining.setting.starts import Aligned
+    from overtraining.setting.teachers import PowerLaw
+    from overtraining.theory.learning import deep_mode
+    from overtraining.theory.learning.incremental import feature, feature_limit, limit_error
+    from overtraining.theory.solvers.exact import follow
 
 
 @app.cell

@@ -10,26 +10,19 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos.lessons import stage
-    from figures import draw
-    from theory import (
-        Aligned,
-        Network,
-        PowerLaw,
-        Protocol,
-        Sampling,
-        Spectrum,
-        curvature_growth,
-        dense_inflection_time,
-        follow,
-        inflection_point,
-        minima,
-        mode_cost,
-        respond,
-        stages,
-    )
-    from theory.responses import trajectory
-    from theory.teachers import singular_values
+    from overtraining.demos.lessons import stage
+    from overtraining.figures import draw
+    from overtraining.setting.grid_inflection import inflection_point
+    from overtraining.setting.protocol import Network, Protocol, Sampling
+    from overtraining.setting.responses import trajectory
+    from overtraining.setting.starts import Aligned
+    from overtraining.setting.teachers import PowerLaw, Spectrum, singular_values
+    from overtraining.theory.inflection import stages
+    from overtraining.theory.inflection.noisy_path import minima
+    from overtraining.theory.inflection.scaling import dense_inflection_time
+    from overtraining.theory.sensitivity.growth import curvature_growth
+    from overtraining.theory.sensitivity.noise import mode_cost
+    from overtraining.theory.solvers.exact import follow, respond
 
 
 @app.cell

@@ -10,30 +10,21 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos.lessons import stage
-    from figures import draw
-    from figures.recipe import Recipe
-    from theory import (
-        Aligned,
-        FineTuning,
-        Matrix,
-        Network,
-        PowerLaw,
-        Protocol,
-        Shared,
-        Spectrum,
-        Turned,
-        fine_tune_mode,
-        fine_tune_plateaus,
-        follow,
-        inflection_point,
-        path_sharpness,
-        respond,
-        rise_in_stage,
-        sensitivity,
-        tuned_rate,
-    )
-    from theory.responses import trajectory
+    from overtraining.demos.lessons import stage
+    from overtraining.figures import draw
+    from overtraining.figures.recipe import Recipe
+    from overtraining.setting.grid_inflection import inflection_point
+    from overtraining.setting.perturbations import FineTuning
+    from overtraining.setting.protocol import Network, Protocol
+    from overtraining.setting.responses import sensitivity, trajectory
+    from overtraining.setting.starts import Aligned
+    from overtraining.setting.tasks import Shared, Turned
+    from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum
+    from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
+    from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_rate
+    from overtraining.theory.fine_tuning.trap import rise_in_stage
+    from overtraining.theory.fine_tuning.tuned_flow import fine_tune_mode
+    from overtraining.theory.solvers.exact import follow, respond
 
 
 @app.cell
@@ -320,7 +311,7 @@ def _():
         Spectrum((1.0, 0.7, 0.5)), np.linspace(0, 16, 161), (60.0,), Network(4, 4, 5), start=Aligned(0.01),
         perturbation=FineTuning(Shared((1.4, 0.9, 0.6))),
     )  # fmt: skip
-    source = "simulations.experiments.regularization.anchored"  # the recipe of the figure `regularization`
+    source = "overtraining.experiments.regularization.anchored"  # the recipe of the figure `regularization`
     loose = Recipe(source, free).make()
     return free, loose, source
 

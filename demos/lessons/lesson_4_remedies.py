@@ -8,27 +8,19 @@ with app.setup:
     import marimo as mo
     import numpy as np
 
-    from demos.lessons import stage
-    from figures import draw
-    from theory import (
-        Aligned,
-        GradientDescent,
-        Network,
-        Noise,
-        Protocol,
-        Spectrum,
-        accumulated_noise,
-        best_share,
-        best_trade_share,
-        layer_prices,
-        mode_cost,
-        noisy_spectrum,
-        respond,
-        robust_optimum,
-        tilt,
-    )
-    from theory.noise import expected_increase
-    from theory.responses import trajectory
+    from overtraining.demos.lessons import stage
+    from overtraining.figures import draw
+    from overtraining.setting.perturbations import Noise
+    from overtraining.setting.protocol import Network, Protocol
+    from overtraining.setting.responses import trajectory
+    from overtraining.setting.starts import Aligned
+    from overtraining.setting.teachers import Spectrum
+    from overtraining.setting.training import GradientDescent
+    from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
+    from overtraining.theory.remedies.mixing import best_share, best_trade_share
+    from overtraining.theory.remedies.robust import layer_prices, robust_optimum
+    from overtraining.theory.sensitivity.noise import expected_increase, mode_cost
+    from overtraining.theory.solvers.exact import respond
 
 
 @app.cell
@@ -139,7 +131,7 @@ def _():
 
 @app.cell
 def _(decay, peak, steps):
-    from simulations.optimizers import schedule
+    from overtraining.simulations.optimizers import schedule
 
     label_noise, share = 0.5, np.arange(steps.value + 1) / steps.value
     sides, two = {"d_in": 6, "d_out": 2}, np.array([1.0, 0.5])

@@ -12,15 +12,15 @@ with app.setup:
     import marimo as mo
     import pandas as pd
 
-    from demos.lessons import stage
-    from figures import draw
-    from figures.llm.olmo1b import SIX, after_tulu
-    from figures.llm.panels import panels
-    from figures.llm.readers import read
-    from figures.llm.report import report
-    from figures.llm.statistics import plan as planning
-    from figures.llm.tidy import selected
-    from theory.errors import Refusal
+    from overtraining.demos.lessons import stage
+    from overtraining.figures import draw
+    from overtraining.figures.llm.olmo1b import SIX, after_tulu
+    from overtraining.figures.llm.panels import panels
+    from overtraining.figures.llm.readers import read
+    from overtraining.figures.llm.report import report
+    from overtraining.figures.llm.statistics import plan as planning
+    from overtraining.figures.llm.tidy import selected
+    from overtraining.setting.errors import Refusal
 
 
 @app.cell
@@ -84,7 +84,7 @@ def _(checkpoint, group, upload):
     def answered():
         """The report on the files given, or on the shipped table."""
         step = float(checkpoint.value) if checkpoint.value.strip() else None
-        with TemporaryDirectory() as folder, as_file(files("figures.llm") / "published.csv") as shipped:
+        with TemporaryDirectory() as folder, as_file(files("overtraining.figures.llm") / "published.csv") as shipped:
             for one in upload.value:
                 (Path(folder) / Path(one.name).name).write_bytes(one.contents)
             table, _ = read([Path(folder)] if upload.value else [shipped], step=step)

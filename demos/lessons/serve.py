@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 
-from demos.lessons import LESSONS, Lesson
-from figures.catalogue import CATALOGUE
-from theory.derivations import CLAIMS
-from theory.errors import DomainError
+from overtraining.demos.lessons import LESSONS, Lesson
+from overtraining.figures.catalogue import CATALOGUE
+from overtraining.setting.errors import DomainError
+from overtraining.theory.derivations import CLAIMS
 
 HOST = "127.0.0.1"
 GALLERY = Path(__file__).parents[2] / "gallery"  # of a clone; an installed copy has none
@@ -36,7 +36,7 @@ def serve(
 
     port: 0 for a free one. Listens on this machine only. Raises DomainError where the port is taken.
     """
-    from demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
+    from overtraining.demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
 
     gc.freeze()  # to look through all of this for garbage takes as long as some pictures
     with _bound(port) as listening, tempfile.TemporaryDirectory() as folder:

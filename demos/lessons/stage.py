@@ -14,13 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator
 
-from demos.lessons import find
-from figures.catalogue import CATALOGUE
-from figures.style import COLOURS, canvas, styled
-from theory.derivations import CLAIMS
-from theory.derivations.run import named
-from theory.derivations.tex import upright
-from theory.protocol import Protocol
+from overtraining.demos.lessons import find
+from overtraining.figures.catalogue import CATALOGUE
+from overtraining.figures.style import COLOURS, canvas, styled
+from overtraining.setting.protocol import Protocol
+from overtraining.theory.derivations import CLAIMS
+from overtraining.theory.derivations.checker.run import named
+from overtraining.theory.derivations.checker.tex import upright
 
 DOTS = 110  # per inch: sharp enough on a projector, and soon drawn
 TICKS = 6  # most intervals between the ticks of an axis: read from the last row, and a third of the time of a picture
@@ -75,7 +75,7 @@ def measured(asked: bool, kept: dict[Protocol, xr.Dataset], protocol: Protocol, 
     if asked and protocol not in kept:
         wait = "The first time, and for each other number of features, some ten seconds to compile it; then at once."
         with mo.status.spinner(title="Training a network …", subtitle=wait):
-            import simulations
+            from overtraining import simulations
 
             kept[protocol] = getattr(simulations, how)(protocol, key=0)
     return kept.get(protocol)

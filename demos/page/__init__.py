@@ -9,8 +9,8 @@ SCRIPTS = ("formulas.js", "protocol.js", "pictures.js", "page.js")  # only the l
 
 def page() -> str:
     """The whole page as HTML, everything inside it; the same sources give the same text."""
-    from figures.book.formulas import display
-    from figures.style import BASE, COLOURS
+    from overtraining.figures.book.formulas import display
+    from overtraining.figures.style import BASE, COLOURS
 
     look = {"before": BASE, "noise": COLOURS[1], "tuned": COLOURS[0], "down": COLOURS[2]}
     parts = {

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from figures.book.formulas import symbols
-from theory.derivations.core import Assumption, Derivation
+from overtraining.figures.book.formulas import symbols
+from overtraining.theory.derivations.checker.core import Assumption, Derivation
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Symbol:
 def index_of_symbols(derivations: Iterable[Derivation]) -> list[Symbol]:
     """Every symbol of the claims' tables, Latin before Greek, with the claims that name it and those that only use it.
 
-    >>> from theory.derivations.b1_noise import DERIVATION
+    >>> from overtraining.theory.derivations.claims.b1_noise import DERIVATION
     >>> [symbol.latex for symbol in index_of_symbols([DERIVATION])]
     ['d_{in}', 'd_{out}', 'h', 'q_1', 'q_2', '\\\\gamma_1', '\\\\gamma_2', '\\\\tau']
     """

@@ -10,9 +10,9 @@ from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 
-from figures.book.formulas import display, inline, prose
-from figures.book.index import index_of_assumptions, index_of_symbols
-from figures.book.sections import (
+from overtraining.figures.book.formulas import display, inline, prose
+from overtraining.figures.book.index import index_of_assumptions, index_of_symbols
+from overtraining.figures.book.sections import (
     anchor,
     assumption_section,
     badge,
@@ -23,8 +23,8 @@ from figures.book.sections import (
     symbol_table,
     variants,
 )
-from theory.derivations.core import Derivation, Report, Verdict
-from theory.errors import Refusal
+from overtraining.setting.errors import Refusal
+from overtraining.theory.derivations.checker.core import Derivation, Report, Verdict
 
 GROUPS = {
     "A": "Pretraining: how features are learned",
@@ -60,7 +60,7 @@ def write_book(derivations: Iterable[Derivation], reports: Iterable[Report], dir
         **{book.address[d.claim]: book.claim(d) for d in derivations},
         "symbols.html": book.symbols(),
         "assumptions.html": book.assumptions(),
-        "book.css": files("figures.book").joinpath("book.css").read_text(encoding="utf-8"),
+        "book.css": files("overtraining.figures.book").joinpath("book.css").read_text(encoding="utf-8"),
     }
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

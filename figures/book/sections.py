@@ -5,9 +5,9 @@ from collections.abc import Callable
 from html import escape
 from itertools import zip_longest
 
-from figures.book.formulas import display, inline, prose
-from figures.book.plots import small_plot, swatch
-from theory.derivations.core import Assumption, Derivation, Evidence, Report, Step, Verdict
+from overtraining.figures.book.formulas import display, inline, prose
+from overtraining.figures.book.plots import small_plot, swatch
+from overtraining.theory.derivations.checker.core import Assumption, Derivation, Evidence, Report, Step, Verdict
 
 LONG = 240
 """Characters beyond which what a check found, such as a factored polynomial, is folded away."""

@@ -19,7 +19,7 @@ class Entry:
 
     @property
     def module_name(self) -> str:
-        return f"figures.catalogue.{self.name.replace('-', '_')}"
+        return f"overtraining.figures.catalogue.{self.name.replace('-', '_')}"
 
     def module(self) -> ModuleType:
         """The figure's module; importing it imports neither JAX nor Matplotlib's machinery for drawing."""

@@ -8,14 +8,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import COLUMN, canvas
-from theory.protocol import Sampling
-from theory.setups import noisy_steps
-from theory.training import Schedule
+from overtraining.experiments.setups import noisy_steps
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import COLUMN, canvas
+from overtraining.setting.protocol import Sampling
+from overtraining.setting.training import Schedule
 
-SOURCE = "simulations.experiments.annealing"
+SOURCE = "overtraining.experiments.annealing"
 SCHEDULES = get_args(Schedule)
 
 

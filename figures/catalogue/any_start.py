@@ -6,14 +6,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
+from overtraining.setting.teachers import PowerLaw
 
-SOURCE = "simulations.experiments.inflection"
+SOURCE = "overtraining.experiments.inflection"
 STARTS: dict[str, Start] = {
     "small Gaussian": SmallGaussian(0.1),
     "fan-in": FanIn(0.7),

@@ -6,13 +6,13 @@ from dataclasses import replace
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response
-from figures.style import PAGE, canvas, letter
-from theory.inflection import inflection_point
-from theory.perturbations import Noise, Perturbation
-from theory.protocol import Sampling
-from theory.setups import STUDENTS, TURNED, student
+from overtraining.experiments.setups import STUDENTS, TURNED, student
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.perturbations import Noise, Perturbation
+from overtraining.setting.protocol import Sampling
 
 PERTURBATIONS: dict[str, tuple[Perturbation, float, Sampling]] = {
     "noise": (Noise(), 0.3, Sampling(draws=128, seeds=4, antithetic=True)),

@@ -6,13 +6,13 @@ from dataclasses import replace
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Sampling
-from theory.setups import STUDENTS, student
+from overtraining.experiments.setups import STUDENTS, student
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Sampling
 
-SOURCE = "simulations.experiments.beyond_linear_remedies"
+SOURCE = "overtraining.experiments.beyond_linear_remedies"
 PANELS = (
     ("forgetting", "remedy", "pretraining loss after"),
     ("downstream", "remedy", "downstream loss after"),

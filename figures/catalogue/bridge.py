@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.inflection import inflection_point
-from theory.protocol import Network, Protocol, Sampling
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.teachers import PowerLaw
 
 ROWS = {"theory": "theory", "simulation": "toy", "olmo1b": "OLMo-1B"}
 
@@ -29,7 +29,7 @@ def recipes() -> dict[str, Recipe]:
     return {
         "theory": theory_response(fine),
         "simulation": simulated_response(coarse, key=0),
-        "olmo1b": Recipe("figures.llm.olmo1b.after_tulu"),
+        "olmo1b": Recipe("overtraining.figures.llm.olmo1b.after_tulu"),
     }
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import COLUMN, canvas
-from theory.inflection import inflection_point
-from theory.protocol import Network, Protocol, Sampling
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import COLUMN, canvas
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.teachers import PowerLaw
 
 
 def recipes() -> dict[str, Recipe]:

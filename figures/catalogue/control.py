@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
 
 MODELS = {"70m": "70M", "160m": "160M", "410m": "410M", "14b": "1.4B"}
 
@@ -15,7 +15,7 @@ MODELS = {"70m": "70M", "160m": "160M", "410m": "410M", "14b": "1.4B"}
 def recipes() -> dict[str, Recipe]:
     """Four sizes of Pythia, each on the Pile and on the Pile without duplicates."""
     names = [*MODELS, *(f"{name}_deduped" for name in MODELS)]
-    return {f"pythia-{name}": Recipe(f"figures.llm.pythia.pythia_{name}") for name in names}
+    return {f"pythia-{name}": Recipe(f"overtraining.figures.llm.pythia.pythia_{name}") for name in names}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

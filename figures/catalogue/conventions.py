@@ -7,13 +7,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.perturbations import Noise, Quantization, bits
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.perturbations import Noise, Quantization, bits
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw
 
 UNITS = {"absolute": "1 (absolute)", "relative": "the layer's size", "multiplicative": "each weight's size"}
 SHARES = {"tensor": "one step per layer", "row": "one step per row"}

@@ -7,14 +7,20 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, simulated_trajectory, theory_response, theory_trajectory
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.teachers import Spectrum
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import (
+    Recipe,
+    simulated_response,
+    simulated_trajectory,
+    theory_response,
+    theory_trajectory,
+)
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import Spectrum
 
-SOURCE = "simulations.experiments.curvature"
+SOURCE = "overtraining.experiments.curvature"
 WEAK, STRONG = 0.02, 0.25
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response, theory_trajectory
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.teachers import Spectrum
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response, theory_trajectory
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import Spectrum
 
 SIGMA, EPSILON = (1.0, 0.6, 0.4), 1e-2
 ENDS = {1: 8.0, 2: 12.0, 3: 12.0, 4: 16.0, 8: 40.0}  # later than the weakest feature

@@ -7,16 +7,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.inflection import inflection_point
-from theory.perturbations import FineTuning
-from theory.protocol import Network, Protocol
-from theory.responses import OBJECTIVES
-from theory.starts import Aligned
-from theory.tasks import Turned
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.responses import OBJECTIVES
+from overtraining.setting.starts import Aligned
+from overtraining.setting.tasks import Turned
+from overtraining.setting.teachers import PowerLaw
 
 ANGLES = (0.0, 0.4, 0.8, 1.6)
 BUDGET = 3.0

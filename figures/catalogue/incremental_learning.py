@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_trajectory, theory_trajectory
-from figures.style import COLUMN, canvas, letter
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned, SmallGaussian
-from theory.teachers import Spectrum
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_trajectory, theory_trajectory
+from overtraining.figures.style import COLUMN, canvas, letter
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, SmallGaussian
+from overtraining.setting.teachers import Spectrum
 
 EPSILON = 1e-6
 

@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import COLUMN, canvas
-from theory.protocol import Protocol, Sampling
-from theory.starts import Aligned
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import COLUMN, canvas
+from overtraining.setting.protocol import Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw
 
-SOURCE = "simulations.experiments.inflection_scaling"
+SOURCE = "overtraining.experiments.inflection_scaling"
 
 
 def recipes() -> dict[str, Recipe]:

@@ -7,16 +7,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.perturbations import FineTuning
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.tasks import Shared
-from theory.teachers import Spectrum
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.tasks import Shared
+from overtraining.setting.teachers import Spectrum
 
-SOURCE = "simulations.experiments.label_noise"
+SOURCE = "overtraining.experiments.label_noise"
 
 
 def recipes() -> dict[str, Recipe]:

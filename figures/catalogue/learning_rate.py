@@ -7,17 +7,17 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response
-from figures.style import PAGE, canvas, letter
-from theory.perturbations import FineTuning
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.tasks import Shared
-from theory.teachers import Spectrum
-from theory.training import GradientDescent
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.tasks import Shared
+from overtraining.setting.teachers import Spectrum
+from overtraining.setting.training import GradientDescent
 
-SOURCE = "simulations.experiments.learning_rate"
+SOURCE = "overtraining.experiments.learning_rate"
 FIXED = (0.02, 0.2)
 STEPS = 40
 

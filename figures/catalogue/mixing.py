@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Network, Protocol
-from theory.starts import Aligned
-from theory.teachers import Spectrum
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import Spectrum
 
-SOURCE = "simulations.experiments.mixing"
+SOURCE = "overtraining.experiments.mixing"
 
 
 def recipes() -> dict[str, Recipe]:

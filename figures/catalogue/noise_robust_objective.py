@@ -7,13 +7,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Sampling
-from theory.setups import NOISES, unequal_prices
+from overtraining.experiments.setups import NOISES, unequal_prices
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Sampling
 
-SOURCE = "simulations.experiments.noise_robust"
+SOURCE = "overtraining.experiments.noise_robust"
 
 
 def recipes() -> dict[str, Recipe]:

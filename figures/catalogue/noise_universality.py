@@ -7,15 +7,15 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.perturbations import Noise, Quantization
-from theory.protocol import Network, Protocol, Sampling
-from theory.starts import Aligned
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.perturbations import Noise, Quantization
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw
 
-SOURCE = "simulations.experiments.noise_universality"
+SOURCE = "overtraining.experiments.noise_universality"
 LAWS = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random sign"}
 GAMMA = 0.2
 
@@ -38,7 +38,7 @@ def recipes() -> dict[str, Recipe]:
     found = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine)}
     for i, law in enumerate(LAWS):
         one = replace(coarse, perturbation=Noise(law=law))
-        found[law] = Recipe("simulations.scatter.sample", one, key=i)
+        found[law] = Recipe("overtraining.simulations.scatter.sample", one, key=i)
     step = float(GAMMA * np.sqrt(12))
     rounded = replace(coarse, perturbation=Quantization(per=None), strengths=(step,), sampling=Sampling(seeds=32))
     return found | {"rounding": simulated_response(rounded, key=9)}

@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import BASE, PAGE, canvas, letter
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import BASE, PAGE, canvas, letter
 
 TITLES = {
     "A3": "balanced mode",
@@ -33,7 +33,7 @@ TARGET = 1e-12
 
 def recipes() -> dict[str, Recipe]:
     """Errors and condition numbers, computed when the figure is built."""
-    return {"errors": Recipe("theory.precision.along.errors")}
+    return {"errors": Recipe("overtraining.theory.precision.along.errors")}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.responses import Objective, objectives
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.responses import Objective, objectives
 
 TITLES = {
     "arc_challenge": "ARC-Challenge",
@@ -26,7 +26,9 @@ TITLES = {
 
 def recipes() -> dict[str, Recipe]:
     """Six benchmarks after TULU and their mean; two tasks after fine-tuning on themselves."""
-    return {f"olmo1b-{name}": Recipe(f"figures.llm.olmo1b.after_{name}") for name in ("tulu", "mnli", "paws")}
+    return {
+        f"olmo1b-{name}": Recipe(f"overtraining.figures.llm.olmo1b.after_{name}") for name in ("tulu", "mnli", "paws")
+    }
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

@@ -8,16 +8,16 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.perturbations import FineTuning
-from theory.protocol import Network, Protocol
-from theory.starts import Aligned
-from theory.tasks import Turned
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.tasks import Turned
+from overtraining.setting.teachers import PowerLaw
 
-ATLAS = "theory.forgetting_atlas"
+ATLAS = "overtraining.theory.fine_tuning.forgetting_atlas"
 
 
 def recipes() -> dict[str, Recipe]:

@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_trajectory, theory_trajectory
-from figures.style import PAGE, canvas, letter
-from theory.inputs import Inputs
-from theory.protocol import Activation, Network, Protocol, Sampling
-from theory.starts import Aligned, FanIn, SmallGaussian
-from theory.teachers import Spectrum
-from theory.training import GradientDescent
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_trajectory, theory_trajectory
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.protocol import Activation, Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
+from overtraining.setting.teachers import Spectrum
+from overtraining.setting.training import GradientDescent
 
 SIGMA, H, RELU_H = (1.0, 0.6, 0.3), 8, 16
 STDS = (1e-4, 1e-2, 1e-1)

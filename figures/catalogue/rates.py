@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.protocol import Protocol
-from theory.starts import Aligned
-from theory.teachers import PowerLaw
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw
 
-SOURCE = "simulations.experiments.rates"
+SOURCE = "overtraining.experiments.rates"
 ALPHAS = (0.6, 1.0, 1.5)
 EXPONENTS = {"beta": "loss, β", "norm": "growth of Σs, s", "total": "β + s"}
 

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import PAGE, canvas, letter
-from theory.inflection import inflection_point
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.grid_inflection import inflection_point
 
 SIZES = ("6m", "53m", "125m", "360m")
 
 
 def recipes() -> dict[str, Recipe]:
     """Four sizes of model with eight lengths each, and the law at the largest with quantization."""
-    measured = {f"size-{size}": Recipe(f"figures.llm.annealed.size_{size}") for size in SIZES}
-    return measured | {"quantized": Recipe("figures.llm.annealed.quantized")}
+    measured = {f"size-{size}": Recipe(f"overtraining.figures.llm.annealed.size_{size}") for size in SIZES}
+    return measured | {"quantized": Recipe("overtraining.figures.llm.annealed.quantized")}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

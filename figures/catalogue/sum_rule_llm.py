@@ -6,14 +6,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe
-from figures.style import BASE, COLOURS, PAGE, canvas
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe
+from overtraining.figures.style import BASE, COLOURS, PAGE, canvas
 
 
 def recipes() -> dict[str, Recipe]:
     """β of three training sets on four validation sets, and the exponents that were published for quantization."""
-    return {"exponents": Recipe("figures.llm.annealed.exponents")}
+    return {"exponents": Recipe("overtraining.figures.llm.annealed.exponents")}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

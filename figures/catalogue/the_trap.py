@@ -7,15 +7,15 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import draw as vocabulary
-from figures.recipe import Recipe, simulated_response, theory_response
-from figures.style import PAGE, canvas, letter
-from theory.perturbations import FineTuning
-from theory.protocol import Network, Protocol
-from theory.responses import curve
-from theory.starts import Aligned
-from theory.tasks import Shared
-from theory.teachers import Matrix, Spectrum
+from overtraining.figures import draw as vocabulary
+from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.responses import curve
+from overtraining.setting.starts import Aligned
+from overtraining.setting.tasks import Shared
+from overtraining.setting.teachers import Matrix, Spectrum
 
 
 def recipes() -> dict[str, Recipe]:

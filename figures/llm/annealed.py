@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from figures.llm.quantization import BASE_BETA, BITS, GROWTH, price
-from figures.llm.readers import read
-from figures.llm.statistics.scaling_law import Fit, fit
-from theory.responses import response, trajectory
+from overtraining.figures.llm.quantization import BASE_BETA, BITS, GROWTH, price
+from overtraining.figures.llm.readers import read
+from overtraining.figures.llm.statistics.scaling_law import Fit, fit
+from overtraining.setting.responses import response, trajectory
 
 TRAINED, TASK = "rw_original", "paloma_falcon-refinedweb"  # trained and judged on RefinedWeb
 SIZE = 359_973_888  # non-embedding parameters of the largest model with runs of all lengths
@@ -20,7 +20,7 @@ SOURCE = "law fitted to the runs of Gadre et al. 2024 (arXiv 2403.08540); no the
 @cache
 def runs() -> pd.DataFrame:
     """The shipped losses, one row per run and validation set; params without embeddings."""
-    with as_file(files("figures.llm") / "annealed.csv") as path:
+    with as_file(files("overtraining.figures.llm") / "annealed.csv") as path:
         table, _ = read([path])
     return table.assign(trained=table["model"].str.split("-").str[0])
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from figures.llm.measures import Measure
-from figures.llm.statistics.decline import holm
-from figures.llm.statistics.turning_point import TurningPoint, turning_point
-from theory.errors import SchemaError
-from theory.responses import response
+from overtraining.figures.llm.measures import Measure
+from overtraining.figures.llm.statistics.decline import holm
+from overtraining.figures.llm.statistics.turning_point import TurningPoint, turning_point
+from overtraining.setting.errors import SchemaError
+from overtraining.setting.responses import response
 
 
 @dataclass(frozen=True)

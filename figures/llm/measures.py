@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from figures.llm.statistics.series import Series, neighbours_scatter, pooled
-from theory.errors import Refusal, SchemaError
+from overtraining.figures.llm.statistics.series import Series, neighbours_scatter, pooled
+from overtraining.setting.errors import Refusal, SchemaError
 
 Axis = Literal["tokens", "step"]
 Group = Literal["task", "model"]

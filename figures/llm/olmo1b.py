@@ -2,8 +2,8 @@
 
 import xarray as xr
 
-from figures.llm.table import published, to_response, with_mean
-from theory.responses import validate
+from overtraining.figures.llm.table import published, to_response, with_mean
+from overtraining.setting.responses import validate
 
 SIX = ("arc_challenge", "arc_easy", "boolq", "hellaswag", "openbookqa", "sciq")
 

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import draw
-from figures.llm.answers import Answer, pairs, to_response
-from figures.llm.measures import Measure
-from figures.style import COLUMN, PAGE, canvas, letter, styled
+from overtraining.figures import draw
+from overtraining.figures.llm.answers import Answer, pairs, to_response
+from overtraining.figures.llm.measures import Measure
+from overtraining.figures.style import COLUMN, PAGE, canvas, letter, styled
 
 MOST = 12  # panels of one figure
 FORMATS = ("pdf", "svg", "png")

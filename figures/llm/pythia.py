@@ -5,16 +5,16 @@ from importlib.resources import as_file, files
 
 import xarray as xr
 
-from figures.llm.answers import to_response
-from figures.llm.measures import Measure, measures
-from figures.llm.readers import read
-from figures.llm.statistics.decline import chance
+from overtraining.figures.llm.answers import to_response
+from overtraining.figures.llm.measures import Measure, measures
+from overtraining.figures.llm.readers import read
+from overtraining.figures.llm.statistics.decline import chance
 
 
 @cache
 def _measured() -> dict[str, tuple[Measure, Measure]]:
     """Every model's measure with the errors as published, and with those from the scatter of neighbours."""
-    with as_file(files("figures.llm") / "pythia.csv") as path:
+    with as_file(files("overtraining.figures.llm") / "pythia.csv") as path:
         table, _ = read([path])
     given, scatter = (measures(table, "tokens", errors=errors)[0] for errors in ("given", "scatter"))
     return {one.model: (one, other) for one, other in zip(given, scatter, strict=True)}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from figures.llm.answers import Answer, answers, as_table, finite, pairs, plain
-from figures.llm.confounded import confounding
-from figures.llm.measures import Axis, Errors, Group, Measure, axis, measures
-from figures.llm.statistics.prediction import predict
-from figures.llm.statistics.scaling_law import NAMES, fit
-from theory.errors import Refusal, SchemaError
+from overtraining.figures.llm.answers import Answer, answers, as_table, finite, pairs, plain
+from overtraining.figures.llm.confounded import confounding
+from overtraining.figures.llm.measures import Axis, Errors, Group, Measure, axis, measures
+from overtraining.figures.llm.statistics.prediction import predict
+from overtraining.figures.llm.statistics.scaling_law import NAMES, fit
+from overtraining.setting.errors import Refusal, SchemaError
 
 UNITS = {"tokens": "tokens", "step": "steps"}
 
@@ -114,7 +114,7 @@ def _fit_line(row: dict[str, Any]) -> str:
 
 def write(found: Report, out: Path) -> list[Path]:
     """answers.txt and the curves, into a folder."""
-    from figures.llm.panels import panels, save
+    from overtraining.figures.llm.panels import panels, save
 
     (out / "answers.txt").write_text(found.text + "\n", encoding="utf-8")
     return [out / "answers.txt", *save(panels(found.found, found.length_units), out)]

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from theory.errors import SchemaError
-from theory.responses import response
+from overtraining.setting.errors import SchemaError
+from overtraining.setting.responses import response
 
 STAGES = {"base": "before", "fine-tuned": "after"}
 
 
 def published() -> pd.DataFrame:
     """All rows of `published.csv`; its columns are described in the folder's README.md."""
-    with as_file(files("figures.llm") / "published.csv") as path:
+    with as_file(files("overtraining.figures.llm") / "published.csv") as path:
         return pd.read_csv(path)
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from theory.errors import DomainError, Refusal, SchemaError
+from overtraining.setting.errors import DomainError, Refusal, SchemaError
 
 STAGES = ("base", "fine-tuned", "perturbed")
 ORIENTATIONS = ("higher", "lower", "unknown")

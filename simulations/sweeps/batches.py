@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from simulations import runs
-from simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
-from simulations.data import HELD_OUT
-from simulations.drawing import held
-from simulations.finetuning import drawn
-from simulations.measured import as_response, as_trajectory, check, compared, seeded
-from simulations.plan import Numbers, Plan, planned
-from simulations.sweeps.measures import Measure, Ran
-from theory.errors import Refusal
-from theory.perturbations import FineTuning, Noise
-from theory.protocol import Network, Protocol
+from overtraining.setting.errors import Refusal
+from overtraining.setting.perturbations import FineTuning, Noise
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.simulations import runs
+from overtraining.simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
+from overtraining.simulations.data import HELD_OUT
+from overtraining.simulations.drawing import held
+from overtraining.simulations.finetuning import drawn
+from overtraining.simulations.measured import as_response, as_trajectory, check, compared, seeded
+from overtraining.simulations.plan import Numbers, Plan, planned
+from overtraining.simulations.sweeps.measures import Measure, Ran
 
 SCALARS = 256
 """Numbers that even the smallest run holds: counters, keys, step sizes."""

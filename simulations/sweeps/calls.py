@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from simulations.sweeps.identity import identity, processor
-from simulations.sweeps.recipe import FORMAT, fingerprint
-from simulations.sweeps.store import opened, telling
-from simulations.sweeps.work import Outcome
-from theory.protocol import Protocol
-from theory.written import write
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.serialization import write
+from overtraining.simulations.sweeps.identity import identity, processor
+from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint
+from overtraining.simulations.sweeps.store import opened, telling
+from overtraining.simulations.sweeps.work import Outcome
 
 NETCDF = " as NetCDF"
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulations.sweeps.spec import KEY, REPEAT, Axis, Sweep
-from theory.errors import DomainError
-from theory.protocol import Protocol
-from theory.written import read, write
+from overtraining.setting.errors import DomainError
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.serialization import read, write
+from overtraining.simulations.sweeps.spec import KEY, REPEAT, Axis, Sweep
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def derived_key(protocol: Protocol, repeat: int) -> int:
 
     So that a cell draws the same numbers in whatever sweep, at whatever place it stands.
 
-    >>> from theory.teachers import PowerLaw
+    >>> from overtraining.setting.teachers import PowerLaw
     >>> derived_key(Protocol(PowerLaw(2), (0, 1), (0.1,)), 0)
     6304317033759010476
     """

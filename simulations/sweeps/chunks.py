@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from simulations.sweeps.work import Outcome
-from theory.errors import Refusal
+from overtraining.setting.errors import Refusal
+from overtraining.simulations.sweeps.work import Outcome
 
 SUFFIX = ".npz"
 

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
-from simulations.sweeps.crew import TRIES, no_interrupt
-from simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
-from theory.errors import Refusal
+from overtraining.setting.errors import Refusal
+from overtraining.simulations.sweeps.crew import TRIES, no_interrupt
+from overtraining.simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
 
 PATIENCE = 60.0
 """Seconds for a scheduler to answer, and for a first worker to join."""

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from simulations.sweeps.work import ONE_THREAD
+from overtraining.simulations.sweeps.work import ONE_THREAD
 
 TRIES = 3
 """How often a job may take its process down before it is held to be the cause."""

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import grimp
 
-from simulations.sweeps.measures import module_of
+from overtraining.simulations.sweeps.measures import module_of
 
 LIBRARIES = ("numpy", "scipy", "jax", "jaxlib", "diffrax", "equinox", "optax")
-OURS = ("theory", "simulations")
 
 
 @cache
@@ -46,7 +45,7 @@ def _sources(module: str) -> str:
     graph = _graph()
     digest = hashlib.sha256()
     modules = {module}
-    for start in {module, "simulations.sweeps.work"} & graph.modules:
+    for start in {module, "overtraining.simulations.sweeps.work"} & graph.modules:
         modules |= {start} | set(graph.find_upstream_modules(start))
     for name in sorted(modules):
         spec = find_spec(name)
@@ -56,4 +55,4 @@ def _sources(module: str) -> str:
 
 @cache
 def _graph() -> grimp.ImportGraph:
-    return grimp.build_graph(*OURS, cache_dir=None)
+    return grimp.build_graph("overtraining", cache_dir=None)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from simulations.sweeps.pool import Here, Pool
-from simulations.sweeps.recipe import fingerprint, written
-from simulations.sweeps.result import cells_of
-from simulations.sweeps.run import run
-from simulations.sweeps.spec import Sweep
-from simulations.sweeps.work import is_worker
-from theory.errors import NotSolved
+from overtraining.setting.errors import NotSolved
+from overtraining.simulations.sweeps.pool import Here, Pool
+from overtraining.simulations.sweeps.recipe import fingerprint, written
+from overtraining.simulations.sweeps.result import cells_of
+from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.spec import Sweep
+from overtraining.simulations.sweeps.work import is_worker
 
 
 def kept_cells(sweep: Sweep, stores: Path) -> list[xr.Dataset]:

@@ -8,10 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from theory.errors import DomainError, Refusal
-from theory.protocol import Protocol
+from overtraining.setting.errors import DomainError, Refusal
+from overtraining.setting.protocol import Protocol
 
-MEASURES = {"response": "simulations.sweeps.batches:RESPONSE", "trajectory": "simulations.sweeps.batches:TRAJECTORY"}
+MEASURES = {
+    "response": "overtraining.simulations.sweeps.batches:RESPONSE",
+    "trajectory": "overtraining.simulations.sweeps.batches:TRAJECTORY",
+}
 
 
 class Ran(NamedTuple):

@@ -5,10 +5,10 @@ from math import ceil, prod
 
 import numpy as np
 
-from simulations.sweeps.cells import Cell, Grid, Setting, named, places
-from simulations.sweeps.measures import measure
-from simulations.sweeps.spec import Axis, Sweep
-from theory.errors import Refusal, ShapeError
+from overtraining.setting.errors import Refusal, ShapeError
+from overtraining.simulations.sweeps.cells import Cell, Grid, Setting, named, places
+from overtraining.simulations.sweeps.measures import measure
+from overtraining.simulations.sweeps.spec import Axis, Sweep
 
 
 class Plan:

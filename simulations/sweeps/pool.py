@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
-from simulations.sweeps.crew import Crew, Died
-from simulations.sweeps.work import Outcome, Task, work
+from overtraining.simulations.sweeps.crew import Crew, Died
+from overtraining.simulations.sweeps.work import Outcome, Task, work
 
 
 class Pool:

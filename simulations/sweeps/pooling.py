@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from theory.errors import DomainError
-from theory.responses import validate
+from overtraining.setting.errors import DomainError
+from overtraining.setting.responses import validate
 
 
 def pooled(cells: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from simulations.sweeps.identity import identity
-from simulations.sweeps.spec import Axis, Sweep
+from overtraining.simulations.sweeps.identity import identity
+from overtraining.simulations.sweeps.spec import Axis, Sweep
 
 FORMAT = 1
 """Of stores and results; another number is another version."""

@@ -10,14 +10,14 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from simulations.sweeps.cells import Grid, places
-from simulations.sweeps.measures import measure
-from simulations.sweeps.patient import PatientFile
-from simulations.sweeps.plan import Plan
-from simulations.sweeps.recipe import sweep_of
-from simulations.sweeps.spec import KEY
-from simulations.sweeps.work import Outcome
-from theory.errors import SchemaError
+from overtraining.setting.errors import SchemaError
+from overtraining.simulations.sweeps.cells import Grid, places
+from overtraining.simulations.sweeps.measures import measure
+from overtraining.simulations.sweeps.patient import PatientFile
+from overtraining.simulations.sweeps.plan import Plan
+from overtraining.simulations.sweeps.recipe import sweep_of
+from overtraining.simulations.sweeps.spec import KEY
+from overtraining.simulations.sweeps.work import Outcome
 
 OWN = {"lengths": "pretraining", "strengths": "strength"}
 """Fields that are coordinates of a cell's Response: where one is an axis, every cell has its own."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
-from simulations.sweeps.files import replacing
-from simulations.sweeps.plan import Plan
-from simulations.sweeps.pool import Pool
-from simulations.sweeps.recipe import written
-from simulations.sweeps.result import consolidate, crashes, failures
-from simulations.sweeps.spec import Sweep
-from simulations.sweeps.store import Store, opened, telling
-from simulations.sweeps.tasks import Queue
-from simulations.sweeps.work import Outcome, Task
+from overtraining.simulations.sweeps.files import replacing
+from overtraining.simulations.sweeps.plan import Plan
+from overtraining.simulations.sweeps.pool import Pool
+from overtraining.simulations.sweeps.recipe import written
+from overtraining.simulations.sweeps.result import consolidate, crashes, failures
+from overtraining.simulations.sweeps.spec import Sweep
+from overtraining.simulations.sweeps.store import Store, opened, telling
+from overtraining.simulations.sweeps.tasks import Queue
+from overtraining.simulations.sweeps.work import Outcome, Task
 
 
 class Workers(Interface):
@@ -40,7 +40,7 @@ def run(
 ) -> Finished:
     """Run a sweep in a folder, or what is left of it.
 
-    workers: makes what computes; `Pool`, one process of this machine, or a `simulations.sweeps.cluster`.
+    workers: makes what computes; `Pool`, one process of this machine, or a `overtraining.simulations.sweeps.cluster`.
     report: gets a line for everything unusual.  progress: gets the number of cells done, and of all cells.
     Raises StoreRefused where the folder is another sweep's, in use, full or not writable; nothing is damaged by it.
     """

@@ -4,8 +4,8 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
-from simulations.sweeps.spec import Sweep, load
-from theory.errors import DomainError
+from overtraining.setting.errors import DomainError
+from overtraining.simulations.sweeps.spec import Sweep, load
 
 
 def shipped() -> dict[str, Path]:
@@ -14,7 +14,7 @@ def shipped() -> dict[str, Path]:
     >>> "noise-against-length" in shipped()
     True
     """
-    folder = Path(str(files("simulations.sweeps") / "shipped"))
+    folder = Path(str(files("overtraining.simulations.sweeps") / "shipped"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.domain import finite, positive, settle, whole
-from theory.errors import DomainError
+from overtraining.setting.domain import finite, positive, settle, whole
+from overtraining.setting.errors import DomainError
 
 REPEAT, KEY = "repeat", "key"
 """The axes that are no field of a protocol: numbered repetitions of all of it, each with a key of its own that follows
@@ -58,8 +58,8 @@ class Axis:
 class Sweep:
     """The grid of all combinations of the axes' values over a base protocol.
 
-    base: the protocol as plain data (`theory.written`); where it names no network, every cell gets its default one.
-    measure: what is done with a cell, a name of `simulations.sweeps.measures.MEASURES` or `module:name` of a Measure.
+    base: the protocol as plain data (`setting.serialization`); where it names no network, each cell gets its default.
+    measure: what is done with a cell, a name of `sweeps.measures.MEASURES` or `module:name` of a Measure.
     chunk: how many cells go through one compiled call. It belongs to the recipe: bits differ between batch sizes.
 
     >>> base = {"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0, 4], "strengths": [0.1]}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from simulations.sweeps.chunks import SUFFIX, Damaged, decode, encode, name, number
-from simulations.sweeps.files import TEMPORARY, replacing, sha256
-from simulations.sweeps.recipe import differences, fingerprint
-from simulations.sweeps.work import Outcome
-from theory.errors import Refusal
+from overtraining.setting.errors import Refusal
+from overtraining.simulations.sweeps.chunks import SUFFIX, Damaged, decode, encode, name, number
+from overtraining.simulations.sweeps.files import TEMPORARY, replacing, sha256
+from overtraining.simulations.sweeps.recipe import differences, fingerprint
+from overtraining.simulations.sweeps.work import Outcome
 
 RECIPE, LOCK, CHUNKS, RESULT, SUM = "recipe.json", "lock", "chunks", "result.nc", "result.nc.sha256"
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulations.sweeps.cells import Cell
-from simulations.sweeps.identity import processor
-from simulations.sweeps.plan import Plan
-from simulations.sweeps.recipe import differences, sweep_of, written
-from theory.errors import Refusal
+from overtraining.setting.errors import Refusal
+from overtraining.simulations.sweeps.cells import Cell
+from overtraining.simulations.sweeps.identity import processor
+from overtraining.simulations.sweeps.plan import Plan
+from overtraining.simulations.sweeps.recipe import differences, sweep_of, written
 
 ONE_THREAD = {
     "NPROC": "1",  # how many threads XLA makes on a processor

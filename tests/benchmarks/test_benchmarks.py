@@ -11,9 +11,11 @@ from benchmarks import runs, solvers
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.matrix import problem
 from benchmarks.measure import Timings, cores, interleaved, machine, peak_memory
-from simulations import descend
-from theory import PowerLaw, expected_increase_at, singular_value, singular_values
-from theory.matrix_flow import matrix_flow
+from overtraining.setting.teachers import PowerLaw, singular_values
+from overtraining.simulations.batched import descend
+from overtraining.theory.learning.balanced_mode import singular_value
+from overtraining.theory.learning.matrix_flow import matrix_flow
+from overtraining.theory.sensitivity.noise import expected_increase_at
 
 IN_THIS_PROCESS = [name for name in BENCHMARKS if name != "sweeps"]  # whose workers take half a minute to start
 

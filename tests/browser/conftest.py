@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from benchmarks.browser import chromium, find
-from theory.errors import Refusal
+from overtraining.setting.errors import Refusal
 
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"

@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 from playwright.sync_api import Page, expect
 
-from demos.lessons import LESSONS, Lesson
+from overtraining.demos.lessons import LESSONS, Lesson
 from tests.browser.conftest import Open
 
 PATIENCE = 120_000  # milliseconds, for a machine that does other things, too

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.measure import machine
 from benchmarks.page import CONTROLS, SIZES, measured
 from benchmarks.report import write
-from demos.page import write_page
+from overtraining.demos.page import write_page
 from tests.browser.conftest import SCREENSHOTS, Open
 
 PICTURES = ("features", "loss", "rise", "tuned")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from py_mini_racer import MiniRacer
 
-from demos.page import SCRIPTS
+from overtraining.demos.page import SCRIPTS
 
 Run = Callable[..., Any]
 
@@ -20,7 +20,7 @@ def engine(change: Mapping[str, str] | None = None) -> Run:
     """
     machine = MiniRacer()
     for name in SCRIPTS[:-1]:
-        text = files("demos.page").joinpath(name).read_text(encoding="utf-8")
+        text = files("overtraining.demos.page").joinpath(name).read_text(encoding="utf-8")
         for old, new in (change or {}).items() if name == SCRIPTS[0] else ():
             assert text.count(old) == 1, old
             text = text.replace(old, new)

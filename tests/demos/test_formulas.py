@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from overtraining.setting.teachers import PowerLaw, singular_values
+from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
+from overtraining.theory.inflection.noisy_mode import inflection_time
+from overtraining.theory.inflection.noisy_path import minima
+from overtraining.theory.learning.balanced_mode import learned_and_left
+from overtraining.theory.learning.matrix_modes import Modes
+from overtraining.theory.sensitivity.noise import expected_increase, mode_cost
 from tests.demos.engine import Run, engine
-from theory.balanced_mode import learned_and_left
-from theory.fine_tuning import fine_tune, fine_tune_mode
-from theory.matrix_modes import Modes
-from theory.noise import expected_increase, mode_cost
-from theory.noisy_mode import inflection_time
-from theory.noisy_path import minima
-from theory.teachers import PowerLaw, singular_values
 
 WIDTH = {"d_in": 8, "h": 8, "d_out": 8}
 SHARES = np.array([0.0, 0.02, 0.1, 0.25, 0.4, 0.6, 0.8, 1.0])  # of the longest pretraining in the pictures

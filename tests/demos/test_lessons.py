@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from marimo._ast.cell import Cell
 
-from demos.lessons import LESSONS, Lesson, find, stage
+from overtraining.demos.lessons import LESSONS, Lesson, find, stage
 
 by_name = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
 
 def app_of(lesson: Lesson) -> mo.App:
-    app: mo.App = importlib.import_module(f"demos.lessons.{lesson.path.stem}").app
+    app: mo.App = importlib.import_module(f"overtraining.demos.lessons.{lesson.path.stem}").app
     return app
 
 

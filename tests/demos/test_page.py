@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demos.page import page, write_page
-from figures.style import BASE, COLOURS
+from overtraining.demos.page import page, write_page
+from overtraining.figures.style import BASE, COLOURS
+from overtraining.theory.fine_tuning.shared_task import overshoot_length
+from overtraining.theory.learning.deep_mode import time_to_reach
 from tests.conftest import Shell
 from tests.demos.engine import Run, engine
 from tests.test_ledger import CLAIMS
-from theory.deep_mode import time_to_reach
-from theory.shared_task import overshoot_length
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_is_whole_and_the_same_each_time(text: str) -> None:
 
 
 def test_formulas_stay_few() -> None:
-    source = files("demos.page").joinpath("formulas.js").read_text(encoding="utf-8")
+    source = files("overtraining.demos.page").joinpath("formulas.js").read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 150
 
 

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from demos.lessons import LESSONS
+from overtraining.demos.lessons import LESSONS
 
 DEMO = (sys.executable, "-m", "overtraining", "demo")
 

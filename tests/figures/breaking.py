@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
-from figures.making import Order, make
+from overtraining.figures.making import Order, make
 
 
 class Alone(nullcontext[Any]):
@@ -26,7 +26,7 @@ class Alone(nullcontext[Any]):
 
 def failing(order: Order) -> Any:
     """One figure has a mistake in it, another takes its process down."""
-    from figures.catalogue import olmo1b_fine_tuning
+    from overtraining.figures.catalogue import olmo1b_fine_tuning
 
     olmo1b_fine_tuning.draw = lambda data: 1 / 0
     if order.entry.name == "control":

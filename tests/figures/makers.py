@@ -1,4 +1,4 @@
-"""What a test of building lets processes do instead of `figures.making.make`: tell what is measured, and kill."""
+"""What a test of building lets processes do instead of `making.make`: tell what is measured, and kill."""
 
 import multiprocessing
 import os
@@ -14,8 +14,8 @@ if multiprocessing.parent_process() is not None:  # a process that makes figures
     install_import_hook(("theory", "simulations", "figures"), "beartype.beartype")
     os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
 
-from figures.making import Order, make
-from simulations.experiments import swept
+from overtraining.experiments import swept
+from overtraining.figures.making import Order, make
 
 ONCE = swept.once
 

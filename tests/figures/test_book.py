@@ -9,14 +9,23 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from figures.book import write_book
-from figures.book.formulas import display, inline, prose, symbols
-from figures.book.index import index_of_assumptions, index_of_symbols
-from theory import derivations
-from theory.derivations.b1_noise import DERIVATION as B1
-from theory.derivations.core import Assumption, Counterexample, Curves, Evidence, Report, Step, Variant, Verdict
-from theory.derivations.run import check_all, named
-from theory.errors import Refusal
+from overtraining.figures.book import write_book
+from overtraining.figures.book.formulas import display, inline, prose, symbols
+from overtraining.figures.book.index import index_of_assumptions, index_of_symbols
+from overtraining.setting.errors import Refusal
+from overtraining.theory import derivations
+from overtraining.theory.derivations.checker.core import (
+    Assumption,
+    Counterexample,
+    Curves,
+    Evidence,
+    Report,
+    Step,
+    Variant,
+    Verdict,
+)
+from overtraining.theory.derivations.checker.run import check_all, named
+from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
 
 HOSTILE = """<script>alert("1")</script> & 'quoted' </p> {x} <img src="http://example.org/x.png" onerror='y'>"""
 
@@ -144,7 +153,8 @@ def test_time_is_not_in_the_book(reports, tmp_path):
 def test_a_page_tells_the_claim(book):
     page, text = book["claim-B1.html"], " ".join(Tags(book["claim-B1.html"]).text.split())
     for words in (
-        B1.title, B1.plain, B1.source, "theory.noise.expected_increase", "8 of 8 rejected", "no noise matrix",
+        B1.title, B1.plain, B1.source, "overtraining.theory.sensitivity.noise.expected_increase",
+        "8 of 8 rejected", "no noise matrix",
         *(v.text for v in B1.variants), *(s.because for s in B1.steps), *(a.text for a in B1.assumptions),
         *(a.counterexample.text for a in B1.assumptions), B1.link.domain,
     ):  # fmt: skip
@@ -206,7 +216,7 @@ def test_the_indexes_tell_who_uses_what():
     }  # fmt: skip
 
 
-CLAIMS = getattr(derivations, "CLAIMS", {"B1": "theory.derivations.b1_noise"})
+CLAIMS = getattr(derivations, "CLAIMS", {"B1": "overtraining.theory.derivations.claims.b1_noise"})
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -15,17 +15,18 @@ import pytest
 import xarray as xr
 from filelock import FileLock
 
-from figures import making, provenance
-from figures.build import LOCK, NotBuilt, build, choose
-from figures.catalogue import CATALOGUE
-from figures.drawn import FiguresDiffer, compare
-from simulations.experiments import swept
+from overtraining.experiments import swept
+from overtraining.figures import making, provenance
+from overtraining.figures.build import LOCK, NotBuilt, build, choose
+from overtraining.figures.catalogue import CATALOGUE
+from overtraining.figures.drawn import FiguresDiffer, compare
+from overtraining.setting.errors import DomainError
+from overtraining.setting.responses import validate
+from tests import ROOT
 from tests.figures import breaking, makers
 from tests.simulations.sweeps.processes import until
 from tests.simulations.sweeps.test_trouble import mounted, small_disk
-from theory import DomainError, validate
 
-ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "gallery"
 CHEAP = "olmo1b-fine-tuning"
 
@@ -97,13 +98,13 @@ def assert_same_files(one: Path, other: Path, name: str) -> None:
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
     """Lets processes make figures in another way."""
-    return lambda make: monkeypatch.setattr(import_module("figures.build"), "make", make)
+    return lambda make: monkeypatch.setattr(import_module("overtraining.figures.build"), "make", make)
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
-    monkeypatch.setattr(import_module("figures.build"), "Crew", breaking.Alone)
+    monkeypatch.setattr(import_module("overtraining.figures.build"), "Crew", breaking.Alone)
     monkeypatch.setattr(swept, "storing", nullcontext)  # only a worker may measure
 
 
@@ -133,23 +134,23 @@ def test_rebuilds_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_fingerprints_follow_the_sources() -> None:
     """A figure depends on the style and on what its data are made of, and not on its neighbours."""
-    drawn = {p.name for p in provenance.sources("figures.catalogue.progressive_sensitivity")}
+    drawn = {p.name for p in provenance.sources("overtraining.figures.catalogue.progressive_sensitivity")}
     assert {"progressive_sensitivity.py", "draw.py", "style.py", "overtraining.mplstyle"} <= drawn
     assert not {"olmo1b_fine_tuning.py", "noise.py", "measured.py"} & drawn
-    assert {"noise.py", "balanced_mode.py"} <= {p.name for p in provenance.sources("theory.exact")}
-    assert "pretraining.py" in {p.name for p in provenance.sources("simulations.measured")}
-    assert "noise.py" not in {p.name for p in provenance.sources("simulations.measured")}
-    assert "published.csv" in {p.name for p in provenance.sources("figures.llm.olmo1b")}
+    assert {"noise.py", "balanced_mode.py"} <= {p.name for p in provenance.sources("overtraining.theory.solvers.exact")}
+    assert "pretraining.py" in {p.name for p in provenance.sources("overtraining.simulations.measured")}
+    assert "noise.py" not in {p.name for p in provenance.sources("overtraining.simulations.measured")}
+    assert "published.csv" in {p.name for p in provenance.sources("overtraining.figures.llm.olmo1b")}
 
 
 def test_a_changed_style_is_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = provenance.fingerprint({}, "figures.style", ())
-    style = next(p for p in provenance.sources("figures.style") if p.suffix == ".mplstyle")
+    before = provenance.fingerprint({}, "overtraining.figures.style", ())
+    style = next(p for p in provenance.sources("overtraining.figures.style") if p.suffix == ".mplstyle")
     changed = tmp_path / style.name
     changed.write_text(style.read_text() + "\naxes.grid: True\n")
-    others = [p for p in provenance.sources("figures.style") if p != style]
+    others = [p for p in provenance.sources("overtraining.figures.style") if p != style]
     monkeypatch.setattr(provenance, "sources", lambda module: (*others, changed))
-    assert provenance.fingerprint({}, "figures.style", ()) != before
+    assert provenance.fingerprint({}, "overtraining.figures.style", ()) != before
 
 
 def test_refusals(tmp_path: Path) -> None:
@@ -182,8 +183,9 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
 def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
     """Driver and worker are killed at the third of four measurements, and the first one's store is damaged."""
     code = (
-        "import sys\nfrom pathlib import Path\nimport figures\nfrom tests.figures import makers\n"
-        f"sys.modules['figures.build'].make = makers.killing\nfigures.build(['forgetting'], Path({str(tmp_path)!r}))"
+        "import sys\nfrom pathlib import Path\nimport overtraining.figures.build\n"
+        "from tests.figures import makers\nmodule = sys.modules['overtraining.figures.build']\n"
+        f"module.make = makers.killing\nmodule.build(['forgetting'], Path({str(tmp_path)!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert not (tmp_path / "manifest.json").exists()

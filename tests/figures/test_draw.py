@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from figures import draw
-from figures.style import COLOURS
-from theory import response, trajectory
+from overtraining.figures import draw
+from overtraining.figures.style import COLOURS
+from overtraining.setting.responses import response, trajectory
 
 
 def data(method: str = "theory", **extra):

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures.llm.readers import read_file
-from figures.llm.tidy import Row, tidy
+from overtraining.figures.llm.readers import read_file
+from overtraining.figures.llm.tidy import Row, tidy
+from overtraining.setting.errors import Refusal, SchemaError
 from tests.figures import samples
-from theory.errors import Refusal, SchemaError
 
 MUTANTS = int(os.environ.get("OVERTRAINING_MUTANTS", "500"))
 TOKENS = (b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\x00",

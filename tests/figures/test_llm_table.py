@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures.llm.olmo1b import after_mnli, after_paws, after_tulu
-from figures.llm.table import published, to_response
-from theory import SchemaError, curve, inflection_point, sensitivity
+from overtraining.figures.llm.olmo1b import after_mnli, after_paws, after_tulu
+from overtraining.figures.llm.table import published, to_response
+from overtraining.setting.errors import SchemaError
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.responses import curve, sensitivity
 
 RAW = Path(__file__).parents[3] / "shared/data/llm/amurochar_olmo1b_finetune_by_checkpoint.csv"
 

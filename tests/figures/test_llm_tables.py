@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures.llm import annealed, olmo1b, pythia
-from figures.llm.measures import measures
-from figures.llm.quantization import GROWTH
-from figures.llm.readers import read
-from figures.llm.statistics.turning_point import turning_point
-from figures.llm.table import published
+from overtraining.figures.llm import annealed, olmo1b, pythia
+from overtraining.figures.llm.measures import measures
+from overtraining.figures.llm.quantization import GROWTH
+from overtraining.figures.llm.readers import read
+from overtraining.figures.llm.statistics.turning_point import turning_point
+from overtraining.figures.llm.table import published
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.responses import validate
 from tests.figures import samples
-from theory import inflection_point, validate
 
-FOLDER = Path(str(files("figures.llm")))
+FOLDER = Path(str(files("overtraining.figures.llm")))
 
 
 def shipped(name: str) -> pd.DataFrame:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from figures.llm.readers import FORMATS, read, read_file
-from figures.llm.readers.checkpoints import checkpoint
-from figures.llm.readers.files import MAX_BYTES
-from figures.llm.tidy import COLUMNS, Row, Unreadable, tidy, with_tokens
+from overtraining.figures.llm.readers import FORMATS, read, read_file
+from overtraining.figures.llm.readers.checkpoints import checkpoint
+from overtraining.figures.llm.readers.files import MAX_BYTES
+from overtraining.figures.llm.tidy import COLUMNS, Row, Unreadable, tidy, with_tokens
+from overtraining.setting.errors import DomainError, SchemaError
 from tests.figures import samples
-from theory import DomainError, SchemaError
 
 
 def one(table: pd.DataFrame, **where: object) -> pd.Series:
@@ -87,7 +87,7 @@ def test_a_written_table_reads_back(tmp_path: Path) -> None:
 
 
 def test_published_rows_are_plain() -> None:
-    from figures.llm.table import published
+    from overtraining.figures.llm.table import published
 
     table, _ = read([Path(__file__).parents[2] / "figures/llm/published.csv"])
     assert sorted(table.value) == sorted(published().value)

@@ -5,14 +5,19 @@ import pytest
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
-from figures.llm.quantization import GROWTH, price
-from figures.llm.statistics.decline import chance
-from figures.llm.statistics.plan import CHECKPOINTS, needed_ratio, plan, table
-from figures.llm.statistics.prediction import predict
-from figures.llm.statistics.scaling_law import NAMES, ScalingLaw, fit
-from figures.llm.statistics.series import Series
-from theory import Aligned, DomainError, Network, PowerLaw, Protocol, SchemaError, ShapeError, inflection_point, respond
-from theory.sum_rule import norm_growth
+from overtraining.figures.llm.quantization import GROWTH, price
+from overtraining.figures.llm.statistics.decline import chance
+from overtraining.figures.llm.statistics.plan import CHECKPOINTS, needed_ratio, plan, table
+from overtraining.figures.llm.statistics.prediction import predict
+from overtraining.figures.llm.statistics.scaling_law import NAMES, ScalingLaw, fit
+from overtraining.figures.llm.statistics.series import Series
+from overtraining.setting.errors import DomainError, SchemaError, ShapeError
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw
+from overtraining.theory.sensitivity.sum_rule import norm_growth
+from overtraining.theory.solvers.exact import respond
 
 LAW = ScalingLaw(E=1.7, A=60.0, alpha=0.22, B=300.0, beta=0.27)
 N = np.repeat([1e7, 5e7, 1.2e8, 3.6e8], 8)

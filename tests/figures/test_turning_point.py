@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from figures.llm.statistics import calibration, smooth
-from figures.llm.statistics.calibration import trials
-from figures.llm.statistics.decline import chance, holm, largest_contrast
-from figures.llm.statistics.series import Series, neighbours_scatter, pooled
-from figures.llm.statistics.turning_point import turning_point
-from theory import DomainError, SchemaError, ShapeError
+from overtraining.figures.llm.statistics import calibration, smooth
+from overtraining.figures.llm.statistics.calibration import trials
+from overtraining.figures.llm.statistics.decline import chance, holm, largest_contrast
+from overtraining.figures.llm.statistics.series import Series, neighbours_scatter, pooled
+from overtraining.figures.llm.statistics.turning_point import turning_point
+from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 
 
 def series(value, stderr=0.1, length=None, **more) -> Series:

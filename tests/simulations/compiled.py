@@ -1,6 +1,6 @@
 """What was compiled: counted, where numbers must share it."""
 
-from simulations import runs
+from overtraining.simulations import runs
 
 
 def programs() -> int:

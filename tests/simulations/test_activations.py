@@ -9,23 +9,19 @@ import pytest
 import xarray as xr
 from scipy import special
 
-from simulations import curvature, follow, initialize, planned, respond
-from simulations.data import HELD_OUT, Examples, draw, losses
-from simulations.networks import Layer, outputs, product
-from simulations.observed import linear_part
-from theory import (
-    DomainError,
-    FanIn,
-    GradientDescent,
-    GradientFlow,
-    Inputs,
-    Network,
-    Noise,
-    PowerLaw,
-    Protocol,
-    Pruning,
-    Sampling,
-)
+from overtraining.setting.errors import DomainError
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import Noise, Pruning
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import FanIn
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.simulations import curvature
+from overtraining.simulations.data import HELD_OUT, Examples, draw, losses
+from overtraining.simulations.measured import follow, initialize, respond
+from overtraining.simulations.networks import Layer, outputs, product
+from overtraining.simulations.observed import linear_part
+from overtraining.simulations.plan import planned
 
 RELU = Protocol(
     PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),

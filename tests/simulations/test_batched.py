@@ -9,9 +9,13 @@ import numpy as np
 import optax
 import pytest
 
-from simulations import follow
-from simulations.batched import cached_chunk, descend
-from theory import Aligned, DomainError, GradientDescent, Network, Protocol, ShapeError, Spectrum
+from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import Spectrum
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations.batched import cached_chunk, descend
+from overtraining.simulations.measured import follow
 
 SHAPES = {  # (out, in) of W_1, W_2, …: no two sizes alike where that can be, so that a transposed factor cannot fit
     "one layer": ((4, 6),),

@@ -8,12 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulations import follow, initialize, planned, population_loss, pretrain, runs
-from simulations.data import Task, draw, losses, task, training_loss
-from simulations.networks import Layer, Layers
-from theory import GradientDescent, GradientFlow, Inputs, Network, PowerLaw, Protocol, SmallGaussian, Spectrum
-from theory.inputs import input_covariance
-from theory.teachers import teacher_matrix
+from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import SmallGaussian
+from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
+from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.simulations import runs
+from overtraining.simulations.data import Task, draw, losses, population_loss, task, training_loss
+from overtraining.simulations.measured import follow, initialize, pretrain
+from overtraining.simulations.networks import Layer, Layers
+from overtraining.simulations.plan import planned
 
 INPUTS = Inputs(spectrum=(3.0, 1.0, 0.5, 0.1), shared=False, label_noise=0.7)
 NOISY = Protocol(

@@ -9,35 +9,21 @@ import optax
 import pytest
 from scipy.integrate import solve_ivp
 
-from simulations import learning_rates as rates, planned, pretrain, pretraining, respond, runs
-from simulations.data import LossAt, draw, losses
-from simulations.finetuning import fine_tune
-from simulations.measured import moved, seeded
-from simulations.networks import Layers, outputs
+from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.perturbations import FineTuning, Noise
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
+from overtraining.setting.tasks import Shared, Task, Turned, task_matrix
+from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
+from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.simulations import learning_rates as rates, pretraining, runs
+from overtraining.simulations.data import LossAt, draw, losses
+from overtraining.simulations.finetuning import fine_tune
+from overtraining.simulations.measured import moved, pretrain, respond, seeded
+from overtraining.simulations.networks import Layers, outputs
+from overtraining.simulations.plan import planned
 from tests.simulations.compiled import programs
-from theory import (
-    Aligned,
-    DomainError,
-    FanIn,
-    FineTuning,
-    GradientDescent,
-    GradientFlow,
-    Inputs,
-    Matrix,
-    Network,
-    Noise,
-    NotSolved,
-    PowerLaw,
-    Protocol,
-    Sampling,
-    Shared,
-    SmallGaussian,
-    Spectrum,
-    Turned,
-)
-from theory.inputs import input_covariance
-from theory.tasks import Task, task_matrix
-from theory.teachers import teacher_matrix
 
 RATE = 0.05
 STEPS = (0, 1, 2, 7)

@@ -6,21 +6,15 @@ import jax
 import numpy as np
 import pytest
 
-from figures.catalogue.progressive_sensitivity import protocol
-from simulations import compare, respond
-from simulations.agreement import Agreement
-from theory import (
-    Aligned,
-    DomainError,
-    Network,
-    Noise,
-    PowerLaw,
-    Protocol,
-    Sampling,
-    ShapeError,
-    SmallGaussian,
-    respond as exactly,
-)
+from overtraining.experiments.agreement import Agreement, compare
+from overtraining.figures.catalogue.progressive_sensitivity import protocol
+from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.perturbations import Noise
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, SmallGaussian
+from overtraining.setting.teachers import PowerLaw
+from overtraining.simulations.measured import respond
+from overtraining.theory.solvers.exact import respond as exactly
 
 RECORDED_KEYS = (0, 1, 2)
 SMALL = Protocol(

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulations.noisy_labels import descend, product
+from overtraining.simulations.noisy_labels import descend, product
 
 H, D_IN, D_OUT, PAIRS = 2, 4, 3, 5
 RATES = np.array([0.1, 0.05, 0.02])

@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from simulations import curvature, follow, population_loss, pretrain
-from simulations.data import task
-from simulations.networks import Layer
-from theory import GradientDescent, Inputs, Network, PowerLaw, Protocol, SmallGaussian
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import SmallGaussian
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations import curvature
+from overtraining.simulations.data import population_loss, task
+from overtraining.simulations.measured import follow, pretrain
+from overtraining.simulations.networks import Layer
 
 SEEN = Protocol(
     PowerLaw(3), (0.0, 0.5), (0.0,), Network(4, 3, 5), SmallGaussian(0.5), GradientDescent(0.1),

@@ -6,10 +6,13 @@ import numpy as np
 import optax
 import pytest
 
-from simulations import initialize, pretrain
-from theory import DomainError, GradientDescent, Inputs, Network, NotSolved, PowerLaw, Protocol, SmallGaussian
-from theory.inputs import input_covariance
-from theory.teachers import teacher_matrix
+from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import SmallGaussian
+from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations.measured import initialize, pretrain
 
 RATE, DECAY = 0.05, 0.3
 STEPS = (0, 1, 2, 7)

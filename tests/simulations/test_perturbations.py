@@ -7,23 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulations import initialize, pretrain, respond
-from simulations.networks import Layer
-from simulations.perturbations import noise_of, noise_sizes, pruned, rounded
-from theory import (
-    DomainError,
-    GradientDescent,
-    Network,
-    Noise,
-    PowerLaw,
-    Protocol,
-    Pruning,
-    Quantization,
-    Sampling,
-    SmallGaussian,
-    bits,
-)
-from theory.teachers import teacher_matrix
+from overtraining.setting.errors import DomainError
+from overtraining.setting.perturbations import Noise, Pruning, Quantization, bits
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import SmallGaussian
+from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations.measured import initialize, pretrain, respond
+from overtraining.simulations.networks import Layer
+from overtraining.simulations.perturbations import noise_of, noise_sizes, pruned, rounded
 
 LAYERS = tuple(Layer(jnp.array(w)) for w in ([[1.0, -3.0]], [[2.0], [0.5]]))
 START = tuple(Layer(jnp.array(w)) for w in ([[0.1, 0.7]], [[0.3], [-0.4]]))

@@ -6,23 +6,14 @@ import jax
 import numpy as np
 import pytest
 
-from simulations import follow, pretrain
-from theory import (
-    Aligned,
-    DomainError,
-    FanIn,
-    GradientDescent,
-    GradientFlow,
-    Inputs,
-    Matrix,
-    Network,
-    NotSolved,
-    Protocol,
-    Sampling,
-    SmallGaussian,
-    Spectrum,
-    singular_value,
-)
+from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
+from overtraining.setting.teachers import Matrix, Spectrum
+from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.simulations.measured import follow, pretrain
+from overtraining.theory.learning.balanced_mode import singular_value
 
 RECTANGLE = Protocol(
     Spectrum((1.0, 0.5)), lengths=np.linspace(0, 12, 7), strengths=(0.0,), network=Network(4, 3, 5), start=Aligned(0.01)

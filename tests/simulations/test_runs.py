@@ -8,21 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulations import planned, respond, runs
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import Noise
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw, Spectrum
+from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.simulations import runs
+from overtraining.simulations.measured import respond
+from overtraining.simulations.plan import planned
 from tests.simulations.compiled import programs
-from theory import (
-    Aligned,
-    GradientDescent,
-    GradientFlow,
-    Inputs,
-    Network,
-    Noise,
-    PowerLaw,
-    Protocol,
-    Sampling,
-    Spectrum,
-)
-from theory.training import Pretraining
 
 CELL = Protocol(
     PowerLaw(2), (0.0, 1.0, 3.0), (0.1, 0.2), Network(3, 2, 4), Aligned(0.05), GradientDescent(0.1),

@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simulations import initialize
-from theory import Aligned, Balanced, FanIn, Network, PowerLaw, Protocol, SmallGaussian, Spectrum, teacher_matrix
-from theory.starts import turned_frames
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
+from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
+from overtraining.simulations.measured import initialize
 
 RECTANGLE = Protocol(Spectrum((1.0, 0.5)), (0.0,), (0.0,), Network(4, 3, 5), Aligned(0.01))
 

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.theory.public_api import flat
 
 
 @pytest.fixture
@@ -16,14 +17,14 @@ def untyped() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 @pytest.fixture(scope="session")
-def plain() -> ModuleType:
-    """The whole of `theory` as users get it: a second copy, imported past the hook that adds the type checks."""
-    mine = lambda name: name == "theory" or name.startswith("theory.")
+def plain() -> SimpleNamespace:
+    """All public names as users get them: a second copy, imported past the hook that adds the type checks."""
+    mine = lambda name: name == "overtraining" or name.startswith("overtraining.")
     hooked = {name: sys.modules.pop(name) for name in list(sys.modules) if mine(name)}
     finders = sys.meta_path[:]
     sys.meta_path[:] = [finder for finder in finders if "jaxtyping" not in type(finder).__module__]
     try:
-        return import_module("theory")
+        return flat()
     finally:
         sys.meta_path[:] = finders
         for name in [name for name in sys.modules if mine(name)]:

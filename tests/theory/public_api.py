@@ -1,13 +1,25 @@
 """Arguments of every public function of `theory` for which it has an answer."""
 
-from types import ModuleType
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+PACKAGES = ("setting", *(f"theory.{topic}" for topic in ("learning", "sensitivity", "inflection", "fine_tuning",
+                                                         "remedies")))  # fmt: skip
 
-def baselines(th: ModuleType) -> dict[str, dict[str, Any]]:
-    """Name of a public function or class: arguments that it answers. `th` is the package, whichever copy of it."""
+
+def flat() -> SimpleNamespace:
+    """Every public name of the setting and of the formulas, and `respond` and `follow`, side by side."""
+    packages = [import_module(f"overtraining.{name}") for name in PACKAGES]
+    names = {name: getattr(package, name) for package in packages for name in package.__all__}
+    theory = import_module("overtraining.theory")
+    return SimpleNamespace(**names, respond=theory.respond, follow=theory.follow)
+
+
+def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
+    """Name of a public function or class: arguments that it answers. `th` is `flat()`, of whichever copy."""
     w1, w2, wide = np.array([[0.5, 0.1, 0.0], [0.2, -0.3, 1.0]]), np.array([[1.0, 0.3], [-0.2, 0.4]]), np.ones((2, 3))
     sx, eye = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 3.0]]), np.eye(2)
     spectrum, network = th.Spectrum((1.0, 0.5)), th.Network(2, 2, 2)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ ALLOWED = {("zero", "PowerLaw", "alpha"), ("None for a number", "fitted_line", "
 DATA = {"response", "trajectory", "validate", "sensitivity", "curve", "inflection_point"}
 
 
-def judged(plain: ModuleType, name: str, arguments: dict[str, Any], expected: str) -> str:
+def judged(plain: SimpleNamespace, name: str, arguments: dict[str, Any], expected: str) -> str:
     """Nothing where this is refused as it must be; else what happened."""
     try:
         return f"answered {public(plain, name)(**arguments)!r}"[:150]
@@ -62,7 +62,7 @@ def judged(plain: ModuleType, name: str, arguments: dict[str, Any], expected: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bad_value_is_a_domain_error(plain: ModuleType, kind: str) -> None:
+def test_a_bad_value_is_a_domain_error(plain: SimpleNamespace, kind: str) -> None:
     (concerns, spoil), found = KINDS[kind], {}
     for name, arguments in baselines(plain).items():
         for key, given in arguments.items():
@@ -82,7 +82,7 @@ ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_fl
 MODES_LAST = {"noisy_task_turn", "noisy_task_inflection"}  # beside which (3, 2) and (2, 3) fit: test_noisy_task
 
 
-def test_arrays_that_do_not_fit_are_a_shape_error(plain: ModuleType) -> None:
+def test_arrays_that_do_not_fit_are_a_shape_error(plain: SimpleNamespace) -> None:
     """Two arguments that do not broadcast; and a matrix, spectrum or list with axes that it cannot have."""
     found = {}
     for name, arguments in baselines(plain).items():

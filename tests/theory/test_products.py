@@ -6,11 +6,12 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from theory import DomainError, expected_increase
-from theory.deep_noise import deep_increase
-from theory.growth import growth_at, norm_gained
-from theory.noise_variance import Invariants, invariants_at, loss_variance
-from theory.products import fits, product
+from overtraining.setting.errors import DomainError
+from overtraining.theory.products import fits, product
+from overtraining.theory.sensitivity.deep_noise import deep_increase
+from overtraining.theory.sensitivity.growth import growth_at, norm_gained
+from overtraining.theory.sensitivity.noise import expected_increase
+from overtraining.theory.sensitivity.noise_variance import Invariants, invariants_at, loss_variance
 
 SIZES = {"d_in": 2, "h": 3, "d_out": 5}
 

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis.extra.numpy as hnp
@@ -12,10 +12,10 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-import theory
-from tests.theory.public_api import RESULTS, baselines
+from tests.theory.public_api import RESULTS, baselines, flat
 
-NAMES = list(baselines(theory))
+PUBLIC = flat()
+NAMES = list(baselines(PUBLIC))
 INFINITE = {
     "inflection_time",
     "deep_mode.time_to_reach",
@@ -39,7 +39,7 @@ ANYWHERE = st.floats() | st.floats(1e-6, 1e6) | st.integers(-3, 9)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
 
-def public(module: ModuleType, name: str) -> Any:
+def public(module: SimpleNamespace, name: str) -> Any:
     """A function by its name in the table, which may begin with a module's."""
     for part in name.split("."):
         module = getattr(module, part)
@@ -106,12 +106,12 @@ OWN_SHAPE = {
 
 
 def test_the_table_is_complete() -> None:
-    exported = {name for name, thing in vars(theory).items() if not name.startswith("_") and callable(thing)}
-    refusals = {name for name in exported if isinstance(t := getattr(theory, name), type) and issubclass(t, Exception)}
+    exported = {name for name, thing in vars(PUBLIC).items() if not name.startswith("_") and callable(thing)}
+    refusals = {name for name in exported if isinstance(t := getattr(PUBLIC, name), type) and issubclass(t, Exception)}
     assert exported - refusals - set(RESULTS) == {name for name in NAMES if "." not in name}
-    for module in (theory.deep_mode, theory.unbalanced_mode):
+    for module in (overtraining.theory.learning.deep_mode, overtraining.theory.learning.unbalanced_mode):
         own = {n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
-        short = module.__name__.removeprefix("theory.")
+        short = module.__name__.rpartition(".")[2]
         assert {n for n in own if n[0] != "_"} == {n.split(".")[1] for n in NAMES if n.startswith(f"{short}.")}
 
 
@@ -119,7 +119,7 @@ Named = Callable[[str], tuple[Any, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def named(plain: ModuleType) -> Named:
+def named(plain: SimpleNamespace) -> Named:
     """A function of the plain copy, and arguments that it answers."""
     table = baselines(plain)
     return lambda name: (public(plain, name), table[name])
@@ -134,7 +134,7 @@ def test_the_table_is_answered(named: Named, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_an_answer_or_a_refusal(plain: ModuleType, named: Named, name: str, data: st.DataObject) -> None:
+def test_an_answer_or_a_refusal(plain: SimpleNamespace, named: Named, name: str, data: st.DataObject) -> None:
     function, arguments = named(name)
     changed = data.draw(st.sets(st.sampled_from(list(arguments)), max_size=3))
     arguments = arguments | {key: data.draw(varied(arguments[key]), label=key) for key in sorted(changed)}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from theory import balanced_mode, deep_mode, incremental, unbalanced_mode
-from theory.errors import DomainError, Refusal
+from overtraining.setting.errors import DomainError, Refusal
+from overtraining.theory.learning import balanced_mode, deep_mode, incremental, unbalanced_mode
 
 FUNCTIONS = [
     balanced_mode.singular_value,

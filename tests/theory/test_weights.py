@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from theory import DomainError, ShapeError
-from theory.weights import chained, covariance, fitting
+from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.weights import chained, covariance, fitting
 
 LAYERS = np.ones((2, 3)), np.ones((4, 2))
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from theory.balanced_mode import singular_value, unlearned
-from theory.precision.forms import FORMS
-from theory.responses import trajectory
+from overtraining.setting.responses import trajectory
+from overtraining.theory.learning.balanced_mode import singular_value, unlearned
+from overtraining.theory.precision.forms import FORMS
 
 LENGTHS = np.geomspace(1e-2, 200, 25)
 STRONG, WEAK, START = 1.0, 0.3, 1e-9  # two features of a balanced aligned network, and its start

@@ -6,8 +6,9 @@ from typing import Any
 
 import mpmath
 
-from theory import balanced_mode, deep_mode, growth, incremental, unbalanced_mode
-from theory.precision.form import Form
+from overtraining.theory.learning import balanced_mode, deep_mode, incremental, unbalanced_mode
+from overtraining.theory.precision.form import Form
+from overtraining.theory.sensitivity import growth
 
 EXACT = (60, 120, 400, 800)
 IMPLICIT = (60, 100, 400, 900)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.precision.judge import PRECISIONS, Truth, agreed, condition_number, relative_error
+from overtraining.theory.precision.judge import PRECISIONS, Truth, agreed, condition_number, relative_error
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Not in it, as they are accurate in absolute terms and say so: `fine_tune_grid` a
 relative accuracy for thousands of tasks a second; `fine_tune` is in it, one checkpoint at a time.
 """
 
-from theory.precision import features, matrices, remedies, sensitivity, spectra, tuned
+from overtraining.theory.precision import features, matrices, remedies, sensitivity, spectra, tuned
 
 FORMS = (
     *features.FORMS, *matrices.FORMS, *sensitivity.FORMS, *spectra.FORMS, *tuned.FORMS, *remedies.FORMS,

@@ -10,7 +10,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory.errors import NotSolved
+from overtraining.setting.errors import NotSolved
 
 EPS, TOLERANCE, ROUNDINGS = 2.0**-52, 1e-12, 100
 PRECISIONS = (50, 100, 400, 1600)

@@ -8,8 +8,8 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory.matrix_flow import MatrixFlow, matrix_flow_from_modes
-from theory.precision.form import Form, each
+from overtraining.theory.learning.matrix_flow import MatrixFlow, matrix_flow_from_modes
+from overtraining.theory.precision.form import Form, each
 
 Shape = tuple[int, int, int]  # d_out, d_in, modes of the start
 

@@ -6,10 +6,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory import annealing, mixing, robust
-from theory.precision.features import balanced, balanced_left
-from theory.precision.form import Form, each
-from theory.precision.tuned import SHORT
+from overtraining.theory.precision.features import balanced, balanced_left
+from overtraining.theory.precision.form import Form, each
+from overtraining.theory.precision.tuned import SHORT
+from overtraining.theory.remedies import annealing, mixing, robust
 
 
 def optimum(which: str, sigma: Any, a: Any, b: Any) -> Any:

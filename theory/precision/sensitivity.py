@@ -10,8 +10,9 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory import conventions, deep_noise, growth, noise, noise_variance, noisy_flow
-from theory.precision.form import Form, each
+from overtraining.theory.inflection import noisy_flow
+from overtraining.theory.precision.form import Form, each
+from overtraining.theory.sensitivity import conventions, deep_noise, growth, noise, noise_variance
 
 SMALL_NOISE = (700, 1400)  # differences of what noise of 1e-150 changes
 

@@ -6,10 +6,11 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory import curvature, noisy_mode, noisy_path, rates, scaling, stages, sum_rule
-from theory.precision.features import balanced_left
-from theory.precision.form import Form, each
-from theory.precision.sensitivity import norm, square, trace
+from overtraining.theory.inflection import noisy_mode, noisy_path, scaling, stages
+from overtraining.theory.precision.features import balanced_left
+from overtraining.theory.precision.form import Form, each
+from overtraining.theory.precision.sensitivity import norm, square, trace
+from overtraining.theory.sensitivity import curvature, rates, sum_rule
 
 PRODUCTS = (700, 1400)  # roots made of products of 1e-300
 

@@ -6,14 +6,24 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from theory import anchored, fine_tuning, label_noise, noisy_task, plateaus, shared_task, stability, tradeoff, trap
-from theory.arrays import Values
-from theory.matrix_modes import Modes
-from theory.precision.features import layer, spread, unbalanced
-from theory.precision.form import Form, each
-from theory.precision.matrices import needed, solved
-from theory.precision.sensitivity import norm
-from theory.safe_budget import safe_budget
+from overtraining.setting.arrays import Values
+from overtraining.theory.fine_tuning import (
+    label_noise,
+    mixed_target,
+    noisy_task,
+    plateaus,
+    shared_task,
+    stability,
+    trap,
+    tuned_flow as fine_tuning,
+)
+from overtraining.theory.fine_tuning.safe_budget import safe_budget
+from overtraining.theory.learning.matrix_modes import Modes
+from overtraining.theory.precision.features import layer, spread, unbalanced
+from overtraining.theory.precision.form import Form, each
+from overtraining.theory.precision.matrices import needed, solved
+from overtraining.theory.precision.sensitivity import norm
+from overtraining.theory.remedies import anchored, tradeoff
 
 SHORT = (120, 240, 500, 1000, 2000)  # differences of what moved little
 SHAPE = (2, 2, 2)
@@ -223,7 +233,7 @@ FORMS = (
     Form("D7", "anchored.anchored_inflection", anchored.anchored_inflection, anchored_turn),
     Form("D7", "anchored.stopped_inflection", anchored.stopped_inflection, stopped_turn, SHORT),
     Form("D7", "anchored.effective_budget", anchored.effective_budget, lambda t, lam: -mpmath.expm1(-lam * t) / lam),
-    Form("D7", "tradeoff.interpolated", tradeoff.interpolated, lambda a, b, rho: (1 - rho) * b + rho * a),
+    Form("D7", "mixed_target.interpolated", mixed_target.interpolated, lambda a, b, rho: (1 - rho) * b + rho * a),
     Form("D7", "tradeoff.least_forgetting", tradeoff.least_forgetting, least),
     Form("D7", "tradeoff.low_rank_floor", each(_floor), floor),
 )  # fmt: skip

@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from figures.llm.readers.files import File, Lines, load, parse_csv, parse_json
-from figures.llm.readers.harness import is_harness, is_new, read_new, read_old
-from figures.llm.readers.openlm import is_openlm, read_openlm
-from figures.llm.readers.plain import is_plain, read_plain
-from figures.llm.readers.wandb import is_wandb, read_wandb
-from figures.llm.tidy import Row, Unreadable, tidy
-from theory.errors import DomainError
+from overtraining.figures.llm.readers.files import File, Lines, load, parse_csv, parse_json
+from overtraining.figures.llm.readers.harness import is_harness, is_new, read_new, read_old
+from overtraining.figures.llm.readers.openlm import is_openlm, read_openlm
+from overtraining.figures.llm.readers.plain import is_plain, read_plain
+from overtraining.figures.llm.readers.wandb import is_wandb, read_wandb
+from overtraining.figures.llm.tidy import Row, Unreadable, tidy
+from overtraining.setting.errors import DomainError
 
 Json = tuple[Callable[[Mapping[str, Any]], bool], Callable[[File, Mapping[str, Any]], Iterator[Row]]]
 Csv = tuple[Callable[[Sequence[str]], bool], Callable[[File, Sequence[str], Lines], Iterator[Row]]]

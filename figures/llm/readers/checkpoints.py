@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from figures.llm.tidy import UNKNOWN
+from overtraining.figures.llm.tidy import UNKNOWN
 
 _CHECKPOINT = re.compile(
     r"(?<![a-z])(?:stage\d+[-_])?(?:global_?step|steps?|checkpoint|ckpt|iter)[-_=]?(\d{1,15})(?!\d)"

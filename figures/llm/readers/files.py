@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures.llm.tidy import Unreadable
+from overtraining.figures.llm.tidy import Unreadable
 
 Lines = Iterator[tuple[int, list[str]]]  # line numbers and cells of a CSV
 MAX_BYTES = 32 * 2**20  # the largest results file of a harness is a few MB; JSON of this size needs under 1 GB

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from figures.llm.readers.checkpoints import checkpoint
-from figures.llm.readers.files import File
-from figures.llm.readers.metrics import METRICS, judged
-from figures.llm.tidy import UNKNOWN, Row
+from overtraining.figures.llm.readers.checkpoints import checkpoint
+from overtraining.figures.llm.readers.files import File
+from overtraining.figures.llm.readers.metrics import METRICS, judged
+from overtraining.figures.llm.tidy import UNKNOWN, Row
 
 _ADAPTERS = ("peft", "delta")
 _NAMES = (*_ADAPTERS, "pretrained", "model", "path", "engine")  # in the order in which the harness itself looks

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from figures.llm.readers.files import File
+from overtraining.figures.llm.readers.files import File
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from figures.llm.readers.files import File
-from figures.llm.tidy import UNKNOWN, Row
+from overtraining.figures.llm.readers.files import File
+from overtraining.figures.llm.tidy import UNKNOWN, Row
 
 _WIDTH = 2 * 1.959963984540054  # of a 95% interval, in standard errors
 

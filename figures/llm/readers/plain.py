@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from figures.llm.readers.files import File, Lines
-from figures.llm.readers.metrics import judged, metric
-from figures.llm.tidy import CHOICES, COLUMNS, NUMBERS, Row
+from overtraining.figures.llm.readers.files import File, Lines
+from overtraining.figures.llm.readers.metrics import judged, metric
+from overtraining.figures.llm.tidy import CHOICES, COLUMNS, NUMBERS, Row
 
 REQUIRED = ("model", "task", "metric", "value")
 LENGTHS = ("step", "tokens")

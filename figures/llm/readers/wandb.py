@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from figures.llm.readers.files import File, Lines
-from figures.llm.readers.metrics import METRICS, judged
-from figures.llm.tidy import UNKNOWN, Row
+from overtraining.figures.llm.readers.files import File, Lines
+from overtraining.figures.llm.readers.metrics import METRICS, judged
+from overtraining.figures.llm.tidy import UNKNOWN, Row
 
 _STEP = re.compile(r"_?step|global_step|trainer/global_step", re.IGNORECASE)
 _TOKENS = re.compile(r"(.*/)?(total_)?tokens(_seen)?|(.*/)?consumed_(train_)?tokens", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """How good the turning-point procedure is: on synthetic series with a known turning point, and without one.
 
-`python -m figures.llm.statistics.calibration` prints the table for 1,000 series of each.
+`python -m overtraining.figures.llm.statistics.calibration` prints the table for 1,000 series of each.
 """
 
 import sys
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from figures.llm.statistics.series import Series, pooled
-from figures.llm.statistics.turning_point import TurningPoint, turning_point
+from overtraining.figures.llm.statistics.series import Series, pooled
+from overtraining.figures.llm.statistics.turning_point import TurningPoint, turning_point
 
 FIRST, RATIO = 1e9, 1000.0  # tokens at the first checkpoint, and how many times more at the last
 Course = Callable[[np.ndarray], np.ndarray]  # the true value on the clock

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from figures.llm.statistics.series import Series
-from theory.domain import whole
+from overtraining.figures.llm.statistics.series import Series
+from overtraining.setting.domain import whole
 
 
 def largest_contrast(value: np.ndarray, stderr: np.ndarray) -> Any:

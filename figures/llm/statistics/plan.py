@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 
-from figures.llm.statistics.decline import largest_contrast
-from theory.domain import nonnegative, positive
-from theory.errors import DomainError
+from overtraining.figures.llm.statistics.decline import largest_contrast
+from overtraining.setting.domain import nonnegative, positive
+from overtraining.setting.errors import DomainError
 
 CHECKPOINTS, SEEDS, POWER = (5, 7, 10, 14, 20), (1, 2, 3, 5, 10), 0.8
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.domain import finite, positive
-from theory.errors import DomainError, SchemaError, ShapeError
-from theory.predicted_sensitivity import fitted_line, turning_length
-from theory.sum_rule import norm_growth
+from overtraining.setting.domain import finite, positive
+from overtraining.setting.errors import DomainError, SchemaError, ShapeError
+from overtraining.theory.sensitivity.predicted_sensitivity import fitted_line, turning_length
+from overtraining.theory.sensitivity.sum_rule import norm_growth
 
 LEAST = 5  # checkpoints: three to fit two constants, two to be predicted
 

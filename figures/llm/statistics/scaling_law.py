@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from theory.arrays import Numbers
-from theory.domain import positive
-from theory.errors import NotSolved, SchemaError, ShapeError
+from overtraining.setting.arrays import Numbers
+from overtraining.setting.domain import positive
+from overtraining.setting.errors import NotSolved, SchemaError, ShapeError
 
 NAMES = ("E", "A", "alpha", "B", "beta")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.domain import finite, nonnegative, positive
-from theory.errors import DomainError, SchemaError, ShapeError
+from overtraining.setting.domain import finite, nonnegative, positive
+from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 
 LEAST = 4  # checkpoints: with three, a curve through them fits anything
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from figures.llm.statistics.series import Series
+from overtraining.figures.llm.statistics.series import Series
 
 SCALES = np.geomspace(0.1, 3.0, 6)  # over how much of the range a curve keeps its slope
 SIZES = 10  # how many heights of the bends are tried, from a tenth of the errors to ten times the range

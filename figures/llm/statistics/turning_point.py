@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from figures.llm.statistics.decline import chance
-from figures.llm.statistics.series import Series
-from figures.llm.statistics.smooth import GRID, curves
-from theory.errors import DomainError
+from overtraining.figures.llm.statistics.decline import chance
+from overtraining.figures.llm.statistics.series import Series
+from overtraining.figures.llm.statistics.smooth import GRID, curves
+from overtraining.setting.errors import DomainError
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def turning_point(
     """Interval and reality of a turning point, both with the search for the best checkpoint accounted for.
 
     The interval holds the central `confidence` of the places at which curves consistent with the data have their
-    minimum; the reality is `chance` of figures.llm.statistics.decline. What both are worth is measured, on synthetic
-    series with a known turning point and without one, by figures.llm.statistics.calibration. One seed, one answer.
+    minimum; the reality is `chance` of statistics.decline. What both are worth is measured, on synthetic
+    series with a known turning point and without one, by statistics.calibration. One seed, one answer.
     Raises DomainError.
 
     >>> s = Series(np.arange(1.0, 8.0), (np.arange(7.0) - 3) ** 2, np.full(7, 0.2))

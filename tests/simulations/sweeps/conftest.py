@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from simulations.sweeps.crew import environment
-from simulations.sweeps.pool import Here
-from simulations.sweeps.run import run
-from simulations.sweeps.spec import Sweep, parse
-from simulations.sweeps.store import CHUNKS
-from simulations.sweeps.work import ONE_THREAD
+from overtraining.simulations.sweeps.crew import environment
+from overtraining.simulations.sweeps.pool import Here
+from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.spec import Sweep, parse
+from overtraining.simulations.sweeps.store import CHUNKS
+from overtraining.simulations.sweeps.work import ONE_THREAD
+from tests import ROOT
 
-ROOT = Path(__file__).parents[3]
 TOML = """
 measure = "tests.simulations.sweeps.measures:QUICK"
 chunk = 4

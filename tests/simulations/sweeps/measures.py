@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from simulations.sweeps.measures import Measure, one_by_one
-from theory.errors import DomainError
-from theory.protocol import Protocol
-from theory.responses import response
-from theory.written import write
+from overtraining.setting.errors import DomainError
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.responses import response
+from overtraining.setting.serialization import write
+from overtraining.simulations.sweeps.measures import Measure, one_by_one
 
 RAISES, DIES, NAN, REFUSES = 13.0, 14.0, 15.0, 16.0
 

@@ -9,32 +9,26 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulations import follow, respond, runs
-from simulations.measured import seeded
-from simulations.plan import planned
-from simulations.sweeps import cells_of, pooled, run
-from simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
-from simulations.sweeps.kept import kept_cells
-from simulations.sweeps.recipe import written
-from simulations.sweeps.spec import Axis, Sweep
-from simulations.sweeps.work import Task, work
+from overtraining.setting.errors import DomainError
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.responses import curve, validate
+from overtraining.setting.serialization import write
+from overtraining.setting.starts import Aligned, FanIn
+from overtraining.setting.tasks import Turned
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations import runs
+from overtraining.simulations.measured import follow, respond, seeded
+from overtraining.simulations.plan import planned
+from overtraining.simulations.sweeps import cells_of, pooled, run
+from overtraining.simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
+from overtraining.simulations.sweeps.kept import kept_cells
+from overtraining.simulations.sweeps.recipe import written
+from overtraining.simulations.sweeps.spec import Axis, Sweep
+from overtraining.simulations.sweeps.work import Task, work
 from tests.simulations.sweeps.conftest import Here
-from theory import (
-    Aligned,
-    DomainError,
-    FanIn,
-    FineTuning,
-    GradientDescent,
-    Inputs,
-    Network,
-    PowerLaw,
-    Protocol,
-    Sampling,
-    Turned,
-    curve,
-    validate,
-    write,
-)
 
 ONE = Protocol(
     PowerLaw(3), (0.0, 1.0, 4.0), (0.05, 0.1), pretraining=GradientDescent(0.1), sampling=Sampling(draws=16, seeds=2)

@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulations.experiments import swept
-from simulations.sweeps.calls import arguments
-from simulations.sweeps.crew import environment
-from simulations.sweeps.store import CHUNKS, StoreRefused
-from simulations.sweeps.work import WorkerDiffers
-from theory import DomainError, FineTuning, GradientDescent, PowerLaw, Protocol, Sampling, Turned
+from overtraining.experiments import swept
+from overtraining.setting.errors import DomainError
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Protocol, Sampling
+from overtraining.setting.tasks import Turned
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations.sweeps.calls import arguments
+from overtraining.simulations.sweeps.crew import environment
+from overtraining.simulations.sweeps.store import CHUNKS, StoreRefused
+from overtraining.simulations.sweeps.work import WorkerDiffers
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0), (0.1, 0.3), sampling=Sampling(draws=16))
 DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test"})

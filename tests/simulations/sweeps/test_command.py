@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-import overtraining
-from simulations.sweeps import cells_of, parse, run
-from simulations.sweeps.progress import Progress
+from overtraining.commands.app import main
+from overtraining.setting.serialization import read
+from overtraining.simulations.sweeps import cells_of, parse, run
+from overtraining.simulations.sweeps.progress import Progress
 from tests.simulations.sweeps.conftest import Here, small
 from tests.simulations.sweeps.test_spec import BASE
-from theory import read
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["overtraining", "sweep", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            overtraining.main()
+            main()
         return (int(ended.value.code or 0), *capsys.readouterr())
 
     return call

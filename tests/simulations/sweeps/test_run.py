@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from simulations.sweeps import cells_of, progress, recipe
-from simulations.sweeps.files import TEMPORARY
-from simulations.sweeps.run import run
-from simulations.sweeps.spec import Sweep
-from simulations.sweeps.store import RECIPE, StoreRefused, opened
-from simulations.sweeps.tasks import merged
-from simulations.sweeps.work import Outcome
+from overtraining.setting.serialization import read
+from overtraining.simulations.sweeps import cells_of, progress, recipe
+from overtraining.simulations.sweeps.files import TEMPORARY
+from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.spec import Sweep
+from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, opened
+from overtraining.simulations.sweeps.tasks import merged
+from overtraining.simulations.sweeps.work import Outcome
 from tests.simulations.sweeps.conftest import TOML, Here, chunk_files, digest, small
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
-from theory import read
 
 
 class Stopped(Exception):

@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
-from simulations.sweeps.batches import program
-from simulations.sweeps.cells import Grid, derived_key
-from simulations.sweeps.plan import Plan
-from simulations.sweeps.shipped import find, shipped
-from simulations.sweeps.spec import Sweep, parse
+from overtraining.setting.errors import DomainError, Refusal, ShapeError
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.serialization import read, write
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations.sweeps.batches import program
+from overtraining.simulations.sweeps.cells import Grid, derived_key
+from overtraining.simulations.sweeps.plan import Plan
+from overtraining.simulations.sweeps.shipped import find, shipped
+from overtraining.simulations.sweeps.spec import Sweep, parse
 from tests.simulations.sweeps.conftest import small
-from theory import Aligned, DomainError, GradientDescent, PowerLaw, Protocol, Refusal, ShapeError, read, write
 
 BASE = {"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0.0, 1.0], "strengths": [0.1]}
 
@@ -78,7 +83,9 @@ def test_files_that_are_no_sweeps(plain: dict[str, Any], says: str) -> None:
         parse(plain)
 
 
-@pytest.mark.parametrize("name", ["nothing", "os:path", "no.such.module:X", "simulations.sweeps.measures:MEASURES"])
+@pytest.mark.parametrize(
+    "name", ["nothing", "os:path", "no.such.module:X", "overtraining.simulations.sweeps.measures:MEASURES"]
+)
 def test_unknown_measures(name: str) -> None:
     with pytest.raises(DomainError, match="measure"):
         Plan(swept({}, measure=name))

@@ -1,0 +1,102 @@
+"""forgetting (D1): both losses and the distance moved, after fine-tuning on any task, at every length and budget.
+
+Protocol: three features in a 5→4→4 network, pretrained from a balanced start turned away from the teacher, fine-tuned
+by gradient flow on turned, scaled and reversed tasks, each with a key of its own. Prediction: A5 a second time, from
+the pretrained modes. Where it ends: steps instead of flow, at first order in the rate, and weights that carry the same
+product out of balance, of which the product alone says too little.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from overtraining.experiments import Preset
+from overtraining.experiments.checks import by_bound, by_order, mapped
+from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.swept import moved, pretrain, respond
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned, Balanced
+from overtraining.setting.tasks import Shared, Task, Turned, task_matrix
+from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.theory.fine_tuning.tuned_flow import fine_tune
+from overtraining.theory.learning.matrix_modes import Modes
+from overtraining.theory.learning.matrix_weights import distance_moved
+from overtraining.theory.solvers.exact import respond as predict
+
+TIGHT = GradientFlow(1e-11)  # what it leaves of the balance between its steps has to be below D1's own 1e-12
+TASKS: tuple[Task, ...] = (Turned(0.3), Turned(1.2, scale=1.5, frame_seed=1), Shared((0.4, -0.6, 1.5)))
+IMBALANCES = (0.1, 0.5, 2.0)
+
+
+def protocol(preset: Preset) -> Protocol:
+    """Lengths from before the first feature to after the last, budgets from small to converged."""
+    return Protocol(
+        PowerLaw(3),
+        lengths=np.linspace(0, 24, 7 if preset == "quick" else 49),
+        strengths=(0.0, 0.1, 1.0, 10.0),
+        network=Network(d_in=5, h=4, d_out=4),
+        start=Balanced(0.01, angle=0.5),
+        pretraining=TIGHT,
+        perturbation=FineTuning(TASKS[0], TIGHT),
+    )
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """Three tasks, three keys; then what happens at the claim's edges."""
+    each = [replace(protocol(preset), perturbation=FineTuning(task, TIGHT)) for task in TASKS]
+    predicted = [predict(asked) for asked in each]
+    measured = [respond(asked, seed + i).isel(seed=0) for i, asked in enumerate(each)]
+    why = "the integrator's tolerance of 1e-11 at every step of two runs, one from where the other ended"
+    checks = [
+        by_bound(name, [p[variable] for p in predicted], [m[variable] for m in measured], 1e-9, why)
+        for name, variable in (("loss of pretraining", "after"), ("downstream loss", "downstream_after"))
+    ]
+    checks += [_distance(each[1], seed, why), _by_steps(each[1], seed), _without_balance(each[1], seed)]
+    return Outcome(tuple(checks), {"theory": predicted[1], "measured": measured[1]})
+
+
+def _distance(asked: Protocol, seed: int, why: str) -> Check:
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, seed))
+    expected = [distance_moved(asked.strengths, *w, _task(asked)) for w in zip(w1, w2, strict=True)]
+    return by_bound("distance moved", expected, moved(asked, seed).distance.values[0], 1e-9, why)
+
+
+def _by_steps(asked: Protocol, seed: int) -> Check:
+    """Gradient descent leaves the flow in proportion to its rate."""
+    rates = np.array([0.04, 0.02, 0.01, 0.005])
+    short = replace(asked, lengths=(12.0,), strengths=(1.0,))
+    exact = float(predict(short).after.squeeze())
+    off = []
+    for rate in rates:
+        steps = replace(short, perturbation=FineTuning(TASKS[1], GradientDescent(float(rate))))
+        off.append(abs(float(respond(steps, seed).after.squeeze()) - exact))
+    return by_order("steps instead of flow", rates, off, 1.0, "η")
+
+
+def _without_balance(asked: Protocol, seed: int) -> Check:
+    """The product of imbalanced weights, given to D1 as if they were balanced."""
+    teacher, task = (f(asked) for f in (_teacher, _task))
+    off = {}
+    for imbalance in IMBALANCES:
+        given = replace(asked, start=Aligned(0.01, imbalance))
+        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(given, seed))
+        u, s, vt = np.linalg.svd(w2 @ w1, full_matrices=False)
+        as_balanced = [
+            fine_tune(np.array(asked.strengths), Modes(a, b, c.T), teacher, task).pretraining
+            for a, b, c in zip(u, s, vt, strict=True)
+        ]
+        measured = respond(given, seed).after.values[0]
+        off[f"λ = {imbalance:g}"] = float(np.abs(measured - as_balanced).max() / np.abs(as_balanced).max())
+    listed = ", ".join(f"{error:.2g} at {name}" for name, error in off.items())
+    says = f"largest error of D1 on the product alone, relative to the largest loss: {listed}"
+    return mapped("weights that are not balanced", says, off)
+
+
+def _teacher(asked: Protocol) -> np.ndarray:
+    return teacher_matrix(asked.teacher, asked.network.d_out, asked.network.d_in)
+
+
+def _task(asked: Protocol) -> np.ndarray:
+    return task_matrix(TASKS[1], asked.teacher, asked.network.d_out, asked.network.d_in)

@@ -1,0 +1,120 @@
+"""growth (B4): sensitivity grows exactly while ⟨f, A − f⟩ > 0.
+
+Measured: the derivative of tr H along gradient flow, by autodiff, at weights of every kind. Prediction: whitened,
+`2(d_in + d_out)⟨f, A − f⟩`; inputs Σx, `2d_out tr((A−f)Σx²fᵀ) + 2 trΣx tr((A−f)Σxfᵀ)`; ReLU networks,
+`d‖W_l‖²/dt = 2⟨f − b₂, y − f⟩`; one layer, nothing. Where it ends: balanced starts whose sensitivity first falls, and
+activations that are not homogeneous.
+"""
+
+from dataclasses import replace
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from overtraining.experiments import Preset
+from overtraining.experiments.checks import by_bound, mapped
+from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.swept import hessian_eigenvalues, pretrain, trace_rate
+from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.responses import trajectory
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
+from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.simulations.data import draw, losses, task
+from overtraining.simulations.measured import initialize
+from overtraining.simulations.networks import outputs
+from overtraining.theory.sensitivity.growth import curvature_growth_at
+
+STARTS: tuple[Start, ...] = (SmallGaussian(0.1), FanIn(1.0), Balanced(0.05, angle=2.0), Aligned(0.05, imbalance=0.5))
+WHITE = Inputs(spectrum=(1.0,) * 4)  # written out, it compiles to what unequal variances do
+COLOURED = Inputs(spectrum=(2.0, 1.5, 1.0, 0.5), shared=False)
+SAME = "autodiff at the same weights"
+
+
+def protocol(preset: Preset) -> Protocol:
+    """Three features in a 4→3→3 network, along the whole of pretraining."""
+    lengths = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0) if preset == "quick" else np.linspace(0, 16, 65)
+    return Protocol(PowerLaw(3), lengths, (0.0,), network=Network(4, 3, 3), inputs=WHITE)
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """The rate at any start, with white and with coloured inputs; where it is negative; one layer; activations."""
+    asked = protocol(preset)
+    checks = (
+        _rates("white inputs", asked, seed),
+        _rates("coloured inputs", replace(asked, inputs=COLOURED), seed),
+        _one_layer(asked, seed),
+        _homogeneous(seed),
+        _falling(asked, 40 if preset == "quick" else 400, seed),
+    )
+    measured = {"trace_rate": (("pretraining",), trace_rate(asked, seed))}
+    seen = trajectory(
+        measured, {"pretraining": list(asked.lengths)}, method="simulation", source=SAME, model=f"{asked.network}"
+    )
+    return Outcome(checks, {"measured": seen})
+
+
+def _rates(inputs: str, asked: Protocol, seed: int) -> Check:
+    n, expected, seen = asked.network, [], []
+    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
+    sx = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in)
+    for start in STARTS:
+        one = replace(asked, start=start)
+        layers = [np.asarray(layer.weight) for layer in pretrain(one, seed)]
+        expected.append([curvature_growth_at(w1, w2, teacher, sx) for w1, w2 in zip(*layers, strict=True)])
+        seen.append(trace_rate(one, seed))
+    return by_bound(
+        f"d tr H/dt from {len(STARTS)} starts, {inputs} (B4)", np.array(expected), np.array(seen), 1e-12, SAME
+    )
+
+
+def _falling(asked: Protocol, number: int, seed: int) -> Check:
+    """Balanced starts in frames turned by up to half a circle: at how many does tr H fall at some length?"""
+    rates = np.stack(
+        [
+            trace_rate(replace(asked, start=Balanced(0.3, angle=float(np.pi), frame_seed=100 * seed + i)), seed)
+            for i in range(number)
+        ]
+    )
+    size = np.abs(rates).max(axis=1)
+    falls, begins = (rates.min(axis=1) < -1e-9 * size).mean(), (rates[:, 0] < 0).mean()
+    numbers = {"share": float(falls), "share_at_the_start": float(begins), "starts": float(number)}
+    says = f"of {number} balanced starts {falls:.0%} have a falling sensitivity for a while, {begins:.0%} begin with it"
+    return mapped("not on every balanced path", says, numbers)
+
+
+def _one_layer(asked: Protocol, seed: int) -> Check:
+    """One layer's loss is quadratic: its trace is `d_out tr Σx` from every start."""
+    one = replace(asked, network=Network(4, 1, 3, depth=1), start=FanIn(1.0), inputs=COLOURED)
+    seen = hessian_eigenvalues(one, seed).sum(axis=1)
+    expected = np.full(seen.shape, 3 * sum(COLOURED.spectrum))
+    return by_bound("one layer: the trace stays (B4)", expected, seen, 1e-12, "it does not depend on the weights")
+
+
+def _homogeneous(seed: int) -> Check:
+    """`d‖W_l‖²/dt`, for the first layer with its biases, against `2⟨f − b₂, y − f⟩`, over a training set."""
+    expected: list[float] = []
+    seen: list[float] = []
+    off: dict[str, float] = {}
+    for activation, bias in product(("relu", "tanh"), (False, True)):
+        network = Network(4, 8, 3, activation=activation, bias=bias)
+        asked = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))
+        layers, examples = initialize(asked, seed), draw(task(asked), 256, jax.random.key(seed))
+        # biases start at 0, where they would show nothing
+        layers = jax.tree.map(lambda w: w + 0.1 * jnp.cos(jnp.arange(1.0 * w.size)).reshape(w.shape), layers)
+        slope = jax.grad(lambda at, e=examples, a=activation: jnp.mean(losses(at, e, a)))(layers)
+        flat = [[(g.weight, w.weight), (g.bias, w.bias)] for g, w in zip(slope, layers, strict=True)]
+        pairs = [flat[0] if bias else flat[0][:1], flat[1][:1]]
+        grown = [-2 * float(sum(jnp.sum(g * w) for g, w in pair)) for pair in pairs]
+        f = outputs(layers, examples.x, activation)
+        inner = f if layers[1].bias is None else f - layers[1].bias[None]
+        claimed = 2 * float(jnp.mean(jnp.sum(inner * (examples.y - f), axis=1)))
+        if activation == "relu":
+            expected, seen = expected + [claimed] * 2, seen + grown
+        else:
+            off[f"tanh{' with biases' if bias else ''}"] = grown[0] / claimed
+    found = by_bound("ReLU: d‖W_l‖²/dt = 2⟨f − b₂, y − f⟩ (B4)", np.array(expected), np.array(seen), 1e-12, SAME)
+    listed = ", ".join(f"{ratio:.2f} of it for {name}" for name, ratio in off.items())
+    return replace(found, says=f"{found.says}; the first layer gains {listed}", numbers={**found.numbers, **off})

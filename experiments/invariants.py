@@ -1,0 +1,91 @@
+"""invariants (A1): what gradient flow keeps of the weights, `W_{l+1}ᵀW_{l+1} − W_lW_lᵀ` of every pair of neighbours.
+
+Protocol: three layers of different shapes from independent Gaussian weights, inputs whose axes are not the teacher's.
+Prediction: conserved by the flow, so that what is left is the integrator's error; decay μ on all layers takes
+`e^{−2μt}` of every entry; steps of gradient descent drift by the order of η in a given time. Where it ends: networks
+with an activation, and optimizers that rescale the gradient.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from overtraining.experiments import Preset
+from overtraining.experiments.checks import by_bound, by_order, mapped
+from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.swept import follow, pretrain
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import SmallGaussian
+from overtraining.setting.teachers import Spectrum
+from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+
+RATES, TOLERANCES = np.array([0.02, 0.01, 0.005, 0.0025]), np.array([1e-5, 1e-6, 1e-7, 1e-8])
+DECAY = 0.1
+
+
+def protocol(preset: Preset, how: Pretraining | None = None) -> Protocol:
+    """A random start, far from balanced, and inputs of three variances."""
+    return Protocol(
+        Spectrum((1.5, 1.0)),
+        lengths=np.linspace(0, 6, 7 if preset == "quick" else 31),
+        strengths=(0.0,),
+        network=Network(d_in=4, h=5, d_out=3, depth=3),
+        start=SmallGaussian(0.5),
+        pretraining=how or GradientFlow(),
+        inputs=Inputs(spectrum=(2.0, 1.0, 1.0, 0.5), shared=False),
+    )
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """The drift by tolerance, by decay and by learning rate; then what is not conserved."""
+    asked = protocol(preset)
+    flows = [drift(protocol(preset, GradientFlow(float(rtol))), seed) for rtol in TOLERANCES]
+    steps = [drift(protocol(preset, GradientDescent(float(rate))), seed) for rate in RATES]
+    checks = (
+        _vanishes(np.array(flows)),
+        _decays(protocol(preset, GradientFlow(1e-10, DECAY)), seed),
+        by_order("drift under gradient descent (A1)", RATES, np.array(steps), 1.0, "η"),
+        _beyond(preset, seed),
+    )
+    return Outcome(checks, {"flow": follow(asked, seed)})
+
+
+def imbalances(asked: Protocol, key: int) -> list[np.ndarray]:
+    """`W_{l+1}ᵀW_{l+1} − W_lW_lᵀ` of every pair of neighbours, at every length."""
+    weights = [np.asarray(layer.weight) for layer in pretrain(asked, key)]
+    return [above.mT @ above - below @ below.mT for below, above in pairwise(weights)]
+
+
+def drift(asked: Protocol, key: int) -> float:
+    """The largest change of an entry along training, relative to the largest entry."""
+    seen = imbalances(asked, key)
+    return float(max(np.abs(d - d[0]).max() for d in seen) / max(np.abs(d[0]).max() for d in seen))
+
+
+def _vanishes(drifts: np.ndarray) -> Check:
+    """The integrator's error is of the order of its tolerance; of an invariant it may be of a higher one."""
+    found = by_order("drift under gradient flow (A1)", TOLERANCES, drifts, 1.0, "rtol")
+    return replace(found, passed=found.numbers["slope"] > 0.9, says=f"{found.says} or faster; {drifts[-1]:.1g} at 1e-8")
+
+
+def _decays(asked: Protocol, key: int) -> Check:
+    seen = np.stack(imbalances(asked, key), axis=1)
+    kept = np.exp(-2 * DECAY * np.array(asked.lengths))[:, None, None, None]
+    why = "a thousand times the integrator's tolerance of 1e-10"
+    return by_bound("decay as e^{−2μt} (A1)", kept * seen[0], seen, 1e-7, why)
+
+
+def _beyond(preset: Preset, key: int) -> Check:
+    """Two layers on a training set, by flow: an activation; and the linear network again, by Adam."""
+    asked = protocol(preset)
+    two = replace(asked, network=replace(asked.network, depth=2), inputs=Inputs(samples=64))
+    nets = {name: replace(two, network=replace(two.network, activation=name)) for name in ("linear", "tanh", "relu")}
+    found = {name: drift(one, key) for name, one in nets.items()}
+    (relu,) = imbalances(nets["relu"], key)
+    each = np.diagonal(relu, axis1=1, axis2=2)
+    found["every ReLU unit by itself"] = float(np.abs(each - each[0]).max() / np.abs(relu[0]).max())
+    found["linear, by Adam"] = drift(replace(two, pretraining=GradientDescent(0.01, optimizer="adam")), key)
+    listed = ", ".join(f"{moved:.2g} ({name})" for name, moved in found.items())
+    return mapped("beyond linear networks and gradients", f"largest relative drift to t = 6: {listed}", found)

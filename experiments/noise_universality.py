@@ -1,0 +1,140 @@
+"""noise-universality (B1, B5): Gaussian, uniform and sign noise cost the same in the mean, and do not scatter alike.
+
+Protocol: four features in a 5→4→6 network along pretraining. Predictions: B1's mean for every law; B5's variance for
+the Gaussian one, by z-scores with the sample variance's own error. Where it ends: B5 for other laws, which enter by
+their fourth moments; and rounding to a grid, which is like uniform noise only where weights are far above its step.
+"""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from overtraining.experiments import Preset
+from overtraining.experiments.checks import from_z, mapped
+from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.swept import kept, pretrain, rises, sample
+from overtraining.setting.perturbations import Noise, Quantization
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.responses import trajectory
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw, singular_values, teacher_matrix
+from overtraining.simulations.data import population_loss, task
+from overtraining.simulations.perturbations import compressed
+from overtraining.simulations.scatter import variance
+from overtraining.theory.learning.balanced_mode import singular_value, unlearned
+from overtraining.theory.sensitivity.conventions import rounding_model_scale
+from overtraining.theory.sensitivity.noise import expected_increase_at
+from overtraining.theory.sensitivity.noise_variance import invariants_at, invariants_on_path, loss_variance
+from overtraining.theory.solvers.exact import describe, respond as predict
+
+LAWS = ("gaussian", "uniform", "sign")
+STEPS = np.geomspace(1e-2, 3.0, 12)
+
+
+def protocol(preset: Preset, law: str = "gaussian") -> Protocol:
+    """From an early length, where the gradient makes most of the scatter, to convergence, where there is none."""
+    return Protocol(
+        PowerLaw(4),
+        lengths=(1.0, 3.0, 6.0, 40.0),
+        strengths=(0.1, 0.3),
+        network=Network(d_in=5, h=4, d_out=6),
+        start=Aligned(0.05),
+        perturbation=Noise(law=law),
+        sampling=Sampling(draws=16384 if preset == "quick" else 65536),
+    )
+
+
+def run(preset: Preset, seed: int) -> Outcome:
+    """One mean for three laws; one variance for the Gaussian law, and what the others' is of it; rounding."""
+    asked = {law: protocol(preset, law) for law in LAWS}
+    checks, keys = [], range(seed, seed + 3)
+    expected = predict(asked["gaussian"]).sensitivity.values
+    for i, (law, one) in enumerate(asked.items()):
+        measured = [sample(one, 100 * key + i) for key in keys]
+        z = [((m.rise - expected) / m.rise_stderr).values.ravel() for m in measured]
+        leverage = [(expected / m.rise_stderr).values.ravel() for m in measured]
+        checks.append(from_z(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
+    gaussian = asked["gaussian"]
+    checks += [_gaussian_variance(gaussian, keys), _other_laws(asked, seed), _rounding(preset, seed)]
+    return Outcome(tuple(checks), {"theory": spread_predicted(gaussian), "measured": sample(gaussian, 100 * seed)})
+
+
+def spread_predicted(asked: Protocol) -> xr.Dataset:
+    """B5's standard deviation of the loss after Gaussian noise on the aligned path, as a Trajectory."""
+    n, (sigma, t) = asked.network, (singular_values(asked.teacher), np.array(asked.lengths)[:, None])
+    learned = (f(t, sigma, asked.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
+    s, left = map(np.asarray, learned)
+    point, gamma = invariants_on_path(s, left, d_in=n.d_in), np.array(asked.strengths)
+    value = np.stack([loss_variance(point, g, g, h=n.h, d_out=n.d_out) for g in gamma], axis=-1)
+    return trajectory(
+        {"spread": (("pretraining", "strength"), np.sqrt(value))},
+        {"pretraining": list(asked.lengths), "strength": ("strength", list(gamma), {"units": "1"})},
+        method="theory",
+        source="claim B5",
+        model=describe(asked),
+    )
+
+
+def _predicted(asked: Protocol, key: int) -> np.ndarray:
+    """B5 at the weights of a run, (length, strength)."""
+    n, gamma = asked.network, np.array(asked.strengths)
+    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, sampling=Sampling()), key))
+    points = [invariants_at(*w, teacher) for w in zip(w1, w2, strict=True)]
+    return np.stack([loss_variance(p, gamma, gamma, h=n.h, d_out=n.d_out) for p in points])
+
+
+def _gaussian_variance(asked: Protocol, keys: range) -> Check:
+    z, leverage = [], []
+    for key in (100 * key + 50 for key in keys):  # other draws than those of the means
+        expected = _predicted(asked, key)
+        value, error = variance(rises(asked, key))
+        z.append(((value - expected) / error).ravel())
+        leverage.append((expected / error).ravel())
+    return from_z("variance under Gaussian noise (B5)", np.concatenate(z), np.concatenate(leverage))
+
+
+def _other_laws(asked: dict[str, Protocol], seed: int) -> Check:
+    """Their variance over the Gaussian one, early in training and in the end, at the larger strength."""
+    expected = _predicted(asked["gaussian"], seed)
+    numbers: dict[str, float] = {}
+    for law in LAWS[1:]:
+        value, error = (x / expected for x in variance(rises(asked[law], seed)))
+        numbers |= {f"{law}_{when}": float(value[at, -1]) for when, at in (("early", 0), ("late", -1))}
+        numbers[f"{law}_stderr"] = float(error[:, -1].max())
+    listed = "; ".join(
+        f"{law} {numbers[f'{law}_early']:.3f} early, {numbers[f'{law}_late']:.3f} in the end (± "
+        f"{numbers[f'{law}_stderr']:.3f})"
+        for law in LAWS[1:]
+    )
+    return mapped("B5 is not law-free", f"variance over the Gaussian one: {listed}", numbers)
+
+
+def _rounding(preset: Preset, seed: int) -> Check:
+    """Rise from rounding every weight, over that of noise of variance step²/12, in a converged network."""
+    asked = replace(protocol(preset), sampling=Sampling())
+    keys = range(seed, seed + (32 if preset == "quick" else 256))  # hidden frames: one rounding is one number
+    seen = [_rounded(asked, key) for key in keys]
+    w1, w2 = (np.asarray(layer.weight[-1]) for layer in pretrain(asked, keys[-1]))
+    gamma = rounding_model_scale(STEPS)
+    ratio = np.mean(seen, axis=0) / expected_increase_at(w1, w2, gamma, gamma)
+    size = float(np.sqrt((w1**2).mean()))
+    good = np.abs(ratio - 1) < 0.1
+    numbers = {"rms_weight": size, "ratio_smallest_step": float(ratio[0]), "ratio_largest_step": float(ratio[-1])}
+    numbers["good_below"] = float(STEPS[::-1][np.argmax(good[::-1])])
+    says = (
+        f"weights of rms size {size:.2g}: mean rise over the uniform model {ratio[0]:.2f} at step {STEPS[0]:g}, last "
+        f"within 10% at step {numbers['good_below']:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
+    )
+    return mapped("rounding is not noise", says, numbers)
+
+
+@kept
+def _rounded(asked: Protocol, key: int) -> np.ndarray:
+    """What rounding to each of the steps adds to the loss at the last length."""
+    goal, last = task(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))
+    rise = lambda step: population_loss(compressed(last, Quantization(per=None), step), goal)
+    return np.asarray(jax.vmap(rise)(jnp.asarray(STEPS)) - population_loss(last, goal))

@@ -1,0 +1,57 @@
+"""Protocols that an experiment and its figure share, at the experiment's size; a figure replaces grids and draws."""
+
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import FineTuning, Noise
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned, SmallGaussian
+from overtraining.setting.tasks import Turned
+from overtraining.setting.teachers import PowerLaw, Spectrum
+from overtraining.setting.training import GradientDescent
+
+STUDENTS = ("linear", "tanh", "relu")
+NOISES = ((0.3, 0.3), (0.15, 0.4), (0.5, 0.1))  # γ₁, γ₂
+TURNED = FineTuning(Turned(1.5), GradientDescent(0.05, batch=32))
+
+
+def student(activation: str) -> Protocol:
+    """A two-layer student 4→16→4 of a linear teacher, from small random weights, on 400 examples; noise of 0.3.
+
+    >>> student("tanh").network
+    Network(d_in=4, h=16, d_out=4, depth=2, activation='tanh', bias=False)
+    """
+    return Protocol(
+        PowerLaw(4, scale=1.5),
+        lengths=(0.0, 2.0, 4.0, 10.0, 30.0),
+        strengths=(0.3,),
+        network=Network(d_in=4, h=16, d_out=4, activation=activation),
+        start=SmallGaussian(0.03),
+        pretraining=GradientDescent(0.1),
+        inputs=Inputs(samples=400),
+    )
+
+
+def unequal_prices(noise: tuple[float, float]) -> Protocol:
+    """Three features in a 5→4→3 network, in which equal noise (γ₁, γ₂) has unequal prices; a feature that does not pay.
+
+    >>> unequal_prices((0.15, 0.4)).perturbation.scales
+    (0.15, 0.4)
+    """
+    return Protocol(
+        Spectrum((1.0, 0.6, 0.2)),
+        lengths=(1.0, 3.0, 4.0, 5.0, 8.0, 60.0),
+        strengths=(1.0,),
+        network=Network(d_in=5, h=4, d_out=3),
+        start=Aligned(1e-3),
+        perturbation=Noise(noise),
+    )
+
+
+def noisy_steps() -> Protocol:
+    """Two features in a 6→2→2 network, held and unlocked by 4,000 steps on noisy labels; lengths count steps.
+
+    >>> noisy_steps().lengths[-1]
+    4000.0
+    """
+    return Protocol(
+        Spectrum((1.0, 0.5)), lengths=(0.0, 4000.0), strengths=(0.0,), network=Network(d_in=6, h=2, d_out=2)
+    )

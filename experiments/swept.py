@@ -1,0 +1,98 @@
+"""What an experiment measures, kept in the full preset and in figures, so that a crash costs one measurement."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from overtraining.experiments import Preset
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.serialization import write
+from overtraining.simulations import learning_rates, measured, scatter, spectrum, turning
+from overtraining.simulations.networks import Layer, Layers
+from overtraining.simulations.sweeps import Axis, Sweep
+from overtraining.simulations.sweeps.calls import arguments, once
+from overtraining.simulations.sweeps.cells import Grid
+from overtraining.simulations.sweeps.kept import kept_cells
+from overtraining.simulations.sweeps.spec import REPEAT
+from overtraining.simulations.sweeps.work import WorkerDiffers, is_worker
+
+_STORES: ContextVar[Path | None] = ContextVar("stores", default=None)
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+@contextmanager
+def storing(folder: Path | None) -> Iterator[None]:
+    """Keep what is measured below this folder, and do not measure it again; nothing breaks where it is deleted.
+
+    Raises WorkerDiffers in a process of several threads, which might compute other bits.
+    """
+    if folder and not is_worker():
+        raise WorkerDiffers("this process", "it may run several threads, which changes bits", "start it as a Crew does")
+    token = _STORES.set(folder)
+    try:
+        yield
+    finally:
+        _STORES.reset(token)
+
+
+def kept(function: Callable[Given, Found]) -> Callable[Given, Found]:
+    """The function; within `storing` it is called once for equal arguments, whatever crashes. See `calls.once`."""
+
+    @wraps(function)
+    def call(*given: Given.args, **named: Given.kwargs) -> Found:
+        folder = _STORES.get()
+        if folder is not None:
+            return once(function, folder, *given, **named)
+        arguments(function, *given, **named)  # what could not be kept is told at once, not in the full preset
+        return function(*given, **named)
+
+    return call
+
+
+respond, follow, moved = kept(measured.respond), kept(measured.follow), kept(measured.moved)
+respond_at_rates, tuned = kept(learning_rates.respond), kept(learning_rates.tuned)
+slopes, rises, sample = kept(turning.slopes), kept(scatter.rises), kept(scatter.sample)
+hessian_eigenvalues, trace_rate = kept(spectrum.hessian_eigenvalues), kept(spectrum.trace_rate)
+
+
+def pretrain(protocol: Protocol, key: int) -> Layers:
+    """`overtraining.simulations.measured.pretrain` of one seed, in the same way."""
+    found = _trained(protocol, key)
+    layers = [
+        {part: jnp.asarray(found[f"{part}{i}"]) for part in Layer._fields if f"{part}{i}" in found}
+        for i in range(protocol.network.depth)
+    ]
+    return tuple(Layer(**layer) for layer in layers)
+
+
+@kept
+def _trained(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
+    layers = measured.pretrain(protocol, key)
+    named = {f"{name}{i}": part for i, layer in enumerate(layers) for name, part in layer._asdict().items()}
+    return {name: np.asarray(part) for name, part in named.items() if part is not None}
+
+
+def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> list[xr.Dataset]:
+    """The measured Response once for each of these numbers, with the randomness of a sweep's cell.
+
+    It depends on the whole protocol and the number, so that no two points of an experiment share their draws. The full
+    preset runs the same cells as a sweep in the folder of `storing`, if there is one: every finished repetition is
+    stored, and another version of the software starts a store of its own. Raises NotSolved where a cell fails.
+    """
+    sweep = Sweep(json.loads(write(protocol)), (Axis(REPEAT, tuple(numbers)),), chunk=1)
+    folder = _STORES.get()
+    if preset == "quick" or folder is None:
+        grid = Grid(sweep)
+        cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
+        return [measured.respond(cell.protocol, cell.key) for cell in cells]
+    return kept_cells(sweep, folder)

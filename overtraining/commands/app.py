@@ -1,0 +1,40 @@
+"""The command line as a whole: `overtraining --help`."""
+
+import typer
+
+from overtraining import __version__
+from overtraining.commands import check, demo, figures, llm, page, simulate, sweep
+
+app = typer.Typer(
+    help="Why training longer can make a model harder to fine-tune: theory, simulation and figures.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (figures.figures, check.check, simulate.simulate, sweep.sweep, llm.llm, demo.demo, page.page):
+    app.command()(command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"overtraining {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_show_version, is_eager=True),
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line; a refusal is one sentence and exit code 2, never a traceback."""
+    try:
+        app()
+    except Exception as error:
+        from overtraining.setting.errors import Refusal
+
+        if not isinstance(error, (Refusal, OSError)):
+            raise
+        typer.echo(f"overtraining: {error}", err=True)
+        raise SystemExit(2) from None

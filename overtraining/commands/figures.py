@@ -1,0 +1,34 @@
+"""`overtraining figures`: the catalogue, built."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from overtraining.commands.stopping import goes_on
+
+
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Figures to build; all without any.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the figures with their claims and stop.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("build/figures"),
+    formats: Annotated[str, typer.Option(help="Comma-separated: pdf, svg, png.")] = "pdf,svg,png",
+    preset: Annotated[str, typer.Option(help="paper (3.25 in columns) or slides (larger type and lines).")] = "paper",
+    workers: Annotated[int, typer.Option(min=1, help="How many figures to make side by side.")] = 2,
+) -> None:
+    """Build figures, with data, captions and a manifest; what is there and has not changed is left alone."""
+    if listing:
+        from overtraining.figures.catalogue import CATALOGUE
+
+        for entry in CATALOGUE:
+            typer.echo(f"{entry.name:28}{', '.join(entry.claims):12} {entry.title}")
+        return
+    from tqdm import tqdm
+
+    from overtraining.figures.build import build
+
+    chosen = [f.strip() for f in formats.split(",") if f.strip()]
+    with goes_on(out):
+        # tqdm.write: a line printed past a progress bar would tear it
+        build(names or (), out, chosen, preset, report=tqdm.write, workers=workers)  # type: ignore[arg-type]
+    typer.echo(f"in {out}")

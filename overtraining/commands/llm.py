@@ -1,0 +1,95 @@
+"""`overtraining llm`: result files of a user's own model, and what they say."""
+
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from overtraining.figures.llm.tidy import Unreadable
+
+_FORMATS = "lm-eval-0.4, lm-eval-0.3, openlm, wandb or plain; detected by default."
+
+
+def llm(
+    files: Annotated[list[Path] | None, typer.Argument(help="Result files, or folders of them.")] = None,
+    x: Annotated[str | None, typer.Option("--x", help="tokens or step; tokens where all files say them.")] = None,
+    group: Annotated[str, typer.Option(help="task: one curve per task. model: means over the tasks.")] = "task",
+    only: Annotated[str | None, typer.Option(help="Tasks or metrics to keep, comma-separated.")] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Files of the base and of the changed model.", show_default=False)
+    ] = None,
+    change: Annotated[str, typer.Option(help="What was done to the second model of --compare.")] = "fine-tuning",
+    predict: Annotated[bool, typer.Option(help="Sensitivity and inflection from the base loss, by claim B8.")] = False,
+    fit: Annotated[bool, typer.Option(help="Fit L(N, D) = E + A/N^α + B/D^β to the losses, per task.")] = False,
+    plan: Annotated[float | None, typer.Option(help="What it takes to detect a decline of this size.")] = None,
+    level: Annotated[float, typer.Option(help="For --plan: accuracy about which the decline happens.")] = 0.6,
+    seed_scatter: Annotated[float, typer.Option(help="For --plan: standard deviation between seeds.")] = 0.0,
+    errors: Annotated[str, typer.Option(help="given: as the files say. scatter: between neighbours.")] = "given",
+    confidence: Annotated[float, typer.Option(help="Of intervals, and of a decline being real.")] = 0.95,
+    out: Annotated[Path | None, typer.Option(help="Folder for table.csv, answers.txt and the curves.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the answers as JSON.")] = None,
+    format: Annotated[str | None, typer.Option(help=_FORMATS)] = None,
+    step: Annotated[float | None, typer.Option(help="Checkpoint of files that do not say it.")] = None,
+    tokens_per_step: Annotated[float | None, typer.Option(help="Turns steps into tokens.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable files out and name them.")] = False,
+) -> None:
+    """Is my model overtrained? Read evaluation results along training; find the turning point, and how sure it is."""
+    from overtraining.setting.errors import DomainError
+
+    for name, given, known in (
+        ("--x", x, ("tokens", "step", None)), ("--group", group, ("task", "model")),
+        ("--errors", errors, ("given", "scatter")),
+    ):  # fmt: skip
+        if given not in known:
+            raise DomainError(f"{name} {given}", "there is no such choice", f"use {known[0]} or {known[1]}")
+    if json and not json.parent.is_dir():  # before the work, not after it
+        raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
+    if not (files or compare or plan is not None):
+        raise DomainError("no file", "there is nothing to read", "pass result files or folders, --compare, or --plan")
+    said: dict[str, Any] = {}
+    if plan is not None:
+        from overtraining.figures.llm.statistics import plan as planning
+
+        plans = planning.plan(plan, level, seed_scatter, confidence)
+        said["plan"] = [asdict(one) for one in plans]
+        typer.echo(planning.table(plans, plan, level, seed_scatter))
+    if files or compare:
+        from overtraining.figures.llm.report import report, write
+        from overtraining.figures.llm.tidy import listed
+
+        table, bad = _table(files or [], compare, change, format, step, tokens_per_step, only, skip_bad)
+        for error in bad:
+            typer.echo(f"skipped: {error}", err=True)
+        typer.echo(f"{listed(table)}\n")
+        if out:  # before the answers, which a single checkpoint does not have
+            out.mkdir(parents=True, exist_ok=True)
+            table.to_csv(out / "table.csv", index=False)
+        found = report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
+        typer.echo(found.text)
+        said |= found.data | {"skipped": [str(error) for error in bad]}
+        if out:
+            write(found, out)
+            typer.echo(f"in {out}")
+    if json:
+        json.write_text(dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _table(
+    files: list[Path], compare: tuple[Path, Path] | None, change: str, format: str | None, step: float | None,
+    tokens_per_step: float | None, only: str | None, skip_bad: bool,
+) -> tuple["pd.DataFrame", list["Unreadable"]]:  # fmt: skip
+    from overtraining.figures.llm.readers import read
+    from overtraining.figures.llm.tidy import changed, selected, with_tokens
+
+    table, bad = read([*files, *(compare or [])[:1]], format, step=step, skip_bad=skip_bad)
+    if compare:
+        other, more = read([compare[1]], format, step=step, skip_bad=skip_bad)
+        table, bad = changed(table, other, change), bad + more
+    if tokens_per_step is not None:
+        table = with_tokens(table, tokens_per_step)
+    return (selected(table, only.split(",")) if only else table), bad

@@ -1,0 +1,47 @@
+"""`overtraining simulate`: the experiments from a shell."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def simulate(
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments; see --list.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Run all of them.")] = False,
+    preset: Annotated[str, typer.Option(help="quick (minutes for all) or full (goes on after a crash).")] = "quick",
+    out: Annotated[Path, typer.Option(help="Where results go: NAME.json and NAME.nc.")] = Path("build/experiments"),
+    seed: Annotated[int, typer.Option(min=0, help="All randomness comes from it.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the verdicts as JSON.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="How many experiments to run side by side.")] = 2,
+    listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
+) -> None:
+    """Put the claims to the test: run experiments, print claim and verdict. Exit code 1 if one is refuted."""
+    from overtraining.experiments import EXPERIMENTS
+    from overtraining.experiments.run import as_json, choose, line, run_all
+    from overtraining.setting.errors import DomainError
+
+    if listing:
+        for e in EXPERIMENTS:
+            typer.echo(f"{e.name:26}{', '.join(e.claims):14}{e.title}")
+        return
+    if bool(names) == every:
+        raise DomainError("simulate", "which experiments?", "name some, or pass --all; --list shows them")
+    if json and not json.parent.is_dir():  # before minutes of work, not after them
+        raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
+    from tqdm import tqdm
+
+    chosen = choose(names or ())
+    with tqdm(total=len(chosen), unit="experiment", disable=None) as bar:
+        results = run_all(
+            chosen, preset, seed, out, processes,  # type: ignore[arg-type]  # checked by run
+            report=lambda result: (tqdm.write(line(result)), bar.update())[0],
+        )  # fmt: skip
+    for result in results:
+        for check in result.checks if len(results) == 1 or result.verdict == "refuted" else ():
+            typer.echo(f"  {result.experiment}: {check['name']}: {check['says']}")
+    typer.echo(f"data in {out}")
+    if json:
+        json.write_text(as_json(results), encoding="utf-8")
+    if any(result.verdict == "refuted" for result in results):
+        raise typer.Exit(1)

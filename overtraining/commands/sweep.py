@@ -1,0 +1,77 @@
+"""`overtraining sweep`: grids of protocols that survive anything."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from overtraining.commands.stopping import goes_on
+
+SHOWN = 20
+"""How many failed cells are named on the terminal; the result names all."""
+
+
+def sweep(
+    spec: Annotated[str | None, typer.Argument(metavar="[SPEC.toml|NAME]", help="A file, or a shipped sweep.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Store; what is in it already is not redone.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; more than one need Dask.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on this Dask scheduler.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take, and stop.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the shipped sweeps and stop.")] = False,
+    status: Annotated[Path | None, typer.Option(metavar="DIR", help="Say where the sweep in DIR stands.")] = None,
+) -> None:
+    """Run a grid of protocols that survives being killed. Exit code 1 if cells failed; the others are in the result."""
+    if listing:
+        from overtraining.simulations.sweeps.shipped import find, shipped
+
+        for name in shipped():
+            typer.echo(f"{name:28}{find(name).cells:>7,} cells  {find(name).title}")
+    elif status is not None:
+        from overtraining.simulations.sweeps.status import status as lines
+
+        typer.echo("\n".join(lines(status)))
+    elif spec is None:
+        raise typer.BadParameter("name a sweep, or ask for --list or --status", param_hint="SPEC")
+    elif dry_run:
+        from overtraining.simulations.sweeps.preview import preview
+        from overtraining.simulations.sweeps.shipped import find
+
+        typer.echo("\n".join(preview(find(spec), workers)))
+    elif scheduler is not None and workers > 1:
+        raise typer.BadParameter("its workers are those that have joined it", param_hint="--workers with --scheduler")
+    elif out is None:
+        raise typer.BadParameter("say where the results go", param_hint="--out")
+    else:
+        _run(spec, out, workers, scheduler)
+
+
+def _run(spec: str, out: Path, workers: int, scheduler: str | None) -> None:
+    with goes_on(out):
+        failed = _finish(spec, out, workers, scheduler)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
+    """Run to the end; how many cells failed."""
+    from overtraining.simulations.sweeps.cluster import Cluster
+    from overtraining.simulations.sweeps.plan import Plan
+    from overtraining.simulations.sweeps.pool import Pool
+    from overtraining.simulations.sweeps.preview import outline
+    from overtraining.simulations.sweeps.progress import Progress
+    from overtraining.simulations.sweeps.run import run
+    from overtraining.simulations.sweeps.shipped import find
+
+    progress, sweep = Progress(), find(spec)
+    progress.line("; ".join(outline(Plan(sweep))))
+    alone = scheduler is None and workers == 1
+    try:
+        done = run(sweep, out, Pool if alone else lambda: Cluster(workers, scheduler), progress.line, progress)
+    finally:
+        progress.close()
+    for cell, why in done.failed[:SHOWN]:
+        progress.line(f"failed: {cell}: {why}")
+    if len(done.failed) > SHOWN:
+        progress.line(f"… and {len(done.failed) - SHOWN:,} more, all of them in `failed_cell` of the result")
+    typer.echo(f"{sweep.cells - len(done.failed):,} of {sweep.cells:,} cells in {done.result}")
+    return len(done.failed)

@@ -1,0 +1,8 @@
+"""What is said and measured: the Protocol and its parts, the Response, and the Refusals. It imports nothing of ours.
+
+The names of this package are listed, by topic, in the stub file beside this one; each is imported when first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

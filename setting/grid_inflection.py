@@ -1,0 +1,90 @@
+"""The inflection point of a Response: the length beyond which the result after perturbation only gets worse."""
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from overtraining.setting.domain import one_finite, one_of
+from overtraining.setting.errors import DomainError
+from overtraining.setting.responses import Objective, curve
+
+Which = Literal["last", "first", "best"]
+
+
+def inflection_point(
+    data: xr.Dataset, objective: Objective = "pretraining", which: Which = "last", confidence: float = 0.95
+) -> xr.Dataset:
+    """Where, for every strength, longer pretraining starts to hurt, read off a Response on its own grid of lengths.
+
+    which: there may be several local minima of the loss after perturbation. `last` (the definition of the inflection
+    point): beyond it the loss only gets worse.  `first`: the earliest local minimum, after which deeper ones may come.
+    `best`: the global minimum.
+    confidence: a later gain, or the final rise, counts when chance would not make so large a difference between any two
+    of all lengths with this probability (Tukey's range), errors being independent between lengths. Exact values have
+    no standard error, and every change counts that exceeds rounding.
+
+    Returns a Dataset over the remaining dimensions: `length` (in the unit of the pretraining length; inf where there
+    is no such point within the range), `rise` (how much worse the last length is), `rise_stderr`, and `exists`.
+    A point at the first length means: pretraining only hurts.
+
+    >>> from overtraining.setting.protocol import Protocol
+    >>> from overtraining.theory.solvers.exact import respond
+    >>> from overtraining.setting.teachers import Spectrum
+    >>> r = respond(Protocol(Spectrum((1.0,)), lengths=range(0, 9), strengths=(0.0, 0.5)))
+    >>> inflection_point(r).length.values.tolist()
+    [inf, 4.0]
+    """
+    one_of("which", which, Which)
+    if not 0 < one_finite("confidence", confidence) < 1:
+        raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
+    pair = curve(data, "after", objective)
+    sign = 1 if pair.value.attrs["orientation"] == "lower" else -1
+    loss, stderr = (pair[name].transpose(..., "pretraining") for name in ("value", "stderr"))
+    lengths = data["pretraining"].values
+    z = _range_of_chance(lengths.size, confidence) if bool((stderr > 0).any()) else 0.0
+    index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
+        sign * loss.values, stderr.values, which, z
+    )
+    rest = loss.isel(pretraining=0, drop=True)
+    variables = {
+        "length": np.where(exists, lengths[index.astype(int)], np.inf),
+        "rise": rise,
+        "rise_stderr": rise_stderr,
+        "exists": exists.astype(bool),
+    }
+    result = xr.Dataset({name: (rest.dims, values) for name, values in variables.items()}, rest.coords)
+    result["length"].attrs = dict(data["pretraining"].attrs)
+    result["rise"].attrs = {"units": pair.value.attrs["units"]}
+    return result.assign_attrs(which=which, objective=objective, confidence=confidence)
+
+
+def _range_of_chance(n: int, confidence: float) -> float:
+    """Standard errors of a difference that the largest of all differences of n equal values exceeds by chance."""
+    from scipy.stats import studentized_range  # a second to import, and exact Responses do not need it
+
+    return float(studentized_range.ppf(confidence, max(n, 2), np.inf) / np.sqrt(2))
+
+
+def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tuple[int, float, float, bool]:
+    n = loss.size
+    # 8 ulp: the rounding of a loss that is a sum of a few terms; below it a change is no change
+    noise = lambda i, j: np.maximum(z * np.hypot(stderr[i], stderr[j]), 8 * np.finfo(float).eps * np.abs(loss[i]))
+    i, j = np.triu_indices(n, 1) if z or which == "first" else (np.arange(n - 1), np.arange(1, n))
+    lowest, highest = loss[j], loss[j]
+    if not z and which != "first":  # of exact values the lowest and the highest of all later ones tell as much as all
+        lowest, highest = (best.accumulate(loss[:0:-1])[::-1] for best in (np.minimum, np.maximum))
+    gains = loss[i] - lowest > noise(i, j)  # the pairs i < j between which the loss really falls
+    losses = highest - loss[i] > noise(i, j)  # … and really rises
+    match which:
+        case "best":
+            start, stop = 0, n
+        case "last":
+            start, stop = (int(i[gains].max()) + 1 if gains.any() else 0), n
+        case "first":  # up to the first real rise the loss has only fallen
+            start, stop = 0, (int(j[losses].min()) if losses.any() else n)
+    k = start + int(np.argmin(loss[start:stop]))
+    rise = float(loss[-1] - loss[k])
+    # a first minimum may be followed by deeper ones; that the loss rises after it is what makes it one
+    exists = bool(losses.any()) if which == "first" else bool(rise > noise(k, n - 1))
+    return k, rise, float(np.hypot(stderr[-1], stderr[k])) if k < n - 1 else 0.0, exists

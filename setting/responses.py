@@ -1,0 +1,251 @@
+"""The Response and the Trajectory: the two kinds of data that the whole project exchanges, as `xarray.Dataset`s.
+
+A Response says how good a model is before and after a perturbation, as a function of pretraining length and strength.
+A Trajectory says what happens inside the network along pretraining. Theory computes them, simulation measures them,
+readers of LLM files produce them, figures draw them; `validate` is the contract between all of these.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from overtraining.setting.errors import SchemaError
+
+OBJECTIVES: tuple["Objective", ...] = ("pretraining", "downstream")
+METHODS = ("theory", "simulation", "measurement")
+DIMENSIONS = ("pretraining", "strength", "seed", "task", "angle", "learning_rate", "budget")
+
+Objective = Literal["pretraining", "downstream"]
+Method = Literal["theory", "simulation", "measurement"]
+Quantity = Literal["before", "after", "sensitivity"]
+Variable = tuple[tuple[str, ...], Any]  # dimensions and values
+
+
+def response(
+    variables: Mapping[str, Variable],
+    coordinates: Mapping[str, Any],
+    *,
+    method: Method,
+    source: str,
+    perturbation: str,
+    model: str,
+    units: str = "1",
+    orientation: Literal["lower", "higher"] = "lower",
+    length_units: str = "gradient-flow time",
+    strength_units: str = "1",
+    strength_name: str = "strength",
+    extra: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """A valid Response from plain arrays.
+
+    variables: `before` and `after`, and where known `sensitivity` (if it can be given more precisely than as their
+    difference), each also with the prefix `downstream_` and with the suffix `_stderr`; as (dimensions, values).
+    coordinates: values of every dimension; `pretraining` holds the lengths, `strength` the strengths.
+    orientation: is a lower or a higher value better?  extra: further attributes (protocol, key, citation, …).
+    Raises SchemaError where the result would not be a Response.
+
+    >>> r = response({"before": (("pretraining",), [1.0, 0.5]), "after": (("pretraining", "strength"), [[1.1], [0.9]])},
+    ...     {"pretraining": [0.0, 1.0], "strength": [0.1]}, method="measurement", source="an example",
+    ...     perturbation="noise", model="toy")
+    >>> sensitivity(r).value.values.ravel().round(3).tolist()
+    [0.1, 0.4]
+    """
+    dataset = _dataset("Response", variables, coordinates, units, length_units, method, source, model, extra)
+    dataset.attrs["perturbation"] = perturbation
+    for variable in dataset.data_vars.values():
+        variable.attrs["orientation"] = orientation
+    if "strength" in dataset.coords:
+        dataset["strength"].attrs |= {"units": strength_units, "long_name": strength_name}
+    return validate(dataset)
+
+
+def trajectory(
+    variables: Mapping[str, Variable],
+    coordinates: Mapping[str, Any],
+    *,
+    method: Method,
+    source: str,
+    model: str,
+    units: str = "1",
+    length_units: str = "gradient-flow time",
+    extra: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """A valid Trajectory from plain arrays: any quantities along `pretraining`, such as `singular_value` over `mode` or
+    `layer_norm` over `layer`.
+
+    Raises SchemaError where the result would not be a Trajectory.
+    """
+    return validate(_dataset("Trajectory", variables, coordinates, units, length_units, method, source, model, extra))
+
+
+def _dataset(
+    kind: str,
+    variables: Mapping[str, Variable],
+    coordinates: Mapping[str, Any],
+    units: str,
+    length_units: str,
+    method: str,
+    source: str,
+    model: str,
+    extra: Mapping[str, Any] | None,
+) -> xr.Dataset:
+    try:
+        dataset = xr.Dataset({k: (d, np.asarray(v, float)) for k, (d, v) in variables.items()}, dict(coordinates))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SchemaError(f"the variables of a {kind}", str(error), "pass (dimensions, values) per variable") from None
+    dataset.attrs = {"kind": kind, "method": method, "source": source, "model": model, **(extra or {})}
+    for variable in dataset.data_vars.values():
+        variable.attrs["units"] = units
+    if "pretraining" in dataset.coords:
+        dataset["pretraining"].attrs |= {"units": length_units, "long_name": "pretraining length"}
+    return dataset
+
+
+def _name(quantity: str, objective: str) -> str:
+    return quantity if objective == "pretraining" else f"{objective}_{quantity}"
+
+
+def objectives(data: xr.Dataset) -> tuple[Objective, ...]:
+    """Which objectives a Response reports: pretraining, downstream, or both."""
+    return tuple(o for o in OBJECTIVES if _name("after", o) in data)
+
+
+def curve(data: xr.Dataset, quantity: Quantity, objective: Objective = "pretraining") -> xr.Dataset:
+    """One quantity of a Response as `value` and `stderr`, averaged over seeds where there are several.
+
+    The standard error over n > 1 seeds is that of the seeds' means, which contains the scatter within each seed; with
+    one seed it is the error within it. Exact values have the standard error 0.
+    """
+    _known("quantity", quantity, get_args(Quantity))
+    if quantity == "sensitivity":
+        return _average(sensitivity(data, objective))
+    _asked(data, objective)
+    return _average(_pair(data, _name(quantity, objective)))
+
+
+def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Dataset:
+    """`Δ = loss after − loss before`, as `value` and `stderr`; for a score, where higher is better, before − after.
+
+    Positive means worse. A Response that knows its sensitivity directly (theory: without cancellation, simulation:
+    from paired draws) gives that; else the errors of before and after are added as independent.
+    """
+    _asked(data, objective)
+    direct = _name("sensitivity", objective)
+    if direct in data:
+        return _pair(data, direct)
+    before, after = (_pair(data, _name(quantity, objective)) for quantity in ("before", "after"))
+    value = _worsening(before.value, after.value)
+    value.attrs = after.value.attrs | {"orientation": "lower"}
+    return xr.Dataset({"value": value, "stderr": np.hypot(after.stderr, before.stderr)})
+
+
+def _worsening(before: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
+    return (1 if after.attrs["orientation"] == "lower" else -1) * (after - before)
+
+
+def _asked(data: Any, objective: Any) -> None:
+    if not isinstance(data, xr.Dataset):
+        raise SchemaError(repr(type(data)), "it is not an xarray.Dataset", "build it with response() or trajectory()")
+    _known("objective", objective, OBJECTIVES)
+
+
+def _known(name: str, given: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(given, str) or given not in known:  # an array has no truth value
+        raise SchemaError(f"{name} = {given!r}", f"unknown {name}", f"use one of {', '.join(known)}")
+
+
+def _pair(data: xr.Dataset, name: str) -> xr.Dataset:
+    if name not in data:
+        known = ", ".join(map(str, data.data_vars))
+        raise SchemaError(name, f"this Response has only {known}", "ask for one of these")
+    value = data[name]
+    return xr.Dataset({"value": value, "stderr": data.get(f"{name}_stderr", xr.zeros_like(value))})
+
+
+def _average(pair: xr.Dataset) -> xr.Dataset:
+    if "seed" not in pair.dims:
+        return pair
+    n = pair.sizes["seed"]
+    mean = pair.value.mean("seed", keep_attrs=True)
+    error = pair.stderr.isel(seed=0, drop=True) if n == 1 else pair.value.std("seed", ddof=1) / np.sqrt(n)
+    return xr.Dataset({"value": mean, "stderr": error})
+
+
+def validate(data: xr.Dataset) -> xr.Dataset:
+    """The same dataset, or a SchemaError that names what is not as a Response or Trajectory must be."""
+    _asked(data, "pretraining")
+    kind = data.attrs.get("kind")
+    if kind not in ("Response", "Trajectory"):
+        raise SchemaError(f"kind = {kind!r}", "unknown kind of data", "build it with response() or trajectory()")
+    needed = ["kind", "method", "source", "model"] + (["perturbation"] if kind == "Response" else [])
+    if missing := [a for a in needed if not isinstance(given := data.attrs.get(a), str) or not given]:
+        raise SchemaError(f"a {kind} without {', '.join(missing)}", "its origin must be stated", "set the attributes")
+    _known("method", data.attrs["method"], METHODS)
+    _validate_coordinates(data)
+    for name, variable in data.data_vars.items():
+        _validate_variable(data, str(name), variable)
+    if kind == "Response":
+        _validate_response(data)
+    return data
+
+
+def _validate_coordinates(data: xr.Dataset) -> None:
+    for name in data.dims:
+        if name not in data.coords:
+            raise SchemaError(f"dimension {name!r}", "it has no values", "pass a coordinate of the same name")
+    if "pretraining" not in data.dims:
+        raise SchemaError("dimensions", "there is no pretraining length", "name that dimension 'pretraining'")
+    for name in {"pretraining", "strength"} & set(data.dims):
+        values = data[name].values
+        numeric = np.issubdtype(values.dtype, np.number)
+        if not numeric or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
+            raise SchemaError(f"coordinate {name!r}", "its values must be finite and increase", "sort and clean them")
+        if not data[name].attrs.get("units"):
+            raise SchemaError(f"coordinate {name!r}", "it has no units", "set its units attribute ('1' if none)")
+
+
+def _validate_variable(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
+    if not np.isfinite(variable.values).all():
+        raise SchemaError(name, "it contains NaN or infinity", "split ragged checkpoints into a list of Responses")
+    if not variable.attrs.get("units"):
+        raise SchemaError(name, "it has no units", "set its units attribute ('1' if none)")
+    if name.endswith("_stderr"):
+        of = name.removesuffix("_stderr")
+        if of not in data or data[of].dims != variable.dims:
+            raise SchemaError(name, f"there is no {of} of the same dimensions", "give value and standard error alike")
+        if (variable.values < 0).any():
+            raise SchemaError(name, "a standard error is not negative", "pass its absolute value")
+
+
+def _validate_response(data: xr.Dataset) -> None:
+    found = objectives(data)
+    if not found:
+        raise SchemaError("a Response", "it has neither 'after' nor 'downstream_after'", "say what was measured")
+    stems = {_name(q, o) for o in OBJECTIVES for q in ("before", "after", "sensitivity")}
+    if unknown := {str(v).removesuffix("_stderr") for v in data.data_vars} - stems:
+        raise SchemaError(", ".join(sorted(unknown)), "not part of a Response", "put it into a Trajectory")
+    if foreign := set(map(str, data.dims)) - set(DIMENSIONS):
+        raise SchemaError(", ".join(sorted(foreign)), "unknown dimension", f"use {', '.join(DIMENSIONS)}")
+    for objective in found:
+        before, after = _name("before", objective), _name("after", objective)
+        if before not in data or "pretraining" not in data[before].dims or "strength" in data[before].dims:
+            raise SchemaError(before, "it must depend on pretraining and not on strength", "pass the unperturbed value")
+        if not {"pretraining", "strength"} <= set(data[after].dims):
+            raise SchemaError(after, "it must depend on pretraining and strength", "add both dimensions")
+        for name in (before, after):
+            if str(data[name].attrs.get("orientation")) not in ("lower", "higher"):
+                raise SchemaError(name, "is lower or higher better?", "set its orientation attribute")
+        _validate_sensitivity(data, objective)
+
+
+def _validate_sensitivity(data: xr.Dataset, objective: Objective) -> None:
+    """A sensitivity given directly must agree with after − before up to the rounding of that difference."""
+    name = _name("sensitivity", objective)
+    if name not in data:
+        return
+    before, after = (data[_name(quantity, objective)] for quantity in ("before", "after"))
+    difference, scale = _worsening(before, after), np.abs(after) + np.abs(before)
+    if bool((np.abs(difference - data[name]) > 64 * np.finfo(float).eps * scale).any()):
+        raise SchemaError(name, "it is not after − before", "pass the difference, or leave it out")

@@ -1,0 +1,110 @@
+"""A Protocol as canonical JSON, and back."""
+
+import json
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, get_args
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.strategies import configure_tagged_union
+
+from overtraining.setting.arrays import Sequenced
+from overtraining.setting.domain import finite, instance, whole
+from overtraining.setting.errors import DomainError, Refusal
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
+from overtraining.setting.tasks import Shared, Task, Turned
+from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher
+from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """Plain dataclasses to and from plain dictionaries; where several kinds are possible, `kind` names it."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    # the library's own hooks call int() and float(), which turn 2.5 into 2 and "3" into 3.0 without a word
+    converter.register_structure_hook(int, lambda value, _: whole("value", value, least=0))
+    converter.register_structure_hook(float, lambda value, _: float(finite("value", value)))
+    converter.register_structure_hook(bool, _truth)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(Sequenced, lambda value, _: value)  # checked by the class that it belongs to
+
+    def plain(*classes: type) -> None:
+        """Defaults are left out, so that a field added later changes no protocol already written or hashed."""
+        for cls in classes:
+            hook: Any = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
+            converter.register_unstructure_hook(cls, hook)
+
+    plain(PowerLaw, Geometric, Spectrum, Matrix, Shared, Turned, Network, Aligned, Balanced, SmallGaussian, FanIn)
+    plain(GradientFlow, GradientDescent, Noise, Quantization, Pruning, Sampling, Inputs)
+    for union in (Teacher, Task, Start, Pretraining):
+        configure_tagged_union(union, converter, tag_name="kind")
+    plain(FineTuning)  # made of the unions before it
+    configure_tagged_union(Perturbation, converter, tag_name="kind")
+    converter.register_unstructure_hook(
+        Protocol,
+        make_dict_unstructure_fn(
+            Protocol, converter, _cattrs_omit_if_default=True, network=override(omit_if_default=False)
+        ),
+    )
+    return converter
+
+
+def write(protocol: Protocol) -> str:
+    """The protocol as canonical JSON: equal protocols give equal text, numbers survive to the last bit.
+
+    >>> protocol = Protocol(PowerLaw(modes=4), lengths=(0, 10), strengths=(0.1,))
+    >>> read(write(protocol)) == protocol
+    True
+    """
+    instance("protocol", protocol, Protocol)
+    return json.dumps(_converter().unstructure(protocol), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def read(text: str) -> Protocol:
+    """The protocol that `write` wrote, or that a person wrote by hand; DomainError says what is wrong and where."""
+    instance("text", text, str)
+    try:
+        plain: Any = json.loads(text)
+        if not isinstance(plain, dict):
+            raise DomainError("the protocol", "it is not a JSON object", "write it with theory.write(protocol)")
+        return _converter().structure(plain, Protocol)
+    except json.JSONDecodeError as error:
+        raise DomainError("the protocol", f"it is not JSON ({error})", "write it with theory.write(protocol)") from None
+    except cattrs.errors.BaseValidationError as error:
+        found = (reason.rpartition(" @ $") for reason in cattrs.transform_error(error, format_exception=_reason))
+        reasons = "; ".join(f"{place.removeprefix('.')}: {why}" if place else why for why, _, place in found)
+        raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
+
+
+def _truth(value: Any, _: type) -> bool:
+    if not isinstance(value, bool):
+        raise DomainError(f"value = {value!r}", "it is neither true nor false", "write true or false")
+    return value
+
+
+def _text(value: Any, _: type) -> str:
+    if not isinstance(value, str):
+        raise DomainError(f"value = {value!r}", "it is not a text", "write it in quotes")
+    return value
+
+
+def _reason(error: BaseException, kind: Any) -> str:
+    """One line for one fault; our own refusals keep their words."""
+    if isinstance(error, Refusal):
+        return f"{error.what}: {error.why} ({error.instead})"
+    if isinstance(error, KeyError):
+        kinds = ", ".join(sorted(cls.__name__ for cls in get_args(kind) if isinstance(cls, type) and is_dataclass(cls)))
+        if not kinds:
+            return f"{error.args[0]!r} is missing"
+        lacks = error.args == ("kind",)
+        return f"it has no kind, which is one of {kinds}" if lacks else f"no kind {error}; use {kinds}"
+    if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
+        known = ", ".join(field.name for field in fields(error.cl))
+        return f"{', '.join(map(repr, sorted(error.extra_fields)))} is none of its fields, {known}"
+    if isinstance(error, AttributeError):
+        return "it is not a group of fields"
+    return cattrs.v.format_exception(error, kind)

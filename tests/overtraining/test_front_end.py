@@ -1,0 +1,113 @@
+"""The command line and the Python front door, as a user meets them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import overtraining as ot
+from tests import ROOT
+from tests.conftest import Shell
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """As a user runs it, in a process of its own; `shell` does the same at a tenth of the cost, once that works."""
+    command = [sys.executable, "-W", "error", "-m", "overtraining", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_help_lists_the_commands(shell: Shell) -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert "figures" in shown.stdout
+    assert "--preset" in shell("figures", "--help").stdout
+
+
+def test_listing(shell: Shell) -> None:
+    from overtraining.figures.catalogue import CATALOGUE
+
+    shown = shell("figures", "--list").stdout
+    for entry in CATALOGUE:
+        assert re.search(rf"^{entry.name} +{', '.join(entry.claims)} ", shown, re.MULTILINE)
+
+
+def test_unknown_names_exit_with_2_and_a_sentence(shell: Shell) -> None:
+    wrong = shell("figures", "progresive-sensitivity")
+    assert wrong.returncode == 2
+    assert "progressive-sensitivity" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert run("figures", "--preset", "poster").returncode == 2
+    assert shell("nonsense").returncode == 2
+
+
+def test_quiet_where_there_is_no_terminal(tmp_path: Path) -> None:
+    done = run("figures", "olmo1b-fine-tuning", "--formats", "svg", "--out", str(tmp_path), "--preset", "slides")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (tmp_path / "olmo1b-fine-tuning.svg").exists()
+
+
+def test_no_place_to_write_is_a_sentence(tmp_path: Path, shell: Shell) -> None:
+    (tmp_path / "file").write_text("")
+    wrong = shell("figures", "olmo1b-fine-tuning", "--out", str(tmp_path / "file"))
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
+
+
+def test_names_and_errors() -> None:
+    assert set(ot.__all__) <= set(dir(ot))
+    assert all(getattr(ot, name) is not None for name in ot.__all__)
+    with pytest.raises(AttributeError, match="Protocol"):
+        ot.protocol  # noqa: B018
+
+
+def test_the_readme_s_six_lines() -> None:
+    """The first Python block of the README runs as it stands, warning-free."""
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert block
+    assert len([line for line in block[1].splitlines() if line.strip()]) <= 8
+    subprocess.run([sys.executable, "-W", "error", "-c", block[1].replace("u.pdf", "/dev/null")], check=True)
+
+
+MY_CLAIM = """
+import numpy as np, sympy as sp
+from overtraining.theory.derivations.checker.core import Derivation, Link, SpecialCase, Step, Variant, Verdict
+from overtraining.theory.derivations.checker.evidence import identity, worst_error
+
+x = sp.Symbol("x", positive=True)
+truth = lambda: sp.diff(x**3 / 3, x)
+DERIVATION = Derivation(
+    claim="Mine", title="A power", statement="x^2", plain="The slope of a third of a cube is a square.",
+    symbols={"x": "place"}, assumptions=(),
+    steps=(Step("x^2", "SymPy differentiates.", lambda: identity(truth(), x * x)),),
+    formula=lambda: FORMULA, conclusion=lambda candidate: identity(candidate, truth()),
+    variants=tuple(Variant(f"x to the {n}", lambda f, n=n: x**n) for n in (1, 3, 4, 5, 6)),
+    special_case=SpecialCase("x = 1", lambda f: (f.subs(x, 1), sp.Integer(0) if f == x else 1)), floor=Verdict.PROVED,
+    link=Link("numpy.square", "0 … 9", lambda f, square, draw: worst_error(f, [x], square, [draw.uniform(0, 9, 9)])),
+)
+"""
+
+
+@pytest.mark.parametrize(("formula", "code", "says"), [("x**2", 0, "proved"), ("2 * x**2", 1, "step failed: x^2")])
+def test_checks_a_users_own_derivation(shell: Shell, tmp_path: Path, formula: str, code: int, says: str) -> None:
+    (tmp_path / "my_claim.py").write_text(MY_CLAIM.replace("FORMULA", formula))
+    done = shell("check", "my_claim.py", "--json", "found.json", "--tex", "found.tex", "--html", "book", cwd=tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert says in done.stdout
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    assert {"claim", "verdict", "steps", "variants", "rejected", "seconds"} <= found.keys()
+    assert "The slope of a third" in (tmp_path / "found.tex").read_text()
+    assert "The slope of a third" in (tmp_path / "book" / "claim-Mine.html").read_text()
+
+
+def test_check_refuses_what_is_not_there(tmp_path: Path, shell: Shell) -> None:
+    (tmp_path / "empty.py").write_text("")
+    for claim, says in (("Z9", "no such claim"), ("none.py", "there is no such file"), ("empty.py", "DERIVATION")):
+        done = shell("check", claim, cwd=tmp_path)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr

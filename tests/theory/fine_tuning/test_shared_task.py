@@ -1,0 +1,72 @@
+"""D2: on a task that shares the teacher's singular vectors, only an overshoot turns the loss after fine-tuning."""
+
+import numpy as np
+import pytest
+
+from overtraining.setting.errors import DomainError
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.tasks import Shared
+from overtraining.setting.teachers import Spectrum
+from overtraining.theory.fine_tuning.shared_task import overshoot_length
+from overtraining.theory.fine_tuning.tuned_flow import fine_tune_mode
+from overtraining.theory.learning.balanced_mode import singular_value
+from overtraining.theory.learning.deep_mode import time_to_reach
+from overtraining.theory.solvers.exact import respond
+
+
+def along(sigma, values, budgets, lengths):
+    how = FineTuning(Shared(values))
+    return respond(Protocol(Spectrum(sigma), lengths, budgets, start=Aligned(1e-3), perturbation=how))
+
+
+@pytest.mark.parametrize("values", [(1.0, 0.5, 0.25), (0.5, 0.0, 0.25), (-1.0, -0.3, -2.0), (0.0, 0.0, 0.0)])
+@pytest.mark.parametrize("budget", [0.01, 0.2, 3.0])
+def test_weaker_features_never_hurt_the_pretraining_loss(values, budget):
+    after = along((1.0, 0.5, 0.25), values, (budget,), np.linspace(0.0, 25, 200)).after.values
+    assert (np.diff(after, axis=0) < 0).all()
+
+
+@pytest.mark.parametrize(("sigma", "target", "budget"), [(1.0, 2.0, 0.2), (0.5, 0.6, 1e-3), (2.0, 50.0, 0.05)])
+def test_an_overshoot_turns_at_the_length_given(sigma, target, budget):
+    turn = overshoot_length(budget, sigma, target, 1e-3)
+    lengths = turn + np.array([-0.01, 0.0, 0.01])
+    after = along((sigma,), (target,), (budget,), lengths).after.values[:, 0]
+    assert after[1] < 1e-26
+    assert (after[[0, 2]] > 1e-14).all()
+    np.testing.assert_allclose(fine_tune_mode(budget, singular_value(turn, sigma, 1e-3), target)[0], sigma, rtol=1e-12)
+
+
+def test_no_turn_without_overshoot_and_none_before_the_start():
+    assert np.isinf(overshoot_length([0.0, 1.0, 1.0, 1.0], 1.0, [2.0, 1.0, 0.5, -3.0], 0.1)).all()
+    assert overshoot_length(10.0, 1.0, 2.0, 0.1) == 0
+    assert overshoot_length(1e60, 1.0, 2.0, 0.1) == 0
+
+
+@pytest.mark.parametrize("budget", [0.05, 0.2, 2.0])
+def test_the_downstream_loss_turns_where_the_mode_is_the_task_s_whatever_the_budget(budget):
+    turn = float(time_to_reach(0.5, 1.0, 1e-3, 2))
+    found = along((1.0,), (0.5,), (budget,), np.array([turn - 0.5, turn, turn + 0.5, 60.0])).downstream_after.values
+    assert found[1, 0] < 1e-26 < found[0, 0]
+    assert found[1, 0] < found[2, 0] < found[3, 0]
+
+
+def test_the_numbers_of_the_example():
+    """σ = 1, σ' = ½, T = 0.2 ends at 0.060."""
+    end = along((1.0,), (0.5,), (0.2,), (60.0,)).downstream_after.values[0, 0]
+    assert abs(end - 0.0600) < 1e-4
+
+
+def test_the_slowest_mode_decides_how_the_loss_ends():
+    """The first mode overshoots at every T > 0, and yet the loss after fine-tuning falls all along."""
+    after = along((1.0, 0.5), (2.0, 0.25), (0.1,), np.linspace(2.0, 30.0, 200)).after.values[:, 0]
+    assert (np.diff(after) < 0).all()
+
+
+@pytest.mark.parametrize(
+    "change", [{"budget": -1.0}, {"sigma": 0.0}, {"epsilon": 0.0}, {"epsilon": 1.0}, {"target": 1e80}]
+)
+def test_refusals(change):
+    with pytest.raises(DomainError):
+        overshoot_length(**({"budget": 1.0, "sigma": 1.0, "target": 2.0, "epsilon": 0.1} | change))

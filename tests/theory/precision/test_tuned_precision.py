@@ -1,0 +1,41 @@
+"""D and E: every closed form with a formula in mpmath beside it, at random points of its whole domain."""
+
+import numpy as np
+import pytest
+
+from benchmarks.accuracy import domain, measured
+from overtraining.theory.fine_tuning.tuned_flow import mode_distance
+from overtraining.theory.learning.unbalanced_mode import weights, weights_moved
+from overtraining.theory.precision.forms import FORMS
+
+TUNED = [form for form in FORMS if form.claim[0] in "DE"]
+
+
+@pytest.mark.parametrize("form", TUNED, ids=lambda form: form.name)
+def test_right_to_rounding(form):
+    """The benchmark asks at thousands; twenty are enough for a wrong factor, sign or exponent."""
+    points = domain(form)(np.random.default_rng(7), 20)[-20:]
+    row = measured(form, points)
+    assert (row.wrong, row.refused) == (0, 0), row
+
+
+def test_every_claim_has_a_form():
+    assert {form.claim for form in TUNED} == {*(f"D{n}" for n in range(1, 8)), "E1", "E2", "E3"}
+
+
+def test_small_moves_are_not_differences():
+    """√2 |x − s|/(√x + √s), to rounding, where subtracting two roots keeps no digit."""
+    found = mode_distance([1e-9, 1e-15], s=1.0, target=0.5, imbalance=[0.0, 0.3])
+    np.testing.assert_allclose(found[0], np.sqrt(2) * 0.5e-9, rtol=2e-9)
+    lam, w1, w2 = 0.3, *weights(0.0, 0.5, 1.0, 0.3)
+    assert w2**2 - w1**2 == pytest.approx(lam)
+    np.testing.assert_allclose(found[1], np.hypot(w1, w2) * 0.5e-15, rtol=1e-12)
+
+
+@pytest.mark.parametrize("imbalance", [-0.7, 1e-6, 0.0, 2.0])
+@pytest.mark.parametrize("start", [-0.8, 0.3, 5.0])
+def test_long_moves_are_the_differences(imbalance, start):
+    """Through 0 as well, where the smaller weight changes its sign."""
+    ends = [weights(t, 1.5, start, imbalance) for t in (0.9, 0.0)]
+    found = weights_moved(0.9, 1.5, start, imbalance)
+    np.testing.assert_allclose(found, np.abs(np.subtract(*ends)), rtol=1e-11)

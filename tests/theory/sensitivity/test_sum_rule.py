@@ -1,0 +1,190 @@
+"""B8's engine: segments at high precision, the transform on paths with known answers, exponents, and refusals."""
+
+import inspect
+import itertools
+
+import mpmath
+import numpy as np
+import pytest
+
+from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.learning.balanced_mode import singular_value, unlearned
+from overtraining.theory.sensitivity.rates import power_law_rates, staircase_loss, staircase_norm
+from overtraining.theory.sensitivity.sum_rule import (
+    growth_covariance,
+    growth_stderr,
+    local_factor,
+    norm_growth,
+    predicted_exponent,
+)
+
+T0, RATIO = (1e-12, 1.0, 1e12), (1 + 2**-52, 1 + 1e-12, 1 + 1e-6, 1.5, 1e3, 1e200)
+
+
+@pytest.mark.parametrize(("t0", "ratio", "m"), [*itertools.product(T0, RATIO, (1e-3, 1.0, 350.0))])
+def test_a_segment(t0, ratio, m):
+    t1, (l0, l1), values = t0 * ratio, (3.7, -1.9), []
+    if t1 == t0:
+        t1 = np.nextafter(t0, np.inf)
+    for digits in (60, 90):
+        with mpmath.workdps(digits):
+            a, b = mpmath.mpf(t0), mpmath.mpf(t1)
+            values.append(2 / mpmath.mpf(m) * (mpmath.mpf(l0) - mpmath.mpf(l1)) * (b - a) / mpmath.log(b / a))
+    assert abs(values[0] - values[1]) < abs(values[1]) * mpmath.mpf(10) ** -30
+    got = norm_growth([t0, t1], [l0, l1], m)
+    assert got[0] == 0
+    assert abs(float((mpmath.mpf(float(got[1])) - values[1]) / values[1])) <= 1e-14
+
+
+def test_adds_and_does_not_see_a_constant():
+    t, loss = np.geomspace(1, 1e4, 9), np.array([5.0, 4, 3.5, 3.6, 3, 2, 1.5, 1.2, 1.1])
+    whole = norm_growth(t, loss)
+    assert np.allclose(np.diff(whole), [norm_growth(t[i : i + 2], loss[i : i + 2])[1] for i in range(8)], rtol=1e-13)
+    assert np.allclose(whole, norm_growth(t, loss + 1e3), rtol=1e-9)
+    assert whole[3] < whole[2]  # where the loss rises
+
+
+def test_a_power_law_gives_the_sum_rule():
+    """L ∝ t^−β on a fine grid: the prediction grows with exponent 1 − β."""
+    beta, t = 0.4, np.geomspace(1, 1e12, 4001)
+    grown = norm_growth(t, 7 * t**-beta)
+    local = np.log(grown[-1] / grown[-101]) / np.log(t[-1] / t[-101])
+    assert np.isclose(local, predicted_exponent(beta), atol=1e-6)
+    exact = 2 * 7 * beta / (1 - beta) * (t[-1] ** (1 - beta) - 1)
+    assert np.isclose(grown[-1], exact, rtol=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [0.6, 0.8, 1.3])
+def test_on_the_staircase(alpha):
+    """Whole stages, ε → 0: the transform of the exact loss is the exact norm, in rescaled length (m = 1)."""
+    tau = (np.arange(1, 3000) + 0.5) ** alpha  # between steps, each at i^α
+    grown, true = norm_growth(tau, staircase_loss(tau, alpha)), staircase_norm(tau, alpha)
+    assert np.allclose(grown[1:], true[1:] - true[0], rtol=3e-2)
+    assert np.isclose(grown[-1] - grown[99], true[-1] - true[99], rtol=1e-4)
+
+
+def test_on_a_path_from_a_finite_start():
+    """The constant absorbs most of a finite start: the shape is right to 5% over a factor 20 of length."""
+    sigma, epsilon = np.arange(1, 3001) ** -0.75, 1e-60
+    t = np.geomspace(3, 60, 200) * np.log(1 / epsilon) / 2
+    left = unlearned(t[:, None], sigma, epsilon)
+    grown, true = norm_growth(t, (left**2).sum(1) / 2), singular_value(t[:, None], sigma, epsilon).sum(1)
+    constant = grown[-1] / (true[-1] - true[0])
+    assert np.allclose(grown[50:] / constant, true[50:] - true[0], rtol=0.05)
+
+
+@pytest.mark.parametrize("alpha", [0.55, 0.75, 1.0, 2.0])
+def test_exponents(alpha):
+    rates = power_law_rates(alpha)
+    assert np.isclose(predicted_exponent(rates.loss_exponent), rates.norm_exponent, atol=1e-15)
+    assert np.isclose(predicted_exponent(rates.loss_exponent, depth=3), 1 / alpha - 2 + 2 / 3, atol=1e-15)
+
+
+@pytest.mark.parametrize(("sigma", "epsilon"), [*itertools.product((1e-6, 1.0, 1e6), (1e-300, 1e-30, 1e-9))])
+def test_local_factor(sigma, epsilon):
+    left = mpmath.log(mpmath.mpf(sigma) / mpmath.mpf(epsilon))
+    condition = 1 + (abs(np.log(sigma)) + abs(np.log(epsilon))) / float(left - 1)
+    assert abs(float(local_factor(sigma, epsilon)) / float(1 / (1 - 1 / left)) - 1) <= 1e-15 * condition
+
+
+def test_local_factor_on_the_path():
+    """Local exponents of the loss of a dense spectrum from 1e-30 are β/(1 − 1/ℓ), not β."""
+    alpha, epsilon = 0.75, 1e-30
+    sigma = np.arange(1, 20_001) ** -alpha
+    front = 0.02
+    t = np.log(front / epsilon) / (2 * front) * np.array([0.98, 1.02])
+    left = unlearned(t[:, None], sigma, epsilon)
+    tail = 20_000.5 ** (1 - 2 * alpha) / (2 * (2 * alpha - 1))
+    loss = (left**2).sum(1) / 2 + tail
+    local = -np.log(loss[1] / loss[0]) / np.log(t[1] / t[0])
+    beta = power_law_rates(alpha).loss_exponent
+    assert abs(local / beta - local_factor(front, epsilon)) < 0.25 * (local_factor(front, epsilon) - 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "refusal", "word"),
+    [
+        (lambda: norm_growth([0.0, 1.0], [1.0, 0.0]), DomainError, "first length"),
+        (lambda: norm_growth([2.0, 1.0], [1.0, 0.0]), DomainError, "rise"),
+        (lambda: norm_growth([1.0, 1.0], [1.0, 0.0]), DomainError, "rise"),
+        (lambda: norm_growth([1.0, 2.0], [1.0, np.nan]), DomainError, "loss"),
+        (lambda: norm_growth([1.0, 2.0], [1.0, 0.5, 0.2]), ShapeError, "last axes"),
+        (lambda: norm_growth(1.0, 1.0), ShapeError, "last axes"),
+        (lambda: norm_growth(np.ones((2, 3)) * [1, 2, 3], np.ones((4, 3))), ShapeError, "broadcast"),
+        (lambda: norm_growth([1.0, 2.0], [1.0, 0.0], m=0.0), DomainError, "m "),
+        (lambda: norm_growth([1.0, 2.0], [1.0, 0.0], depth=1), DomainError, "depth"),
+        (lambda: norm_growth([1.0, 2.0, 2.0], [1.0, 0.5, 0.4]), DomainError, "average"),
+        (lambda: growth_stderr([1.0, 2.0], [0.1, -0.1]), DomainError, "stderr"),
+        (lambda: growth_stderr([1.0, 2.0], [0.1, 0.1, 0.1]), ShapeError, "last axes"),
+        (lambda: growth_covariance([[1.0, 2.0]], 0.1), ShapeError, "one curve"),
+        (lambda: growth_stderr([1.0, 1e300], [0.1, 1e10]), DomainError, "overflows"),
+        (lambda: predicted_exponent(2.0), DomainError, "loss_exponent"),
+        (lambda: predicted_exponent(0.5, depth=1), DomainError, "depth"),
+        (lambda: local_factor(1.0, 0.5), DomainError, "epsilon"),
+        (lambda: local_factor(np.ones(2), np.full(3, 1e-9)), ShapeError, "broadcast"),
+    ],
+)
+def test_refuses_by_name(call, refusal, word):
+    with pytest.raises(refusal, match=word):
+        call()
+
+
+def test_a_ratio_of_lengths_beyond_float64():
+    """1e10/1e-300 is no number in float64; the growth is."""
+    truth = 2 * (mpmath.mpf(1e10) - mpmath.mpf(1e-300)) / mpmath.log(mpmath.mpf(1e10) / mpmath.mpf(1e-300))
+    assert norm_growth([1e-300, 1e10], [1.0, 0.0])[1] == pytest.approx(float(truth), rel=1e-14)
+
+
+def test_refuses_arrays_of_constants_and_overflow():
+    with pytest.raises(ShapeError, match="one constant"):
+        inspect.unwrap(norm_growth)([1.0, 2.0], [1.0, 0.0], m=np.ones(2))
+    with pytest.raises(DomainError, match="overflows"):
+        norm_growth([1.0, 1e300], [1e300, 0.0])
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_errors_are_those_of_the_linear_map(depth):
+    """Column by column: the growth of a loss of 1 at one length and 0 elsewhere, with the variances added."""
+    t, nu = np.array([0.1, 0.15, 2.0, 30.0, 31.0, 500.0]), np.array([0.3, 0.1, 0.2, 0.0, 0.5, 0.1])
+    columns = norm_growth(t, np.eye(6), m=3.0, depth=depth)
+    assert np.allclose(
+        growth_stderr(t, nu, m=3.0, depth=depth), np.sqrt((nu[:, None] ** 2 * columns**2).sum(0)), rtol=1e-13
+    )
+    assert growth_stderr(t, np.stack([nu, 2 * nu])).shape == (2, 6)
+    whole = growth_covariance(t, nu, m=3.0, depth=depth)
+    assert np.allclose(whole, np.einsum("ja,j,jb->ab", columns, nu**2, columns), rtol=1e-12, atol=1e-14)
+    assert np.allclose(np.diag(whole), growth_stderr(t, nu, m=3.0, depth=depth) ** 2, rtol=1e-12)
+
+
+def test_errors_scatter_as_stated_and_leave_the_mean():
+    """5,000 noisy, non-monotone curves on an irregular grid."""
+    draw = np.random.default_rng(2)
+    t = np.sort(10 ** draw.uniform(0, 3, 14))
+    loss, nu = 2 + 3 * t**-0.4, 0.1 * draw.uniform(0.5, 2, 14)
+    grown = norm_growth(t, loss + nu * draw.normal(size=(5000, 14)))
+    assert (np.diff(loss + nu * draw.normal(size=14)) > 0).any()
+    stated = growth_stderr(t, nu)
+    assert np.allclose(grown.std(axis=0)[1:], stated[1:], rtol=0.05)
+    assert (np.abs(grown.mean(axis=0) - norm_growth(t, loss)) <= 4 * stated / np.sqrt(5000) + 1e-12).all()
+
+
+def test_a_coarse_grid_gives_too_much():
+    """By the part β ln²r/12 where the loss is a power: the mean of three exponents and ratios."""
+    for beta, ratio in itertools.product((0.2, 0.5, 0.8), (1.2, 1.5, 2.0)):
+        t = ratio ** np.arange(30)
+        exact = 2 * beta / (1 - beta) * (t[-1] ** (1 - beta) - 1)
+        over = norm_growth(t, t**-beta)[-1] / exact - 1
+        assert over == pytest.approx(beta * np.log(ratio) ** 2 / 12, rel=0.1)
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_a_deep_staircase(depth):
+    """ε → 0 at depth L: n features learned at t = m i^α, loss and norm in closed form, every stage."""
+    alpha, m = 0.6, 7.0
+    i = np.arange(1, 4000)
+    t = m * (i + 0.5) ** alpha
+    loss = staircase_loss((i + 0.5) ** alpha, alpha)
+    norm = np.cumsum(i ** (-alpha * (2 - 2 / depth)))
+    grown = norm_growth(t, loss, m, depth)
+    assert np.isclose(grown[-1] - grown[99], norm[-1] - norm[99], rtol=1e-4)
+    assert not np.isclose(norm_growth(t, loss, m)[-1], norm[-1], rtol=0.5)

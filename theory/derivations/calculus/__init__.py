@@ -1,0 +1,1 @@
+"""Symbolic tools that several derivations use: matrix words, traces, expectations, layers."""

@@ -1,0 +1,64 @@
+"""Linear networks of any depth over symbolic widths: products of layers, the loss, and norms of segments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
+
+tau = sp.Symbol("tau", positive=True)
+Sx = MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True))
+
+
+def width(layer: int) -> sp.Symbol:
+    """The symbolic width of a layer, 0 being the inputs."""
+    return sp.Symbol(f"n{layer}", positive=True, integer=True)
+
+
+def K(a: int, b: int) -> sp.Symbol:
+    """‖W_{b−1} … W_{a+1}‖², with the inputs' covariance where a = 0; the empty product is a width."""
+    if b == a + 1:
+        return width(a) if a else tau
+    return sp.Symbol(f"K_{a}{b}", positive=True)
+
+
+def product(first: int, last: int, noisy: bool = False) -> MatrixSum:
+    """`W_last … W_first`, each with its noise where `noisy`."""
+    made = None
+    for l in range(first, last + 1):
+        layer = MatrixSum.of(Letter(f"W{l}", f"n{l}", f"n{l - 1}"))
+        if noisy:
+            layer = layer + MatrixSum.of(Letter(f"N{l}", f"n{l}", f"n{l - 1}"))
+        made = layer if made is None else layer @ made
+    assert made is not None
+    return made
+
+
+def loss(f: MatrixSum, depth: int) -> TraceSum:
+    """`½ tr((f − A) Σx (f − A)ᵀ)` for a network of this depth."""
+    error = f - MatrixSum.of(Letter("A", f"n{depth}", "n0"))
+    return sp.Rational(1, 2) * (error @ Sx @ error.T).trace()
+
+
+def segments(depth: int) -> dict[sp.Symbol, TraceSum]:
+    """What every K stands for, as a trace."""
+    found = {tau: Sx.trace()}
+    for a in range(depth + 1):
+        for b in range(a + 2, depth + 2):
+            w = product(a + 1, b - 1)
+            found[K(a, b)] = (w @ Sx @ w.T if a == 0 else w @ w.T).trace()
+    return found
+
+
+def norms_of(layers: Sequence[Any], covariance: Any) -> dict[sp.Symbol, Any]:
+    """The values of K, widths and τ for matrices of any arithmetic."""
+    values: dict[sp.Symbol, Any] = {tau: covariance.trace()}
+    for a in range(len(layers) + 1):
+        made = None
+        for b in range(a + 1, len(layers) + 1):
+            made = layers[b - 1] if made is None else layers[b - 1] @ made
+            values[K(a, b + 1)] = (made @ covariance @ made.T if a == 0 else made @ made.T).trace()
+        if a:
+            values[width(a)] = layers[a - 1].shape[0]
+    return values

@@ -1,0 +1,76 @@
+"""What is left, and what fails, in other networks than the two-layer linear one: steps of B4 and counterexamples."""
+
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.calculus.trace_calculus import rate
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
+from overtraining.theory.derivations.checker.core import Evidence, Verdict
+from overtraining.theory.derivations.checker.evidence import every, identity
+
+c, z = sp.symbols("c z", positive=True)
+
+
+def depth_one() -> Evidence:
+    """`½ tr((W + N − A) Σx (·)ᵀ)`: what is of second order in N contains no W, at any widths."""
+    w, n, a = (MatrixSum.of(Letter(name, "d_out", "d_in")) for name in ("W", "N", "A"))
+    error, covariance = w + n - a, MatrixSum.of(Letter("Sx", "d_in", "d_in", symmetric=True))
+    loss = sp.Rational(1, 2) * (error @ covariance @ error.T).trace()
+    names = [[x.name for word in key for x in word] for key in loss.terms]
+    second = [found for found in names if found.count("N") == 2]
+    holds = bool(second) and not any("W" in found for found in second)
+    return Evidence(holds, Verdict.PROVED, "for symbolic widths, H contains no weight: convex, nothing can grow")
+
+
+def homogeneous() -> Evidence:
+    """Euler, for every layer of linear networks of depth 1 … 5: tr(W_lᵀ ∂L/∂W_l) is the same for all."""
+    return every(
+        (f"depth {depth}, layer {layer}", _euler(depth, layer)) for depth in range(1, 6) for layer in range(depth)
+    )
+
+
+def _euler(depth: int, layer: int) -> Evidence:
+    letters = [Letter(f"W{i + 1}", f"n{i + 1}", f"n{i}") for i in range(depth)]
+    f = MatrixSum.of(letters[0])
+    for letter in letters[1:]:
+        f = MatrixSum.of(letter) @ f
+    teacher, covariance = (
+        MatrixSum.of(Letter("A", f"n{depth}", "n0")),
+        MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True)),
+    )
+    loss = sp.Rational(1, 2) * ((f - teacher) @ covariance @ (f - teacher).T).trace()
+    w = MatrixSum.of(letters[layer])
+    rest = rate((w @ w.T).trace(), loss, [letters[layer].name]) - 2 * ((teacher - f) @ covariance @ f.T).trace()
+    return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ")
+
+
+def relu_halves() -> Evidence:
+    """One hidden unit W2_k relu(W1_k·x) met by ±x, with z = W1_k·x > 0: the Jacobian's squares are averaged."""
+    preactivation, n, u = sp.symbols("preactivation n u", real=True)
+    unit = u * sp.Max(0, preactivation)
+    slopes = lambda at: (sp.diff(unit, u).subs(preactivation, at),
+                         sp.diff(unit, preactivation).subs(preactivation, at).doit() * n)  # fmt: skip
+    squares = [sum(side[i] ** 2 for side in (slopes(z), slopes(-z))) / 2 for i in (0, 1)]
+    scaled = [identity(unit.subs(preactivation, c * at), c * unit.subs(preactivation, at)) for at in (z, -z)]
+    return every((
+        ("W2's part is ½ z²", identity(squares[0], z**2 / 2)),
+        ("W1's part is ½ u² ‖x‖²", identity(squares[1], u**2 * n**2 / 2)),
+        ("homogeneous for z > 0", scaled[0]),
+        ("homogeneous for z < 0", scaled[1]),
+        *((f"with a bias, {'z' if at == z else '−z'}", _with_bias(at)) for at in (z, -z)),
+    ), "half of every unit's squared slopes, so half of d_out‖W1‖² + d_in‖W2‖² for whitened inputs")  # fmt: skip
+
+
+def _with_bias(at: sp.Expr) -> Evidence:
+    """Euler for `u relu(w x + b)` in w and b together, which therefore grow at the rate of u."""
+    u, w, x, b = sp.symbols("u w x b", real=True)
+    unit, here = u * sp.Max(0, w * x + b), {b: at - w * x}
+    euler = lambda *ys: sum(y * unit.diff(y) for y in ys).subs(here).doit()
+    return every((("w, b", identity(euler(w, b), unit.subs(here))), ("u", identity(euler(u), unit.subs(here)))))
+
+
+def rectified_noise() -> Evidence:
+    """A ReLU after w1 = 0 with noise, w2 = 1 without, A = 0, x = 1: half of the linear network's cost."""
+    n, weight = np.polynomial.hermite_e.hermegauss(40)
+    mean = float(weight @ np.maximum(n, 0) ** 2 / 2 / weight.sum())
+    return Evidence(mean < 0.26, Verdict.TESTED, f"a ReLU between the layers: {mean:.2f} γ² instead of 0.50 γ²")

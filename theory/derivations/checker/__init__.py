@@ -1,0 +1,1 @@
+"""What a derivation is, and how it is checked, reported and printed."""

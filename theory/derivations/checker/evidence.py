@@ -1,0 +1,122 @@
+"""The kinds of check that a step may run, each giving its own strength of evidence."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.checker.core import Evidence, Verdict, same
+
+
+def identity(left: Any, right: Any, detail: str = "") -> Evidence:
+    """Proved: both sides are equal as mathematics (SymPy simplifies the difference to 0); tuples entry by entry."""
+    holds = same(left, right)
+    return Evidence(holds, Verdict.PROVED, detail or ("difference simplifies to 0" if holds else "the sides differ"))
+
+
+def positive(expression: sp.Expr, detail: str = "") -> Evidence:
+    """Proved: after factoring, SymPy's assumptions on the symbols give every factor's sign, the whole being positive.
+
+    Substitute ordered variables first (σ = ε + δ with δ > 0), so that each factor is a sum of positive terms.
+    """
+    factored = sp.factor(expression)
+    holds = factored.is_positive is True
+    return Evidence(
+        holds, Verdict.PROVED, detail or f"= {factored}, {'positive term by term' if holds else 'of unknown sign'}"
+    )
+
+
+def every(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:
+    """All of several checks of the same kind, such as one per matrix shape; the first failure is named."""
+    found = list(cases)
+    weakest = min((e.verdict for _, e in found), default=Verdict.FAILED)
+    for name, evidence in found:
+        if not evidence.holds:
+            return Evidence(False, weakest, f"{name}: {evidence.detail}")
+    return Evidence(bool(found), weakest, detail or f"{len(found)} cases")
+
+
+def tested(error: float, tolerance: float, detail: str) -> Evidence:
+    """Tested: an error, at least 0, is within its finite tolerance; NaN is not."""
+    return Evidence(
+        bool(0 <= error <= tolerance < np.inf), Verdict.TESTED, f"{detail} error {error:.2g} <= {tolerance:.2g}".strip()
+    )
+
+
+def assumed(theorem: str, citation: str) -> Evidence:
+    """Assumed: a named textbook theorem with its citation."""
+    return Evidence(bool(theorem and citation), Verdict.ASSUMED, f"{theorem} ({citation})")
+
+
+def certified_positive(
+    function: Callable[..., Any], box: Sequence[tuple[float, float]], most_boxes: int = 100_000
+) -> Evidence:
+    """Certified: interval arithmetic shows `function > 0` on the whole box, bisecting where one interval is too coarse.
+
+    function: takes one `mpmath.iv` interval per axis; its constants must be intervals too where they are not exact
+    (`iv.mpf(1) / 3`), and it must be defined on the whole box.
+    """
+    stack, done = [tuple(mpmath.iv.mpf(list(side)) for side in box)], 0
+    while stack:
+        sides = stack.pop()
+        done += 1
+        value = function(*sides)
+        if value.a > 0:
+            continue
+        if value.b <= 0 or done > most_boxes:
+            where = " × ".join(f"[{float(s.a):.3g}, {float(s.b):.3g}]" for s in sides)
+            return Evidence(False, Verdict.CERTIFIED, f"not positive, or undecided after {done} boxes, at {where}")
+        widest = max(range(len(sides)), key=lambda i: sides[i].delta)
+        middle = sides[widest].mid
+        for half in ((sides[widest].a, middle), (middle, sides[widest].b)):
+            stack.append((*sides[:widest], mpmath.iv.mpf([half[0].a, half[1].b]), *sides[widest + 1 :]))
+    return Evidence(True, Verdict.CERTIFIED, f"positive on {done} boxes")
+
+
+def worst_error(
+    expression: sp.Expr,
+    symbols: Sequence[sp.Symbol],
+    function: Callable[..., Any],
+    points: Sequence[np.ndarray],
+    condition: Callable[..., np.ndarray] | None = None,
+) -> float:
+    """Largest relative error of `function` against the SymPy expression, over all points, divided by the conditioning.
+
+    The expression is lambdified for mpmath and evaluated with more and more digits until two agree to 20, so the judge
+    cannot be the one who is wrong; the second count of digits exceeds the range of the inputs' exponents, or a term
+    lost next to a larger one would be lost by both. Results below 1e-300 are judged absolutely. `condition(*points)`
+    is the condition number with respect to the inputs, finite. Infinity where no two counts of digits agree, or where
+    the function gives no number. Raises ValueError without points.
+    """
+    judge = sp.lambdify(symbols, expression, modules="mpmath")
+    got = np.broadcast_to(np.asarray(function(*points), float), np.broadcast_shapes(*(p.shape for p in points)))
+    if not got.size:
+        raise ValueError("no point to compare at")
+    scale = np.ones(got.shape) if condition is None else np.maximum(1.0, condition(*points))
+    if not np.isfinite(scale).all():
+        return float("inf")
+    worst = 0.0
+    for index, point in enumerate(zip(*(p.ravel() for p in points), strict=True)):
+        truth, value = _agreed(judge, point), float(got.ravel()[index])
+        if truth is None:
+            return float("inf")
+        if value == float(truth):  # also equal infinities
+            continue
+        error = float(abs(value - truth) / max(abs(truth), mpmath.mpf("1e-300"))) / float(scale.ravel()[index])
+        worst = max(worst, error if not np.isnan(error) else float("inf"))  # not a number is the worst error of all
+    return worst
+
+
+def _agreed(judge: Callable[..., Any], point: Sequence[float]) -> Any:
+    """The value to which two counts of digits agree, or None."""
+    span = 2 * max((abs(np.log10(abs(x))) for x in map(float, point) if x and np.isfinite(x)), default=0)
+    low = None
+    for digits in (40, 80 + int(span), 160 + 2 * int(span), 800 + 4 * int(span)):
+        with mpmath.workdps(digits):
+            high = judge(*map(mpmath.mpf, point))
+            if low is not None and (low == high or abs(low - high) <= abs(high) * mpmath.mpf(10) ** -20):
+                return high
+            low = high
+    return None

@@ -1,0 +1,107 @@
+"""What the checker found, for a terminal, for another program, and as one yes or no."""
+
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from overtraining.theory.derivations.checker.core import Derivation, Report, Verdict
+
+WIDTH = 100
+HEADINGS = ("claim", "verdict", "steps", "rejected", "engine error", "seconds")
+
+
+def table(reports: Sequence[Report]) -> str:
+    """One row per claim, then what is wrong with each, no line wider than 100 columns.
+
+    `rejected` counts the wrong variants rejected out of those tried; `engine error` is the worst relative error of the
+    public function against the formula, `-` where no function is linked or it is beyond its tolerance.
+
+    >>> from overtraining.theory.derivations.checker.core import Evidence
+    >>> report = Report("B1", Verdict.PROVED, Verdict.PROVED, (("x", Evidence(True, Verdict.PROVED, "")),),
+    ...                 ("a", "b"), (), 2e-16, (), 0.51)
+    >>> print(table([report]))
+    claim  verdict  steps  rejected  engine error  seconds
+    B1     proved       1       2/2         2e-16      0.5
+    <BLANKLINE>
+    1 claim: 1 proved. 2 of 2 wrong variants rejected. No problem.
+    """
+    rows = [HEADINGS, *map(_row, reports)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_line(row, widths) for row in rows]
+    for report in reports:
+        if report.problems:
+            lines += ["", f"{report.claim}, {_count(len(report.problems), 'problem')}:"]
+            lines += [line for problem in report.problems for line in _wrapped(problem)]
+    return "\n".join([*lines, "", _summary(reports)])
+
+
+def as_json(reports: Sequence[Report], derivations: Sequence[Derivation] = ()) -> str:
+    """A list of objects: counts of steps, variants and rejected ones, and what they are; equal in shape for all claims.
+
+    derivations: where given, each claim's title and the public function that it is compared with are told too.
+    """
+    known = {derivation.claim: derivation for derivation in derivations}
+    objects = [_plain(report, known.get(report.claim)) for report in reports]
+    return json.dumps(objects, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def failed(reports: Sequence[Report]) -> bool:
+    """Does any claim have a problem? Nothing checked counts as failed: silence is no proof."""
+    return not reports or any(r.problems or r.survivors or r.verdict is Verdict.FAILED for r in reports)
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    error = "-" if report.engine_error is None else f"{report.engine_error:.2g}"
+    rejected = f"{len(report.rejected)}/{report.variants}"
+    return report.claim, str(report.verdict), str(len(report.steps)), rejected, error, f"{report.seconds:.1f}"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    words, numbers = zip(row[:2], widths[:2], strict=True), zip(row[2:], widths[2:], strict=True)
+    return "  ".join([text.ljust(width) for text, width in words] + [text.rjust(width) for text, width in numbers])
+
+
+def _wrapped(problem: str) -> list[str]:
+    # a fault's message may hold line breaks; one problem stays one paragraph
+    return textwrap.wrap(" ".join(problem.split()), WIDTH, initial_indent="  - ", subsequent_indent="    ")
+
+
+def _summary(reports: Sequence[Report]) -> str:
+    verdicts = [r.verdict for r in reports]
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in sorted(set(verdicts), reverse=True)) or "nothing checked"
+    tried, rejected = sum(r.variants for r in reports), sum(len(r.rejected) for r in reports)
+    problems = sum(len(r.problems) for r in reports)
+    return (
+        f"{_count(len(reports), 'claim')}: {counts}. {rejected} of {tried} wrong variants rejected. "
+        f"{_count(problems, 'problem') if problems else 'No problem'}."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
+def _plain(report: Report, derivation: Derivation | None) -> dict[str, Any]:
+    error = report.engine_error
+    return {
+        "claim": report.claim,
+        "title": derivation.title if derivation else None,
+        "verdict": str(report.verdict),
+        "floor": str(report.floor),
+        "steps": len(report.steps),
+        "variants": report.variants,
+        "rejected": len(report.rejected),
+        "seconds": round(report.seconds, 3),
+        "problems": list(report.problems),
+        "engine_function": derivation.link.function if derivation and derivation.link else None,
+        "engine_error": error if error is not None and math.isfinite(error) else None,
+        "uses": list(derivation.uses) if derivation else None,
+        "evidence": [
+            {"statement": text, "holds": bool(e.holds), "verdict": str(e.outcome), "detail": str(e.detail)}
+            for text, e in report.steps
+        ],
+        "rejected_variants": list(report.rejected),
+        "surviving_variants": list(report.survivors),
+    }

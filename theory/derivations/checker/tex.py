@@ -1,0 +1,169 @@
+r"""A derivation as LaTeX, for a paper's appendix; needs amsmath, and amssymb where a formula has `\mathbb`."""
+
+import itertools
+import re
+import unicodedata
+
+from overtraining.setting.errors import Refusal
+from overtraining.theory.derivations.checker.core import Assumption, Derivation, Evidence, Report, Step
+
+GREEK = {unicodedata.lookup(f"GREEK SMALL LETTER {n.upper()}"): f"\\{n}" for n in (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi", "pi",
+    "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+)} | {unicodedata.lookup(f"GREEK CAPITAL LETTER {n.upper()}"): f"\\{n}" for n in (
+    "Gamma", "Delta", "Theta", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+)} | {"λ": r"\lambda", "Λ": r"\Lambda", "ϕ": r"\phi", "ϑ": r"\vartheta", "ϵ": r"\epsilon"}  # fmt: skip
+SIGNS = GREEK | {
+    "‖": r"\|", "×": r"\times", "−": "-", "·": r"\cdot", "±": r"\pm", "∓": r"\mp", "½": r"\tfrac12", "¼": r"\tfrac14",
+    "¾": r"\tfrac34", "⅓": r"\tfrac13", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≈": r"\approx", "≃": r"\simeq",
+    "∼": r"\sim", "≡": r"\equiv", "∝": r"\propto", "≪": r"\ll", "≫": r"\gg", "∞": r"\infty", "√": r"\surd",
+    "∇": r"\nabla", "∂": r"\partial", "∑": r"\sum", "∏": r"\prod", "∫": r"\int", "∈": r"\in", "∉": r"\notin",
+    "⊂": r"\subset", "⊆": r"\subseteq", "∪": r"\cup", "∩": r"\cap", "∅": r"\emptyset", "∀": r"\forall",
+    "∃": r"\exists", "⟨": r"\langle", "⟩": r"\rangle", "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil",
+    "⌉": r"\rceil", "→": r"\to", "←": r"\leftarrow", "↦": r"\mapsto", "↑": r"\uparrow", "↓": r"\downarrow",
+    "⇒": r"\Rightarrow", "⇔": r"\Leftrightarrow", "⊙": r"\odot", "⊗": r"\otimes", "∘": r"\circ", "†": r"\dagger",
+    "°": r"{}^\circ", "′": "{}'", "″": "{}''", "ℓ": r"\ell", "⊥": r"\perp", "⊤": r"\top", "∥": r"\parallel",
+    "𝔼": r"\mathbb{E}", "ℝ": r"\mathbb{R}", "ℕ": r"\mathbb{N}", "ℤ": r"\mathbb{Z}",
+}  # fmt: skip
+ACCENTS = {"\u0307": r"\dot", "\u0308": r"\ddot", "\u0302": r"\hat", "\u0303": r"\tilde", "\u0304": r"\bar"}
+ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "–": "--", "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\dots{}",
+}  # fmt: skip
+TOKEN = re.compile(
+    # a lone letter before a raised or lowered sign is the symbol that carries it
+    r"(?P<carrier>(?<![^\W_])[A-Za-z](?=[²³¹\u2070-\u209c\u1d2c-\u1d6a]|[_^]\{|_[a-z0-9]\b))"
+    r"|(?P<script>(?<=[\w)])(?:[_^]\{[^{}]*\}|(?<![a-z]{2})_[a-z0-9]\b))"
+    r"|(?P<name>\bd_in\b|\bd_out\b|Σx\b|\b[WNQ]\d(?![A-Za-z0-9]))"
+    rf"|(?P<accented>\w[{''.join(ACCENTS)}])|.",
+    flags=re.DOTALL,
+)
+
+
+def tex(derivation: Derivation, report: Report) -> str:
+    """One derivation: statement, symbols, assumptions with what breaks without them, steps with verdicts, variants.
+
+    Prose becomes plain LaTeX, its Unicode mathematics included, so that any engine sets it.
+    """
+    if derivation.claim != report.claim:
+        raise Refusal(
+            f"{derivation.claim}, report of {report.claim}", "they are not of one claim", "pair them by claim"
+        )
+    body = "\n\n".join(part for part in _parts(derivation, report) if part)
+    fonts = ", amssymb" if r"\mathbb" in body else ""
+    return f"% Claim {' '.join(derivation.claim.split())}. Needs: amsmath{fonts}.\n{body}\n"
+
+
+def prose(text: str) -> str:
+    r"""Plain text as LaTeX: special characters escaped, Unicode mathematics set as mathematics.
+
+    >>> print(prose("50% of ‖W1‖² ≤ γ₁²"))
+    50\% of \ensuremath{\|W_{1}\|^{2}} \ensuremath{\le} \ensuremath{\gamma_{1}^{2}}
+    """
+    known = {*SIGNS, *map(chr, range(0x180))}
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(c if c in known else unicodedata.normalize("NFD", c) for c in text)
+    signs, out = map(_read, TOKEN.finditer(text)), ""
+    for is_text, run in itertools.groupby(signs, key=lambda sign: sign[0] == "text"):
+        found = list(run)
+        out += "".join(latex for _, latex in found) if is_text else rf"\ensuremath{{{_mathematics(found)}}}"
+    return out
+
+
+def upright(latex: str) -> str:
+    r"""Names as subscripts set upright, as they are words and no products of variables.
+
+    >>> upright(r"d_{in}\,d_{out}")
+    'd_{\\mathrm{in}}\\,d_{\\mathrm{out}}'
+    """
+    return re.sub(r"_\{(in|out|pre|ft|max|min)\}", r"_{\\mathrm{\1}}", latex)
+
+
+def _parts(derivation: Derivation, report: Report) -> list[str]:
+    symbols = [rf"\item[{{${upright(symbol)}$}}] {prose(text)}" for symbol, text in derivation.symbols.items()]
+    steps = [_step(step, evidence) for step, (_, evidence) in zip(derivation.steps, report.steps, strict=False)]
+    if len(report.steps) > len(derivation.steps):
+        steps.append(_step(Step(derivation.statement, "The claim follows.", lambda: last), last := report.steps[-1][1]))
+    return [
+        rf"\subsection*{{{prose(f'{derivation.claim}. {derivation.title}')}}}",
+        prose(derivation.plain) + "\n" + _display(derivation.statement),
+        rf"\paragraph{{Verdict.}} {_verdict(derivation, report)}",
+        _list("Symbols", "description", symbols),
+        _list("Assumptions", "itemize", [_assumption(a) for a in derivation.assumptions]),
+        _list("Steps", "enumerate", steps),
+        _sentence("Wrong variants rejected", "; ".join(report.rejected)),
+        _sentence("Problems", "; ".join(report.problems)),
+        _sentence("Uses", ", ".join(derivation.uses)),
+        _sentence("Source", derivation.source),
+    ]
+
+
+def _verdict(derivation: Derivation, report: Report) -> str:
+    said = f"{str(report.verdict).capitalize()}; {len(report.rejected)} of {report.variants} wrong variants rejected."
+    link = derivation.link
+    if link is None or report.engine_error is None:
+        return prose(said)
+    error = f"{report.engine_error:.1e} on {link.domain}."
+    return rf"{prose(said)} Worst relative error of \texttt{{{prose(link.function)}}}: {prose(error)}"
+
+
+def _assumption(assumption: Assumption) -> str:
+    known = assumption.counterexample
+    without = known.text if known else "no counterexample is known."
+    return rf"\item \textbf{{{prose(assumption.name)}.}} {prose(assumption.text)} \emph{{Without it:}} {prose(without)}"
+
+
+def _step(step: Step, evidence: Evidence) -> str:
+    verdict = rf"\emph{{{str(evidence.outcome).capitalize()}:}} {prose(evidence.detail)}."
+    return f"\\item {prose(step.because)}\n{_display(step.statement)}\n{verdict}"
+
+
+def _display(latex: str) -> str:
+    bare = re.sub(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", "", latex, flags=re.DOTALL)
+    inside = rf"\begin{{aligned}}{latex}\end{{aligned}}" if re.search(r"(?<!\\)&|\\\\", bare) else latex
+    return "\\begin{equation*}\n" + upright(inside) + "\n\\end{equation*}"
+
+
+def _list(heading: str, kind: str, items: list[str]) -> str:
+    lines = [rf"\paragraph{{{heading}.}}", rf"\begin{{{kind}}}", *items, rf"\end{{{kind}}}"]
+    return "\n".join(lines) if items else ""
+
+
+def _sentence(heading: str, text: str) -> str:
+    return rf"\paragraph{{{heading}.}} {prose(text.rstrip('.'))}." if text else ""
+
+
+def _read(token: re.Match[str]) -> tuple[str, str]:  # noqa: PLR0911 — one return per kind of character
+    """Kind (text, base, super or sub) and LaTeX of one character, or of a letter with its accent."""
+    piece = token[0]
+    if token["name"]:
+        letter, rest = SIGNS.get(piece[0], piece[0]), piece[1:].lstrip("_")
+        return "base", f"{letter}_{{{rest}}}" if len(rest) == 1 else rf"{letter}_{{\mathrm{{{rest}}}}}"
+    if token["accented"]:
+        return "base", rf"{ACCENTS[piece[1]]}{{{SIGNS.get(piece[0], piece[0])}}}"
+    if token["script"]:
+        inside = " ".join(SIGNS.get(c, c) for c in piece[1:].strip("{}"))
+        return "super" if piece[0] == "^" else "sub", inside
+    if (kind := unicodedata.decomposition(piece)[1:].partition(">")[0]) in ("super", "sub"):
+        plain = unicodedata.normalize("NFKD", piece)
+        return kind, {"T": r"\top", "−": "-"}.get(plain, SIGNS.get(plain, plain))
+    if token["carrier"] or piece in SIGNS:
+        return "base", SIGNS.get(piece, piece)
+    if piece <= "ſ" or piece in ESCAPES:  # Latin letters with their accents, which LaTeX knows
+        return "text", ESCAPES.get(piece, piece)
+    nearest = unicodedata.normalize("NFKD", piece)
+    return "text", nearest if nearest.isascii() and nearest.isalnum() else f"[U+{ord(piece):04X}]"
+
+
+def _mathematics(run: list[tuple[str, str]]) -> str:
+    out, since_base = ("" if run[0][0] == "base" else "{}"), set[str]()
+    for kind, found in itertools.groupby(run, key=lambda sign: sign[0]):
+        inside = " ".join(latex for _, latex in found)
+        if kind == "base":
+            out, since_base = out + inside, set[str]()
+        else:
+            out += "{}" if kind in since_base else ""  # a second superscript in a row is an error in LaTeX
+            out += ("^" if kind == "super" else "_") + f"{{{inside}}}"
+            since_base = {kind} if kind in since_base else since_base | {kind}
+    return re.sub(r" (?![A-Za-z])|(?<![A-Za-z]) ", "", out)

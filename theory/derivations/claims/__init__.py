@@ -1,0 +1,1 @@
+"""One file or folder per claim; each defines a DERIVATION."""

@@ -1,0 +1,211 @@
+"""A5's steps from the loss: the stacked flow, its invariants, uniqueness, and what a start can never learn."""
+
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.calculus.matrix_words import (
+    IDENTITY,
+    ZERO,
+    Block,
+    Rules,
+    multiply,
+    normal,
+    scaled,
+    subtract,
+    transpose,
+)
+from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
+from overtraining.theory.derivations.calculus.trace_calculus import derivative, descent
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
+from overtraining.theory.derivations.checker.core import Evidence, Verdict
+from overtraining.theory.derivations.checker.evidence import every, identity
+
+W1, W2, A = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h"), Letter("A", "d_out", "d_in")
+w1, w2, a = map(MatrixSum.of, (W1, W2, A))
+lam = sp.Symbol("lambda", real=True)
+half = sp.Rational(1, 2)
+Q: Block = ((w1.T,), (w2,))
+F: Block = ((scaled(-half * lam, IDENTITY), a.T), (a, scaled(half * lam, IDENTITY)))
+BALANCED: Rules = (((W2.T, W2), w1 @ w1.T + scaled(lam, IDENTITY)),)
+
+q, y = (MatrixSum.of(Letter(name, "n", "h")) for name in ("Q", "Y"))
+f = MatrixSum.of(Letter("F", "n", "n", symmetric=True))
+S, SI = (Letter(name, "h", "h", symmetric=True) for name in ("S", "Si"))
+s, si, z = MatrixSum.of(S), MatrixSum.of(SI), MatrixSum.of(Letter("Z", "h", "h"))
+
+
+def rates() -> dict[str, MatrixSum]:
+    """Gradient flow, the gradients taken by machine from `½ tr((W2W1 − A)(W2W1 − A)ᵀ)`."""
+    error = w2 @ w1 - a
+    loss = half * (error @ error.T).trace()
+    return descent(loss, "W1", "W2")
+
+
+def vanish(block: Block, rules: Rules, detail: str) -> Evidence:
+    """Proved where no word of a block matrix remains."""
+    left = sum(len(normal(entry, rules)) for row in block for entry in row)
+    return Evidence(left == 0, Verdict.PROVED, f"{detail}; {left} words differ, for symbolic widths")
+
+
+def stacked(force: Block = F) -> Evidence:
+    """`Q̇ = FQ − ½QQᵀQ` on λ-balanced weights."""
+    flow = rates()
+    moved = tuple(tuple(derivative(x, flow) for x in row) for row in Q)
+    cubic = multiply(multiply(Q, transpose(Q)), Q)
+    claimed = subtract(multiply(force, Q), tuple(tuple(scaled(half, x) for x in row) for row in cubic))
+    return vanish(subtract(moved, claimed), BALANCED, "Q̇ from the loss")
+
+
+def stays_balanced() -> Evidence:
+    """The imbalance is conserved by the flow of the loss."""
+    moved = derivative(w2.T @ w2 - w1 @ w1.T, rates())
+    return vanish(((moved,),), (), "W2ᵀW2 − W1W1ᵀ is conserved")
+
+
+def inverse() -> Evidence:
+    """`d(S S⁻¹)/dt = 0` gives the derivative of the inverse."""
+    flow = {"S": y.T @ y, "Si": scaled(-1, si @ y.T @ y @ si)}
+    return vanish(((derivative(s @ si, flow),),), (((S, SI), IDENTITY),), "d(S S⁻¹)/dt")
+
+
+def unique() -> Evidence:
+    """Every solution is this one: `C = (I + P₀G)R − P₀` obeys `Ċ = −CĠR`, and so stays 0.
+
+    `R = e^{−Ft}QQᵀe^{−Ft}`, `G = ∫e^{2Fs}ds`. For bounded `ĠR`, `kI + sym(ĠR) = MMᵀ` with some k; then
+    `d(e^{−2kt}‖C‖²)/dt = −2e^{−2kt}‖CM‖² <= 0`, a nonnegative number that starts at 0 and does not grow.
+    """
+    p0, g, dg, r = (MatrixSum.of(Letter(n, "n", "n", symmetric=True)) for n in ("P0", "G", "dG", "R"))
+    flow = {"G": dg, "R": scaled(-1, r @ dg @ r)}
+    c = (IDENTITY + p0 @ g) @ r - p0
+    homogeneous = derivative(c, flow) + c @ dg @ r
+    any_c, b = (MatrixSum.of(Letter(n, "n", "n")) for n in ("C", "B"))
+    k = sp.Symbol("k")
+    square = scaled(k, IDENTITY) + scaled(half, b + b.T)  # MMᵀ
+    rest = k * (any_c @ any_c.T).trace() + (any_c.T @ any_c @ b).trace() - (any_c @ square @ any_c.T).trace()
+    through = (IDENTITY + q @ q.T @ g) @ q - q @ (IDENTITY + q.T @ g @ q)
+    force, decay, growth = (Letter(n, "n", "n", symmetric=True) for n in ("F", "E", "EI"))
+    p, grow, frame = MatrixSum.of(Letter("P", "n", "n", symmetric=True)), MatrixSum.of(growth), MatrixSum.of(decay)
+    rules: Rules = (((force, decay), frame @ f), ((decay, growth), IDENTITY), ((growth, decay), IDENTITY))
+    moving = frame @ p @ frame
+    moved = derivative(moving, {"E": scaled(-1, frame @ f), "P": f @ p + p @ f - p @ p})
+    moved += moving @ grow @ grow @ moving
+    return every(
+        [
+            ("Ṙ = −RĠR with Ġ = e^{2Ft}", vanish(((moved,),), rules, "in the moving frame")),
+            ("Ċ = −CĠR", vanish(((homogeneous,),), (), "C")),
+            ("no growth", Evidence(rest.is_zero(), Verdict.PROVED, "k‖C‖² + ⟨C, CB⟩ = ‖CM‖²")),
+            ("(I + P₀G)Q₀ = Q₀S", vanish(((through,),), (), "C = 0 is the solution")),
+        ]
+    )
+
+
+def polar() -> Evidence:
+    """`fᵀf = G² + λG` with `G = W1ᵀW1` and `QᵀQ = 2W1W1ᵀ + λI`: at λ = 0, f has the rank of Q, which is conserved."""
+    product, gram = w2 @ w1, w1.T @ w1
+    square = product.T @ product - gram @ gram - scaled(lam, gram)
+    twice = multiply(transpose(Q), Q)[0][0] - scaled(2, w1 @ w1.T) - scaled(lam, IDENTITY)
+    return vanish(((square, twice),), BALANCED, "fᵀf = G² + λG, QᵀQ = 2W1W1ᵀ + λI")
+
+
+def freed() -> Evidence:
+    """`FJ + JF = λI`, `QᵀJQ = λI` for `J = diag(−I, I)`, and `F² = λ²/4 + diag(AᵀA, AAᵀ)`.
+
+    So between eigenvectors of F at −ρᵢ and −ρⱼ `−(ρᵢ + ρⱼ) eᵢᵀJeⱼ = λδᵢⱼ`: J is negative on what falls, if λ > 0.
+    """
+    sign: Block = ((scaled(-1, IDENTITY), ZERO), (ZERO, IDENTITY))
+    unit: Block = ((IDENTITY, ZERO), (ZERO, IDENTITY))
+    times = lambda x, block: tuple(tuple(scaled(x, entry) for entry in row) for row in block)
+    anti = subtract(multiply(F, sign), times(-1, multiply(sign, F)))
+    grams: Block = ((a.T @ a, ZERO), (ZERO, a @ a.T))
+    start = multiply(transpose(Q), multiply(sign, Q))[0][0]
+    return every(
+        [
+            ("FJ + JF = λI", vanish(subtract(anti, times(lam, unit)), (), "FJ + JF")),
+            ("QᵀJQ = λI", vanish(((start - scaled(lam, IDENTITY),),), BALANCED, "QᵀJQ")),
+            ("F²", vanish(subtract(subtract(multiply(F, F), grams), times(lam**2 / 4, unit)), (), "F²")),
+        ]
+    )
+
+
+def reflection() -> Evidence:
+    """For det M = −1, `I + M = M(I + M)ᵀ` makes I + M singular; and the growing part of the start is I + M in frames.
+
+    `C = VᵀV₀ + UᵀU₀`, with the teacher's frames U, V and the start's; `O = UVᵀ`, `O₀ = U₀V₀ᵀ`, `M = OᵀO₀`. What C
+    lacks, `xᵀC = 0`, `QQᵀ = E C (…) Cᵀ E` lacks at every time, in the direction `E⁻¹x`.
+    """
+    m, u, v, u0, v0 = (Letter(name, "d", "d") for name in ("M", "U", "V", "U0", "V0"))
+    orthogonal: Rules = tuple(rule for x in (m, u, v, u0, v0) for rule in (((x, x.T), IDENTITY), ((x.T, x), IDENTITY)))
+    of_m, of_u, of_v, of_u0, of_v0 = map(MatrixSum.of, (m, u, v, u0, v0))
+    polar, start = of_u @ of_v.T, of_u0 @ of_v0.T
+    grow = of_v.T @ of_v0 + of_u.T @ of_u0
+    words = {
+        "I + M = M(I + M)ᵀ": IDENTITY + of_m - of_m @ (IDENTITY + of_m.T),
+        "C = Uᵀ(O + O₀)V₀": grow - of_u.T @ (polar + start) @ of_v0,
+        "O + O₀ = O(I + M)": polar + start - polar @ (IDENTITY + polar.T @ start),
+    }
+    missing, frame, inverse = Letter("x", "d", "one"), Letter("E", "d", "d", symmetric=True), Letter("EI", "d", "d")
+    c, core = Letter("C", "d", "k"), MatrixSum.of(Letter("core", "k", "k"))
+    still = MatrixSum.of(missing.T) @ MatrixSum.of(inverse) @ MatrixSum.of(frame) @ MatrixSum.of(c) @ core
+    absent: Rules = (((inverse, frame), IDENTITY), ((missing.T, c), ZERO))
+    singular = [(f"d = {d}", identity((sp.eye(d) + _reflected(d)).det(), sp.Integer(0))) for d in (1, 2, 3, 4)]
+    return every(
+        [
+            *((name, vanish(((word,),), orthogonal, name)) for name, word in words.items()),
+            ("absent for ever", vanish(((still,),), absent, "xᵀE⁻¹(E C …)")),
+            *singular,
+        ],
+        "for symbolic d; det(I + M) = det M det(I + M) = −det(I + M), cross-checked for d = 1 … 4",
+    )
+
+
+def _reflected(d: int) -> sp.Matrix:
+    """An orthogonal matrix of rationals with determinant −1: Cayley's transform, one column with its sign changed."""
+    skew = sp.Matrix(d, d, lambda i, j: sp.Rational(i - j, 1 + i + j))
+    return (sp.eye(d) - skew) * (sp.eye(d) + skew).inv() * sp.diag(*[1] * (d - 1), -1)
+
+
+def on_shapes() -> Evidence:
+    """`Q̇` from the loss written out in its entries, exact, on balanced integer and λ-balanced rational weights."""
+    generator = np.random.default_rng(0)
+    cases = [(shape, sign) for shape in SHAPES for sign in (0, 1, -1) if sign == 0 or shape[1] <= shape[1 + sign]]
+    return every((f"(d_in, h, d_out) = {shape}, λ {sign}", _one_shape(shape, sign, generator)) for shape, sign in cases)
+
+
+def _one_shape(shape: tuple[int, int, int], sign: int, generator: np.random.Generator) -> Evidence:
+    i, k, o = shape
+    imbalance = sp.Integer(4 * sign)
+    n1, n2 = _apart(i, k, o) if sign > 0 else _balanced(shape, generator)
+    if sign < 0:
+        n2, n1 = (x.T for x in _apart(o, k, i))
+    assert n2.T * n2 - n1 * n1.T == imbalance * sp.eye(k)
+    target = integers(generator, o, i)
+    ring, noise = noise_ring({"N1": n1.shape, "N2": n2.shape})
+    ground = lambda m: np.array([[ring(sp.QQ(x.p, x.q)) for x in row] for row in m.tolist()], dtype=object)
+    error = (ground(n2) + noise["N2"]) @ (ground(n1) + noise["N1"]) - ground(target)
+    loss = (error * error).sum() / 2
+    slopes = [-sp.Rational(str(loss.coeff(generator_))) for generator_ in ring.gens]
+    moved = sp.Matrix.vstack(sp.Matrix(k, i, slopes[: k * i]).T, sp.Matrix(o, k, slopes[k * i :]))
+    stack = sp.Matrix.vstack(n1.T, n2)
+    shift = imbalance / 2
+    force = sp.Matrix(sp.BlockMatrix([[-shift * sp.eye(i), target.T], [target, shift * sp.eye(o)]]))
+    return identity(moved, force * stack - stack * stack.T * stack / 2)
+
+
+def _balanced(shape: tuple[int, int, int], generator: np.random.Generator) -> tuple[sp.Matrix, sp.Matrix]:
+    """Balanced integer weights: W2ᵀW2 = W1W1ᵀ = core coreᵀ."""
+    i, k, o = shape
+    core = integers(generator, k, min(i, o))
+    return core * sp.eye(core.cols, i) * _signs(i), _signs(o) * sp.eye(o, core.cols) * core.T
+
+
+def _apart(i: int, k: int, o: int) -> tuple[sp.Matrix, sp.Matrix]:
+    """Rational weights with W2ᵀW2 − W1W1ᵀ = 4I: modes (n − 1/n, n + 1/n), and (0, 2) where d_in has none left."""
+    size = lambda n, sign: n + sign * sp.Rational(1, n)
+    first = sp.Matrix(k, i, lambda row, column: size(row + 2, -1) if row == column else 0)
+    second = sp.Matrix(o, k, lambda row, column: size(row + 2 if row < i else 1, 1) if row == column else 0)
+    hidden = _reflected(k)
+    return hidden * first * _reflected(i), _reflected(o) * second * hidden.T
+
+
+def _signs(size: int) -> sp.Matrix:
+    return sp.diag(*((-1) ** j for j in range(size)))

@@ -1,0 +1,255 @@
+"""B4: how fast the cost of noise grows while the loss falls, from any start; when the sign is certain, and when not."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.calculus import aligned
+from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
+from overtraining.theory.derivations.calculus.other_networks import depth_one, homogeneous, relu_halves
+from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
+from overtraining.theory.derivations.calculus.trace_calculus import agree, rate
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum
+from overtraining.theory.derivations.checker.core import (
+    Assumption,
+    Counterexample,
+    Derivation,
+    Evidence,
+    Link,
+    SpecialCase,
+    Step,
+    Variant,
+    Verdict,
+)
+from overtraining.theory.derivations.checker.evidence import every, identity, positive
+from overtraining.theory.derivations.claims import b1_noise as b1
+from overtraining.theory.derivations.claims.b1_noise import N1, N2, W1, W2, A, Sx, d_in, d_out, g1, g2, tau
+from overtraining.theory.derivations.claims.b3_curvature.hessian import laplacian, loss as white_loss
+from overtraining.theory.derivations.claims.b4_growth import counterexamples as without
+
+x1, x2 = sp.symbols("x_1 x_2", real=True)
+w1, w2, delta, t, lam = sp.symbols("w_1 w_2 delta t lambda", positive=True)
+
+Formula = dict[str, sp.Expr]
+
+
+def formula() -> Formula:
+    """`dΔ/dt` in x_k = tr((A − f) Σx^k fᵀ), τ = tr Σx, the noise scales and d_out; and `d tr H/dt` for white inputs."""
+    return {"cost": g2**2 * d_out * x2 + g1**2 * tau * x1, "white curvature": 2 * (d_in + d_out) * x1}
+
+
+def conclusion(candidate: Formula) -> Evidence:
+    """Differentiate B1's expected rise, and the Hessian's trace, both contracted from the loss, along its flow."""
+    first, second, covariance, teacher = map(MatrixSum.of, (W1, W2, Sx, A))
+    missing, f = teacher - second @ first, second @ first
+    traces = {x1: (missing @ covariance @ f.T).trace(), x2: (missing @ covariance @ covariance @ f.T).trace(),
+              tau: covariance.trace()}  # fmt: skip
+    cost = rate(b1.expected_rise(), b1.loss(first, second), ("W1", "W2"))
+    curvature = laplacian(white_loss(first + MatrixSum.of(N1), second + MatrixSum.of(N2)))
+    white = rate(curvature, white_loss(first, second), ("W1", "W2"))
+    return every((
+        ("dΔ/dt", agree(cost, candidate["cost"], traces)),
+        ("white inputs", agree(white, candidate["white curvature"], {x1: (missing @ f.T).trace()})),
+    ), "for symbolic dimensions")  # fmt: skip
+
+
+def _on_shapes() -> Evidence:
+    """tr H from second derivatives, and its rate from first ones, as polynomials in every weight."""
+    generator = np.random.default_rng(1)
+    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+
+
+def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
+    i, k, o = shape
+    ring, weights = noise_ring({"W1": (k, i), "W2": (o, k)})
+    ground = lambda m: np.array([[ring(int(x)) for x in row] for row in m.tolist()], dtype=object)
+    teacher, root = ground(integers(generator, o, i)), ground(integers(generator, i, i))
+    covariance, f = root @ root.T, weights["W2"] @ weights["W1"]
+    loss = np.trace((f - teacher) @ covariance @ (f - teacher).T) / ring(2)
+    curvature = sum((loss.diff(x).diff(x) for x in ring.gens), ring(0))
+    growth = sum((-curvature.diff(x) * loss.diff(x) for x in ring.gens), ring(0))
+    overlaps = (np.trace((teacher - f) @ m @ f.T) for m in (covariance, covariance @ covariance))
+    values = dict(zip((x1, x2), overlaps, strict=True)) | {g1: 1, g2: 1, d_out: o, tau: np.trace(covariance)}
+    cost = formula()["cost"]
+    names = sorted(cost.free_symbols, key=str)
+    claimed = 2 * sp.lambdify(names, cost)(*(values[n] for n in names))
+    norms = (
+        o * np.trace(weights["W1"] @ covariance @ weights["W1"].T) + np.trace(covariance) * (weights["W2"] ** 2).sum()
+    )
+    return Evidence(curvature == norms and growth == claimed, Verdict.PROVED, "as polynomials in the weights")
+
+
+def _certain_sign() -> Evidence:
+    """One aligned mode with w1, w2 > 0, balanced or not, input variance d: p = w1w2 stays between p(0) and σ."""
+    d, total = sp.Symbol("d", positive=True), sp.Function("K")(t)  # K = ∫ d (w1² + w2²) dt
+    p, sigma = w1 * w2, sp.Symbol("sigma", positive=True)
+    loss = d * (sigma - p) ** 2 / 2
+    speed = lambda q: -sum(sp.diff(q, w) * sp.diff(loss, w) for w in (w1, w2))
+    missing = delta * sp.exp(-total)
+    first, second = (_overlap(k) for k in (1, 2))
+    return every((
+        ("d(σ − p)/dt = −d(w1² + w2²)(σ − p)", identity(speed(sigma - p), -d * (w1**2 + w2**2) * (sigma - p))),
+        ("solved by δ e^{−K}", identity(sp.diff(missing, t), -sp.diff(total, t) * missing)),
+        ("p rises", positive(speed(p).subs(sigma, p + delta))),
+        ("w1 rises", positive(speed(w1).subs(sigma, p + delta))),
+        ("w2 rises", positive(speed(w2).subs(sigma, p + delta))),
+        ("x₁ = Σ d p(σ − p)", first),
+        ("x₂ = Σ d² p(σ − p)", second),
+        ("a mode's part", positive((d * p * (sigma - p)).subs(sigma, p + delta))),
+    ), "p(σ − p) > 0 at all times in every mode, in x₁ with the weight d, in x₂ with d²")  # fmt: skip
+
+
+def _overlap(power: int) -> Evidence:
+    """tr((A − f) Σx^k fᵀ) over any number of modes, after UᵀU, VᵀV and RᵀR = I."""
+    first, second, teacher, covariance = aligned.network()
+    f, d1, d2, sigma, inputs = second @ first, *map(MatrixSum.of, aligned.DIAGONAL)
+    weighted, modes = teacher - f, d1 @ d2 @ (sigma - d1 @ d2)
+    for _ in range(power):
+        weighted, modes = weighted @ covariance, modes @ inputs
+    rest = aligned.reduced((weighted @ f.T).trace()) - aligned.reduced(modes.trace())
+    return Evidence(rest.is_zero(), Verdict.PROVED, "for symbolic widths")
+
+
+def _of_two_starts() -> Evidence:
+    """(W1, W2) and (W1, −W2) are equally balanced; their two overlaps ⟨f, A − f⟩ add up to −2‖f‖²."""
+    first, second, teacher = map(MatrixSum.of, (W1, W2, A))
+    overlap = lambda f: ((teacher - f) @ f.T).trace()
+    f, flipped = second @ first, (MatrixSum(()) - second) @ first
+    rest = overlap(f) + overlap(flipped) + 2 * (f @ f.T).trace()
+    return Evidence(rest.is_zero(), Verdict.PROVED, "so one of them is negative, unless f = 0")
+
+
+def _mode_total() -> Evidence:
+    """w1² + w2² as a function of p = w1w2 and the conserved λ, and what it gains from p = 0 to σ."""
+    sigma = sp.Symbol("sigma", positive=True)
+    loss = (sigma - w1 * w2) ** 2 / 2
+    drift = sum(sp.diff(w2**2 - w1**2, w) * sp.diff(loss, w) for w in (w1, w2))
+    gain = 4 * sigma**2 / (sp.sqrt(lam**2 + 4 * sigma**2) + lam)
+    return every((
+        ("λ is conserved", identity(sp.expand(drift), 0)),
+        ("(w1² + w2²)² = λ² + 4p²", identity((w1**2 + w2**2) ** 2, (w2**2 - w1**2) ** 2 + 4 * (w1 * w2) ** 2)),
+        ("the gain", identity(sp.sqrt(lam**2 + 4 * sigma**2) - lam, sp.radsimp(gain))),
+        ("rich", identity(sp.limit(gain, lam, 0), 2 * sigma)),
+        ("lazy", identity(sp.limit(gain, lam, sp.oo), 0)),
+    ), "2σ at λ = 0, decreasing to 0 like 2σ²/|λ|")  # fmt: skip
+
+
+def _engine(expression: Formula, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+    """Random weights over 16 decades, teachers both far away and within 1e-6 of f, rectangular, Σx of low rank too."""
+    worst = 0.0
+    for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
+        first, second, teacher, covariance, gammas = random_point(generator, i, k, o)
+        exact, size = _exact(expression["cost"], first, second, teacher, covariance, gammas)
+        got = float(function(first, second, teacher, *gammas.tolist(), covariance))
+        worst = max(worst, float(abs(Fraction(got) - exact) / size))
+        w, v, a = fractions(first, second, teacher)
+        white = sp.lambdify((x1, d_in, d_out), expression["white curvature"])
+        f, bound = v @ w, abs(v) @ abs(w)
+        exact, size = white(((a - f) * f).sum(), i, o), white(((abs(a) + bound) * bound).sum(), i, o)
+        worst = max(worst, float(abs(2 * Fraction(float(function(first, second, teacher, 1.0, 1.0))) - exact) / size))
+    return worst
+
+
+def _each(change: Callable[[sp.Expr], sp.Expr]) -> Callable[[Formula], Formula]:
+    return lambda f: {name: change(e) for name, e in f.items()}
+
+
+def _exact(expression: sp.Expr, first, second, teacher, covariance, gammas) -> tuple[Fraction, Fraction]:  # type: ignore[no-untyped-def]
+    """The formula on these very floats in exact arithmetic, and the size of its terms: 1/(condition number) of it."""
+    w, v, a, m = fractions(first, second, teacher, covariance)
+    evaluate = sp.lambdify((x1, x2, tau, g1, g2, d_out), expression)
+    scales = [Fraction(float(g)) for g in gammas]
+    f, bound = v @ w, abs(v) @ abs(w)
+    exact = evaluate(*(np.trace((a - f) @ x @ f.T) for x in (m, m @ m)), np.trace(m), *scales, len(v))
+    reach = abs(a) + bound
+    size = evaluate(*(np.trace(reach @ x @ bound.T) for x in (abs(m), abs(m) @ abs(m))), np.trace(m), *scales, len(v))
+    return exact, size
+
+
+DERIVATION = Derivation(
+    claim="B4",
+    title="Sensitivity grows exactly while the network's output is pulled outward",
+    statement=r"\frac{d\Delta}{dt}=\gamma_2^2\,d_{out}\,x_2+\gamma_1^2\,\tau\,x_1,\qquad "
+    r"x_k=\mathrm{tr}\left((A-f)\,\Sigma_x^k f^\top\right);\qquad "
+    r"\Sigma_x=I:\ \frac{d}{dt}\,\mathrm{tr}\,H=2(d_{in}+d_{out})\langle f,A-f\rangle",
+    plain="Under gradient flow with white inputs, from any start, the cost of noise, and with it the curvature, grows "
+    "exactly while the overlap ⟨f, A − f⟩ is positive: always from an aligned start below the teacher, not from every "
+    "balanced start.",
+    symbols={
+        r"\Delta": "expected rise of the loss under noise (B1); tr H is twice its coefficient of γ² at γ₁ = γ₂ = γ",
+        "x_1, x_2": "overlap of what is missing with what is learned; both ⟨f, A − f⟩ for whitened inputs",
+        r"\tau": "tr Σx, which is d_in for whitened inputs",
+        r"\gamma_1,\gamma_2": "standard deviation of the noise on each entry of W1, W2",
+        r"d_{in},d_{out}": "widths of input and output",
+    },
+    assumptions=(
+        Assumption("gradient flow", "Learning rate so small that the order η² does not matter.",
+                   Counterexample("A finite step adds η²(d_out‖∇W1‖² + d_in‖∇W2‖²) ≥ 0: tr H rises at ⟨f, A − f⟩ = 0.",
+                                  without.big_step)),
+        Assumption("no weight decay", "The loss alone moves the weights.",
+                   Counterexample("Decay μ adds −2μ tr H.", without.decay)),
+        Assumption("linear network", "f = W2 W1. What is left of it for ReLU layers is in the steps.",
+                   Counterexample("For one ReLU unit the cost grows at half the rate.", without.rectified)),
+        Assumption("whitened inputs", "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
+                   Counterexample("Inputs that are not white weigh what is missing differently from what is learned.",
+                                  without.unwhitened)),
+        Assumption("aligned start", "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",
+                   Counterexample("A balanced start turned by more than a right angle first becomes less sensitive.",
+                                  without.misaligned, without.misaligned_curves)),
+        Assumption("start below the teacher", "For the certain sign only: w1, w2 > 0 and w1w2 < σ in every mode.",
+                   Counterexample("A mode that starts above σ only becomes less sensitive.", without.from_above)),
+    ),
+    steps=(
+        Step(r"\mathrm{tr}\,H=d_{out}\,\mathrm{tr}(W_1\Sigma_xW_1^\top)+\mathrm{tr}\Sigma_x\|W_2\|^2",
+             "Second derivatives of the loss by every weight, and their sum's rate along minus the gradient, agree "
+             "with the claim as polynomials in all weights, on every shape in {1,2,3}³ with random Σx.",
+             _on_shapes),
+        Step(r"0<p_i<\sigma_i\ \Rightarrow\ x_k=\sum_i d_i^k\,p_i(\sigma_i-p_i)>0",
+             "From an aligned start, balanced or not, Σx sharing V with variances d_i: each mode's p = w1w2 rises and "
+             "what it lacks decays, σ − p = δe^{−K}, never reaching 0: progressive sensitivity at all times.",
+             _certain_sign),
+        Step(r"\langle f,A-f\rangle+\langle -f,A+f\rangle=-2\|f\|^2",
+             "White inputs, misaligned: of two balanced starts (W1, ±W2) at least one begins with falling sensitivity, "
+             "so at least half of all such starts do under any law that is even in W2.", _of_two_starts),
+        Step(r"\sqrt{\lambda^2+4\sigma^2}-|\lambda|\ \to\ 0",
+             "What one mode adds to w1² + w2² on its way from 0 to σ; tr H gains (d_in + d_out)/2 times this. Rich "
+             "training (λ = 0) pays 2σ, lazy training (large imbalance λ) nothing.", _mode_total),
+        Step(r"L=1:\ \tfrac{d}{dt}\,\mathrm{tr}\,H=0", "A convex problem has nothing to grow.", depth_one),
+        Step(r"\frac{d\|W_l\|^2}{dt}=2\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
+             "In deeper linear networks all layers' squared norms grow at this same rate (f is homogeneous of degree 1 "
+             "in each layer), at symbolic widths, depth 1 to 5.", homogeneous),
+        Step(r"\mathrm{ReLU}:\ \mathrm{tr}\,H_{GN}=\tfrac12\left(d_{out}\|W_1\|^2+d_{in}\|W_2\|^2\right)",
+             "Two-layer ReLU, inputs whitened and as likely at −x as at x, none on a unit's edge: of each pair ±x "
+             "exactly one side is active. With Euler's rate: d/dt tr H_GN = (d_in + d_out)⟨f, y − f⟩. With a bias "
+             "it is ‖W1‖² + ‖b‖² that grows like ‖W2‖².", relu_halves),
+    ),
+    formula=formula,
+    conclusion=conclusion,
+    variants=(
+        Variant("τ and d_out swapped", _each(lambda e: e.subs({d_out: tau, tau: d_out}, simultaneous=True))),
+        Variant("γ₁ and γ₂ swapped", _each(lambda e: e.subs({g1: g2, g2: g1}, simultaneous=True))),
+        Variant("Σx² nowhere", _each(lambda e: e.subs(x2, x1))),
+        Variant("Σx² in both terms", _each(lambda e: e.subs(x1, x2))),
+        Variant("d_in for τ", _each(lambda e: e.subs(tau, d_in))),
+        Variant("factor 2", _each(lambda e: 2 * e)),
+        Variant("twice the widths' geometric mean in the white curvature", lambda f: f | {
+            "white curvature": 4 * sp.sqrt(d_in * d_out) * x1}),
+        Variant("sign", _each(lambda e: -e)),
+        Variant("W1's growth dropped", _each(lambda e: e.subs(g2, 0))),
+        Variant("γ instead of γ²", _each(lambda e: e.subs({g1: sp.sqrt(g1), g2: sp.sqrt(g2)}, simultaneous=True))),
+    ),
+    special_case=SpecialCase(
+        "square, whitened, equal noise",
+        _each(lambda e: e.subs({g2: g1, d_out: d_in, tau: d_in, x2: x1}, simultaneous=True)),
+    ),
+    floor=Verdict.PROVED,
+    link=Link(
+        "overtraining.theory.sensitivity.growth.growth_at",
+        "shapes 1 … 5, weights over 16 decades, any Σx, γ 1e-6 … 100",
+        _engine,
+    ),
+    uses=("A2", "B1"),
+    source="ours; layer norms growing together: Du, Hu, Lee 2018 (arXiv 1806.00900)",
+)  # fmt: skip

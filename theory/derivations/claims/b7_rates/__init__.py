@@ -1,0 +1,234 @@
+"""B7: for a power-law spectrum the loss falls and the weights grow as powers of the pretraining length, as ε → 0."""
+
+import functools
+
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.checker.core import Derivation, Evidence, Link, SpecialCase, Step, Variant, Verdict
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, tested
+from overtraining.theory.derivations.claims.b7_rates.counterexamples import BELOW, DENSE, PATH, SMALL, WHITE
+from overtraining.theory.derivations.claims.shared.balanced_path import epsilon, invariant, path, s, sigma, t
+
+tau, alpha, z, x, y, n = sp.symbols("tau alpha z x y n", positive=True)
+half = sp.Rational(1, 2)
+
+
+def formula() -> dict[str, sp.Expr]:
+    """Exponents of τ = t/½ln(1/ε) and factors, of the loss and of Σs (for α > 1: of what it lacks to its bound)."""
+    return {
+        "loss_exponent": 2 - 1 / alpha,
+        "loss_factor": 1 / (2 * (2 * alpha - 1)),
+        "norm_exponent": 1 / alpha - 1,
+        "norm_factor": 1 / (1 - alpha),
+    }
+
+
+@functools.cache
+def integrals() -> dict[str, sp.Expr]:
+    """`½∫_n^∞ i^{−2α} di` and the antiderivative of `i^{−α}` at n: both sums up to one term."""
+    a, b = 1 + 2 * x, 1 + x  # 2α > 1: the tail exists
+    tail = sp.integrate(z**-a, (z, n, sp.oo)) / 2
+    grown = sp.integrate(z ** (-b), z).subs(z, n)
+    return {"loss": sp.simplify(tail.subs(x, (2 * alpha - 1) / 2)), "norm": sp.simplify(grown.subs(x, alpha - 1))}
+
+
+def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
+    """With n = τ^{1/α} features learned, the derived integrals are factor times power."""
+    count = tau ** (1 / alpha)
+    loss, norm = (integrals()[k].subs(n, count) for k in ("loss", "norm"))
+    power = lambda name, sign: candidate[f"{name}_factor"] * tau ** (sign * candidate[f"{name}_exponent"])
+    flat = lambda e: sp.powsimp(sp.powdenest(sp.expand_power_exp(sp.simplify(e)), force=True), force=True)
+    foreign = set().union(*(e.free_symbols for e in candidate.values())) - {alpha}
+    if foreign:
+        return Evidence(False, Verdict.PROVED, f"exponents and factors contain {foreign}")
+    return every(
+        (("loss", identity(flat(loss / power("loss", -1)), 1)), ("Σs", identity(flat(norm / power("norm", 1)), 1))),
+        "factor and exponent of both, for symbolic α",
+    )
+
+
+def _threshold() -> Evidence:
+    """At t = τ·½ln(1/ε), X = σ/s − 1 is `(σ − ε) ε^{στ−1}`: learned for στ > 1, not begun for στ < 1."""
+    at = (invariant() * sp.exp(-2 * sigma * t)).subs(s, path()).subs(t, tau * sp.log(1 / epsilon) / 2)
+    stated = (sigma - epsilon) * epsilon ** (sigma * tau - 1)
+    return every(
+        (
+            ("X", identity(sp.simplify(sp.expand_log(at / stated, force=True)), 1)),
+            ("above", identity(sp.limit(((sigma - epsilon) * epsilon**x), epsilon, 0, "+"), 0)),
+            ("below", identity(sp.limit(epsilon**x / (sigma - epsilon), epsilon, 0, "+"), 0)),
+            ("at 1/τ", identity((sigma / (1 + stated)).subs(tau, 1 / sigma).subs(epsilon, 0), sigma / (1 + sigma))),
+        ),
+        "στ > 1 learned, στ < 1 not begun; s → σ/(1+σ) at στ = 1",
+    )
+
+
+def _dominated() -> Evidence:
+    """`0 < s < σ` and `s <= ε e^{2σt}` with `e^{2σt} = 1 + y`, ε < σ: so beyond M features `Σs <= ε^{1−σ_Mτ} Σb`."""
+    below = path().subs(t, sp.log(1 + y) / (2 * sigma)).subs(sigma, epsilon + x)
+    grown = sp.exp(2 * sigma * t).subs(t, tau * sp.log(1 / epsilon) / 2) * epsilon
+    return every(
+        (
+            ("s > 0", positive(sp.simplify(below))),
+            ("s < σ", positive(sp.simplify(epsilon + x - below))),
+            ("s < ε e^{2σt}", positive(sp.simplify(epsilon * (1 + y) - below))),
+            ("at τ", identity(sp.log(grown).expand(force=True), ((1 - sigma * tau) * sp.log(epsilon)).expand())),
+        ),
+        "loss beyond M features at most ½Σσ², Σs at most ε^{1−σ_Mτ} Σb",
+    )
+
+
+def _at_one_and_above() -> Evidence:
+    """α = 1: `ln(n+1) <= Σ1/i <= 1 + ln n`, n = τ. α = 1 + x: `Σ = ζ(α)` less the tail, with n = τ^{1/α}."""
+    logarithm, far = sp.integrate(1 / z, (z, 1, n)), lambda e: sp.limit(e / sp.log(n), n, sp.oo)
+    i = sp.Symbol("i", integer=True, positive=True)
+    whole = sp.summation(i ** -(1 + x), (i, 1, sp.oo))
+    tail = sp.integrate(z ** -(1 + x), (z, n, sp.oo)).subs(n, tau ** (1 / (1 + x)))
+    stated = tau ** (1 / alpha - 1) / (alpha - 1)
+    return every(
+        (
+            ("ln n", identity(logarithm, sp.log(n))),
+            ("between", identity((far(sp.log(n + 1)), far(1 + sp.log(n))), (1, 1))),
+            ("ζ(α)", identity(whole, sp.zeta(1 + x))),
+            ("tail", identity(sp.simplify(sp.log(tail / stated.subs(alpha, 1 + x)).expand(force=True)), 0)),
+        ),
+        "ln τ at α = 1, ζ(α) less τ^{1/α−1}/(α−1) above",
+    )
+
+
+def _sums_to_integrals() -> Evidence:
+    """i^{−a} falls, so a sum lies between integrals one term apart; both have the same leading power, whatever α."""
+    falling = -sp.diff(z**-x, z)
+    ratio = lambda sign: sp.limit(sp.exp(-y * sp.log(1 + sign / n)), n, sp.oo)
+    return every(
+        (
+            ("the terms fall", positive(falling)),
+            ("one term more or less", identity((ratio(1), ratio(-1)), (1, 1))),
+            ("the bound below", identity(sp.limit(n ** (-x), n, sp.oo), 0)),  # α < 1: Σs grows, the first term does not
+        ),
+        "((n ± 1)/n)^y → 1",
+    )
+
+
+def _remainder() -> Evidence:
+    """Relative error times n = τ^{1/α}, on sums of up to 10⁶ terms from the far end, stays bounded."""
+    f, worst = formula(), 0.0
+    for a in (0.6, 0.75, 0.9, 1.5):
+        values = np.arange(1, 2_000_001, dtype=float) ** -a
+        for count in (10, 100, 1000, 10_000):
+            length = (count + 0.5) ** a
+            at = {name: float(e.subs(alpha, sp.Float(a))) for name, e in f.items()}
+            beyond = 2e6 ** (1 - 2 * a) / (2 * (2 * a - 1))  # the integral from 2·10⁶ on
+            loss = (values[count:] ** 2).sum() / 2 + beyond
+            worst = max(worst, abs(loss / (at["loss_factor"] * length ** -at["loss_exponent"]) - 1) * count)
+            norm, before = values[:count].sum(), values[: count // 10].sum()
+            grown = at["norm_factor"] * length ** at["norm_exponent"]
+            grown -= at["norm_factor"] * (count // 10 + 0.5) ** (1 - a)
+            worst = max(worst, abs((norm - before) / grown - 1) * count)
+    return tested(worst, 1.0, "relative error · τ^{1/α}:")
+
+
+def _in_proportion() -> Evidence:
+    """From `ε = ρσ` each mode is σ u(2σt): with `σ = y/2t`, `½∫σ²(1 − u)² di` has t only in front, for every ρ."""
+    rho = sp.Symbol("rho", positive=True)
+    share = sp.simplify(path().subs(epsilon, rho * sigma).subs(t, y / (2 * sigma)) / sigma)
+    density = -sp.diff(sigma ** (-1 / alpha), sigma)  # modes per dσ
+    dsigma = sp.diff(y / (2 * t), y)
+    integrand = (sigma**2 * (1 - share) ** 2 / 2 * density).subs(sigma, y / (2 * t)) * dsigma
+    power = sp.simplify(t * sp.diff(sp.log(integrand), t))
+    same = identity(sp.diff(share, sigma), 0)
+    return every((("one u for all", same), ("power", identity(power, 1 / alpha - 2))), "no correction 1/(1 − 1/ℓ)")
+
+
+def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+    """Exact rationals of random α; conditioning of 2 − 1/α at ½ and of 1/α − 1 at 1."""
+    from fractions import Fraction
+
+    a = 0.5 + 10.0 ** generator.uniform(-9, 3, 400)
+    a[::4] = 1 + 10.0 ** generator.uniform(-9, -1, 100) * generator.choice([-1, 1], 100)
+    got, worst = function(a), 0.0
+    judge = {name: sp.lambdify(alpha, sp.together(e)) for name, e in expression.items()}
+    for i, value in enumerate(map(float, a)):
+        for name, exact in judge.items():
+            truth = exact(Fraction(value))
+            worst = max(worst, float(abs(Fraction(float(getattr(got, name)[i])) - truth) / abs(truth)))
+    return worst
+
+
+DERIVATION = Derivation(
+    claim="B7",
+    title="Rates for power-law spectra",
+    statement=r"L\to\frac{\tau^{-(2-1/\alpha)}}{2(2\alpha-1)},\quad\sum_is_i\to\frac{\tau^{1/\alpha-1}}{1-\alpha}"
+    r"\ (\alpha<1),\quad\ln\tau\ (\alpha=1),\quad\zeta(\alpha)-\frac{\tau^{1/\alpha-1}}{\alpha-1}\ (\alpha>1),"
+    r"\qquad\tau=\frac{2t}{\ln(1/\epsilon)}",
+    plain="For a teacher with singular values i^−α and a small start below it, the loss falls as a power of the "
+    "pretraining length, and the weights' norm, which is the sensitivity, grows as another, or saturates if α > 1.",
+    symbols={
+        r"\alpha": "exponent of the teacher's spectrum, above ½",
+        r"\tau": "pretraining length in units of ½ ln(1/ε)",
+        "n": "number of features learned, those with σ > 1/τ",
+        r"\epsilon": "student's singular values at the start",
+        "X": "σ/s − 1",
+    },
+    assumptions=(DENSE, BELOW, SMALL, WHITE, *PATH),
+    steps=(
+        Step(
+            r"X=(\sigma-\epsilon)\,\epsilon^{\sigma\tau-1}",
+            "So as ε → 0 exactly the features with σ > 1/τ are learned: n = τ^{1/α} of them.",
+            _threshold,
+        ),
+        Step(
+            r"0<s_i<\sigma_i,\quad s_i\le\epsilon_ie^{2\sigma_it}",
+            "For a start below the teacher the loss beyond M features is at most ½Σ_{i>M}σ², and Σs beyond an M with "
+            "σ_M τ < 1 at most ε^{1−σ_Mτ} Σb_i → 0: so both limits may be taken feature by feature.",
+            _dominated,
+        ),
+        Step(
+            r"\int_{n+1}^\infty\le\sum_{i>n}\le\int_n^\infty,\quad\left(\tfrac{n\pm1}{n}\right)^y\to1",
+            "Sums of a falling function lie between integrals; one term more or less leaves the leading power.",
+            _sums_to_integrals,
+        ),
+        Step(
+            r"\sum_{i\le n}\tfrac1i\sim\ln n,\qquad"
+            r"\sum_{i\le n}i^{-\alpha}=\zeta(\alpha)-\sum_{i>n}i^{-\alpha}\ (\alpha>1)",
+            "At α = 1 the integral is a logarithm; above, all features together are ζ(α), and the tail is missing.",
+            _at_one_and_above,
+        ),
+        Step(
+            r"\epsilon_i=\rho\,\sigma_i\ \Rightarrow\ \tfrac12\int(\sigma-s)^2di\propto t^{-(2-1/\alpha)}\ (\rho<1)",
+            "A start in proportion to the teacher has the exponent without any limit; it needs none, since every mode "
+            "runs through the same curve in its own time.",
+            _in_proportion,
+        ),
+        Step(
+            r"\text{relative error}=O(\tau^{-1/\alpha})",
+            "The order of the rest, on two million features; for Σs, up to a constant, of its growth since n/10.",
+            _remainder,
+        ),
+    ),
+    formula=formula,
+    conclusion=conclusion,
+    variants=(
+        Variant("loss exponent 2 − α", lambda f: f | {"loss_exponent": 2 - alpha}),
+        Variant("loss exponent 2 − 2/α", lambda f: f | {"loss_exponent": 2 - 2 / alpha}),
+        Variant("norm exponent α − 1", lambda f: f | {"norm_exponent": alpha - 1}),
+        Variant("loss exponent (2α − 1)", lambda f: f | {"loss_exponent": 2 * alpha - 1}),
+        Variant("½ missing in the loss", lambda f: f | {"loss_factor": 1 / (2 * alpha - 1)}),
+        Variant("sign of the norm's exponent", lambda f: f | {"norm_exponent": 1 - 1 / alpha}),
+        Variant("norm factor 1/(2α − 1)", lambda f: f | {"norm_factor": 1 / (2 * alpha - 1)}),
+        Variant(
+            "the length hidden in the factor",
+            lambda f: f | {"norm_exponent": sp.Integer(0), "norm_factor": tau ** f["norm_exponent"] * f["norm_factor"]},
+        ),
+        Variant("loss factor 1/(2α)", lambda f: f | {"loss_factor": 1 / (2 * alpha)}),
+    ),
+    special_case=SpecialCase(
+        "exponents at α = 1", lambda f: {k: e.subs(alpha, 1) for k, e in f.items() if "exponent" in k}
+    ),
+    floor=Verdict.TESTED,
+    uses=("A3",),
+    link=Link(
+        "overtraining.theory.sensitivity.rates.power_law_rates", "α − ½ 1e-9 … 1000, also within 1e-9 of 1", _engine
+    ),
+    source="ours; sums of powers are standard",
+)

@@ -1,0 +1,265 @@
+"""C2: the slope of the loss after noise along gradient flow, at any weights and for any covariance of the inputs."""
+
+import functools
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.calculus.shapes import SHAPES
+from overtraining.theory.derivations.calculus.trace_calculus import agree, along, descent, gradient, squared_norm
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum
+from overtraining.theory.derivations.checker.core import (
+    Assumption,
+    Counterexample,
+    Curves,
+    Derivation,
+    Evidence,
+    Link,
+    SpecialCase,
+    Step,
+    Variant,
+    Verdict,
+)
+from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.claims import b1_noise
+from overtraining.theory.derivations.claims.b1_noise import W1, W2, A, Sx, d_in, d_out, g1, g2, tau
+from overtraining.theory.derivations.claims.shared import balanced_path
+
+gain, k1, k2 = sp.symbols("G k_1 k_2", real=True)
+
+
+def formula() -> sp.Expr:
+    """`dP/dt` in `G = ‖∇L‖²`, `k₁ = tr((A−f)Σx²fᵀ)`, `k₂ = tr((A−f)Σx fᵀ)`."""
+    return -gain + g2**2 * d_out * k1 + g1**2 * tau * k2
+
+
+w1, w2, a, sx = map(MatrixSum.of, (W1, W2, A, Sx))
+
+
+@functools.cache
+def traces() -> dict[sp.Symbol, TraceSum]:
+    """What the formula's symbols stand for; the gradient is the loss's, taken by machine."""
+    loss, error, f = b1_noise.loss(w1, w2), a - w2 @ w1, w2 @ w1
+    return {
+        gain: squared_norm(gradient(loss, "W1")) + squared_norm(gradient(loss, "W2")),
+        k1: (error @ sx @ sx @ f.T).trace(),
+        k2: (error @ sx @ f.T).trace(),
+        tau: sx.trace(),
+    }
+
+
+@functools.cache
+def slope() -> TraceSum:
+    """`d/dt` of the expected loss after noise, along the loss's own gradient flow."""
+    loss = b1_noise.loss(w1, w2)
+    return along(loss + b1_noise.expected_rise(), descent(loss, "W1", "W2"))
+
+
+def conclusion(candidate: sp.Expr) -> Evidence:
+    """The candidate against what the steps derive."""
+    return agree(slope(), candidate, traces())
+
+
+def _gradients() -> Evidence:
+    """The gradients, and the loss's own fall, as traces with symbolic dimensions."""
+    loss, error = b1_noise.loss(w1, w2), w2 @ w1 - a
+    probe = {"W1": w2.T @ error @ sx, "W2": error @ sx @ w1.T}
+    wrong = [squared_norm(gradient(loss, name) - g) for name, g in probe.items()]
+    fall = along(loss, descent(loss, "W1", "W2")) + traces()[gain]
+    return Evidence(
+        all(x.is_zero() for x in (*wrong, fall)), Verdict.PROVED, "‖difference‖² vanishes, dimensions symbolic"
+    )
+
+
+def _on_shapes() -> Evidence:
+    generator = np.random.default_rng(0)
+    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+
+
+def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
+    """In exact differences: the loss is quadratic in each entry, and of fourth order in a step along the gradient."""
+    i, k, o = shape
+    draw = lambda *n: np.array(generator.integers(-5, 6, size=n).tolist(), dtype=object).reshape(n) * Fraction(1)
+    at1, at2, teacher, root = draw(k, i), draw(o, k), draw(o, i), draw(i, i)
+    covariance, trace = root @ root.T, np.trace(root @ root.T)
+    loss_at = lambda m, n: np.trace((n @ m - teacher) @ covariance @ (n @ m - teacher).T) / 2
+    sizes = {d_in: i, b1_noise.h: k, d_out: o, g1: sp.Rational(2, 3), g2: sp.Rational(1, 2), tau: trace}
+    rise = b1_noise.formula().subs(sizes)
+    norms = lambda m, n: {b1_noise.q1: np.trace(m @ covariance @ m.T), b1_noise.q2: (n * n).sum()}
+    total = lambda m, n: sp.Rational(loss_at(m, n)) + rise.subs(norms(m, n))
+
+    def slope_in(weights: np.ndarray, loss) -> np.ndarray:  # type: ignore[no-untyped-def]
+        units = np.eye(weights.size, dtype=int).reshape(-1, *weights.shape)
+        return np.array([(loss(weights + e) - loss(weights - e)) / 2 for e in units]).reshape(weights.shape)
+
+    grad = slope_in(at1, lambda m: loss_at(m, at2)), slope_in(at2, lambda n: loss_at(at1, n))
+    moved = lambda step: total(at1 - step * grad[0], at2 - step * grad[1])
+    change = (8 * (moved(1) - moved(-1)) - moved(2) + moved(-2)) / 12
+    f = at2 @ at1
+    inner = {
+        gain: sum((g * g).sum() for g in grad),
+        k1: np.trace((teacher - f) @ covariance @ covariance @ f.T),
+        k2: np.trace((teacher - f) @ covariance @ f.T),
+    }
+    return identity(change, formula().subs(sizes).subs(inner))
+
+
+def _one_mode() -> Evidence:
+    """On the balanced aligned path `‖∇L‖² = 2s(σ−s)²` and `⟨f, A−f⟩ = s(σ−s)`, and C1's slope comes back."""
+    s, sigma = balanced_path.s, balanced_path.sigma
+    inner = {gain: 2 * s * (sigma - s) ** 2, k1: s * (sigma - s), k2: s * (sigma - s), tau: d_in}
+    return identity(formula().subs(inner), balanced_path.slope())
+
+
+def _colored() -> Evidence:
+    """Σx = diag(3, 1/10), W1 = W2 = diag(3/10, 1), A − f = diag(1/5, −1/10), γ = 1: P rises though ⟨f, A−f⟩ < 0."""
+    w, left, variance = np.array([0.3, 1.0]), np.array([0.2, -0.1]), np.array([3.0, 0.1])
+    inner = [float((left * variance**n * w * w).sum()) for n in range(3)]
+    values = {gain: 2 * ((w * left * variance) ** 2).sum(), k2: inner[1], k1: inner[2], tau: variance.sum()}
+    rising = float(formula().subs(values).subs({g1: 1, g2: 1, d_out: 2}))
+    # k₁ = k₂ = ⟨f, A − f⟩ where Σx = I: its coefficient is 2c
+    white = sp.expand(formula().subs({k2: k1, tau: d_in}) + gain).coeff(k1) - 2 * balanced_path.price_of_noise()
+    holds = inner[0] < 0 < rising and sp.simplify(white) == 0
+    return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {inner[0]:.3f}, dP/dt = {rising:.3f}")
+
+
+def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+    """Against 60-digit matrices; errors in units of the formula with every term taken positive, its conditioning."""
+    judge, worst = sp.lambdify((gain, k1, k2, g1, g2, tau, d_out), expression, modules="mpmath"), 0.0
+    for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
+        x1, x2, teacher = (
+            10.0 ** generator.uniform(-6, 6) * generator.normal(size=n) for n in ((k, i), (o, k), (o, i))
+        )
+        root = generator.normal(size=(i, i))
+        covariance = (root @ root.T + (root @ root.T).T) / 2
+        scales = 10.0 ** generator.uniform(-6, 6, 2) * (generator.random(2) > 0.1)
+        with mpmath.workdps(60):
+            exact, size = (_terms(judge, m, x1, x2, teacher, covariance, scales) for m in (False, True))
+        worst = max(worst, float(abs(mpmath.mpf(float(function(x1, x2, teacher, *scales, covariance))) - exact) / size))
+    return worst
+
+
+def _terms(judge, positive: bool, *given: np.ndarray):  # type: ignore[no-untyped-def]
+    *matrices, scales = given
+    x1, x2, teacher, sx_ = (mpmath.matrix((np.abs(m) if positive else m).tolist()) for m in matrices)
+    sign = 1 if positive else -1
+    f = x2 * x1
+    pull = (teacher + sign * f) * sx_
+    square = lambda m: mpmath.fsum(e**2 for e in m)
+    inner = lambda m, n: mpmath.fsum(x * y for x, y in zip(m, n, strict=True))
+    g = square(x2.T * pull) + square(pull * x1.T)
+    trace = mpmath.fsum(sx_[j, j] for j in range(sx_.rows))
+    return judge(
+        sign * -g if positive else g, inner(pull * sx_, f), inner(pull, f), *map(mpmath.mpf, scales), trace, x2.rows
+    )
+
+
+def _loss_after(p: float, decay: float, step: float) -> tuple[float, float]:
+    """One balanced weight pair, σ = 1, c = 0.1: `(P, dP/dt by the flow's formula)` after a step from `s = p`."""
+    w = np.sqrt(p) + step * (np.sqrt(p) * (1 - p) - decay * np.sqrt(p))
+    return float((1 - w**2) ** 2 / 2 + 0.1 * w**2), float(-2 * p * (1 - p) ** 2 + 0.2 * p * (1 - p))
+
+
+def _with_decay() -> Evidence:
+    change = (_loss_after(1.0, 0.05, 1e-4)[0] - _loss_after(1.0, 0.05, 0.0)[0]) / 1e-4
+    claimed = _loss_after(1.0, 0.0, 0.0)[1]
+    return Evidence(change < claimed - 5e-3, Verdict.TESTED, f"slope {change:.4f} with decay 0.05, formula {claimed}")
+
+
+def _with_big_steps() -> Evidence:
+    after, claimed = _loss_after(0.5, 0.0, 3.0)
+    before = _loss_after(0.5, 0.0, 0.0)[0]
+    return Evidence(claimed < -0.1 and after > before + 0.5, Verdict.TESTED, f"slope {claimed}, {before} → {after:.2f}")
+
+
+def _step_curves() -> Curves:
+    steps = np.linspace(0, 3, 31)
+    now, slope_now = _loss_after(0.5, 0.0, 0.0)
+    return Curves(
+        steps,
+        {"one step": np.array([_loss_after(0.5, 0.0, x)[0] for x in steps]), "flow's slope": now + slope_now * steps},
+        "size of the step",
+        "loss after noise",
+    )
+
+
+DERIVATION = Derivation(
+    claim="C2",
+    title="Learning against growth: the slope of the loss after noise at any weights",
+    statement=r"\frac{dP}{dt}=-\|\nabla L\|^2+\gamma_2^2d_{out}\,\mathrm{tr}\left((A-f)\Sigma_x^2f^\top\right)"
+    r"+\gamma_1^2\,\mathrm{tr}\Sigma_x\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
+    plain="From any weights, pretraining lowers the loss after noise by the squared gradient and raises it by what the "
+    "weights' growth costs, 2c⟨f, A−f⟩ for whitened inputs; an inflection is where the slope passes from negative to "
+    "positive, so for whitened inputs there is none while ⟨f, A−f⟩ is not positive (with other inputs there can be).",
+    symbols={
+        "P": "expected loss after noise",
+        "G": "‖∇L‖², over both layers",
+        "k_1,k_2": "tr((A−f)Σx²fᵀ) and tr((A−f)Σx fᵀ), both ⟨f, A−f⟩ for whitened inputs",
+        r"\gamma_1,\gamma_2": "standard deviation of the noise on each entry of W1, W2",
+        r"\tau": "tr Σx, which is d_in for whitened inputs",
+        r"d_{in},h,d_{out}": "widths of input, hidden layer and output",
+    },
+    assumptions=(
+        Assumption(
+            "gradient flow",
+            "Training follows the flow of the loss, that is small steps.",
+            Counterexample("One large step raises what the flow would lower.", _with_big_steps, _step_curves),
+        ),
+        Assumption(
+            "no weight decay",
+            "Only the loss moves the weights.",
+            Counterexample("At a fitted teacher decay alone lowers the loss after noise.", _with_decay),
+        ),
+        *balanced_path.NOISE,
+    ),
+    steps=(
+        Step(
+            r"\nabla_{W_1}L=W_2^\top(f-A)\Sigma_x,\quad\nabla_{W_2}L=(f-A)\Sigma_xW_1^\top,\quad\dot L=-\|\nabla L\|^2",
+            "The loss as a sum of traces, differentiated by machine with symbolic dimensions.",
+            _gradients,
+        ),
+        Step(
+            r"\frac{d}{dt}\left(L+\Delta\right)\ \text{entry by entry}",
+            "On every shape in {1,2,3}³ with a random covariance the loss is differentiated by entry, the weights "
+            "move along it, and L + Δ is differentiated in time: the formula comes out in exact arithmetic.",
+            _on_shapes,
+        ),
+        Step(
+            r"-2s(\sigma-s)^2+2c\,s(\sigma-s)=\left.\tfrac{dP}{dt}\right|_{C1}",
+            "On the balanced aligned path the formula gives claim C1's slope.",
+            _one_mode,
+        ),
+        Step(
+            r"\Sigma_x=I:\ \tfrac{dP}{dt}=-\|\nabla L\|^2+2c\langle f,A-f\rangle",
+            "So for whitened inputs the sign of ⟨f, A−f⟩ alone can forbid an inflection. Not so for Σx = diag(3, 0.1), "
+            "W1 = W2 = diag(0.3, 1), A − f = diag(0.2, −0.1), γ = 1: ⟨f, A−f⟩ = −0.082 and dP/dt = 0.393.",
+            _colored,
+        ),
+    ),
+    formula=formula,
+    conclusion=conclusion,
+    variants=(
+        Variant("γ₁ and γ₂ swapped", lambda f: f.subs({g1: g2, g2: g1}, simultaneous=True)),
+        Variant("d_out and tr Σx swapped", lambda f: f.subs({d_out: tau, tau: d_out}, simultaneous=True)),
+        Variant("k₁ and k₂ swapped", lambda f: f.subs({k1: k2, k2: k1}, simultaneous=True)),
+        Variant("tr Σx replaced by d_in", lambda f: f.subs(tau, d_in)),
+        Variant("gradient's norm halved", lambda f: f.subs(gain, gain / 2)),
+        Variant("price halved", lambda f: f + (g2**2 * d_out * k1 + g1**2 * tau * k2) / -2),
+        Variant("price subtracted", lambda f: f.subs({k1: -k1, k2: -k2})),
+        Variant("gradient dropped", lambda f: f.subs(gain, 0)),
+    ),
+    special_case=SpecialCase(
+        "square, whitened, equal noise",
+        lambda f: f.subs({k2: k1, tau: d_in, g2: g1}, simultaneous=True).subs(d_out, d_in),
+    ),
+    floor=Verdict.PROVED,
+    uses=("B1",),
+    link=Link(
+        "overtraining.theory.inflection.noisy_flow.slope_after_noise",
+        "shapes {1..5}³, entries and scales 1e-6 … 1e6, any Σx",
+        _engine,
+    ),
+    source="ours",
+)

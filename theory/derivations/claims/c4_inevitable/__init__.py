@@ -1,0 +1,264 @@
+"""C4: overtraining is inevitable on the balanced path: P is lowest at a finite pretraining length."""
+
+from collections.abc import Callable
+
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.checker.core import (
+    Assumption,
+    Counterexample,
+    Derivation,
+    Evidence,
+    Link,
+    SpecialCase,
+    Step,
+    Variant,
+    Verdict,
+)
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.claims import c3_stages
+from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.c4_inevitable import counterexamples as broken
+from overtraining.theory.derivations.claims.c4_inevitable.bounds import MODES, STARTS, plain_price, psi, regions, u
+from overtraining.theory.derivations.claims.c4_inevitable.extremes import NUMERIC, Largest, Smallest
+from overtraining.theory.derivations.claims.shared.balanced_path import (
+    GEOMETRIC,
+    NOISE,
+    c,
+    in_price,
+    price,
+    rename,
+    s,
+    sigma,
+    slope,
+)
+from overtraining.theory.derivations.claims.shared.path_assumptions import ALIGNED, FLOW, WHITE
+
+m, x, y = sp.symbols("m x y", positive=True)
+
+
+def stated(short: sp.Expr) -> sp.Expr:
+    """ψ as the claim has it."""
+    return short * (price - short / 2)
+
+
+def formula() -> dict[str, sp.Expr]:
+    """ψ, and for three modes both bounds on what is lost, and its limit for σ₁ > σ₂ > σ₃ as ε → 0."""
+    best = [Smallest(price, v - e) for v, e in zip(MODES, STARTS, strict=True)]
+    return {
+        "behind": stated(u),  # P(∞) − P(t), summed over the modes
+        "lower": stated(Largest(*best)),
+        "upper": sp.Add(*map(stated, best)),
+        "limit": stated(Smallest(price, MODES[0])) + sp.Add(*(Largest(stated(v), 0) for v in MODES[1:])),
+    }
+
+
+def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
+    """ψ, both bounds and the limit against what the derived loss after noise gives, region by region to a miss."""
+    found = [("still to lose", identity(psi(u), candidate["behind"]))]
+    for region in regions(candidate):
+        if not found[-1][1].holds:
+            break
+        found.append(region)
+    return every(found, "ψ, both bounds and the limit agree everywhere")
+
+
+def _lower() -> Evidence:
+    """Where one mode has u = m <= c and the others u <= c, the sum is at least that mode's ψ(m)."""
+    others, there = in_price(psi(u)).subs(c, u + x), in_price(psi(m)).subs(m, c)
+    return every((("others add", positive(others)), ("at u = c", identity(there, c**2 / 2))), "2 cases")
+
+
+def _upper() -> Evidence:
+    """ψ is largest at c, and increases up to there."""
+    return every(
+        (
+            ("largest at c", identity(in_price(psi(m)).subs(m, c) - in_price(psi(u)), (c - u) ** 2 / 2)),
+            ("increasing", positive(in_price(psi(m) - psi(u)).subs(c, m + x).subs(m, u + y))),
+        ),
+        "ψ(c) − ψ(u) = ½(c − u)²; ψ(m) > ψ(u) for u < m < c",
+    )
+
+
+def _best_stop() -> Evidence:
+    one = c3_stages.formula()
+    gain = lambda value: (one["bump"] - one["change"]).subs(sigma, value)  # by learning a feature up to its turn
+    before, after = sp.symbols("sigma_{n-1} sigma_n", positive=True)
+    difference = one["change"].subs(sigma, before) - gain(after) + gain(before)
+    return every(
+        (
+            ("later stop minus earlier", identity(difference, one["change"].subs(sigma, after))),
+            ("better if σ_n > 2c", positive(-in_price(difference).subs(after, 2 * c + x))),
+            ("worse if σ_n < 2c", positive(in_price(difference).subs(c, after / 2 + x))),
+        )
+    )
+
+
+def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+    """One mode at any time against ψ of the exact path; several against the sum; the bounds and the limit by value."""
+    size = 200
+    strong, cost = 10.0 ** generator.uniform(-6, 6, size), 10.0 ** generator.uniform(-12, 6, size)
+    start = strong * 10.0 ** -generator.uniform(0.01, 290, size)
+    time = generator.uniform(0, 1.3, size) * np.log(strong / start) / strong
+    t, epsilon = sp.symbols("t epsilon", positive=True)
+    short = sigma / (1 + sp.exp(2 * sigma * t) * epsilon / (sigma - epsilon))
+    behind = in_price(expression["behind"]).subs(u, short)
+    one = lambda *p: function(*(q[..., None] for q in p))
+    worst = worst_error(behind, (t, sigma, epsilon, c), one, [time, strong, start, cost], _condition)
+    return max(worst, _bounds_error(expression, generator), _limit_error(expression, generator))
+
+
+def _bounds_error(expression: dict[str, sp.Expr], generator: np.random.Generator) -> float:
+    """Three modes of any strength, their starts on both sides of σ − c; conditioned by the cancellation in σ − ε."""
+    from overtraining.theory.inflection.noisy_path import lost_bounds
+
+    strong, cost = 10.0 ** generator.uniform(-6, 6, (3, 200)), 10.0 ** generator.uniform(-6, 6, 200)
+    start = strong * 10.0 ** -(10.0 ** generator.uniform(-3, 2, (3, 200)))
+    found, worst = lost_bounds(strong.T, start.T, cost[:, None]), 0.0
+    for name in ("lower", "upper"):
+        judged = sp.lambdify((*MODES, *STARTS, c), plain_price(expression[name]), NUMERIC)(*strong, *start, cost)
+        error = np.abs(getattr(found, name) / judged - 1) / (1 + 2 * strong / (strong - start)).max(axis=0)
+        worst = max(worst, float(error.max()))
+    return worst
+
+
+def _limit_error(expression: dict[str, sp.Expr], generator: np.random.Generator) -> float:
+    """Three distinct features about c and 2c, in units of the sum of the terms' sizes."""
+    from overtraining.theory.inflection.stages import lost_in_stages
+
+    judge, worst = sp.lambdify((*MODES, c), plain_price(expression["limit"]), NUMERIC), 0.0
+    for values in np.sort(10.0 ** generator.uniform(-2, 2, (200, 3)))[:, ::-1]:
+        size = 0.5 + values.sum()
+        worst = max(worst, abs(float(lost_in_stages(values, 1.0)) - float(judge(*values, 1.0))) / size)
+    return worst
+
+
+def _condition(t: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Of `u(c − u/2)` with `d ln u = −(s/σ)(…)`: the exponent 2σt, and the cancellation where u is near 2c."""
+    left = sigma / (1 + np.exp(np.minimum(2 * sigma * t, 709)) * epsilon / (sigma - epsilon))
+    in_u = 1 + 2 * sigma * t + sigma / (sigma - epsilon)
+    return 1 + in_u * (1 + (c + left / 2) / np.abs(c - left / 2))
+
+
+def _with(name: str, old: Callable, new: Callable) -> Callable[[dict[str, sp.Expr]], dict[str, sp.Expr]]:
+    return lambda f: f | {name: f[name].replace(old, new)}
+
+
+def _up_to_c() -> sp.Expr:
+    """The limit with only those later features that are below c."""
+    below = [stated(v) * Largest(price - v, 0) / (price - v) for v in MODES[1:]]
+    return stated(Smallest(price, MODES[0])) + sp.Add(*below)
+
+
+DERIVATION = Derivation(
+    claim="C4",
+    title="Overtraining is inevitable",
+    statement=r"P(\infty)-P(t)=\sum_i\psi(u_i),\quad\psi(u)=u\left(c-\tfrac u2\right),\ u_i=\sigma_i-s_i;\qquad "
+    r"\psi(\max_im_i)\le P(\infty)-\min P\le\sum_i\psi(m_i),\ m_i=\min(c,\sigma_i-\epsilon_i);\qquad "
+    r"P(\infty)-\min P\to\psi(\min(c,\sigma_1))+\sum_{i\ge2}\max(\psi(\sigma_i),0)\ (\epsilon\to0)",
+    plain="With any noise, and every mode started below its teacher, the loss after noise is lowest at a finite "
+    "pretraining length and ends strictly higher; how much is lost lies between two bounds that hold at every start, "
+    "and as the start goes to 0 it is one stop's loss and every later feature that does not pay.",
+    symbols={
+        "P": "expected loss after noise",
+        "u": "what a mode is short of its teacher, σ − s",
+        r"\psi": "what a mode short by u has still to lose",
+        "m": "the shortfall at which a mode's loss after noise is lowest, min(c, σ − ε)",
+        "c": "price of one unit of singular value under noise, ½(γ₂² d_out + γ₁² d_in), above 0",
+        r"\sigma,\epsilon": "teacher's singular value and the student's at the start, 0 < ε < σ",
+        r"\gamma_1,\gamma_2": "standard deviation of the noise on each entry of W1, W2",
+        r"d_{in},d_{out}": "widths of input and output",
+    },
+    assumptions=(
+        Assumption(
+            "start below the teacher",
+            "Every mode that is started has a teacher above it; from above, P only falls.",
+            Counterexample("From above the loss after noise ends at its minimum.", broken.from_above),
+        ),
+        Assumption(
+            "no null modes",
+            "A mode that the teacher lacks (σ = 0: rank-deficient teacher, wide hidden layer) is not started.",
+            Counterexample(
+                "It decays as 1/2t, outlasts all others, and P ends by falling.", broken.null_modes, broken.null_curves
+            ),
+        ),
+        Assumption(
+            "distinct singular values",
+            "Only for the limit ε → 0; bounds and inevitability do not need it.",
+            Counterexample("Equal features stop together, before a feature that pays.", broken.equal_features),
+        ),
+        Assumption(
+            "small ε",
+            "Only for the limit ε → 0.",
+            Counterexample("From 0.1 less is lost than in the limit.", broken.large_start),
+        ),
+        Assumption(
+            "balanced start",
+            "Both layers carry the mode equally.",
+            Counterexample(
+                "An imbalance λ with |λ| > 2c, W2ᵀW2 − W1W1ᵀ = λI, can escape: P falls for ever.",
+                broken.imbalance_escapes,
+                broken.imbalance_curves,
+            ),
+        ),
+        ALIGNED,
+        FLOW,
+        WHITE,
+        *NOISE,
+    ),
+    steps=(
+        Step(
+            r"0<u_i<2c\ \forall i\ \Rightarrow\ P(t)<P(\infty)",
+            "ψ is the derived loss after noise at the end minus now. Every u falls to 0, so this holds in the end.",
+            lambda: positive(in_price(psi(u)).subs(c, u / 2 + x)),
+        ),
+        Step(
+            r"0<u_i<c\ \forall i\ \Rightarrow\ \tfrac{dP}{dt}>0",
+            "Beyond the last mode's turn P only rises, up to P(∞): its minimum is at or before that finite length.",
+            lambda: positive(in_price(slope()).subs(c, sigma - s + x).subs(sigma, s + y)),
+        ),
+        Step(
+            r"P(\infty)-\min P\ge\psi(\max_im_i)",
+            "At the last turn, if any σ − ε exceeds c, one mode has u = c and the others less; else take t = 0. Each "
+            "other term is positive.",
+            _lower,
+        ),
+        Step(
+            r"P(\infty)-\min P\le\sum_i\psi(m_i)",
+            "Each mode separately cannot do better than its own best u in (0, σ − ε].",
+            _upper,
+        ),
+        Step(
+            r"P(\text{stop }n)-P(\text{stop }n-1)=\psi(\sigma_n),\quad\sigma_n>c",
+            "In the limit at most one feature is under way (C3), so the candidates are the stops at σ_n − c, or where "
+            "σ_n <= c the feature's beginning. A later stop is better exactly if σ_n > 2c: the best is at the last "
+            "such feature, or else at the first, and what follows it is lost.",
+            _best_stop,
+        ),
+    ),
+    formula=formula,
+    conclusion=conclusion,
+    variants=(
+        Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
+        Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
+        Variant("c − u instead of c − u/2", lambda f: f | {"behind": u * (price - u)}),
+        Variant("sign of the residual's part", lambda f: f | {"behind": u * (price + u / 2)}),
+        Variant("smallest for largest in the lower bound", _with("lower", Largest, Smallest)),
+        Variant("lower bound ½ min(c, σ)²", lambda f: f | {"lower": Smallest(price, Smallest(*MODES)) ** 2 / 2}),
+        Variant("upper bound 3 ψ(max m)", lambda f: f | {"upper": 3 * f["lower"]}),
+        Variant("upper bound ½c² from every mode", lambda f: f | {"upper": 3 * price**2 / 2}),
+        Variant("features up to c instead of 2c in the limit", lambda f: f | {"limit": _up_to_c()}),
+        Variant("½c² in the limit where σ₁ < c", _with("limit", Smallest, lambda *_: price)),
+        Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
+    ),
+    special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
+    floor=Verdict.PROVED,
+    uses=("A3", "B1", "C3"),
+    link=Link(
+        "overtraining.theory.inflection.noisy_path.still_to_lose",
+        "σ 1e-6 … 1e6, ε/σ 1e-290 … 1, c 1e-12 … 1e6, to 2.6 learning times",
+        _engine,
+    ),
+    source="ours",
+)

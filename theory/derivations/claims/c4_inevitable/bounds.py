@@ -1,0 +1,68 @@
+"""C4's ψ, its two bounds and its limit, derived from the loss after noise of one mode, region by region."""
+
+import functools
+from collections.abc import Iterator
+from itertools import combinations_with_replacement
+
+import sympy as sp
+
+from overtraining.theory.derivations.checker.core import Evidence, Verdict
+from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.c4_inevitable.extremes import Largest, Smallest, settle
+from overtraining.theory.derivations.claims.shared.balanced_path import after_noise, c, s, sigma
+
+u = sp.Symbol("u", positive=True)
+MODES = sp.symbols("sigma_1:4", positive=True)
+STARTS = sp.symbols("epsilon_1:4", positive=True)
+gaps = sp.symbols("g_1:4", positive=True)
+
+
+def psi(short: sp.Expr) -> sp.Expr:
+    """P(∞) − P at a distance `short` below the teacher, one mode, from the derived loss after noise."""
+    return sp.expand(after_noise().subs(s, sigma) - after_noise().subs(s, sigma - short))
+
+
+@functools.cache
+def alone(room: sp.Expr) -> sp.Expr:
+    """The most that one mode has to lose while it is short by at most `room`: at the zero of dψ/du, or at its start."""
+    (best,) = sp.solve(sp.diff(psi(u), u), u)
+    return psi(Smallest(best, room))
+
+
+def in_stages(values: tuple[sp.Expr, ...]) -> sp.Expr:
+    """What is lost from the best of all stops, when features come one after another, the strongest first."""
+    return Largest(*(alone(v) + sum(map(psi, values[n + 1 :])) for n, v in enumerate(values)))
+
+
+@functools.cache
+def plain_price(expression: sp.Expr) -> sp.Expr:
+    """`in_price` without simplification: γ₂ written by c."""
+    written = expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out))
+    return written.replace(lambda e: isinstance(e, sp.Add), sp.expand)
+
+
+def _agree(candidate: sp.Expr, derived: sp.Expr, values: dict[sp.Symbol, sp.Expr]) -> Evidence:
+    """Equal in a region where every largest and smallest can be decided."""
+    sides = [settle(plain_price(e).subs(values, simultaneous=True)) for e in (candidate, derived)]
+    if any(e.has(Largest, Smallest) for e in sides):
+        return Evidence(False, Verdict.PROVED, f"{sides[0]} has a largest or smallest that is not decided")
+    difference = sp.factor(sides[0] - sides[1])
+    return Evidence(difference == 0, Verdict.PROVED, f"difference {difference} where {values}")
+
+
+def regions(candidate: dict[str, sp.Expr]) -> Iterator[tuple[str, Evidence]]:
+    """Bounds: k of the three rooms σ − ε above c, any of them the largest. Limit: σ above 2c, between, below c."""
+    bounds = {"lower": Largest(*map(alone, gaps)), "upper": sp.Add(*map(alone, gaps))}
+    for k in range(4):
+        rooms = [c + sum(gaps[: n + 1]) for n in range(k)] + [
+            c / sp.prod([1 + g for g in gaps[k : n + 1]]) for n in range(k, 3)
+        ]
+        for shift in range(3):
+            turned = dict(zip(gaps, rooms[shift:] + rooms[:shift], strict=True))
+            started = {v: e + turned[g] for v, e, g in zip(MODES, STARTS, gaps, strict=True)}
+            for name, bound in bounds.items():
+                yield f"{name} bound", _agree(candidate[name], bound, started | turned)
+    bands = (lambda g: 2 * c + g, lambda g: c * (2 + g) / (1 + g), lambda g: c / (1 + g))
+    for row in combinations_with_replacement(bands, 3):
+        values = {v: band(g) for v, band, g in zip(MODES, row, gaps, strict=True)}
+        yield "limit", _agree(candidate["limit"], in_stages(MODES), values)

@@ -1,0 +1,216 @@
+"""D4m: budgets up to which one more learned feature cannot make fine-tuning cheaper: a certified region, any task."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from overtraining.theory.derivations.checker.core import (
+    Assumption,
+    Counterexample,
+    Derivation,
+    Evidence,
+    Link,
+    SpecialCase,
+    Step,
+    Variant,
+    Verdict,
+)
+from overtraining.theory.derivations.checker.evidence import certified_positive, every, identity, worst_error
+from overtraining.theory.derivations.claims.d4m_monotone import counterexamples as broken, steps as steps
+
+m, a, uav, qw2, qcw, qhw = sp.symbols("m a uᵀAv |Qᵀw|² QᵀCw QᵀQQᵀHw", real=True)
+k, z = sp.symbols("k z", real=True)
+A, S, T, b, sigma, top, gap, reach = sp.symbols("A S T b sigma sigma_1 gap q", positive=True)
+
+
+def formula() -> dict[str, sp.Expr]:
+    """What a feature finds, N²a; what w overlaps with the learned weights; the growth; its loss; the budget."""
+    q = sp.sqrt(gap / top) / 4
+    return {
+        "found": uav - qw2 / 4,
+        "overlap": 2 * qcw + qhw,
+        "growth": (m - sigma) ** 2 / 2 + m * (sigma - a),
+        "lost": z**2 / (A**2 - S),
+        "budget": 2 * q / (b + sp.sqrt(b * (b + 4 * top * q))),
+    }
+
+
+def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
+    """The two overlaps as words, the growth against D4's, the largest loss, and the budget by interval arithmetic."""
+    found, over = candidate["found"], candidate["overlap"]
+    return every(
+        (
+            ("found", steps.taken(-found.coeff(qw2)) if found.coeff(uav) == 1 else identity(found.coeff(uav), 1)),
+            ("overlap", steps.overlap(over.coeff(qcw), over.coeff(qhw))),
+            ("growth", identity(candidate["growth"], (m**2 + sigma**2) / 2 - m * a)),
+            ("lost", steps.worst_of_one(candidate["lost"])),
+            ("budget", _certified(candidate["budget"])),
+        ),
+        "overlaps, growth and budget",
+    )
+
+
+def _certified(budget: sp.Expr) -> Evidence:
+    """`bT(1 + σ₁T) = κ√(gap/σ₁)`, with a number κ for which the margin is positive everywhere."""
+    root = sp.Symbol("r", positive=True)  # √(gap/σ₁)
+    kappa = sp.simplify((b * budget * (1 + top * budget)).subs(gap, top * root**2) / root)
+    if kappa.free_symbols:
+        return Evidence(False, Verdict.PROVED, f"not a function of the gap alone: {kappa}")
+    return certified_positive(steps.margin(kappa), ((0.0, 1.0), (0.0, float(kappa))), most_boxes=2000)
+
+
+def _turned() -> Evidence:
+    """The plane's smaller weight is at least N − ω, by `N² − ω² >= (N − ω)²`, and `a <= σ` is enough for a growth."""
+    n, more = sp.symbols("N omega", positive=True)
+    return every(
+        (
+            ("weight", identity((n + more) ** 2 - more**2 - n**2, 2 * more * n)),
+            ("growth", identity(formula()["growth"].subs(a, sigma - more), (m - sigma) ** 2 / 2 + m * more)),
+        ),
+        "N = ω + rest, rest >= 0; a = σ − more",
+    )
+
+
+def _engine(claim: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
+    """The budget over the whole domain; inside it no growth below rounding; and `a` of single tasks as derived."""
+    strong, strength = 10.0 ** generator.uniform(-6, 6, (2, 100))
+    weak = strong * generator.uniform(0.01, 1, 100)
+    found = lambda *rows: np.array([function(np.array(row[:2]), row[2])[1] for row in zip(*rows, strict=True)])
+    exact = claim["budget"].subs(gap, sigma)
+    return max(worst_error(exact, (top, sigma, b), found, [strong, weak, strength]), _inside(function, generator))
+
+
+def _inside(function: Callable[..., Any], generator: np.random.Generator) -> float:
+    from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
+
+    worst = 0.0
+    for _ in range(200):
+        d_out, d_in = generator.integers(2, 5, 2)
+        values = np.sort(10.0 ** generator.uniform(-2, 1, int(generator.integers(1, min(d_out, d_in) + 1))))[::-1]
+        tasks = generator.normal(size=(20, d_out, d_in)) * 10.0 ** generator.uniform(-2, 1, (20, d_out, d_in))
+        norms = np.linalg.norm(tasks, 2, axis=(-2, -1))
+        for n, budget in enumerate(function(values, norms).T):
+            at = np.minimum(budget, 3 / norms) * generator.uniform(0.5, 1, 20)
+            growth = np.asarray(fine_tune_plateaus(at, values, tasks).growth)[:, n]
+            worst = max(worst, float((-growth / (values[0] ** 2 + norms**2)).max()))
+    return worst * 1e-3  # 1e-9 is rounding there
+
+
+DERIVATION = Derivation(
+    claim="D4m",
+    title="Budgets for which every learned feature adds to the cost, whatever the task",
+    statement=r"\|B\|T\,(1+\sigma_1T)\le\tfrac14\sqrt{\frac{\sigma_{n+1}-\sigma_{n+2}}{\sigma_1}}\ \Rightarrow\ "
+    r"\Delta_{n+1}\ge\Delta_n\ \text{for every }B;\quad a=\hat u^\top A\hat v-\|W_2^\top\hat u\|^2;\quad "
+    r"\Delta_{n+1}<\Delta_n\Rightarrow a>\sigma_{n+1};\quad \Delta_1\ge\Delta_0\ \text{at every }T",
+    plain="Up to a budget that the gap to the next feature sets, one more learned feature never makes fine-tuning "
+    "cheaper, on any task and at any angle; the first feature never does at any budget; and the square root of the gap "
+    "is needed: tasks that break it at nine times this budget exist however small everything is.",
+    symbols={
+        r"\sigma_{n+1},\sigma_{n+2}": "the feature learned next and the one after it, 0 beyond the teacher's rank",
+        r"\hat u,\hat v": "unit vectors of the piece m û v̂ᵀ that the feature adds after fine-tuning (D4)",
+        "a": "what the piece finds missing; W₂ are the weights after fine-tuning from plateau n",
+        "w, N": "w = (v, u) before it is scaled, at first (e, e); N = ‖u‖ = ‖v‖",
+        "Q, C, H": "the weights of plateau n, stacked; cosh FT; sinh(FT)/F",
+        "x, X": "‖B‖T and σ₁T",
+        "A, S, k, z": "2(1 + σ_kT); 1 + 2σ_kT + 2Xϑ; Q₀ᵀw; what Qᵀe^{FT}w is beyond Ak",
+    },
+    assumptions=(
+        Assumption(
+            "a budget for the gap",
+            "The bound; it holds for every n alone, and for all of them up to the smallest.",
+            Counterexample(
+                "σ = (1, g), 3 × 3: B₁₃ = √3/2, B₂₃ = ½, B₁₂ ≈ −0.5T turn the new feature past the strong one; at "
+                "‖B‖T = 2.2√g Δ falls, for g = 1e-4, 1e-6, 1e-8 alike. So no condition on ‖B‖T and σ₁T alone can do, "
+                "and none with more than the root of the gap.",
+                broken.beyond,
+                broken.curves,
+            ),
+        ),
+        Assumption(
+            "a gap to the next feature",
+            "Equal features have no safe budget.",
+            Counterexample("σ = (1, 0.01 + g, 0.01): Δ falls at 4√g, g → 0.", broken.equal_features),
+        ),
+        Assumption("strongest feature first", "As in D4, which has the counterexample."),
+        Assumption("finished features", "As in D4 and D3, which have the counterexamples."),
+    ),
+    steps=(
+        Step(
+            r"\|u\|=\|v\|,\quad W_1v=W_2^\top u=\tfrac12Q(T)^\top w",
+            "The piece's two vectors are as long, and see as much of either layer.",
+            steps.balanced_piece,
+        ),
+        Step(
+            r"N^2a=u^\top Av-\tfrac14\|Q(T)^\top w\|^2",
+            "What fine-tuning has put where the piece is, is a square: it only lowers a.",
+            lambda: steps.taken(sp.Rational(1, 4)),
+        ),
+        Step(
+            r"u^\top Av\le\tfrac14\|Q_0^\top w\|^2+\sigma_{n+1}N^2-\tfrac12(\sigma_{n+1}-\sigma_{n+2})\|w_\perp\|^2",
+            "Each product of the teacher's as a bound less a square; w⊥ is w outside the feature's own plane.",
+            steps.teacher,
+        ),
+        Step(
+            r"a\le\sigma_{n+1}\Rightarrow\Delta_{n+1}-\Delta_n=\tfrac12(m-\sigma)^2+m(\sigma-a)\ge0",
+            "So it is enough that ‖Q₀ᵀw‖² − ‖Q(T)ᵀw‖² <= 2(σ_{n+1} − σ_{n+2})‖w⊥‖²; for n = 0 both are 0, at every T. "
+            "The other step bounds what is in the plane from below, by N − ‖w⊥‖.",
+            _turned,
+        ),
+        Step(
+            r"Q_0^\top e^{-FT}w=-Q_0^\top Q_0\,Q_0^\top\tfrac{\sinh FT}{F}w",
+            "The history of fine-tuning, in w alone.",
+            steps.history,
+        ),
+        Step(
+            r"Q_0^\top e^{FT}w=2Q_0^\top\cosh(FT)w+Q_0^\top Q_0Q_0^\top\tfrac{\sinh FT}{F}w=A\,Q_0^\top w+z",
+            "With A = 2(1 + TΣ) the rest z holds F twice at least: (2 cosh FT − 2)w and (sinh FT/FT − 1)w.",
+            lambda: steps.overlap(sp.Integer(2), sp.Integer(1)),
+        ),
+        Step(
+            r"k^2-\frac{(Ak+z)^2}{S}\le\frac{z^2}{A^2-S}",
+            "‖Q(T)ᵀw‖² is Q₀ᵀe^{FT}w weighed by S⁻¹, S <= 1 + 2TΣ + 2Xϑ, ϑ = (e^{2x} − 1)/2x − 1.",
+            lambda: steps.worst_of_one(formula()["lost"]),
+        ),
+        Step(
+            r"A^2-S\ge3+6X_k+4X_k^2-2X\vartheta,\quad(\alpha+2X_k\beta)^2\le(3+4X_k^2)(\tfrac13\alpha^2+\beta^2)",
+            "Mode by mode, X_k = σ_kT <= X.",
+            steps.room,
+        ),
+        Step(
+            r"\|PF^jw_e\|\le j\|B\|^{j-1}N\|\beta\|,\quad NT\|\beta\|\le R\|w_\perp\|,\quad "
+            r"R=\frac{e^x+\sqrt2x+2X\frac{\sinh x}x}{2-e^x-2X\chi(x)}",
+            "β = PFe couples the feature to all others; the first exit from its plane bounds every power, and the "
+            "history with P on its left, P(e^{−FT} − 1)w_e = −Pe^{−FT}w⊥ − Q₀Q₀ᵀ(sinh FT/F)w, bounds β by w⊥; "
+            "χ = (x cosh x − sinh x)/x². So α = 2(cosh x − 1) + 2R sinh x and β = sinh x/x − 1 + Rχ.",
+            steps.first_exit,
+        ),
+    ),
+    formula=formula,
+    conclusion=conclusion,
+    variants=(
+        Variant("κ = ½", lambda f: f | {"budget": f["budget"].subs(gap, 4 * gap)}),
+        Variant("no root of the gap", lambda f: f | {"budget": f["budget"].subs(gap, gap**2 / top)}),
+        Variant("the gap without σ₁", lambda f: f | {"budget": f["budget"].subs(gap, gap * top)}),
+        Variant("no σ₁T", lambda f: f | {"budget": sp.sqrt(gap / top) / 4 / b}),
+        Variant("½ of what is taken", lambda f: f | {"found": uav - qw2 / 2}),
+        Variant("sign of what is taken", lambda f: f | {"found": uav + qw2 / 4}),
+        Variant("cosh once", lambda f: f | {"overlap": qcw + qhw}),
+        Variant("no memory of σT", lambda f: f | {"overlap": 2 * qcw}),
+        Variant("growth without its square", lambda f: f | {"growth": m * (sigma - a)}),
+        Variant("lost with A for A²", lambda f: f | {"lost": z**2 / (A - S)}),
+    ),
+    special_case=SpecialCase(
+        "nothing learned before, Q = 0, and a single feature, whose gap is itself",
+        lambda f: {key: e.subs({qw2: 0, qcw: 0, qhw: 0, z: 0, gap: top}) for key, e in f.items()},
+    ),
+    floor=Verdict.CERTIFIED,
+    uses=("A5", "D4"),
+    link=Link(
+        "overtraining.theory.fine_tuning.safe_budget.safe_budget",
+        "σ, ‖B‖ 1e-6 … 1e6; 4,000 tasks of all shapes up to 4 × 4",
+        _engine,
+    ),
+    source="ours",
+)

@@ -1,0 +1,1 @@
+"""Steps and assumptions that several claims use."""

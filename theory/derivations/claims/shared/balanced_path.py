@@ -1,0 +1,69 @@
+"""The loss after noise along the balanced aligned path, on claims A3 and B1: what B7, B8 and C1, C3–C5 start from.
+
+Nothing is derived twice: the flow of a mode, what it conserves and its solution are A3's, without weight decay; the
+price of noise is B1's.
+"""
+
+import functools
+
+import sympy as sp
+
+from overtraining.theory.derivations.claims import a3_balanced_mode as a3, b1_noise
+from overtraining.theory.derivations.claims.a3_balanced_mode import epsilon, s, sigma, t
+from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+
+c = sp.Symbol("c", positive=True)
+SYMBOLS = sigma, epsilon, s, t, c
+
+price = (g2**2 * d_out + g1**2 * d_in) / 2  # only to write formulas with; checks compare it with price_of_noise()
+
+NOISE = tuple(a for a in b1_noise.DERIVATION.assumptions if "noise" in a.name)
+"""What B1 assumes of the noise, with its counterexamples."""
+
+
+@functools.cache
+def flow() -> sp.Expr:
+    """`ṡ = 2s(σ − s)`, A3's without decay."""
+    return sp.factor(a3.rate().subs(a3.mu, 0))
+
+
+def invariant() -> sp.Expr:
+    """`(σ/s − 1) e^{2σt}`, which A3 shows to be conserved."""
+    return a3.conserved()[0].subs(a3.mu, 0)
+
+
+@functools.cache
+def path() -> sp.Expr:
+    """`s(t)` from `s(0) = ε`, A3's solution."""
+    return sp.simplify(a3.solved()[0].subs(a3.mu, 0))
+
+
+@functools.cache
+def after_noise() -> sp.Expr:
+    """One mode's part of the expected loss after noise, `½(σ − s)²` and B1 at `‖W1‖² = ‖W2‖² = s`; no constants."""
+    rise = b1_noise.formula().subs({b1_noise.q1: s, b1_noise.q2: s, b1_noise.tau: d_in})
+    return (sigma - s) ** 2 / 2 + sp.expand(rise - rise.subs(s, 0))
+
+
+def price_of_noise() -> sp.Expr:
+    """What one unit of singular value costs: the coefficient of s that B1 gives."""
+    return sp.expand(after_noise() - (sigma - s) ** 2 / 2).coeff(s)
+
+
+def slope() -> sp.Expr:
+    """`dP/dt` of one mode as a function of s, by the chain rule."""
+    return sp.diff(after_noise(), s) * flow()
+
+
+GEOMETRIC = {d_out: g1 * sp.sqrt(d_in * d_out) / g2, d_in: g2 * sp.sqrt(d_in * d_out) / g1}
+"""Turns c into `γ₁γ₂√(d_in d_out)`: the wrong mean, and the right one only for square networks and equal noise."""
+
+
+def in_price(expression: sp.Expr) -> sp.Expr:
+    """The same with c written for what B1 gives: γ₂ is eliminated, so nothing can hide in the shorter symbol."""
+    return sp.simplify(expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out)))
+
+
+def rename(formulas: dict[str, sp.Expr], change: dict[sp.Symbol, sp.Expr]) -> dict[str, sp.Expr]:
+    """Several expressions with symbols exchanged at once, for variants and special cases."""
+    return {name: e.subs(change, simultaneous=True) for name, e in formulas.items()}

@@ -1,0 +1,79 @@
+"""D5: stochastic gradient descent on noisy labels is a perturbation of the weights, of its own size."""
+
+import numpy as np
+
+from overtraining.setting.arrays import Numbers, Values
+from overtraining.setting.domain import nonnegative, positive, together, truth, whole
+from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.products import fits, product
+from overtraining.theory.scale import moderate
+
+
+def label_noise_scale(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> Values:
+    """The noise on the weights that noisy labels amount to, `γ = ν√(η/2B)` (claim D5), to first order in η.
+
+    Where the loss without noise is 0 its gradient's noise has the covariance `(ν²/B)H`, and the weights that of γ² in
+    every direction that H sees: the loss is higher by `½γ² tr H`, which is `noise.expected_increase` to order γ².
+
+    learning_rate: η > 0.  label_noise: ν >= 0, standard deviation on every output.  batch: B >= 1. All broadcast.
+    Raises DomainError and ShapeError.
+    Source: ours; the covariance of the noise: Blanc, Gupta, Valiant, Valiant 2020 (arXiv 1904.09080).
+
+    >>> float(label_noise_scale(0.5, label_noise=0.5, batch=4))
+    0.125
+    """
+    eta, nu, batch = _checked(learning_rate, label_noise, batch)
+    return fits("the noise", lambda: product(nu, np.sqrt(eta), 1 / np.sqrt(2 * batch)))[()]  # D5
+
+
+def label_noise_excess(
+    s: Numbers, learning_rate: Numbers, label_noise: Numbers, batch: Numbers, *, d_in: int, d_out: int, online: bool
+) -> Values:
+    """Stationary excess loss of SGD on noisy labels where a task is fitted, `½ν²Σ_i G_i/(1 − G_i)` (claim D5).
+
+    `G_i = Σ_j ηK_ij/(B(2 − ηK_ij(1 + 1/B)))`, `K_ij = s_i + s_j` over all outputs i and inputs j: the linearized
+    dynamics, at every η. To first order `½γ² tr H = ½γ²(d_in + d_out)Σs`, whatever the pretraining was. With the whole
+    population of inputs (online False) `½ν²Σ ηK_ij/(B(2 − ηK_ij))`.
+
+    s: singular values of the fitted task, >= 0, modes on the last axis, at most min(d_in, d_out); balanced weights.
+    learning_rate: η > 0.  label_noise: ν >= 0.  batch: B >= 1; these three broadcast against s without its last axis.
+    online: are inputs drawn anew (whitened, Gaussian) for every batch?
+    Raises DomainError where the variance has no stationary value, as η is too large; ShapeError for too many modes.
+    It is metastable: over times of 1/γ² the weights drift (claim E2).
+    Source: ours.
+
+    >>> given = dict(learning_rate=0.1, label_noise=1.0, batch=5, d_in=2, d_out=2)
+    >>> [float(label_noise_excess([1.0, 1.0], **given, online=o).round(6)) for o in (False, True)]
+    [0.044444, 0.047619]
+    """
+    d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
+    truth("online", online)
+    s = np.atleast_1d(nonnegative("s", s, "a singular value is not negative"))
+    missing = min(d_in, d_out) - s.shape[-1]
+    if missing < 0:
+        raise ShapeError(f"{s.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
+    eta, nu, batch, _ = together(
+        **dict(zip("ηνB", _checked(learning_rate, label_noise, batch), strict=True)), s=s[..., 0]
+    )
+    on_outputs, on_inputs = (np.pad(s, [(0, 0)] * (s.ndim - 1) + [(0, d - s.shape[-1])]) for d in (d_out, d_in))
+    k = eta[..., None, None] * (on_outputs[..., :, None] + on_inputs[..., None, :])
+    size = batch[..., None, None]
+    rest = 2 - k * (1 + 1 / size if online else 1)
+    if (rest <= 0).any():
+        raise DomainError("learning_rate", "steps of this size are unstable at this task", "pass less than 1/max(s)")
+    each = (k / rest / size).sum(axis=-1)
+    if online and (each >= 1).any():
+        raise DomainError("learning_rate", "the variance grows without bound", "lower it, or enlarge the batch")
+    return fits("the excess", lambda: nu**2 / 2 * (each / (1 - each) if online else each).sum(axis=-1))[()]  # D5
+
+
+def _checked(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> tuple[np.ndarray, ...]:
+    eta, nu, batch = together(
+        learning_rate=positive("learning_rate", learning_rate),
+        label_noise=nonnegative("label_noise", label_noise, "pass the standard deviation"),
+        batch=positive("batch", batch),
+    )
+    if (batch < 1).any():
+        raise DomainError("batch", "there is at least one example", "pass batch >= 1")
+    moderate(np.zeros(()), learning_rate=eta, label_noise=nu, batch=batch)
+    return eta, nu, batch

@@ -1,0 +1,154 @@
+"""D4: fine-tuning from plateau to plateau, in closed form for any task: what each further learned feature costs.
+
+At plateau n the n strongest features are learned and the others absent. A5 from plateau n + 1 contains A5 from plateau
+n (its S is bordered by one row), so that one more learned feature adds one rank-one piece to the network after
+fine-tuning, `f_{n+1}(T) = f_n(T) + m û v̂ᵀ`, and everything follows from its size m and what it finds missing,
+`a = ûᵀ(A − f_n(T))v̂`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import exprel
+
+from overtraining.setting.arrays import Numbers, Values
+from overtraining.setting.domain import finite, nonnegative, positive, together, whole
+from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.scale import moderate
+
+LARGEST_GROWTH = 15 * (1 + 1e-12)  # of ‖B‖T: what e^{‖B‖T} makes of rounding stays below 1e-9
+Sigma = Float[np.ndarray, " r"]
+Tasks = Float[np.ndarray, "... d_out d_in"]
+
+
+@dataclass(frozen=True)
+class Plateaus:
+    """Fine-tuning from each plateau; the last axis of `rise` is n = 0 … r, of the others feature n + 1 = 1 … r.
+
+    rise: `Δ_n`, the pretraining loss after fine-tuning from plateau n less before.  size: m.  found: a.  sigma: σ.
+    """
+
+    rise: Values
+    size: Values
+    found: Values
+    sigma: Sigma
+
+    @property
+    def growth(self) -> Values:
+        """`Δ_{n+1} − Δ_n = ½(m² + σ²) − ma`, what one more feature adds to the cost."""
+        return np.diff(self.rise, axis=-1)
+
+    @property
+    def after(self) -> Values:
+        """The pretraining loss after fine-tuning from plateau n, `½Σ_{i>n}σ_i² + Δ_n`."""
+        return self.rise + np.append((self.sigma[::-1] ** 2).cumsum()[::-1] / 2, 0.0)
+
+    @property
+    def hurts(self) -> np.ndarray:
+        """Is the loss after fine-tuning higher with the feature than without? Exactly where `m > 2a` (claim D4)."""
+        return np.asarray(self.size > 2 * self.found)
+
+
+def fine_tune_plateaus(budget: Numbers, sigma: Sigma, task: Tasks) -> Plateaus:
+    """Exact cost of fine-tuning from every plateau, `Δ_{n+1} − Δ_n = ½(m² + σ_{n+1}²) − ma` (claim D4).
+
+    budget: T >= 0.  sigma: the teacher's singular values > 0, not rising.  task: B in the teacher's frames,
+    `UᵀBV`, `d_out × d_in` in the last two axes; the others broadcast against budget's. Balanced weights, whitened
+    inputs. Δ_n >= 0 always: balanced flow keeps the rank n, and no matrix of rank n is nearer to A than plateau n
+    (Eckart and Young 1936).
+    Raises ShapeError where they do not fit, DomainError outside, and where ‖B‖T exceeds 15: there `fine_tune` takes one
+    plateau at a time.
+
+    >>> found = fine_tune_plateaus(5.0, np.array([1.0, 0.5]), np.array([[1.0, 0.1], [0.1, 2.0]]))
+    >>> found.rise.round(3).tolist(), found.found.round(3).tolist(), found.hurts.tolist()
+    ([0.0, 1.478, 1.135], [0.513, 0.968], [True, False])
+    """
+    sigma, task = _in_frames(sigma, task)
+    budget = nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0")
+    together(budget=budget, task=np.zeros(task.shape[:-2]))
+    moderate(sigma, budget=budget)
+    (d_out, d_in), r = task.shape[-2:], sigma.size
+    force = np.zeros((*task.shape[:-2], d_in + d_out, d_in + d_out))
+    force[..., d_in:, :d_in], force[..., :d_in, d_in:] = task, np.swapaxes(task, -1, -2)
+    rate, basis = np.linalg.eigh(force)
+    rate = rate * budget[..., None]
+    if (largest := rate.max(initial=0.0)) > LARGEST_GROWTH:
+        raise DomainError(f"‖B‖T = {largest:.3g}", "rounding grows with e^{‖B‖T}", "pass at most 15, or use fine_tune")
+    start = np.sqrt(sigma)[:, None] * (basis[..., :r, :] + basis[..., d_in : d_in + r, :])  # Q₀ᵀ in F's eigenbasis
+    weighted = np.swapaxes(start * np.sqrt(budget[..., None] * exprel(2 * rate))[..., None, :], -1, -2)
+    one = np.broadcast_to(np.eye(r), (*weighted.shape[:-2], r, r))
+    triangle = np.linalg.qr(np.concatenate([weighted, one], axis=-2), mode="r")  # S = RᵀR, and so of every plateau
+    end = (start * np.exp(rate)[..., None, :]) @ np.swapaxes(basis, -1, -2)
+    piece = np.linalg.solve(np.swapaxes(triangle, -1, -2), end)  # row n: what feature n adds to Q(T)Q(T)ᵀ
+    into, out = piece[..., :d_in], piece[..., d_in:]
+    size = np.sqrt((out**2).sum(axis=-1) * (into**2).sum(axis=-1))
+    among = (out @ np.swapaxes(out, -1, -2)) * (into @ np.swapaxes(into, -1, -2))
+    on_teacher = (out[..., :r] * into[..., :r]) @ sigma
+    found = (on_teacher - np.tril(among, -1).sum(axis=-1)) / np.where(size > 0, size, 1.0)
+    growth = (size**2 + sigma**2) / 2 - size * found  # D4
+    rise = np.concatenate([np.zeros((*growth.shape[:-1], 1)), growth.cumsum(axis=-1)], axis=-1)
+    return Plateaus(rise, size, found, sigma)
+
+
+def plateau_growth(sigma: Sigma, task: Tasks) -> Values:
+    """`(Δ_{n+1} − Δ_n)/T²` as T → 0, what feature n + 1 = 1 … r adds to the cost of small budgets: >= 0 (claim D4).
+
+    With σ = σ_{n+1}: `2σ²(B_{n+1,n+1} − σ)²`, from every earlier feature j `½((σ + σ_j)² − σ_j²)(x² + y²) + σσ_j xy`,
+    and from everything later `½σ²(x² + y²) − σσ_j xy`; x and y are the entries of B that couple feature n + 1 with j,
+    0 where there is none, and σ_j = 0 beyond r.
+
+    Arguments and errors as in `fine_tune_plateaus`, which is exact.
+
+    >>> plateau_growth(np.array([1.0, 0.5]), np.array([[1.0, 0.1], [0.1, 2.0]])).round(6).tolist()
+    [0.005, 1.1425]
+    """
+    sigma, task = _in_frames(sigma, task)
+    d, r = max(task.shape[-2:]), sigma.size
+    square = np.zeros((*task.shape[:-2], d, d))
+    square[..., : task.shape[-2], : task.shape[-1]] = task
+    strong = np.pad(sigma, (0, d - r))
+    x, y = square[..., :r, :], np.swapaxes(square, -1, -2)[..., :r, :]
+    own, other = sigma[:, None], strong[None, :]
+    squares, mixed = own * (x**2 + y**2) / 2, own * other * x * y
+    earlier, later = np.tri(r, d, -1), 1 - np.tri(r, d)
+    pairs = earlier * (squares * (own + 2 * other) + mixed) + later * (squares * own - mixed)
+    left = np.diagonal(square, axis1=-2, axis2=-1)[..., :r] - sigma
+    return pairs.sum(axis=-1) + 2 * sigma**2 * left**2  # D4
+
+
+def hurting_ratio(budget: Numbers, sigma: Sigma, variance: Numbers, *, d_in: int, d_out: int) -> Values:
+    """`T²[v(4Σ_{k<=n}σ_k/σ_{n+1} + d_in + d_out + 2) + 4σ_{n+1}²]`: above 1, feature n + 1 hurts (claim D4).
+
+    For tasks B of independent entries of mean 0 and variance v, in the mean over them and to order T²: what the feature
+    adds to the cost of fine-tuning over what it takes off the loss, `½σ²`. Only where σ₁T and ‖B‖T are small; exactly,
+    for one task, `fine_tune_plateaus(…).hurts`.
+
+    budget: T >= 0.  sigma: as in `fine_tune_plateaus`; the result has its axis last.  variance: v >= 0.
+    Raises DomainError outside, ShapeError where arrays do not broadcast.
+
+    >>> hurting_ratio(0.1, np.array([1.0, 0.5]), 1.0, d_in=8, d_out=8).round(6).tolist()
+    [0.22, 0.27]
+    """
+    sigma, _ = _in_frames(sigma, np.zeros((np.size(sigma), np.size(sigma))))
+    budget, variance = together(budget=nonnegative("budget", budget), variance=nonnegative("variance", variance))
+    moderate(sigma, budget=budget, variance=variance)
+    widths = whole("d_in", d_in) + whole("d_out", d_out) + 2
+    if min(d_in, d_out) < sigma.size:
+        raise ShapeError(f"{sigma.size} features", f"a {d_out} × {d_in} matrix has fewer", "pass larger widths")
+    earlier = sigma.cumsum() - sigma
+    return budget[..., None] ** 2 * (variance[..., None] * (4 * earlier / sigma + widths) + 4 * sigma**2)  # D4
+
+
+def _in_frames(sigma: Sigma, task: Tasks) -> tuple[np.ndarray, np.ndarray]:
+    sigma = positive("sigma", sigma, "leave out modes that the teacher does not have")
+    task = finite("task", task)
+    if sigma.ndim != 1 or task.ndim < 2 or not 0 < sigma.size <= min(task.shape[-2:]):
+        raise ShapeError(
+            f"sigma {sigma.shape}, task {task.shape}", "tasks are d_out × d_in, with room for every singular value",
+            "pass sigma as a list, and tasks in the last two axes",
+        )  # fmt: skip
+    if (np.diff(sigma) > 0).any():
+        raise DomainError("sigma", "plateaus come in the order of strength", "sort it, strongest first")
+    moderate(sigma, task=task)
+    return sigma, task

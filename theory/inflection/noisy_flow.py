@@ -1,0 +1,46 @@
+"""C2: does the next bit of pretraining lower or raise the loss after noise, at any weights?"""
+
+import numpy as np
+from jaxtyping import Float
+
+from overtraining.setting.arrays import Numbers, Values
+from overtraining.setting.domain import nonnegative, together
+from overtraining.setting.errors import DomainError
+from overtraining.theory.weights import chained, covariance, fitting
+
+
+def slope_after_noise(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    gamma_1: Numbers,
+    gamma_2: Numbers,
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> Values:
+    """Slope of the expected loss after noise along gradient flow, at ANY weights (claim C2).
+
+    `dP/dt = −‖∇L‖² + γ₂² d_out tr((A−f) Σx² fᵀ) + γ₁² tr(Σx) tr((A−f) Σx fᵀ)`, for whitened inputs
+    `−‖∇L‖² + 2c⟨f, A−f⟩`: what training gains against what the weights' growth costs. Negative: pretrain on.
+
+    w1: h × d_in.  w2: d_out × h.  teacher: A, d_out × d_in.  gamma_1, gamma_2: standard deviations of the noise on
+    the entries of w1, w2; they broadcast.  input_covariance: Σx, by default I. Loss per unit of gradient-flow time.
+    Raises ShapeError where the matrices do not chain, DomainError for bad numbers, a Σx that is no covariance, or a
+    result too large for float64.
+    Source: ours.
+
+    >>> one = np.ones((1, 1))
+    >>> float(slope_after_noise(one, one, 2 * one, gamma_1=0.5, gamma_2=1.0))
+    -0.75
+    """
+    w1, w2 = layers = chained(w1, w2)
+    teacher, inputs = fitting(teacher, layers), covariance(input_covariance, layers)
+    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    with np.errstate(over="ignore", invalid="ignore"):  # judged below, by name
+        f = w2 @ w1
+        pull = (teacher - f) @ inputs
+        gain = ((w2.T @ pull) ** 2).sum() + ((pull @ w1.T) ** 2).sum()
+        on_w1, on_w2 = (pull @ inputs * f).sum(), (pull * f).sum()
+        slope = -gain + gamma_2**2 * w2.shape[0] * on_w1 + gamma_1**2 * np.trace(inputs) * on_w2  # C2
+    if not np.isfinite(slope).all():
+        raise DomainError("the slope", "it overflows in float64 at these weights and scales", "rescale the problem")
+    return slope

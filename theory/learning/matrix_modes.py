@@ -1,0 +1,167 @@
+"""A5: λ-balanced weights, `W2ᵀW2 − W1W1ᵀ = λI`, taken apart into the modes of their product, and built from them.
+
+Such weights are `W1 = R diag(w1) V₀ᵀ`, `W2 = U₀ diag(w2) Rᵀ` with `w1 w2 = s`, `w2² − w1² = λ` on every mode; with an
+imbalance each hidden unit has a mode, and where one side has no direction left for it w = √|λ| on the other.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from overtraining.setting.domain import finite, instance, nonnegative, one_finite, positive, whole
+from overtraining.setting.errors import DomainError, NoFormula, ShapeError
+from overtraining.setting.protocol import Network
+from overtraining.setting.starts import Balanced, turned_frames
+from overtraining.setting.teachers import Teacher
+from overtraining.theory.learning.unbalanced_mode import split
+from overtraining.theory.scale import SMALLEST, moderate
+from overtraining.theory.weights import chained
+
+EPS = np.finfo(float).eps
+TOLERANCE = 1e-12  # of an imbalance, over ‖W1‖² + ‖W2‖²: what the solution makes of it is of the same relative size
+Matrix = Float[np.ndarray, "_ _"]
+
+
+class Modes(NamedTuple):
+    """A λ-balanced start's product `U₀ diag(s) V₀ᵀ` with orthonormal columns, and λ.
+
+    u: `d_out × k`.  v: `d_in × k`.  With λ > 0, u has a column for every hidden unit and v may have fewer; with λ < 0
+    the reverse. s has as many entries as the fewer, > 0 for λ = 0.
+    """
+
+    u: Matrix
+    s: Float[np.ndarray, " _"]
+    v: Matrix
+    imbalance: float = 0.0
+
+    @property
+    def turned(self) -> "Modes":
+        """Of the transposed network, whose imbalance has the other sign."""
+        return Modes(self.v, self.s, self.u, -self.imbalance)
+
+
+def checked(u: Any, s: Any, v: Any, imbalance: Any) -> Modes:
+    """Modes that a λ-balanced network can have; ShapeError and DomainError otherwise."""
+    u, v, lam = finite("u", u), finite("v", v), one_finite("imbalance", imbalance)
+    if lam:
+        s = nonnegative("s", s, "put the sign into the singular vectors")
+    else:
+        s = positive("s", s, "leave out the modes that the start does not have")
+    if u.ndim != 2 or v.ndim != 2 or s.ndim != 1 or s.size != min(u.shape[1], v.shape[1]) or not u.size * v.size:
+        raise ShapeError(f"u {u.shape}, s {s.shape}, v {v.shape}", "these are no modes", "pass d_out × k, k, d_in × k")
+    if (u.shape[1] - v.shape[1]) * np.sign(lam) < 0 or (lam == 0 and u.shape[1] != v.shape[1]):
+        raise ShapeError(
+            f"u {u.shape}, v {v.shape} with imbalance {lam:g}", "the columns without a partner carry √|λ| alone",
+            "pass more columns of u only with an imbalance > 0, more columns of v only with one < 0",
+        )  # fmt: skip
+    for name, frame in (("u", u), ("v", v)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = np.abs(frame.T @ frame - np.eye(frame.shape[1])).max()
+        if not off <= 1e-12:  # so that what overflows is none
+            raise DomainError(name, "its columns are not orthonormal", "pass singular vectors")
+    return Modes(u, s, v, lam)
+
+
+def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
+    """The modes of λ-balanced weights; what of the product is below the rounding of its largest is absent.
+
+    imbalance: λ; None reads it off the weights, as 0 where `W2ᵀW2 − W1W1ᵀ` is below 1e-12 of ‖W1‖² + ‖W2‖².
+    Raises ShapeError where h is too large for λ, DomainError where they are not
+    λ-balanced to 1e-12 of ‖W1‖² + ‖W2‖².
+
+    >>> modes_of(np.array([[3.0]]), np.array([[5.0]]))[1:]
+    (array([15.]), array([[1.]]), 16.0)
+    """
+    w1, w2 = chained(w1, w2)
+    moderate(np.zeros(()), w1=w1, w2=w2)
+    scale = max(np.abs(w1).max(), np.abs(w2).max())
+    if scale == 0:
+        raise DomainError("w1 = w2 = 0", "it is a saddle, which the flow never leaves", "start from small weights")
+    if scale < SMALLEST:
+        raise DomainError("w1, w2", "all entries are below 1e-75", "rescale units, or use matrix_flow_from_modes")
+    w1, w2, h = w1 / scale, w2 / scale, len(w1)
+    apart, size = w2.T @ w2 - w1 @ w1.T, (w1**2).sum() + (w2**2).sum()
+    if imbalance is None:
+        lam = 0.0 if np.linalg.norm(apart) <= TOLERANCE * size else float(np.trace(apart)) / h
+    else:
+        moderate(np.zeros(()), imbalance=np.array(one_finite("imbalance", imbalance)))
+        lam = imbalance / scale / scale
+        wide_enough(lam, h, w2.shape[0], w1.shape[1])
+    off = np.linalg.norm(apart - lam * np.eye(h)) / size
+    if not off <= TOLERANCE:
+        raise DomainError(
+            f"W2ᵀW2 − W1W1ᵀ − {lam * scale * scale:g} I of relative size {off:.2g}",
+            "the solution is for balanced and λ-balanced weights", "start from balanced_weights(product, h)",
+        )  # fmt: skip
+    modes = _balanced(w1, w2) if lam == 0 else _upward(w1, w2) if lam > 0 else _upward(w2.T, w1.T).turned
+    given = float(lam * scale * scale) if imbalance is None else imbalance
+    return modes._replace(s=modes.s * scale * scale, imbalance=given)
+
+
+def weights_of(modes: Modes, h: int) -> tuple[Matrix, Matrix]:
+    """Weights with these modes, mode i on hidden unit i.
+
+    >>> w1, w2 = weights_of(Modes(np.eye(2), np.array([2.0]), np.eye(1), imbalance=3.0), h=2)
+    >>> w1.tolist(), w2.round(12).tolist()
+    ([[1.0], [0.0]], [[2.0, 0.0], [0.0, 1.732050807569]])
+    """
+    instance("modes", modes, Modes)
+    modes, h = checked(*modes), whole("h", h)
+    k = max(modes.u.shape[1], modes.v.shape[1])
+    if k > h:
+        raise ShapeError(f"{k} modes", f"{h} hidden units carry {h} modes", "pass a larger h")
+    in_v, in_u = split(np.pad(modes.s, (0, k - modes.s.size)), modes.imbalance)
+    pad = lambda x, frame: np.pad(x[: frame.shape[1]] * frame, ((0, 0), (0, h - frame.shape[1])))
+    return pad(in_v, modes.v).T, pad(in_u, modes.u)
+
+
+def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
+    """The modes of a protocol's balanced start: `f(0) = ε U₀V₀ᵀ` on as many modes as fit, in frames turned from A's.
+
+    With λ ≠ 0 every hidden unit has a mode: where h exceeds the smaller of d_in and d_out, its other side is 0.
+    Raises NoFormula for a network that is not linear with two layers, ShapeError where h is too large for λ.
+
+    >>> from overtraining.setting.teachers import PowerLaw
+    >>> modes = start_modes(Balanced(0.1, angle=0.0, imbalance=0.5), PowerLaw(2), Network(2, 3, 4))
+    >>> modes.u.shape, modes.s.tolist(), modes.v.shape
+    ((4, 3), [0.1, 0.1], (2, 2))
+    """
+    instance("start", start, Balanced)
+    instance("network", network, Network)
+    if network.depth != 2 or network.activation != "linear":
+        raise NoFormula(repr(network), "the matrix solution is for two linear layers", "use depth=2, linear")
+    h, d_in, d_out, lam = network.h, network.d_in, network.d_out, start.imbalance
+    wide_enough(lam, h, d_out, d_in)
+    u, v = turned_frames(start, teacher, d_out, d_in)
+    both = network.width
+    return Modes(
+        u[:, : h if lam > 0 else both], np.full(both, start.epsilon), v[:, : h if lam < 0 else both], start.imbalance
+    )
+
+
+def wide_enough(imbalance: float, h: int, d_out: int, d_in: int) -> None:
+    """Refuse, with a ShapeError, an imbalance λ that no weights of these shapes have: `h <= rank(λI + W1W1ᵀ)`."""
+    side, d = ("d_out", d_out) if imbalance > 0 else ("d_in", d_in)
+    if imbalance and h > d:
+        raise ShapeError(
+            f"imbalance {imbalance:g} with h = {h}, {side} = {d}", f"W2ᵀW2 − W1W1ᵀ = λI needs h <= {side}",
+            "narrow the hidden layer, or pass imbalance=0.0",
+        )  # fmt: skip
+
+
+def _balanced(w1: np.ndarray, w2: np.ndarray) -> Modes:
+    """From the singular vectors of `[W1ᵀ; W2]`, which are those of both layers."""
+    q = np.concatenate([w1.T, w2])
+    left, values, _ = np.linalg.svd(q, full_matrices=False)
+    keep = values > max(q.shape) * EPS * values[0]
+    v, u = np.split(np.sqrt(2) * left[:, keep], [w1.shape[1]])
+    return Modes(u, values[keep] ** 2 / 2, v)
+
+
+def _upward(w1: np.ndarray, w2: np.ndarray) -> Modes:
+    """For λ > 0 the hidden frame of W1 makes the columns of W2 orthogonal, none of them 0."""
+    hidden, values, vt = np.linalg.svd(w1)
+    along = w2 @ hidden
+    length = np.linalg.norm(along, axis=0)
+    return Modes(along / length, values * length[: values.size], vt[: values.size].T)

@@ -1,0 +1,85 @@
+"""E2: what SGD at a learning rate does to learned modes through noisy labels, and what annealing gives back.
+
+Noise of size `γ² = ην²/2B` (claim D5) shrinks a learned mode at once by the mean price c, and tilts its layers slowly,
+on the clock `Γ = ∫γ²dt`, which only ever advances; as they tilt, the shrinkage falls from the arithmetic to the
+geometric mean of the prices.
+"""
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from overtraining.setting.arrays import Numbers, Values
+from overtraining.setting.domain import nonnegative, positive, together, whole
+from overtraining.setting.errors import NotSolved, ShapeError
+from overtraining.theory.products import fits
+from overtraining.theory.scale import moderate
+
+
+def accumulated_noise(rates: Numbers, label_noise: float, batch: float) -> Values:
+    """The clock of the tilt after each step of a schedule, `Γ = Σ η_k²ν²/2B` (claim E2).
+
+    Γ sums γ² over gradient-flow time: a schedule of half the rate and twice the steps, at equal time, has half of it.
+
+    rates: learning rates η_k >= 0 of the steps, on the last axis.  label_noise: ν >= 0.  batch: B > 0.
+    Raises DomainError, and ShapeError for a single number.
+
+    >>> accumulated_noise([0.1, 0.1, 0.0], label_noise=1.0, batch=5.0).round(6).tolist()
+    [0.001, 0.002, 0.002]
+    """
+    rates = nonnegative("rates", rates)
+    noise, size = nonnegative("label_noise", label_noise), positive("batch", batch)
+    if rates.ndim == 0 or noise.ndim or size.ndim:
+        raise ShapeError(f"rates of shape {rates.shape}", "there is one for every step", "pass a list of rates")
+    return fits("the noise", lambda: np.cumsum(rates**2, axis=-1) * noise**2 / (2 * size))  # E2
+
+
+def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
+    """How far noise has tilted the layers of learned modes, `u = w2²/w1²` from balance, after Γ (claim E2).
+
+    `du/dΓ = 4u(d_out − d_in u)/(1 + u)`, `Γ = ¼[ln u/d_out − (1/d_out + 1/d_in) ln((d_out − d_in u)/(d_out − d_in))]`,
+    from 1 to `d_out/d_in`, the tilt of the noise-robust optimum (E1). Every learned mode alike, whatever its σ, to
+    leading order in γ²; in the end at the rate `4γ²d_in d_out/(d_in + d_out)`.
+
+    accumulated: Γ >= 0, `accumulated_noise`. Raises DomainError outside and beyond 1e±75, NotSolved.
+    Source: ours.
+
+    >>> tilt([0.0, 0.1, 1e3], d_in=1, d_out=4).round(6).tolist()
+    [1.0, 1.60527, 4.0]
+    """
+    gamma, d_in, d_out = nonnegative("accumulated", accumulated), whole("d_in", d_in), whole("d_out", d_out)
+    moderate(np.zeros(()), accumulated=gamma)
+    if d_in == d_out:
+        return np.ones_like(gamma)[()]
+    end, both = d_out / d_in, 1 / d_out + 1 / d_in
+    at = lambda left: -(end - 1) * np.expm1(-left)  # u − 1, where left = −ln((d_out − d_in u)/(d_out − d_in))
+    late = lambda left, gamma: np.log1p(at(left)) / d_out + both * left - 4 * gamma
+    ends = sorted((0.0, np.log(end)))
+    low, high = ((4 * gamma - x / d_out) / both for x in (ends[1], ends[0]))
+    found = elementwise.find_root(late, (np.maximum(low * (1 - 1e-12), 0), high * (1 + 1e-12)), args=(gamma,))
+    if not np.all(found.success):
+        raise NotSolved("the tilt", "its bracket was lost to rounding", "pass a shorter or longer schedule")
+    return (1 + at(found.x))[()]  # E2
+
+
+def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
+    """Learned singular values under SGD at this rate, `σ − γ²(d_in + d_out)√u/(1 + u)` (claim E2).
+
+    `u = tilt(Γ)`. At first, u = 1, `σ − ½γ²(d_in + d_out)`; in the end `σ − γ²√(d_in d_out)`. It follows γ² at once, in
+    a time 1/σ: annealing gives back what the noise took, and sensitivity jumps with Σs. 0 for modes that the noise
+    outweighs; noise holds these, and what is not yet learned, at a small value that has no closed form.
+
+    sigma: teacher >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all steps so far. All
+    broadcast. To first order in γ², for modes well above it. Raises as `tilt`, ShapeError where they do not broadcast.
+    Source: ours.
+
+    >>> noisy_spectrum(1.0, [0.02, 0.02, 0.0], [0.0, 1e3, 1e3], d_in=1, d_out=4).round(6).tolist()
+    [0.95, 0.96, 1.0]
+    """
+    sigma, noise, gamma = together(
+        sigma=nonnegative("sigma", sigma),
+        gamma_squared=nonnegative("gamma_squared", gamma_squared, "pass a variance"),
+        accumulated=nonnegative("accumulated", accumulated),
+    )
+    moderate(sigma, gamma_squared=noise)
+    u = np.asarray(tilt(gamma, d_in=d_in, d_out=d_out))
+    return np.maximum(sigma - noise * (d_in + d_out) * np.sqrt(u) / (1 + u), 0)[()]  # E2

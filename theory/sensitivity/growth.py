@@ -1,0 +1,105 @@
+"""B4: how fast sensitivity to noise grows during pretraining."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from overtraining.setting.arrays import Numbers, Values
+from overtraining.setting.domain import finite, nonnegative, together, whole
+from overtraining.theory.learning.balanced_mode import singular_value, unlearned
+from overtraining.theory.products import fits, product
+from overtraining.theory.weights import chained, covariance, fitting
+
+
+def growth_at(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    gamma_1: Numbers,
+    gamma_2: Numbers,
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> Values:
+    """Rate of the cost of noise, `dΔ/dt = γ₂² d_out x₂ + γ₁² τ x₁` (claim B4), under gradient flow from ANY weights.
+
+    `x_k = tr((A − f) Σx^k fᵀ)`, `f = W2 W1`, `τ = tr Σx`, and Δ is B1's; whitened inputs have x₁ = x₂ = ⟨f, A − f⟩ and
+    τ = d_in. Per unit of gradient-flow time, in the unit of the loss; negative where sensitivity shrinks.
+
+    gamma_1, gamma_2: noise scales >= 0 of W1 and W2; they broadcast, and a grid of them costs nothing extra.
+    Raises ShapeError where the matrices do not fit, DomainError where Σx is not symmetric positive semidefinite or the
+    result overflows.
+
+    >>> float(growth_at(np.ones((1, 2)), np.ones((2, 1)), 3 * np.ones((2, 2)), 0.5, 0.5))
+    8.0
+    """
+    first, second, trace, d_out = _overlaps(w1, w2, teacher, input_covariance)
+    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    rate = lambda: product(gamma_2, gamma_2, d_out, second) + product(gamma_1, gamma_1, trace, first)  # B4
+    return fits("the rate of growth", rate)
+
+
+def curvature_growth_at(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> float:
+    """Rate of the Hessian's trace, `d/dt tr H = 2 d_out x₂ + 2 τ x₁` (claim B4); whitened `2(d_in + d_out)⟨f, A − f⟩`.
+
+    Arguments and errors as in `growth_at`, of which it is twice the value at γ₁ = γ₂ = 1.
+
+    >>> curvature_growth_at(np.ones((1, 2)), np.ones((2, 1)), 3 * np.ones((2, 2)))
+    64.0
+    """
+    return 2 * float(growth_at(w1, w2, teacher, 1.0, 1.0, input_covariance))  # B4
+
+
+def curvature_growth(t: Numbers, sigma: Numbers, epsilon: Numbers, *, d_in: int, d_out: int) -> Values:
+    """What one balanced aligned mode adds to `d/dt tr H`: `2(d_in + d_out) s(σ − s)` (claims A3, B4).
+
+    Positive while 0 < s < σ and negative from a start above σ; sum over modes for the network. Domain, units and errors
+    as in `balanced_mode.singular_value`; whitened inputs.
+
+    >>> curvature_growth([0.0, 5.0], sigma=1.0, epsilon=0.01, d_in=3, d_out=2).round(6).tolist()
+    [0.099, 0.044545]
+    """
+    widths = whole("d_in", d_in) + whole("d_out", d_out)
+    s, left = singular_value(t, sigma, epsilon), unlearned(t, sigma, epsilon)
+    return fits("the rate of growth", lambda: product(2 * widths, s, left))  # B4
+
+
+def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Values:
+    """What a mode adds to `w1² + w2²` while its product goes from p₀ to σ: `√(λ² + 4σ²) − √(λ² + 4p₀²)` (claim B4).
+
+    λ = w2² − w1² is the imbalance, of either sign: 2(σ − p₀) at λ = 0 (rich), `2(σ² − p₀²)/|λ|` for large |λ| (lazy).
+    `tr H` gains `(d_in + d_out)/2` times as much. Computed as a quotient, which does not cancel.
+
+    sigma: teacher singular value >= 0.  start: p₀ >= 0; with λ = 0, p₀ = 0 is the limit of a vanishing start, and not
+    the saddle itself, which no training leaves. Raises DomainError for negative sigma or start and for a result that
+    overflows, ShapeError where the arrays do not broadcast.
+
+    >>> norm_gained(1.0, imbalance=[0.0, 10.0, -1e9]).round(12).tolist()
+    [2.0, 0.198039027186, 2e-09]
+    """
+    sigma, imbalance, start = together(
+        sigma=nonnegative("sigma", sigma),
+        imbalance=finite("imbalance", imbalance),
+        start=nonnegative("start", start, "flip the sign of one singular vector"),
+    )
+
+    def gained() -> Values:
+        half = np.hypot(imbalance / 2, sigma) + np.hypot(imbalance / 2, start)
+        ratio = (sigma + start) / np.where(half > 0, half, 1.0)  # at most 1, and 0 where nothing moves
+        return 2 * (sigma - start) * ratio  # B4
+
+    return fits("the norm gained", gained)
+
+
+def _overlaps(w1: Any, w2: Any, teacher: Any, input_covariance: Any) -> tuple[float, float, float, int]:
+    """x₁, x₂, τ and d_out of checked matrices."""
+    layers = chained(w1, w2)
+    f = fits("W2 W1", lambda: layers[1] @ layers[0])
+    missing = fits("A − W2 W1", lambda: fitting(teacher, layers) - f)
+    sx = covariance(input_covariance, layers)
+    overlaps = fits("⟨f, A − f⟩", lambda: [(missing @ sx * f).sum(), (missing @ sx * (f @ sx)).sum()])
+    return float(overlaps[0]), float(overlaps[1]), float(np.trace(sx)), len(f)

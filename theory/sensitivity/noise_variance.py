@@ -1,0 +1,124 @@
+"""B5: the scatter of the loss under Gaussian noise on the weights, exactly: the error bar of a Monte-Carlo mean."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from overtraining.setting.arrays import Numbers, Values
+from overtraining.setting.domain import finite, instance, nonnegative, together, whole
+from overtraining.setting.errors import ShapeError
+from overtraining.theory.products import fits, product
+from overtraining.theory.weights import chained, covariance, fitting
+
+
+@dataclass(frozen=True)
+class Invariants:
+    """The twelve numbers through which weights, teacher and inputs enter the variance (claim B5); arrays broadcast.
+
+    With `E = f − A`: squared gradients `‖∇W1‖²`, `‖∇W2‖²`; error `tr(EΣx²Eᵀ)`; overlaps `o_k = tr(EΣx^k fᵀ)`; norms
+    `p_k = tr(W1 Σx^k W1ᵀ)` and `‖W2‖²`; fourth powers `‖W1 Σx W1ᵀ‖²` and `‖W2ᵀW2‖²`; `τ_k = tr Σx^k`.
+    """
+
+    gradient_1: Any
+    gradient_2: Any
+    error: Any
+    overlap: Any
+    overlap_2: Any
+    norm_1: Any
+    norm_1_2: Any
+    norm_2: Any
+    quartic_1: Any
+    quartic_2: Any
+    trace: Any
+    trace_2: Any
+
+
+def invariants_at(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
+) -> Invariants:
+    """The invariants of any point of weight space. Raises ShapeError, DomainError where the matrices do not fit.
+
+    >>> invariants_at(np.ones((1, 2)), np.ones((2, 1)), np.zeros((2, 2))).gradient_1
+    8.0
+    """
+    layers = chained(w1, w2)
+    sx, target = covariance(input_covariance, layers), fitting(teacher, layers)
+
+    def numbers() -> list[float]:
+        f, square = layers[1] @ layers[0], lambda m: float((m * m).sum())
+        weighted, moved, seen = (f - target) @ sx, f @ sx, layers[0] @ sx
+        norm_1 = max(float((seen * layers[0]).sum()), 0.0)  # >= 0 but for rounding where Σx is singular
+        return [
+            square(layers[1].T @ weighted), square(weighted @ layers[0].T), square(weighted),
+            float((weighted * f).sum()), float((weighted * moved).sum()), norm_1, square(seen), square(layers[1]),
+            square(seen @ layers[0].T), square(layers[1].T @ layers[1]), float(np.trace(sx)), square(sx),
+        ]  # fmt: skip
+
+    return Invariants(*fits("the invariants of the point", numbers))
+
+
+def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray, "*b m"], *, d_in: int) -> Invariants:
+    """The invariants on the balanced aligned path, whitened inputs, from `s_i` and `σ_i − s_i` (last axis: modes).
+
+    residual: as `balanced_mode.unlearned` gives it; it may list m >= r modes, those beyond r having no hidden unit.
+    Raises ShapeError where the numbers of modes and d_in do not fit, DomainError for negative s.
+
+    >>> float(invariants_on_path(np.array([1.0, 0.5]), np.array([0.0, 0.5]), d_in=3).norm_2)
+    1.5
+    """
+    s, residual, d_in = nonnegative("s", s), finite("residual", residual), whole("d_in", d_in)
+    if s.ndim == 0 or residual.ndim == 0:
+        raise ShapeError("a number", "the last axis lists the modes", "pass [s] and [σ − s]")
+    together(s=np.empty(s.shape[:-1]), residual=np.empty(residual.shape[:-1]))
+    if s.shape[-1] > residual.shape[-1]:
+        raise ShapeError(f"{s.shape[-1]} learned modes", f"only {residual.shape[-1]} residuals", "pass one for each")
+    if residual.shape[-1] > d_in:
+        raise ShapeError(f"{residual.shape[-1]} modes", f"there are {d_in} inputs", "leave out what cannot exist")
+    missing = residual[..., : s.shape[-1]]
+    sums = lambda: [x.sum(axis=-1) for x in np.broadcast_arrays(s * missing**2, -s * missing, s, s**2)]
+    gradient, overlap, norm, quartic = fits("the invariants of the point", sums)
+    error = fits("the squared error", lambda: (residual**2).sum(axis=-1))
+    return Invariants(
+        gradient, gradient, error, overlap, overlap, norm, norm, norm, quartic, quartic, float(d_in), float(d_in)
+    )
+
+
+def loss_variance(point: Invariants, gamma_1: Numbers, gamma_2: Numbers, *, h: int, d_out: int) -> Values:
+    """Variance of `L(θ + noise)` for independent Gaussian noise of scales γ₁, γ₂ on the entries of W1, W2 (claim B5).
+
+    `γ₁²‖∇W1‖² + γ₂²‖∇W2‖² + γ₁²γ₂²[h tr(EΣx²Eᵀ) + p₂‖W2‖² + 2(d_out+1)o₂ + 2τo₁] + ½γ₁⁴τ₂‖W2ᵀW2‖² + ½γ₂⁴d_out‖W1ΣxW1ᵀ‖²
+    + γ₁⁴γ₂²‖W2‖²D + γ₁²γ₂⁴d_out[(d_out+h+1)p₂ + τp₁] + ½γ₁⁴γ₂⁴d_out h D`, `D = (d_out+h+1)τ₂ + τ²`.
+
+    A mean over n draws has the standard error √(Var/n). Unlike the mean (B1), this needs the Gaussian law: another
+    law enters by its third and fourth moments. The gammas broadcast against the invariants; a grid costs nothing extra.
+    In the unit of the loss squared. Raises DomainError for negative scales, for invariants that are negative (but the
+    overlaps) or not finite, and for a result that overflows; ShapeError where arrays do not broadcast.
+
+    >>> point = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
+    >>> float(loss_variance(point, 0.5, 0.5, h=1, d_out=1))
+    0.2578125
+    """
+    instance("point", point, Invariants)
+    h, d_out = whole("h", h), whole("d_out", d_out)
+    given = {name: (finite if name.startswith("overlap") else nonnegative)(name, x) for name, x in vars(point).items()}
+    k, l, *_ = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), **given)
+    p, widths = Invariants(**given), d_out + h + 1
+    kl, kk, ll = (k, k, l, l), (k, k, k, k), (l, l, l, l)
+
+    def variance() -> Values:
+        spread = widths * p.trace_2 + p.trace**2
+        terms = (  # B5
+            (k, k, p.gradient_1), (l, l, p.gradient_2),
+            (*kl, h, p.error), (*kl, p.norm_1_2, p.norm_2), (*kl, 2 * (d_out + 1), p.overlap_2),
+            (*kl, 2 * p.trace, p.overlap), (0.5, *kk, p.trace_2, p.quartic_2), (0.5, *ll, d_out, p.quartic_1),
+            (*kk, l, l, p.norm_2, spread), (k, k, *ll, d_out * widths, p.norm_1_2),
+            (k, k, *ll, d_out * p.trace, p.norm_1), (0.5, *kk, *ll, d_out * h, spread),
+        )  # fmt: skip
+        return sum((product(*term) for term in terms), np.float64(0))
+
+    return np.maximum(fits("the variance", variance), 0.0)  # overlaps may be negative; the sum is not, but for rounding

@@ -19,9 +19,9 @@ from jaxtyping import Array
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_order, mapped
+from overtraining.experiments.memoized import memoize
 from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import noisy_steps
-from overtraining.experiments.swept import kept
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
@@ -146,7 +146,7 @@ def _floor(pairs: int, key: int) -> Check:
     return mapped("features weaker than the noise", f"mean of the feature held, in units of κ: {listed}", found)
 
 
-@kept
+@memoize
 def _chains(
     rates: np.ndarray, noise: float, pairs: int, key: int, sigma: np.ndarray = SIGMA
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

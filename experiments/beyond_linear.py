@@ -13,9 +13,9 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import mapped
+from overtraining.experiments.memoized import respond
 from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import STUDENTS, TURNED, student
-from overtraining.experiments.swept import respond
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Protocol, Sampling

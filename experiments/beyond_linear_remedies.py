@@ -14,9 +14,9 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import mapped
+from overtraining.experiments.memoized import respond
 from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import STUDENTS, TURNED, student
-from overtraining.experiments.swept import respond
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Objective, Quantity, curve, trajectory

@@ -12,8 +12,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, from_z, mapped
+from overtraining.experiments.memoized import pretrain, sample
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import pretrain, sample
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import Noise, Quantization, bits
 from overtraining.setting.protocol import Network, Protocol, Sampling

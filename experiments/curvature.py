@@ -12,8 +12,8 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, mapped
+from overtraining.experiments.memoized import hessian_eigenvalues, pretrain
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import hessian_eigenvalues, pretrain
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import Method, trajectory

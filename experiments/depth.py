@@ -12,8 +12,8 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, by_order, by_z, mapped
+from overtraining.experiments.memoized import pretrain, responses
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import pretrain, responses
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced
 from overtraining.setting.teachers import Spectrum

@@ -12,8 +12,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, by_order, mapped
+from overtraining.experiments.memoized import moved, pretrain, respond
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import moved, pretrain, respond
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced

@@ -11,8 +11,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, by_order, mapped
+from overtraining.experiments.memoized import follow, pretrain
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import follow, pretrain
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, FanIn, SmallGaussian

@@ -12,8 +12,8 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import from_z, mapped
+from overtraining.experiments.memoized import pretrain, respond, slopes
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import pretrain, respond, slopes
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start

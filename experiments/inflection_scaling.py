@@ -13,8 +13,8 @@ from scipy import stats
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import from_z, mapped
+from overtraining.experiments.memoized import slopes
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import slopes
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned

@@ -18,8 +18,8 @@ from jaxtyping import Array
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import from_z, mapped
+from overtraining.experiments.memoized import memoize, respond
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import kept, respond
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
@@ -103,7 +103,7 @@ def turn(d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int
     return 2 * half - whole, float(np.hypot(2 * half_error, error))
 
 
-@kept
+@memoize
 def _turn(
     finer: int, d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int
 ) -> tuple[float, float]:

@@ -18,8 +18,8 @@ from jaxtyping import Array
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, mapped
+from overtraining.experiments.memoized import memoize, pretrain, respond_at_rates, tuned
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import kept, pretrain, respond_at_rates, tuned
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import trajectory, validate
@@ -85,7 +85,7 @@ def _sharpness(asked: Protocol, seed: int) -> Check:
     return by_bound("sharpness along fine-tuning (D6)", expected, seen, 1e-6, "the integrator's tolerance")
 
 
-@kept
+@memoize
 def _sharpness_measured(asked: Protocol, seed: int) -> np.ndarray:
     plan, numbers = planned(asked)
     return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, seed), seeded(seed, 0)))

@@ -12,8 +12,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_z, mapped
+from overtraining.experiments.memoized import respond, responses
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import respond, responses
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum

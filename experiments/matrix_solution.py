@@ -13,8 +13,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound
+from overtraining.experiments.memoized import follow, memoize, pretrain
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import follow, kept, pretrain
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Balanced
 from overtraining.setting.teachers import Spectrum, singular_frames, teacher_matrix
@@ -88,7 +88,7 @@ def _saddle(asked: Protocol, key: int) -> list[Check]:
     return [*checks, stays]
 
 
-@kept
+@memoize
 def _flowed(asked: Protocol, w1: np.ndarray, w2: np.ndarray, key: int) -> np.ndarray:
     """The product at every length, from these weights."""
     plan, numbers = planned(asked)

@@ -11,8 +11,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, by_order, mapped
+from overtraining.experiments.memoized import respond
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import respond
 from overtraining.setting.arrays import Values
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, mapped
+from overtraining.experiments.memoized import memoize
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import kept
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
@@ -111,7 +111,7 @@ def _turned(shares: np.ndarray, seed: int) -> Check:
     return mapped("turned tasks", says, found)
 
 
-@kept
+@memoize
 def _products(asked: Protocol, task: np.ndarray, shares: np.ndarray, seed: int) -> np.ndarray:
     """The product after both phases, on the protocol's teacher and on this task: share × length × budget × matrix."""
     teacher = teacher_matrix(asked.teacher, 2, 3)

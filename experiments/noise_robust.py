@@ -18,9 +18,9 @@ from jaxtyping import Array, Float
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, from_z
+from overtraining.experiments.memoized import memoize, respond
 from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import NOISES, unequal_prices
-from overtraining.experiments.swept import kept, respond
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, response
@@ -109,7 +109,7 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
     return Check("decay beats stopping beats neither (E1)", bool(min(gaps) > 4), says, numbers)
 
 
-@kept
+@memoize
 def _trained(asked: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
     """The weights under the decay that noise amounts to, from random ones; their loss before and after noise."""
     n, what = asked.network, task(asked)

@@ -8,8 +8,8 @@ import numpy as np
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_z
+from overtraining.experiments.memoized import responses
 from overtraining.experiments.outcome import Outcome
-from overtraining.experiments.swept import responses
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.teachers import PowerLaw

@@ -14,8 +14,8 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import from_z, mapped
+from overtraining.experiments.memoized import memoize, pretrain, rises, sample
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import kept, pretrain, rises, sample
 from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import trajectory
@@ -132,7 +132,7 @@ def _rounding(preset: Preset, seed: int) -> Check:
     return mapped("rounding is not noise", says, numbers)
 
 
-@kept
+@memoize
 def _rounded(asked: Protocol, key: int) -> np.ndarray:
     """What rounding to each of the steps adds to the loss at the last length."""
     goal, last = task(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))

@@ -15,8 +15,8 @@ from scipy.special import zeta
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, mapped
+from overtraining.experiments.memoized import pretrain
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import pretrain
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned

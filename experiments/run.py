@@ -11,8 +11,8 @@ from pathlib import Path
 import xarray as xr
 
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
+from overtraining.experiments.memoized import storing
 from overtraining.experiments.outcome import Outcome, Verdict
-from overtraining.experiments.swept import storing
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.setting.training import one_of

@@ -14,8 +14,8 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_bound, mapped
+from overtraining.experiments.memoized import respond
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import respond
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned

@@ -13,8 +13,8 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.checks import by_order, mapped
+from overtraining.experiments.memoized import pretrain, respond
 from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.swept import pretrain, respond
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, teacher_matrix

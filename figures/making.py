@@ -20,12 +20,12 @@ from overtraining.simulations.sweeps.files import replacing
 STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
-SWEPT = {
+MEMOIZED = {
     "overtraining.simulations.measured.respond": "respond",
     "overtraining.simulations.measured.follow": "follow",
     "overtraining.simulations.scatter.sample": "sample",
 }
-"""Sources of recipes, and what of `swept` measures the same and keeps it; sources of experiments call it themselves."""
+"""Sources of recipes, and the functions of `experiments.memoized` that measure the same; experiments call their own."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
     name, recipes = order.entry.name, order.entry.module().recipes()
     path = order.out / "data" / f"{name}.nc"
     if not (order.data_valid and path.exists()):
-        from overtraining.experiments.swept import storing  # brings JAX and diffrax, for which pictures need not wait
+        from overtraining.experiments.memoized import (
+            storing,  # brings JAX and diffrax, for which pictures need not wait
+        )
 
         stores = order.out / STORES / name
         with storing(stores):
@@ -81,13 +83,13 @@ def _data(order: Order) -> dict[str, xr.Dataset]:
 
 def _found(recipe: Recipe) -> xr.Dataset:
     """What a recipe makes."""
-    from overtraining.experiments import swept
+    from overtraining.experiments import memoized
 
-    if (name := SWEPT.get(recipe.source)) is None:
+    if (name := MEMOIZED.get(recipe.source)) is None:
         return recipe.make()
     assert recipe.protocol is not None
     assert recipe.key is not None
-    found: xr.Dataset = getattr(swept, name)(recipe.protocol, recipe.key)
+    found: xr.Dataset = getattr(memoized, name)(recipe.protocol, recipe.key)
     return found
 
 

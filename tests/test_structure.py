@@ -18,7 +18,8 @@ def test_theory_runs_without_jax_and_matplotlib() -> None:
         "for name in ('jax', 'jaxlib', 'matplotlib'): sys.modules[name] = None\n"
         "import pkgutil, importlib, overtraining as ot\n"
         "for package in (ot.setting, ot.theory):\n"
-        "    for m in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'): importlib.import_module(m.name)\n"
+        "    for m in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):\n"
+        "        importlib.import_module(m.name)\n"
         "r = ot.theory.respond(ot.Protocol(ot.PowerLaw(2), (0, 1), (0.1,)))\n"
         "print(float(r.after[1, 0]) > 0)\n"
     )
@@ -26,11 +27,11 @@ def test_theory_runs_without_jax_and_matplotlib() -> None:
 
 
 def test_experiments_measure_by_what_survives_a_crash() -> None:
-    """What `swept` keeps is taken from there, never from where it is defined."""
+    """What `experiments.memoized` keeps is taken from there, never from where it is defined."""
     kept = {"respond", "follow", "pretrain", "moved", "slopes", "rises", "sample", "tuned", "hessian_eigenvalues",
             "trace_rate"}  # fmt: skip
     own = {
-        "overtraining.experiments.swept",
+        "overtraining.experiments.memoized",
         "overtraining.simulations.pretraining",
     }  # the integrator has a `pretrain` too
     for path in (ROOT / "experiments").glob("*.py"):
@@ -38,7 +39,7 @@ def test_experiments_measure_by_what_survives_a_crash() -> None:
             if (
                 isinstance(node, ast.ImportFrom)
                 and str(node.module).startswith("overtraining.simulations.")
-                and path.stem != "swept"
+                and path.stem != "memoized"
             ):
                 assert node.module in own or not kept & {name.name for name in node.names}, (path.name, node.module)
 

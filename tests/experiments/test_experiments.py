@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from overtraining.commands.app import main
-from overtraining.experiments import swept
+from overtraining.experiments import memoized
 from overtraining.experiments.checks import by_bound, by_order, by_z, from_z, mapped
 from overtraining.experiments.learning_rate import GRID, trend
 from overtraining.experiments.outcome import Check, Outcome
@@ -116,14 +116,14 @@ def test_the_full_preset_keeps_its_measurements(tmp_path) -> None:
     asked = replace(
         ASKED, lengths=(1.0,), strengths=(0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64)
     )
-    loop = swept.responses(asked, (3, 5), "full")
-    with environment(ONE_THREAD), swept.storing(tmp_path):  # this process passes for a worker
-        stored = swept.responses(asked, (3, 5), "full")
+    loop = memoized.responses(asked, (3, 5), "full")
+    with environment(ONE_THREAD), memoized.storing(tmp_path):  # this process passes for a worker
+        stored = memoized.responses(asked, (3, 5), "full")
         (result,) = tmp_path.glob("*/result.nc")
         written = result.stat().st_mtime_ns
-        again = swept.responses(asked, (3, 5), "full")
-        swept.responses(asked, (3,), "quick")
-        alone = swept.respond(asked, key=3)
+        again = memoized.responses(asked, (3, 5), "full")
+        memoized.responses(asked, (3,), "quick")
+        alone = memoized.respond(asked, key=3)
     assert result.stat().st_mtime_ns == written
     assert len(list(tmp_path.iterdir())) == 2  # one of the repetitions, one of the call
     xr.testing.assert_identical(alone, respond(asked, key=3))

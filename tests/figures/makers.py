@@ -11,18 +11,25 @@ from typing import Any
 from jaxtyping import install_import_hook
 
 if multiprocessing.parent_process() is not None:  # a process that makes figures is as strict as the tests themselves
-    install_import_hook(("theory", "simulations", "figures"), "beartype.beartype")
+    install_import_hook(
+        ("overtraining.setting", "overtraining.theory", "overtraining.simulations", "overtraining.figures"),
+        "beartype.beartype",
+    )
     os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
 
-from overtraining.experiments import swept
+from overtraining.experiments import memoized
 from overtraining.figures.making import Order, make
 
-ONCE = swept.once
+ONCE = memoized.memoized_call
 
 
 def telling(order: Order) -> Any:
     """Writes into `out/measured` what is measured: a line for every call that is not found in a store."""
-    swept.once = lambda function, *given, **named: ONCE(_told(function, order.out / "measured"), *given, **named)
+
+    def once(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        return ONCE(_told(function, order.out / "measured"), *given, **named)
+
+    memoized.memoized_call = once
     return make(order)
 
 
@@ -36,7 +43,7 @@ def killing(order: Order) -> Any:
             signal.pause()
         return ONCE(_told(function, before), *given, **named)
 
-    swept.once = once
+    memoized.memoized_call = once
     return make(order)
 
 

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from filelock import FileLock
 
-from overtraining.experiments import swept
+from overtraining.experiments import memoized
 from overtraining.figures import making, provenance
 from overtraining.figures.build import LOCK, NotBuilt, build, choose
 from overtraining.figures.catalogue import CATALOGUE
@@ -105,7 +105,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]]
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
     monkeypatch.setattr(import_module("overtraining.figures.build"), "Crew", breaking.Alone)
-    monkeypatch.setattr(swept, "storing", nullcontext)  # only a worker may measure
+    monkeypatch.setattr(memoized, "storing", nullcontext)  # only a worker may measure
 
 
 def watched(*arguments, **options) -> list[str]:

@@ -24,7 +24,7 @@ from overtraining.simulations.measured import follow, respond, seeded
 from overtraining.simulations.plan import planned
 from overtraining.simulations.sweeps import cells_of, pooled, run
 from overtraining.simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
-from overtraining.simulations.sweeps.kept import kept_cells
+from overtraining.simulations.sweeps.memoized import kept_cells
 from overtraining.simulations.sweeps.recipe import written
 from overtraining.simulations.sweeps.spec import Axis, Sweep
 from overtraining.simulations.sweeps.work import Task, work

@@ -1,4 +1,4 @@
-"""What an experiment measures, kept in the full preset and in figures, so that a crash costs one measurement."""
+"""The measurements of experiments, memoized in the full preset and in figures: a crash costs one measurement."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +18,8 @@ from overtraining.setting.serialization import write
 from overtraining.simulations import learning_rates, measured, scatter, spectrum, turning
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.sweeps import Axis, Sweep
-from overtraining.simulations.sweeps.calls import arguments, once
 from overtraining.simulations.sweeps.cells import Grid
-from overtraining.simulations.sweeps.kept import kept_cells
+from overtraining.simulations.sweeps.memoized import arguments, memoized_call, memoized_cells
 from overtraining.simulations.sweeps.spec import REPEAT
 from overtraining.simulations.sweeps.work import WorkerDiffers, is_worker
 
@@ -45,24 +44,27 @@ def storing(folder: Path | None) -> Iterator[None]:
         _STORES.reset(token)
 
 
-def kept(function: Callable[Given, Found]) -> Callable[Given, Found]:
-    """The function; within `storing` it is called once for equal arguments, whatever crashes. See `calls.once`."""
+def memoize(function: Callable[Given, Found]) -> Callable[Given, Found]:
+    """The function; within `storing` it is called once for equal arguments, whatever crashes.
+
+    See `overtraining.simulations.sweeps.memoized.memoized_call` for the functions that this can be done for.
+    """
 
     @wraps(function)
     def call(*given: Given.args, **named: Given.kwargs) -> Found:
         folder = _STORES.get()
         if folder is not None:
-            return once(function, folder, *given, **named)
+            return memoized_call(function, folder, *given, **named)
         arguments(function, *given, **named)  # what could not be kept is told at once, not in the full preset
         return function(*given, **named)
 
     return call
 
 
-respond, follow, moved = kept(measured.respond), kept(measured.follow), kept(measured.moved)
-respond_at_rates, tuned = kept(learning_rates.respond), kept(learning_rates.tuned)
-slopes, rises, sample = kept(turning.slopes), kept(scatter.rises), kept(scatter.sample)
-hessian_eigenvalues, trace_rate = kept(spectrum.hessian_eigenvalues), kept(spectrum.trace_rate)
+respond, follow, moved = memoize(measured.respond), memoize(measured.follow), memoize(measured.moved)
+respond_at_rates, tuned = memoize(learning_rates.respond), memoize(learning_rates.tuned)
+slopes, rises, sample = memoize(turning.slopes), memoize(scatter.rises), memoize(scatter.sample)
+hessian_eigenvalues, trace_rate = memoize(spectrum.hessian_eigenvalues), memoize(spectrum.trace_rate)
 
 
 def pretrain(protocol: Protocol, key: int) -> Layers:
@@ -75,7 +77,7 @@ def pretrain(protocol: Protocol, key: int) -> Layers:
     return tuple(Layer(**layer) for layer in layers)
 
 
-@kept
+@memoize
 def _trained(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
     layers = measured.pretrain(protocol, key)
     named = {f"{name}{i}": part for i, layer in enumerate(layers) for name, part in layer._asdict().items()}
@@ -95,4 +97,4 @@ def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> lis
         grid = Grid(sweep)
         cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
         return [measured.respond(cell.protocol, cell.key) for cell in cells]
-    return kept_cells(sweep, folder)
+    return memoized_cells(sweep, folder)

@@ -1,4 +1,4 @@
-"""A call as what a program asks for in passing: its result, from a store that it need not know of."""
+"""Memoized measurements: calls, and small sweeps, whose results are read from a store if it has them already."""
 
 import inspect
 import io
@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import identity, processor
-from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint
+from overtraining.simulations.sweeps.pool import Here, Pool
+from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, written
+from overtraining.simulations.sweeps.result import cells_of
+from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import opened, telling
-from overtraining.simulations.sweeps.work import Outcome
+from overtraining.simulations.sweeps.work import Outcome, is_worker
 
 NETCDF = " as NetCDF"
 
 
-def once(function: Callable[..., Any], stores: Path, *given: Any, **named: Any) -> Any:
+def memoized_call(function: Callable[..., Any], stores: Path, *given: Any, **named: Any) -> Any:
     """What the function returns; where a folder below `stores` has it already, it is not called.
 
     function: of a module, deterministic; its arguments are finite numbers, text, arrays of numbers, Protocols, or lists
@@ -44,6 +49,20 @@ def once(function: Callable[..., Any], stores: Path, *given: Any, **named: Any) 
                 store.write(0, Outcome(done=(0,), values=found, processor=processor()))
         with telling(folder):
             return _back(store.read(0).values)
+
+
+def memoized_cells(sweep: Sweep, stores: Path) -> list[xr.Dataset]:
+    """The cells of a sweep as Responses or Trajectories; what is finished in a folder below `stores` is not run again.
+
+    Another recipe, or another version of the software, gets a folder of its own. Raises NotSolved where a cell fails,
+    StoreRefused where the folder is in use, full or not writable.
+    """
+    workers = Here if is_worker() else Pool
+    finished = run(sweep, stores / fingerprint(written(sweep))[:16], workers)
+    if finished.failed:
+        name, why = finished.failed[0]
+        raise NotSolved(f"the measurement {name}", why.removesuffix("."), "mend the cause, and run the same again")
+    return cells_of(finished.result)
 
 
 def arguments(function: Callable[..., Any], *given: Any, **named: Any) -> str:
@@ -78,7 +97,7 @@ def _written(argument: Any) -> Any:
 
 
 def _no_argument(what: str) -> TypeError:
-    return TypeError(f"{what} is no argument of a kept call: pass finite numbers, text, arrays or a Protocol")
+    return TypeError(f"{what} is no argument of a memoized call: pass finite numbers, text, arrays or a Protocol")
 
 
 def _plain(found: Any) -> dict[str, np.ndarray]:
@@ -96,7 +115,7 @@ def _array(name: str, part: Any) -> tuple[str, np.ndarray]:
         return name + NETCDF, np.frombuffer(part.to_netcdf(engine="h5netcdf"), np.uint8)
     array = np.asarray(part)
     if array.dtype.hasobject or not isinstance(part, np.ndarray if array.ndim else int | float):
-        raise TypeError(f"{part!r} is no result of a kept call: return numbers, NumPy arrays or a Dataset")
+        raise TypeError(f"{part!r} is no result of a memoized call: return numbers, NumPy arrays or a Dataset")
     return name, array
 
 

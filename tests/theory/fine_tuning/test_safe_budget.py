@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.derivations.claims.d4m_monotone.counterexamples import growth, past
+from overtraining.theory.derivations.claims.d4m_monotone import growth, past
 from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
 from overtraining.theory.fine_tuning.safe_budget import CERTAIN, safe_budget
 from overtraining.theory.precision.form import each

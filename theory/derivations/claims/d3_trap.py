@@ -15,8 +15,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
 from overtraining.theory.derivations.claims import d2_shared_task as d2
-from overtraining.theory.derivations.claims.d2_shared_task import T, gap, rest, s, sigma, target, tuned
-from overtraining.theory.derivations.claims.d2_shared_task.counterexamples import mode
+from overtraining.theory.derivations.claims.d2_shared_task import T, gap, mode, rest, s, sigma, target, tuned
 
 x = sp.Symbol("x", real=True)
 weak = sp.Symbol("q", positive=True)

@@ -2,14 +2,39 @@
 
 import functools
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations_with_replacement
 
+import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
-from overtraining.theory.derivations.claims.c4_inevitable.extremes import Largest, Smallest, settle
 from overtraining.theory.derivations.claims.shared.balanced_path import after_noise, c, s, sigma
+
+Largest, Smallest = sp.Function("max"), sp.Function("min")  # inert until settled
+NUMERIC = [{"max": lambda *x: np.maximum.reduce(np.broadcast_arrays(*x)),
+            "min": lambda *x: np.minimum.reduce(np.broadcast_arrays(*x))}, "numpy"]  # fmt: skip
+"""What `sp.lambdify` needs to know of them."""
+
+
+@cache
+def _least(difference: sp.Expr) -> bool:
+    return sp.factor(sp.together(difference)).is_nonnegative is True
+
+
+def settle(expression: sp.Expr) -> sp.Expr:
+    """Every largest and smallest replaced by the argument that is proved to be it; one that is not decided stays."""
+    if not expression.args:
+        return expression
+    args = [settle(x) for x in expression.args]
+    if expression.func in (Largest, Smallest):
+        sign = 1 if expression.func == Largest else -1
+        for x in args:
+            if all(x == y or _least(sign * (x - y)) for y in args):
+                return x
+    return expression.func(*args)
+
 
 u = sp.Symbol("u", positive=True)
 MODES = sp.symbols("sigma_1:4", positive=True)

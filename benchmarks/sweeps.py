@@ -18,11 +18,11 @@ from benchmarks.report import Report
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response
 from overtraining.simulations.sweeps import Cluster, Measure, Pool, Sweep, one_by_one, parse, run as sweep_all
-from overtraining.simulations.sweeps.plan import Plan
 from overtraining.simulations.sweeps.recipe import written
 from overtraining.simulations.sweeps.result import consolidate
 from overtraining.simulations.sweeps.store import opened
-from overtraining.simulations.sweeps.work import Outcome, Task, peak_memory
+from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.worker import Outcome, Task, peak_memory
 
 SIZES = {"full": (2_000, (1_000, 10_000, 100_000)), "tiny": (40, (40, 80))}
 LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of the cells that cost nothing

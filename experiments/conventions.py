@@ -20,7 +20,7 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.simulations.data import Task, population_loss, task
-from overtraining.simulations.measured import initialize
+from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.perturbations import compressed
 from overtraining.theory.sensitivity.conventions import (

@@ -23,7 +23,7 @@ from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.simulations.data import draw, losses, task
-from overtraining.simulations.measured import initialize
+from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import outputs
 from overtraining.theory.sensitivity.growth import curvature_growth_at
 

@@ -18,7 +18,7 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
-from overtraining.simulations.turning import turning_point
+from overtraining.simulations.noise_slopes import turning_point
 from overtraining.theory.inflection.noisy_flow import slope_after_noise
 from overtraining.theory.inflection.noisy_mode import inflection_time
 from overtraining.theory.sensitivity.noise import mode_cost

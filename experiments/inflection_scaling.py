@@ -19,7 +19,7 @@ from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, singular_values
-from overtraining.simulations.turning import turning_point
+from overtraining.simulations.noise_slopes import turning_point
 from overtraining.theory.inflection.noisy_path import minima
 from overtraining.theory.inflection.scaling import dense_inflection_time, features_under_way
 

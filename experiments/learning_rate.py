@@ -29,8 +29,8 @@ from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.finetuning import fine_tune
-from overtraining.simulations.measured import seeded
-from overtraining.simulations.plan import Numbers, planned
+from overtraining.simulations.measurements import seeded
+from overtraining.simulations.training_plan import Numbers, planned
 from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_rate, tuning_sharpness
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.solvers.exact import follow

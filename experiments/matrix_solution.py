@@ -19,10 +19,10 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Balanced
 from overtraining.setting.teachers import Spectrum, singular_frames, teacher_matrix
 from overtraining.simulations.data import training_loss
-from overtraining.simulations.measured import initialize
+from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers, product
-from overtraining.simulations.plan import planned
 from overtraining.simulations.pretraining import pretrain as integrate
+from overtraining.simulations.training_plan import planned
 from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
 from overtraining.theory.learning.matrix_weights import matrix_weights
 from overtraining.theory.solvers.exact import follow as predict

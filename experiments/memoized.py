@@ -15,13 +15,13 @@ import xarray as xr
 from overtraining.experiments import Preset
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
-from overtraining.simulations import learning_rates, measured, scatter, spectrum, turning
+from overtraining.simulations import hessian_spectrum, learning_rates, measurements, noise_slopes, scatter
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.sweeps import Axis, Sweep
 from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.memoized import arguments, memoized_call, memoized_cells
 from overtraining.simulations.sweeps.spec import REPEAT
-from overtraining.simulations.sweeps.work import WorkerDiffers, is_worker
+from overtraining.simulations.sweeps.worker import WorkerDiffers, is_worker
 
 _STORES: ContextVar[Path | None] = ContextVar("stores", default=None)
 
@@ -61,14 +61,14 @@ def memoize(function: Callable[Given, Found]) -> Callable[Given, Found]:
     return call
 
 
-respond, follow, moved = memoize(measured.respond), memoize(measured.follow), memoize(measured.moved)
+respond, follow, moved = memoize(measurements.respond), memoize(measurements.follow), memoize(measurements.moved)
 respond_at_rates, tuned = memoize(learning_rates.respond), memoize(learning_rates.tuned)
-slopes, rises, sample = memoize(turning.slopes), memoize(scatter.rises), memoize(scatter.sample)
-hessian_eigenvalues, trace_rate = memoize(spectrum.hessian_eigenvalues), memoize(spectrum.trace_rate)
+slopes, rises, sample = memoize(noise_slopes.slopes), memoize(scatter.rises), memoize(scatter.sample)
+hessian_eigenvalues, trace_rate = memoize(hessian_spectrum.hessian_eigenvalues), memoize(hessian_spectrum.trace_rate)
 
 
 def pretrain(protocol: Protocol, key: int) -> Layers:
-    """`overtraining.simulations.measured.pretrain` of one seed, in the same way."""
+    """`overtraining.simulations.measurements.pretrain` of one seed, in the same way."""
     found = _trained(protocol, key)
     layers = [
         {part: jnp.asarray(found[f"{part}{i}"]) for part in Layer._fields if f"{part}{i}" in found}
@@ -79,7 +79,7 @@ def pretrain(protocol: Protocol, key: int) -> Layers:
 
 @memoize
 def _trained(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
-    layers = measured.pretrain(protocol, key)
+    layers = measurements.pretrain(protocol, key)
     named = {f"{name}{i}": part for i, layer in enumerate(layers) for name, part in layer._asdict().items()}
     return {name: np.asarray(part) for name, part in named.items() if part is not None}
 
@@ -96,5 +96,5 @@ def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> lis
     if preset == "quick" or folder is None:
         grid = Grid(sweep)
         cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
-        return [measured.respond(cell.protocol, cell.key) for cell in cells]
+        return [measurements.respond(cell.protocol, cell.key) for cell in cells]
     return memoized_cells(sweep, folder)

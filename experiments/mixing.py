@@ -24,7 +24,7 @@ from overtraining.setting.tasks import Turned, task_matrix
 from overtraining.setting.teachers import Spectrum, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import Task, population_loss
-from overtraining.simulations.measured import initialize
+from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
 from overtraining.simulations.pretraining import pretrain
 from overtraining.theory.remedies.mixing import best_share, best_trade_share, mixed_value

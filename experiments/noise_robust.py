@@ -28,7 +28,7 @@ from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import Task, population_loss, task
-from overtraining.simulations.measured import initialize
+from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_of, shifted
 from overtraining.simulations.pretraining import pretrain

@@ -16,8 +16,8 @@ from overtraining.experiments.outcome import Outcome, Verdict
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.setting.training import one_of
-from overtraining.simulations.sweeps.crew import Crew, Died
-from overtraining.simulations.sweeps.work import is_worker
+from overtraining.simulations.sweeps.worker import is_worker
+from overtraining.simulations.sweeps.worker_processes import Crew, Died
 
 
 @dataclass(frozen=True)

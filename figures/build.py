@@ -19,8 +19,8 @@ from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PRESETS, Preset
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, Refusal
-from overtraining.simulations.sweeps.crew import Crew
-from overtraining.simulations.sweeps.files import TEMPORARY, replacing
+from overtraining.simulations.sweeps.atomic_files import TEMPORARY, replacing
+from overtraining.simulations.sweeps.worker_processes import Crew
 
 FORMATS = ("pdf", "svg", "png")
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")

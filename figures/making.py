@@ -15,14 +15,14 @@ from overtraining.figures.provenance import file_hash
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import Preset
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.files import replacing
+from overtraining.simulations.sweeps.atomic_files import replacing
 
 STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
 
 MEMOIZED = {
-    "overtraining.simulations.measured.respond": "respond",
-    "overtraining.simulations.measured.follow": "follow",
+    "overtraining.simulations.measurements.respond": "respond",
+    "overtraining.simulations.measurements.follow": "follow",
     "overtraining.simulations.scatter.sample": "sample",
 }
 """Sources of recipes, and the functions of `experiments.memoized` that measure the same; experiments call their own."""

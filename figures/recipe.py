@@ -53,9 +53,9 @@ def theory_trajectory(protocol: Protocol) -> Recipe:
 
 def simulated_response(protocol: Protocol, key: int) -> Recipe:
     """The measured Response to a protocol."""
-    return Recipe("overtraining.simulations.measured.respond", protocol, key)
+    return Recipe("overtraining.simulations.measurements.respond", protocol, key)
 
 
 def simulated_trajectory(protocol: Protocol, key: int) -> Recipe:
     """The measured Trajectory under a protocol."""
-    return Recipe("overtraining.simulations.measured.follow", protocol, key)
+    return Recipe("overtraining.simulations.measurements.follow", protocol, key)

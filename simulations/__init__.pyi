@@ -1,7 +1,7 @@
 from . import sweeps as sweeps
 from .batched import cached_chunk as cached_chunk, descend as descend
 from .data import Task as Task, population_loss as population_loss
-from .measured import (
+from .measurements import (
     follow as follow,
     initialize as initialize,
     moved as moved,
@@ -9,4 +9,4 @@ from .measured import (
     respond as respond,
 )
 from .networks import Layer as Layer, Layers as Layers
-from .plan import Numbers as Numbers, Plan as Plan, planned as planned
+from .training_plan import Numbers as Numbers, Plan as Plan, planned as planned

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Key
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.teachers import teacher_matrix
-from overtraining.simulations.drawing import each
 from overtraining.simulations.networks import Layers, outputs, product
+from overtraining.simulations.random_arrays import each
 
 HELD_OUT = 4096  # examples over which the loss of a network with an activation is reported
 

@@ -14,7 +14,7 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory, validate
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
-from overtraining.simulations.measured import Seed, as_response, compared, each_seed
+from overtraining.simulations.measurements import Seed, as_response, compared, each_seed
 
 
 def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = None) -> list[Protocol]:

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from overtraining.setting.perturbations import Noise, Pruning, Quantization
-from overtraining.simulations.drawing import each
 from overtraining.simulations.networks import Layers
+from overtraining.simulations.random_arrays import each
 
 Weights = tuple[Float[Array, "_ _"], ...]
 

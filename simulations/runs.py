@@ -13,12 +13,12 @@ from overtraining.setting.protocol import Network
 from overtraining.simulations.curvature import curvature, stderr
 from overtraining.simulations.data import HELD_OUT, Examples, Task, draw, losses, population_loss, training_loss
 from overtraining.simulations.finetuning import distance, fine_tune
+from overtraining.simulations.initial_weights import Beginning, initialize
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.observed import linear_part, norms
+from overtraining.simulations.observables import linear_part, norms
 from overtraining.simulations.perturbations import compressed, noise_of, noise_sizes, shifted
-from overtraining.simulations.plan import Numbers, Plan, after, before
 from overtraining.simulations.pretraining import pretrain
-from overtraining.simulations.starts import Beginning, initialize
+from overtraining.simulations.training_plan import Numbers, Plan, after, before
 
 GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
 MOST_NUMBERS = 2**22  # float64 numbers in a batch of perturbed networks: 32 MiB

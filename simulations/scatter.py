@@ -14,10 +14,10 @@ from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory
 from overtraining.simulations.data import Task, population_loss
-from overtraining.simulations.measured import Seed, initialize, pretrain, seeded
+from overtraining.simulations.measurements import Seed, initialize, pretrain, seeded
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_of, noise_sizes, shifted
-from overtraining.simulations.plan import planned
+from overtraining.simulations.training_plan import planned
 
 
 def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength draw"]:

@@ -22,7 +22,7 @@ def sweep(
 ) -> None:
     """Run a grid of protocols that survives being killed. Exit code 1 if cells failed; the others are in the result."""
     if listing:
-        from overtraining.simulations.sweeps.shipped import find, shipped
+        from overtraining.simulations.sweeps.spec import find, shipped
 
         for name in shipped():
             typer.echo(f"{name:28}{find(name).cells:>7,} cells  {find(name).title}")
@@ -34,7 +34,7 @@ def sweep(
         raise typer.BadParameter("name a sweep, or ask for --list or --status", param_hint="SPEC")
     elif dry_run:
         from overtraining.simulations.sweeps.preview import preview
-        from overtraining.simulations.sweeps.shipped import find
+        from overtraining.simulations.sweeps.spec import find
 
         typer.echo("\n".join(preview(find(spec), workers)))
     elif scheduler is not None and workers > 1:
@@ -55,12 +55,12 @@ def _run(spec: str, out: Path, workers: int, scheduler: str | None) -> None:
 def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
     """Run to the end; how many cells failed."""
     from overtraining.simulations.sweeps.cluster import Cluster
-    from overtraining.simulations.sweeps.plan import Plan
-    from overtraining.simulations.sweeps.pool import Pool
     from overtraining.simulations.sweeps.preview import outline
     from overtraining.simulations.sweeps.progress import Progress
     from overtraining.simulations.sweeps.run import run
-    from overtraining.simulations.sweeps.shipped import find
+    from overtraining.simulations.sweeps.spec import find
+    from overtraining.simulations.sweeps.sweep_plan import Plan
+    from overtraining.simulations.sweeps.worker_processes import Pool
 
     progress, sweep = Progress(), find(spec)
     progress.line("; ".join(outline(Plan(sweep))))

@@ -3,8 +3,7 @@
 from overtraining.simulations.sweeps.cells import Cell as Cell, derived_key as derived_key
 from overtraining.simulations.sweeps.cluster import Cluster as Cluster
 from overtraining.simulations.sweeps.measures import Measure as Measure, one_by_one as one_by_one
-from overtraining.simulations.sweeps.pool import Pool as Pool
-from overtraining.simulations.sweeps.pooling import pooled as pooled
-from overtraining.simulations.sweeps.result import cells_of as cells_of
+from overtraining.simulations.sweeps.result import cells_of as cells_of, pooled as pooled
 from overtraining.simulations.sweeps.run import Finished as Finished, run as run
 from overtraining.simulations.sweeps.spec import Axis as Axis, Sweep as Sweep, load as load, parse as parse
+from overtraining.simulations.sweeps.worker_processes import Pool as Pool

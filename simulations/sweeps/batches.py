@@ -15,11 +15,11 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.simulations import runs
 from overtraining.simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
 from overtraining.simulations.data import HELD_OUT
-from overtraining.simulations.drawing import held
 from overtraining.simulations.finetuning import drawn
-from overtraining.simulations.measured import as_response, as_trajectory, check, compared, seeded
-from overtraining.simulations.plan import Numbers, Plan, planned
+from overtraining.simulations.measurements import as_response, as_trajectory, check, compared, seeded
+from overtraining.simulations.random_arrays import held
 from overtraining.simulations.sweeps.measures import Measure, Ran
+from overtraining.simulations.training_plan import Numbers, Plan, planned
 
 SCALARS = 256
 """Numbers that even the smallest run holds: counters, keys, step sizes."""

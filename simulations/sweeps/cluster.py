@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.crew import TRIES, no_interrupt
-from overtraining.simulations.sweeps.work import ONE_THREAD, Outcome, Task, work
+from overtraining.simulations.sweeps.worker import ONE_THREAD, Outcome, Task, work
+from overtraining.simulations.sweeps.worker_processes import TRIES, no_interrupt
 
 PATIENCE = 60.0
 """Seconds for a scheduler to answer, and for a first worker to join."""

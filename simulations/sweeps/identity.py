@@ -45,7 +45,7 @@ def _sources(module: str) -> str:
     graph = _graph()
     digest = hashlib.sha256()
     modules = {module}
-    for start in {module, "overtraining.simulations.sweeps.work"} & graph.modules:
+    for start in {module, "overtraining.simulations.sweeps.worker"} & graph.modules:
         modules |= {start} | set(graph.find_upstream_modules(start))
     for name in sorted(modules):
         spec = find_spec(name)

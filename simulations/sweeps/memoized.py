@@ -16,13 +16,13 @@ from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import identity, processor
-from overtraining.simulations.sweeps.pool import Here, Pool
 from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, written
 from overtraining.simulations.sweeps.result import cells_of
 from overtraining.simulations.sweeps.run import run
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import opened, telling
-from overtraining.simulations.sweeps.work import Outcome, is_worker
+from overtraining.simulations.sweeps.worker import Outcome, is_worker
+from overtraining.simulations.sweeps.worker_processes import Here, Pool
 
 NETCDF = " as NetCDF"
 

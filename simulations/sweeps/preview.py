@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from overtraining.simulations.sweeps.plan import Plan
-from overtraining.simulations.sweeps.pool import Pool
 from overtraining.simulations.sweeps.recipe import written
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.work import Outcome, Task
+from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.worker import Outcome, Task
+from overtraining.simulations.sweeps.worker_processes import Pool
 
 TRIED = 3
 """Blocks that are tried out; the others are taken to be like these on average."""
@@ -20,7 +20,7 @@ BASE = 700_000_000
 def outline(plan: Plan) -> list[str]:
     """What is known, and said, before anything is computed.
 
-    >>> from overtraining.simulations.sweeps.shipped import find
+    >>> from overtraining.simulations.sweeps.spec import find
     >>> outline(Plan(find("noise-against-length")))[0]
     '2,400 cells in 75 chunks of 32, 1 compiled program'
     """

@@ -10,14 +10,15 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from overtraining.setting.errors import SchemaError
+from overtraining.setting.errors import DomainError, SchemaError
+from overtraining.setting.responses import validate
+from overtraining.simulations.sweeps.atomic_hdf5 import PatientFile
 from overtraining.simulations.sweeps.cells import Grid, places
 from overtraining.simulations.sweeps.measures import measure
-from overtraining.simulations.sweeps.patient import PatientFile
-from overtraining.simulations.sweeps.plan import Plan
 from overtraining.simulations.sweeps.recipe import sweep_of
 from overtraining.simulations.sweeps.spec import KEY
-from overtraining.simulations.sweeps.work import Outcome
+from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.worker import Outcome
 
 OWN = {"lengths": "pretraining", "strengths": "strength"}
 """Fields that are coordinates of a cell's Response: where one is an axis, every cell has its own."""
@@ -163,3 +164,20 @@ def cells_of(data: Path | xr.Dataset) -> list[xr.Dataset]:
         values = {str(name): v.values[row] for name, v in data.data_vars.items() if "cell" in v.dims}
         found.append(dress(cell.protocol, cell.key, values))
     return found
+
+
+def pooled(cells: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Cells that repeat one protocol, as `cells_of` gives them, with the seeds of all of them along `seed`.
+
+    `theory.curve` then gives means and their errors over all starts. Raises DomainError for no cells, or for cells of
+    several protocols.
+    """
+    protocols = {cell.attrs.get("protocol") for cell in cells}
+    if len(protocols) != 1:
+        raise DomainError(
+            f"cells of {len(protocols)} protocols", "only repetitions of one can be pooled", "choose those of one"
+        )
+    together = xr.concat(cells, "seed", combine_attrs="drop_conflicts")
+    together = together.assign_coords(seed=np.arange(together.sizes["seed"]))
+    together.attrs["key"] = ", ".join(str(cell.attrs["key"]) for cell in cells)
+    return validate(together)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
-from overtraining.simulations.sweeps.files import replacing
-from overtraining.simulations.sweeps.plan import Plan
-from overtraining.simulations.sweeps.pool import Pool
+from overtraining.simulations.sweeps.atomic_files import replacing
 from overtraining.simulations.sweeps.recipe import written
 from overtraining.simulations.sweeps.result import consolidate, crashes, failures
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import Store, opened, telling
-from overtraining.simulations.sweeps.tasks import Queue
-from overtraining.simulations.sweeps.work import Outcome, Task
+from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.task_queue import Queue
+from overtraining.simulations.sweeps.worker import Outcome, Task
+from overtraining.simulations.sweeps.worker_processes import Pool
 
 
 class Workers(Interface):

@@ -4,6 +4,8 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,27 @@ def parse(plain: Mapping[str, Any]) -> Sweep:
             raise DomainError(f"{name} = {plain[name]!r}", "it is not a text", "write it in quotes")
     options = {name: plain[name] for name in ("measure", "title", "chunk") if name in plain}
     return Sweep(protocol, tuple(Axis(path, _values(path, given)) for path, given in axes.items()), **options)
+
+
+def shipped() -> dict[str, Path]:
+    """Their files by name.
+
+    >>> "noise-against-length" in shipped()
+    True
+    """
+    folder = Path(str(files("overtraining.simulations.sweeps") / "shipped"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find(what: str) -> Sweep:
+    """What a user names: a shipped sweep, or the path of a TOML file (anything that ends in .toml)."""
+    if what.endswith(".toml"):
+        return load(Path(what))
+    known = shipped()
+    if what not in known:
+        near = get_close_matches(what, known, n=3, cutoff=0.3) or list(known)
+        raise DomainError(f"sweep {what!r}", "there is none of this name", f"try {', '.join(near)}, or a .toml file")
+    return load(known[what])
 
 
 def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from overtraining.simulations.sweeps.plan import Plan
 from overtraining.simulations.sweeps.recipe import sweep_of
 from overtraining.simulations.sweeps.result import failures
 from overtraining.simulations.sweeps.store import LOCK, RECIPE, RESULT, SUM, StoreRefused, paths
+from overtraining.simulations.sweeps.sweep_plan import Plan
 
 
 def status(folder: Path) -> list[str]:

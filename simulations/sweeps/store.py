@@ -7,10 +7,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.chunks import SUFFIX, Damaged, decode, encode, name, number
-from overtraining.simulations.sweeps.files import TEMPORARY, replacing, sha256
+from overtraining.simulations.sweeps.atomic_files import TEMPORARY, replacing, sha256
+from overtraining.simulations.sweeps.chunk_files import SUFFIX, Damaged, decode, encode, name, number
 from overtraining.simulations.sweeps.recipe import differences, fingerprint
-from overtraining.simulations.sweeps.work import Outcome
+from overtraining.simulations.sweeps.worker import Outcome
 
 RECIPE, LOCK, CHUNKS, RESULT, SUM = "recipe.json", "lock", "chunks", "result.nc", "result.nc.sha256"
 

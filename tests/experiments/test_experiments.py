@@ -17,9 +17,9 @@ from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.measured import respond
-from overtraining.simulations.sweeps.crew import environment
-from overtraining.simulations.sweeps.work import ONE_THREAD
+from overtraining.simulations.measurements import respond
+from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker_processes import environment
 from overtraining.theory.solvers.exact import respond as predict
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0, 4.0, 8.0), (0.1, 0.3), sampling=Sampling(draws=4096, antithetic=True))

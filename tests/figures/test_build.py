@@ -138,8 +138,8 @@ def test_fingerprints_follow_the_sources() -> None:
     assert {"progressive_sensitivity.py", "draw.py", "style.py", "overtraining.mplstyle"} <= drawn
     assert not {"olmo1b_fine_tuning.py", "noise.py", "measured.py"} & drawn
     assert {"noise.py", "balanced_mode.py"} <= {p.name for p in provenance.sources("overtraining.theory.solvers.exact")}
-    assert "pretraining.py" in {p.name for p in provenance.sources("overtraining.simulations.measured")}
-    assert "noise.py" not in {p.name for p in provenance.sources("overtraining.simulations.measured")}
+    assert "pretraining.py" in {p.name for p in provenance.sources("overtraining.simulations.measurements")}
+    assert "noise.py" not in {p.name for p in provenance.sources("overtraining.simulations.measurements")}
     assert "published.csv" in {p.name for p in provenance.sources("overtraining.figures.llm.olmo1b")}
 
 

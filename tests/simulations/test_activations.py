@@ -18,10 +18,10 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import curvature
 from overtraining.simulations.data import HELD_OUT, Examples, draw, losses
-from overtraining.simulations.measured import follow, initialize, respond
+from overtraining.simulations.measurements import follow, initialize, respond
 from overtraining.simulations.networks import Layer, outputs, product
-from overtraining.simulations.observed import linear_part
-from overtraining.simulations.plan import planned
+from overtraining.simulations.observables import linear_part
+from overtraining.simulations.training_plan import planned
 
 RELU = Protocol(
     PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),

@@ -15,7 +15,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.batched import cached_chunk, descend
-from overtraining.simulations.measured import follow
+from overtraining.simulations.measurements import follow
 
 SHAPES = {  # (out, in) of W_1, W_2, …: no two sizes alike where that can be, so that a transposed factor cannot fit
     "one layer": ((4, 6),),

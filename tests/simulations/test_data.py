@@ -15,9 +15,9 @@ from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import runs
 from overtraining.simulations.data import Task, draw, losses, population_loss, task, training_loss
-from overtraining.simulations.measured import follow, initialize, pretrain
+from overtraining.simulations.measurements import follow, initialize, pretrain
 from overtraining.simulations.networks import Layer, Layers
-from overtraining.simulations.plan import planned
+from overtraining.simulations.training_plan import planned
 
 INPUTS = Inputs(spectrum=(3.0, 1.0, 0.5, 0.1), shared=False, label_noise=0.7)
 NOISY = Protocol(

@@ -20,9 +20,9 @@ from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import learning_rates as rates, pretraining, runs
 from overtraining.simulations.data import LossAt, draw, losses
 from overtraining.simulations.finetuning import fine_tune
-from overtraining.simulations.measured import moved, pretrain, respond, seeded
+from overtraining.simulations.measurements import moved, pretrain, respond, seeded
 from overtraining.simulations.networks import Layers, outputs
-from overtraining.simulations.plan import planned
+from overtraining.simulations.training_plan import planned
 from tests.simulations.compiled import programs
 
 RATE = 0.05

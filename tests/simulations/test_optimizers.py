@@ -12,7 +12,7 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.measured import initialize, pretrain
+from overtraining.simulations.measurements import initialize, pretrain
 
 RATE, DECAY = 0.05, 0.3
 STEPS = (0, 1, 2, 7)

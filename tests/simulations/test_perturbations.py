@@ -13,7 +13,7 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.measured import initialize, pretrain, respond
+from overtraining.simulations.measurements import initialize, pretrain, respond
 from overtraining.simulations.networks import Layer
 from overtraining.simulations.perturbations import noise_of, noise_sizes, pruned, rounded
 

@@ -12,7 +12,7 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
 from overtraining.setting.teachers import Matrix, Spectrum
 from overtraining.setting.training import GradientDescent, GradientFlow
-from overtraining.simulations.measured import follow, pretrain
+from overtraining.simulations.measurements import follow, pretrain
 from overtraining.theory.learning.balanced_mode import singular_value
 
 RECTANGLE = Protocol(

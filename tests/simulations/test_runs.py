@@ -15,8 +15,8 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, Spectrum
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 from overtraining.simulations import runs
-from overtraining.simulations.measured import respond
-from overtraining.simulations.plan import planned
+from overtraining.simulations.measurements import respond
+from overtraining.simulations.training_plan import planned
 from tests.simulations.compiled import programs
 
 CELL = Protocol(

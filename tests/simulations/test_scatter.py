@@ -10,9 +10,9 @@ from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import FanIn
 from overtraining.setting.teachers import PowerLaw
-from overtraining.simulations.measured import follow, respond
+from overtraining.simulations.hessian_spectrum import hessian_eigenvalues, trace_rate
+from overtraining.simulations.measurements import follow, respond
 from overtraining.simulations.scatter import rises, sample, variance
-from overtraining.simulations.spectrum import hessian_eigenvalues, trace_rate
 
 ASKED = Protocol(
     PowerLaw(2), (0.5, 2.0), (0.1, 0.4), network=Network(3, 2, 2), start=FanIn(1.0), sampling=Sampling(draws=4096)

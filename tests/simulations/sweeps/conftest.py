@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from overtraining.simulations.sweeps.crew import environment
-from overtraining.simulations.sweeps.pool import Here
 from overtraining.simulations.sweeps.run import run
 from overtraining.simulations.sweeps.spec import Sweep, parse
 from overtraining.simulations.sweeps.store import CHUNKS
-from overtraining.simulations.sweeps.work import ONE_THREAD
+from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker_processes import Here, environment
 from tests import ROOT
 
 TOML = """

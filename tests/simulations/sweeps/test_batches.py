@@ -20,14 +20,14 @@ from overtraining.setting.tasks import Turned
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
-from overtraining.simulations.measured import follow, respond, seeded
-from overtraining.simulations.plan import planned
+from overtraining.simulations.measurements import follow, respond, seeded
 from overtraining.simulations.sweeps import cells_of, pooled, run
 from overtraining.simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
 from overtraining.simulations.sweeps.memoized import kept_cells
 from overtraining.simulations.sweeps.recipe import written
 from overtraining.simulations.sweeps.spec import Axis, Sweep
-from overtraining.simulations.sweeps.work import Task, work
+from overtraining.simulations.sweeps.worker import Task, work
+from overtraining.simulations.training_plan import planned
 from tests.simulations.sweeps.conftest import Here
 
 ONE = Protocol(

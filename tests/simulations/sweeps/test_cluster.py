@@ -11,7 +11,7 @@ import pytest
 
 from overtraining.simulations.sweeps.cluster import Cluster, ClusterRefused
 from overtraining.simulations.sweeps.run import run
-from overtraining.simulations.sweeps.work import ONE_THREAD
+from overtraining.simulations.sweeps.worker import ONE_THREAD
 from tests.simulations.sweeps.conftest import ROOT, Here, Start, chunk_files, digest, small
 from tests.simulations.sweeps.processes import kill, until, workers_of
 

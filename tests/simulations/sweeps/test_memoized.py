@@ -14,10 +14,10 @@ from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.tasks import Turned
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.sweeps.crew import environment
 from overtraining.simulations.sweeps.memoized import arguments
 from overtraining.simulations.sweeps.store import CHUNKS, StoreRefused
-from overtraining.simulations.sweeps.work import WorkerDiffers
+from overtraining.simulations.sweeps.worker import WorkerDiffers
+from overtraining.simulations.sweeps.worker_processes import environment
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0), (0.1, 0.3), sampling=Sampling(draws=16))
 DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test"})

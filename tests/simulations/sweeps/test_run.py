@@ -11,12 +11,12 @@ import xarray as xr
 
 from overtraining.setting.serialization import read
 from overtraining.simulations.sweeps import cells_of, progress, recipe
-from overtraining.simulations.sweeps.files import TEMPORARY
+from overtraining.simulations.sweeps.atomic_files import TEMPORARY
 from overtraining.simulations.sweeps.run import run
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, opened
-from overtraining.simulations.sweeps.tasks import merged
-from overtraining.simulations.sweeps.work import Outcome
+from overtraining.simulations.sweeps.task_queue import merged
+from overtraining.simulations.sweeps.worker import Outcome
 from tests.simulations.sweeps.conftest import TOML, Here, chunk_files, digest, small
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
 

@@ -15,9 +15,8 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.sweeps.batches import program
 from overtraining.simulations.sweeps.cells import Grid, derived_key
-from overtraining.simulations.sweeps.plan import Plan
-from overtraining.simulations.sweeps.shipped import find, shipped
-from overtraining.simulations.sweeps.spec import Sweep, parse
+from overtraining.simulations.sweeps.spec import Sweep, find, parse, shipped
+from overtraining.simulations.sweeps.sweep_plan import Plan
 from tests.simulations.sweeps.conftest import small
 
 BASE = {"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0.0, 1.0], "strengths": [0.1]}

@@ -12,10 +12,10 @@ from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
 from overtraining.simulations import runs
 from overtraining.simulations.data import population_loss
-from overtraining.simulations.measured import Seed, pretrain, seeded
+from overtraining.simulations.measurements import Seed, pretrain, seeded
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_of, noise_sizes, shifted
-from overtraining.simulations.plan import Numbers, Plan, planned
+from overtraining.simulations.training_plan import Numbers, Plan, planned
 
 
 def slopes(

@@ -17,7 +17,7 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import curvature
 from overtraining.simulations.data import population_loss, task
-from overtraining.simulations.measured import follow, pretrain
+from overtraining.simulations.measurements import follow, pretrain
 from overtraining.simulations.networks import Layer
 
 SEEN = Protocol(

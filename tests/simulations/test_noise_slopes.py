@@ -11,8 +11,8 @@ from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import FanIn
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
-from overtraining.simulations.measured import pretrain
-from overtraining.simulations.turning import slopes, turning_point
+from overtraining.simulations.measurements import pretrain
+from overtraining.simulations.noise_slopes import slopes, turning_point
 
 ASKED = Protocol(
     PowerLaw(2), (0.5, 1.5), (0.2,), Network(3, 4, 2), FanIn(), perturbation=Noise((1.0, 0.5)),

@@ -18,7 +18,7 @@ from overtraining.simulations import runs
 from overtraining.simulations.data import HELD_OUT
 from overtraining.simulations.finetuning import drawn
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.plan import Numbers, Plan, planned
+from overtraining.simulations.training_plan import Numbers, Plan, planned
 
 Seed = int | Key[Array, ""]
 

@@ -14,8 +14,8 @@ import numpy as np
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.cells import Cell
 from overtraining.simulations.sweeps.identity import processor
-from overtraining.simulations.sweeps.plan import Plan
 from overtraining.simulations.sweeps.recipe import differences, sweep_of, written
+from overtraining.simulations.sweeps.sweep_plan import Plan
 
 ONE_THREAD = {
     "NPROC": "1",  # how many threads XLA makes on a processor

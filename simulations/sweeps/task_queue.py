@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from overtraining.simulations.sweeps.plan import Plan
-from overtraining.simulations.sweeps.work import Outcome, Task
+from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.worker import Outcome, Task
 
 
 class Queue:

@@ -12,8 +12,8 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 from overtraining.simulations.data import Task, task
 from overtraining.simulations.finetuning import Tuning, drawn, forgotten, tuning
+from overtraining.simulations.initial_weights import Beginning, beginning
 from overtraining.simulations.pretraining import compiled, traced
-from overtraining.simulations.starts import Beginning, beginning
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
-from overtraining.simulations.measured import initialize
+from overtraining.simulations.measurements import initialize
 
 RECTANGLE = Protocol(Spectrum((1.0, 0.5)), (0.0,), (0.0,), Network(4, 3, 5), Aligned(0.01))
 

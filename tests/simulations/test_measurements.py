@@ -13,7 +13,7 @@ from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
 from overtraining.setting.teachers import PowerLaw
-from overtraining.simulations.measured import respond
+from overtraining.simulations.measurements import respond
 from overtraining.theory.solvers.exact import respond as exactly
 
 RECORDED_KEYS = (0, 1, 2)

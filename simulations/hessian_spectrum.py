@@ -12,9 +12,9 @@ from overtraining.setting.errors import DomainError
 from overtraining.setting.protocol import Protocol
 from overtraining.simulations.curvature import WRITTEN_OUT
 from overtraining.simulations.data import Task, population_loss
-from overtraining.simulations.measured import Seed, pretrain
+from overtraining.simulations.measurements import Seed, pretrain
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.plan import planned
+from overtraining.simulations.training_plan import planned
 
 
 def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length parameters"]:

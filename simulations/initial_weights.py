@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Key
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
 from overtraining.setting.teachers import singular_frames
-from overtraining.simulations.drawing import each
 from overtraining.simulations.networks import Layer, Layers
+from overtraining.simulations.random_arrays import each
 
 
 class Framed(NamedTuple):

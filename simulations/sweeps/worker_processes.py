@@ -1,4 +1,4 @@
-"""Processes of this machine that work side by side: replaced when they die, gone when their driver is."""
+"""Worker processes of this machine: replaced when they die, ended with the process that started them."""
 
 import multiprocessing
 import os
@@ -6,7 +6,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from overtraining.simulations.sweeps.work import ONE_THREAD
+from overtraining.simulations.sweeps.worker import ONE_THREAD, Outcome, Task, work
 
 TRIES = 3
 """How often a job may take its process down before it is held to be the cause."""
@@ -103,6 +103,39 @@ class Crew(Generic[Job]):
         process.join()
         pipe.close()
         return process.exitcode
+
+
+class Pool:
+    """Computes tasks, one after another, in a process of its own, which is ended on leaving the context."""
+
+    def __init__(self) -> None:
+        self._crew = Crew(work)
+
+    def __enter__(self) -> "Pool":
+        self._crew.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._crew.__exit__()
+
+    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+        """Every task with its outcome, until `take` gives none."""
+        for task, answer in self._crew.answers(take):
+            if isinstance(answer, Exception):
+                raise answer
+            yield task, Outcome(crashed=dict.fromkeys(task.lanes, answer.why)) if isinstance(answer, Died) else answer
+
+
+class Here(nullcontext[Any]):
+    """Computes tasks in this process, which has to run one thread, as the processes of a Crew do."""
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+        """Every task with its outcome, until `take` gives none."""
+        while (task := take()) is not None:
+            yield task, work(task)
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:

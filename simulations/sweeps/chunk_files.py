@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.work import Outcome
+from overtraining.simulations.sweeps.worker import Outcome
 
 SUFFIX = ".npz"
 

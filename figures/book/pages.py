@@ -24,7 +24,7 @@ from overtraining.figures.book.sections import (
     variants,
 )
 from overtraining.setting.errors import Refusal
-from overtraining.theory.derivations.checker.core import Derivation, Report, Verdict
+from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict
 
 GROUPS = {
     "A": "Pretraining: how features are learned",
@@ -42,7 +42,7 @@ KNOWN_BY = {
 }
 
 
-def write_book(derivations: Iterable[Derivation], reports: Iterable[Report], directory: str | Path) -> list[Path]:
+def write_book(derivations: Iterable[Derivation], reports: Iterable[CheckReport], directory: str | Path) -> list[Path]:
     """Write the book into `directory`, which is made where it is missing, and return its files, the index first.
 
     derivations: in the order of the book.  reports: what checking each of them found, in any order.
@@ -73,7 +73,7 @@ def write_book(derivations: Iterable[Derivation], reports: Iterable[Report], dir
 class _Book:
     """The pages, which need each other's addresses."""
 
-    def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, Report]) -> None:
+    def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, CheckReport]) -> None:
         self.derivations, self.reports = derivations, reports
         self.address: dict[str, str] = {}
         for derivation in derivations:

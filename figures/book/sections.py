@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from overtraining.figures.book.formulas import display, inline, prose
 from overtraining.figures.book.plots import small_plot, swatch
-from overtraining.theory.derivations.checker.core import Assumption, Derivation, Evidence, Report, Step, Verdict
+from overtraining.theory.derivations.checker.core import Assumption, CheckReport, Derivation, Evidence, Step, Verdict
 
 LONG = 240
 """Characters beyond which what a check found, such as a factored polynomial, is folded away."""
@@ -18,12 +18,12 @@ def badge(verdict: Verdict) -> str:
     return f'<span class="verdict {verdict}">{verdict}</span>'
 
 
-def engine_error(report: Report) -> str:
+def engine_error(report: CheckReport) -> str:
     """The engine's worst error, or a dash where there is none."""
     return "–" if report.engine_error is None else f"{report.engine_error:.1e}"
 
 
-def problems(report: Report) -> str:
+def problems(report: CheckReport) -> str:
     """What is wrong with the claim, where anything is."""
     items = "".join(f"<li>{prose(problem)}</li>\n" for problem in report.problems)
     return f'<div class="problems"><h2>Problems</h2>\n<ul>\n{items}</ul></div>\n' if items else ""
@@ -88,7 +88,7 @@ def _attempt(check: Callable[[], Evidence]) -> Evidence:
         return Evidence(False, Verdict.FAILED, f"raised {type(fault).__name__}: {fault}")
 
 
-def steps(derivation: Derivation, report: Report) -> str:
+def steps(derivation: Derivation, report: CheckReport) -> str:
     """The derivation: each step with its reason, formula and verdict, the claim itself last."""
     last = Step(derivation.statement, "Hence the claim.", lambda: Evidence(False, Verdict.FAILED, ""))
     items = ""
@@ -103,7 +103,7 @@ def steps(derivation: Derivation, report: Report) -> str:
     return f'<h2>Derivation</h2>\n<ol class="steps">\n{items}</ol>\n'
 
 
-def variants(derivation: Derivation, report: Report) -> str:
+def variants(derivation: Derivation, report: CheckReport) -> str:
     """The wrong variants that were tried, and whether any survives."""
     items = "".join(f"<li>{prose(text)}</li>\n" for text in report.rejected)
     survivors = "".join(f'<li class="survivor">{prose(text)} — survives</li>\n' for text in report.survivors)
@@ -116,7 +116,7 @@ def variants(derivation: Derivation, report: Report) -> str:
 """
 
 
-def engine(derivation: Derivation, report: Report) -> str:
+def engine(derivation: Derivation, report: CheckReport) -> str:
     """The public function that computes the formula, where the two were compared, and how far apart they are."""
     link = derivation.link
     if link is None:

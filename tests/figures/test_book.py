@@ -16,10 +16,10 @@ from overtraining.setting.errors import Refusal
 from overtraining.theory import derivations
 from overtraining.theory.derivations.checker.core import (
     Assumption,
+    CheckReport,
     Counterexample,
     Curves,
     Evidence,
-    Report,
     Step,
     Variant,
     Verdict,
@@ -170,7 +170,7 @@ def test_a_broken_derivation_still_has_its_page(tmp_path):
         raise ArithmeticError("no such thing")
 
     broken = replace(B1, assumptions=(Assumption("dense spectrum", "", Counterexample("", raises, raises)),))
-    report = Report("B1", Verdict.FAILED, Verdict.PROVED, (), (), (), None, ("could not be finished",), 0.0)
+    report = CheckReport("B1", Verdict.FAILED, Verdict.PROVED, (), (), (), None, ("could not be finished",), 0.0)
     page = write_book([broken], [report], tmp_path)[1].read_text(encoding="utf-8")
     assert page.count("ArithmeticError: no such thing") == 2
     assert page.count("not run") == 3

@@ -76,7 +76,7 @@ def test_the_readme_s_six_lines() -> None:
 MY_CLAIM = """
 import numpy as np, sympy as sp
 from overtraining.theory.derivations.checker.core import Derivation, Link, SpecialCase, Step, Variant, Verdict
-from overtraining.theory.derivations.checker.evidence import identity, worst_error
+from overtraining.theory.derivations.checker.evidence import identity, worst_relative_error
 
 x = sp.Symbol("x", positive=True)
 truth = lambda: sp.diff(x**3 / 3, x)
@@ -87,7 +87,9 @@ DERIVATION = Derivation(
     formula=lambda: FORMULA, conclusion=lambda candidate: identity(candidate, truth()),
     variants=tuple(Variant(f"x to the {n}", lambda f, n=n: x**n) for n in (1, 3, 4, 5, 6)),
     special_case=SpecialCase("x = 1", lambda f: (f.subs(x, 1), sp.Integer(0) if f == x else 1)), floor=Verdict.PROVED,
-    link=Link("numpy.square", "0 … 9", lambda f, square, draw: worst_error(f, [x], square, [draw.uniform(0, 9, 9)])),
+    link=Link(
+        "numpy.square", "0 … 9", lambda f, square, draw: worst_relative_error(f, [x], square, [draw.uniform(0, 9, 9)])
+    ),
 )
 """
 

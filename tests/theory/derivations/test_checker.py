@@ -19,11 +19,11 @@ from overtraining.theory.derivations.calculus.trace_words import (
 )
 from overtraining.theory.derivations.checker.core import (
     Assumption,
+    CheckReport,
     Counterexample,
     Derivation,
     Evidence,
     Link,
-    Report,
     SpecialCase,
     Step,
     Variant,
@@ -37,7 +37,7 @@ from overtraining.theory.derivations.checker.evidence import (
     identity,
     positive,
     tested as numbers,
-    worst_error,
+    worst_relative_error,
 )
 from overtraining.theory.derivations.checker.run import check_all
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
@@ -52,7 +52,7 @@ def conclusion(candidate: sp.Expr) -> Evidence:
 def through(wrong: Callable[[Any], Any]) -> Link:
     """The engine link of the toy, with a fault between the engine and the comparison."""
     points = [np.array([1.0, 1e-12, 1e12]), np.array([2.0, 3e12, 5e-12])]
-    compare = lambda f, engine, _: worst_error(f, (a, x), lambda *p: wrong(engine(*p)), points)
+    compare = lambda f, engine, _: worst_relative_error(f, (a, x), lambda *p: wrong(engine(*p)), points)
     return Link("numpy.multiply", "1e-12 … 1e12", compare)
 
 
@@ -79,7 +79,7 @@ TOY = Derivation(
 )
 
 
-def run(**changes: object) -> Report:
+def run(**changes: object) -> CheckReport:
     (report,) = check_all([replace(TOY, **changes)], {})  # type: ignore[arg-type]
     return report
 

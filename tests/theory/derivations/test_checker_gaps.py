@@ -8,7 +8,7 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, expectation
 from overtraining.theory.derivations.checker.core import Link, SpecialCase, Step, Variant, check, same
-from overtraining.theory.derivations.checker.evidence import positive, tested as numbers, worst_error
+from overtraining.theory.derivations.checker.evidence import positive, tested as numbers, worst_relative_error
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
 
 x = sp.Symbol("x", positive=True)
@@ -76,17 +76,19 @@ def test_formulas_of_different_kinds_differ(left, right):
 
 @pytest.mark.parametrize(("engine", "expected"), [(lambda p: p / 2, 0.0), (lambda p: 0 * p, 1.0)])
 def test_the_judge_is_right_where_everything_cancels(engine, expected):
-    assert worst_error(sp.sqrt(1 + x) - 1, [x], engine, [np.array([1e-200])]) == pytest.approx(expected, abs=1e-12)
+    assert worst_relative_error(sp.sqrt(1 + x) - 1, [x], engine, [np.array([1e-200])]) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_a_comparison_on_no_points_is_refused():
     with pytest.raises(ValueError, match="point"):
-        worst_error(x, [x], lambda p: 3 * p, [np.array([])])
+        worst_relative_error(x, [x], lambda p: 3 * p, [np.array([])])
 
 
 def test_a_condition_number_that_excuses_everything_is_refused():
     infinite = lambda p: np.full(p.shape, np.inf)
-    assert worst_error(x, [x], lambda p: 3 * p, [np.array([1.0])], condition=infinite) > 1
+    assert worst_relative_error(x, [x], lambda p: 3 * p, [np.array([1.0])], condition=infinite) > 1
 
 
 @pytest.mark.parametrize(("error", "tolerance"), [(-1.0, 1e-12), (1.0, float("inf"))])

@@ -8,7 +8,7 @@ import pytest
 from latex2mathml.converter import convert
 
 from overtraining.setting.errors import Refusal
-from overtraining.theory.derivations.checker.core import Evidence, Report, Step, Verdict, check
+from overtraining.theory.derivations.checker.core import CheckReport, Evidence, Step, Verdict, check
 from overtraining.theory.derivations.checker.report import as_json, failed, table
 from overtraining.theory.derivations.checker.run import check_all, find, load, named, ordered
 from overtraining.theory.derivations.checker.tex import prose, tex
@@ -124,7 +124,7 @@ def test_two_processes_find_what_one_finds():
 
 
 def report(**changes):
-    found = Report("B1", Verdict.PROVED, Verdict.PROVED, (), ("a",), (), 2e-16, (), 0.5)
+    found = CheckReport("B1", Verdict.PROVED, Verdict.PROVED, (), ("a",), (), 2e-16, (), 0.5)
     return replace(found, **changes)
 
 

@@ -131,7 +131,7 @@ class Derivation:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What running a derivation found. `problems` is empty exactly when the claim stands at its floor or above."""
 
     claim: str
@@ -149,7 +149,7 @@ class Report:
         return len(self.rejected) + len(self.survivors)
 
 
-def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, seed: int = 0) -> Report:
+def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, seed: int = 0) -> CheckReport:
     """Run every step, the conclusion on the formula and on every variant, the counterexamples and the engine link.
 
     used: verdicts of the claims that this one uses; a used claim without a verdict is a problem. Whatever a derivation
@@ -183,7 +183,7 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, see
         problems.append("no link to a public function: a formula that nothing computes is at most tested")
     if verdict < derivation.floor:
         problems.append(f"verdict {verdict} is below the floor {derivation.floor}")
-    return Report(
+    return CheckReport(
         derivation.claim, verdict, derivation.floor, tuple(steps), tuple(rejected), tuple(survivors), error,
         tuple(problems), time.perf_counter() - started,
     )  # fmt: skip

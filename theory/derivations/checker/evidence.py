@@ -75,7 +75,7 @@ def certified_positive(
     return Evidence(True, Verdict.CERTIFIED, f"positive on {done} boxes")
 
 
-def worst_error(
+def worst_relative_error(
     expression: sp.Expr,
     symbols: Sequence[sp.Symbol],
     function: Callable[..., Any],

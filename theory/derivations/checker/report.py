@@ -6,20 +6,20 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from overtraining.theory.derivations.checker.core import Derivation, Report, Verdict
+from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict
 
 WIDTH = 100
 HEADINGS = ("claim", "verdict", "steps", "rejected", "engine error", "seconds")
 
 
-def table(reports: Sequence[Report]) -> str:
+def table(reports: Sequence[CheckReport]) -> str:
     """One row per claim, then what is wrong with each, no line wider than 100 columns.
 
     `rejected` counts the wrong variants rejected out of those tried; `engine error` is the worst relative error of the
     public function against the formula, `-` where no function is linked or it is beyond its tolerance.
 
     >>> from overtraining.theory.derivations.checker.core import Evidence
-    >>> report = Report("B1", Verdict.PROVED, Verdict.PROVED, (("x", Evidence(True, Verdict.PROVED, "")),),
+    >>> report = CheckReport("B1", Verdict.PROVED, Verdict.PROVED, (("x", Evidence(True, Verdict.PROVED, "")),),
     ...                 ("a", "b"), (), 2e-16, (), 0.51)
     >>> print(table([report]))
     claim  verdict  steps  rejected  engine error  seconds
@@ -37,7 +37,7 @@ def table(reports: Sequence[Report]) -> str:
     return "\n".join([*lines, "", _summary(reports)])
 
 
-def as_json(reports: Sequence[Report], derivations: Sequence[Derivation] = ()) -> str:
+def as_json(reports: Sequence[CheckReport], derivations: Sequence[Derivation] = ()) -> str:
     """A list of objects: counts of steps, variants and rejected ones, and what they are; equal in shape for all claims.
 
     derivations: where given, each claim's title and the public function that it is compared with are told too.
@@ -47,12 +47,12 @@ def as_json(reports: Sequence[Report], derivations: Sequence[Derivation] = ()) -
     return json.dumps(objects, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def failed(reports: Sequence[Report]) -> bool:
+def failed(reports: Sequence[CheckReport]) -> bool:
     """Does any claim have a problem? Nothing checked counts as failed: silence is no proof."""
     return not reports or any(r.problems or r.survivors or r.verdict is Verdict.FAILED for r in reports)
 
 
-def _row(report: Report) -> tuple[str, ...]:
+def _row(report: CheckReport) -> tuple[str, ...]:
     error = "-" if report.engine_error is None else f"{report.engine_error:.2g}"
     rejected = f"{len(report.rejected)}/{report.variants}"
     return report.claim, str(report.verdict), str(len(report.steps)), rejected, error, f"{report.seconds:.1f}"
@@ -68,7 +68,7 @@ def _wrapped(problem: str) -> list[str]:
     return textwrap.wrap(" ".join(problem.split()), WIDTH, initial_indent="  - ", subsequent_indent="    ")
 
 
-def _summary(reports: Sequence[Report]) -> str:
+def _summary(reports: Sequence[CheckReport]) -> str:
     verdicts = [r.verdict for r in reports]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in sorted(set(verdicts), reverse=True)) or "nothing checked"
     tried, rejected = sum(r.variants for r in reports), sum(len(r.rejected) for r in reports)
@@ -83,7 +83,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + "s" * (number != 1)
 
 
-def _plain(report: Report, derivation: Derivation | None) -> dict[str, Any]:
+def _plain(report: CheckReport, derivation: Derivation | None) -> dict[str, Any]:
     error = report.engine_error
     return {
         "claim": report.claim,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from overtraining.setting.errors import Refusal
-from overtraining.theory.derivations.checker.core import Derivation, Report, Verdict, check
+from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict, check
 
 HOMES = ("DERIVATION", "EXTRA")
 """The constants in which a claim's module keeps its derivation, and the facts split from it at a lower verdict."""
@@ -104,18 +104,18 @@ def ordered(derivations: Iterable[Derivation], claims: Mapping[str, str]) -> lis
 def check_all(
     derivations: Iterable[Derivation],
     claims: Mapping[str, str],
-    progress: Callable[[Report], None] = lambda report: None,
+    progress: Callable[[CheckReport], None] = lambda report: None,
     processes: int = 1,
-) -> list[Report]:
+) -> list[CheckReport]:
     """Check the derivations and all that they use, handing verdicts on through `uses`; in the order of `ordered`.
 
     progress: called with each report as soon as it is there.  processes: above 1, the project's own claims that do not
     wait for each other are checked side by side; a caller's script then needs an `if __name__ == "__main__"` guard.
     """
     queue = ordered(derivations, claims)
-    reports: dict[str, Report] = {}
+    reports: dict[str, CheckReport] = {}
 
-    def finish(report: Report) -> None:
+    def finish(report: CheckReport) -> None:
         reports[report.claim] = report
         progress(report)
 
@@ -123,7 +123,7 @@ def check_all(
         begun = {*reports, *(claim for claim, _ in running.values())}
         return [d for d in queue if d.claim not in begun and all(u in reports for u in d.uses)]
 
-    running: dict[Future[Report], tuple[str, Verdict]] = {}
+    running: dict[Future[CheckReport], tuple[str, Verdict]] = {}
     many = processes > 1 and len(queue) > 1
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) if many else nullcontext() as pool:
         while len(reports) < len(queue):
@@ -157,17 +157,17 @@ def _at_home(derivation: Derivation, claims: Mapping[str, str]) -> bool:
     return any(getattr(module, home, None) is derivation for home in HOMES)
 
 
-def _check_named(claim: str, module: str, used: Mapping[str, Verdict]) -> Report:
+def _check_named(claim: str, module: str, used: Mapping[str, Verdict]) -> CheckReport:
     return _check(named(claim, {claim: module}), used)
 
 
-def _check(derivation: Derivation, used: Mapping[str, Verdict]) -> Report:
+def _check(derivation: Derivation, used: Mapping[str, Verdict]) -> CheckReport:
     try:
         return check(derivation, used)
     except (Exception, SystemExit) as fault:  # whatever a derivation does, the other claims are still checked
         return _broken(derivation.claim, derivation.floor, fault)
 
 
-def _broken(claim: str, floor: Verdict, fault: BaseException) -> Report:
+def _broken(claim: str, floor: Verdict, fault: BaseException) -> CheckReport:
     problem = f"the check could not be finished: {type(fault).__name__}: {fault}"
-    return Report(claim, Verdict.FAILED, floor, (), (), (), None, (problem,), 0.0)
+    return CheckReport(claim, Verdict.FAILED, floor, (), (), (), None, (problem,), 0.0)

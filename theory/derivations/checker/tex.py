@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from overtraining.setting.errors import Refusal
-from overtraining.theory.derivations.checker.core import Assumption, Derivation, Evidence, Report, Step
+from overtraining.theory.derivations.checker.core import Assumption, CheckReport, Derivation, Evidence, Step
 
 GREEK = {unicodedata.lookup(f"GREEK SMALL LETTER {n.upper()}"): f"\\{n}" for n in (
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi", "pi",
@@ -41,7 +41,7 @@ TOKEN = re.compile(
 )
 
 
-def tex(derivation: Derivation, report: Report) -> str:
+def tex(derivation: Derivation, report: CheckReport) -> str:
     """One derivation: statement, symbols, assumptions with what breaks without them, steps with verdicts, variants.
 
     Prose becomes plain LaTeX, its Unicode mathematics included, so that any engine sets it.
@@ -80,7 +80,7 @@ def upright(latex: str) -> str:
     return re.sub(r"_\{(in|out|pre|ft|max|min)\}", r"_{\\mathrm{\1}}", latex)
 
 
-def _parts(derivation: Derivation, report: Report) -> list[str]:
+def _parts(derivation: Derivation, report: CheckReport) -> list[str]:
     symbols = [rf"\item[{{${upright(symbol)}$}}] {prose(text)}" for symbol, text in derivation.symbols.items()]
     steps = [_step(step, evidence) for step, (_, evidence) in zip(derivation.steps, report.steps, strict=False)]
     if len(report.steps) > len(derivation.steps):
@@ -99,7 +99,7 @@ def _parts(derivation: Derivation, report: Report) -> list[str]:
     ]
 
 
-def _verdict(derivation: Derivation, report: Report) -> str:
+def _verdict(derivation: Derivation, report: CheckReport) -> str:
     said = f"{str(report.verdict).capitalize()}; {len(report.rejected)} of {report.variants} wrong variants rejected."
     link = derivation.link
     if link is None or report.engine_error is None:

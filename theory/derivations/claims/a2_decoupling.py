@@ -27,7 +27,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 from overtraining.theory.derivations.claims.a1_invariants import SYMMETRIC, P, R, V, W, loss_terms, mu
 from overtraining.theory.derivations.claims.shared.uniqueness import unique
 from overtraining.theory.learning.flow import loss_gradient, mode_flow
@@ -127,7 +127,7 @@ def _engine(pair: tuple[sp.Expr, sp.Expr], function, generator: np.random.Genera
         value = sp.lambdify((w1, w2, sigma, xi, mu), expression, "numpy")
         condition = lambda *x, size=size, value=value: size(*x) / np.maximum(np.abs(value(*x)), 1e-300)
         call = lambda *x, part=part: function(*x)[part]
-        worst = max(worst, worst_error(expression, (w1, w2, sigma, xi, mu), call, points, condition))
+        worst = max(worst, worst_relative_error(expression, (w1, w2, sigma, xi, mu), call, points, condition))
     return worst
 
 

@@ -16,7 +16,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a2_decoupling as a2
 
 s, t, sigma, epsilon = sp.symbols("s t sigma epsilon", positive=True)
@@ -113,9 +113,9 @@ def _engine(pair: tuple[sp.Expr, sp.Expr], function, generator: np.random.Genera
     general, equal = pair
     inputs = (t, sigma, epsilon, mu)
     points = [time, teacher, start, decay]
-    worst = worst_error(general, inputs, function, points, condition_number(general, inputs))
+    worst = worst_relative_error(general, inputs, function, points, condition_number(general, inputs))
     same = lambda time, teacher, start: function(time, teacher, start, teacher)
-    return max(worst, worst_error(equal, (t, sigma, epsilon), same, points[:3]))
+    return max(worst, worst_relative_error(equal, (t, sigma, epsilon), same, points[:3]))
 
 
 def _paths() -> dict[str, np.ndarray]:

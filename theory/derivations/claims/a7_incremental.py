@@ -16,7 +16,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
 from overtraining.theory.learning import incremental
 
@@ -101,7 +101,7 @@ def _engine(claim: Claim, function, generator: np.random.Generator) -> float:  #
     off = np.abs(function(*at) - incremental.feature_limit(*at[:2]))
     if (off > incremental.limit_error(*at) * (1 + 1e-9) + 1e-12 * at[1]).any():
         return np.inf
-    return worst_error(claim["curve"], inputs, function, points, condition_number(claim["curve"], inputs, 400))
+    return worst_relative_error(claim["curve"], inputs, function, points, condition_number(claim["curve"], inputs, 400))
 
 
 _TAU = np.linspace(0, 2, 81)

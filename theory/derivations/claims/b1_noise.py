@@ -18,7 +18,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 
 q1, q2, g1, g2, tau = sp.symbols("q_1 q_2 gamma_1 gamma_2 tau", positive=True)
 d_in, h, d_out = sp.symbols("d_in h d_out", positive=True, integer=True)
@@ -103,7 +103,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
         trace = float(10 ** generator.uniform(-6, 6))
         at = expression.subs({d_in: sizes["d_in"], h: sizes["h"], d_out: sizes["d_out"], tau: sp.Float(trace, 60)})
         call = lambda *p, trace=trace, sizes=sizes: function(*p, **sizes, input_trace=trace)
-        worst = max(worst, worst_error(at, (q1, q2, g1, g2), call, points))
+        worst = max(worst, worst_relative_error(at, (q1, q2, g1, g2), call, points))
     return worst
 
 

@@ -17,7 +17,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, tested, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, tested, worst_relative_error
 from overtraining.theory.derivations.claims import b1_noise as b1
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2, h, q1, q2, tau
 from overtraining.theory.sensitivity.noise import expected_increase
@@ -116,7 +116,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
         call = lambda a, b, x, y, n=(i, k, o): expected_increase(
             a, b, function(x), function(y), d_in=n[0], h=n[1], d_out=n[2]
         )
-        worst = max(worst, worst_error(at, (q1, q2, step_1, step_2), call, points))
+        worst = max(worst, worst_relative_error(at, (q1, q2, step_1, step_2), call, points))
     return worst
 
 

@@ -17,7 +17,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import identity, worst_error
+from overtraining.theory.derivations.checker.evidence import identity, worst_relative_error
 from overtraining.theory.derivations.claims import a2_decoupling as a2, a3_balanced_mode as a3
 from overtraining.theory.derivations.claims.a4_unbalanced_mode.counterexamples import curves, differs
 
@@ -145,7 +145,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     time = np.minimum(10 ** generator.uniform(-4, 2.5, n) * generator.choice([0, 1, 1, 1], n) / rate, 1e6)
     full = expression.subs({r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)})
     inputs, points = (t, sigma, p0, lam), [time, teacher, start, imbalance]
-    return worst_error(full, inputs, function, points, condition_number(full, inputs, 150))
+    return worst_relative_error(full, inputs, function, points, condition_number(full, inputs, 150))
 
 
 DERIVATION = Derivation(

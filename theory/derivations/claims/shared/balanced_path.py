@@ -1,7 +1,7 @@
 """The loss after noise along the balanced aligned path, on claims A3 and B1: what B7, B8 and C1, C3–C5 start from.
 
 Nothing is derived twice: the flow of a mode, what it conserves and its solution are A3's, without weight decay; the
-price of noise is B1's.
+cost of noise is B1's.
 """
 
 import functools
@@ -15,7 +15,8 @@ from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
 c = sp.Symbol("c", positive=True)
 SYMBOLS = sigma, epsilon, s, t, c
 
-price = (g2**2 * d_out + g1**2 * d_in) / 2  # only to write formulas with; checks compare it with price_of_noise()
+noise_cost = (g2**2 * d_out + g1**2 * d_in) / 2
+"""The cost c of one unit of singular value, to write formulas with; checks compare it with `derived_noise_cost()`."""
 
 NOISE = tuple(a for a in b1_noise.DERIVATION.assumptions if "noise" in a.name)
 """What B1 assumes of the noise, with its counterexamples."""
@@ -45,7 +46,7 @@ def after_noise() -> sp.Expr:
     return (sigma - s) ** 2 / 2 + sp.expand(rise - rise.subs(s, 0))
 
 
-def price_of_noise() -> sp.Expr:
+def derived_noise_cost() -> sp.Expr:
     """What one unit of singular value costs: the coefficient of s that B1 gives."""
     return sp.expand(after_noise() - (sigma - s) ** 2 / 2).coeff(s)
 
@@ -59,7 +60,7 @@ GEOMETRIC = {d_out: g1 * sp.sqrt(d_in * d_out) / g2, d_in: g2 * sp.sqrt(d_in * d
 """Turns c into `γ₁γ₂√(d_in d_out)`: the wrong mean, and the right one only for square networks and equal noise."""
 
 
-def in_price(expression: sp.Expr) -> sp.Expr:
+def in_noise_cost(expression: sp.Expr) -> sp.Expr:
     """The same with c written for what B1 gives: γ₂ is eliminated, so nothing can hide in the shorter symbol."""
     return sp.simplify(expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out)))
 

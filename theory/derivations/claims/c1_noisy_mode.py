@@ -4,19 +4,19 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.checker.core import Derivation, Evidence, Link, SpecialCase, Step, Variant, Verdict
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import (
     GEOMETRIC,
     NOISE,
     after_noise,
     c,
+    derived_noise_cost,
     epsilon,
     flow,
-    in_price,
+    in_noise_cost,
+    noise_cost,
     path,
-    price,
-    price_of_noise,
     rename,
     s,
     sigma,
@@ -32,18 +32,22 @@ def _time(ratio: sp.Expr) -> sp.Expr:
 
 def formula() -> dict[str, sp.Expr]:
     """The loss after noise of one mode, the price of a unit of singular value, where the mode turns, and when."""
-    turn = sigma - price
-    return {"loss": (sigma - s) ** 2 / 2 + price * s, "turn": turn, "time": _time((sigma / epsilon - 1) * turn / price)}
+    turn = sigma - noise_cost
+    return {
+        "loss": (sigma - s) ** 2 / 2 + noise_cost * s,
+        "turn": turn,
+        "time": _time((sigma / epsilon - 1) * turn / noise_cost),
+    }
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     """The derived loss is the stated one, its slope vanishes at the stated turn, and the path is there at that time."""
-    there = in_price(path().subs(t, candidate["time"]))
+    there = in_noise_cost(path().subs(t, candidate["time"]))
     return every(
         (
             ("loss after noise", identity(after_noise(), candidate["loss"])),
             ("slope at the turn", identity(sp.diff(after_noise(), s).subs(s, candidate["turn"]), 0)),
-            ("path at the time", identity(there, in_price(sigma - price_of_noise()))),
+            ("path at the time", identity(there, in_noise_cost(sigma - derived_noise_cost()))),
         ),
         "loss, turning value and time agree",
     )
@@ -52,7 +56,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
 def _signs() -> Evidence:
     """With `0 < s < σ`: the slope is positive exactly where `s > σ − c`, negative exactly where `s < σ − c`."""
     rise, rest, gain = sp.symbols("rise rest gain", positive=True)
-    short = sp.factor(in_price(slope()))
+    short = sp.factor(in_noise_cost(slope()))
     after = short.subs(c, rise + sigma - s).subs(sigma, s + rest)  # s = σ − c + rise
     before = -short.subs(c, sigma - s - gain).subs(sigma, s + rest)  # s = σ − c − gain
     return every((("beyond the turn", positive(after)), ("before the turn", positive(before))))
@@ -60,7 +64,7 @@ def _signs() -> Evidence:
 
 def _only_hurts() -> Evidence:
     excess, rest = sp.symbols("excess rest", positive=True)
-    return positive(in_price(slope()).subs(c, sigma + excess).subs(sigma, s + rest))
+    return positive(in_noise_cost(slope()).subs(c, sigma + excess).subs(sigma, s + rest))
 
 
 def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
@@ -77,7 +81,7 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
         return np.inf
     judged = expression["time"].subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out))
     points = [a[inside] for a in (x, start, cost)]
-    return worst_error(sp.expand_log(sp.simplify(judged)), (sigma, epsilon, c), function, points, condition)
+    return worst_relative_error(sp.expand_log(sp.simplify(judged)), (sigma, epsilon, c), function, points, condition)
 
 
 def condition(sigma: np.ndarray, epsilon: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -108,7 +112,7 @@ DERIVATION = Derivation(
         Step(
             r"\frac{dP}{dt}=2s(\sigma-s)\,\left(s-(\sigma-c)\right)",
             "The chain rule along the flow; claim B1 gives the price, with ‖W1‖² = ‖W2‖² = Σs.",
-            lambda: identity(slope(), flow() * (s - sigma + price_of_noise())),
+            lambda: identity(slope(), flow() * (s - sigma + derived_noise_cost())),
         ),
         Step(
             r"\mathrm{sign}\,\frac{dP}{dt}=\mathrm{sign}(s-(\sigma-c)),\quad 0<s<\sigma",
@@ -126,13 +130,18 @@ DERIVATION = Derivation(
         Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
         Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
         Variant("rate σ instead of 2σ", lambda f: f | {"time": 2 * f["time"]}),
-        Variant("−1 dropped in the time", lambda f: f | {"time": _time(sigma / epsilon * (sigma - price) / price)}),
-        Variant("turn at σ − 2c", lambda f: f | {"turn": sigma - 2 * price}),
-        Variant("ratio upside down", lambda f: f | {"time": _time((sigma / epsilon - 1) * price / (sigma - price))}),
-        Variant("½ missing in the loss", lambda f: f | {"loss": (sigma - s) ** 2 + price * s}),
+        Variant(
+            "−1 dropped in the time", lambda f: f | {"time": _time(sigma / epsilon * (sigma - noise_cost) / noise_cost)}
+        ),
+        Variant("turn at σ − 2c", lambda f: f | {"turn": sigma - 2 * noise_cost}),
+        Variant(
+            "ratio upside down",
+            lambda f: f | {"time": _time((sigma / epsilon - 1) * noise_cost / (sigma - noise_cost))},
+        ),
+        Variant("½ missing in the loss", lambda f: f | {"loss": (sigma - s) ** 2 + noise_cost * s}),
         Variant(
             "geometric mean of the two prices",
-            lambda f: f | {"loss": f["loss"] + (g1 * g2 * sp.sqrt(d_in * d_out) - price) * s},
+            lambda f: f | {"loss": f["loss"] + (g1 * g2 * sp.sqrt(d_in * d_out) - noise_cost) * s},
         ),
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),

@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.evidence import every, identity, po
 from overtraining.theory.derivations.claims import a2_decoupling as a2, a4_unbalanced_mode as a4, b1_noise as b1
 from overtraining.theory.derivations.claims.a4_unbalanced_mode import WHERE, X, Z, lam, r, sigma, size
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
-from overtraining.theory.derivations.claims.shared.balanced_path import GEOMETRIC, NOISE, price, rename
+from overtraining.theory.derivations.claims.shared.balanced_path import GEOMETRIC, NOISE, noise_cost, rename
 from overtraining.theory.derivations.claims.shared.path_assumptions import FLOW
 
 p, c, x = sp.symbols("p c x", positive=True)
@@ -31,8 +31,8 @@ KAPPA = (lam**2 + 4 * sigma * p) / r
 def formula() -> dict[str, sp.Expr]:
     """The loss after noise but for a constant, what vanishes at the turn, and a clock whose logarithm runs at r."""
     return {
-        "loss": (sigma - p) ** 2 / 2 + price * R / 2,
-        "turn": (sigma - p) * R - 2 * price * p,
+        "loss": (sigma - p) ** 2 / 2 + noise_cost * R / 2,
+        "turn": (sigma - p) * R - 2 * noise_cost * p,
         "clock": (R + KAPPA) / (sigma - p),
     }
 
@@ -220,9 +220,9 @@ DERIVATION = Derivation(
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
         Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
-        Variant("c R for ½ c R", lambda f: f | {"loss": f["loss"] + price * R / 2}),
-        Variant("turn with c for 2c", lambda f: f | {"turn": (sigma - p) * R - price * p}),
-        Variant("turn at σ − c", lambda f: f | {"turn": (sigma - p - price) * R}),
+        Variant("c R for ½ c R", lambda f: f | {"loss": f["loss"] + noise_cost * R / 2}),
+        Variant("turn with c for 2c", lambda f: f | {"turn": (sigma - p) * R - noise_cost * p}),
+        Variant("turn at σ − c", lambda f: f | {"turn": (sigma - p - noise_cost) * R}),
         Variant("κ without λ²", lambda f: f | {"clock": (R + 4 * sigma * p / r) / (sigma - p)}),
         Variant("sign of κ", lambda f: f | {"clock": (R - KAPPA) / (sigma - p)}),
         Variant("clock of the rest alone", lambda f: f | {"clock": 1 / (sigma - p)}),

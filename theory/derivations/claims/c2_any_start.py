@@ -120,7 +120,7 @@ def _colored() -> Evidence:
     values = {gain: 2 * ((w * left * variance) ** 2).sum(), k2: inner[1], k1: inner[2], tau: variance.sum()}
     rising = float(formula().subs(values).subs({g1: 1, g2: 1, d_out: 2}))
     # k₁ = k₂ = ⟨f, A − f⟩ where Σx = I: its coefficient is 2c
-    white = sp.expand(formula().subs({k2: k1, tau: d_in}) + gain).coeff(k1) - 2 * balanced_path.price_of_noise()
+    white = sp.expand(formula().subs({k2: k1, tau: d_in}) + gain).coeff(k1) - 2 * balanced_path.derived_noise_cost()
     holds = inner[0] < 0 < rising and sp.simplify(white) == 0
     return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {inner[0]:.3f}, dP/dt = {rising:.3f}")
 

@@ -15,7 +15,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import (
     GEOMETRIC,
@@ -23,10 +23,10 @@ from overtraining.theory.derivations.claims.shared.balanced_path import (
     after_noise,
     c,
     epsilon,
-    in_price,
+    in_noise_cost,
     invariant,
+    noise_cost,
     path,
-    price,
     rename,
     s,
     sigma,
@@ -40,7 +40,7 @@ k, x = sp.symbols("k x", positive=True)
 
 def formula() -> dict[str, sp.Expr]:
     """One feature in the limit of a small start: the change by all of it, where it stops, what its rest costs."""
-    return {"change": sigma * (price - sigma / 2), "stop": sigma - price, "bump": price**2 / 2}
+    return {"change": sigma * (noise_cost - sigma / 2), "stop": sigma - noise_cost, "bump": noise_cost**2 / 2}
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
@@ -85,12 +85,12 @@ def _plateaus() -> Evidence:
 def _around_the_turn() -> Evidence:
     """With `X = σ/s − 1`, which falls in time: `X = c/(σ − c)` at the turn; before it dP/dt < 0, after it > 0."""
     y = sp.Symbol("y", positive=True)
-    at = lambda ratio: sp.factor(in_price(slope()).subs(s, sigma / (1 + ratio)).subs(sigma, c + y))
+    at = lambda ratio: sp.factor(in_noise_cost(slope()).subs(s, sigma / (1 + ratio)).subs(sigma, c + y))
     return every((("before", positive(-at(c / y * (1 + x)))), ("after", positive(at(c / y / (1 + x))))))
 
 
 def _pays() -> Evidence:
-    change = in_price(sp.simplify(after_noise().subs(s, sigma) - after_noise().subs(s, 0)))
+    change = in_noise_cost(sp.simplify(after_noise().subs(s, sigma) - after_noise().subs(s, 0)))
     return every(
         (("σ > 2c", positive(-change.subs(sigma, 2 * c + x))), ("σ < 2c", positive(change.subs(c, sigma / 2 + x))))
     )
@@ -105,17 +105,20 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
     out, above = function(strong, cost), strong > cost
     if not (np.all(out.stop[~above] == 0) and np.allclose(out.bump[~above], out.change[~above], rtol=1e-15, atol=0)):
         return np.inf
-    one = lambda name, pick: worst_error(
-        in_price(expression[name]), (sigma, c), lambda a, b: getattr(function(a, b), name), [strong[pick], cost[pick]]
+    one = lambda name, pick: worst_relative_error(
+        in_noise_cost(expression[name]),
+        (sigma, c),
+        lambda a, b: getattr(function(a, b), name),
+        [strong[pick], cost[pick]],
     )
     return max(one("change", slice(None)), one("stop", above), one("bump", above))
 
 
-def _count(values: list[float], start: float, price: float, times: np.ndarray) -> np.ndarray:
+def _count(values: list[float], start: float, noise_cost: float, times: np.ndarray) -> np.ndarray:
     """The loss after noise on a grid of times, by the logistic path."""
     v = np.array(values)
     modes = v / (1 + (v / start - 1) * np.exp(-2 * v * times[:, None]))
-    return ((v - modes) ** 2 / 2 + price * modes).sum(axis=1)
+    return ((v - modes) ** 2 / 2 + noise_cost * modes).sum(axis=1)
 
 
 def _minima(loss: np.ndarray) -> int:
@@ -201,9 +204,9 @@ DERIVATION = Derivation(
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
         Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
-        Variant("pays above c instead of 2c", lambda f: f | {"change": sigma * (price - sigma) / 2}),
-        Variant("stops at σ − 2c", lambda f: f | {"stop": sigma - 2 * price}),
-        Variant("bump c²", lambda f: f | {"bump": price**2}),
+        Variant("pays above c instead of 2c", lambda f: f | {"change": sigma * (noise_cost - sigma) / 2}),
+        Variant("stops at σ − 2c", lambda f: f | {"stop": sigma - 2 * noise_cost}),
+        Variant("bump c²", lambda f: f | {"bump": noise_cost**2}),
         Variant("bump ½σ²", lambda f: f | {"bump": sigma**2 / 2}),
         Variant("change of the other sign", lambda f: f | {"change": -f["change"]}),
         Variant("price halved", lambda f: rename(f, {g1: g1 / sp.sqrt(2), g2: g2 / sp.sqrt(2)})),

@@ -17,17 +17,17 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, tested, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, tested, worst_relative_error
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import (
     GEOMETRIC,
     NOISE,
     c,
+    derived_noise_cost,
     epsilon,
-    in_price,
+    in_noise_cost,
+    noise_cost,
     path,
-    price,
-    price_of_noise,
     s,
     sigma,
     slope,
@@ -42,7 +42,7 @@ d, kappa, y1, y2 = sp.symbols("d kappa y_1 y_2", real=True)
 
 def formula() -> sp.Expr:
     """The length at the last minimum, `[ln(2c/ε) − (2 − 1/α)]/(4c)`."""
-    return (sp.log(2 * price / epsilon) - (2 - 1 / alpha)) / (4 * price)
+    return (sp.log(2 * noise_cost / epsilon) - (2 - 1 / alpha)) / (4 * noise_cost)
 
 
 def moment(power: int, weight: sp.Expr) -> sp.Expr:
@@ -67,7 +67,7 @@ def expansion() -> sp.Expr:
     (second,) = sp.solve(sp.expand(equation).coeff(h, 1), y2)
     y = h * x + second * h**2
     modes = (1 + y) ** d * sp.diff(y, x) / h  # how many per dx
-    each = (1 + y) ** 2 * (price_of_noise() - sigma * (1 + y) * (1 - p))  # slope over 2σ*² p(1 − p)
+    each = (1 + y) ** 2 * (derived_noise_cost() - sigma * (1 + y) * (1 - p))  # slope over 2σ*² p(1 − p)
     series = sp.expand(sp.series(modes * each, h, 0, 2).removeO())
     total = sum(moment(n, series.coeff(x, n)) for n in (0, 1))
     return sp.expand(total)
@@ -79,7 +79,7 @@ def inflection() -> tuple[sp.Expr, sp.Expr, sp.Symbol]:
 
     The series is solved for σ* = 2c(1 + κ/ℓ), then t* = ℓ/(2σ*).
     """
-    at = sp.expand(expansion().subs(sigma, 2 * price_of_noise() * (1 + kappa * h)))
+    at = sp.expand(expansion().subs(sigma, 2 * derived_noise_cost() * (1 + kappa * h)))
     (first,) = sp.solve(at.coeff(h, 1), kappa)
     big = sp.Symbol("Lambda", positive=True)
     # ℓ = Λ + ln(1 + κ/ℓ) = Λ + O(1/Λ), and 4c t* = ℓ/(1 + κ/ℓ)
@@ -95,14 +95,16 @@ def power_law() -> sp.Expr:
 def conclusion(candidate: sp.Expr) -> Evidence:
     """The candidate against what the steps derive."""
     scaled, _, big = inflection()
-    derived = scaled.subs(d, power_law()).subs(big, sp.log(2 * price_of_noise() / epsilon)) / (4 * price_of_noise())
+    derived = scaled.subs(d, power_law()).subs(big, sp.log(2 * derived_noise_cost() / epsilon)) / (
+        4 * derived_noise_cost()
+    )
     return identity(derived, candidate, "4c t* through order 1 in ln(2c/ε)")
 
 
 def _profile() -> Evidence:
     """On the path s = σp with p = 1/(1 + e^{−x}), x = 2σt − ln(σ/ε − 1), and the slope is 2σ²p(1−p)(c − σ(1−p))."""
     logistic = sigma / (1 + (sigma / epsilon - 1) * sp.exp(-2 * sigma * t))
-    stated = 2 * sigma**2 * p * (1 - p) * (price_of_noise() - sigma * (1 - p))
+    stated = 2 * sigma**2 * p * (1 - p) * (derived_noise_cost() - sigma * (1 - p))
     return every((("path", identity(path(), logistic)), ("slope", identity(slope().subs(s, sigma * p), stated))))
 
 
@@ -113,13 +115,13 @@ def _moments() -> Evidence:
 
 
 def _leading() -> Evidence:
-    zero = in_price(expansion().coeff(h, 0).subs(sigma, 2 * c))
+    zero = in_noise_cost(expansion().coeff(h, 0).subs(sigma, 2 * c))
     return identity((zero, inflection()[1]), (0, 0), "the integral vanishes at σ* = 2c, for every d")
 
 
 def _remainder() -> Evidence:
     """What is left of 4c t*, times ln(2c/ε), stays bounded while ε falls by 190 decades."""
-    claimed = sp.lambdify((c, epsilon, alpha), in_price(formula()))
+    claimed = sp.lambdify((c, epsilon, alpha), in_noise_cost(formula()))
     worst, price_ = 0.0, 0.02
     for exponent in (0.7, 1.0, 2.0):
         for start in (1e-10, 1e-20, 1e-50, 1e-200):
@@ -131,7 +133,7 @@ def _remainder() -> Evidence:
 def _last_is_best() -> Evidence:
     """σ = 1/i, c = 0.01, ε = 1e-10: 4c t* within 4/ln(2c/ε) of the formula, and lower than any earlier minimum."""
     found = minima(np.arange(1, 1501) ** -1.0, 1e-10, 0.01)
-    claimed = float(in_price(formula()).subs({c: 0.01, epsilon: 1e-10, alpha: 1}))
+    claimed = float(in_noise_cost(formula()).subs({c: 0.01, epsilon: 1e-10, alpha: 1}))
     early = bool((found.times[:-1] < 0.05 * found.at("last")).all()) and found.at("best") == found.at("last")
     off = abs(0.04 * (found.at("last") - claimed)) * np.log(2e8)
     return tested(off if early else np.inf, 4.0, f"{found.times.size} minima; |4c t* − formula| · ln(2c/ε):")
@@ -144,8 +146,8 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     size_of_logs = lambda c_, e, a: (
         2 + (np.abs(np.log(2 * c_)) + np.abs(np.log(e)) + 3) / (np.log(2 * c_ / e) - (2 - 1 / a))
     )
-    judged = sp.expand_log(in_price(expression), force=True)
-    return worst_error(judged, (c, epsilon, alpha), function, [price_, start, exponent], size_of_logs)
+    judged = sp.expand_log(in_noise_cost(expression), force=True)
+    return worst_relative_error(judged, (c, epsilon, alpha), function, [price_, start, exponent], size_of_logs)
 
 
 def continuum(start: float, price_: float, exponent: float) -> float:
@@ -259,10 +261,10 @@ DERIVATION = Derivation(
         Variant("d_in and d_out swapped", lambda f: f.subs({d_in: d_out, d_out: d_in}, simultaneous=True)),
         Variant("geometric for arithmetic mean in c", lambda f: f.subs(GEOMETRIC, simultaneous=True)),
         Variant("2c in place of 4c", lambda f: 2 * f),
-        Variant("correction added", lambda f: f + (2 - 1 / alpha) / (2 * price)),
-        Variant("3 in place of 2", lambda f: f - 1 / (4 * price)),
+        Variant("correction added", lambda f: f + (2 - 1 / alpha) / (2 * noise_cost)),
+        Variant("3 in place of 2", lambda f: f - 1 / (4 * noise_cost)),
         Variant("α in place of 1/α", lambda f: f.subs(alpha, 1 / alpha)),
-        Variant("c in place of 2c in the logarithm", lambda f: f - sp.log(2) / (4 * price)),
+        Variant("c in place of 2c in the logarithm", lambda f: f - sp.log(2) / (4 * noise_cost)),
     ),
     special_case=SpecialCase(
         "square, equal noise, α = 1", lambda f: f.subs({d_out: d_in, g2: g1, alpha: 1}, simultaneous=True)

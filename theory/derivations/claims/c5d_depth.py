@@ -45,10 +45,10 @@ def entering(depth: int) -> list[sp.Expr]:
 
 def formula() -> Formula:
     """What the features cost at depth 2, 3, 4; when one is learned; the power of γ in the length at the inflection."""
-    price = {
+    noise_cost = {
         f"L = {depth}": sum(e * M[depth - n - 1] for n, e in enumerate(entering(depth), 1)) / 2 for depth in DEPTHS
     }
-    return price | {"time": epsilon ** (2 / L - 1) / ((L - 2) * sigma), "power": -L}
+    return noise_cost | {"time": epsilon ** (2 / L - 1) / ((L - 2) * sigma), "power": -L}
 
 
 @cache
@@ -147,8 +147,8 @@ def _engine(formula: Formula, function, generator: np.random.Generator) -> float
         g = 10.0 ** generator.uniform(-4, 2, depth) * np.append(generator.random(depth - 1) < 0.7, 1)
         names = dict(zip((tau, *(width(l) for l in range(1, depth + 1))), n, strict=True))
         names |= dict(zip(gamma, map(sp.Float, g, [60] * depth), strict=False))
-        price = formula[f"L = {depth}"].subs(names).subs({m: y**j for j, m in enumerate(M, 1)})
-        gain = sp.lambdify(y, y**depth / 2 - price, "mpmath")
+        noise_cost = formula[f"L = {depth}"].subs(names).subs({m: y**j for j, m in enumerate(M, 1)})
+        gain = sp.lambdify(y, y**depth / 2 - noise_cost, "mpmath")
         with mpmath.workdps(60):
             high = mpmath.mpf(4) * depth * max(n) * float((g**2).max())
             low = mpmath.mpf(0)

@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3, a5_matrix_flow as a5
 from overtraining.theory.derivations.claims.a5_matrix_flow.steps import stacked, stays_balanced, w1, w2
 from overtraining.theory.learning.matrix_modes import Modes
@@ -158,10 +158,10 @@ def _modes(claim: dict[str, sp.Expr], generator: np.random.Generator) -> float:
     tasks, budget = tasks * generator.choice([-1, 1], size), generator.uniform(0, 8, size) / tasks
     condition = lambda t, p, q: 20 * (1 + np.abs(q) * t + p * t)
     points = [budget, products, tasks]
-    mode = worst_error(claim["x"], (T, s, target), lambda *p: fine_tune_mode(*p)[0], points, condition)
+    mode = worst_relative_error(claim["x"], (T, s, target), lambda *p: fine_tune_mode(*p)[0], points, condition)
     steep = lambda t, p, q: condition(t, p, q) * (1 + np.sqrt(p) / np.asarray(mode_distance(t, p, q)))
     moved = sp.sqrt(claim["distance²"].subs(x, claim["x"]))
-    return max(mode, worst_error(moved, (T, s, target), mode_distance, points, steep))
+    return max(mode, worst_relative_error(moved, (T, s, target), mode_distance, points, steep))
 
 
 def _unbalanced() -> Evidence:

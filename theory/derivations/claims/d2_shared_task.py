@@ -17,7 +17,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
 
 T, s, sigma, epsilon, gap, rest = sp.symbols("T s sigma epsilon g r", positive=True)
@@ -130,7 +130,7 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
         return 2 + (logs + moved) / np.abs(total)
 
     points = [x[inside] for x in (budget, strong, task, start)]
-    return worst_error(expression["time"], inputs, function, points, condition)
+    return worst_relative_error(expression["time"], inputs, function, points, condition)
 
 
 S = np.linspace(0.01, 1, 100)

@@ -13,7 +13,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import d2_shared_task as d2
 from overtraining.theory.derivations.claims.d2_shared_task import T, gap, mode, rest, s, sigma, target, tuned
 
@@ -135,7 +135,7 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
 
     exact = function(budget, 0.0, strong, task)  # nothing to lose
     zero = np.abs(function(0.1, 0.71, 1.0, 0.0) - ((1 - 0.71 / 1.142) ** 2 - 0.29**2) / 2)
-    worst = worst_error(judged, (T, s, sigma, target), function, [budget, now, strong, task], condition)
+    worst = worst_relative_error(judged, (T, s, sigma, target), function, [budget, now, strong, task], condition)
     return float(max(worst, zero / 10, np.abs(exact).max()))
 
 

@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 from overtraining.theory.derivations.claims import b3_curvature as b3
 from overtraining.theory.fine_tuning.label_noise import label_noise_excess, label_noise_scale
 
@@ -140,7 +140,9 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
             worst = max(worst, abs(got / float(exact) - 1))
     given = [10.0 ** generator.uniform(-3, 3, 100), 10.0 ** generator.uniform(-3, 3, 100)]
     many = generator.integers(1, 999, 100).astype(float)
-    return max(worst, worst_error(sp.sqrt(expression["scale"]), (eta, nu, b), label_noise_scale, [*given, many]))
+    return max(
+        worst, worst_relative_error(sp.sqrt(expression["scale"]), (eta, nu, b), label_noise_scale, [*given, many])
+    )
 
 
 def chains(rate: float, noise: float, gaussian: bool, steps: int = 240, count: int = 4000) -> float:

@@ -131,10 +131,10 @@ def _late() -> Evidence:
 
 def _by_hand() -> Evidence:
     """Noise put on the weights after fine-tuning, of the same γ: C1's turn, −½(d_in + d_out), differs by m + 1."""
-    price = sp.expand(-c1.formula()["turn"] + c1.sigma)  # σ − turn
+    noise_cost = sp.expand(-c1.formula()["turn"] + c1.sigma)  # σ − turn
     m, total = sp.symbols("m d", positive=True)
     late = m + 1 - total / 2
-    put = -price.subs(c1.price, total / 2)
+    put = -noise_cost.subs(c1.noise_cost, total / 2)
     return identity(sp.expand(late - put), m + 1, "SGD's noise is not in all directions, and holds f down as well")
 
 

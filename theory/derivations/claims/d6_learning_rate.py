@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3, b3_curvature as b3
 from overtraining.theory.derivations.claims.b3_curvature import hessian as b3_hessian
 from overtraining.theory.derivations.claims.b3_curvature.engine import FAMILIES
@@ -175,9 +175,9 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
     beyond = pretrained > task
     condition = lambda a, b: (3 * a + b) / (3 * a - b)
     points = [pretrained[beyond], task[beyond]]
-    worst = worst_error(expression["above"], (s, sigma), function, points, condition)
+    worst = worst_relative_error(expression["above"], (s, sigma), function, points, condition)
     points = [pretrained[~beyond], task[~beyond]]
-    worst = max(worst, worst_error(expression["below"] + 0 * s, (s, sigma), function, points))
+    worst = max(worst, worst_relative_error(expression["below"] + 0 * s, (s, sigma), function, points))
     given = [10.0 ** generator.uniform(-3, 3, 300) for _ in range(4)]
     gain = np.log(4 * given[1] * given[2] * given[0] ** 2 / given[3])
     if (tuned_rate(*(g[gain < 0] for g in given)) != 0).any():
@@ -194,7 +194,9 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
     if (found[(pretrained - aim) * (stop - pretrained) > 0] != 0).any():
         return np.inf
     worst = max(worst, float(off.max()))
-    return max(worst, worst_error(expression["tuned"], (error, sigma, steps, noise), tuned_rate, points, relative))
+    return max(
+        worst, worst_relative_error(expression["tuned"], (error, sigma, steps, noise), tuned_rate, points, relative)
+    )
 
 
 def far() -> Evidence:

@@ -21,7 +21,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 
@@ -89,10 +89,10 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
         return np.inf
     given = d**2 * below**2 / 2
     condition = lambda *_: 2 / (1 - below)
-    worst = worst_error(expression["frontier"], (distance, loss), function, [d, given], condition)
+    worst = worst_relative_error(expression["frontier"], (distance, loss), function, [d, given], condition)
     a, b, r = generator.normal(size=50), generator.normal(size=50), generator.random(50)
     size = lambda a, b, r: (np.abs((1 - r) * b) + np.abs(r * a)) / np.abs((1 - r) * b + r * a) + 1 / (1 - r)
-    worst = max(worst, worst_error(expression["target"], (alpha, beta, rho), interpolated, [a, b, r], size))
+    worst = max(worst, worst_relative_error(expression["target"], (alpha, beta, rho), interpolated, [a, b, r], size))
     return worst
 
 

@@ -22,7 +22,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import b1_noise as b1
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import NOISE, rename
@@ -160,7 +160,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
     }
     for name, form in forms.items():
         part = lambda *p, name=name: getattr(function(*p), name)
-        worst = max(worst, worst_error(sp.simplify(form), (sigma, a, b), part, points, condition))
+        worst = max(worst, worst_relative_error(sp.simplify(form), (sigma, a, b), part, points, condition))
     return worst
 
 

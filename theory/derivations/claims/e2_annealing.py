@@ -22,7 +22,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.remedies.annealing import noisy_spectrum, tilt
 
 sigma, u, w1, w2, p, x, s = sp.symbols("sigma u w_1 w_2 p x s", positive=True)
@@ -176,7 +176,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
         form = expression["value"].subs({d_in: int(i), d_out: int(o)}).subs(u, sp.Symbol("U", positive=True))
         points = [np.full(5, 1e3), np.full(5, 0.1), found]
         call = lambda a, n, _, i=i, o=o, g=gamma: function(a, n, g, d_in=int(i), d_out=int(o))
-        worst = max(worst, worst_error(form, (sigma, noise, sp.Symbol("U", positive=True)), call, points))
+        worst = max(worst, worst_relative_error(form, (sigma, noise, sp.Symbol("U", positive=True)), call, points))
     return worst
 
 

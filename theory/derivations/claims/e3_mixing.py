@@ -21,7 +21,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
 from overtraining.theory.learning.balanced_mode import singular_value
 from overtraining.theory.remedies.mixing import best_share
@@ -130,7 +130,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
     gap = np.abs(points[1] - points[0]) / (points[0] + points[1])
     condition = lambda *_: 100 * (3 + 2 * points[1] * points[3]) * np.exp(2 * points[1] * points[3]) / gap**2
     call = lambda a, b, r, z: function(z, a, b, r)
-    worst = worst_error(expression["trade"], (sigma, task, keep, T), call, points, condition)
+    worst = worst_relative_error(expression["trade"], (sigma, task, keep, T), call, points, condition)
     onset = sp.lambdify((sigma, task, epsilon), expression["onset"], "numpy")
     for _ in range(40):
         a = 10.0 ** generator.uniform(-2, 2)

@@ -18,7 +18,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_error
+from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import c3_stages
 from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
 from overtraining.theory.derivations.claims.c4_inevitable.bounds import (
@@ -36,8 +36,8 @@ from overtraining.theory.derivations.claims.shared.balanced_path import (
     GEOMETRIC,
     NOISE,
     c,
-    in_price,
-    price,
+    in_noise_cost,
+    noise_cost,
     rename,
     s,
     sigma,
@@ -50,17 +50,17 @@ m, x, y = sp.symbols("m x y", positive=True)
 
 def stated(short: sp.Expr) -> sp.Expr:
     """ψ as the claim has it."""
-    return short * (price - short / 2)
+    return short * (noise_cost - short / 2)
 
 
 def formula() -> dict[str, sp.Expr]:
     """ψ, and for three modes both bounds on what is lost, and its limit for σ₁ > σ₂ > σ₃ as ε → 0."""
-    best = [Smallest(price, v - e) for v, e in zip(MODES, STARTS, strict=True)]
+    best = [Smallest(noise_cost, v - e) for v, e in zip(MODES, STARTS, strict=True)]
     return {
         "behind": stated(u),  # P(∞) − P(t), summed over the modes
         "lower": stated(Largest(*best)),
         "upper": sp.Add(*map(stated, best)),
-        "limit": stated(Smallest(price, MODES[0])) + sp.Add(*(Largest(stated(v), 0) for v in MODES[1:])),
+        "limit": stated(Smallest(noise_cost, MODES[0])) + sp.Add(*(Largest(stated(v), 0) for v in MODES[1:])),
     }
 
 
@@ -76,7 +76,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
 
 def _lower() -> Evidence:
     """Where one mode has u = m <= c and the others u <= c, the sum is at least that mode's ψ(m)."""
-    others, there = in_price(psi(u)).subs(c, u + x), in_price(psi(m)).subs(m, c)
+    others, there = in_noise_cost(psi(u)).subs(c, u + x), in_noise_cost(psi(m)).subs(m, c)
     return every((("others add", positive(others)), ("at u = c", identity(there, c**2 / 2))), "2 cases")
 
 
@@ -84,8 +84,8 @@ def _upper() -> Evidence:
     """ψ is largest at c, and increases up to there."""
     return every(
         (
-            ("largest at c", identity(in_price(psi(m)).subs(m, c) - in_price(psi(u)), (c - u) ** 2 / 2)),
-            ("increasing", positive(in_price(psi(m) - psi(u)).subs(c, m + x).subs(m, u + y))),
+            ("largest at c", identity(in_noise_cost(psi(m)).subs(m, c) - in_noise_cost(psi(u)), (c - u) ** 2 / 2)),
+            ("increasing", positive(in_noise_cost(psi(m) - psi(u)).subs(c, m + x).subs(m, u + y))),
         ),
         "ψ(c) − ψ(u) = ½(c − u)²; ψ(m) > ψ(u) for u < m < c",
     )
@@ -99,8 +99,8 @@ def _best_stop() -> Evidence:
     return every(
         (
             ("later stop minus earlier", identity(difference, one["change"].subs(sigma, after))),
-            ("better if σ_n > 2c", positive(-in_price(difference).subs(after, 2 * c + x))),
-            ("worse if σ_n < 2c", positive(in_price(difference).subs(c, after / 2 + x))),
+            ("better if σ_n > 2c", positive(-in_noise_cost(difference).subs(after, 2 * c + x))),
+            ("worse if σ_n < 2c", positive(in_noise_cost(difference).subs(c, after / 2 + x))),
         )
     )
 
@@ -113,9 +113,9 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
     time = generator.uniform(0, 1.3, size) * np.log(strong / start) / strong
     t, epsilon = sp.symbols("t epsilon", positive=True)
     short = sigma / (1 + sp.exp(2 * sigma * t) * epsilon / (sigma - epsilon))
-    behind = in_price(expression["behind"]).subs(u, short)
+    behind = in_noise_cost(expression["behind"]).subs(u, short)
     one = lambda *p: function(*(q[..., None] for q in p))
-    worst = worst_error(behind, (t, sigma, epsilon, c), one, [time, strong, start, cost], _condition)
+    worst = worst_relative_error(behind, (t, sigma, epsilon, c), one, [time, strong, start, cost], _condition)
     return max(worst, _bounds_error(expression, generator), _limit_error(expression, generator))
 
 
@@ -157,16 +157,16 @@ def _with(name: str, old: Callable, new: Callable) -> Callable[[dict[str, sp.Exp
 
 def _up_to_c() -> sp.Expr:
     """The limit with only those later features that are below c."""
-    below = [stated(v) * Largest(price - v, 0) / (price - v) for v in MODES[1:]]
-    return stated(Smallest(price, MODES[0])) + sp.Add(*below)
+    below = [stated(v) * Largest(noise_cost - v, 0) / (noise_cost - v) for v in MODES[1:]]
+    return stated(Smallest(noise_cost, MODES[0])) + sp.Add(*below)
 
 
-def rise(values: list[float], starts: list[float], price: float, times: np.ndarray) -> np.ndarray:
+def rise(values: list[float], starts: list[float], noise_cost: float, times: np.ndarray) -> np.ndarray:
     """P(∞) − P(t) by the logistic path, a mode of σ = 0 included."""
     total = np.zeros(times.shape)
     for v, e in zip(values, starts, strict=True):
         s = e / (1 + 2 * e * times) if v == 0 else v / (1 + (v / e - 1) * np.exp(-2 * v * times))
-        total += (v - s) * (price - (v - s) / 2)
+        total += (v - s) * (noise_cost - (v - s) / 2)
     return total
 
 
@@ -297,12 +297,12 @@ DERIVATION = Derivation(
         Step(
             r"0<u_i<2c\ \forall i\ \Rightarrow\ P(t)<P(\infty)",
             "ψ is the derived loss after noise at the end minus now. Every u falls to 0, so this holds in the end.",
-            lambda: positive(in_price(psi(u)).subs(c, u / 2 + x)),
+            lambda: positive(in_noise_cost(psi(u)).subs(c, u / 2 + x)),
         ),
         Step(
             r"0<u_i<c\ \forall i\ \Rightarrow\ \tfrac{dP}{dt}>0",
             "Beyond the last mode's turn P only rises, up to P(∞): its minimum is at or before that finite length.",
-            lambda: positive(in_price(slope()).subs(c, sigma - s + x).subs(sigma, s + y)),
+            lambda: positive(in_noise_cost(slope()).subs(c, sigma - s + x).subs(sigma, s + y)),
         ),
         Step(
             r"P(\infty)-\min P\ge\psi(\max_im_i)",
@@ -328,14 +328,14 @@ DERIVATION = Derivation(
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
         Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
-        Variant("c − u instead of c − u/2", lambda f: f | {"behind": u * (price - u)}),
-        Variant("sign of the residual's part", lambda f: f | {"behind": u * (price + u / 2)}),
+        Variant("c − u instead of c − u/2", lambda f: f | {"behind": u * (noise_cost - u)}),
+        Variant("sign of the residual's part", lambda f: f | {"behind": u * (noise_cost + u / 2)}),
         Variant("smallest for largest in the lower bound", _with("lower", Largest, Smallest)),
-        Variant("lower bound ½ min(c, σ)²", lambda f: f | {"lower": Smallest(price, Smallest(*MODES)) ** 2 / 2}),
+        Variant("lower bound ½ min(c, σ)²", lambda f: f | {"lower": Smallest(noise_cost, Smallest(*MODES)) ** 2 / 2}),
         Variant("upper bound 3 ψ(max m)", lambda f: f | {"upper": 3 * f["lower"]}),
-        Variant("upper bound ½c² from every mode", lambda f: f | {"upper": 3 * price**2 / 2}),
+        Variant("upper bound ½c² from every mode", lambda f: f | {"upper": 3 * noise_cost**2 / 2}),
         Variant("features up to c instead of 2c in the limit", lambda f: f | {"limit": _up_to_c()}),
-        Variant("½c² in the limit where σ₁ < c", _with("limit", Smallest, lambda *_: price)),
+        Variant("½c² in the limit where σ₁ < c", _with("limit", Smallest, lambda *_: noise_cost)),
         Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),

@@ -61,7 +61,7 @@ def in_stages(values: tuple[sp.Expr, ...]) -> sp.Expr:
 
 @functools.cache
 def plain_price(expression: sp.Expr) -> sp.Expr:
-    """`in_price` without simplification: γ₂ written by c."""
+    """`in_noise_cost` without simplification: γ₂ written by c."""
     written = expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out))
     return written.replace(lambda e: isinstance(e, sp.Add), sp.expand)
 

@@ -19,7 +19,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import certified_positive, every, identity, worst_error
+from overtraining.theory.derivations.checker.evidence import certified_positive, every, identity, worst_relative_error
 from overtraining.theory.derivations.claims.d4m_monotone import steps
 
 m, a, uav, qw2, qcw, qhw = sp.symbols("m a uᵀAv |Qᵀw|² QᵀCw QᵀQQᵀHw", real=True)
@@ -81,7 +81,9 @@ def _engine(claim: dict[str, sp.Expr], function: Callable[..., Any], generator: 
     weak = strong * generator.uniform(0.01, 1, 100)
     found = lambda *rows: np.array([function(np.array(row[:2]), row[2])[1] for row in zip(*rows, strict=True)])
     exact = claim["budget"].subs(gap, sigma)
-    return max(worst_error(exact, (top, sigma, b), found, [strong, weak, strength]), _inside(function, generator))
+    return max(
+        worst_relative_error(exact, (top, sigma, b), found, [strong, weak, strength]), _inside(function, generator)
+    )
 
 
 def _inside(function: Callable[..., Any], generator: np.random.Generator) -> float:

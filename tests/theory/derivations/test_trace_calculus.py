@@ -3,7 +3,8 @@
 import pytest
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_expressions import collect, gradient as differentiated, words
+from overtraining.theory.derivations.calculus.matrix_expressions import gradient as differentiated, words
+from overtraining.theory.derivations.calculus.matrix_words import normal_form
 from overtraining.theory.derivations.calculus.trace_calculus import (
     derivative,
     descent,
@@ -51,14 +52,14 @@ def test_gradient_is_sympys(name, matrix):
     """A symmetric Σx is no variable here: SymPy would vary its entries one by one."""
     sympys = differentiated([(c, sp.Trace(m)) for c, m in SCALARS[name]], matrix)
     found = gradient(in_words(SCALARS[name]), matrix.name)
-    assert collect(found) == collect(words(sympys, SYMMETRIC))
-    assert bool(collect(found)) == any(m.has(matrix) for _, m in SCALARS[name])
+    assert normal_form(found) == normal_form(words(sympys, SYMMETRIC))
+    assert bool(normal_form(found)) == any(m.has(matrix) for _, m in SCALARS[name])
 
 
 @pytest.mark.parametrize("change", [lambda g: 2 * g, lambda g: -g, lambda g: g + mu * W1, lambda g: g.subs(A, 2 * A)])
 def test_a_wrong_gradient_is_told_apart(change):
     sympys = differentiated([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)
-    assert collect(gradient(in_words(SCALARS["loss"]), "W1")) != collect(words(change(sympys).doit()))
+    assert normal_form(gradient(in_words(SCALARS["loss"]), "W1")) != normal_form(words(change(sympys).doit()))
 
 
 def test_gradient_of_a_product_of_traces_is_refused():
@@ -90,8 +91,8 @@ def test_derivative_of_a_matrix_is_the_product_rule():
     """`d(WᵀW)/dt = ẆᵀW + WᵀẆ`, a transposed letter moving with the transposed velocity."""
     velocity = descent(in_words(SCALARS["loss"]), "W1", "W2")
     w, v = words(W1), velocity["W1"]
-    assert not collect(derivative(w.T @ w, velocity) - (v.T @ w + w.T @ v))
-    assert not collect(v + words(differentiated([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)))
+    assert not normal_form(derivative(w.T @ w, velocity) - (v.T @ w + w.T @ v))
+    assert not normal_form(v + words(differentiated([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)))
 
 
 def test_in_traces_spells_out_a_polynomial():

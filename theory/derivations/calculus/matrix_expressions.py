@@ -1,7 +1,7 @@
-"""SymPy matrix expressions of symbolic shape as sums of words, so that two of them can be compared and rewritten.
+"""SymPy matrix expressions of symbolic shape: their gradients, their values, and their expansion into words.
 
 SymPy differentiates a trace with respect to a matrix but does not bring the result to a canonical form. A sum of words
-is one: products of letters, expanded and collected, with a symmetric matrix equal to its transpose.
+has one (`matrix_words.normal_form`): products of letters, with a symmetric matrix equal to its transpose.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,10 +13,7 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.shapes import noise_ring
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, Word
-
-Rules = Mapping[tuple[str, ...], tuple[Letter, ...] | None]
-"""Adjacent letters, written as `W1` or `W1'` (transposed), and what replaces them; None makes the whole word zero."""
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 
 
 def gradient(loss: Iterable[tuple[sp.Expr, sp.Trace]], matrix: sp.MatrixSymbol) -> sp.MatrixExpr:
@@ -49,16 +46,6 @@ def words(expression: sp.MatrixExpr, symmetric: frozenset[str] = frozenset()) ->
     raise TypeError(f"{type(expression).__name__} is neither a sum, a product, a transpose nor a symbol")
 
 
-def collect(total: MatrixSum, rules: Rules | None = None) -> dict[Word, sp.Expr]:
-    """Coefficient of each word after rewriting; empty exactly when the sum is zero."""
-    found: dict[Word, sp.Expr] = {}
-    for coefficient, word in total.terms:
-        reduced = _rewrite(word, rules or {})
-        if reduced is not None:
-            found[reduced] = found.get(reduced, sp.Integer(0)) + coefficient
-    return {w: e for w, c in found.items() if (e := sp.expand(c)) != 0}
-
-
 def evaluate(expression: sp.MatrixExpr, matrices: Mapping[str, Any], scalar: Callable[[sp.Expr], Any]) -> Any:
     """The value of a matrix expression for explicit matrices (SymPy's or NumPy's), `scalar` giving its coefficients."""
     if isinstance(expression, sp.MatrixSymbol):
@@ -82,11 +69,16 @@ def exactly(
     part: Callable[[Any], Any] = lambda x: x,
 ) -> np.ndarray:
     """The value at 50 digits, each matrix given as float factors, the rightmost first; `part = abs` adds up sizes."""
+
+    def value(coefficient: sp.Expr) -> Any:
+        return part(sp.lambdify(list(scalars), coefficient, "mpmath")(*map(mpmath.mpf, scalars.values())))
+
     with mpmath.workdps(50):
         exact = np.vectorize(lambda x: part(mpmath.mpf(x)), otypes=[object])
-        products = {name: reduce(lambda p, x: exact(x) @ p, factors[1:], exact(factors[0]))
-                    for name, factors in matrices.items()}  # fmt: skip
-        value = lambda c: part(sp.lambdify(list(scalars), c, "mpmath")(*map(mpmath.mpf, scalars.values())))
+        products = {
+            name: reduce(lambda product, factor: exact(factor) @ product, factors[1:], exact(factors[0]))
+            for name, factors in matrices.items()
+        }
         return evaluate(expression, products, value)
 
 
@@ -96,19 +88,14 @@ def entrywise_gradient(loss: Callable[..., Any], at: Mapping[str, sp.Matrix]) ->
     loss(exact, **matrices): `exact` turns a rational matrix or number into one of the same ring as the matrices.
     """
     ring, entries = noise_ring({name: matrix.shape for name, matrix in at.items()})
-    number = lambda x: ring(sp.QQ(sp.Rational(x).p, sp.Rational(x).q))
-    exact = lambda x: np.array([[number(y) for y in row] for row in x.tolist()]) if hasattr(x, "tolist") else number(x)
+
+    def number(x: Any) -> Any:
+        return ring(sp.QQ(sp.Rational(x).p, sp.Rational(x).q))
+
+    def exact(x: Any) -> Any:
+        return np.array([[number(y) for y in row] for row in x.tolist()]) if hasattr(x, "tolist") else number(x)
+
     polynomial = loss(exact, **entries)
-    point = [(g, number(x)) for g, x in zip(ring.gens, [y for m in at.values() for y in m], strict=True)]
+    values = [number(y) for matrix in at.values() for y in matrix]
+    point = list(zip(ring.gens, values, strict=True))
     return tuple(sp.sympify(polynomial.diff(g).evaluate(point)) for g in ring.gens)
-
-
-def _rewrite(word: Word, rules: Rules) -> Word | None:
-    names = [x.name + "'" * x.transposed for x in word]
-    for pattern, replacement in rules.items():
-        for i in range(len(word) - len(pattern) + 1):
-            if tuple(names[i : i + len(pattern)]) == pattern:
-                if replacement is None:
-                    return None
-                return _rewrite(word[:i] + replacement + word[i + len(pattern) :], rules)
-    return word

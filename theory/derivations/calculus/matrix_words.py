@@ -1,4 +1,4 @@
-"""Normal forms of matrix polynomials, under rules that replace one word by another, and block matrices of them."""
+"""Matrix polynomials in normal form, under rules that replace one word by another, and block matrices of them."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,10 @@ import sympy as sp
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum, Word
 
 Rules = Sequence[tuple[Word, MatrixSum]]
+"""Adjacent letters and the matrix polynomial that replaces them; an earlier rule is applied before a later one."""
+
 Block = tuple[tuple[MatrixSum, ...], ...]
+
 ZERO = MatrixSum(())
 IDENTITY = MatrixSum(((sp.Integer(1), ()),))
 
@@ -17,21 +20,34 @@ def scaled(factor: sp.Expr | int, matrix: MatrixSum) -> MatrixSum:
     return MatrixSum(tuple((sp.sympify(factor) * c, w) for c, w in matrix.terms))
 
 
-def normal(matrix: MatrixSum, rules: Rules = ()) -> dict[Word, sp.Expr]:
-    """Coefficient of each word that remains when no rule applies any more; empty for the zero matrix."""
-    open_terms, total = list(matrix.terms), dict[Word, sp.Expr]()
+def normal_form(matrix: MatrixSum, rules: Rules = ()) -> dict[Word, sp.Expr]:
+    """Coefficient of each word that remains when no rule applies any more; empty for the zero matrix.
+
+    >>> from overtraining.theory.derivations.calculus.trace_words import Letter
+    >>> U, D = Letter("U", "d", "r"), Letter("D", "r", "r", symmetric=True)
+    >>> u, d = MatrixSum.of(U), MatrixSum.of(D)
+    >>> normal_form(u.T @ u @ d - d, [((U.T, U), IDENTITY)])
+    {}
+    """
+    open_terms = list(matrix.terms)
+    total: dict[Word, sp.Expr] = {}
     while open_terms:
         coefficient, word = open_terms.pop()
-        for pattern, replacement in rules:
-            at = next((i for i in range(len(word) - len(pattern) + 1) if word[i : i + len(pattern)] == pattern), None)
-            if at is not None:
-                open_terms += [
-                    (coefficient * c, word[:at] + w + word[at + len(pattern) :]) for c, w in replacement.terms
-                ]
-                break
-        else:
+        rewritten = _rewritten(word, rules)
+        if rewritten is None:
             total[word] = total.get(word, sp.Integer(0)) + coefficient
-    return {word: c for word, c in total.items() if sp.expand(c) != 0}
+        else:
+            open_terms += [(coefficient * c, w) for c, w in rewritten.terms]
+    return {word: e for word, c in total.items() if (e := sp.expand(c)) != 0}
+
+
+def _rewritten(word: Word, rules: Rules) -> MatrixSum | None:
+    """The word after one replacement, by the first rule that applies at its first place; None where no rule applies."""
+    for pattern, replacement in rules:
+        for i in range(len(word) - len(pattern) + 1):
+            if word[i : i + len(pattern)] == pattern:
+                return MatrixSum(tuple((c, word[:i] + w + word[i + len(pattern) :]) for c, w in replacement.terms))
+    return None
 
 
 def multiply(a: Block, b: Block) -> Block:

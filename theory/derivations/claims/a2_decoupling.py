@@ -6,13 +6,8 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.frames import diagonal, insert, one_mode, orthonormal
-from overtraining.theory.derivations.calculus.matrix_expressions import (
-    Rules,
-    collect,
-    entrywise_gradient,
-    gradient,
-    words,
-)
+from overtraining.theory.derivations.calculus.matrix_expressions import entrywise_gradient, gradient, words
+from overtraining.theory.derivations.calculus.matrix_words import ZERO, Rules, normal_form
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import (
@@ -39,12 +34,17 @@ sigma, xi = sp.symbols("sigma xi", nonnegative=True)
 FRAME = {name: Letter(name, size, "r") for name, size in (("U", "d_out"), ("F", "h"), ("V", "d_in"))}
 MODES = {name: diagonal(name) for name in ("D1", "D2", "S", "Xi")}
 BEYOND = Letter("B", "d_out", "d_in")
+COVARIANCE = Letter("Sigma_x", "d_in", "d_in", symmetric=True)
 
-RULES: Rules = {
-    **orthonormal(FRAME),
-    ("B", "V"): None, ("V'", "B'"): None, ("U'", "B"): None, ("B'", "U"): None,
-    ("Sigma_x", "V"): (FRAME["V"], MODES["Xi"]), ("V'", "Sigma_x"): (MODES["Xi"], FRAME["V"].T),
-}  # fmt: skip
+RULES: Rules = (
+    *orthonormal(FRAME.values()),
+    ((BEYOND, FRAME["V"]), ZERO),
+    ((FRAME["V"].T, BEYOND.T), ZERO),
+    ((FRAME["U"].T, BEYOND), ZERO),
+    ((BEYOND.T, FRAME["U"]), ZERO),
+    ((COVARIANCE, FRAME["V"]), MatrixSum(((sp.Integer(1), (FRAME["V"], MODES["Xi"])),))),
+    ((FRAME["V"].T, COVARIANCE), MatrixSum(((sp.Integer(1), (MODES["Xi"], FRAME["V"].T)),))),
+)
 """Orthonormal frames; `B`, the teacher's modes that find no hidden unit, is orthogonal to all others; Σx shares V."""
 
 
@@ -64,7 +64,7 @@ def aligned_gradients() -> tuple[dict, dict]:
     """The gradients of two layers at an aligned point, rewritten with the frames' rules."""
     two_layers = {P: sp.Identity(P.shape[0]), R: sp.Identity(R.shape[0])}
     layers = [gradient(loss_terms(), x).subs(two_layers).doit() for x in (W, V)]
-    by_w1, by_w2 = (collect(insert(words(g, SYMMETRIC), aligned()), RULES) for g in layers)
+    by_w1, by_w2 = (normal_form(insert(words(g, SYMMETRIC), aligned()), RULES) for g in layers)
     return by_w1, by_w2
 
 

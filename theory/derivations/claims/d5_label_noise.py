@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import normal, scaled
+from overtraining.theory.derivations.calculus.matrix_words import normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word, expectation
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -103,7 +103,7 @@ def _step() -> Evidence:
     g = MatrixSum.of(Letter("G", "d_out", "d_in"))
     moved = (w2 - scaled(eta, g @ w1.T)) @ (w1 - scaled(eta, w2.T @ g)) - w2 @ w1
     rest = moved + scaled(eta, w2 @ w2.T @ g + g @ w1.T @ w1) - scaled(eta**2, g @ w1.T @ w2.T @ g)
-    return Evidence(not normal(rest), Verdict.PROVED, "for symbolic widths")
+    return Evidence(not normal_form(rest), Verdict.PROVED, "for symbolic widths")
 
 
 def _trace() -> Evidence:

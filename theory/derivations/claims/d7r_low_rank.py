@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Rules, normal, scaled
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -71,7 +71,7 @@ def _reached(candidate: dict[str, sp.Expr]) -> Evidence:
     undone = MatrixSum.of(left) @ turned - IDENTITY  # what the pseudo-inverse of the moved W1 undoes
     rest = w2 @ v1 + v2 @ (w1 + v1) - half(FIRST) - half(SECOND) - half(candidate["second"]) @ undone
     rules: Rules = (((Letter("W2", "d_out", "h"), right), IDENTITY),)
-    return Evidence(not normal(rest, rules), Verdict.PROVED, f"{len(normal(rest, rules))} words differ")
+    return Evidence(not normal_form(rest, rules), Verdict.PROVED, f"{len(normal(rest, rules))} words differ")
 
 
 def _rank() -> Evidence:
@@ -82,7 +82,9 @@ def _rank() -> Evidence:
     out = MatrixSum.of(Letter("U", "d_out", "n")) @ MatrixSum.of(Letter("S", "n", "h"))
     beside = MatrixSum.of(Letter("P", "d_out", "r")) @ MatrixSum.of(Letter("Z", "r", "h"))
     whole = (out + beside) @ (w1 + v1) - out @ (w1 + v1) - beside @ (w1 + v1)
-    return Evidence(not normal(change) and not normal(whole), Verdict.PROVED, "rank at most 2r, and at most n + r")
+    return Evidence(
+        not normal_form(change) and not normal_form(whole), Verdict.PROVED, "rank at most 2r, and at most n + r"
+    )
 
 
 def _projected() -> Evidence:
@@ -90,7 +92,7 @@ def _projected() -> Evidence:
     p, x = Letter("P", "d_in", "d_in", symmetric=True), MatrixSum.of(Letter("X", "d_out", "d_in"))
     proj = MatrixSum.of(p)
     rest = x @ x.T - (x @ proj) @ (x @ proj).T - (x - x @ proj) @ (x - x @ proj).T
-    return Evidence(not normal(rest, [((p, p), proj)]), Verdict.PROVED, "for symbolic widths")
+    return Evidence(not normal_form(rest, [((p, p), proj)]), Verdict.PROVED, "for symbolic widths")
 
 
 def _weights() -> Evidence:

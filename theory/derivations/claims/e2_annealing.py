@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import normal, scaled
+from overtraining.theory.derivations.calculus.matrix_words import normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, expectation
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -95,7 +95,7 @@ def _drift() -> Evidence:
     m1, m2, g = of("W1", "h", "d_in"), of("W2", "d_out", "h"), of("G", "d_out", "d_in")
     new1, new2 = m1 - scaled(eta, m2.T @ g), m2 - scaled(eta, g @ m1.T)
     change = new2.T @ new2 - new1 @ new1.T - m2.T @ m2 + m1 @ m1.T
-    rest = normal(change - scaled(eta**2, m1 @ g.T @ g @ m1.T - m2.T @ g @ g.T @ m2))
+    rest = normal_form(change - scaled(eta**2, m1 @ g.T @ g @ m1.T - m2.T @ g @ g.T @ m2))
     words = {tuple(x.name for x in word) for (word,) in _mean_change().terms}
     only = all(set(names) in ({"M", "W1"}, {"M", "W2"}) for names in words) and len(words) == 2
     return Evidence(not rest and only, Verdict.PROVED, f"{len(rest)} words differ; the mean is in {words}")

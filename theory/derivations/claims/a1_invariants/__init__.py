@@ -8,13 +8,13 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.matrix_expressions import (
-    collect,
     entrywise_gradient,
     evaluate,
     exactly,
     gradient,
     words,
 )
+from overtraining.theory.derivations.calculus.matrix_words import normal_form
 from overtraining.theory.derivations.calculus.shapes import SHAPES, integers
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum
 from overtraining.theory.derivations.checker.core import (
@@ -82,7 +82,7 @@ def conclusion(candidate: Claim) -> Evidence:
     """The candidate against what the steps derive."""
     by_w, by_v = gradients()
     truth = {"lower": by_w, "upper": by_v, "imbalance": velocity_of_imbalance()}
-    rest = {name: collect(truth[name] - words(candidate[name], SYMMETRIC)) for name in truth}
+    rest = {name: normal_form(truth[name] - words(candidate[name], SYMMETRIC)) for name in truth}
     wrong = [f"{name} differs in {len(words)} words" for name, words in rest.items() if words]
     return Evidence(not wrong, Verdict.PROVED, "; ".join(wrong) or "equal word by word, for symbolic dimensions")
 
@@ -91,13 +91,13 @@ def _conserved() -> Evidence:
     """`d/dt [e^{2μt}(VᵀV − WWᵀ)]`, with every term that does not carry μ gone by itself."""
     imbalance = words(V.T * V - W * W.T)
     grown = MatrixSum(tuple((2 * mu * c, w) for c, w in imbalance.terms)) + velocity_of_imbalance()
-    return Evidence(not collect(grown), Verdict.PROVED, f"{len(velocity_of_imbalance().terms)} words cancel")
+    return Evidence(not normal_form(grown), Verdict.PROVED, f"{len(velocity_of_imbalance().terms)} words cancel")
 
 
 def _same_product() -> Evidence:
     """`Vᵀ∇V = ∇W Wᵀ` without decay."""
     by_w, by_v = (MatrixSum(tuple((c.subs(mu, 0), w) for c, w in g.terms)) for g in gradients())
-    rest = collect(words(V).T @ by_v - by_w @ words(W).T)
+    rest = normal_form(words(V).T @ by_v - by_w @ words(W).T)
     return Evidence(not rest, Verdict.PROVED, "equal word by word, for symbolic dimensions")
 
 
@@ -222,7 +222,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase(
         "whitened, no decay",
-        lambda f: {name: collect(words(e.subs({Sx: sp.Identity(d_in), mu: 0}).doit())) for name, e in f.items()},
+        lambda f: {name: normal_form(words(e.subs({Sx: sp.Identity(d_in), mu: 0}).doit())) for name, e in f.items()},
     ),
     floor=Verdict.PROVED,
     link=Link(

@@ -5,7 +5,7 @@ from typing import Any
 
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Block, Rules, normal, scaled
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Block, Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_calculus import derivative
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import (
@@ -66,7 +66,7 @@ def riccati(candidate: Solution) -> Evidence:
     from_loss = vanish(((derivative(p, flow) - truth(p),),), (), "d(QQᵀ)/dt from Q̇")
     solved = candidate["QQᵀ"]
     moved = derivative(solved, {"Y": candidate["Ẏ"], "Si": of_inverse})
-    start = normal(solved - y @ y.T, (((SI,), IDENTITY),))
+    start = normal_form(solved - y @ y.T, (((SI,), IDENTITY),))
     return every(
         [
             ("equation", from_loss),
@@ -84,7 +84,7 @@ def transport(candidate: Solution) -> Evidence:
     letter = Letter("Z", "h", "h")
     whole = candidate["Q"]
     moved = derivative(whole, flow) - f @ whole + scaled(half, whole @ whole.T @ whole)
-    at_start = normal(whole - y, tuple(((x,), IDENTITY) for x in (letter, letter.T, S, SI)))
+    at_start = normal_form(whole - y, tuple(((x,), IDENTITY) for x in (letter, letter.T, S, SI)))
     return every(
         [
             ("ZᵀSZ", vanish(((kept,),), undo, "d(ZᵀSZ)/dt")),

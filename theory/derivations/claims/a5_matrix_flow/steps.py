@@ -9,7 +9,7 @@ from overtraining.theory.derivations.calculus.matrix_words import (
     Block,
     Rules,
     multiply,
-    normal,
+    normal_form,
     scaled,
     subtract,
     transpose,
@@ -43,7 +43,7 @@ def rates() -> dict[str, MatrixSum]:
 
 def vanish(block: Block, rules: Rules, detail: str) -> Evidence:
     """Proved where no word of a block matrix remains."""
-    left = sum(len(normal(entry, rules)) for row in block for entry in row)
+    left = sum(len(normal_form(entry, rules)) for row in block for entry in row)
     return Evidence(left == 0, Verdict.PROVED, f"{detail}; {left} words differ, for symbolic widths")
 
 

@@ -3,7 +3,7 @@
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.frames import diagonal, insert, one_mode, orthonormal
-from overtraining.theory.derivations.calculus.matrix_expressions import collect
+from overtraining.theory.derivations.calculus.matrix_words import normal_form
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity
@@ -39,11 +39,12 @@ def rate() -> sp.Expr:
 def aligned() -> Evidence:
     """A1's gradient by a layer between P = U D4 Eᵀ … R = G D1 Vᵀ, every frame orthonormal."""
     sizes = {"U": "d_out", "E": "m", "F": "h", "G": "k", "V": "d_in"}
-    U, E, F, G, V = (MatrixSum.of(Letter(x, rows, "r")) for x, rows in sizes.items())
+    frames = [Letter(name, rows, "r") for name, rows in sizes.items()]
+    U, E, F, G, V = map(MatrixSum.of, frames)
     D1, D2, D3, D4, S, Xi = (MatrixSum.of(diagonal(x)) for x in ("D1", "D2", "D3", "D4", "S", "Xi"))
     given = {"P": U @ D4 @ E.T, "V": E @ D3 @ F.T, "W": F @ D2 @ G.T, "R": G @ D1 @ V.T}
     given |= {"A": U @ S @ V.T, "Sigma_x": V @ Xi @ V.T}
-    found = collect(insert(a1.gradients()[0], given), orthonormal(sizes))
+    found = normal_form(insert(a1.gradients()[0], given), orthonormal(frames))
     w1, w2, w3, w4, xi, top = sp.symbols("w_1 w_2 w_3 w_4 xi sigma")
     values = {"D1": w1, "D2": w2, "D3": w3, "D4": w4, "S": top, "Xi": xi}
     mode = identity(one_mode(found, values), w4 * w3 * (w4 * w3 * w2 * w1 - top) * xi * w1 + a1.mu * w2)

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus import aligned
+from overtraining.theory.derivations.calculus import frames
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
 from overtraining.theory.derivations.calculus.other_networks import depth_one, homogeneous, relu_halves
 from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
@@ -103,12 +103,12 @@ def _certain_sign() -> Evidence:
 
 def _overlap(power: int) -> Evidence:
     """tr((A − f) Σx^k fᵀ) over any number of modes, after UᵀU, VᵀV and RᵀR = I."""
-    first, second, teacher, covariance = aligned.network()
-    f, d1, d2, sigma, inputs = second @ first, *map(MatrixSum.of, aligned.DIAGONAL)
+    first, second, teacher, covariance = frames.network()
+    f, d1, d2, sigma, inputs = second @ first, *map(MatrixSum.of, frames.DIAGONAL)
     weighted, modes = teacher - f, d1 @ d2 @ (sigma - d1 @ d2)
     for _ in range(power):
         weighted, modes = weighted @ covariance, modes @ inputs
-    rest = aligned.reduced((weighted @ f.T).trace()) - aligned.reduced(modes.trace())
+    rest = frames.reduced((weighted @ f.T).trace()) - frames.reduced(modes.trace())
     return Evidence(rest.is_zero(), Verdict.PROVED, "for symbolic widths")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus import aligned
+from overtraining.theory.derivations.calculus import frames
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_calculus import agree, rate
@@ -79,7 +79,7 @@ def _relative(rise: TraceSum, squares: dict[sp.Symbol, TraceSum]) -> TraceSum:
 
 def _growth() -> Evidence:
     """Rates along minus the gradient of the loss, whitened: of ‖W1‖²‖W2‖², and of one hidden unit's two norms."""
-    first, second, teacher, unit = map(MatrixSum.of, (W1, W2, A, aligned.UNIT))
+    first, second, teacher, unit = map(MatrixSum.of, (W1, W2, A, frames.UNIT))
     f = second @ first
     loss = sp.Rational(1, 2) * ((f - teacher) @ (f - teacher).T).trace()
     norms = (first @ first.T).trace(), (second @ second.T).trace()
@@ -93,8 +93,8 @@ def _growth() -> Evidence:
 
 def _progressive() -> Evidence:
     """Aligned, any widths: (W2ᵀ(A − f)W1ᵀ)_kk = Σ_i R_ki² p_i(σ_i − p_i); and n₁, n₂, q₁ are sums over the modes."""
-    first, second, teacher, covariance = aligned.network()
-    frame, unit, d1, d2, sigma, inputs = map(MatrixSum.of, (aligned.R, aligned.UNIT, *aligned.DIAGONAL))
+    first, second, teacher, covariance = frames.network()
+    frame, unit, d1, d2, sigma, inputs = map(MatrixSum.of, (frames.R, frames.UNIT, *frames.DIAGONAL))
     push = (unit.T @ second.T @ (teacher - second @ first) @ first.T @ unit).trace()
     weighted = (unit.T @ frame @ d1 @ d2 @ (sigma - d1 @ d2) @ frame.T @ unit).trace()
     sums = (
@@ -105,7 +105,7 @@ def _progressive() -> Evidence:
     )
     p, delta = sp.symbols("p delta", positive=True)
     zero = lambda x, y: Evidence(
-        (aligned.reduced(x) - aligned.reduced(y)).is_zero(), Verdict.PROVED, "for symbolic widths"
+        (frames.reduced(x) - frames.reduced(y)).is_zero(), Verdict.PROVED, "for symbolic widths"
     )
     return every((
         *((name, zero(x, y)) for name, x, y in sums),

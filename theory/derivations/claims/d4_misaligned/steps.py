@@ -4,7 +4,7 @@ from functools import cache
 
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, normal, scaled
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_calculus import along, squared_norm
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
@@ -108,6 +108,6 @@ def bordered() -> Evidence:
         "gain = k z zᵀ": gained - of_x @ of_si @ of_x.T - scaled(k, z @ z.T),
     }
     return every(
-        ((name, Evidence(not normal(word, rules), Verdict.PROVED, name)) for name, word in zero.items()),
+        ((name, Evidence(not normal_form(word, rules), Verdict.PROVED, name)) for name, word in zero.items()),
         "the inverse multiplied out, for symbolic dimensions",
     )

@@ -5,7 +5,7 @@ from typing import Any
 import sympy as sp
 from mpmath import iv
 
-from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, ZERO, Rules, normal, scaled
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, ZERO, Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity
@@ -27,7 +27,7 @@ BALANCED: Rules = (((Q.T, J, PSI), ZERO), ((PSI.T, J, Q), ZERO), ((PSI.T, J, PSI
 
 def words(left: MatrixSum, rules: Rules, detail: str) -> Evidence:
     """Proved where no word remains."""
-    rest = normal(left, rules)
+    rest = normal_form(left, rules)
     return Evidence(not rest, Verdict.PROVED, f"{detail}: {len(rest)} words differ, for symbolic widths")
 
 

@@ -1,7 +1,7 @@
 """Why a curve that solves gradient flow is THE solution: the gradient is a polynomial in the weights."""
 
 from overtraining.theory.derivations.calculus.frames import insert
-from overtraining.theory.derivations.calculus.matrix_expressions import collect
+from overtraining.theory.derivations.calculus.matrix_words import normal_form
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.claims.a1_invariants import gradients
@@ -16,6 +16,6 @@ def unique() -> Evidence:
     δ = 0, never part. P and R are products of layers themselves; their δ hold a layer's.
     """
     shifted = {n: MatrixSum.of(Letter(n, *s)) + MatrixSum.of(Letter(f"delta {n}", *s)) for n, s in LAYERS.items()}
-    found = [word for g in gradients() for word in collect(insert(g, shifted) - g)]
+    found = [word for g in gradients() for word in normal_form(insert(g, shifted) - g)]
     holds = bool(found) and all(any(x.name.startswith("delta ") for x in word) for word in found)
     return Evidence(holds, Verdict.PROVED, f"{len(found)} words, each with a difference, for symbolic dimensions")

@@ -18,9 +18,8 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Matrix, PowerLaw
-from overtraining.theory.fine_tuning.forgetting_atlas import ANGLES, STRENGTHS, TRIALS, tasks as of_atlas
-from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus, plateau_growth
-from overtraining.theory.fine_tuning.safe_budget import safe_budget
+from overtraining.theory.fine_tuning.forgetting_map import ANGLES, STRENGTHS, TRIALS, mapped_tasks
+from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus, plateau_growth, safe_budget
 from overtraining.theory.solvers.exact import respond as predict
 
 SIGMA, EPSILON = np.array([1.0, 0.6, 0.3]), 1e-200
@@ -29,7 +28,7 @@ SIZES = (0.2, 0.6, 1.2)  # twice the standard deviation of a task's entries
 STEAL = np.array([[1.0, 0.1, 0.0], [0.1, 2.0, 0.0], [0.0, 0.0, 0.3], [0.0, 0.0, 0.0]])
 WEAK = np.array([1.0, 0.01])
 PAST = np.array([[0.0, -0.306, 0.874], [-0.306, -0.142, 0.505], [0.874, 0.505, 0.0]])  # σ₂ past σ₁, ‖B‖ = 1.2
-ATLAS = Protocol(PowerLaw(4), (0.0,), (0.5, 2.0, 8.0), Network(d_in=5, h=4, d_out=5))  # strengths are ‖B‖T
+MAPPED = Protocol(PowerLaw(4), (0.0,), (0.5, 2.0, 8.0), Network(d_in=5, h=4, d_out=5))  # strengths are ‖B‖T
 
 
 def protocol(
@@ -121,10 +120,10 @@ def _subset(number: int, seed: int) -> tuple[Check, Check]:
     places = {"angle": np.array(ANGLES[3:]), "shared": np.arange(4.0)}
     chosen = []
     for axis, values in places.items():
-        every = of_atlas(ATLAS, axis, values)
+        every = mapped_tasks(MAPPED, axis, values)
         at = [draw.integers(0, n, number) for n in (len(STRENGTHS), len(values), TRIALS[axis])]
         chosen += list(every[tuple(at)])
-    budgets = [tuple((np.array(ATLAS.strengths) / np.linalg.norm(task, 2)).tolist()) for task in chosen]
+    budgets = [tuple((np.array(MAPPED.strengths) / np.linalg.norm(task, 2)).tolist()) for task in chosen]
     seen = [respond(protocol(task, t, sigma), seed).isel(seed=0) for task, t in zip(chosen, budgets, strict=True)]
     exact = [fine_tune_plateaus(np.array(t), sigma, task) for task, t in zip(chosen, budgets, strict=True)]
     rise = np.array([one.sensitivity.values.T for one in seen])

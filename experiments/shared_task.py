@@ -22,8 +22,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import Shared, Turned
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientFlow
-from overtraining.theory.fine_tuning.shared_task import overshoot_length
-from overtraining.theory.fine_tuning.trap import rise_in_stage
+from overtraining.theory.fine_tuning.shared_task import forgetting_cost, overshoot_length
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.solvers.exact import follow, respond as predict
 
@@ -50,7 +49,7 @@ def run(preset: Preset, seed: int) -> Outcome:
     asked = protocol(preset)
     seen = [respond(_tuned(asked, target, BUDGET), seed + i) for i, target in enumerate(TARGETS)]
     s = follow(asked).singular_value.values[:, 0]
-    predicted = [rise_in_stage(BUDGET, s, 1.0, target) for target in TARGETS]
+    predicted = [forgetting_cost(BUDGET, s, 1.0, target) for target in TARGETS]
     rises = [one.sensitivity.values.ravel() for one in seen]
     checks = (
         by_bound(

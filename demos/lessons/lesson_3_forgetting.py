@@ -21,8 +21,8 @@ with app.setup:
     from overtraining.setting.tasks import Shared, Turned
     from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum
     from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
+    from overtraining.theory.fine_tuning.shared_task import forgetting_cost
     from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_rate
-    from overtraining.theory.fine_tuning.trap import rise_in_stage
     from overtraining.theory.fine_tuning.tuned_flow import fine_tune_mode
     from overtraining.theory.solvers.exact import follow, respond
 
@@ -350,7 +350,7 @@ def _(anchor, free, loose, source):
 @app.cell
 def _(time):
     left = float(fine_tune_mode(time.value, 1.0, 0.0)[0])
-    forgot = float(rise_in_stage(time.value, 1.0, 1.0, 0.0))
+    forgot = float(forgetting_cost(time.value, 1.0, 1.0, 0.0))
     stage.exercise(
         f"A feature of strength 1 is learned completely, and then tuned for T = {time.value:g} (the slider of the trap) on a task that "
         "asks for none of it, σ′ = 0. Its flow is ṡ = 2s(σ′ − s). How much of it is left, and how much has the old loss risen?",

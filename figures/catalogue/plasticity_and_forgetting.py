@@ -17,7 +17,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import Turned
 from overtraining.setting.teachers import PowerLaw
 
-ATLAS = "overtraining.theory.fine_tuning.forgetting_atlas"
+MAPS = "overtraining.theory.fine_tuning.forgetting_map"
 
 
 def recipes() -> dict[str, Recipe]:
@@ -34,8 +34,8 @@ def recipes() -> dict[str, Recipe]:
     return {
         "theory": theory_response(fine),
         "simulation": simulated_response(replace(fine, lengths=(0.0, 17.0, 29.0, 40.0, 120.0)), key=0),
-        "turned": Recipe(f"{ATLAS}.turned", reach),
-        "shared": Recipe(f"{ATLAS}.partly_shared", reach),
+        "turned": Recipe(f"{MAPS}.rotated_task_map", reach),
+        "shared": Recipe(f"{MAPS}.shared_feature_map", reach),
     }
 
 

@@ -25,6 +25,7 @@ INFINITE = {
     "minima",
     "noisy_task_inflection",
     "overshoot_length",
+    "unbalanced_inflection_time",
     "safe_budget",
     "tuned_budget",
 }  # as they say

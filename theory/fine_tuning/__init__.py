@@ -1,13 +1,18 @@
 """D: fine-tuning on another task: what is learned, what is forgotten, which learning rates are stable."""
 
 from overtraining.theory.fine_tuning.fine_tuned_grid import fine_tune_grid
-from overtraining.theory.fine_tuning.forgetting_map import ForgettingMap, map_forgetting, random_tasks, turned_tasks
+from overtraining.theory.fine_tuning.forgetting_map import ForgettingMap, map_forgetting, random_tasks, rotated_tasks
 from overtraining.theory.fine_tuning.label_noise import label_noise_excess, label_noise_scale
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_inflection, noisy_task_turn
-from overtraining.theory.fine_tuning.plateaus import Plateaus, fine_tune_plateaus, hurting_ratio, plateau_growth
-from overtraining.theory.fine_tuning.safe_budget import safe_budget
-from overtraining.theory.fine_tuning.shared_task import overshoot_length
+from overtraining.theory.fine_tuning.plateaus import (
+    Plateaus,
+    fine_tune_plateaus,
+    hurting_ratio,
+    plateau_growth,
+    safe_budget,
+)
+from overtraining.theory.fine_tuning.shared_task import forgetting_cost, overshoot_length
 from overtraining.theory.fine_tuning.stability import (
     path_sharpness,
     sharpness_bound,
@@ -15,7 +20,6 @@ from overtraining.theory.fine_tuning.stability import (
     tuned_rate,
     tuning_sharpness,
 )
-from overtraining.theory.fine_tuning.trap import rise_in_stage
 from overtraining.theory.fine_tuning.tuned_flow import FineTuned, fine_tune, fine_tune_mode, mode_distance
 
 __all__ = [
@@ -28,7 +32,7 @@ __all__ = [
     "ForgettingMap",  # Shares of the trials in every cell; the tasks' axes but the trials, then the budget, then for
     "map_forgetting",  # Monotonicity and inflection over tasks `(…, trial, d_out, d_in)`, at every budget (claim D4).
     "random_tasks",  # `strength · diag(σ₁ … σ_k, G)`: k features shared with the teacher, the rest Gaussian of larges
-    "turned_tasks",  # The teacher turned and rescaled, `strength · R diag(σ) R'ᵀ`, with rotations of largest plane an
+    "rotated_tasks",  # The teacher turned and rescaled, `strength · R diag(σ) R'ᵀ`, with rotations of largest plane an
     "label_noise_excess",  # Stationary excess loss of SGD on noisy labels where a task is fitted, `½ν²Σ_i G_i/(1 − G_
     "label_noise_scale",  # The noise on the weights that noisy labels amount to, `γ = ν√(η/2B)` (claim D5), to first
     "noisy_task_inflection",  # The pretrained value from which a longer pretraining hurts a noisy task, `σ'pq/(pq − γ
@@ -44,5 +48,5 @@ __all__ = [
     "tuned_budget",  # The budget that is best for the trade `ρL_pre + (1 − ρ)L_ft`, `ln[1 + σ'(v − s)/(s(σ' − v))]/2σ
     "tuned_rate",  # The learning rate that ends lowest downstream, `[ln(4σ'Ne²/v)]₊/(4σ'N)` (claim D6), near the task
     "tuning_sharpness",  # The largest curvature of the downstream loss after a time of fine-tuning on an aligned task
-    "rise_in_stage",  # What fine-tuning adds to a balanced mode's pretraining loss, `Δ = (s − x)(σ − (s + x)/2)` (cla
+    "forgetting_cost",  # What fine-tuning adds to a balanced mode's pretraining loss, `Δ = (s − x)(σ − (s + x)/2)` (cla
 ]

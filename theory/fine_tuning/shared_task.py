@@ -1,6 +1,11 @@
-"""D2: tasks that share the teacher's singular vectors: flows of a mode do not cross, and only overshoot can hurt."""
+"""D2, D3: a task that shares the teacher's singular vectors, mode by mode: what fine-tuning costs, and when it turns.
+
+Flows of one mode do not cross, so that only a task that asks for more than the teacher can make a longer pretraining
+hurt (D2). Inside a stage the cost is never a monotone function of how much is learned (D3).
+"""
 
 import numpy as np
+from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import finite, nonnegative, normal_inverse, positive, together
@@ -8,32 +13,66 @@ from overtraining.setting.errors import DomainError
 from overtraining.theory.scale import moderate
 
 
-def overshoot_length(budget: Numbers, sigma: Numbers, target: Numbers, epsilon: Numbers) -> Values:
-    """Pretraining length from which the pretraining loss after fine-tuning of a mode gets worse (claim D2).
+def overshoot_length(budget: Numbers, sigma: Numbers, sigma_task: Numbers, epsilon: Numbers) -> Values:
+    """Pretraining length from which the pretraining loss after fine-tuning of a mode rises (claim D2).
 
-    `t* = (1/2σ) ln[(σ/ε − 1) σ'/((σ' − σ)(e^{2σ'T} − 1))]` on the balanced aligned path: fine-tuning then carries the
-    mode from `s* = σσ'/(σ + (σ' − σ)e^{2σ'T})` to σ exactly, and beyond it from any later s. 0 where the start is
-    beyond s* already; inf where nothing overshoots, σ' <= σ or T = 0: there longer pretraining only helps. The
-    downstream loss turns where s = σ', at every budget: `deep_mode.time_to_reach(target, sigma, epsilon, 2)`.
+    `t* = (1/2σ) ln[(σ/ε − 1) σ'/((σ' − σ)(e^{2σ'T} − 1))]` on the balanced aligned path. At t* fine-tuning carries the
+    mode from `s* = σσ'/(σ + (σ' − σ)e^{2σ'T})` exactly to σ, and from any later s beyond it. The result is 0 where the
+    start is already beyond s*, and inf where nothing overshoots (σ' <= σ or T = 0): there longer pretraining only
+    helps. The downstream loss turns where s = σ', at every budget: `deep_mode.time_to_reach(sigma_task, sigma, epsilon,
+    depth=2)`.
 
-    budget: T >= 0.  sigma: teacher singular value > 0.  target: σ' of the task, of either sign.  epsilon: start, in
-    0 < ε < σ. Raises DomainError outside and beyond 1e±75 (`scale.moderate`), ShapeError where arrays do not broadcast.
+    budget: T >= 0.  sigma: teacher's singular value > 0.  sigma_task: σ' of the task, of either sign.  epsilon: start,
+    0 < ε < σ. All broadcast. Gradient-flow time.
+    Raises DomainError outside the domain and beyond 1e±75, ShapeError where arrays do not broadcast.
 
-    >>> overshoot_length(0.2, sigma=1.0, target=[2.0, 0.5], epsilon=1e-3).round(6).tolist()
+    >>> overshoot_length(0.2, sigma=1.0, sigma_task=[2.0, 0.5], epsilon=1e-3).round(6).tolist()
     [3.69826, inf]
     """
-    budget, sigma, target, epsilon = together(
+    budget, sigma, sigma_task, epsilon = together(
         budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
-        target=finite("target", target),
+        sigma_task=finite("sigma_task", sigma_task),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )
-    moderate(sigma, budget=budget, target=target)
+    moderate(sigma, budget=budget, sigma_task=sigma_task)
     if (epsilon >= sigma).any():
-        raise DomainError("epsilon >= sigma", "from above the turn is another", "start below the teacher")
-    beyond = target - sigma
-    turns = (beyond > 0) & (budget > 0)
-    twice, beyond = np.where(turns, 2 * target * budget, 1.0), np.where(turns, beyond, 1.0)
-    grown = twice + np.log(-np.expm1(-twice))  # ln(e^{2σ'T} − 1)
-    exponent = np.log(sigma - epsilon) - np.log(epsilon) + np.log(np.where(turns, target, 1.0) / beyond) - grown
-    return np.where(turns, np.maximum(exponent, 0.0) / (2 * sigma), np.inf)[()]  # D2
+        raise DomainError("epsilon >= sigma", "from above the teacher the turn is another", "start below the teacher")
+    gap = sigma_task - sigma
+    turns = (gap > 0) & (budget > 0)
+    gap = np.where(turns, gap, 1.0)
+    exponent = np.where(turns, 2 * sigma_task * budget, 1.0)
+    growth = exponent + np.log(-np.expm1(-exponent))  # ln(e^{2σ'T} − 1)
+    ratio = np.where(turns, sigma_task, 1.0) / gap
+    log_odds = np.log(sigma - epsilon) - np.log(epsilon) + np.log(ratio) - growth
+    return np.where(turns, np.maximum(log_odds, 0.0) / (2 * sigma), np.inf)[()]  # D2
+
+
+def forgetting_cost(budget: Numbers, s: Numbers, sigma: Numbers, sigma_task: Numbers) -> Values:
+    """How much fine-tuning raises a balanced mode's pretraining loss, `Δ = (s − x)(σ − (s + x)/2)` (claim D3).
+
+    x is the mode after fine-tuning, `tuned_flow.fine_tune_mode`. Δ is 0 at s = 0, `½(σ − x)²` where the feature is
+    learned, and never monotone in between, whatever σ' and T > 0: for small T it is `2T s(σ − s)(s − σ')`, which
+    vanishes at both ends.
+
+    budget: T >= 0, gradient-flow time.  s: the pretrained mode >= 0.  sigma: σ >= 0.  sigma_task: σ', of either sign.
+    All broadcast. Unit of the loss.
+    Raises DomainError outside the domain and beyond 1e±75, ShapeError where arrays do not broadcast.
+
+    >>> forgetting_cost(0.1, s=[0.0, 0.71, 1.0], sigma=1.0, sigma_task=0.0).round(4).tolist()
+    [0.0, 0.0295, 0.0139]
+    """
+    budget, s, sigma, sigma_task = together(
+        budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
+        s=nonnegative("s", s, "put the sign into the singular vectors"),
+        sigma=nonnegative("sigma", sigma, "put the sign into the singular vectors"),
+        sigma_task=finite("sigma_task", sigma_task),
+    )
+    moderate(sigma, budget=budget, s=s, sigma_task=sigma_task)
+    # With y = 2σ'T, g = (1 − e^{−y})/y and e = e^{−y} the mode moves by x − s = 2Ts(σ' − s) g/(2Tsg + e), which loses
+    # no digits where it moves little. Where σ' < 0, g and e are both divided by e^{−y}.
+    y = 2 * sigma_task * budget
+    path = 2 * budget * s * exprel(-np.abs(y))
+    decay = np.exp(-np.maximum(y, 0.0))
+    moved = (sigma_task - s) * path / np.where(path + decay > 0, path + decay, 1.0)
+    return (0.0 - moved * (sigma - s - moved / 2))[()]  # D3; 0.0 − 0.0 is not −0.0

@@ -1,22 +1,22 @@
 """C: the pretraining lengths beyond which the loss after noise rises."""
 
-from overtraining.theory.inflection import noisy_unbalanced_mode
 from overtraining.theory.inflection.deep_path import deep_minima, loss_after_noise
 from overtraining.theory.inflection.deep_stages import deep_inflection_time, paying_singular_value, stage_changes
 from overtraining.theory.inflection.noisy_flow import slope_after_noise
-from overtraining.theory.inflection.noisy_mode import inflection_time
+from overtraining.theory.inflection.noisy_mode import inflection_time, turning_product, unbalanced_inflection_time
 from overtraining.theory.inflection.noisy_path import Lost, Minima, lost_bounds, minima, still_to_lose
 from overtraining.theory.inflection.scaling import dense_inflection_time, features_under_way
 from overtraining.theory.inflection.stages import Stage, lost_in_stages
 
 __all__ = [
-    "noisy_unbalanced_mode",
     "deep_minima",  # Every local minimum of the loss after noise along the path of depth L, and what is lost beyond e
     "loss_after_noise",  # Expected loss after noise on every layer, `P_L(t) = ½Σ(σ − s)² + D(s)`, on the path of dept
     "deep_inflection_time",  # Length at which a feature at σ* is learned, `t* = ε^{−(1−2/L)}/((L−2)σ*)`, from three l
     "paying_singular_value",  # The singular value beyond which a feature pays as a whole, few features being against
     "stage_changes",  # What learning the n strongest features does to the loss after noise, n = 0 … modes, as the sta
     "slope_after_noise",  # Slope of the expected loss after noise along gradient flow, at ANY weights (claim C2).
+    "turning_product",  # x
+    "unbalanced_inflection_time",  # x
     "inflection_time",  # Pretraining length at which one mode starts to hurt, `t = (1/2σ) ln[(σ/ε − 1)(σ − c)/c]` (cl
     "Lost",  # What is known without following the path: `lower <= P(∞) − min P <= upper`.
     "Minima",  # All local minima of the loss after noise; `lost` is `P(∞) − P` at each.

@@ -14,10 +14,8 @@ from overtraining.theory.fine_tuning import (
     plateaus,
     shared_task,
     stability,
-    trap,
     tuned_flow as fine_tuning,
 )
-from overtraining.theory.fine_tuning.safe_budget import safe_budget
 from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.precision.features import layer, spread, unbalanced
 from overtraining.theory.precision.form import Form, each
@@ -210,12 +208,12 @@ FORMS = (
            partial(after, which), _digits)
       for which in ("missing", "downstream")),
     Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
-    Form("D3", "trap.rise_in_stage", trap.rise_in_stage, rise, SHORT),
+    Form("D3", "shared_task.forgetting_cost", shared_task.forgetting_cost, rise, SHORT),
     *(Form("D4", f"plateaus.plateau_growth, {which}", each(partial(_growth, which)), partial(growth, which))
       for which in (1, 2)),
     Form("D4", "plateaus.hurting_ratio", each(lambda t, s1, s2, v: _second(plateaus.hurting_ratio(
         t, np.array([s1, s2]), v, d_in=3, d_out=2))), ratio),
-    Form("D4", "safe_budget.safe_budget", each(lambda s1, s2, b: _second(safe_budget(np.array([s1, s2]), b))),
+    Form("D4", "plateaus.safe_budget", each(lambda s1, s2, b: _second(plateaus.safe_budget(np.array([s1, s2]), b))),
          safe, SHORT),
     Form("D5", "label_noise.label_noise_scale", label_noise.label_noise_scale,
          lambda eta, nu, batch: nu * mpmath.sqrt(eta / (2 * batch))),

@@ -7,10 +7,9 @@ from overtraining.theory.remedies.anchored import (
     stopped_inflection,
 )
 from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
-from overtraining.theory.remedies.low_rank import low_rank_update
 from overtraining.theory.remedies.mixing import best_share, best_trade_share, mixed_value
 from overtraining.theory.remedies.robust import Robust, excess_over_robust, layer_prices, robust_optimum
-from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor
+from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor, low_rank_update
 
 __all__ = [
     "anchored_inflection",  # The pretrained value beyond which pretraining hurts after anchored tuning, `σ(1 − (σ'−σ)

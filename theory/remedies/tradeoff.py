@@ -5,8 +5,9 @@ from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import finite, nonnegative, together, whole
-from overtraining.setting.errors import ShapeError
+from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.products import fits
+from overtraining.theory.weights import chained, fitting
 
 
 def least_forgetting(distance: Numbers, loss: Numbers) -> Values:
@@ -30,7 +31,7 @@ def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Value
     """The least downstream loss under a low-rank update of every layer, `½Σ_{i>2r} σ_i(B − f)²` (claim D7).
 
     `W_l + ΔW_l` with updates of rank r in two layers changes f by a matrix of rank 2r at most.
-    Reached, by `low_rank.low_rank_update`, where the weights have learned enough.
+    Reached, by `low_rank_update`, where the weights have learned enough.
 
     difference: B − f at the pretrained weights, `d_out × d_in`, leading axes free.  rank: r. Raises ShapeError where
     there is no matrix, DomainError for bad numbers.
@@ -44,3 +45,37 @@ def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Value
         raise ShapeError(f"difference {matrix.shape}", "it is no matrix", "pass B − f, d_out × d_in")
     left = np.linalg.svd(matrix, compute_uv=False)[..., 2 * rank :]
     return fits("the loss", lambda: (left * left).sum(axis=-1) / 2)[()]  # D7
+
+
+def low_rank_update(
+    w1: Float[np.ndarray, "h d_in"], w2: Float[np.ndarray, "d_out h"], task: Float[np.ndarray, "d_out d_in"], rank: int
+) -> tuple[Float[np.ndarray, "h d_in"], Float[np.ndarray, "d_out h"]]:
+    """Updates of both layers, of rank r each, that reach `low_rank_floor` (claim D7).
+
+    `V1 = W2⁺M_a`, `V2 = M_b(W1 + V1)⁺`, where `M_a + M_b` are the 2r strongest directions of B − f, r in each half:
+    `(W2 + V2)(W1 + V1) = f + M_a + M_b`. The price: from converged weights `L_pre + L_ft = ½‖A − B‖²`, which replay
+    undercuts (`least_forgetting`), and updates as large as M over the weights' smallest singular values.
+
+    w1: h × d_in.  w2: d_out × h.  task: B, d_out × d_in.  rank: r >= 0. Whitened inputs, or Σx in B's and f's measure.
+    Raises ShapeError where the matrices do not fit, DomainError for bad numbers, and where the weights do not reach the
+    directions, as before they are learned: with f of rank n nothing of rank above n + r is within reach.
+    Source: ours.
+
+    >>> w1, w2 = np.eye(2), np.diag([1.0, 2.0])
+    >>> v1, v2 = low_rank_update(w1, w2, np.diag([2.0, 5.0]), rank=1)
+    >>> ((w2 + v2) @ (w1 + v1)).round(9).tolist(), v1.round(9).tolist(), v2.round(9).tolist()
+    ([[2.0, 0.0], [0.0, 5.0]], [[0.0, 0.0], [0.0, 1.5]], [[1.0, 0.0], [0.0, 0.0]])
+    """
+    layers = chained(w1, w2)
+    w1, w2 = layers
+    target, rank = fitting(task, layers), whole("rank", rank, least=0)
+    f = fits("the network", lambda: w2 @ w1)
+    u, s, v = np.linalg.svd(target - f)
+    u, v = u[:, : s.size], v[: s.size]
+    first, last = ((u[:, i : i + rank] * s[i : i + rank]) @ v[i : i + rank] for i in (0, rank))
+    v1 = np.linalg.pinv(w2) @ first  # D7
+    v2 = last @ np.linalg.pinv(w1 + v1)  # D7
+    missed = np.abs((w2 + v2) @ (w1 + v1) - f - first - last).max(initial=0.0)
+    if missed > 1e-8 * (np.abs(f).max(initial=0.0) + s.max(initial=0.0)):
+        raise DomainError("w1, w2", "they do not reach the task's directions", "pass weights that have learned more")
+    return v1, v2

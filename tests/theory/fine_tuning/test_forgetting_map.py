@@ -4,16 +4,27 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.teachers import PowerLaw
 from overtraining.theory.fine_tuning import forgetting_map as module
-from overtraining.theory.fine_tuning.forgetting_map import map_forgetting, random_tasks, turned_tasks
-from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus, hurting_ratio, plateau_growth
+from overtraining.theory.fine_tuning.forgetting_map import (
+    map_forgetting,
+    mapped_tasks,
+    random_tasks,
+    rotated_task_map,
+    rotated_tasks,
+    shared_feature_map,
+)
+from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus, hurting_ratio, plateau_growth, safe_budget
 
 SIGMA, BUDGETS = np.array([1.0, 0.5, 0.25]), np.array([0.05, 0.5, 3.0])
+ASKED = Protocol(PowerLaw(3), (0.0,), (0.05, 2.0, 8.0), Network(d_in=4, h=3, d_out=3))
+HARMONIC = 1 / np.arange(1, 4)
 
 
 @pytest.fixture
 def tasks():
-    return turned_tasks(SIGMA, np.array([0.5, 3.0]), np.array([0.3, 1.2, 3.0]), 40, seed=0, d_in=4)
+    return rotated_tasks(SIGMA, np.array([0.5, 3.0]), np.array([0.3, 1.2, 3.0]), 40, seed=0, d_in=4)
 
 
 def test_the_shares_are_those_of_single_tasks(tasks):
@@ -45,9 +56,9 @@ def test_turned_tasks_are_the_teacher_turned(tasks):
     values = np.linalg.svd(tasks, compute_uv=False)
     np.testing.assert_allclose(values[0], np.broadcast_to(0.5 * SIGMA, values[0].shape), atol=1e-12)
     np.testing.assert_allclose(6 * tasks[0], tasks[1], atol=1e-12)
-    still = turned_tasks(SIGMA, np.array([2.0]), np.array([0.0]), 3, seed=0)
+    still = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.0]), 3, seed=0)
     np.testing.assert_allclose(still, np.broadcast_to(2 * np.diag(SIGMA), still.shape), atol=1e-15)
-    small = turned_tasks(SIGMA, np.array([1.0]), np.array([1e-6]), 5, seed=1)
+    small = rotated_tasks(SIGMA, np.array([1.0]), np.array([1e-6]), 5, seed=1)
     assert 0 < np.abs(small - np.diag(SIGMA)).max() < 2.1e-6  # both frames turn by no more than the angle
 
 
@@ -63,7 +74,7 @@ def test_random_tasks_share_what_is_asked_and_are_as_strong():
 
 def test_what_the_map_says():
     """Small budgets: monotone, and foreseen by the order T². Large ones: up to a quarter of turned tasks are not."""
-    made = turned_tasks(SIGMA, np.array([2.0]), np.array([0.8, 1.2, 2.0]), 300, seed=0)
+    made = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.8, 1.2, 2.0]), 300, seed=0)
     found = map_forgetting(np.array([0.02, 0.2, 3.5]), SIGMA, made)
     assert (found.monotone[..., :2] == 1).all()
     assert (found.foreseen[..., 0, :] == 1).all()
@@ -91,8 +102,8 @@ def test_the_ratio_foresees_which_feature_hurts_most_random_tasks():
         (lambda: map_forgetting(np.array([0.1]), SIGMA, np.ones((3, 3))), ShapeError),
         (lambda: map_forgetting(np.array([-0.1]), SIGMA, np.ones((2, 3, 3))), DomainError),
         (lambda: map_forgetting(np.array([100.0]), SIGMA, np.ones((2, 3, 3))), DomainError),
-        (lambda: turned_tasks(SIGMA, [-1.0], [0.1], 2, 0), DomainError),
-        (lambda: turned_tasks(SIGMA, [1.0], [0.1], 2, 0, d_out=2), ShapeError),
+        (lambda: rotated_tasks(SIGMA, [-1.0], [0.1], 2, 0), DomainError),
+        (lambda: rotated_tasks(SIGMA, [1.0], [0.1], 2, 0, d_out=2), ShapeError),
         (lambda: random_tasks(SIGMA, [1.0], [0.5], 2, 0), DomainError),
         (lambda: random_tasks(SIGMA, 1.0, [0], 2, 0), ShapeError),
     ],
@@ -104,8 +115,42 @@ def test_refusals(call, error):
 
 def test_a_task_that_is_the_teacher_costs_nothing_and_never_turns():
     """Steps of 0 are no falls, however they are rounded."""
-    found = map_forgetting(BUDGETS, SIGMA, turned_tasks(SIGMA, np.array([1.0]), np.array([0.0]), 3, seed=0))
+    found = map_forgetting(BUDGETS, SIGMA, rotated_tasks(SIGMA, np.array([1.0]), np.array([0.0]), 3, seed=0))
     assert (found.monotone == 1).all()
     assert not found.turns.any()
     assert not found.hurts.any()
     assert found.largest_drop.max() < 1e-9
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(module, "TRIALS", {"angle": 5, "shared": 5})
+    monkeypatch.setattr(module, "ANGLES", (0.0, 1.0, 2.0))
+
+
+@pytest.mark.parametrize(("axis", "map_of"), [("angle", rotated_task_map), ("shared", shared_feature_map)])
+def test_a_cell_is_the_mean_over_its_tasks(few, axis, map_of):
+    found = map_of(ASKED)
+    drawn = mapped_tasks(ASKED, axis, found[axis].values)
+    assert drawn.shape == (7, 3, 5, 3, 4)
+    for size, strength in enumerate(module.STRENGTHS):
+        np.testing.assert_allclose(np.linalg.norm(drawn[size], 2, axis=(-2, -1)), strength)
+        for place in range(3):
+            for i, reach in enumerate(ASKED.strengths):
+                each = [fine_tune_plateaus(reach / strength, HARMONIC, task) for task in drawn[size, place]]
+                cell = found.isel(pretraining=0, size=size, strength=i, **{axis: place})
+                assert cell.falls == pytest.approx(np.mean([x.growth.min() < -1e-8 for x in each]))
+                assert cell.turns == pytest.approx(np.mean([x.after[:-1].min() < x.after[-1] - 1e-8 for x in each]))
+        safe = safe_budget(HARMONIC, strength).min()
+        assert float(found.safe[0, size]) == pytest.approx(strength * safe)
+    assert 0 < float(found.turns.mean()) < 1
+    assert 0 < float(found.foreseen.mean()) < 1
+
+
+def test_the_maps_are_as_large_as_it_says():
+    wide = Protocol(PowerLaw(4), (0.0,), (1.0,), Network(d_in=5, h=4, d_out=5))
+    numbers = [
+        mapped_tasks(wide, axis, np.arange(float(n)))[..., 0, 0].size for axis, n in (("angle", 15), ("shared", 4))
+    ]
+    assert numbers == [84_000, 21_000]
+    assert len(module.ANGLES) == 15

@@ -7,8 +7,7 @@ from scipy.optimize import minimize
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.fine_tuning.mixed_target import interpolated
-from overtraining.theory.remedies.low_rank import low_rank_update
-from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor
+from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor, low_rank_update
 from tests.judge import assert_right
 
 DRAW = np.random.default_rng(0)

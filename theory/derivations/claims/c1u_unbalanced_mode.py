@@ -234,7 +234,7 @@ DERIVATION = Derivation(
     floor=Verdict.PROVED,
     uses=("A2", "A4", "B1"),
     link=Link(
-        "overtraining.theory.inflection.noisy_unbalanced_mode.inflection_time",
+        "overtraining.theory.inflection.noisy_mode.unbalanced_inflection_time",
         "σ 1e-6 … 1e6, |λ|/σ 1e-6 … 1e4, c/σ 1e-6 … 1e3",
         _engine,
     ),

@@ -212,7 +212,7 @@ DERIVATION = Derivation(
     floor=Verdict.PROVED,
     uses=("D2",),
     link=Link(
-        "overtraining.theory.fine_tuning.trap.rise_in_stage",
+        "overtraining.theory.fine_tuning.shared_task.forgetting_cost",
         "σ 1e-6 … 1e6, s/σ 1e-9 … 1, |σ'|/σ 1e-6 … 1e3, |σ'|T 1e-12 … 10",
         _engine,
     ),

@@ -113,7 +113,7 @@ def _weights() -> Evidence:
 
 def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
     """The floors from matrices of known singular values; and the update, whose loss is the floor, for either rank."""
-    from overtraining.theory.remedies.low_rank import low_rank_update
+    from overtraining.theory.remedies.tradeoff import low_rank_update
 
     worst = 0.0
     for rank in (1, 2):

@@ -282,7 +282,7 @@ DERIVATION = Derivation(
     floor=Verdict.CERTIFIED,
     uses=("A5", "D4"),
     link=Link(
-        "overtraining.theory.fine_tuning.safe_budget.safe_budget",
+        "overtraining.theory.fine_tuning.plateaus.safe_budget",
         "σ, ‖B‖ 1e-6 … 1e6; 4,000 tasks of all shapes up to 4 × 4",
         _engine,
     ),

@@ -6,7 +6,7 @@ EXTRAS := test,dev,cluster,demo
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help figures demo notebooks test test-browser simulate fuzz gallery lint check bench constraints clean
+.PHONY: help figures demo notebooks test test-browser simulate fuzz gallery lint check bench maps constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ lint: $(STAMP) ## run the linters and the type checker
 gallery: $(STAMP) ## renew the committed pictures and numbers that README and tests show and compare
 	$(BIN)/overtraining figures --formats png --out build/gallery
 	mkdir -p gallery && cp build/gallery/*.png gallery/ && cp -r build/gallery/numbers build/gallery/captions gallery/
+
+maps: $(STAMP) ## renew docs/claims.md (from the ledger) and docs/vocabulary.md (from docs/vocabulary.toml)
+	$(BIN)/python docs/maps.py
 
 constraints: $(STAMP) ## renew the pinned versions in constraints.txt, for Python 3.11 and newer
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \

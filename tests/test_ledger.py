@@ -87,7 +87,23 @@ def test_every_derivation_is_named_with_its_verdict() -> None:
     assert told == {(c[:2], module.rpartition(".")[2], str(FLOORS[c])) for c, module in CLAIMS.items()}
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/llm/README.md"])
+def test_the_maps_are_current() -> None:
+    """docs/claims.md and docs/vocabulary.md are what `make maps` writes."""
+    for name, page in run_path(str(ROOT / "docs/maps.py"))["PAGES"].items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page(), f"make maps: {name} is not current"
+
+
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "figures/llm/README.md",
+    "docs/claims.md",
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_and_paths_of_documents_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     for link in re.findall(r"\]\(([^)#:]+)\)", text):

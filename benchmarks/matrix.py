@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks import solvers
 from benchmarks.measure import Preset, Task, interleaved, peak_memory
 from benchmarks.report import Report
-from overtraining.setting.starts import Balanced, turned_frames
+from overtraining.setting.starts import Balanced, start_frames
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
 from overtraining.theory.sensitivity.noise import expected_increase
@@ -67,5 +67,5 @@ def run(preset: Preset) -> list[Report]:
 
 def problem(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """W1, W2 of singular values 1e-3 in frames turned by half a radian from those of their teacher, and the teacher."""
-    u, v = turned_frames(Balanced(), PowerLaw(d), d, d)
+    u, v = start_frames(Balanced(), PowerLaw(d), d, d)
     return *balanced_weights(1e-3 * u @ v.T, d), teacher_matrix(PowerLaw(d), d, d)

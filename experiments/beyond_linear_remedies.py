@@ -26,8 +26,8 @@ from overtraining.setting.training import GradientDescent
 
 Found = dict[str, tuple[float, float]]  # by name of the remedy: a number and its standard error
 
-PLAIN = replace(TURNED, anchor=1e-12, replay=1e-12)  # nothing, in the program of anchor and replay: compiled once
-REMEDIES = {"none": PLAIN, "anchor": replace(PLAIN, anchor=1.0), "replay": replace(PLAIN, replay=0.5),
+PLAIN = replace(TURNED, anchor=1e-12, replay_share=1e-12)  # nothing, in the program of anchor and replay: compiled once
+REMEDIES = {"none": PLAIN, "anchor": replace(PLAIN, anchor=1.0), "replay": replace(PLAIN, replay_share=0.5),
             "rank 1": replace(TURNED, rank=1)}  # fmt: skip
 SHORT, LONG = 0.5, 4.0  # budgets
 KAPPA = 0.3**2 * 4  # E1's decay for this noise

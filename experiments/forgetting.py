@@ -17,7 +17,7 @@ from overtraining.experiments.outcome import Check, Outcome
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced
-from overtraining.setting.tasks import Shared, Task, Turned, task_matrix
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune
@@ -26,7 +26,11 @@ from overtraining.theory.learning.matrix_weights import distance_moved
 from overtraining.theory.solvers.exact import respond as predict
 
 TIGHT = GradientFlow(1e-11)  # what it leaves of the balance between its steps has to be below D1's own 1e-12
-TASKS: tuple[Task, ...] = (Turned(0.3), Turned(1.2, scale=1.5, frame_seed=1), Shared((0.4, -0.6, 1.5)))
+TASKS: tuple[Task, ...] = (
+    RotatedTeacher(0.3),
+    RotatedTeacher(1.2, scale=1.5, frame_seed=1),
+    SharedVectors((0.4, -0.6, 1.5)),
+)
 IMBALANCES = (0.1, 0.5, 2.0)
 
 

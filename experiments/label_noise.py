@@ -24,7 +24,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.noisy_labels import Weights, descend
@@ -50,7 +50,7 @@ def protocol(preset: Preset, rate: float, noise: float = NOISE) -> Protocol:
         strengths=(BUDGET,),
         network=Network(d_in=3, h=2, d_out=3),
         start=Aligned(0.05),
-        perturbation=FineTuning(Shared(TASK), GradientDescent(rate, BATCH), label_noise=noise),
+        perturbation=FineTuning(SharedVectors(TASK), GradientDescent(rate, BATCH), label_noise=noise),
         sampling=Sampling(draws=768 if preset == "quick" else 8192),
     )
 

@@ -24,7 +24,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import trajectory, validate
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared, Task, Turned
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import population_loss
@@ -36,8 +36,12 @@ from overtraining.theory.learning import deep_mode
 from overtraining.theory.solvers.exact import follow
 
 SIGMA, TASK, EPSILON = (1.0, 0.6), (0.7, 0.3), 0.01
-TASKS: dict[str, Task] = {"less": Shared(TASK), "more": Shared((1.5, 0.9)), "turned by 0.5": Turned(0.5),
-                          "turned by 1.5": Turned(1.5)}  # fmt: skip
+TASKS: dict[str, Task] = {
+    "less": SharedVectors(TASK),
+    "more": SharedVectors((1.5, 0.9)),
+    "turned by 0.5": RotatedTeacher(0.5),
+    "turned by 1.5": RotatedTeacher(1.5),
+}
 LOSSES = ("tuned", "kept", "downstream_tuned", "downstream_kept")
 NOISES, STEPS, GRID = (0.0, 0.5), (10, 40, 160), np.geomspace(0.005, 0.64, 11)
 
@@ -50,20 +54,20 @@ def flowing(preset: Preset) -> Protocol:
         strengths=(0.0, 0.2, 1.0, 5.0),
         network=Network(d_in=3, h=2, d_out=4),
         start=Aligned(EPSILON),
-        perturbation=FineTuning(Shared(TASK)),
+        perturbation=FineTuning(SharedVectors(TASK)),
     )
 
 
 def stepping(preset: Preset) -> Protocol:
     """One feature, fine-tuned by steps on more of it than most checkpoints have."""
     one = replace(flowing(preset), teacher=Spectrum((1.0,)), lengths=(1.0, 2.0, 3.0, 20.0))
-    return replace(one, strengths=(1.0,), perturbation=FineTuning(Shared((0.8,)), GradientDescent(0.1)))
+    return replace(one, strengths=(1.0,), perturbation=FineTuning(SharedVectors((0.8,)), GradientDescent(0.1)))
 
 
 def noisy(preset: Preset) -> Protocol:
     """The same in noisy batches of four, checkpoints around the one that fits the task already."""
     task = float(deep_mode.time_to_reach(0.8, 1.0, EPSILON, 2))
-    how = FineTuning(Shared((0.8,)), GradientDescent(0.1, batch=4), label_noise=0.5)
+    how = FineTuning(SharedVectors((0.8,)), GradientDescent(0.1, batch=4), label_noise=0.5)
     draws = Sampling(draws=256 if preset == "quick" else 4096)
     return replace(stepping(preset), lengths=(1.5, 2.2, task, 4.0, 20.0), perturbation=how, sampling=draws)
 

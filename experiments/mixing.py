@@ -20,7 +20,7 @@ from overtraining.experiments.outcome import Check, Outcome
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Turned, task_matrix
+from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.teachers import Spectrum, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import Task, population_loss
@@ -101,7 +101,7 @@ def _turned(shares: np.ndarray, seed: int) -> Check:
     found: dict[str, float] = {}
     teacher = teacher_matrix(asked.teacher, 2, 3)
     for angle in (0.5, 1.5):
-        task = task_matrix(Turned(angle), asked.teacher, 2, 3)
+        task = task_matrix(RotatedTeacher(angle), asked.teacher, 2, 3)
         f = _products(asked, task, shares, seed)
         base, down = (((f - wanted) ** 2).sum((-2, -1))[:, -1] for wanted in (teacher, task))  # share × budget
         best = _least((KEEP * base + (1 - KEEP) * down).T, shares)

@@ -20,7 +20,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, response, trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared, Task, Turned, task_matrix
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
 from overtraining.setting.teachers import PowerLaw, Spectrum, singular_values, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.fine_tuning.mixed_target import interpolated
@@ -29,7 +29,7 @@ from overtraining.theory.remedies.anchored import anchored_inflection, anchored_
 from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor
 from overtraining.theory.solvers.exact import follow
 
-TASK = Shared((1.5, 0.2, -0.4))  # more, less and the reverse of what the teacher asks
+TASK = SharedVectors((1.5, 0.2, -0.4))  # more, less and the reverse of what the teacher asks
 ANCHORS = (0.2, 1.0, 5.0)
 STOPS = (0.1, 0.3, 1.0)
 SHARES = (0.25, 0.5, 0.75)
@@ -39,8 +39,8 @@ END = 60.0
 NEXT_TO_NOTHING = 1e-12  # an anchor and a share: with both in it, every full update is one compiled program
 
 
-def _tuned(task: Task, anchor: float = NEXT_TO_NOTHING, replay: float = NEXT_TO_NOTHING) -> FineTuning:
-    return FineTuning(task, anchor=anchor, replay=replay)
+def _tuned(task: Task, anchor: float = NEXT_TO_NOTHING, replay_share: float = NEXT_TO_NOTHING) -> FineTuning:
+    return FineTuning(task, anchor=anchor, replay_share=replay_share)
 
 
 def aligned(preset: Preset) -> Protocol:
@@ -59,7 +59,7 @@ def turned(preset: Preset) -> Protocol:
     """A converged network and a task turned away from its teacher."""
     given = aligned(preset)
     long = np.linspace(40, 60, len(given.lengths))
-    return replace(given, teacher=PowerLaw(4), lengths=long, perturbation=_tuned(Turned(1.0)))
+    return replace(given, teacher=PowerLaw(4), lengths=long, perturbation=_tuned(RotatedTeacher(1.0)))
 
 
 def run(preset: Preset, seed: int) -> Outcome:
@@ -87,9 +87,9 @@ def _anchored_end(asked: Protocol, seed: int) -> Check:
 def _inflections(shape: Protocol, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Predicted and measured lengths where one mode's pretraining loss after fine-tuning turns: it vanishes there."""
     one = replace(shape, teacher=Spectrum((1.0,)), start=Aligned(1e-3))
-    given = [(anchored_inflection(1.0, 1.5, a), _tuned(Shared((1.5,)), anchor=a), END) for a in ANCHORS if a > 0.5] + [
-        (stopped_inflection(1.0, 1.5, t), _tuned(Shared((1.5,))), t) for t in STOPS
-    ]
+    given = [
+        (anchored_inflection(1.0, 1.5, a), _tuned(SharedVectors((1.5,)), anchor=a), END) for a in ANCHORS if a > 0.5
+    ] + [(stopped_inflection(1.0, 1.5, t), _tuned(SharedVectors((1.5,))), t) for t in STOPS]
     predicted = np.array([float(deep_mode.time_to_reach(float(s), 1.0, 1e-3, 2)) for s, _, _ in given])
     measured = []
     for time, (_, how, budget) in zip(predicted, given, strict=True):
@@ -103,20 +103,20 @@ def _inflections(shape: Protocol, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _trades(asked: Protocol, seed: int) -> tuple[Check, ...]:
     n = asked.network
     teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
-    task = task_matrix(Turned(1.0), asked.teacher, n.d_out, n.d_in)
+    task = task_matrix(RotatedTeacher(1.0), asked.teacher, n.d_out, n.d_in)
     apart = float(np.linalg.norm(teacher - task))
     expected, found = [], []
     for share in SHARES:
-        seen = _both(replace(asked, perturbation=_tuned(Turned(1.0), replay=share)), seed)
+        seen = _both(replace(asked, perturbation=_tuned(RotatedTeacher(1.0), replay_share=share)), seed)
         mixed = np.asarray(interpolated(teacher, task, share))
         expected.append([((mixed - m) ** 2).sum() / 2 for m in (teacher, task)])
         found.append(seen)
     replay = by_bound("both losses with replay (D7)", expected, found, 1e-5, "what is left of the flow at its end")
 
-    low = FineTuning(Turned(1.0), GradientFlow(1e-6), rank=1)
+    low = FineTuning(RotatedTeacher(1.0), GradientFlow(1e-6), rank=1)
     single = _both(replace(asked, perturbation=low, sampling=Sampling(draws=4)), seed)
     trades = [*found, single]
-    for how in (_tuned(Turned(1.0), anchor=0.3), _tuned(Turned(1.0))):
+    for how in (_tuned(RotatedTeacher(1.0), anchor=0.3), _tuned(RotatedTeacher(1.0))):
         trades.append(
             _both(replace(asked, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), seed)
         )
@@ -143,7 +143,7 @@ def anchored(asked: Protocol) -> xr.Dataset:
     """The Response of an aligned network tuned to the end on a shared task under an anchor."""
     how, sigma = asked.perturbation, singular_values(asked.teacher)
     assert isinstance(how, FineTuning)
-    assert isinstance(how.task, Shared)
+    assert isinstance(how.task, SharedVectors)
     s, target, both = follow(asked).singular_value.values, np.array(how.task.values), ("pretraining", "strength")
     x = np.asarray(anchored_weight(np.sqrt(s), target, how.anchor)) ** 2
     half = lambda wanted, now: ((wanted - now) ** 2).sum(1) / 2
@@ -172,12 +172,14 @@ def frontier(asked: Protocol) -> xr.Dataset:
 
 def replayed(asked: Protocol, key: int) -> xr.Dataset:
     """Both losses for shares of replay, measured."""
-    return _measured([replace(asked, perturbation=FineTuning(Turned(1.0), replay=share)) for share in SHARES], key)
+    return _measured(
+        [replace(asked, perturbation=FineTuning(RotatedTeacher(1.0), replay_share=share)) for share in SHARES], key
+    )
 
 
 def held(asked: Protocol, key: int) -> xr.Dataset:
     """Both losses under anchors, measured."""
-    return _measured([replace(asked, perturbation=FineTuning(Turned(1.0), anchor=a)) for a in HELD], key)
+    return _measured([replace(asked, perturbation=FineTuning(RotatedTeacher(1.0), anchor=a)) for a in HELD], key)
 
 
 def stopped(asked: Protocol, key: int) -> xr.Dataset:
@@ -202,5 +204,5 @@ def _trade(down: np.ndarray, base: Callable[[np.ndarray], np.ndarray], method: M
 
 def _apart(asked: Protocol) -> float:
     n = asked.network
-    task = task_matrix(Turned(1.0), asked.teacher, n.d_out, n.d_in)
+    task = task_matrix(RotatedTeacher(1.0), asked.teacher, n.d_out, n.d_in)
     return float(np.linalg.norm(teacher_matrix(asked.teacher, n.d_out, n.d_in) - task))

@@ -4,13 +4,13 @@ from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, SmallGaussian
-from overtraining.setting.tasks import Turned
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw, Spectrum
 from overtraining.setting.training import GradientDescent
 
 STUDENTS = ("linear", "tanh", "relu")
 NOISES = ((0.3, 0.3), (0.15, 0.4), (0.5, 0.1))  # γ₁, γ₂
-TURNED = FineTuning(Turned(1.5), GradientDescent(0.05, batch=32))
+TURNED = FineTuning(RotatedTeacher(1.5), GradientDescent(0.05, batch=32))
 
 
 def student(activation: str) -> Protocol:

@@ -19,7 +19,7 @@ from overtraining.experiments.outcome import Check, Outcome
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared, Turned
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.fine_tuning.shared_task import forgetting_cost, overshoot_length
@@ -40,7 +40,7 @@ def protocol(preset: Preset) -> Protocol:
         network=Network(d_in=3, h=2, d_out=4),
         start=Aligned(EPSILON),
         pretraining=GradientFlow(1e-9),
-        perturbation=FineTuning(Shared((TARGETS[0],)), GradientFlow(1e-9)),
+        perturbation=FineTuning(SharedVectors((TARGETS[0],)), GradientFlow(1e-9)),
     )
 
 
@@ -64,7 +64,7 @@ def run(preset: Preset, seed: int) -> Outcome:
 
 
 def _tuned(asked: Protocol, target: float, budget: float) -> Protocol:
-    return replace(asked, strengths=(budget,), perturbation=FineTuning(Shared((target,)), GradientFlow(1e-9)))
+    return replace(asked, strengths=(budget,), perturbation=FineTuning(SharedVectors((target,)), GradientFlow(1e-9)))
 
 
 def _trap(s: np.ndarray, rise: np.ndarray) -> Check:
@@ -108,7 +108,7 @@ def _turned_away(asked: Protocol, seed: int) -> Check:
     """The same task in other singular vectors: pretraining longer can hurt without any overshoot."""
     found = {}
     for angle in (0.3, 1.0, 2.0):
-        given = replace(asked, strengths=(3.0,), perturbation=FineTuning(Turned(angle), GradientFlow(1e-9)))
+        given = replace(asked, strengths=(3.0,), perturbation=FineTuning(RotatedTeacher(angle), GradientFlow(1e-9)))
         after = respond(given, seed).after.values.ravel()
         found[f"angle {angle:g}"] = float(after[-1] - after.min())
     listed = ", ".join(f"{lost:.3f} at {name}" for name, lost in found.items())

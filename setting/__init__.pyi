@@ -37,9 +37,9 @@ from .starts import (
     Balanced as Balanced,
     FanIn as FanIn,
     SmallGaussian as SmallGaussian,
-    turned_frames as turned_frames,
+    start_frames as start_frames,
 )
-from .tasks import Shared as Shared, Turned as Turned, task_matrix as task_matrix
+from .tasks import RotatedTeacher as RotatedTeacher, SharedVectors as SharedVectors, task_matrix as task_matrix
 
 # Teachers: the function that pretraining learns
 from .teachers import (

@@ -129,10 +129,10 @@ def one_of(name: str, given: Any, known: Any) -> None:
         raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass one of {choice}")
 
 
-def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+def check_broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """The arrays unchanged, after checking that they broadcast against each other.
 
-    >>> together(t=np.zeros(3), sigma=np.ones((2, 1)))[1].shape
+    >>> check_broadcast(t=np.zeros(3), sigma=np.ones((2, 1)))[1].shape
     (2, 1)
     """
     try:
@@ -145,7 +145,7 @@ def together(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(arrays.values())
 
 
-def settle(frozen: Any, **fields: Any) -> None:
+def freeze(frozen: Any, **fields: Any) -> None:
     """Fix checked values in a frozen dataclass under construction, arrays as floats and tuples of floats.
 
     So that `Aligned(1)`, `Aligned(1.0)` and `Aligned(np.float64(1))` are equal, hash alike and are written alike.

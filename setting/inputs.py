@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import instance, one_nonnegative, positive, settle, truth, whole
+from overtraining.setting.domain import freeze, instance, one_nonnegative, positive, truth, whole
 from overtraining.setting.errors import ShapeError
 from overtraining.setting.teachers import Teacher, full_frames, random_frame
 
@@ -30,11 +30,11 @@ class Inputs:
         spectrum = positive("spectrum", self.spectrum)
         if spectrum.ndim != 1:
             raise ShapeError(f"spectrum of shape {spectrum.shape}", "it is a list of eigenvalues", "pass a 1-d array")
-        settle(self, spectrum=spectrum, label_noise=one_nonnegative("label_noise", self.label_noise))
-        settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, spectrum=spectrum, label_noise=one_nonnegative("label_noise", self.label_noise))
+        freeze(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
         truth("shared", self.shared)
         if self.samples is not None:
-            settle(self, samples=whole("samples", self.samples))
+            freeze(self, samples=whole("samples", self.samples))
 
     @property
     def isotropic(self) -> bool:

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import nonnegative, one_nonnegative, one_of, settle, whole
+from overtraining.setting.domain import freeze, nonnegative, one_nonnegative, one_of, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.tasks import Task
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 
 Law = Literal["gaussian", "uniform", "sign"]
 Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
-Share = Literal["tensor", "row"]
+Granularity = Literal["tensor", "row"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Noise:
         scales = nonnegative("scales", self.scales)
         if scales.ndim != 1:
             raise ShapeError(f"scales of shape {scales.shape}", "there is one per layer", "pass a list of numbers")
-        settle(self, scales=scales)
+        freeze(self, scales=scales)
         one_of("law", self.law, Law)
         one_of("convention", self.convention, Convention)
 
@@ -58,7 +58,7 @@ class Quantization:
 
     def __post_init__(self) -> None:
         if self.per is not None:
-            one_of("per", self.per, Share)
+            one_of("per", self.per, Granularity)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Pruning:
     per: str = "tensor"
 
     def __post_init__(self) -> None:
-        one_of("per", self.per, Share)
+        one_of("per", self.per, Granularity)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class FineTuning:
     task: what is learned; whitened inputs, the whole population, unless `training` asks for batches.
     training: gradient flow, or steps of an optimizer with a schedule. Its weight decay pulls toward 0.
     anchor: coefficient λ of `(λ/2)‖θ − θ_pre‖²`, L2 toward the pretrained weights.
-    replay: share ρ of the pretraining loss in what is minimized, `(1 − ρ)L_ft + ρL_pre`, 0 <= ρ < 1.
+    replay_share: share ρ of the pretraining loss in what is minimized, `(1 − ρ)L_ft + ρL_pre`, 0 <= ρ < 1.
     rank: fine-tune only a low-rank update of every layer, `W_l + B_l A_l` with so many columns of B_l; None for all
     weights.
     label_noise: standard deviation of noise on the downstream labels, for training in batches.
@@ -87,21 +87,29 @@ class FineTuning:
     task: Task
     training: Pretraining = field(default_factory=GradientFlow)
     anchor: float = 0.0
-    replay: float = 0.0
+    replay_share: float = 0.0
     rank: int | None = None
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, get_args(Task)):
-            raise DomainError(f"task = {self.task!r}", "it is no task", "pass Shared, Turned, or a teacher")
+            raise DomainError(
+                f"task = {self.task!r}", "it is no task", "pass SharedVectors, RotatedTeacher, or a teacher"
+            )
         if not isinstance(self.training, GradientFlow | GradientDescent):
             raise DomainError(f"training = {self.training!r}", "it is none that is known", "pass GradientFlow(…)")
-        settle(self, anchor=one_nonnegative("anchor", self.anchor), replay=one_nonnegative("replay", self.replay))
-        settle(self, label_noise=one_nonnegative("label_noise", self.label_noise))
-        if self.replay >= 1:
-            raise DomainError(f"replay = {self.replay}", "all of it would be pretraining", "pass a share below 1")
+        freeze(
+            self,
+            anchor=one_nonnegative("anchor", self.anchor),
+            replay_share=one_nonnegative("replay_share", self.replay_share),
+        )
+        freeze(self, label_noise=one_nonnegative("label_noise", self.label_noise))
+        if self.replay_share >= 1:
+            raise DomainError(
+                f"replay_share = {self.replay_share}", "all of it would be pretraining", "pass a share below 1"
+            )
         if self.rank is not None:
-            settle(self, rank=whole("rank", self.rank))
+            freeze(self, rank=whole("rank", self.rank))
 
 
 Perturbation = Noise | Quantization | Pruning | FineTuning

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Sequenced
-from overtraining.setting.domain import nonnegative, one_of, settle, truth, whole
+from overtraining.setting.domain import freeze, nonnegative, one_of, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning
@@ -34,7 +34,7 @@ class Network:
 
     def __post_init__(self) -> None:
         for name in ("d_in", "h", "d_out", "depth"):
-            settle(self, **{name: whole(name, getattr(self, name))})
+            freeze(self, **{name: whole(name, getattr(self, name))})
         one_of("activation", self.activation, Activation)
         truth("bias", self.bias)
         if self.activation != "linear" and self.depth != 2:
@@ -71,7 +71,7 @@ class Sampling:
     antithetic: bool = False
 
     def __post_init__(self) -> None:
-        settle(self, draws=whole("draws", self.draws, least=2), seeds=whole("seeds", self.seeds))  # one has no error
+        freeze(self, draws=whole("draws", self.draws, least=2), seeds=whole("seeds", self.seeds))  # one has no error
         truth("antithetic", self.antithetic)
 
 
@@ -102,8 +102,8 @@ class Protocol:
     inputs: Inputs = field(default_factory=Inputs)
 
     def __post_init__(self) -> None:
-        settle(self, teacher=teacher(self.teacher))
-        settle(self, lengths=_grid("lengths", self.lengths), strengths=_grid("strengths", self.strengths))
+        freeze(self, teacher=teacher(self.teacher))
+        freeze(self, lengths=_grid("lengths", self.lengths), strengths=_grid("strengths", self.strengths))
         for name, union in (
             ("network", Network | None), ("start", Start), ("sampling", Sampling | None), ("inputs", Inputs | None),
             ("pretraining", Pretraining), ("perturbation", Perturbation),
@@ -116,7 +116,7 @@ class Protocol:
         if self.network is None:
             modes = singular_values(self.teacher).size
             d_out, d_in = self.teacher.shape if isinstance(self.teacher, Matrix) else (modes, modes)
-            settle(self, network=Network(d_in=d_in, h=modes, d_out=d_out))
+            freeze(self, network=Network(d_in=d_in, h=modes, d_out=d_out))
         check_fits(self.teacher, self.network.d_out, self.network.d_in)
         _check_together(self)
 

@@ -16,9 +16,16 @@ from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
-from overtraining.setting.tasks import Shared, Task, Turned
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+
+RENAMED_KINDS = {"Shared": "SharedVectors", "Turned": "RotatedTeacher"}
+RENAMED_FIELDS = {
+    "FineTuning": {"replay": "replay_share"},
+    "GradientDescent": {"warmup": "warmup_share", "decay": "decay_share"},
+}
+"""Names in protocols that were written before November 2026, old to new: kinds, and fields by their kind."""
 
 
 @cache
@@ -38,7 +45,19 @@ def _converter() -> cattrs.Converter:
             hook: Any = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
             converter.register_unstructure_hook(cls, hook)
 
-    plain(PowerLaw, Geometric, Spectrum, Matrix, Shared, Turned, Network, Aligned, Balanced, SmallGaussian, FanIn)
+    plain(
+        PowerLaw,
+        Geometric,
+        Spectrum,
+        Matrix,
+        SharedVectors,
+        RotatedTeacher,
+        Network,
+        Aligned,
+        Balanced,
+        SmallGaussian,
+        FanIn,
+    )
     plain(GradientFlow, GradientDescent, Noise, Quantization, Pruning, Sampling, Inputs)
     for union in (Teacher, Task, Start, Pretraining):
         configure_tagged_union(union, converter, tag_name="kind")
@@ -65,19 +84,42 @@ def write(protocol: Protocol) -> str:
 
 
 def read(text: str) -> Protocol:
-    """The protocol that `write` wrote, or that a person wrote by hand; DomainError says what is wrong and where."""
+    """The protocol that `write` wrote, now or under older names, or that a person wrote by hand.
+
+    DomainError says what is wrong and where.
+
+    >>> text = write(Protocol(PowerLaw(4), (0, 10), (1.0,), perturbation=FineTuning(RotatedTeacher(0.5))))
+    >>> read(text.replace("RotatedTeacher", "Turned")) == read(text)
+    True
+    """
     instance("text", text, str)
     try:
         plain: Any = json.loads(text)
         if not isinstance(plain, dict):
             raise DomainError("the protocol", "it is not a JSON object", "write it with theory.write(protocol)")
-        return _converter().structure(plain, Protocol)
+        return _converter().structure(_with_new_names(plain), Protocol)
     except json.JSONDecodeError as error:
         raise DomainError("the protocol", f"it is not JSON ({error})", "write it with theory.write(protocol)") from None
     except cattrs.errors.BaseValidationError as error:
         found = (reason.rpartition(" @ $") for reason in cattrs.transform_error(error, format_exception=_reason))
         reasons = "; ".join(f"{place.removeprefix('.')}: {why}" if place else why for why, _, place in found)
         raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
+
+
+def _with_new_names(plain: Any) -> Any:
+    """Plain data in which kinds and fields have their present names."""
+    if isinstance(plain, list):
+        return [_with_new_names(part) for part in plain]
+    if not isinstance(plain, dict):
+        return plain
+    named = {field: _with_new_names(value) for field, value in plain.items()}
+    kind = named.get("kind")
+    if not isinstance(kind, str):
+        return named
+    for old, new in RENAMED_FIELDS.get(kind, {}).items():
+        if old in named and new not in named:  # both: the old one is refused as a field that does not exist
+            named[new] = named.pop(old)
+    return named | {"kind": RENAMED_KINDS.get(kind, kind)}
 
 
 def _truth(value: Any, _: type) -> bool:

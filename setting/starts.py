@@ -6,16 +6,16 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.domain import (
+    freeze,
     instance,
     normal_inverse,
     one_finite,
     one_nonnegative,
     one_positive,
-    settle,
     whole,
 )
 from overtraining.setting.errors import DomainError
-from overtraining.setting.teachers import Teacher, full_frames, random_turn
+from overtraining.setting.teachers import Teacher, full_frames, random_rotation
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Aligned:
 
     def __post_init__(self) -> None:
         remedy = "start from a small positive number; 0 is a saddle and never leaves"
-        settle(self, epsilon=normal_inverse("epsilon", one_finite("epsilon", self.epsilon), remedy))
-        settle(self, imbalance=one_finite("imbalance", self.imbalance))
+        freeze(self, epsilon=normal_inverse("epsilon", one_finite("epsilon", self.epsilon), remedy))
+        freeze(self, imbalance=one_finite("imbalance", self.imbalance))
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Balanced:
 
     def __post_init__(self) -> None:
         remedy = "start from a small positive number; 0 is a saddle and never leaves"
-        settle(self, epsilon=normal_inverse("epsilon", one_finite("epsilon", self.epsilon), remedy))
-        settle(self, angle=one_nonnegative("angle", self.angle), imbalance=one_finite("imbalance", self.imbalance))
+        freeze(self, epsilon=normal_inverse("epsilon", one_finite("epsilon", self.epsilon), remedy))
+        freeze(self, angle=one_nonnegative("angle", self.angle), imbalance=one_finite("imbalance", self.imbalance))
         if self.angle > np.pi:
             raise DomainError(f"angle = {self.angle:g}", "no rotation moves a vector further than π", "pass 0 to π")
-        settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class SmallGaussian:
     std: float = 1e-2
 
     def __post_init__(self) -> None:
-        settle(self, std=one_positive("std", self.std))
+        freeze(self, std=one_positive("std", self.std))
 
 
 @dataclass(frozen=True)
@@ -76,24 +76,24 @@ class FanIn:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        settle(self, gain=one_positive("gain", self.gain))
+        freeze(self, gain=one_positive("gain", self.gain))
 
 
 Start = Aligned | Balanced | SmallGaussian | FanIn
 
 
-def turned_frames(
+def start_frames(
     start: Balanced, teacher: Teacher, d_out: int, d_in: int
 ) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
     """The frames U₀, V₀ (columns) in which a balanced start has its singular values: the teacher's, turned.
 
     >>> from overtraining.setting.teachers import PowerLaw
-    >>> u, v = turned_frames(Balanced(angle=0.0), PowerLaw(2), 3, 2)
+    >>> u, v = start_frames(Balanced(angle=0.0), PowerLaw(2), 3, 2)
     >>> np.allclose(u @ u.T, np.eye(3)), v.shape
     (True, (2, 2))
     """
     instance("start", start, Balanced)
     left, right = full_frames(teacher, d_out, d_in)
     generator = np.random.default_rng(start.frame_seed)
-    turns = (random_turn(len(frame), start.angle, generator) for frame in (left, right))
+    turns = (random_rotation(len(frame), start.angle, generator) for frame in (left, right))
     return next(turns) @ left, next(turns) @ right

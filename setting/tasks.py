@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import finite, instance, one_nonnegative, one_positive, settle, whole
+from overtraining.setting.domain import finite, freeze, instance, one_nonnegative, one_positive, whole
 from overtraining.setting.errors import ShapeError
 from overtraining.setting.teachers import (
     Geometric,
@@ -16,13 +16,13 @@ from overtraining.setting.teachers import (
     Spectrum,
     Teacher,
     full_frames,
-    random_turn,
+    random_rotation,
     teacher_matrix,
 )
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedVectors:
     """A task with the teacher's singular vectors and other singular values, `B = U diag(values) Vᵀ`.
 
     values: in the order of the teacher's modes, of either sign; as many as the teacher has modes.
@@ -34,11 +34,11 @@ class Shared:
         values = finite("values", self.values)
         if values.ndim != 1 or values.size == 0:
             raise ShapeError(f"values of shape {values.shape}", "it is one number per mode", "pass a 1-d array")
-        settle(self, values=values)
+        freeze(self, values=values)
 
 
 @dataclass(frozen=True)
-class Turned:
+class RotatedTeacher:
     """The teacher itself, turned: `B = scale · R U diag(σ) Vᵀ R'ᵀ` with rotations of largest plane angle `angle`.
 
     The planes of the turns are random, drawn from `frame_seed`; the task with angle 0 and scale 1 is the teacher's.
@@ -49,11 +49,11 @@ class Turned:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, angle=one_nonnegative("angle", self.angle), scale=one_positive("scale", self.scale))
-        settle(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, angle=one_nonnegative("angle", self.angle), scale=one_positive("scale", self.scale))
+        freeze(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
 
 
-Task = Shared | Turned | Teacher
+Task = SharedVectors | RotatedTeacher | Teacher
 
 
 def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
@@ -61,18 +61,18 @@ def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np
 
     Raises ShapeError where the task does not fit the teacher.
 
-    >>> task_matrix(Shared((2.0, 0.0)), Matrix(((3.0, 0.0), (0.0, 1.0))), 2, 2).tolist()
+    >>> task_matrix(SharedVectors((2.0, 0.0)), Matrix(((3.0, 0.0), (0.0, 1.0))), 2, 2).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
     instance("task", task, *get_args(Task))
     match task:
         case PowerLaw() | Geometric() | Spectrum() | Matrix():
             return teacher_matrix(task, d_out, d_in)
-        case Turned(angle, scale, frame_seed):
+        case RotatedTeacher(angle, scale, frame_seed):
             generator, matrix = np.random.default_rng(frame_seed), teacher_matrix(teacher, d_out, d_in)
-            left, right = (random_turn(d, angle, generator) for d in matrix.shape)
+            left, right = (random_rotation(d, angle, generator) for d in matrix.shape)
             return scale * left @ matrix @ right.T
-        case Shared(values):
+        case SharedVectors(values):
             left, right = full_frames(teacher, d_out, d_in)
             if (n := len(values)) > min(d_out, d_in):
                 raise ShapeError(f"{n} values", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "pass fewer")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import finite, instance, nonnegative, one_nonnegative, one_positive, settle, whole
+from overtraining.setting.domain import finite, freeze, instance, nonnegative, one_nonnegative, one_positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
 
 LARGEST_FRAME = 20_000  # 3 GiB of float64
@@ -28,8 +28,8 @@ class PowerLaw:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        settle(self, alpha=one_nonnegative("alpha", self.alpha), scale=one_positive("scale", self.scale))
+        freeze(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, alpha=one_nonnegative("alpha", self.alpha), scale=one_positive("scale", self.scale))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Spectrum:
         values = nonnegative("values", self.values, "a singular value is not negative; a sign belongs to the frames")
         if values.ndim != 1 or values.size == 0:
             raise ShapeError(f"values of shape {values.shape}", "a spectrum is a non-empty list", "pass a 1-d array")
-        settle(self, values=values, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, values=values, frame_seed=whole("frame_seed", self.frame_seed, least=0))
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Matrix:
             raise
         if entries.ndim != 2 or entries.size == 0:
             raise ShapeError(f"entries of shape {entries.shape}", "a teacher is a matrix", "pass a 2-d array")
-        settle(self, entries=entries)
+        freeze(self, entries=entries)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,8 +83,8 @@ class Geometric:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        settle(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        settle(self, ratio=one_positive("ratio", self.ratio), scale=one_positive("scale", self.scale))
+        freeze(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, ratio=one_positive("ratio", self.ratio), scale=one_positive("scale", self.scale))
         if self.ratio > 1:
             raise DomainError(f"ratio = {self.ratio}", "modes are counted from the strongest", "pass 0 < ratio <= 1")
 
@@ -209,7 +209,7 @@ def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d
     return ortho_group.rvs(d, random_state=generator) if d > 1 else generator.choice([-1.0, 1.0], size=(1, 1))
 
 
-def random_turn(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
+def random_rotation(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
     """A rotation by a random skew-symmetric generator, of which the largest plane angle is `angle`, in radians."""
     from scipy.linalg import expm  # a tenth of a second to import, and only turned frames need it
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from overtraining.setting.domain import one_nonnegative, one_of, one_positive, settle, whole
+from overtraining.setting.domain import freeze, one_nonnegative, one_of, one_positive, whole
 from overtraining.setting.errors import DomainError
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
@@ -19,7 +19,7 @@ class GradientFlow:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        settle(
+        freeze(
             self, rtol=one_positive("rtol", self.rtol), weight_decay=one_nonnegative("weight_decay", self.weight_decay)
         )
 
@@ -32,8 +32,8 @@ class GradientDescent:
     batch: examples per step, drawn anew from the inputs; None for the gradient of the whole loss.
     optimizer: "sgd" and "momentum" (heavy ball, `momentum`), "adam", "adamw" (both with optax's defaults).
     weight_decay: coefficient μ of `(μ/2)‖θ‖²` in the loss; for "adamw" decoupled from the gradient.
-    schedule: "constant"; "cosine" to 0; "warmup-stable-decay": linear up over the share `warmup` of the steps, linear
-    down to 0 over the last share `decay`.
+    schedule: "constant"; "cosine" to 0; "warmup-stable-decay": linear up over the first `warmup_share` of the
+    steps, constant, linear down to 0 over the last `decay_share` of them.
     horizon: where a schedule ends. "last": one run, whose last length is the end; "each": every length is the end of a
     run of its own, as for annealed checkpoints.
     """
@@ -44,23 +44,25 @@ class GradientDescent:
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: str = "constant"
-    warmup: float = 0.0
-    decay: float = 0.2
+    warmup_share: float = 0.0
+    decay_share: float = 0.2
     horizon: str = "last"
 
     def __post_init__(self) -> None:
-        settle(self, learning_rate=one_positive("learning_rate", self.learning_rate))
+        freeze(self, learning_rate=one_positive("learning_rate", self.learning_rate))
         if self.batch is not None:
-            settle(self, batch=whole("batch", self.batch))
-        settle(self, weight_decay=one_nonnegative("weight_decay", self.weight_decay))
-        for name in ("momentum", "warmup", "decay"):
+            freeze(self, batch=whole("batch", self.batch))
+        freeze(self, weight_decay=one_nonnegative("weight_decay", self.weight_decay))
+        for name in ("momentum", "warmup_share", "decay_share"):
             share = one_nonnegative(name, getattr(self, name))
-            if share >= 1 and not (name == "decay" and share == 1):
+            if share >= 1 and not (name == "decay_share" and share == 1):
                 raise DomainError(f"{name} = {share}", "it is a share of 1", f"pass 0 <= {name} < 1")
-            settle(self, **{name: share})
-        if self.warmup + self.decay > 1:
+            freeze(self, **{name: share})
+        if self.warmup_share + self.decay_share > 1:
             raise DomainError(
-                f"warmup + decay = {self.warmup + self.decay}", "together they are longer than the run", "shorten one"
+                f"warmup_share + decay_share = {self.warmup_share + self.decay_share}",
+                "together they are longer than the run",
+                "shorten one",
             )
         one_of("optimizer", self.optimizer, Optimizer)
         one_of("schedule", self.schedule, Schedule)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol
-from overtraining.setting.tasks import Turned, task_matrix
+from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import LossAt, Task, training_loss
 from overtraining.simulations.networks import Layer, Layers, product
@@ -22,7 +22,7 @@ class Tuning(NamedTuple):
     task: Task
     training: dict[str, Array]
     anchor: Float[Array, ""]
-    replay: Float[Array, ""]
+    replay_share: Float[Array, ""]
 
 
 def tuning(protocol: Protocol) -> Tuning:
@@ -35,15 +35,15 @@ def tuning(protocol: Protocol) -> Tuning:
             "pass batches of fresh examples: FineTuning(training=GradientDescent(batch=…))",
         )  # fmt: skip
     teacher = task_matrix(how.task, protocol.teacher, n.d_out, n.d_in)
-    numbers = (jnp.asarray(x) for x in (how.anchor, how.replay))
+    numbers = (jnp.asarray(x) for x in (how.anchor, how.replay_share))
     downstream = Task(jnp.asarray(teacher), None, jnp.asarray(how.label_noise))
     return Tuning(downstream, traced(how.training, protocol.strengths, "budget"), *numbers)
 
 
 def forgotten(how: FineTuning) -> FineTuning:
     """The fine-tuning with its traced numbers forgotten; whether there is an anchor or a replay decides the program."""
-    anchor, replay = (0.5 if coefficient > 0 else 0.0 for coefficient in (how.anchor, how.replay))
-    return FineTuning(Turned(0.0), compiled(how.training), anchor, replay, how.rank)
+    anchor, replay_share = (0.5 if coefficient > 0 else 0.0 for coefficient in (how.anchor, how.replay_share))
+    return FineTuning(RotatedTeacher(0.0), compiled(how.training), anchor, replay_share, how.rank)
 
 
 def drawn(how: FineTuning) -> bool:
@@ -69,8 +69,8 @@ def fine_tune(
     def loss(trained: Layers, step: Array) -> Array:
         now = whole(trained)
         value = downstream(now, step)
-        if how.replay:
-            value = (1 - numbers.replay) * value + numbers.replay * pretrained_on(now, step)
+        if how.replay_share:
+            value = (1 - numbers.replay_share) * value + numbers.replay_share * pretrained_on(now, step)
         if how.anchor:
             value = value + numbers.anchor * _square(now, layers) / 2
         return value

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from overtraining.setting.protocol import Network, Protocol
-from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, start_frames
 from overtraining.setting.teachers import singular_frames
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.random_arrays import each
@@ -35,7 +35,7 @@ def beginning(protocol: Protocol) -> Beginning:
             left, sigma, right = singular_frames(protocol.teacher, n.d_out, n.d_in)
             return _framed(n, left, right, min(sigma.size, n.width), epsilon, imbalance)
         case Balanced(epsilon, _, imbalance):
-            left, right = turned_frames(protocol.start, protocol.teacher, n.d_out, n.d_in)
+            left, right = start_frames(protocol.start, protocol.teacher, n.d_out, n.d_in)
             return _framed(n, left, right.T, n.width, epsilon, imbalance, everywhere=True)
         case SmallGaussian(std):
             return jnp.asarray(np.full(n.depth, std))

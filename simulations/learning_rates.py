@@ -25,8 +25,9 @@ def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = No
 
     >>> from overtraining.setting.teachers import PowerLaw
 
-    >>> from overtraining.setting.tasks import Turned
-    >>> asked = Protocol(PowerLaw(2), (1.0,), (1.0,), perturbation=FineTuning(Turned(1.0), GradientDescent(0.1)))
+    >>> from overtraining.setting.tasks import RotatedTeacher
+    >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
+    >>> asked = Protocol(PowerLaw(2), (1.0,), (1.0,), perturbation=how)
     >>> [p.strengths for p in rated(asked, (0.25, 0.5), steps=(4, 8))]
     [(1.0, 2.0), (2.0, 4.0)]
     """
@@ -52,8 +53,9 @@ def respond(protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int
 
     >>> from overtraining.setting.teachers import PowerLaw
 
-    >>> from overtraining.setting.tasks import Turned
-    >>> asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=FineTuning(Turned(1.0), GradientDescent(0.1)))
+    >>> from overtraining.setting.tasks import RotatedTeacher
+    >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
+    >>> asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
     >>> respond(asked, (0.125, 0.25, 40.0), 0, steps=(200,)).learning_rate.values.tolist()
     [0.125, 0.25]
     """
@@ -84,8 +86,9 @@ def tuned(
 
     >>> from overtraining.setting.teachers import PowerLaw
 
-    >>> from overtraining.setting.tasks import Turned
-    >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (1.0,), perturbation=FineTuning(Turned(1.0), GradientDescent(0.1)))
+    >>> from overtraining.setting.tasks import RotatedTeacher
+    >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
+    >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (1.0,), perturbation=how)
     >>> tuned(asked, (0.2, 0.5, 1.2), 0, steps=(20,))[1].learning_rate.values.tolist()
     [[0.5], [0.5]]
     """

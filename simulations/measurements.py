@@ -67,8 +67,8 @@ def moved(protocol: Protocol, key: Seed) -> xr.Dataset:
 
     >>> from overtraining.setting.teachers import PowerLaw
 
-    >>> from overtraining.setting.tasks import Turned
-    >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(Turned(1.0)))
+    >>> from overtraining.setting.tasks import RotatedTeacher
+    >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(RotatedTeacher(1.0)))
     >>> moved(asked, key=0).distance.values[0].round(2).tolist()
     [[0.0, 0.05], [0.0, 1.05]]
     """

@@ -33,7 +33,8 @@ def optimizer(how: GradientDescent, numbers: dict[str, Array], total: Int[Array,
 def schedule(how: GradientDescent) -> Callable[[Array], Array]:
     """The share of the peak rate at a share of the run, from 0 (the first step) to 1 (just after the last).
 
-    >>> float(schedule(GradientDescent(schedule="warmup-stable-decay", warmup=0.1, decay=0.5))(jnp.asarray(0.75)))
+    >>> how = GradientDescent(schedule="warmup-stable-decay", warmup_share=0.1, decay_share=0.5)
+    >>> float(schedule(how)(jnp.asarray(0.75)))
     0.5
     """
     # optax counts steps; a run of one "step", of which shares are counted, has a length that need not be compiled in
@@ -43,10 +44,10 @@ def schedule(how: GradientDescent) -> Callable[[Array], Array]:
         case "cosine":
             return optax.schedules.cosine_decay_schedule(1.0, 1)
         case _:
-            rise = optax.schedules.linear_schedule(0.0, 1.0, how.warmup)
-            fall = optax.schedules.linear_schedule(1.0, 0.0, how.decay)
+            rise = optax.schedules.linear_schedule(0.0, 1.0, how.warmup_share)
+            fall = optax.schedules.linear_schedule(1.0, 0.0, how.decay_share)
             flat = optax.schedules.constant_schedule(1.0)
-            return optax.schedules.join_schedules([rise, flat, fall], [how.warmup, 1 - how.decay])
+            return optax.schedules.join_schedules([rise, flat, fall], [how.warmup_share, 1 - how.decay_share])
 
 
 def _rate(how: GradientDescent, peak: Array, total: Array) -> Rate:

@@ -80,8 +80,8 @@ def after(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:
 
 
 def _check_warmup(how: Pretraining) -> None:
-    if isinstance(how, GradientDescent) and how.warmup and how.schedule != "warmup-stable-decay":
+    if isinstance(how, GradientDescent) and how.warmup_share and how.schedule != "warmup-stable-decay":
         raise DomainError(
-            f"warmup = {how.warmup} with schedule {how.schedule!r}", "only 'warmup-stable-decay' warms up",
-            "use that schedule, or warmup=0",
+            f"warmup_share = {how.warmup_share} with schedule {how.schedule!r}", "only 'warmup-stable-decay' warms up",
+            "use that schedule, or warmup_share=0",
         )  # fmt: skip

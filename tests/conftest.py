@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -32,6 +33,12 @@ def interruptible() -> None:
     """What a shell starts in the background ignores Ctrl-C, as would all that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def untyped() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function as users get it: without the run-time type checks that are on in the tests, and would refuse first."""
+    return lambda function: getattr(function, "__wrapped__", function)
 
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]

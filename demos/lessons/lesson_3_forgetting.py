@@ -18,7 +18,7 @@ with app.setup:
     from overtraining.setting.protocol import Network, Protocol
     from overtraining.setting.responses import sensitivity, trajectory
     from overtraining.setting.starts import Aligned
-    from overtraining.setting.tasks import Shared, Turned
+    from overtraining.setting.tasks import RotatedTeacher, SharedVectors
     from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum
     from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
     from overtraining.theory.fine_tuning.shared_task import forgetting_cost
@@ -75,7 +75,7 @@ def _():
     LENGTHS = np.unique([*np.linspace(0, 6, 21), *np.linspace(6, 24, 19)])  # fewer, where little bends
 
     def lost(turned, time):
-        tuning = FineTuning(Turned(turned))
+        tuning = FineTuning(RotatedTeacher(turned))
         tuned = Protocol(PowerLaw(4), LENGTHS, (time,), Network(6, 4, 5), perturbation=tuning)
         return inflection_point(respond(tuned), which="best").squeeze()
 
@@ -111,7 +111,7 @@ def _():
 @app.cell
 def _(LENGTHS, angle, budget, measure, trained):
     asked = Protocol(
-        PowerLaw(4), LENGTHS, (budget.value,), Network(6, 4, 5), perturbation=FineTuning(Turned(angle.value))
+        PowerLaw(4), LENGTHS, (budget.value,), Network(6, 4, 5), perturbation=FineTuning(RotatedTeacher(angle.value))
     )
     measured = stage.measured(measure.value, trained, replace(asked, lengths=np.linspace(0, 24, 9)), "respond")
     return asked, measured
@@ -169,7 +169,7 @@ def _():
 def _(time, wants):
     stage_ = Protocol(
         Spectrum((1.0,)), np.linspace(0, 9, 241), (time.value,), Network(2, 2, 2), start=Aligned(1e-3),
-        perturbation=FineTuning(Shared((wants.value,))),
+        perturbation=FineTuning(SharedVectors((wants.value,))),
     )  # fmt: skip
     inside = respond(stage_)
 
@@ -309,7 +309,7 @@ def _():
 def _():
     free = Protocol(
         Spectrum((1.0, 0.7, 0.5)), np.linspace(0, 16, 161), (60.0,), Network(4, 4, 5), start=Aligned(0.01),
-        perturbation=FineTuning(Shared((1.4, 0.9, 0.6))),
+        perturbation=FineTuning(SharedVectors((1.4, 0.9, 0.6))),
     )  # fmt: skip
     source = "overtraining.experiments.regularization.anchored"  # the recipe of the figure `regularization`
     loose = Recipe(source, free).make()
@@ -318,7 +318,9 @@ def _():
 
 @app.cell
 def _(anchor, free, loose, source):
-    held = Recipe(source, replace(free, perturbation=FineTuning(Shared((1.4, 0.9, 0.6)), anchor=anchor.value))).make()
+    held = Recipe(
+        source, replace(free, perturbation=FineTuning(SharedVectors((1.4, 0.9, 0.6)), anchor=anchor.value))
+    ).make()
 
     def anchored(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):

@@ -139,7 +139,7 @@ def _(decay, peak, steps):
         "constant": GradientDescent(peak.value),
         "cosine": GradientDescent(peak.value, schedule="cosine"),
         "warmup–stable–decay": GradientDescent(
-            peak.value, schedule="warmup-stable-decay", warmup=0.05, decay=decay.value
+            peak.value, schedule="warmup-stable-decay", warmup_share=0.05, decay_share=decay.value
         ),
     }
     rates = {

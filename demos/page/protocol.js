@@ -80,7 +80,7 @@ function python(p) {
     ? [`ot.Matrix(((${sigma[0]}, 0.0), (0.0, ${sigma[1]})))`, `ot.Matrix((
         ${list(rows[0])},
         ${list(rows[1])}))`]
-    : [`ot.Spectrum(${list(sigma)})`, `ot.Shared(${list(sigma.map((s) => p.k * s))})`];
+    : [`ot.Spectrum(${list(sigma)})`, `ot.SharedVectors(${list(sigma.map((s) => p.k * s))})`];
   return `import overtraining as ot
 from dataclasses import replace
 

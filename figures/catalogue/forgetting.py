@@ -15,7 +15,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import OBJECTIVES
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Turned
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 
 ANGLES = (0.0, 0.4, 0.8, 1.6)
@@ -33,7 +33,7 @@ def recipes() -> dict[str, Recipe]:
     )
     made = {}
     for i, angle in enumerate(ANGLES):
-        asked = replace(fine, perturbation=FineTuning(Turned(angle)))
+        asked = replace(fine, perturbation=FineTuning(RotatedTeacher(angle)))
         made[f"theory{i}"] = theory_response(asked)
         made[f"simulation{i}"] = simulated_response(replace(asked, lengths=np.linspace(0, 24, 13)), key=0)
     return made

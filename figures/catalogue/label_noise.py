@@ -13,7 +13,7 @@ from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
 
 SOURCE = "overtraining.experiments.label_noise"
@@ -27,7 +27,7 @@ def recipes() -> dict[str, Recipe]:
         strengths=(14.0,),
         network=Network(d_in=3, h=2, d_out=3),
         start=Aligned(0.05),
-        perturbation=FineTuning(Shared((1.0, 0.8))),
+        perturbation=FineTuning(SharedVectors((1.0, 0.8))),
         sampling=Sampling(draws=2048),
     )
     budgets = replace(early, strengths=np.linspace(0, 2.2, 89))

@@ -13,7 +13,7 @@ from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 
@@ -24,7 +24,7 @@ STEPS = 40
 
 def recipes() -> dict[str, Recipe]:
     """One feature on its way past a task that asks for less of it, tuned in noisy batches by 40 steps."""
-    how = FineTuning(Shared((0.8,)), GradientDescent(0.1, batch=4), label_noise=0.5)
+    how = FineTuning(SharedVectors((0.8,)), GradientDescent(0.1, batch=4), label_noise=0.5)
     asked = Protocol(
         Spectrum((1.0,)),
         lengths=np.linspace(1.0, 8.0, 15),
@@ -35,7 +35,7 @@ def recipes() -> dict[str, Recipe]:
         sampling=Sampling(draws=192),
     )
     two = replace(asked, teacher=Spectrum((1.0, 0.6)), lengths=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0))
-    tried = replace(two, sampling=Sampling(draws=256), perturbation=replace(how, task=Shared((0.7, 0.3))))
+    tried = replace(two, sampling=Sampling(draws=256), perturbation=replace(how, task=SharedVectors((0.7, 0.3))))
     made = {
         "theory": Recipe(f"{SOURCE}.near", replace(asked, lengths=np.linspace(1.0, 8.0, 281))),
         "chosen": Recipe(f"{SOURCE}.chosen", asked, key=0),

@@ -14,7 +14,7 @@ from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Turned
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 
 MAPS = "overtraining.theory.fine_tuning.forgetting_map"
@@ -28,7 +28,7 @@ def recipes() -> dict[str, Recipe]:
         strengths=(0.2, 0.5, 1.5),
         network=Network(d_in=5, h=4, d_out=5),
         start=Aligned(1e-10),
-        perturbation=FineTuning(Turned(1.8, frame_seed=2)),
+        perturbation=FineTuning(RotatedTeacher(1.8, frame_seed=2)),
     )
     reach = replace(fine, lengths=(0.0,), strengths=np.geomspace(0.05, 12.0, 16))
     return {

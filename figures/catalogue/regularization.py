@@ -15,12 +15,12 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import OBJECTIVES
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared, Turned
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors
 from overtraining.setting.teachers import PowerLaw, Spectrum
 
 SOURCE = "overtraining.experiments.regularization"
 ANCHORS = (0.0, 0.5, 2.0, 10.0)
-MORE = Shared((1.4, 0.9, 0.6))
+MORE = SharedVectors((1.4, 0.9, 0.6))
 END = 60.0
 
 
@@ -39,7 +39,7 @@ def recipes() -> dict[str, Recipe]:
         made[f"theory{i}"] = Recipe(f"{SOURCE}.anchored", asked)
         if anchor:
             made[f"simulation{i}"] = simulated_response(replace(asked, lengths=np.linspace(0, 16, 9)), key=0)
-    turned = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(Turned(1.0)))
+    turned = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(RotatedTeacher(1.0)))
     made["frontier"] = Recipe(f"{SOURCE}.frontier", turned)
     for name in ("replayed", "held", "stopped"):
         made[name] = Recipe(f"{SOURCE}.{name}", turned, key=0)

@@ -14,7 +14,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import curve
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Matrix, Spectrum
 
 
@@ -26,7 +26,7 @@ def recipes() -> dict[str, Recipe]:
         strengths=(0.05, 0.1, 0.3),
         network=Network(2, 2, 2),
         start=Aligned(1e-3),
-        perturbation=FineTuning(Shared((0.0,))),
+        perturbation=FineTuning(SharedVectors((0.0,))),
     )
     plateaus = replace(
         stage,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from overtraining.setting.domain import finite, positive, settle, whole
+from overtraining.setting.domain import finite, freeze, positive, whole
 from overtraining.setting.errors import DomainError
 
 REPEAT, KEY = "repeat", "key"
@@ -38,11 +38,11 @@ class Axis:
         for value in self.values:
             if len(self.fields) > 1 and (not isinstance(value, list | tuple) or len(value) != len(self.fields)):
                 raise DomainError(f"axis {self.path!r}", f"{value!r} is not one value per field", "pass lists of them")
-        settle(self, values=tuple(sorted(self.values, key=_in_order)))
+        freeze(self, values=tuple(sorted(self.values, key=_in_order)))
         if not self.values:
             raise DomainError(f"axis {self.path!r}", "it has no values", "pass at least one, or leave the axis out")
         if self.path in (REPEAT, KEY):
-            settle(self, values=tuple(whole(self.path, value, least=0) for value in self.values))
+            freeze(self, values=tuple(whole(self.path, value, least=0) for value in self.values))
         if again := [one for one, other in pairwise(self.values) if _in_order(one) == _in_order(other)]:
             raise DomainError(f"axis {self.path!r}", f"{again[0]!r} is there twice", f"repeat with the axis {REPEAT!r}")
 
@@ -76,7 +76,7 @@ class Sweep:
     title: str = ""
 
     def __post_init__(self) -> None:
-        settle(self, chunk=whole("chunk", self.chunk), axes=tuple(sorted(self.axes, key=lambda axis: axis.path)))
+        freeze(self, chunk=whole("chunk", self.chunk), axes=tuple(sorted(self.axes, key=lambda axis: axis.path)))
         fields = sorted(field for axis in self.axes for field in axis.fields)
         for one, other in pairwise(fields):
             if other == one or other.startswith(f"{one}."):

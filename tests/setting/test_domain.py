@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overtraining.setting.domain import finite, nonnegative, one_nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, one_nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
 
 
@@ -40,7 +40,7 @@ def test_whole_accepts() -> None:
 
 def test_together() -> None:
     with pytest.raises(ShapeError, match="insert axes"):
-        together(a=np.zeros((2, 3)), b=np.zeros(2))
+        check_broadcast(a=np.zeros((2, 3)), b=np.zeros(2))
 
 
 def test_one_number_is_no_array() -> None:

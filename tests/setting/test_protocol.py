@@ -11,7 +11,7 @@ from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quant
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.serialization import read, write
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
-from overtraining.setting.tasks import Shared, Turned
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors
 from overtraining.setting.teachers import (
     Geometric,
     Matrix,
@@ -46,8 +46,8 @@ PROTOCOLS = [
         perturbation=Pruning(),
         inputs=Inputs(samples=100, label_noise=0.5),
     ),
-    replace(PLAIN, perturbation=FineTuning(Turned(0.7, 2.0), anchor=0.1, replay=0.2, rank=1)),
-    replace(PLAIN, perturbation=FineTuning(Shared((1.0, -2.0)), GradientDescent(0.1, batch=4), label_noise=1.0)),
+    replace(PLAIN, perturbation=FineTuning(RotatedTeacher(0.7, 2.0), anchor=0.1, replay_share=0.2, rank=1)),
+    replace(PLAIN, perturbation=FineTuning(SharedVectors((1.0, -2.0)), GradientDescent(0.1, batch=4), label_noise=1.0)),
     replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(3)))),
     replace(PLAIN, pretraining=GradientFlow(weight_decay=0.1), perturbation=Quantization(None)),
     replace(PLAIN, lengths=np.geomspace(1e-3, 1e6, 7), strengths=range(5), sampling=Sampling(10, 3, True)),
@@ -79,6 +79,21 @@ def test_defaults_are_left_out() -> None:
         '{"lengths":[0.0,1.0],"network":{"d_in":3,"d_out":3,"h":3},"strengths":[0.1],'
         '"teacher":{"kind":"PowerLaw","modes":3}}'
     )
+
+
+def test_protocols_written_under_older_names_are_read() -> None:
+    older = (
+        '{"lengths":[0.0,1.0],"network":{"d_in":3,"d_out":3,"h":3},"perturbation":{"anchor":0.1,"kind":"FineTuning",'
+        '"replay":0.2,"task":{"angle":0.7,"kind":"Turned"},"training":{"decay":0.5,"kind":"GradientDescent",'
+        '"schedule":"warmup-stable-decay","warmup":0.1}},"strengths":[0.1],"teacher":{"kind":"PowerLaw","modes":3}}'
+    )
+    training = GradientDescent(schedule="warmup-stable-decay", warmup_share=0.1, decay_share=0.5)
+    now = replace(PLAIN, perturbation=FineTuning(RotatedTeacher(0.7), training, anchor=0.1, replay_share=0.2))
+    assert read(older) == now
+    shared = replace(PLAIN, perturbation=FineTuning(SharedVectors((0.5, 0.2))))
+    assert read(write(shared).replace("SharedVectors", "Shared")) == shared
+    with pytest.raises(DomainError, match="'replay' is none of its fields"):
+        read(older.replace('"replay":0.2', '"replay":0.2,"replay_share":0.2'))
 
 
 GOOD = write(PLAIN)
@@ -127,10 +142,10 @@ def test_reading_refuses(text: str, says: str) -> None:
         (lambda: Matrix([1.0]), ShapeError),
         (lambda: replace(PLAIN, perturbation=Noise((1.0, 1.0, 1.0))), ShapeError),
         (lambda: Noise(((1.0, 1.0),)), ShapeError),
-        (lambda: FineTuning(Turned(-0.1)), DomainError),
-        (lambda: FineTuning(Turned(0.1), replay=1.0), DomainError),
-        (lambda: FineTuning(Shared([])), ShapeError),
-        (lambda: replace(PLAIN, perturbation=FineTuning(Shared(np.ones(4)))), ShapeError),
+        (lambda: FineTuning(RotatedTeacher(-0.1)), DomainError),
+        (lambda: FineTuning(RotatedTeacher(0.1), replay_share=1.0), DomainError),
+        (lambda: FineTuning(SharedVectors([])), ShapeError),
+        (lambda: replace(PLAIN, perturbation=FineTuning(SharedVectors(np.ones(4)))), ShapeError),
         (lambda: replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(4)))), ShapeError),
         (lambda: Noise(law="cauchy"), DomainError),
         (lambda: Noise(convention="percent"), DomainError),
@@ -148,7 +163,7 @@ def test_reading_refuses(text: str, says: str) -> None:
         (lambda: Inputs(samples=0), DomainError),
         (lambda: GradientDescent(schedule="linear"), DomainError),
         (lambda: GradientDescent(momentum=1.0), DomainError),
-        (lambda: GradientDescent(warmup=0.5, decay=0.6), DomainError),
+        (lambda: GradientDescent(warmup_share=0.5, decay_share=0.6), DomainError),
         (lambda: GradientDescent(batch=0), DomainError),
         (lambda: GradientFlow(weight_decay=-1.0), DomainError),
         (lambda: Geometric(3, ratio=1.5), DomainError),

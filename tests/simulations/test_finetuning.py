@@ -14,7 +14,7 @@ from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import FineTuning, Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
-from overtraining.setting.tasks import Shared, Task, Turned, task_matrix
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import learning_rates as rates, pretraining, runs
@@ -36,7 +36,7 @@ TUNED = Protocol(
     Network(4, 3, 5, depth=3),
     SmallGaussian(0.6),
     GradientDescent(0.1),
-    FineTuning(Turned(1.2, 1.5, frame_seed=3), GradientDescent(RATE)),
+    FineTuning(RotatedTeacher(1.2, 1.5, frame_seed=3), GradientDescent(RATE)),
     sampling=Sampling(draws=3),
     inputs=INPUTS,
 )
@@ -58,7 +58,7 @@ def target(task: Task) -> np.ndarray:
 def slopes(w: list[np.ndarray], then: list[np.ndarray], how: FineTuning) -> list[np.ndarray]:
     """Gradients of `(1 − ρ)L_ft + ρL_pre + (λ/2)‖θ − θ_pre‖²` at three layers: white inputs downstream, not before."""
     f = w[2] @ w[1] @ w[0]
-    error = (1 - how.replay) * (f - target(how.task)) + how.replay * (f - TEACHER) @ COVARIANCE
+    error = (1 - how.replay_share) * (f - target(how.task)) + how.replay_share * (f - TEACHER) @ COVARIANCE
     g = [(w[2] @ w[1]).T @ error, w[2].T @ error @ w[0].T, error @ (w[1] @ w[0]).T]
     return [g + how.anchor * (now - before) for g, now, before in zip(g, w, then, strict=True)]
 
@@ -110,9 +110,9 @@ def check(protocol: Protocol, expected: list[list[list[np.ndarray]]], rtol: floa
 OPTIONS = [
     {},
     {"anchor": 0.7},
-    {"replay": 0.4},
-    {"anchor": 0.3, "replay": 0.8, "task": Matrix(np.arange(20.0).reshape(SHAPE) / 10)},
-    {"task": Shared((0.5, -1.0, 2.0)), "label_noise": 9.0},  # without batches it only adds a constant
+    {"replay_share": 0.4},
+    {"anchor": 0.3, "replay_share": 0.8, "task": Matrix(np.arange(20.0).reshape(SHAPE) / 10)},
+    {"task": SharedVectors((0.5, -1.0, 2.0)), "label_noise": 9.0},  # without batches it only adds a constant
 ]
 TRAININGS = [
     GradientDescent(RATE, optimizer=name, momentum=0.6, weight_decay=decay)
@@ -150,7 +150,7 @@ def test_annealed_budgets(horizon: str) -> None:
 
 def test_flow() -> None:
     """Against scipy's DOP853, with an anchor, a replay over other inputs and weight decay; budgets of no step."""
-    how = FineTuning(Turned(0.8), GradientFlow(1e-10, weight_decay=0.1), anchor=0.2, replay=0.3)
+    how = FineTuning(RotatedTeacher(0.8), GradientFlow(1e-10, weight_decay=0.1), anchor=0.2, replay_share=0.3)
     protocol = replace(TUNED, perturbation=how, strengths=(0.0, 0.3, 2.7))
     pretrained, expected = pretrain(protocol, 4), []
     for i in range(2):
@@ -203,7 +203,7 @@ def test_low_rank_factors_have_the_variance_of_one_over_fan_in() -> None:
     """After one tiny step of `L = ½‖W − B‖²` the update is `−η g AᵀA`, of mean `−η g rank/d_in`."""
     protocol = Protocol(
         Spectrum((1.0, 0.5)), (0.0,), (1e-3,), Network(4, 1, 2, depth=1), SmallGaussian(0.5),
-        perturbation=FineTuning(Turned(1.0), GradientDescent(1e-3), rank=3), sampling=Sampling(20_000),
+        perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(1e-3), rank=3), sampling=Sampling(20_000),
     )  # fmt: skip
     seen = respond(protocol, 0).squeeze()
     fall = -1e-3 * 2 * float(seen.downstream_before) * 3 / 4
@@ -216,7 +216,7 @@ def test_batches_have_their_exact_second_moment(replay: float) -> None:
     """One layer, `v = E‖W − M‖²` from a batch of each task, `M` being A and B: a step is
     `−η[(1−ρ)(W − B)Ĉ + ρ(W − A)Ĉ']` and that of each labels' own noise; moments of a Wishart matrix, two budgets."""
     rate, batch, (d_out, d_in), noise, pre_noise = 0.1, 3, (2, 4), 0.5, 0.7
-    how = FineTuning(Turned(1.0), GradientDescent(rate, batch), replay=replay, label_noise=noise)
+    how = FineTuning(RotatedTeacher(1.0), GradientDescent(rate, batch), replay_share=replay, label_noise=noise)
     protocol = Protocol(
         Spectrum((1.0, 0.5)), (0.0, 2.0), (0.5, 5.0), Network(d_in, 1, d_out, depth=1), SmallGaussian(0.5),
         GradientDescent(0.5), how, Sampling(4000), inputs=Inputs(label_noise=pre_noise),
@@ -246,7 +246,7 @@ def test_batches_have_their_exact_second_moment(replay: float) -> None:
 
 def test_a_tanh_student_in_batches() -> None:
     """The same batches by hand: gradients of `½‖W2 tanh(W1 x + b1) + b2 − y‖²`, biases included; losses held out."""
-    how = FineTuning(Turned(1.0), GradientDescent(0.1, batch=6), anchor=0.5, label_noise=0.3)
+    how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1, batch=6), anchor=0.5, label_noise=0.3)
     protocol = Protocol(
         PowerLaw(3), (0.0, 1.0), (0.3, 0.5), Network(4, 6, 3, activation="tanh", bias=True), FanIn(),
         GradientDescent(0.1, 8), how, Sampling(4),
@@ -282,20 +282,20 @@ def test_a_tanh_student_in_batches() -> None:
 def test_replay_meets_the_training_set_of_pretraining() -> None:
     """With six noisy samples and nothing but replay of a converged run, the gradient is 0 and hardly anything moves."""
     inputs = Inputs(samples=6, label_noise=1.0)
-    how = FineTuning(Turned(1.0), GradientDescent(0.01), replay=0.999999)
+    how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.01), replay_share=0.999999)
     one = Protocol(
         Spectrum((1.0, 0.5)), (40.0,), (1.0,), Network(4, 1, 2, depth=1), SmallGaussian(0.1), perturbation=how,
         inputs=inputs,
     )  # fmt: skip
     far = moved(one, 5).distance.item()
     assert far < 1e-4
-    assert moved(replace(one, perturbation=replace(how, replay=0.5)), 5).distance.item() > 0.1
+    assert moved(replace(one, perturbation=replace(how, replay_share=0.5)), 5).distance.item() > 0.1
 
 
 def test_numbers_share_one_compilation() -> None:
-    first = replace(TUNED, perturbation=replace(TUNED.perturbation, anchor=0.1, replay=0.2))
+    first = replace(TUNED, perturbation=replace(TUNED.perturbation, anchor=0.1, replay_share=0.2))
     other = FineTuning(
-        Shared((1.0, 2.0)), GradientDescent(0.1, weight_decay=0.2), anchor=0.5, replay=0.9, label_noise=0.1
+        SharedVectors((1.0, 2.0)), GradientDescent(0.1, weight_decay=0.2), anchor=0.5, replay_share=0.9, label_noise=0.1
     )
     respond(first, 0)
     compiled = programs()
@@ -340,10 +340,13 @@ TANH = replace(
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (replace(TANH, perturbation=FineTuning(Turned(1.0))), "batches of fresh examples"),
+        (replace(TANH, perturbation=FineTuning(RotatedTeacher(1.0))), "batches of fresh examples"),
         (replace(TUNED, strengths=(0.07,)), "budget 0.07: not a multiple of the step"),
         (replace(TUNED, sampling=Sampling(antithetic=True)), "antithetic"),
-        (replace(TUNED, perturbation=FineTuning(Turned(1.0), GradientDescent(0.1, warmup=0.1))), "warms up"),
+        (
+            replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(0.1, warmup_share=0.1))),
+            "warms up",
+        ),
     ],
 )
 def test_refusals(wrong: Protocol, why: str) -> None:
@@ -352,17 +355,17 @@ def test_refusals(wrong: Protocol, why: str) -> None:
 
 
 def test_failures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = replace(TUNED, perturbation=FineTuning(Turned(1.0), GradientDescent(9.0)), strengths=(9.0, 450.0))
+    fast = replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(9.0)), strengths=(9.0, 450.0))
     with pytest.raises(NotSolved, match="sgd at learning rate 9: it diverges"):
         respond(fast, 0)
     monkeypatch.setattr(pretraining, "MOST_STEPS", 50)
-    far = replace(TUNED, perturbation=FineTuning(Turned(1.0)), strengths=(1e7,), lengths=(1.0,))
+    far = replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0)), strengths=(1e7,), lengths=(1.0,))
     with pytest.raises(NotSolved, match="integrator gave up"):
         respond(far, 0)
     with pytest.raises(DomainError, match="only fine-tuning moves"):
         moved(replace(TUNED, perturbation=Noise()), 0)
     with pytest.raises(DomainError, match="no learning rate"):
-        rates.respond(replace(TUNED, perturbation=FineTuning(Turned(1.0))), (0.1,), 0)
+        rates.respond(replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0))), (0.1,), 0)
     with pytest.raises(DomainError, match="no increasing list"):
         rates.respond(TUNED, (0.1, 0.1), 0)
 

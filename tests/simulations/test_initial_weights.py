@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.protocol import Network, Protocol
-from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, turned_frames
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, start_frames
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
 from overtraining.simulations.measurements import initialize
 
@@ -68,7 +68,7 @@ def test_balanced(network: Network, imbalance: float) -> None:
     for before, after in pairwise(weights):
         difference = after.T @ after - before @ before.T
         np.testing.assert_allclose(difference, imbalance * np.eye(network.h), atol=1e-14)
-    left, right = turned_frames(start, RECTANGLE.teacher, network.d_out, network.d_in)
+    left, right = start_frames(start, RECTANGLE.teacher, network.d_out, network.d_in)
     k = network.width
     np.testing.assert_allclose(product(weights), 0.01 * left[:, :k] @ right[:, :k].T, atol=1e-14)
 

@@ -85,7 +85,9 @@ def test_steps(how: GradientDescent) -> None:
 )  # fmt: skip
 def test_schedules(schedule: str, warmup: float, decay: float, horizon: str) -> None:
     """Against the same steps with optax's schedules, which count in whole steps; "each" anneals to every length."""
-    how = GradientDescent(RATE, schedule=schedule, warmup=warmup, decay=decay, horizon=horizon, optimizer="sgd")
+    how = GradientDescent(
+        RATE, schedule=schedule, warmup_share=warmup, decay_share=decay, horizon=horizon, optimizer="sgd"
+    )
     steps = (0, 4, 8, 20)
     protocol = replace(BY_STEPS, pretraining=how, lengths=tuple(RATE * n for n in steps))
     start, found = [np.asarray(layer.weight) for layer in initialize(protocol, 1)], pretrain(protocol, 1)
@@ -123,7 +125,7 @@ def test_refusals() -> None:
     with pytest.raises(DomainError, match="not a multiple of the step"):
         pretrain(replace(BY_STEPS, pretraining=GradientDescent(0.07)), 0)
     with pytest.raises(DomainError, match="only 'warmup-stable-decay' warms up"):
-        pretrain(replace(BY_STEPS, pretraining=GradientDescent(RATE, schedule="cosine", warmup=0.1)), 0)
+        pretrain(replace(BY_STEPS, pretraining=GradientDescent(RATE, schedule="cosine", warmup_share=0.1)), 0)
     how = GradientDescent(4.0, optimizer="momentum")
     with pytest.raises(NotSolved, match="momentum at learning rate 4: it diverges"):
         pretrain(replace(BY_STEPS, pretraining=how, lengths=(0.0, 4000.0)), 0)

@@ -1,19 +1,11 @@
 """Fixtures for tests of refusals."""
 
 import sys
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from tests.theory.public_api import flat
-
-
-@pytest.fixture
-def untyped() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A function as users get it: without the run-time type checks that are on in the tests, and would refuse first."""
-    return lambda function: getattr(function, "__wrapped__", function)
 
 
 @pytest.fixture(scope="session")

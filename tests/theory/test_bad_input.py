@@ -15,8 +15,9 @@ NOT_NEGATIVE = {
     "t", "s", "tau", "sigma", "epsilon", "decay", "gamma_1", "gamma_2", "gammas", "c", "alpha", "input_variance",
     "w1_norm", "w2_norm", "strength_1", "strength_2", "own", "joint", "rho_1", "rho_2", "step", "step_1", "step_2", "m",
     "tolerance", "loss_exponent", "q1", "q2", "both", "norms", "input_spectrum", "input_trace", "gain", "std", "angle",
-    "scale", "ratio", "rtol", "weight_decay", "learning_rate", "momentum", "warmup", "label_noise", "anchor", "replay",
-    "lengths", "strengths", "spectrum", "scales", "stderr", "budget", "budgets", "variance", "angles", "shared",
+    "scale", "ratio", "rtol", "weight_decay", "learning_rate", "momentum", "warmup_share", "decay_share",
+    "label_noise", "anchor", "replay_share", "lengths", "strengths", "spectrum", "scales", "stderr", "budget",
+    "budgets", "variance", "angles", "shared",
 }  # fmt: skip
 POSITIVE = {"epsilon", "alpha", "loss_exponent", "m", "tolerance", "gain", "std", "scale", "ratio", "rtol",
             "learning_rate"}  # fmt: skip

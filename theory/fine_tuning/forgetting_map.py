@@ -79,7 +79,7 @@ def rotated_tasks(
 ) -> Float[np.ndarray, "strength angle trial d_out d_in"]:  # fmt: skip
     """The teacher turned and rescaled, `strength · R diag(σ) R'ᵀ`, with rotations of largest plane angle `angle`.
 
-    Random planes for every trial, the same for all strengths and angles, as in `tasks.Turned`.
+    Random planes for every trial, the same for all strengths and angles, as in `tasks.RotatedTeacher`.
     """
     from scipy.linalg import expm  # a tenth of a second to import
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, positive, together, truth, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, positive, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.products import fits, product
 from overtraining.theory.scale import moderate
@@ -52,7 +52,7 @@ def label_noise_excess(
     missing = min(d_in, d_out) - s.shape[-1]
     if missing < 0:
         raise ShapeError(f"{s.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
-    eta, nu, batch, _ = together(
+    eta, nu, batch, _ = check_broadcast(
         **dict(zip("ηνB", _checked(learning_rate, label_noise, batch), strict=True)), s=s[..., 0]
     )
     on_outputs, on_inputs = (np.pad(s, [(0, 0)] * (s.ndim - 1) + [(0, d - s.shape[-1])]) for d in (d_out, d_in))
@@ -68,7 +68,7 @@ def label_noise_excess(
 
 
 def _checked(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> tuple[np.ndarray, ...]:
-    eta, nu, batch = together(
+    eta, nu, batch = check_broadcast(
         learning_rate=positive("learning_rate", learning_rate),
         label_noise=nonnegative("label_noise", label_noise, "pass the standard deviation"),
         batch=positive("batch", batch),

@@ -1,7 +1,7 @@
 """D7, E3: training on two tasks at once is training on one target between them."""
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, together
+from overtraining.setting.domain import check_broadcast, finite, nonnegative
 from overtraining.setting.errors import DomainError
 from overtraining.theory.products import fits
 
@@ -19,7 +19,7 @@ def interpolated(pretraining: Numbers, downstream: Numbers, share: Numbers) -> V
     >>> interpolated(1.0, 3.0, share=[0.0, 0.25, 1.0]).tolist()
     [3.0, 2.5, 1.0]
     """
-    a, b, rho = together(
+    a, b, rho = check_broadcast(
         pretraining=finite("pretraining", pretraining),
         downstream=finite("downstream", downstream),
         share=nonnegative("share", share),

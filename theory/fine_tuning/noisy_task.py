@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, positive, whole
 from overtraining.setting.errors import ShapeError
 from overtraining.theory.products import fits
 from overtraining.theory.scale import moderate
@@ -54,7 +54,7 @@ def noisy_task_inflection(downstream: Numbers, noise: Numbers, time: Numbers, *,
     [[0.983], [0.5941]]
     """
     s, time, _ = _checked(downstream, time, d_in, d_out)
-    noise, time, _ = together(noise=nonnegative("noise", noise), time=time, s=s[..., 0])
+    noise, time, _ = check_broadcast(noise=nonnegative("noise", noise), time=time, s=s[..., 0])
     moderate(np.zeros(()), noise=noise)
     shift = fits("γ²", lambda: noise[..., None] ** 2) * noisy_task_turn(s, time, d_in=d_in, d_out=d_out)
     end = np.maximum(s + shift, 0)
@@ -73,6 +73,6 @@ def _checked(s: Numbers, time: Numbers, d_in: int, d_out: int) -> tuple[np.ndarr
         )
     if s.shape[-1] > min(d_in, d_out):
         raise ShapeError(f"{s.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
-    together(s=s[..., 0], time=time)
+    check_broadcast(s=s[..., 0], time=time)
     moderate(s, time=time)
     return s, time, d_in + d_out - 2 * s.shape[-1]

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.scale import moderate
 
@@ -67,7 +67,7 @@ def fine_tune_plateaus(budget: Numbers, sigma: Sigma, task: Tasks) -> Plateaus:
     """
     sigma, task = _in_frames(sigma, task)
     budget = nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0")
-    together(budget=budget, task=np.zeros(task.shape[:-2]))
+    check_broadcast(budget=budget, task=np.zeros(task.shape[:-2]))
     moderate(sigma, budget=budget)
     (d_out, d_in), r = task.shape[-2:], sigma.size
     force = np.zeros((*task.shape[:-2], d_in + d_out, d_in + d_out))
@@ -132,7 +132,7 @@ def hurting_ratio(budget: Numbers, sigma: Sigma, variance: Numbers, *, d_in: int
     [0.22, 0.27]
     """
     sigma, _ = _in_frames(sigma, np.zeros((np.size(sigma), np.size(sigma))))
-    budget, variance = together(budget=nonnegative("budget", budget), variance=nonnegative("variance", variance))
+    budget, variance = check_broadcast(budget=nonnegative("budget", budget), variance=nonnegative("variance", variance))
     moderate(sigma, budget=budget, variance=variance)
     widths = whole("d_in", d_in) + whole("d_out", d_out) + 2
     if min(d_in, d_out) < sigma.size:

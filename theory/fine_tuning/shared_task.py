@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, normal_inverse, positive, together
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError
 from overtraining.theory.scale import moderate
 
@@ -29,7 +29,7 @@ def overshoot_length(budget: Numbers, sigma: Numbers, sigma_task: Numbers, epsil
     >>> overshoot_length(0.2, sigma=1.0, sigma_task=[2.0, 0.5], epsilon=1e-3).round(6).tolist()
     [3.69826, inf]
     """
-    budget, sigma, sigma_task, epsilon = together(
+    budget, sigma, sigma_task, epsilon = check_broadcast(
         budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         sigma_task=finite("sigma_task", sigma_task),
@@ -62,7 +62,7 @@ def forgetting_cost(budget: Numbers, s: Numbers, sigma: Numbers, sigma_task: Num
     >>> forgetting_cost(0.1, s=[0.0, 0.71, 1.0], sigma=1.0, sigma_task=0.0).round(4).tolist()
     [0.0, 0.0295, 0.0139]
     """
-    budget, s, sigma, sigma_task = together(
+    budget, s, sigma, sigma_task = check_broadcast(
         budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
         s=nonnegative("s", s, "put the sign into the singular vectors"),
         sigma=nonnegative("sigma", sigma, "put the sign into the singular vectors"),

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, positive, together
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.learning.balanced_mode import singular_value
 from overtraining.theory.products import fits
@@ -54,7 +54,7 @@ def path_sharpness(s: Numbers, downstream: Numbers) -> Values:
     >>> path_sharpness([0.1, 0.5, 1.0], downstream=0.5).tolist()
     [1.0, 1.0, 2.5]
     """
-    s, task = together(s=nonnegative("s", s), downstream=finite("downstream", downstream))
+    s, task = check_broadcast(s=nonnegative("s", s), downstream=finite("downstream", downstream))
     moderate(np.zeros(()), s=s, downstream=task)
     return np.maximum(2 * task, 3 * s - task)[()]  # D6
 
@@ -73,7 +73,7 @@ def tuning_sharpness(time: Numbers, s: Numbers, downstream: Numbers, *, d_in: in
     [2.5, 2.0]
     """
     time = nonnegative("time", time)
-    s, task = together(s=positive("s", s), downstream=finite("downstream", downstream))
+    s, task = check_broadcast(s=positive("s", s), downstream=finite("downstream", downstream))
     tuned = singular_value(time[..., None], np.maximum(task, 0), s, decay=np.maximum(-task, 0))
     return np.asarray(hessian_spectrum(tuned, task - tuned, d_in=d_in, h=h, d_out=d_out).largest)[()]  # D6
 
@@ -93,7 +93,7 @@ def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -
     >>> tuned_rate([0.5, 0.1, 0.001], sigma=1.0, steps=100, noise=0.01).round(6).tolist()
     [0.023026, 0.014979, 0.0]
     """
-    e, sigma, steps, noise = together(
+    e, sigma, steps, noise = check_broadcast(
         error=finite("error", error),
         sigma=positive("sigma", sigma),
         steps=positive("steps", steps),
@@ -123,7 +123,7 @@ def tuned_budget(s: Numbers, sigma: Numbers, downstream: Numbers, keep: Numbers)
     >>> tuned_budget([0.1, 1.0, 1.6], sigma=1.0, downstream=2.0, keep=0.5).round(6).tolist()
     [1.010763, 0.274653, 0.0]
     """
-    s, sigma, task, keep = together(
+    s, sigma, task, keep = check_broadcast(
         s=positive("s", s, "a mode that has not started stays at 0"),
         sigma=positive("sigma", sigma),
         downstream=positive("downstream", downstream),

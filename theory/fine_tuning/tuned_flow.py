@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, instance, nonnegative, together
+from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative
 from overtraining.theory.learning import unbalanced_mode
 from overtraining.theory.learning.matrix_flow import MatrixFlow, Stack, matrix_flow_from_modes
 from overtraining.theory.learning.matrix_modes import Matrix, Modes
@@ -96,7 +96,7 @@ def mode_distance(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numbe
 
 def _mode(*given: Numbers) -> tuple[np.ndarray, ...]:
     budget, s, target, lam = given
-    return together(
+    return check_broadcast(
         budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
         s=nonnegative("s", s, "put the sign into the singular vectors"),
         target=finite("target", target),

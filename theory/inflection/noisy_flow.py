@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, together
+from overtraining.setting.domain import check_broadcast, nonnegative
 from overtraining.setting.errors import DomainError
 from overtraining.theory.weights import chained, covariance, fitting
 
@@ -34,7 +34,7 @@ def slope_after_noise(
     """
     w1, w2 = layers = chained(w1, w2)
     teacher, inputs = fitting(teacher, layers), covariance(input_covariance, layers)
-    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     with np.errstate(over="ignore", invalid="ignore"):  # judged below, by name
         f = w2 @ w1
         pull = (teacher - f) @ inputs

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, normal_inverse, positive, together
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import NotSolved
 from overtraining.theory.scale import moderate
 
@@ -32,7 +32,7 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
     >>> inflection_time([1.0, 1.0, 0.1], epsilon=1e-3, c=[0.2, 0.0, 0.2]).round(6).tolist()
     [4.146525, inf, 0.0]
     """
-    sigma, epsilon, c = together(
+    sigma, epsilon, c = check_broadcast(
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
@@ -135,7 +135,7 @@ def _turn(sigma: np.ndarray, lam: np.ndarray, c: np.ndarray) -> tuple[np.ndarray
 
 
 def _checked_mode(sigma: Numbers, imbalance: Numbers, c: Numbers, **others: np.ndarray) -> tuple[np.ndarray, ...]:
-    sigma, lam, c, *_ = together(
+    sigma, lam, c, *_ = check_broadcast(
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         imbalance=finite("imbalance", imbalance),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, normal_inverse, positive, together
+from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.turning_points import rising_zeros
 from overtraining.theory.learning.balanced_mode import unlearned
@@ -31,7 +31,7 @@ def still_to_lose(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> V
     """
     u, c = np.asarray(unlearned(t, sigma, epsilon)), nonnegative("c", c, "compute it with noise.mode_cost")
     moderate(np.zeros(()), c=c)
-    together(modes=u, c=c)
+    check_broadcast(modes=u, c=c)
     _one_axis_of_modes(np.asarray(sigma), u, c)
     return np.sum(u * (c - u / 2), axis=-1)  # C4
 
@@ -138,7 +138,7 @@ def _one_axis_of_modes(sigma: np.ndarray, *others: np.ndarray) -> None:
 
 
 def _below(sigma: Numbers, epsilon: Numbers, c: Numbers) -> tuple[np.ndarray, ...]:
-    sigma, epsilon, c = together(
+    sigma, epsilon, c = check_broadcast(
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),

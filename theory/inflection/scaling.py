@@ -3,7 +3,7 @@
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import normal_inverse, positive, together
+from overtraining.setting.domain import check_broadcast, normal_inverse, positive
 from overtraining.setting.errors import DomainError
 
 
@@ -42,7 +42,7 @@ def features_under_way(c: Numbers, epsilon: Numbers, alpha: Numbers) -> Values:
 
 
 def _dense(c: Numbers, epsilon: Numbers, alpha: Numbers) -> tuple[np.ndarray, ...]:
-    c, epsilon, alpha = together(
+    c, epsilon, alpha = check_broadcast(
         c=normal_inverse("c", c, "without noise there is no inflection"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         alpha=positive("alpha", alpha),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, together
+from overtraining.setting.domain import check_broadcast, nonnegative
 from overtraining.setting.errors import DomainError, ShapeError
 
 LARGEST = 1e153
@@ -41,7 +41,9 @@ def stage(sigma: Numbers, c: Numbers) -> Stage:
     >>> one.change.tolist(), one.stop.tolist(), one.bump.tolist()
     ([-0.25, 0.03125], [0.75, 0.0], [0.03125, 0.03125])
     """
-    sigma, c = together(sigma=nonnegative("sigma", sigma), c=nonnegative("c", c, "compute it with noise.mode_cost"))
+    sigma, c = check_broadcast(
+        sigma=nonnegative("sigma", sigma), c=nonnegative("c", c, "compute it with noise.mode_cost")
+    )
     for name, x in (("sigma", sigma), ("c", c)):
         if (x > LARGEST).any():
             raise DomainError(name, "it is beyond 1e153, where its square overflows", "rescale units")

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, normal_inverse, together
+from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse
 from overtraining.theory.scale import moderate
 
 
@@ -66,7 +66,7 @@ def _learned(t: np.ndarray, kappa: Values, epsilon: np.ndarray) -> Values:
 
 
 def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers) -> tuple[np.ndarray, ...]:
-    t, sigma, epsilon, mu = together(
+    t, sigma, epsilon, mu = check_broadcast(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),

@@ -13,7 +13,7 @@ from numpy.polynomial.polynomial import polyval
 from scipy.special import digamma, expit, exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, normal_inverse, positive, together, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive, whole
 from overtraining.setting.errors import DomainError, NoFormula
 from overtraining.theory.learning import balanced_mode
 from overtraining.theory.scale import moderate
@@ -62,7 +62,7 @@ def time_to_reach(s: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> V
     """
     L = whole("depth", depth)
     _, sigma, epsilon = _mode(0.0, positive("sigma", sigma), epsilon)
-    s, sigma, epsilon = np.broadcast_arrays(*together(s=positive("s", s), sigma=sigma, epsilon=epsilon))
+    s, sigma, epsilon = np.broadcast_arrays(*check_broadcast(s=positive("s", s), sigma=sigma, epsilon=epsilon))
     side = np.sign(sigma - epsilon)
     if ((s - epsilon) * side < 0).any() or ((sigma - s) * side < 0).any() or (s[side == 0] != sigma[side == 0]).any():
         raise DomainError("s", "it is never reached on the way from epsilon to sigma", "pass s between the two")
@@ -72,7 +72,7 @@ def time_to_reach(s: Numbers, sigma: Numbers, epsilon: Numbers, depth: int) -> V
 
 
 def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...]:
-    t, sigma, epsilon = together(
+    t, sigma, epsilon = check_broadcast(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
@@ -95,7 +95,7 @@ def learned_and_left(
     if L == 2:
         return balanced_mode.learned_and_left(t, sigma, epsilon, decay)
     t, sigma, epsilon = _mode(t, sigma, epsilon)
-    t, sigma, epsilon, mu = together(t=t, sigma=sigma, epsilon=epsilon, decay=nonnegative("decay", decay))
+    t, sigma, epsilon, mu = check_broadcast(t=t, sigma=sigma, epsilon=epsilon, decay=nonnegative("decay", decay))
     if L == 1:
         return _one_layer(t, sigma, epsilon, mu)
     if mu.any():

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, listed, nonnegative, one_nonnegative, together
+from overtraining.setting.domain import check_broadcast, finite, listed, nonnegative, one_nonnegative
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.weights import input_covariance_of
 
@@ -91,7 +91,7 @@ def mode_flow(
     >>> tuple(map(float, mode_flow(0.5, 1.0, sigma=2.0)))
     (1.5, 0.75)
     """
-    w1, w2, sigma, xi, mu = together(
+    w1, w2, sigma, xi, mu = check_broadcast(
         w1=finite("w1", w1),
         w2=finite("w2", w2),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),

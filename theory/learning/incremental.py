@@ -3,7 +3,7 @@
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, normal_inverse, positive, together
+from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError
 from overtraining.theory.scale import moderate
 
@@ -20,7 +20,7 @@ def feature_limit(tau: Numbers, sigma: Numbers) -> Values:
     >>> feature_limit([0.5, 1.0, 2.0], sigma=1.0).tolist()
     [0.0, 0.5, 1.0]
     """
-    tau, sigma = together(tau=nonnegative("tau", tau), sigma=nonnegative("sigma", sigma))
+    tau, sigma = check_broadcast(tau=nonnegative("tau", tau), sigma=nonnegative("sigma", sigma))
     with np.errstate(over="ignore"):  # beyond 1 in any case
         phase = sigma * tau
     return np.where(phase > 1, sigma, np.where(phase < 1, 0.0, sigma / (1 + sigma)))[()]  # A7
@@ -61,7 +61,7 @@ def limit_error(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:
 
 
 def _start(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...]:
-    tau, sigma, epsilon = together(
+    tau, sigma, epsilon = check_broadcast(
         tau=nonnegative("tau", tau),
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),

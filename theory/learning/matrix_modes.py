@@ -12,7 +12,7 @@ from jaxtyping import Float
 from overtraining.setting.domain import finite, instance, nonnegative, one_finite, positive, whole
 from overtraining.setting.errors import DomainError, NoFormula, ShapeError
 from overtraining.setting.protocol import Network
-from overtraining.setting.starts import Balanced, turned_frames
+from overtraining.setting.starts import Balanced, start_frames
 from overtraining.setting.teachers import Teacher
 from overtraining.theory.learning.unbalanced_mode import split
 from overtraining.theory.scale import SMALLEST, moderate
@@ -133,7 +133,7 @@ def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
         raise NoFormula(repr(network), "the matrix solution is for two linear layers", "use depth=2, linear")
     h, d_in, d_out, lam = network.h, network.d_in, network.d_out, start.imbalance
     wide_enough(lam, h, d_out, d_in)
-    u, v = turned_frames(start, teacher, d_out, d_in)
+    u, v = start_frames(start, teacher, d_out, d_in)
     both = network.width
     return Modes(
         u[:, : h if lam > 0 else both], np.full(both, start.epsilon), v[:, : h if lam < 0 else both], start.imbalance

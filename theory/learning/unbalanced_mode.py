@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, together
+from overtraining.setting.domain import check_broadcast, finite, nonnegative
 from overtraining.setting.errors import DomainError
 from overtraining.theory.scale import moderate
 
@@ -103,7 +103,7 @@ def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
     >>> split(2.0, imbalance=[3.0, -3.0])
     (array([1., 2.]), array([2., 1.]))
     """
-    p, lam = together(product=finite("product", product), imbalance=finite("imbalance", imbalance))
+    p, lam = check_broadcast(product=finite("product", product), imbalance=finite("imbalance", imbalance))
     moderate(np.zeros(()), product=p, imbalance=lam)
     larger = np.sqrt((np.hypot(lam, 2 * p) + np.abs(lam)) / 2)
     smaller = p / np.where(larger > 0, larger, 1)  # both are 0 in the saddle
@@ -138,7 +138,7 @@ class _Mean(NamedTuple):
 
 
 def _mode(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tuple[np.ndarray, ...]:
-    t, sigma, p0, lam = together(
+    t, sigma, p0, lam = check_broadcast(
         t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
         start=finite("start", start),

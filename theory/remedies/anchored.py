@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, positive, together
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive
 from overtraining.theory.products import fits
 from overtraining.theory.scale import moderate
 
@@ -28,7 +28,9 @@ def anchored_weight(w: Numbers, downstream: Numbers, anchor: Numbers) -> Values:
     [1.0, 1.259921, 2.0]
     """
     w = positive("w", w, "a mode that has not started stays at 0")
-    w, sigma, lam = together(w=w, downstream=finite("downstream", downstream), anchor=nonnegative("anchor", anchor))
+    w, sigma, lam = check_broadcast(
+        w=w, downstream=finite("downstream", downstream), anchor=nonnegative("anchor", anchor)
+    )
     moderate(w, downstream=sigma, anchor=lam)
     w, sigma, lam = np.broadcast_arrays(w, sigma, lam)
     scale = np.sqrt(np.abs(sigma) + lam) + w  # everything below in units of its square
@@ -59,7 +61,7 @@ def anchored_inflection(sigma: Numbers, downstream: Numbers, anchor: Numbers) ->
     >>> anchored_inflection(1.0, downstream=1.5, anchor=[0.0, 1.0, 5.0]).tolist()
     [0.0, 0.25, 0.81]
     """
-    sigma, more, lam = together(
+    sigma, more, lam = check_broadcast(
         sigma=positive("sigma", sigma),
         downstream=finite("downstream", downstream),
         anchor=nonnegative("anchor", anchor),
@@ -82,7 +84,7 @@ def stopped_inflection(sigma: Numbers, downstream: Numbers, time: Numbers) -> Va
     >>> stopped_inflection(1.0, downstream=1.5, time=[0.0, 1.0, 1e6]).round(6).tolist()
     [1.0, 0.135836, 0.0]
     """
-    sigma, more, time = together(
+    sigma, more, time = check_broadcast(
         sigma=positive("sigma", sigma), downstream=finite("downstream", downstream), time=nonnegative("time", time)
     )
     moderate(sigma, downstream=more, time=time)
@@ -103,6 +105,6 @@ def effective_budget(time: Numbers, anchor: Numbers) -> Values:
     >>> effective_budget(2.0, anchor=[0.0, 1.0, 1e9]).round(6).tolist()
     [2.0, 0.864665, 0.0]
     """
-    time, lam = together(time=nonnegative("time", time), anchor=nonnegative("anchor", anchor))
+    time, lam = check_broadcast(time=nonnegative("time", time), anchor=nonnegative("anchor", anchor))
     moderate(np.zeros(()), time=time, anchor=lam)
     return (time * exprel(-lam * time))[()]  # D7

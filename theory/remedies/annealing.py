@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, positive, whole
 from overtraining.setting.errors import NotSolved, ShapeError
 from overtraining.theory.products import fits
 from overtraining.theory.scale import moderate
@@ -75,7 +75,7 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
     >>> noisy_spectrum(1.0, [0.02, 0.02, 0.0], [0.0, 1e3, 1e3], d_in=1, d_out=4).round(6).tolist()
     [0.95, 0.96, 1.0]
     """
-    sigma, noise, gamma = together(
+    sigma, noise, gamma = check_broadcast(
         sigma=nonnegative("sigma", sigma),
         gamma_squared=nonnegative("gamma_squared", gamma_squared, "pass a variance"),
         accumulated=nonnegative("accumulated", accumulated),

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, normal_inverse, positive, together
+from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
@@ -44,7 +44,7 @@ def best_share(t: Numbers, sigma: Numbers, downstream: Numbers, epsilon: Numbers
     [0.0, 0.237214, 0.980922]
     """
     t, sigma, task, epsilon = np.broadcast_arrays(
-        *together(
+        *check_broadcast(
             t=nonnegative("t", t),
             sigma=positive("sigma", sigma),
             downstream=positive("downstream", downstream),
@@ -91,7 +91,7 @@ def best_trade_share(time: Numbers, sigma: Numbers, downstream: Numbers, keep: N
     >>> best_trade_share([0.0, 0.05, 1.0], sigma=1.0, downstream=2.0, keep=0.5).round(6).tolist()
     [0.5, 0.421328, 0.0]
     """
-    time, sigma, task, keep = together(
+    time, sigma, task, keep = check_broadcast(
         time=nonnegative("time", time),
         sigma=positive("sigma", sigma),
         downstream=positive("downstream", downstream),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive, whole
 from overtraining.theory.products import fits, product
 from overtraining.theory.scale import moderate
 
@@ -22,7 +22,7 @@ def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -
     >>> [float(price) for price in layer_prices(0.5, 0.25, d_in=4, d_out=8)]
     [0.5, 1.0]
     """
-    given = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    given = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     gamma_1, gamma_2 = np.broadcast_arrays(*given)
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
     on_w1 = fits("the price of W1", lambda: product(d_out, gamma_2, gamma_2))
@@ -91,7 +91,7 @@ def excess_over_robust(w1: Numbers, w2: Numbers, sigma: Numbers, a: Numbers, b: 
 
 def _checked(sigma: Numbers, a: Numbers, b: Numbers, **others: np.ndarray) -> tuple[np.ndarray, ...]:
     why = "compute it with layer_prices, for noise on both layers"
-    sigma, a, b, *_ = together(
+    sigma, a, b, *_ = check_broadcast(
         sigma=nonnegative("sigma", sigma), a=positive("a", a, why), b=positive("b", b, why), **others
     )
     moderate(sigma, a=a, b=b, **others)

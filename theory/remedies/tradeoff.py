@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, together, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.products import fits
 from overtraining.theory.weights import chained, fitting
@@ -22,7 +22,7 @@ def least_forgetting(distance: Numbers, loss: Numbers) -> Values:
     >>> least_forgetting(2.0, [0.0, 0.5, 9.0]).round(12).tolist()
     [2.0, 0.5, 0.0]
     """
-    distance, loss = together(distance=nonnegative("distance", distance), loss=nonnegative("loss", loss))
+    distance, loss = check_broadcast(distance=nonnegative("distance", distance), loss=nonnegative("loss", loss))
     short = np.maximum(distance - np.sqrt(2.0) * np.sqrt(loss), 0)
     return fits("the loss", lambda: short * short / 2)[()]  # D7
 

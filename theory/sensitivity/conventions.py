@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, instance, nonnegative, one_nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative, one_nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.products import fits, product
 from overtraining.theory.sensitivity.noise import expected_increase
@@ -78,7 +78,7 @@ def noise_scales(
     >>> noise_scales("relative", 0.1, 0.2, w1_norm=6.0, w2_norm=8.0, d_in=3, h=2, d_out=1)
     (np.float64(0.1), np.float64(0.4))
     """
-    rho_1, rho_2, norm_1, norm_2 = together(
+    rho_1, rho_2, norm_1, norm_2 = check_broadcast(
         strength_1=nonnegative("strength_1", strength_1),
         strength_2=nonnegative("strength_2", strength_2),
         w1_norm=nonnegative("w1_norm", w1_norm, "pass the squared norm"),
@@ -115,7 +115,7 @@ def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2:
     >>> float(multiplicative_increase(1.0, 1.0, 0.5, 0.5))
     0.28125
     """
-    own, joint, rho_1, rho_2 = together(
+    own, joint, rho_1, rho_2 = check_broadcast(
         own=nonnegative("own", own), joint=nonnegative("joint", joint),
         rho_1=nonnegative("rho_1", rho_1), rho_2=nonnegative("rho_2", rho_2),
     )  # fmt: skip
@@ -141,7 +141,7 @@ def mean_unit_overlap(q1: Numbers, q2: Numbers, both: Numbers, *, h: int) -> Val
     >>> float(mean_unit_overlap(1.5, 1.5, 1.25, h=2))
     1.1875
     """
-    q1, q2, both = together(q1=nonnegative("q1", q1), q2=nonnegative("q2", q2), both=nonnegative("both", both))
+    q1, q2, both = check_broadcast(q1=nonnegative("q1", q1), q2=nonnegative("q2", q2), both=nonnegative("both", both))
     units = whole("h", h)
     return fits("the overlap of units", lambda: (product(q1, q2) + 2 * both) / (units + 2))  # B6
 

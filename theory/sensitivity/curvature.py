@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, listed, nonnegative, together, whole
+from overtraining.setting.domain import check_broadcast, finite, listed, nonnegative, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.products import fits
 from overtraining.theory.weights import chained, covariance
@@ -113,7 +113,7 @@ def hessian_spectrum(s: Numbers, left: Numbers, *, d_in: int, h: int, d_out: int
 
 
 def _modes(s: Numbers, left: Numbers, m: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    s, left = together(s=nonnegative("s", s, "a singular value is not negative"), left=finite("left", left))
+    s, left = check_broadcast(s=nonnegative("s", s, "a singular value is not negative"), left=finite("left", left))
     s, left = (np.atleast_1d(x) for x in np.broadcast_arrays(s, left))
     missing = m - s.shape[-1]
     if missing < 0:

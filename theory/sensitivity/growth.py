@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, together, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, whole
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
 from overtraining.theory.products import fits, product
 from overtraining.theory.weights import chained, covariance, fitting
@@ -33,7 +33,7 @@ def growth_at(
     8.0
     """
     first, second, trace, d_out = _overlaps(w1, w2, teacher, input_covariance)
-    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     rate = lambda: product(gamma_2, gamma_2, d_out, second) + product(gamma_1, gamma_1, trace, first)  # B4
     return fits("the rate of growth", rate)
 
@@ -81,7 +81,7 @@ def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Val
     >>> norm_gained(1.0, imbalance=[0.0, 10.0, -1e9]).round(12).tolist()
     [2.0, 0.198039027186, 2e-09]
     """
-    sigma, imbalance, start = together(
+    sigma, imbalance, start = check_broadcast(
         sigma=nonnegative("sigma", sigma),
         imbalance=finite("imbalance", imbalance),
         start=nonnegative("start", start, "flip the sign of one singular vector"),

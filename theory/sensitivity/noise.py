@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import nonnegative, one_nonnegative, together, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, one_nonnegative, whole
 from overtraining.theory.products import fits, product
 from overtraining.theory.weights import chained, input_covariance_of
 
@@ -35,7 +35,7 @@ def expected_increase(
     """
     d_in, h, d_out = whole("d_in", d_in), whole("h", h), whole("d_out", d_out)
     trace = one_nonnegative("input_trace", d_in if input_trace is None else input_trace)
-    q1, q2, gamma_1, gamma_2 = together(
+    q1, q2, gamma_1, gamma_2 = check_broadcast(
         w1_norm=nonnegative("w1_norm", w1_norm, "pass the squared norm"),
         w2_norm=nonnegative("w2_norm", w2_norm, "pass the squared norm"),
         gamma_1=nonnegative("gamma_1", gamma_1, "pass the standard deviation of the noise"),
@@ -77,7 +77,7 @@ def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> V
     >>> float(mode_cost(0.5, 0.25, d_in=4, d_out=8))
     0.75
     """
-    gamma_1, gamma_2 = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
+    gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
     price = lambda: (product(d_out, gamma_2, gamma_2) + product(d_in, gamma_1, gamma_1)) / 2
     return fits("the price of a singular value", price)

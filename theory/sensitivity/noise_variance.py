@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, instance, nonnegative, together, whole
+from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative, whole
 from overtraining.setting.errors import ShapeError
 from overtraining.theory.products import fits, product
 from overtraining.theory.weights import chained, covariance, fitting
@@ -74,7 +74,7 @@ def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray,
     s, residual, d_in = nonnegative("s", s), finite("residual", residual), whole("d_in", d_in)
     if s.ndim == 0 or residual.ndim == 0:
         raise ShapeError("a number", "the last axis lists the modes", "pass [s] and [σ − s]")
-    together(s=np.empty(s.shape[:-1]), residual=np.empty(residual.shape[:-1]))
+    check_broadcast(s=np.empty(s.shape[:-1]), residual=np.empty(residual.shape[:-1]))
     if s.shape[-1] > residual.shape[-1]:
         raise ShapeError(f"{s.shape[-1]} learned modes", f"only {residual.shape[-1]} residuals", "pass one for each")
     if residual.shape[-1] > d_in:
@@ -106,7 +106,9 @@ def loss_variance(point: Invariants, gamma_1: Numbers, gamma_2: Numbers, *, h: i
     instance("point", point, Invariants)
     h, d_out = whole("h", h), whole("d_out", d_out)
     given = {name: (finite if name.startswith("overlap") else nonnegative)(name, x) for name, x in vars(point).items()}
-    k, l, *_ = together(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), **given)
+    k, l, *_ = check_broadcast(
+        gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2), **given
+    )
     p, widths = Invariants(**given), d_out + h + 1
     kl, kk, ll = (k, k, l, l), (k, k, k, k), (l, l, l, l)
 

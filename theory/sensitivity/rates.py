@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import exprel, zeta
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import positive, together
+from overtraining.setting.domain import check_broadcast, positive
 from overtraining.setting.errors import DomainError
 
 _KNOT = 64  # below it sums are added up; above it three Euler–Maclaurin terms are exact: a fourth is below 3e-17
@@ -54,7 +54,7 @@ def features_learned(tau: Numbers, alpha: Numbers) -> Values:
     >>> features_learned([0.5, 1.0, 10.0], alpha=0.5001).tolist()
     [0.0, 1.0, 99.0]
     """
-    tau, alpha = together(tau=positive("tau", tau, "it is t in units of ½ ln(1/ε)"), alpha=_alpha(alpha))
+    tau, alpha = check_broadcast(tau=positive("tau", tau, "it is t in units of ½ ln(1/ε)"), alpha=_alpha(alpha))
     with np.errstate(over="ignore"):
         count = np.floor(tau ** (1 / alpha))
     if np.any(count > 2.0**53):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import finite, nonnegative, positive, together, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.products import fits
 
@@ -92,7 +92,7 @@ def _curve(t: Numbers, loss: Numbers, m: Any, depth: int) -> tuple[np.ndarray, n
         raise ShapeError(
             f"t {t.shape}, loss {loss.shape}", "the last axes are not the same lengths", "pass one per length"
         )
-    together(t=t, loss=loss)
+    check_broadcast(t=t, loss=loss)
     if np.any(np.diff(t, axis=-1) <= 0):
         raise DomainError("t", "the lengths do not rise", "sort them, the loss with them, and average repeated ones")
     return (t, loss, float(constant)) if power == 1 else (t**power, loss, float(constant) ** power)
@@ -137,7 +137,7 @@ def local_factor(sigma: Numbers, epsilon: Numbers) -> Values:
     >>> float(local_factor(1.0, np.exp(-5.0)))
     1.25
     """
-    sigma, epsilon = together(
+    sigma, epsilon = check_broadcast(
         sigma=positive("sigma", sigma), epsilon=positive("epsilon", epsilon, "start from a small positive number")
     )
     left = np.log(sigma) - np.log(epsilon)

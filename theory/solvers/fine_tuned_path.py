@@ -8,7 +8,7 @@ from overtraining.setting.errors import NoFormula
 from overtraining.setting.inputs import input_covariance
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol
-from overtraining.setting.tasks import Shared, task_matrix
+from overtraining.setting.tasks import SharedVectors, task_matrix
 from overtraining.setting.teachers import singular_values, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
@@ -26,8 +26,9 @@ def only_flow(how: FineTuning) -> None:
         (not plain, how.training, "formulas are for continuous time", "use training=GradientFlow()"),
         (how.training.weight_decay > 0, how.training, "no formula has decay in fine-tuning", "use weight_decay=0"),
         (how.anchor > 0, f"anchor = {how.anchor:g}", "what it pulls toward is no balanced flow's", "use anchor=0"),
-        (how.replay > 0, f"replay = {how.replay:g}", "it is fine-tuning on another task, for another time",
-         "mix the two teachers into one Matrix, and use replay=0"),
+        (how.replay_share > 0, f"replay_share = {how.replay_share:g}",
+         "it is fine-tuning on another task, for another time",
+         "mix the two teachers into one Matrix, and use replay_share=0"),
         (how.rank is not None, f"rank = {how.rank}", "low-rank updates are no balanced flow", "use rank=None"),
     ):  # fmt: skip
         if applies:
@@ -40,12 +41,12 @@ def losses(protocol: Protocol, how: FineTuning, path: Path) -> tuple[dict[str, V
     A task that shares the teacher's singular vectors in modes, where the start has them too; any other as a whole.
     Raises NoFormula where no solution knows the weights.
     """
-    if path.apart is not None and isinstance(how.task, Shared):
+    if path.apart is not None and isinstance(how.task, SharedVectors):
         return _in_modes(protocol, how.task, path, path.apart)
     return _as_a_whole(protocol, how, path)
 
 
-def _in_modes(protocol: Protocol, task: Shared, path: Path, s: np.ndarray) -> tuple[dict[str, Values], Lost]:
+def _in_modes(protocol: Protocol, task: SharedVectors, path: Path, s: np.ndarray) -> tuple[dict[str, Values], Lost]:
     m, full = s.shape[1], min(protocol.network.d_in, protocol.network.d_out)
     sigma, target = (_padded(x, full) for x in (singular_values(protocol.teacher), np.array(task.values)))
     xi, start = protocol.inputs.variances(protocol.network.d_in)[:full], protocol.start

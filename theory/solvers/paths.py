@@ -16,7 +16,7 @@ from overtraining.setting.arrays import Values
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.inputs import input_axes, input_covariance
 from overtraining.setting.protocol import Protocol
-from overtraining.setting.starts import Aligned, Balanced, turned_frames
+from overtraining.setting.starts import Aligned, Balanced, start_frames
 from overtraining.setting.teachers import full_frames, singular_values, teacher_matrix
 from overtraining.theory.learning import deep_mode, unbalanced_mode
 from overtraining.theory.learning.matrix_flow import matrix_flow_from_modes
@@ -220,7 +220,7 @@ def _frames(protocol: Protocol) -> tuple[Float[np.ndarray, "d_out k"], Float[np.
     """Left and right singular vectors of the start's product."""
     n, start, modes = protocol.network, protocol.start, singular_values(protocol.teacher).size
     if isinstance(start, Balanced):
-        u, v = turned_frames(start, protocol.teacher, n.d_out, n.d_in)
+        u, v = start_frames(start, protocol.teacher, n.d_out, n.d_in)
         return u[:, : n.width], v[:, : n.width]
     u, v = full_frames(protocol.teacher, n.d_out, n.d_in)
     return u[:, : min(modes, n.width)], v[:, : min(modes, n.width)]

@@ -16,7 +16,7 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import curve, validate
 from overtraining.setting.serialization import write
 from overtraining.setting.starts import Aligned, FanIn
-from overtraining.setting.tasks import Turned
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
@@ -133,7 +133,7 @@ def relu(draws: int) -> Protocol:
     )  # fmt: skip
 
 
-TUNING = FineTuning(Turned(1.0), GradientDescent(0.01, batch=4))
+TUNING = FineTuning(RotatedTeacher(1.0), GradientDescent(0.01, batch=4))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from overtraining.experiments import memoized
 from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol, Sampling
-from overtraining.setting.tasks import Turned
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.sweeps.memoized import arguments
@@ -164,7 +164,7 @@ def test_weights_are_kept_as_layers(tmp_path: Path) -> None:
 
 def test_the_laboratory_s_own_come_back_as_they_were(tmp_path: Path) -> None:
     """With all their attributes; of rates at which fine-tuning diverges too."""
-    how = FineTuning(Turned(1.0), GradientDescent(0.1))
+    how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
     asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
     fresh = memoized.respond_at_rates(asked, (0.125, 40.0), 0, steps=(20,))
     with memoized.storing(tmp_path):

@@ -95,7 +95,7 @@ def test_cells_are_the_protocols_that_the_axes_say() -> None:
     axes = {
         "start.epsilon": [1e-3, 1e-2],
         "teacher.modes": [2, 5],
-        "pretraining.warmup,pretraining.decay": [[0.0, 0.2], [0.9, 0.1]],
+        "pretraining.warmup_share,pretraining.decay_share": [[0.0, 0.2], [0.9, 0.1]],
         "repeat": [0, 3],
     }
     how = {"pretraining": {"kind": "GradientDescent", "schedule": "warmup-stable-decay", "learning_rate": 0.1}}
@@ -104,7 +104,7 @@ def test_cells_are_the_protocols_that_the_axes_say() -> None:
     expected = {
         (write(Protocol(
             PowerLaw(modes), (0.0, 1.0), (0.1,), start=Aligned(epsilon),
-            pretraining=GradientDescent(0.1, schedule="warmup-stable-decay", warmup=warmup, decay=decay),
+            pretraining=GradientDescent(0.1, schedule="warmup-stable-decay", warmup_share=warmup, decay_share=decay),
         )), repeat)
         for epsilon, modes, (warmup, decay), repeat in product((1e-3, 1e-2), (2, 5), ((0.0, 0.2), (0.9, 0.1)), (0, 3))
     }  # fmt: skip

@@ -8,7 +8,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import sensitivity
 from overtraining.setting.starts import Aligned
-from overtraining.setting.tasks import Shared
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
 from overtraining.theory.fine_tuning.shared_task import forgetting_cost, overshoot_length
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune_mode
@@ -20,7 +20,7 @@ TASKS = [-3.0, -0.4, 0.0, 1e-9, 0.3, 0.999, 1.0, 1.001, 4.0]
 
 
 def along(sigma, values, budgets, lengths):
-    how = FineTuning(Shared(values))
+    how = FineTuning(SharedVectors(values))
     return respond(Protocol(Spectrum(sigma), lengths, budgets, start=Aligned(1e-3), perturbation=how))
 
 
@@ -101,7 +101,7 @@ def test_small_budgets_have_their_largest_cost_inside():
 
 
 def test_the_response_shows_a_cost_that_is_not_monotone():
-    how = FineTuning(Shared((0.0,)))
+    how = FineTuning(SharedVectors((0.0,)))
     protocol = Protocol(Spectrum((1.0,)), np.linspace(0, 15, 301), (0.1,), start=Aligned(1e-3), perturbation=how)
     cost = sensitivity(respond(protocol)).value.values[:, 0]
     assert abs(cost.max() - 0.0295) < 1e-4

@@ -11,7 +11,7 @@ from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced
-from overtraining.setting.tasks import Shared, Turned, task_matrix
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, task_matrix
 from overtraining.setting.teachers import Geometric, Matrix, Spectrum, full_frames, singular_values, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.fine_tuning.fine_tuned_grid import fine_tune_grid
@@ -68,19 +68,19 @@ def start_of(protocol):
 
 TEACHER, SQUARE, WIDE = Geometric(3, 0.5), Network(3, 3, 3), Network(4, 5, 3)
 CASES = {
-    "shared modes": (SQUARE, Aligned(0.02), Shared((0.5, -0.2, 0.3)), ()),
-    "shared modes, lazy": (SQUARE, Aligned(0.02, 0.7), Shared((0.5, -0.2, 0.3)), ()),
-    "shared modes, other lazy": (SQUARE, Aligned(0.02, -0.7), Shared((0.5, 0.2)), ()),
-    "shared modes, coloured inputs": (WIDE, Aligned(0.02), Shared((1.5, 0.2, 0.0)), (2.0, 1.0, 0.5, 0.3)),
-    "shared modes, bottleneck": (Network(4, 2, 3), Aligned(0.02), Shared((0.5, 0.2, 0.3)), (2.0, 1.0, 0.5, 0.3)),
-    "turned task": (SQUARE, Aligned(0.02), Turned(1.0), ()),
-    "turned task, coloured inputs": (WIDE, Aligned(0.02), Turned(1.0, 2.0), (2.0, 1.0, 0.5, 0.3)),
+    "shared modes": (SQUARE, Aligned(0.02), SharedVectors((0.5, -0.2, 0.3)), ()),
+    "shared modes, lazy": (SQUARE, Aligned(0.02, 0.7), SharedVectors((0.5, -0.2, 0.3)), ()),
+    "shared modes, other lazy": (SQUARE, Aligned(0.02, -0.7), SharedVectors((0.5, 0.2)), ()),
+    "shared modes, coloured inputs": (WIDE, Aligned(0.02), SharedVectors((1.5, 0.2, 0.0)), (2.0, 1.0, 0.5, 0.3)),
+    "shared modes, bottleneck": (Network(4, 2, 3), Aligned(0.02), SharedVectors((0.5, 0.2, 0.3)), (2.0, 1.0, 0.5, 0.3)),
+    "turned task": (SQUARE, Aligned(0.02), RotatedTeacher(1.0), ()),
+    "turned task, coloured inputs": (WIDE, Aligned(0.02), RotatedTeacher(1.0, 2.0), (2.0, 1.0, 0.5, 0.3)),
     "another teacher": (WIDE, Aligned(0.02), Spectrum((0.9, 0.1)), ()),
     "lazy, another teacher": (Network(3, 3, 4), Aligned(0.02, 0.4), Spectrum((0.9, 0.1), 3), ()),
-    "turned start": (WIDE, Balanced(0.02, 0.6), Turned(1.0), ()),
-    "turned start, shared task": (SQUARE, Balanced(0.02, 0.6), Shared((0.5, 0.2, 0.3)), (2.0, 2.0, 2.0)),
+    "turned start": (WIDE, Balanced(0.02, 0.6), RotatedTeacher(1.0), ()),
+    "turned start, shared task": (SQUARE, Balanced(0.02, 0.6), SharedVectors((0.5, 0.2, 0.3)), (2.0, 2.0, 2.0)),
     "turned lazy start": (Network(3, 3, 4), Balanced(0.02, 0.6, 0.3), Spectrum((0.9, 0.1)), ()),
-    "bottleneck": (Network(4, 1, 3), Balanced(0.02, 0.6), Turned(1.0), ()),
+    "bottleneck": (Network(4, 1, 3), Balanced(0.02, 0.6), RotatedTeacher(1.0), ()),
 }
 
 
@@ -98,7 +98,9 @@ def test_response_against_integration_of_both_stages(name):
 
 
 def test_a_shared_task_is_the_same_in_modes_and_as_a_whole():
-    protocol = Protocol(TEACHER, LENGTHS, BUDGETS, start=Aligned(1e-3), perturbation=FineTuning(Shared((2.0, -1.0, 0))))
+    protocol = Protocol(
+        TEACHER, LENGTHS, BUDGETS, start=Aligned(1e-3), perturbation=FineTuning(SharedVectors((2.0, -1.0, 0)))
+    )
     b = task_matrix(protocol.perturbation.task, TEACHER, 3, 3)
     modes, whole = respond(protocol), respond(replace(protocol, perturbation=FineTuning(Matrix(b))))
     for name in modes.data_vars:
@@ -108,7 +110,7 @@ def test_a_shared_task_is_the_same_in_modes_and_as_a_whole():
 
 
 def test_fine_tuning_on_the_teacher_is_pretraining_for_longer():
-    protocol = Protocol(TEACHER, (1.0, 4.0), (2.0,), start=Aligned(1e-2), perturbation=FineTuning(Turned(0.0)))
+    protocol = Protocol(TEACHER, (1.0, 4.0), (2.0,), start=Aligned(1e-2), perturbation=FineTuning(RotatedTeacher(0.0)))
     longer = respond(replace(protocol, lengths=(3.0, 6.0)))
     found = respond(protocol)
     np.testing.assert_allclose(found.after[:, 0], longer.before, rtol=1e-12)
@@ -178,7 +180,7 @@ def test_the_grid_is_one_checkpoint_and_task_after_the_other(shape):
 
 
 def test_the_grid_is_the_response():
-    protocol = Protocol(TEACHER, LENGTHS, BUDGETS, start=Aligned(0.02), perturbation=FineTuning(Turned(1.0)))
+    protocol = Protocol(TEACHER, LENGTHS, BUDGETS, start=Aligned(0.02), perturbation=FineTuning(RotatedTeacher(1.0)))
     found = respond(protocol)
     u, v = full_frames(TEACHER, 3, 3)
     task = u.T @ task_matrix(protocol.perturbation.task, TEACHER, 3, 3) @ v
@@ -217,7 +219,7 @@ BASE = {"teacher": TEACHER, "lengths": LENGTHS, "strengths": BUDGETS}
         ({"training": GradientDescent(0.1)}, {}, "continuous time"),
         ({"training": GradientFlow(weight_decay=0.1)}, {}, "decay in fine-tuning"),
         ({"anchor": 0.1}, {}, "anchor = 0.1"),
-        ({"replay": 0.1}, {}, "replay = 0.1"),
+        ({"replay_share": 0.1}, {}, "replay_share = 0.1"),
         ({"rank": 1}, {}, "rank = 1"),
         ({}, {"network": Network(3, 3, 3, depth=3)}, "only two layers"),
         ({}, {"network": Network(3, 3, 3, depth=1)}, "only two layers"),
@@ -226,13 +228,15 @@ BASE = {"teacher": TEACHER, "lengths": LENGTHS, "strengths": BUDGETS}
 )
 def test_what_has_no_formula_is_refused_by_name(how, rest, message):
     with pytest.raises(NoFormula, match=message):
-        respond(Protocol(**BASE, **rest, perturbation=FineTuning(Turned(0.5), **how)))
+        respond(Protocol(**BASE, **rest, perturbation=FineTuning(RotatedTeacher(0.5), **how)))
 
 
 def test_a_mode_that_rounding_has_eaten_is_refused():
     """From 1e-40 the second feature is 1e-20 of the first where that is learned; fine-tuning would grow it again."""
     start = Balanced(1e-40, 0.5)
-    protocol = Protocol(Spectrum((1.0, 0.5)), (0.0, 46.0), (1.0,), start=start, perturbation=FineTuning(Turned(0.5)))
+    protocol = Protocol(
+        Spectrum((1.0, 0.5)), (0.0, 46.0), (1.0,), start=start, perturbation=FineTuning(RotatedTeacher(0.5))
+    )
     with pytest.raises(NotSolved, match="a mode below"):
         respond(protocol)
 

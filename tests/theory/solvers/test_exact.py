@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
-from overtraining.setting.starts import Aligned, Balanced, turned_frames
+from overtraining.setting.starts import Aligned, Balanced, start_frames
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, full_frames, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.solvers import paths
@@ -97,7 +97,7 @@ def started(protocol: Protocol) -> list[np.ndarray]:
     """Weights at the start, written from the start's definition, in random hidden frames."""
     n, start, draw = protocol.network, protocol.start, np.random.default_rng(1)
     if isinstance(start, Balanced):
-        left, right = turned_frames(start, protocol.teacher, n.d_out, n.d_in)
+        left, right = start_frames(start, protocol.teacher, n.d_out, n.d_in)
         modes = n.width
     else:
         left, right = full_frames(protocol.teacher, n.d_out, n.d_in)

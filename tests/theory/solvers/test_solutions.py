@@ -12,7 +12,7 @@ from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quant
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import validate
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
-from overtraining.setting.tasks import Shared
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.solvers.exact import follow, respond
@@ -47,8 +47,8 @@ PATHS = [
 PERTURBATIONS = [
     ({"perturbation": Quantization()}, "Quantization.*own place on the grid", r"Noise\(\)"),
     ({"perturbation": Pruning()}, "Pruning.*order of the weights' sizes", r"Noise\(\)"),
-    ({"perturbation": FineTuning(Shared((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
-    ({"perturbation": FineTuning(Shared((0.5, 0.5))), "network": DEEP}, "fine-tuning of Network", "depth=2"),
+    ({"perturbation": FineTuning(SharedVectors((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
+    ({"perturbation": FineTuning(SharedVectors((0.5, 0.5))), "network": DEEP}, "fine-tuning of Network", "depth=2"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
 ]
 

@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from runpy import run_path
 from typing import Any
 
 import pytest

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError, NoFormula, ShapeError
-from overtraining.theory.derivations.claims.a6_depth.inverse_link import inverse_error
+from overtraining.theory.derivations.claims.a6_depth import inverse_error
 from overtraining.theory.learning import balanced_mode
 from overtraining.theory.learning.deep_mode import learned_and_left, singular_value, time_to_reach, unlearned
 from tests.judge import assert_right

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, expectation
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 
 
@@ -55,6 +55,17 @@ def along(scalar: TraceSum, velocity: Mapping[str, MatrixSum]) -> TraceSum:
 def rate(scalar: TraceSum, loss: TraceSum, names: Iterable[str]) -> TraceSum:
     """`d/dt` of a scalar along the gradient flow of a loss in the named matrices."""
     return along(scalar, descent(loss, *names))
+
+
+def laplacian(of_noise: TraceSum) -> TraceSum:
+    """The trace of the Hessian at N = 0 of a polynomial in the letters N*: unit noise in its second-order part, twice.
+
+    The mean of `½ n·H n` over independent unit noise n is half the trace of H.
+    """
+    names = {letter.name for key in of_noise.terms for word in key for letter in word if letter.name[0] == "N"}
+    degree = lambda key: sum(letter.name in names for word in key for letter in word)
+    second = TraceSum({key: c for key, c in of_noise.terms.items() if degree(key) == 2})
+    return 2 * expectation(second, dict.fromkeys(names, sp.Integer(1)))
 
 
 def squared_norm(matrix: MatrixSum) -> TraceSum:

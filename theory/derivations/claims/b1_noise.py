@@ -5,7 +5,8 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus.shapes import SHAPES, expectation, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import agree
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, expectation as contract
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, expectation as contract
+from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, Sx, d_in, d_out, h, loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -21,11 +22,6 @@ from overtraining.theory.derivations.checker.core import (
 from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 
 q1, q2, g1, g2, tau = sp.symbols("q_1 q_2 gamma_1 gamma_2 tau", positive=True)
-d_in, h, d_out = sp.symbols("d_in h d_out", positive=True, integer=True)
-
-W1, W2, A = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h"), Letter("A", "d_out", "d_in")
-N1, N2 = Letter("N1", "h", "d_in"), Letter("N2", "d_out", "h")
-Sx = Letter("Sx", "d_in", "d_in", symmetric=True)
 
 
 def formula() -> sp.Expr:
@@ -33,22 +29,16 @@ def formula() -> sp.Expr:
     return (g2**2 * d_out * q1 + g1**2 * tau * q2 + g1**2 * g2**2 * d_out * h * tau) / 2
 
 
-def loss(w1: MatrixSum, w2: MatrixSum) -> TraceSum:
-    """`½ tr((W2W1 − A) Σx (W2W1 − A)ᵀ)`."""
-    error = w2 @ w1 - MatrixSum.of(A)
-    return sp.Rational(1, 2) * (error @ MatrixSum.of(Sx) @ error.T).trace()
-
-
 def noisy_loss() -> TraceSum:
     """The loss with `W1 + N1` and `W2 + N2` in place of the weights."""
     w1, w2, n1, n2 = map(MatrixSum.of, (W1, W2, N1, N2))
-    return loss(w1 + n1, w2 + n2)
+    return loss(w1 + n1, w2 + n2, MatrixSum.of(Sx))
 
 
 def expected_rise() -> TraceSum:
     """`E[L(θ + noise)] − L(θ)` by contraction of the noise, dimensions symbolic."""
     mean = contract(noisy_loss(), {"N1": g1**2, "N2": g2**2})
-    return mean - loss(MatrixSum.of(W1), MatrixSum.of(W2))
+    return mean - loss(*map(MatrixSum.of, (W1, W2, Sx)))
 
 
 def traces() -> dict[sp.Symbol, TraceSum]:

@@ -10,6 +10,18 @@ from overtraining.theory.derivations.calculus.exact_matrices import fractions, r
 from overtraining.theory.derivations.calculus.shapes import SHAPES, expectation, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import agree, gradient
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, expectation as contract
+from overtraining.theory.derivations.calculus.two_layers import (
+    N1,
+    N2,
+    W1,
+    W2,
+    A,
+    Sx,
+    d_in,
+    d_out,
+    h,
+    loss as two_layer_loss,
+)
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -24,7 +36,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity
 from overtraining.theory.derivations.claims import b1_noise as b1
-from overtraining.theory.derivations.claims.b1_noise import N1, N2, W1, W2, A, Sx, d_in, d_out, g1, g2, h, tau
+from overtraining.theory.derivations.claims.b1_noise import g1, g2, tau
 
 E = Letter("E", "d_out", "d_in")
 GAUSSIAN = {"N1": g1**2, "N2": g2**2}
@@ -86,7 +98,7 @@ def _expansion() -> Evidence:
     """The rise written with E, after E = W2W1 − A, is the rise of the loss; and G₁, G₂ are its squared gradients."""
     first, second, teacher, sx = map(MatrixSum.of, (W1, W2, A, Sx))
     error, shift = second @ first - teacher, _shift()
-    loss = b1.loss(first, second)
+    loss = two_layer_loss(first, second, sx)
     spelled = (error @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()
     kept = MatrixSum.of(E)
     abstract = (kept @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()

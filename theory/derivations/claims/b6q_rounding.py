@@ -5,6 +5,7 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import TraceSum
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -19,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, tested, worst_relative_error
 from overtraining.theory.derivations.claims import b1_noise as b1
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2, h, q1, q2, tau
+from overtraining.theory.derivations.claims.b1_noise import g1, g2, q1, q2, tau
 from overtraining.theory.sensitivity.noise import expected_increase
 
 step_1, step_2, step, z = sp.symbols("delta_1 delta_2 delta z", positive=True)

@@ -3,9 +3,10 @@
 import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out
 from overtraining.theory.derivations.checker.core import Derivation, Evidence, Link, SpecialCase, Step, Variant, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import (
     GEOMETRIC,
     NOISE,

@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -19,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
 from overtraining.theory.derivations.checker.evidence import every, identity, positive
 from overtraining.theory.derivations.claims import a2_decoupling as a2, a4_unbalanced_mode as a4, b1_noise as b1
 from overtraining.theory.derivations.claims.a4_unbalanced_mode import WHERE, X, Z, lam, r, sigma, size
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import GEOMETRIC, NOISE, noise_cost, rename
 from overtraining.theory.derivations.claims.shared.path_assumptions import FLOW
 

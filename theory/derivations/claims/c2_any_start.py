@@ -10,6 +10,7 @@ import sympy as sp
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_calculus import agree, along, descent, gradient, squared_norm
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum
+from overtraining.theory.derivations.calculus.two_layers import W1, W2, A, Sx, d_in, d_out, h, loss as two_layer_loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -24,7 +25,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity
 from overtraining.theory.derivations.claims import b1_noise
-from overtraining.theory.derivations.claims.b1_noise import W1, W2, A, Sx, d_in, d_out, g1, g2, tau
+from overtraining.theory.derivations.claims.b1_noise import g1, g2, tau
 from overtraining.theory.derivations.claims.shared import balanced_path
 
 gain, k1, k2 = sp.symbols("G k_1 k_2", real=True)
@@ -41,7 +42,7 @@ w1, w2, a, sx = map(MatrixSum.of, (W1, W2, A, Sx))
 @functools.cache
 def traces() -> dict[sp.Symbol, TraceSum]:
     """What the formula's symbols stand for; the gradient is the loss's, taken by machine."""
-    loss, error, f = b1_noise.loss(w1, w2), a - w2 @ w1, w2 @ w1
+    loss, error, f = two_layer_loss(w1, w2, sx), a - w2 @ w1, w2 @ w1
     return {
         gain: squared_norm(gradient(loss, "W1")) + squared_norm(gradient(loss, "W2")),
         k1: (error @ sx @ sx @ f.T).trace(),
@@ -53,7 +54,7 @@ def traces() -> dict[sp.Symbol, TraceSum]:
 @functools.cache
 def slope() -> TraceSum:
     """`d/dt` of the expected loss after noise, along the loss's own gradient flow."""
-    loss = b1_noise.loss(w1, w2)
+    loss = two_layer_loss(w1, w2, sx)
     return along(loss + b1_noise.expected_rise(), descent(loss, "W1", "W2"))
 
 
@@ -64,7 +65,7 @@ def conclusion(candidate: sp.Expr) -> Evidence:
 
 def _gradients() -> Evidence:
     """The gradients, and the loss's own fall, as traces with symbolic dimensions."""
-    loss, error = b1_noise.loss(w1, w2), w2 @ w1 - a
+    loss, error = two_layer_loss(w1, w2, sx), w2 @ w1 - a
     probe = {"W1": w2.T @ error @ sx, "W2": error @ sx @ w1.T}
     wrong = [squared_norm(gradient(loss, name) - g) for name, g in probe.items()]
     fall = along(loss, descent(loss, "W1", "W2")) + traces()[gain]
@@ -85,7 +86,7 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
     at1, at2, teacher, root = draw(k, i), draw(o, k), draw(o, i), draw(i, i)
     covariance, trace = root @ root.T, np.trace(root @ root.T)
     loss_at = lambda m, n: np.trace((n @ m - teacher) @ covariance @ (n @ m - teacher).T) / 2
-    sizes = {d_in: i, b1_noise.h: k, d_out: o, g1: sp.Rational(2, 3), g2: sp.Rational(1, 2), tau: trace}
+    sizes = {d_in: i, h: k, d_out: o, g1: sp.Rational(2, 3), g2: sp.Rational(1, 2), tau: trace}
     rise = b1_noise.formula().subs(sizes)
     norms = lambda m, n: {b1_noise.q1: np.trace(m @ covariance @ m.T), b1_noise.q2: (n * n).sum()}
     total = lambda m, n: sp.Rational(loss_at(m, n)) + rise.subs(norms(m, n))

@@ -20,8 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Verdict,
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, tested
-from overtraining.theory.derivations.claims import b2_deep_noise as b2
-from overtraining.theory.derivations.claims.a6_depth import steps as a6
+from overtraining.theory.derivations.claims import a6_depth as a6, b2_deep_noise as b2
 from overtraining.theory.derivations.claims.b2_deep_noise import gamma
 from overtraining.theory.derivations.claims.shared.balanced_path import NOISE
 from overtraining.theory.derivations.claims.shared.path_assumptions import FLOW

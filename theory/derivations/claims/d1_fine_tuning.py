@@ -22,7 +22,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3, a5_matrix_flow as a5
-from overtraining.theory.derivations.claims.a5_matrix_flow.steps import stacked, stays_balanced, w1, w2
+from overtraining.theory.derivations.claims.shared.stacked_flow import stacked, stays_balanced, w1, w2
 from overtraining.theory.learning.matrix_modes import Modes
 
 a, b = (MatrixSum.of(Letter(name, "d_out", "d_in")) for name in ("A", "B"))

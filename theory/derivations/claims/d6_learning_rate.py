@@ -8,6 +8,7 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus.trace_calculus import squared_norm
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
+from overtraining.theory.derivations.calculus.two_layers import loss as two_layer_loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -22,8 +23,6 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3, b3_curvature as b3
-from overtraining.theory.derivations.claims.b3_curvature import hessian as b3_hessian
-from overtraining.theory.derivations.claims.b3_curvature.engine import FAMILIES
 from overtraining.theory.fine_tuning.stability import tuned_budget, tuned_rate
 from overtraining.theory.learning.balanced_mode import singular_value
 
@@ -45,7 +44,7 @@ def roots(at: dict[sp.Symbol, sp.Expr]) -> list[sp.Expr]:
     """All of B3's roots there, square roots of squares taken."""
     claimed = b3.formula()
     square = lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
-    there = (root.subs(at, simultaneous=True) for key in FAMILIES for root in claimed[key])
+    there = (root.subs(at, simultaneous=True) for key in b3.FAMILIES for root in claimed[key])
     return [sp.expand(r.replace(lambda e: e.is_Pow and e.exp == sp.Rational(1, 2), square)) for r in there]
 
 
@@ -90,7 +89,7 @@ def _any_weights() -> Evidence:
     w1, x1 = (MatrixSum.of(Letter(n, "h", "d_in")) for n in ("W1", "X1"))
     w2, x2 = (MatrixSum.of(Letter(n, "d_out", "h")) for n in ("W2", "X2"))
     task = MatrixSum.of(Letter("A", "d_out", "d_in"))
-    moved = b3_hessian.loss(w1 + x1, w2 + x2)
+    moved = two_layer_loss(w1 + x1, w2 + x2)
     second = type(moved)(
         {k: c for k, c in moved.terms.items() if sum(l.name[0] == "X" for word in k for l in word) == 2}
     )

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from overtraining.theory.derivations.calculus.matrix_words import scaled
 from overtraining.theory.derivations.calculus.trace_calculus import squared_norm
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -24,7 +25,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import b1_noise as b1
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import NOISE, rename
 
 sigma, w1, w2, s, x = sp.symbols("sigma w_1 w_2 s x", positive=True)

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import sympy as sp
+from scipy.integrate import solve_ivp
 
-from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Block, Rules, normal_form, scaled
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Block, Rules, normal_form, scaled, vanishes
 from overtraining.theory.derivations.calculus.trace_calculus import derivative
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
+    Curves,
     Derivation,
     Evidence,
     Link,
@@ -20,20 +23,12 @@ from overtraining.theory.derivations.checker.core import (
     Verdict,
 )
 from overtraining.theory.derivations.checker.evidence import every
-from overtraining.theory.derivations.claims.a5_matrix_flow.counterexamples import (
-    overshoots,
-    unbalanced,
-    unbalanced_curves,
-    unwhitened,
-)
-from overtraining.theory.derivations.claims.a5_matrix_flow.engine import compare
+from overtraining.theory.derivations.claims.a5_matrix_flow.link import compare
 from overtraining.theory.derivations.claims.a5_matrix_flow.steps import (
     SI,
-    F,
     S,
     f,
     freed,
-    half,
     inverse,
     on_shapes,
     polar,
@@ -41,13 +36,12 @@ from overtraining.theory.derivations.claims.a5_matrix_flow.steps import (
     reflection,
     s,
     si,
-    stacked,
-    stays_balanced,
     unique,
-    vanish,
     y,
     z,
 )
+from overtraining.theory.derivations.claims.shared.stacked_flow import F, half, stacked, stays_balanced
+from overtraining.theory.learning.matrix_flow import matrix_flow
 
 Solution = dict[str, Any]
 
@@ -63,14 +57,14 @@ def riccati(candidate: Solution) -> Evidence:
     p, flow = q @ q.T, {"Q": f @ q - scaled(half, q @ q.T @ q)}
     of_inverse = scaled(-1, si @ candidate["Ṡ"] @ si)
     truth = lambda p: f @ p + p @ f - p @ p
-    from_loss = vanish(((derivative(p, flow) - truth(p),),), (), "d(QQᵀ)/dt from Q̇")
+    from_loss = vanishes(((derivative(p, flow) - truth(p),),), (), "d(QQᵀ)/dt from Q̇")
     solved = candidate["QQᵀ"]
     moved = derivative(solved, {"Y": candidate["Ẏ"], "Si": of_inverse})
     start = normal_form(solved - y @ y.T, (((SI,), IDENTITY),))
     return every(
         [
             ("equation", from_loss),
-            ("solution", vanish(((moved - truth(solved),),), (), "d/dt of the solution")),
+            ("solution", vanishes(((moved - truth(solved),),), (), "d/dt of the solution")),
             ("start", Evidence(not start, Verdict.PROVED, f"at t = 0 {len(start)} words differ from Q₀Q₀ᵀ")),
         ]
     )
@@ -87,8 +81,8 @@ def transport(candidate: Solution) -> Evidence:
     at_start = normal_form(whole - y, tuple(((x,), IDENTITY) for x in (letter, letter.T, S, SI)))
     return every(
         [
-            ("ZᵀSZ", vanish(((kept,),), undo, "d(ZᵀSZ)/dt")),
-            ("weights", vanish(((moved,),), (((letter, letter.T), si),), "Q̇")),
+            ("ZᵀSZ", vanishes(((kept,),), undo, "d(ZᵀSZ)/dt")),
+            ("weights", vanishes(((moved,),), (((letter, letter.T), si),), "Q̇")),
             ("start", Evidence(not at_start, Verdict.PROVED, f"at t = 0 {len(at_start)} words differ from Q₀")),
         ]
     )
@@ -116,6 +110,66 @@ def _change(key: str, change: Callable[[Any], MatrixSum | Block]) -> Callable[[S
 def _diagonal(first: int, second: int) -> Callable[[Block], Block]:
     """F with other multiples of its own on the diagonal."""
     return lambda x: ((scaled(first, x[0][0]), x[0][1]), (x[1][0], scaled(second, x[1][1])))
+
+
+TEACHER = np.diag([1.0, 0.8])
+TIMES = np.linspace(0, 40, 81)
+
+
+def flow(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, t: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """The product `W2 W1` at every time, by integration of the weights."""
+    cut = w1.size
+
+    def rate(_: float, theta: np.ndarray) -> np.ndarray:
+        x1, x2 = theta[:cut].reshape(w1.shape), theta[cut:].reshape(w2.shape)
+        push = (teacher - x2 @ x1) @ covariance
+        return np.concatenate([(x2.T @ push).ravel(), (push @ x1.T).ravel()])
+
+    start = np.concatenate([w1.ravel(), w2.ravel()])
+    path = solve_ivp(rate, (0, t[-1]), start, method="DOP853", t_eval=t, rtol=1e-10, atol=1e-12).y.T
+    return np.array([theta[cut:].reshape(w2.shape) @ theta[:cut].reshape(w1.shape) for theta in path])
+
+
+def _wrong_sign(imbalance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights whose product has a determinant of the other sign than the teacher's; the second mode is unbalanced."""
+    return np.diag([0.1, 0.1]), np.diag([0.1, -np.sqrt(0.01 + imbalance)])
+
+
+def unbalanced() -> Evidence:
+    """From the wrong sign of the determinant a balanced start is stuck, and an imbalance of 1e-3 cures it."""
+    end = matrix_flow(TIMES[-1], *_wrong_sign(0.0), TEACHER)
+    freed = flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2))[-1]
+    cured = ((freed - TEACHER) ** 2).sum() / 2
+    detail = f"loss at t = 40: {end.loss:.3f} balanced, {cured:.1g} with an imbalance of 1e-3"
+    return Evidence(end.saddle and abs(float(end.loss) - 0.32) < 1e-6 > float(cured), Verdict.TESTED, detail)
+
+
+def unbalanced_curves() -> Curves:
+    """The loss of both starts."""
+    freed = ((flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2)) - TEACHER) ** 2).sum((1, 2)) / 2
+    stuck = np.asarray(matrix_flow(TIMES, *_wrong_sign(0.0), TEACHER).loss)
+    return Curves(TIMES, {"balanced": stuck, "imbalance 0.001": freed}, "pretraining length t", "loss")
+
+
+def unwhitened() -> Evidence:
+    """With inputs of unequal variance the product is another."""
+    start, t = 0.1 * np.eye(2), np.array([0.0, 1.5])
+    found = flow(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
+    claimed = matrix_flow(t, start, start, TEACHER).product[-1]
+    off = float(np.abs(found - claimed).max())
+    return Evidence(off > 0.3, Verdict.TESTED, f"the product is off by {off:.2f} at t = 1.5")
+
+
+def overshoots() -> Evidence:
+    """One weight per layer, A = 1, from 0.9 = w₁ = w₂: the flow ends at 1, steps of 1.5 leave for good."""
+    w = 0.9
+    for _ in range(20):
+        w = w + 1.5 * w * (1 - w * w)
+    end = float(matrix_flow(30.0, np.array([[0.9]]), np.array([[0.9]]), np.eye(1)).loss)
+    loss = (w * w - 1) ** 2 / 2
+    return Evidence(
+        end < 1e-12 and loss > 0.01, Verdict.TESTED, f"loss {loss:.3f} after 20 steps, on the flow {end:.1g}"
+    )
 
 
 DERIVATION = Derivation(

@@ -9,24 +9,17 @@ from overtraining.theory.derivations.calculus.matrix_words import (
     Block,
     Rules,
     multiply,
-    normal_form,
     scaled,
     subtract,
     transpose,
+    vanishes,
 )
 from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
-from overtraining.theory.derivations.calculus.trace_calculus import derivative, descent
+from overtraining.theory.derivations.calculus.trace_calculus import derivative
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity
-
-W1, W2, A = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h"), Letter("A", "d_out", "d_in")
-w1, w2, a = map(MatrixSum.of, (W1, W2, A))
-lam = sp.Symbol("lambda", real=True)
-half = sp.Rational(1, 2)
-Q: Block = ((w1.T,), (w2,))
-F: Block = ((scaled(-half * lam, IDENTITY), a.T), (a, scaled(half * lam, IDENTITY)))
-BALANCED: Rules = (((W2.T, W2), w1 @ w1.T + scaled(lam, IDENTITY)),)
+from overtraining.theory.derivations.claims.shared.stacked_flow import BALANCED, F, Q, a, half, lam, w1, w2
 
 q, y = (MatrixSum.of(Letter(name, "n", "h")) for name in ("Q", "Y"))
 f = MatrixSum.of(Letter("F", "n", "n", symmetric=True))
@@ -34,38 +27,10 @@ S, SI = (Letter(name, "h", "h", symmetric=True) for name in ("S", "Si"))
 s, si, z = MatrixSum.of(S), MatrixSum.of(SI), MatrixSum.of(Letter("Z", "h", "h"))
 
 
-def rates() -> dict[str, MatrixSum]:
-    """Gradient flow, the gradients taken by machine from `½ tr((W2W1 − A)(W2W1 − A)ᵀ)`."""
-    error = w2 @ w1 - a
-    loss = half * (error @ error.T).trace()
-    return descent(loss, "W1", "W2")
-
-
-def vanish(block: Block, rules: Rules, detail: str) -> Evidence:
-    """Proved where no word of a block matrix remains."""
-    left = sum(len(normal_form(entry, rules)) for row in block for entry in row)
-    return Evidence(left == 0, Verdict.PROVED, f"{detail}; {left} words differ, for symbolic widths")
-
-
-def stacked(force: Block = F) -> Evidence:
-    """`Q̇ = FQ − ½QQᵀQ` on λ-balanced weights."""
-    flow = rates()
-    moved = tuple(tuple(derivative(x, flow) for x in row) for row in Q)
-    cubic = multiply(multiply(Q, transpose(Q)), Q)
-    claimed = subtract(multiply(force, Q), tuple(tuple(scaled(half, x) for x in row) for row in cubic))
-    return vanish(subtract(moved, claimed), BALANCED, "Q̇ from the loss")
-
-
-def stays_balanced() -> Evidence:
-    """The imbalance is conserved by the flow of the loss."""
-    moved = derivative(w2.T @ w2 - w1 @ w1.T, rates())
-    return vanish(((moved,),), (), "W2ᵀW2 − W1W1ᵀ is conserved")
-
-
 def inverse() -> Evidence:
     """`d(S S⁻¹)/dt = 0` gives the derivative of the inverse."""
     flow = {"S": y.T @ y, "Si": scaled(-1, si @ y.T @ y @ si)}
-    return vanish(((derivative(s @ si, flow),),), (((S, SI), IDENTITY),), "d(S S⁻¹)/dt")
+    return vanishes(((derivative(s @ si, flow),),), (((S, SI), IDENTITY),), "d(S S⁻¹)/dt")
 
 
 def unique() -> Evidence:
@@ -91,10 +56,10 @@ def unique() -> Evidence:
     moved += moving @ grow @ grow @ moving
     return every(
         [
-            ("Ṙ = −RĠR with Ġ = e^{2Ft}", vanish(((moved,),), rules, "in the moving frame")),
-            ("Ċ = −CĠR", vanish(((homogeneous,),), (), "C")),
+            ("Ṙ = −RĠR with Ġ = e^{2Ft}", vanishes(((moved,),), rules, "in the moving frame")),
+            ("Ċ = −CĠR", vanishes(((homogeneous,),), (), "C")),
             ("no growth", Evidence(rest.is_zero(), Verdict.PROVED, "k‖C‖² + ⟨C, CB⟩ = ‖CM‖²")),
-            ("(I + P₀G)Q₀ = Q₀S", vanish(((through,),), (), "C = 0 is the solution")),
+            ("(I + P₀G)Q₀ = Q₀S", vanishes(((through,),), (), "C = 0 is the solution")),
         ]
     )
 
@@ -104,7 +69,7 @@ def polar() -> Evidence:
     product, gram = w2 @ w1, w1.T @ w1
     square = product.T @ product - gram @ gram - scaled(lam, gram)
     twice = multiply(transpose(Q), Q)[0][0] - scaled(2, w1 @ w1.T) - scaled(lam, IDENTITY)
-    return vanish(((square, twice),), BALANCED, "fᵀf = G² + λG, QᵀQ = 2W1W1ᵀ + λI")
+    return vanishes(((square, twice),), BALANCED, "fᵀf = G² + λG, QᵀQ = 2W1W1ᵀ + λI")
 
 
 def freed() -> Evidence:
@@ -120,9 +85,9 @@ def freed() -> Evidence:
     start = multiply(transpose(Q), multiply(sign, Q))[0][0]
     return every(
         [
-            ("FJ + JF = λI", vanish(subtract(anti, times(lam, unit)), (), "FJ + JF")),
-            ("QᵀJQ = λI", vanish(((start - scaled(lam, IDENTITY),),), BALANCED, "QᵀJQ")),
-            ("F²", vanish(subtract(subtract(multiply(F, F), grams), times(lam**2 / 4, unit)), (), "F²")),
+            ("FJ + JF = λI", vanishes(subtract(anti, times(lam, unit)), (), "FJ + JF")),
+            ("QᵀJQ = λI", vanishes(((start - scaled(lam, IDENTITY),),), BALANCED, "QᵀJQ")),
+            ("F²", vanishes(subtract(subtract(multiply(F, F), grams), times(lam**2 / 4, unit)), (), "F²")),
         ]
     )
 
@@ -150,8 +115,8 @@ def reflection() -> Evidence:
     singular = [(f"d = {d}", identity((sp.eye(d) + _reflected(d)).det(), sp.Integer(0))) for d in (1, 2, 3, 4)]
     return every(
         [
-            *((name, vanish(((word,),), orthogonal, name)) for name, word in words.items()),
-            ("absent for ever", vanish(((still,),), absent, "xᵀE⁻¹(E C …)")),
+            *((name, vanishes(((word,),), orthogonal, name)) for name, word in words.items()),
+            ("absent for ever", vanishes(((still,),), absent, "xᵀE⁻¹(E C …)")),
             *singular,
         ],
         "for symbolic d; det(I + M) = det M det(I + M) = −det(I + M), cross-checked for d = 1 … 4",

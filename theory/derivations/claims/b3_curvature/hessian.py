@@ -8,33 +8,17 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus.dyads import KINDS, Index, block, dyads, entry
 from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, expectation
+from overtraining.theory.derivations.calculus.trace_calculus import laplacian
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h, loss
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity
 from overtraining.theory.derivations.claims import b1_noise as b1
 
 q1, q2, tau = sp.symbols("q_1 q_2 tau", positive=True)
-d_in, h, d_out = sp.symbols("d_in h d_out", positive=True, integer=True)
 modes, narrow, hidden, inputs, outputs = sp.symbols("n_l n_u n_h n_i n_o", nonnegative=True, integer=True)
 x = sp.Symbol("x")
 of = MatrixSum.of
-
-
-def loss(w1: MatrixSum, w2: MatrixSum, sx: MatrixSum | None = None) -> TraceSum:
-    """`½ tr((W2W1 − A) Σx (W2W1 − A)ᵀ)`, whitened where no Σx is given."""
-    error = w2 @ w1 - of(Letter("A", "d_out", "d_in"))
-    return sp.Rational(1, 2) * ((error @ sx if sx else error) @ error.T).trace()
-
-
-def laplacian(of_noise: TraceSum) -> TraceSum:
-    """The trace of the Hessian at N = 0 of a polynomial in the letters N*: unit noise in its second-order part, twice.
-
-    The mean of `½ n·H n` over independent unit noise n is half the trace of H.
-    """
-    names = {letter.name for key in of_noise.terms for word in key for letter in word if letter.name[0] == "N"}
-    degree = lambda key: sum(letter.name in names for word in key for letter in word)
-    second = TraceSum({key: c for key, c in of_noise.terms.items() if degree(key) == 2})
-    return 2 * expectation(second, dict.fromkeys(names, sp.Integer(1)))
 
 
 def trace_depth_two() -> sp.Expr:

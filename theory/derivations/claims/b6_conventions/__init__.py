@@ -10,6 +10,7 @@ from overtraining.theory.derivations.calculus.exact_matrices import fractions, r
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_calculus import agree, rate
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, expectation as contract
+from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, A, Sx, d_in, h, loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -23,8 +24,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive
 from overtraining.theory.derivations.claims import b1_noise as b1
-from overtraining.theory.derivations.claims.b1_noise import N1, N2, W1, W2, A, Sx, d_in, d_out, g1, g2, h, q1, tau
-from overtraining.theory.derivations.claims.b3_curvature.hessian import loss as white_loss
+from overtraining.theory.derivations.claims.b1_noise import g1, g2, q1, tau
 from overtraining.theory.derivations.claims.b6_conventions import counterexamples as without
 from overtraining.theory.derivations.claims.b6_conventions.multiplicative import (
     any_width,
@@ -56,7 +56,7 @@ def conclusion(candidate: Formula) -> Evidence:
     first, second, sx, n_1, n_2 = map(MatrixSum.of, (W1, W2, Sx, N1, N2))
     squares = {n1: (first @ first.T).trace(), n2: (second @ second.T).trace()}
     traces = squares | {q1: (first @ sx @ first.T).trace(), tau: sx.trace()}
-    white = contract(white_loss(first + n_1, second + n_2), {"N1": g1**2, "N2": g2**2}) - white_loss(first, second)
+    white = contract(loss(first + n_1, second + n_2), {"N1": g1**2, "N2": g2**2}) - loss(first, second)
     return every((
         ("relative", agree(_relative(b1.expected_rise(), squares), candidate["relative"], traces)),
         ("white relative", agree(_relative(white, squares), candidate["white relative"], squares)),

@@ -9,9 +9,10 @@ from sympy.polys.rings import PolyElement
 
 from overtraining.theory.derivations.calculus.shapes import integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import polynomial
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, h, q1, tau
+from overtraining.theory.derivations.claims.b1_noise import q1, tau
 
 n1, n2, r1, r2, own, joint = sp.symbols("n_1 n_2 rho_1 rho_2 m_own m_joint", positive=True)
 

@@ -6,6 +6,7 @@ import numpy as np
 import sympy as sp
 from scipy.integrate import solve_ivp
 
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -20,7 +21,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import c3_stages
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.c4_inevitable.bounds import (
     MODES,
     NUMERIC,

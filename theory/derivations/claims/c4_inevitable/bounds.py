@@ -8,8 +8,9 @@ from itertools import combinations_with_replacement
 import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import after_noise, c, s, sigma
 
 Largest, Smallest = sp.Function("max"), sp.Function("min")  # inert until settled

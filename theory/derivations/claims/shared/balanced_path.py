@@ -6,11 +6,13 @@ cost of noise is B1's.
 
 import functools
 
+import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3, b1_noise
 from overtraining.theory.derivations.claims.a3_balanced_mode import epsilon, s, sigma, t
-from overtraining.theory.derivations.claims.b1_noise import d_in, d_out, g1, g2
+from overtraining.theory.derivations.claims.b1_noise import g1, g2
 
 c = sp.Symbol("c", positive=True)
 SYMBOLS = sigma, epsilon, s, t, c
@@ -37,6 +39,11 @@ def invariant() -> sp.Expr:
 def path() -> sp.Expr:
     """`s(t)` from `s(0) = ε`, A3's solution."""
     return sp.simplify(a3.solved()[0].subs(a3.mu, 0))
+
+
+def logistic_path(sigma: np.ndarray, start: np.ndarray | float, length: np.ndarray | float) -> np.ndarray:
+    """`s(t)` in NumPy, for the sums over many modes of the counterexamples; the start may be above σ."""
+    return sigma / (1 + (sigma / start - 1) * np.exp(-2 * sigma * length))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.two_layers import d_out
 from overtraining.theory.derivations.checker.core import Assumption, Counterexample, Curves, Evidence, Verdict
 from overtraining.theory.derivations.claims import b1_noise
 from overtraining.theory.derivations.claims.shared.balanced_path import s
@@ -68,7 +69,7 @@ def _needs_flow() -> Evidence:
 def turn_at(variance: float, trace: float, a: float, b: float) -> float:
     """Where a mode σ = 1 with input variance ξ turns, from B1; a = γ₂² d_out, b = γ₁² d_in with d_in = 2."""
     norms = {b1_noise.q1: variance * s, b1_noise.q2: s, b1_noise.tau: trace}
-    rise = b1_noise.formula().subs(norms).subs({b1_noise.g2: sp.sqrt(a / b1_noise.d_out), b1_noise.g1: sp.sqrt(b / 2)})
+    rise = b1_noise.formula().subs(norms).subs({b1_noise.g2: sp.sqrt(a / d_out), b1_noise.g1: sp.sqrt(b / 2)})
     (turn,) = sp.solve(sp.diff(variance * (1 - s) ** 2 / 2 + rise, s), s)
     return float(turn)
 

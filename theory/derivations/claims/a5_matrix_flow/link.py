@@ -9,7 +9,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum
-from overtraining.theory.derivations.claims.a5_matrix_flow.steps import lam as symbol
+from overtraining.theory.derivations.claims.shared.stacked_flow import lam as symbol
 from overtraining.theory.learning.matrix_flow import balanced_weights
 from overtraining.theory.learning.matrix_weights import matrix_weights
 

@@ -9,6 +9,7 @@ from overtraining.theory.derivations.calculus.conditioning import condition_numb
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
+    Curves,
     Derivation,
     Evidence,
     Link,
@@ -19,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import identity, worst_relative_error
 from overtraining.theory.derivations.claims import a2_decoupling as a2, a3_balanced_mode as a3
-from overtraining.theory.derivations.claims.a4_unbalanced_mode.counterexamples import curves, differs
+from overtraining.theory.learning.unbalanced_mode import product
 
 sigma, r, R0, t = sp.symbols("sigma r R_0 t", positive=True)
 p0, lam = sp.symbols("p_0 lambda", real=True)
@@ -146,6 +147,37 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     full = expression.subs({r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)})
     inputs, points = (t, sigma, p0, lam), [time, teacher, start, imbalance]
     return worst_relative_error(full, inputs, function, points, condition_number(full, inputs, 150))
+
+
+_TIMES = np.linspace(0, 12, 49)
+
+
+def _runs() -> dict[str, np.ndarray]:
+    """Teacher 1, p₀ = −0.2; small steps, in weights."""
+
+    def run(imbalance: float, decay: float) -> np.ndarray:
+        larger = np.sqrt((np.hypot(imbalance, 0.4) + imbalance) / 2)
+        w1, w2, path = -0.2 / larger, larger, []
+        for n in range(12_001):
+            if n % 250 == 0:
+                path.append(w1 * w2)
+            pull = 1 - w1 * w2
+            w1, w2 = w1 + 1e-3 * (w2 * pull - decay * w1), w2 + 1e-3 * (w1 * pull - decay * w2)
+        return np.array(path)
+
+    return {"imbalance 0.3": run(0.3, 0.0), "imbalance 0": run(0.0, 0.0), "imbalance 0.3, decay 0.3": run(0.3, 0.3)}
+
+
+def differs(name: str) -> Evidence:
+    """The named run leaves the claim, where the control stays on it."""
+    runs, claim = _runs(), product(_TIMES, 1.0, -0.2, 0.3)
+    control, gap = (np.abs(runs[k] - claim).max() for k in ("imbalance 0.3", name))
+    return Evidence(control < 0.01 and gap > 0.2, Verdict.TESTED, f"off by {gap:.2f}, control {control:.4f}")
+
+
+def curves() -> Curves:
+    """The products along every run."""
+    return Curves(_TIMES, _runs(), "time", "product w₁w₂")
 
 
 DERIVATION = Derivation(

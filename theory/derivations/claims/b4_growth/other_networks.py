@@ -1,6 +1,5 @@
-"""What is left, and what fails, in other networks than the two-layer linear one: steps of B4 and counterexamples."""
+"""B4 in other networks than the two-layer linear one: one layer, deeper linear ones, and ReLUs."""
 
-import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.trace_calculus import rate
@@ -67,10 +66,3 @@ def _with_bias(at: sp.Expr) -> Evidence:
     unit, here = u * sp.Max(0, w * x + b), {b: at - w * x}
     euler = lambda *ys: sum(y * unit.diff(y) for y in ys).subs(here).doit()
     return every((("w, b", identity(euler(w, b), unit.subs(here))), ("u", identity(euler(u), unit.subs(here)))))
-
-
-def rectified_noise() -> Evidence:
-    """A ReLU after w1 = 0 with noise, w2 = 1 without, A = 0, x = 1: half of the linear network's cost."""
-    n, weight = np.polynomial.hermite_e.hermegauss(40)
-    mean = float(weight @ np.maximum(n, 0) ** 2 / 2 / weight.sum())
-    return Evidence(mean < 0.26, Verdict.TESTED, f"a ReLU between the layers: {mean:.2f} γ² instead of 0.50 γ²")

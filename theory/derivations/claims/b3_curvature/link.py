@@ -9,10 +9,10 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h
 from overtraining.theory.sensitivity.curvature import hessian_trace
 
 si, sj, sigma_i, sigma_j, q1, q2, tau = SYMBOLS = sp.symbols("s_i s_j sigma_i sigma_j q_1 q_2 tau", positive=True)
-d_in, h, d_out = WIDTHS = sp.symbols("d_in h d_out", positive=True, integer=True)
 
 FAMILIES = ("own", "pair", "outside", "hidden", "unlearnable")
 TIMES = {"outside": "outside per mode", "hidden": "hidden per mode"}

@@ -1,6 +1,6 @@
 """`python -m benchmarks`: run benchmarks, print their tables, write them with their figures.
 
-The modules named in BENCHMARKS each have `run(preset)`, which returns Reports, and some a `draw(report)`.
+The modules named in BENCHMARKS each have `run(preset)`, which returns BenchmarkReports, and some a `draw(report)`.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.measure import machine
-from benchmarks.report import write
+from benchmarks.report import write_report
 from overtraining.figures.style import styled
 
 BENCHMARKS = ("noise_grid", "matrix", "growth", "runs", "sweeps")
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name} …", flush=True)
         start, module = perf_counter(), import_module(f"benchmarks.{name}")
         for report in module.run(given.preset):
-            write(report, where, given.out)
+            write_report(report, where, given.out)
             if hasattr(module, "draw"):
                 with styled():
                     module.draw(report).savefig(given.out / f"{report.name}.png", metadata={"Software": None})

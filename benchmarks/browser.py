@@ -15,7 +15,7 @@ QUIET = (  # nothing of its own that would reach out; no sandbox, as CI runs as 
 )  # fmt: skip
 
 
-def find() -> str:
+def find_browser() -> str:
     """The program that the variable CHROMIUM names, or the first of NAMES on PATH; Refusal where there is none."""
     named = os.environ.get("CHROMIUM")
     if found := shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None):
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Any]:
     """A headless Playwright browser. Needs the extra `browser`."""
     from playwright.sync_api import sync_playwright
 
-    program = find()
+    program = find_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(QUIET))
         yield browser

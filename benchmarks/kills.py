@@ -12,8 +12,8 @@ from contextlib import suppress
 from os import kill
 from pathlib import Path
 
-from benchmarks.measure import Preset
-from benchmarks.report import Report
+from benchmarks.measure import BenchmarkPreset
+from benchmarks.report import BenchmarkReport
 
 SWEEP = """
 chunk = 16
@@ -32,7 +32,7 @@ SIZES = {"full": (2000, 100, 15.0), "tiny": (60, 2, 8.0)}
 """Cells, kills, and up to how many seconds after the last one the next may come."""
 
 
-def run(preset: Preset) -> list[Report]:
+def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """Kill one sweep after another until there were enough kills; RuntimeError where bits differ."""
     cells, kills, longest = SIZES[preset]
     chance, victims, began, finished = random.Random(0), Counter[str](), time.perf_counter(), 0
@@ -62,7 +62,7 @@ def run(preset: Preset) -> list[Report]:
     rows = [{"victim": f"{who} worker(s)", "kills": n} for who, n in sorted(victims.items())]
     took = time.perf_counter() - began
     remarks = [f"{finished} sweeps of {cells:,} cells, each with the bits of an undisturbed one; {took:.0f} s."]
-    return [Report("kills", f"{victims.total()} kills at random moments", rows, remarks)]
+    return [BenchmarkReport("kills", f"{victims.total()} kills at random moments", rows, remarks)]
 
 
 def _start(spec: Path, store: Path, workers: int) -> "subprocess.Popen[str]":

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import solvers
-from benchmarks.measure import Preset, Task, interleaved, peak_memory
-from benchmarks.report import Report
+from benchmarks.measure import BenchmarkPreset, Workload, peak_memory, time_interleaved
+from benchmarks.report import BenchmarkReport
 from overtraining.setting.starts import Balanced, start_frames
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
@@ -17,19 +17,19 @@ GAMMA = 0.01
 SMALL = 64  # the solver's steps follow the largest singular value and the horizon, not d: counted here
 
 
-def run(preset: Preset) -> list[Report]:
+def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """One table: the closed form, DOP853 on all weights, Monte Carlo."""
     d, times, horizon, far, draws, rounds = SIZES[preset]
     t, (w1, w2, teacher) = np.linspace(0, horizon, times), problem(d)
     made: dict[str, Any] = {}
-    tasks: dict[str, Task] = {
+    tasks: dict[str, Workload] = {
         f"matrix_flow at {times} times": lambda: matrix_flow(t, w1, w2, teacher),
         f"DOP853 to t = {horizon:g}": lambda: made.update(solved=solvers.flow(t, w1, w2, teacher)),
         f"Monte Carlo, {draws} draws at one time": lambda: solvers.rises(w1, w2, teacher, GAMMA, draws),
     }
     form, solver, drawn = tasks
     memory = peak_memory(tasks[form])  # warms up, too; the others have nothing to compile
-    timings = interleaved(tasks, rounds, warm=False)
+    timings = time_interleaved(tasks, rounds, warm=False)
     solved, evaluations = made["solved"]
     exact = matrix_flow(t[-1], w1, w2, teacher)
     error = np.abs(solved[-1] - exact.product).max()
@@ -43,7 +43,7 @@ def run(preset: Preset) -> list[Report]:
         return {"what": what, "seconds": times * timings.best(task), "× matrix_flow": times * timings.ratio(task, form)}
 
     return [
-        Report(
+        BenchmarkReport(
             "matrix-flow",
             f"A balanced start turned away from its teacher, {d} × {d}: product, Gram matrices, norms and loss",
             [

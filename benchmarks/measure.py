@@ -1,4 +1,4 @@
-"""The measuring: seconds in interleaved rounds, peak memory, how time grows with size, and where it was done."""
+"""Measure benchmarks: seconds in interleaved rounds, peak memory, growth of time with size, and the machine."""
 
 import os
 import platform
@@ -15,8 +15,8 @@ from scipy.stats import linregress
 
 from overtraining.figures.provenance import versions
 
-Preset = Literal["full", "tiny"]
-Task = Callable[[], object]
+BenchmarkPreset = Literal["full", "tiny"]
+Workload = Callable[[], object]
 LIBRARIES = ("numpy", "scipy", "jax", "jaxlib")
 
 
@@ -35,7 +35,7 @@ class Timings:
         return float(np.median(self.seconds[task] / self.seconds[to]))
 
 
-def interleaved(tasks: Mapping[str, Task], rounds: int, warm: bool = True) -> Timings:
+def time_interleaved(tasks: Mapping[str, Workload], rounds: int, warm: bool = True) -> Timings:
     """Run all tasks once in every round, after a first time that is not counted (it compiles and fills caches).
 
     Benchmarking libraries run one task to its end and then the next; a ratio of two that lie a minute apart measures,
@@ -52,7 +52,7 @@ def interleaved(tasks: Mapping[str, Task], rounds: int, warm: bool = True) -> Ti
     return Timings({name: np.array(s) for name, s in seconds.items()})
 
 
-def peak_memory(task: Task) -> float:
+def peak_memory(task: Workload) -> float:
     """The most MiB that a task's arrays took at any one moment, beyond the interpreter and its libraries."""
     tracemalloc.start()
     try:
@@ -78,16 +78,16 @@ class Growth:
         return np.exp(self.intercept) * np.array(self.sizes, float) ** self.exponent
 
 
-def growth(make: Callable[[int], Task], sizes: Sequence[int], rounds: int) -> Growth:
+def time_growth(make: Callable[[int], Workload], sizes: Sequence[int], rounds: int) -> Growth:
     """Time the tasks of all sizes in turns; least squares of the logarithm of the least time on that of the size."""
-    timings = interleaved({str(n): make(n) for n in sizes}, rounds)
-    return fitted(sizes, [timings.best(str(n)) for n in sizes])
+    timings = time_interleaved({str(n): make(n) for n in sizes}, rounds)
+    return fit_growth(sizes, [timings.best(str(n)) for n in sizes])
 
 
-def fitted(sizes: Sequence[int], seconds: Sequence[float]) -> Growth:
+def fit_growth(sizes: Sequence[int], seconds: Sequence[float]) -> Growth:
     """A straight line through the logarithms; the slope's standard error is that of least squares.
 
-    >>> made = fitted((1, 2, 4), (3.0, 12.0, 48.0))
+    >>> made = fit_growth((1, 2, 4), (3.0, 12.0, 48.0))
     >>> round(made.exponent, 12), round(made.error, 12), made.line.round(9).tolist()
     (2.0, 0.0, [3.0, 12.0, 48.0])
     """

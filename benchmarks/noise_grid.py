@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks import solvers
-from benchmarks.measure import Preset, Task, interleaved, peak_memory
-from benchmarks.report import Report
+from benchmarks.measure import BenchmarkPreset, Workload, peak_memory, time_interleaved
+from benchmarks.report import BenchmarkReport
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, singular_values
@@ -19,7 +19,7 @@ SIZES = {"full": (1_000, 10_000, 100, 8, 5), "tiny": (6, 20, 3, 4, 2)}  # modes,
 EPSILON, HORIZON = 1e-6, 1e4  # by the horizon every mode is learned
 
 
-def run(preset: Preset) -> list[Report]:
+def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """One table: the closed form, the whole Response, DOP853 on the modes and on the network, Monte Carlo."""
     d, times, scales, draws, rounds = SIZES[preset]
     sigma, t, gamma = singular_values(PowerLaw(d)), np.linspace(0, HORIZON, times), np.geomspace(1e-3, 0.1, scales)
@@ -27,7 +27,7 @@ def run(preset: Preset) -> list[Report]:
     weight, teacher = np.diag(np.sqrt(singular_value(HORIZON, sigma, EPSILON))), np.diag(sigma)
     sample = partial(solvers.rises, weight, weight, teacher, float(gamma[-1]), draws)
     exact = lambda: np.asarray(singular_value(t[:, None], sigma, EPSILON))
-    tasks: dict[str, Task] = {
+    tasks: dict[str, Workload] = {
         "theory.respond": lambda: respond(protocol),
         "its formulas on whole arrays, sensitivity only": lambda: rise(exact(), gamma),
         "DOP853, one equation per mode": lambda: rise(solvers.modes(t, sigma, EPSILON)[0], gamma),
@@ -35,7 +35,7 @@ def run(preset: Preset) -> list[Report]:
         f"Monte Carlo, {draws} draws at one length and scale": sample,
     }
     response, formulas, by_mode, slope, drawn = tasks
-    timings = interleaved(tasks, rounds)
+    timings = time_interleaved(tasks, rounds)
     solved, evaluations = solvers.modes(t, sigma, EPSILON)
     error = np.abs(solved / exact() - 1).max()
     scatter = solvers.relative_error(sample(), float(rise(exact()[-1:], gamma[-1:])[0, 0]))
@@ -44,7 +44,7 @@ def run(preset: Preset) -> list[Report]:
         return {"what": what, "seconds": times * timings.best(task), "× respond": times * timings.ratio(task, response)}
 
     return [
-        Report(
+        BenchmarkReport(
             "noise-grid",
             f"{d:,} modes × {times:,} lengths × {scales:,} noise scales in one call",
             [

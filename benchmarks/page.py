@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.browser import chromium
-from benchmarks.measure import Preset
-from benchmarks.report import Report
+from benchmarks.measure import BenchmarkPreset
+from benchmarks.report import BenchmarkReport
 
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 
@@ -43,16 +43,16 @@ CONTROLS = {"length, in a picture": "loss", "noise": "gamma", "budget": "T", "de
 HEAVY = "#n=8&alpha=2&eps=1e-12&gamma=0.1&task=aligned&k=0.5&T=1&t=10"  # the most features, all of which turn
 
 
-def run(preset: Preset) -> list[Report]:
+def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """Median and largest times over drags of the length and of settings that redraw every curve."""
     from overtraining.demos.page import write_page
 
     with TemporaryDirectory() as folder, chromium() as browser:
         address = write_page(Path(folder) / "page.html").as_uri()
-        return [measured(browser, address, 60 if preset == "full" else 5)]
+        return [measure_page(browser, address, 60 if preset == "full" else 5)]
 
 
-def measured(browser: Any, address: str, count: int) -> Report:
+def measure_page(browser: Any, address: str, count: int) -> BenchmarkReport:
     """The same for a page at an address, in a browser that runs."""
     rows = []
     for size, (width, height) in SIZES.items():
@@ -64,7 +64,7 @@ def measured(browser: Any, address: str, count: int) -> Report:
             rows.append({"size": size, "dragged": what, "work (ms)": float(work), "largest": float(times[:, 0].max()),
                          "to the next frame (ms)": float(frame)})  # fmt: skip
         page.close()
-    return Report(
+    return BenchmarkReport(
         "page",
         f"From a drag to the redrawn page, medians of {count}, eight features",
         rows,

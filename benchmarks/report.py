@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchmarkReport:
     """A table: one dict per row, all with the same keys. `curves` are what its figure draws."""
 
     name: str
@@ -18,7 +18,8 @@ class Report:
 
     def text(self) -> str:
         """
-        >>> print(Report("r", "Sizes", [{"what": "small", "n": 3}, {"what": "large", "n": 1e9}], ["no more"]).text())
+        >>> rows = [{"what": "small", "n": 3}, {"what": "large", "n": 1e9}]
+        >>> print(BenchmarkReport("r", "Sizes", rows, ["no more"]).text())
         Sizes
         <BLANKLINE>
         what       n
@@ -37,7 +38,7 @@ class Report:
         return "\n".join([self.title, "", *lines, *(["", *self.remarks] if self.remarks else [])])
 
 
-def write(report: Report, where: dict[str, Any], out: Path) -> None:
+def write_report(report: BenchmarkReport, where: dict[str, Any], out: Path) -> None:
     """NAME.txt and NAME.json in `out`, with the machine."""
     out.mkdir(parents=True, exist_ok=True)
     place = "\n".join(f"{name}: {value}" for name, value in where.items())

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.measure import Growth, Preset, Task, cores, growth, interleaved
-from benchmarks.report import Report
+from benchmarks.measure import BenchmarkPreset, Growth, Workload, cores, time_growth, time_interleaved
+from benchmarks.report import BenchmarkReport
 from overtraining.figures.style import BASE, COLOURS, PAGE, canvas, letter
 from overtraining.simulations.batched import cached_chunk, descend
 
@@ -23,12 +23,12 @@ RATE = 0.01
 Batch = list[np.ndarray]
 
 
-def run(preset: Preset) -> list[Report]:
+def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """One row for each width; the growth of the time with the number of runs."""
     rows = [width(d, preset) for d in WIDTHS[preset]]
     made = grid(preset)
     return [
-        Report(
+        BenchmarkReport(
             "runs",
             f"Runs of {STEPS:,} steps per second, two layers d × d, float64, {cores()} threads",
             rows,
@@ -45,7 +45,7 @@ def run(preset: Preset) -> list[Report]:
     ]
 
 
-def width(d: int, preset: Preset) -> dict[str, Any]:
+def width(d: int, preset: BenchmarkPreset) -> dict[str, Any]:
     """Everything at one width, in turns."""
     chunk, one = cached_chunk((d, d), (d, d)), 6 * d**3  # operations of one step of one run
     runs = 4 * cores() * chunk
@@ -58,7 +58,7 @@ def width(d: int, preset: Preset) -> dict[str, Any]:
     batch = w1, w2, teachers = sample(d, runs)
     square = np.random.default_rng(1).normal(size=(PRODUCT[preset],) * 2)
     on_jax, product = jnp.asarray(square), jax.jit(jnp.matmul)
-    timings = interleaved(
+    timings = time_interleaved(
         {
             "batched": batched(batch, steps["batched"], chunk),
             "loop": lambda: loop(w1[0], w2[0], teachers[0], steps["loop"]),
@@ -79,11 +79,11 @@ def width(d: int, preset: Preset) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def grid(preset: Preset, d: int = 16) -> Growth:
+def grid(preset: BenchmarkPreset, d: int = 16) -> Growth:
     """Seconds against the number of runs."""
     chunk, steps = (cached_chunk((d, d), (d, d)), 200) if preset == "full" else (1, 2)
     sizes = [chunk * cores() * times for times in (2, 8, 32, 128)]  # every thread has as many chunks
-    return growth(lambda runs: batched(sample(d, runs), steps, chunk), sizes, ROUNDS)
+    return time_growth(lambda runs: batched(sample(d, runs), steps, chunk), sizes, ROUNDS)
 
 
 def sample(d: int, runs: int) -> Batch:
@@ -92,7 +92,7 @@ def sample(d: int, runs: int) -> Batch:
     return [0.3 / np.sqrt(d) * draw.normal(size=(runs, d, d)) for _ in range(3)]
 
 
-def batched(batch: Batch, steps: int, chunk: int) -> Task:
+def batched(batch: Batch, steps: int, chunk: int) -> Workload:
     """All runs by `descend`."""
     w1, w2, teachers = batch
     return lambda: descend((w1, w2), teachers, RATE, (steps,), chunk=chunk, threads=cores())
@@ -120,7 +120,7 @@ def numpy_steps(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, steps: int)
     return w1, w2
 
 
-def draw(report: Report) -> Figure:
+def draw(report: BenchmarkReport) -> Figure:
     """(a) runs per second against width, (b) seconds against the number of runs."""
     figure, (speed, grid) = canvas(PAGE, 2.6, columns=2)
     d = [row["d"] for row in report.rows]

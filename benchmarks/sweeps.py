@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.kills import SWEEP
-from benchmarks.measure import Preset
-from benchmarks.report import Report
+from benchmarks.measure import BenchmarkPreset
+from benchmarks.report import BenchmarkReport
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response
 from overtraining.simulations.sweeps import Cluster, Measure, Pool, Sweep, one_by_one, parse, run as sweep_all
@@ -28,18 +28,18 @@ SIZES = {"full": (2_000, (1_000, 10_000, 100_000)), "tiny": (40, (40, 80))}
 LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of the cells that cost nothing
 
 
-def run(preset: Preset) -> list[Report]:
+def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """Three tables; the first is of a real simulation, the others of cells that cost nothing."""
     cells, sizes = SIZES[preset]
     return [_rates(cells), _store(cells), _memory(sizes)]
 
 
-def _rates(cells: int) -> Report:
+def _rates(cells: int) -> BenchmarkReport:
     sweep = parse(tomllib.loads(SWEEP.replace("LAST", str(cells // 20 - 1))))
     with tempfile.TemporaryDirectory() as folder:
         rows = [_rate(sweep, Path(folder) / str(workers), workers) for workers in (1, 2)]
     remarks = [f"{cells:,} cells of a 4 × 4 network, 400 steps and 64 draws each, in chunks of {sweep.chunk}."]
-    return Report("sweep_rates", "Cells per second", rows, remarks)
+    return BenchmarkReport("sweep_rates", "Cells per second", rows, remarks)
 
 
 def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
@@ -57,7 +57,7 @@ def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
     }
 
 
-def _store(cells: int) -> Report:
+def _store(cells: int) -> BenchmarkReport:
     """What the store does with a chunk, by itself."""
     sweep = _free_sweep(cells)
     plan, recipe = Plan(sweep), written(sweep)
@@ -87,10 +87,10 @@ def _store(cells: int) -> Report:
     rows = [{"step": step, "µs per cell": seconds / cells * 1e6} for step, seconds in steps.items()]
     remarks = [f"{cells:,} cells of {LENGTHS} lengths × {STRENGTHS} strengths, {size / cells:,.0f} bytes each in the "
                f"result, in chunks of {CHUNK}; {len(missing)} chunks missing."]  # fmt: skip
-    return Report("sweep_store", "What the store costs a cell", rows, remarks)
+    return BenchmarkReport("sweep_store", "What the store costs a cell", rows, remarks)
 
 
-def _memory(sizes: tuple[int, ...]) -> Report:
+def _memory(sizes: tuple[int, ...]) -> BenchmarkReport:
     rows: list[dict[str, object]] = []
     for cells in sizes:
         done = subprocess.run(
@@ -100,7 +100,7 @@ def _memory(sizes: tuple[int, ...]) -> Report:
         driver, worker, seconds = map(float, done.stdout.split())
         rows.append({"cells": cells, "driver, MB": driver, "worker, MB": worker, "seconds": seconds})
     remarks = ["Resident, libraries included; of the worker without JAX, which these cells do not need."]
-    return Report("sweep_memory", "Peak memory of the driver and of its worker", rows, remarks)
+    return BenchmarkReport("sweep_memory", "Peak memory of the driver and of its worker", rows, remarks)
 
 
 def peaks(cells: int) -> None:

@@ -1,7 +1,7 @@
 """The experiments: claim by claim, a run that could refute it. One row per experiment, in the order of the claims.
 
 An experiment `some-name` is the module `experiments.some_name`. Its docstring says which claim it tests, by
-what protocol, and what the theory predicts; its `run(preset, seed)` returns an Outcome. Predictions come from
+what protocol, and what the theory predicts; its `run(preset, key)` returns an Outcome. Predictions come from
 `theory`, measurements from the rest of `simulations`, which imports no formula; only here do the two meet.
 """
 

@@ -18,10 +18,9 @@ import xarray as xr
 from jaxtyping import Array
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_order, mapped
 from overtraining.experiments.memoized import memoize
-from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import noisy_steps
+from overtraining.experiments.verdict import Check, Outcome, judge_order, map_limit
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
@@ -44,20 +43,22 @@ def protocol(preset: Preset) -> Protocol:
     return replace(SETUP, lengths=np.linspace(0, SETUP.lengths[-1], 17), sampling=Sampling(draws=pairs))
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The order of what the formula leaves out; what a schedule gives back; the floor of what is not learned."""
     asked = protocol(preset)
     pairs = asked.sampling.draws
-    early, late, tilts = np.array([_over_claimed(size, pairs, seed) for size in SIZES]).T
+    early, late, tilts = np.array([_over_claimed(size, pairs, key) for size in SIZES]).T
     checks = [
-        by_order(f"shrinkage over the claimed one, {name} (E2)", np.array(SIZES), np.abs(ratio - 1), 1.0, "(η, γ²)")
+        judge_order(f"shrinkage over the claimed one, {name} (E2)", np.array(SIZES), np.abs(ratio - 1), 1.0, "(η, γ²)")
         for name, ratio in (("early", early), ("late", late))
     ]
     listed = "; ".join(f"{a:.3f}, {b:.3f}, {c:.3f}" for a, b, c in zip(early, late, tilts, strict=True))
-    says = f"measured over claimed: early shrinkage, late shrinkage, ln u as η and γ² are halved: {listed}"
-    checks.append(mapped("steps that are not small", says, {"early": early[-1], "late": late[-1], "tilt": tilts[-1]}))
-    ends = {name: _measured(name, asked, seed) for name in SCHEDULES}
-    checks += [_given_back(ends), _floor(pairs, seed)]
+    answer = f"measured over claimed: early shrinkage, late shrinkage, ln u as η and γ² are halved: {listed}"
+    checks.append(
+        map_limit("steps that are not small", answer, {"early": early[-1], "late": late[-1], "tilt": tilts[-1]})
+    )
+    ends = {name: _measured(name, asked, key) for name in SCHEDULES}
+    checks += [_given_back(ends), _floor(pairs, key)]
     return Outcome(tuple(checks), {f"measured {i}": one for i, one in enumerate(ends.values())})
 
 
@@ -129,8 +130,8 @@ def _given_back(ends: Mapping[str, xr.Dataset]) -> Check:
     left = {name: float(SIGMA.sum() - one[name].values[-1]) for name, one in ends.items()}
     constant, *annealed = left.values()
     listed = ", ".join(f"{lost:.4f} under {name}" for name, lost in left.items())
-    says = f"Σs below the teacher's at the end of equally many steps: {listed}"
-    return Check("annealing unlocks what noise holds down (E2)", max(annealed) < constant / 2, says, left)
+    answer = f"Σs below the teacher's at the end of equally many steps: {listed}"
+    return Check("annealing unlocks what noise holds down (E2)", max(annealed) < constant / 2, answer, left)
 
 
 def _floor(pairs: int, key: int) -> Check:
@@ -143,7 +144,7 @@ def _floor(pairs: int, key: int) -> Check:
         f, _, _ = _chains(np.full(2000, rate), noise, pairs // 4, key, sigma)
         found[f"{share:g}"] = float(f[1000:, 1].mean() / kappa)
     listed = ", ".join(f"{value:.2f} at σ = {share} κ" for share, value in found.items())
-    return mapped("features weaker than the noise", f"mean of the feature held, in units of κ: {listed}", found)
+    return map_limit("features weaker than the noise", f"mean of the feature held, in units of κ: {listed}", found)
 
 
 @memoize

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, mapped
 from overtraining.experiments.memoized import follow, pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced, Start
 from overtraining.setting.teachers import Spectrum
@@ -37,7 +36,7 @@ def protocol(preset: Preset, start: Start | None = None, decay: float = 0.0) -> 
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Flow against the closed form, decayed modes in their own units, descent's order, and other starts."""
     asked = protocol(preset)
     pairs = {
@@ -46,10 +45,10 @@ def run(preset: Preset, seed: int) -> Outcome:
         "weight decay below two features": protocol(preset, decay=0.4),
         "weight decay equal to a feature": protocol(preset, decay=0.6),
     }
-    checks = [_along(name, one, seed + i) for i, (name, one) in enumerate(pairs.items())]
-    checks += [_dying(protocol(preset, decay=0.6), seed), _descent(protocol("quick"), seed), _other_starts(asked, seed)]
+    checks = [_along(name, one, key + i) for i, (name, one) in enumerate(pairs.items())]
+    checks += [_dying(protocol(preset, decay=0.6), key), _descent(protocol("quick"), key), _other_starts(asked, key)]
     fine = replace(asked, lengths=np.linspace(0, 32, 321))
-    return Outcome(tuple(checks), {"theory": predict(fine), "measured": follow(asked, seed)})
+    return Outcome(tuple(checks), {"theory": predict(fine), "measured": follow(asked, key)})
 
 
 def measured(asked: Protocol, key: int) -> np.ndarray:
@@ -63,7 +62,7 @@ def predicted(asked: Protocol) -> np.ndarray:
 
 
 def _along(name: str, asked: Protocol, key: int) -> Check:
-    return by_bound(f"singular values, {name} (A3)", predicted(asked), measured(asked, key), BOUND, WHY)
+    return judge_bound(f"singular values, {name} (A3)", predicted(asked), measured(asked, key), BOUND, WHY)
 
 
 def _dying(asked: Protocol, key: int) -> Check:
@@ -74,14 +73,14 @@ def _dying(asked: Protocol, key: int) -> Check:
     sharp = replace(asked, pretraining=GradientFlow(1e-12, asked.pretraining.weight_decay))
     factor = measured(sharp, key)[:, 1:] / predicted(asked)[:, 1:]
     why = "1e-15 of the start's size, the absolute tolerance, at every step, against modes down to 1e-11"
-    return by_bound("dying modes, in units of themselves (A3)", np.ones(1), factor, 1e-4, why)
+    return judge_bound("dying modes, in units of themselves (A3)", np.ones(1), factor, 1e-4, why)
 
 
 def _descent(asked: Protocol, key: int) -> Check:
     """At lengths that are whole numbers of steps of every rate."""
     steps = (measured(replace(asked, pretraining=GradientDescent(float(rate))), key) for rate in RATES)
     off = np.array([np.abs(s - predicted(asked)).max() for s in steps])
-    return by_order("what steps of gradient descent add (A3)", RATES, off, 1.0, "η")
+    return judge_order("what steps of gradient descent add (A3)", RATES, off, 1.0, "η")
 
 
 def _other_starts(asked: Protocol, key: int) -> Check:
@@ -92,4 +91,4 @@ def _other_starts(asked: Protocol, key: int) -> Check:
         for name, start in starts.items()
     }
     listed = ", ".join(f"{far:.2g} ({name})" for name, far in off.items())
-    return mapped("other starts with the same ε", f"largest distance from the closed form: {listed}", off)
+    return map_limit("other starts with the same ε", f"largest distance from the closed form: {listed}", off)

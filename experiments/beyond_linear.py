@@ -12,10 +12,9 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import mapped
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import STUDENTS, TURNED, student
+from overtraining.experiments.verdict import Check, Outcome, map_limit
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Protocol, Sampling
@@ -31,12 +30,12 @@ def protocol(activation: str, how: Perturbation, strength: float, preset: Preset
     return replace(student(activation), strengths=(strength,), perturbation=how, sampling=sampling)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Every student under noise and under fine-tuning."""
     data, checks = {}, []
     for label, (how, strength) in PERTURBATIONS.items():
         for i, activation in enumerate(STUDENTS[1:]):
-            seen = respond(protocol(activation, how, strength, preset), 10 * seed + i)
+            seen = respond(protocol(activation, how, strength, preset), 10 * key + i)
             data[f"{label} {activation}"] = seen
             checks.append(_survives(f"{activation} under {label}", seen))
     return Outcome(tuple(checks), data)
@@ -50,9 +49,9 @@ def _survives(name: str, seen: xr.Dataset) -> Check:
     where = (
         f"inflection at {float(turn.length):g}, {float(turn.rise):.3f} lost" if bool(turn.exists) else "no inflection"
     )
-    says = (
+    answer = (
         f"sensitivity from {float(one.value[0]):.3f} to {float(one.value[-1]):.3f} ({growth:.0f} σ), rising in "
         f"{int((steps > 0).sum())} of {steps.size} steps; {where}"
     )
     numbers = {"growth_in_errors": growth, "rising_steps": float((steps > 0).sum()), "lost": float(turn.rise)}
-    return mapped(name, says, numbers)
+    return map_limit(name, answer, numbers)

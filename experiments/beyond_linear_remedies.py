@@ -13,10 +13,9 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import mapped
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.outcome import Check, Outcome
 from overtraining.experiments.setups import STUDENTS, TURNED, student
+from overtraining.experiments.verdict import Check, Outcome, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Objective, Quantity, curve, trajectory
@@ -44,11 +43,11 @@ def protocol(activation: str, preset: Preset) -> Protocol:
     return replace(student(activation), lengths=(2.0, 4.0, 6.0, 10.0, 30.0), sampling=sampling)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """All remedies of every student; the control, of which there are theorems, is left to the full preset."""
     data, checks = {}, []
     for i, activation in enumerate(STUDENTS[1:] if preset == "quick" else STUDENTS):
-        data[activation] = seen = measured(protocol(activation, preset), 10 * seed + i)
+        data[activation] = seen = measured(protocol(activation, preset), 10 * key + i)
         checks += [_listed(f"{axis}, {activation}", seen, axis) for axis in ("remedy", "decay", "schedule", "share")]
     return Outcome(tuple(checks), data)
 
@@ -151,4 +150,4 @@ def _listed(name: str, seen: xr.Dataset, axis: str) -> Check:
         each = zip(seen[axis].values, values, errors, strict=True)
         numbers |= {f"{variable}, {at}": float(x) for at, x in zip(seen[axis].values, values, strict=True)}
         told.append(f"{variable}: " + ", ".join(f"{at} {x:.3f} ± {e:.3f}" for at, x, e in each))
-    return mapped(name, "; ".join(told), numbers)
+    return map_limit(name, "; ".join(told), numbers)

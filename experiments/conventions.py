@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, from_z, mapped
 from overtraining.experiments.memoized import pretrain, sample
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_z_scores, map_limit
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import Noise, Quantization, bits
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -30,6 +29,7 @@ from overtraining.theory.sensitivity.conventions import (
     rounding_model_scale,
 )
 
+SAME = "the same weights"
 CONVENTIONS = ("absolute", "initialization", "relative", "multiplicative")
 
 
@@ -47,32 +47,32 @@ def protocol(preset: Preset, convention: str = "absolute") -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Each convention's cost and its growth; rounding, exactly; where absmax rounding is not progressive."""
-    checks = [_cost(protocol(preset, name), 10 * i, seed) for i, name in enumerate(CONVENTIONS)]
+    checks = [_cost(protocol(preset, name), 10 * i, key) for i, name in enumerate(CONVENTIONS)]
     white = Inputs(spectrum=(1.0,) * 5)  # written out, it compiles to what unequal variances do
     path = replace(protocol(preset), start=Aligned(1e-2), inputs=white, lengths=(0.0, 1.0, 3.0, 30.0))
-    checks += [_progressive(path, seed), _rounding(replace(path, sampling=Sampling()), seed), _two_features()]
-    return Outcome(tuple(checks), {name: sample(protocol(preset, name), seed) for name in CONVENTIONS[:1]})
+    checks += [_progressive(path, key), _rounding(replace(path, sampling=Sampling()), key), _two_features()]
+    return Outcome(tuple(checks), {name: sample(protocol(preset, name), key) for name in CONVENTIONS[:1]})
 
 
-def _cost(asked: Protocol, offset: int, seed: int) -> Check:
+def _cost(asked: Protocol, offset: int, key: int) -> Check:
     """At the weights of each run, so that nothing depends on which hidden frame it has."""
     n, gamma, convention = asked.network, np.array(asked.strengths), asked.perturbation.convention  # type: ignore[union-attr]
     sx, z, leverage = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in), [], []
-    for key in (100 * key + offset for key in range(seed, seed + 3)):
-        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(_plain(asked), key))
-        weights = [np.asarray(layer.weight) for layer in pretrain(_plain(asked), key)]
+    for one in (100 * number + offset for number in range(key, key + 3)):
+        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(_plain(asked), one))
+        weights = [np.asarray(layer.weight) for layer in pretrain(_plain(asked), one)]
         expected = np.stack(
             [
                 increase_at(convention, w1, w2, gamma, gamma, input_covariance=sx, initial_scales=(first, second))
                 for w1, w2 in zip(*weights, strict=True)
             ]
         )
-        seen = sample(asked, key)
+        seen = sample(asked, one)
         z.append(((seen.rise.values - expected) / seen.rise_stderr.values).ravel())
         leverage.append((expected / seen.rise_stderr.values).ravel())
-    return from_z(f"rise under {convention} noise (B6)", np.concatenate(z), np.concatenate(leverage))
+    return judge_z_scores(f"rise under {convention} noise (B6)", np.concatenate(z), np.concatenate(leverage))
 
 
 def _plain(asked: Protocol) -> Protocol:
@@ -80,12 +80,12 @@ def _plain(asked: Protocol) -> Protocol:
     return replace(asked, perturbation=Noise(), sampling=Sampling())
 
 
-def _progressive(path: Protocol, seed: int) -> Check:
+def _progressive(path: Protocol, key: int) -> Check:
     """From length to length the cost does not fall by more than chance, and grows by far more in the end."""
     numbers: dict[str, float] = {}
     right = True
     for i, name in enumerate(CONVENTIONS):
-        seen = sample(replace(path, perturbation=Noise(convention=name)), 100 * seed + 50 + i)
+        seen = sample(replace(path, perturbation=Noise(convention=name)), 100 * key + 50 + i)
         mean, error = seen.rise.values, seen.rise_stderr.values
         steps = np.diff(mean, axis=0) / np.hypot(error[1:], error[:-1])
         whole = (mean[-1] - mean[0]) / np.hypot(error[-1], error[0])
@@ -95,11 +95,11 @@ def _progressive(path: Protocol, seed: int) -> Check:
     return Check("progressive in every convention (B6)", right, f"growth of the cost at γ = 0.1: {listed}", numbers)
 
 
-def _rounding(path: Protocol, seed: int) -> Check:
+def _rounding(path: Protocol, key: int) -> Check:
     """The formula that knows every weight, against rounding done in the lab; both start from the same weights."""
     expected, seen, model, goal = [], [], [], task(path)
     teacher = teacher_matrix(path.teacher, path.network.d_out, path.network.d_in)
-    checkpoints = pretrain(path, seed)
+    checkpoints = pretrain(path, key)
     for at in range(len(path.lengths)):
         layers = tuple(Layer(layer.weight[at]) for layer in checkpoints)
         w1, w2 = (np.asarray(layer.weight) for layer in layers)
@@ -110,9 +110,11 @@ def _rounding(path: Protocol, seed: int) -> Check:
             model.append(float(increase_at("absolute", w1, w2, *gammas)))
             seen.append(_rise(layers, goal, number))
     ratio = np.array(seen) / model
-    found = by_bound("rounding to 3, 4 and 6 bits (B6)", np.array(expected), np.array(seen), 1e-10, "the same weights")
-    says = f"{found.says}; of the uniform model's rise it is {ratio.min():.2f} to {ratio.max():.2f}"
-    return replace(found, says=says, numbers={**found.numbers, "least": ratio.min(), "most": ratio.max()})
+    found = judge_bound(
+        "rounding to 3, 4 and 6 bits (B6)", np.array(expected), np.array(seen), 1e-10, "the same weights"
+    )
+    answer = f"{found.answer}; of the uniform model's rise it is {ratio.min():.2f} to {ratio.max():.2f}"
+    return replace(found, answer=answer, numbers={**found.numbers, "least": ratio.min(), "most": ratio.max()})
 
 
 def _two_features() -> Check:
@@ -121,7 +123,7 @@ def _two_features() -> Check:
     layers = [(Layer(jnp.diag(jnp.array([1.0, root]))),) * 2 for root in roots]
     rise = {f"√s₂ = {root:g}": _rise(both, goal, 4) for root, both in zip(roots, layers, strict=True)}
     listed = ", ".join(f"{value:+.1e} at {name}" for name, value in rise.items())
-    return mapped("absmax rounding is not always progressive", f"rise in 4 bits: {listed}", rise)
+    return map_limit("absmax rounding is not always progressive", f"rise in 4 bits: {listed}", rise)
 
 
 def _rise(layers: Layers, goal: Task, number: int) -> float:

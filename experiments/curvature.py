@@ -11,9 +11,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import hessian_eigenvalues, pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import Method, trajectory
@@ -37,17 +36,17 @@ def protocol(preset: Preset, widths: tuple[int, int, int] = WIDTHS[0]) -> Protoc
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Spectra of two shapes, the trace anywhere, the spectrum off the path, and the way of the largest eigenvalue."""
     checks: list[Check] = []
     data: dict[str, xr.Dataset] = {}
     for widths in WIDTHS:
         asked = protocol(preset, widths)
-        expected, seen = eigenvalues_predicted(asked), eigenvalues_measured(asked, seed)
+        expected, seen = eigenvalues_predicted(asked), eigenvalues_measured(asked, key)
         name = f"all {seen.sizes['index']} eigenvalues of {'→'.join(map(str, widths))} (B3)"
-        checks.append(by_bound(name, expected.eigenvalue.values, seen.eigenvalue.values, 1e-6, TOLERANCE))
+        checks.append(judge_bound(name, expected.eigenvalue.values, seen.eigenvalue.values, 1e-6, TOLERANCE))
         data |= {f"theory {widths}": expected, f"measured {widths}": seen}
-    checks += [_traces(seed), _off_the_path(protocol(preset), seed), _sharpness(seed)]
+    checks += [_traces(key), _off_the_path(protocol(preset), key), _sharpness(key)]
     return Outcome(tuple(checks), data)
 
 
@@ -76,7 +75,7 @@ def _spectrum(asked: Protocol, values: np.ndarray, method: Method, source: str) 
     )
 
 
-def _traces(seed: int) -> Check:
+def _traces(key: int) -> Check:
     """Depth 1 to 4, random weights, inputs of unequal variances in axes of their own, along training."""
     expected, seen = [], []
     for depth in (1, 2, 4):
@@ -89,35 +88,37 @@ def _traces(seed: int) -> Check:
             inputs=Inputs(spectrum=(2.0, 1.0, 0.25), shared=False),
         )
         sx = input_covariance(asked.inputs, asked.teacher, 3, 3)
-        layers = [np.asarray(layer.weight) for layer in pretrain(asked, seed)]
+        layers = [np.asarray(layer.weight) for layer in pretrain(asked, key)]
         expected += [float(hessian_trace(w, sx)) for w in zip(*layers, strict=True)]
-        seen += hessian_eigenvalues(asked, seed).sum(axis=1).tolist()
-    return by_bound(
+        seen += hessian_eigenvalues(asked, key).sum(axis=1).tolist()
+    return judge_bound(
         "trace at depths 1, 2, 4, at random weights (B3)", np.array(expected), np.array(seen), 1e-12, "the same weights"
     )
 
 
-def _off_the_path(asked: Protocol, seed: int) -> Check:
+def _off_the_path(asked: Protocol, key: int) -> Check:
     """The path's formula at the singular values that the network has, against the spectrum that it has."""
     numbers, starts = {}, (Aligned(1e-2), Balanced(1e-2, angle=0.5), Aligned(1e-2, imbalance=0.3))
     for start in starts:
         one: Start = start
         given = replace(asked, start=one)
-        seen, layers = hessian_eigenvalues(given, seed), [np.asarray(layer.weight) for layer in pretrain(given, seed)]
+        seen, layers = hessian_eigenvalues(given, key), [np.asarray(layer.weight) for layer in pretrain(given, key)]
         s = np.linalg.svd(layers[1] @ layers[0], compute_uv=False)
         n, sigma = given.network, singular_values(given.teacher)
         at_values = hessian_spectrum(s, sigma - s, d_in=n.d_in, h=n.h, d_out=n.d_out).all
         numbers[f"{start}"] = float(np.abs(seen - at_values).max())
     listed = ", ".join(f"{off:.1g} from {start}" for start, off in numbers.items())
-    return mapped("off the path", f"largest error of the path's formula at the true singular values: {listed}", numbers)
+    return map_limit(
+        "off the path", f"largest error of the path's formula at the true singular values: {listed}", numbers
+    )
 
 
-def _sharpness(seed: int) -> Check:
+def _sharpness(key: int) -> Check:
     numbers: dict[str, float] = {}
     for name, sigma in (("one feature", (1.0,)), ("two close ones", (1.0, 0.97)), ("two far apart", (1.0, 0.4))):
         values = np.array(sigma + (0.0,) * (2 - len(sigma)))
         asked = Protocol(Spectrum(values), np.linspace(0, 40, 81), (0.0,), start=Aligned(1e-3))
-        edge = hessian_eigenvalues(asked, seed)[:, -1]
+        edge = hessian_eigenvalues(asked, key)[:, -1]
         numbers |= {f"{name}, start": edge[0], f"{name}, lowest": edge.min(), f"{name}, end": edge[-1]}
     listed = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-    return mapped("λ_max may fall before it rises", listed, {k: float(v) for k, v in numbers.items()})
+    return map_limit("λ_max may fall before it rises", listed, {k: float(v) for k, v in numbers.items()})

@@ -8,9 +8,8 @@ other axes than the teacher's mix the modes, more with their anisotropy.
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import follow, pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
@@ -34,11 +33,11 @@ def protocol(preset: Preset, imbalance: float = 0.0, anisotropy: float = 2.0, sh
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The whole matrix for three imbalances, then what inputs in other axes mix."""
-    checks = [_decoupled(protocol(preset, lam), seed) for lam in (0.0, 0.3, -0.3)]
+    checks = [_decoupled(protocol(preset, lam), key) for lam in (0.0, 0.3, -0.3)]
     asked = protocol(preset)
-    return Outcome((*checks, _mixed(preset, seed)), {"theory": predict(asked), "measured": follow(asked, seed)})
+    return Outcome((*checks, _mixed(preset, key)), {"theory": predict(asked), "measured": follow(asked, key)})
 
 
 def in_frames(asked: Protocol, key: int) -> np.ndarray:
@@ -55,7 +54,7 @@ def _decoupled(asked: Protocol, key: int) -> Check:
     predicted[:, modes, modes] = mode(clock, SIGMA, EPSILON, asked.start.imbalance)
     why = "a hundred times the integrator's tolerance of 1e-8: local errors grow on the way out of the saddle"
     name = f"f in the teacher's frames, λ = {asked.start.imbalance:g} (A2)"
-    return by_bound(name, predicted, in_frames(asked, key), 1e-6, why)
+    return judge_bound(name, predicted, in_frames(asked, key), 1e-6, why)
 
 
 def _mixed(preset: Preset, key: int) -> Check:
@@ -66,4 +65,4 @@ def _mixed(preset: Preset, key: int) -> Check:
         diagonal = seen * np.eye(*seen.shape[1:])
         beside[f"anisotropy_{anisotropy:g}"] = float(np.abs(seen - diagonal).max())
     listed = ", ".join(f"{size:.2g} ({name.removeprefix('anisotropy_')})" for name, size in beside.items())
-    return mapped("inputs in other axes", f"largest entry beside the diagonal, by anisotropy: {listed}", beside)
+    return map_limit("inputs in other axes", f"largest entry beside the diagonal, by anisotropy: {listed}", beside)

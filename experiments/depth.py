@@ -11,9 +11,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, by_z, mapped
 from overtraining.experiments.memoized import pretrain, responses
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, judge_response, map_limit
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced
 from overtraining.setting.teachers import Spectrum
@@ -38,20 +37,20 @@ def protocol(preset: Preset, depth: int, epsilon: float = EPSILON) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Every depth's path and cost; the growth of both with depth; the order of the learning time in ε."""
     asked = {depth: protocol(preset, depth) for depth in DEPTHS[preset]}
     checks: list[Check] = []
     data: dict[str, xr.Dataset] = {}
     for depth, one in asked.items():
         predicted = predict(one)
-        measured = responses(one, range(seed, seed + 3), preset)
-        checks.append(by_z(f"cost of noise, L = {depth} (B2)", predicted, measured))
+        measured = responses(one, range(key, key + 3), preset)
+        checks.append(judge_response(f"cost of noise, L = {depth} (B2)", predicted, measured))
         data |= {f"theory {depth}": predicted, f"measured {depth}": measured[0]}
-    paths = {depth: _values(pretrain(one, seed)) for depth, one in asked.items()}
+    paths = {depth: _values(pretrain(one, key)) for depth, one in asked.items()}
     checks += [_paths(asked, paths), _growth(tuple(asked), data)]
-    checks += [_learning_time(preset, depth, seed) for depth in asked if depth in (3, 4)]
-    return Outcome((*checks, _turned(asked, seed)), data)
+    checks += [_learning_time(preset, depth, key) for depth in asked if depth in (3, 4)]
+    return Outcome((*checks, _turned(asked, key)), data)
 
 
 def _values(layers: Layers) -> np.ndarray:
@@ -62,7 +61,7 @@ def _values(layers: Layers) -> np.ndarray:
 def _paths(asked: dict[int, Protocol], paths: dict[int, np.ndarray]) -> Check:
     predicted = np.array([follow(one).singular_value.values for one in asked.values()])
     why = "a hundred times the integrator's tolerance of 1e-8: local errors grow on the way out of the saddle"
-    return by_bound("singular values at all depths (A6)", predicted, np.array(list(paths.values())), 1e-6, why)
+    return judge_bound("singular values at all depths (A6)", predicted, np.array(list(paths.values())), 1e-6, why)
 
 
 def _growth(depths: tuple[int, ...], data: dict[str, xr.Dataset]) -> Check:
@@ -86,7 +85,7 @@ def _learning_time(preset: Preset, depth: int, key: int) -> Check:
         at = protocol(preset, depth, float(epsilon))
         near = replace(at, lengths=half * np.linspace(0.8, 1.2, len(at.lengths)))
         times.append(np.interp(SIGMA[0] / 2, _values(pretrain(near, key))[:, 0], near.lengths))
-    return by_order(f"rate of learning, L = {depth} (A6)", starts, 1 / np.array(times), 1 - 2 / depth, "ε")
+    return judge_order(f"rate of learning, L = {depth} (A6)", starts, 1 / np.array(times), 1 - 2 / depth, "ε")
 
 
 def _turned(asked: dict[int, Protocol], key: int) -> Check:
@@ -96,4 +95,4 @@ def _turned(asked: dict[int, Protocol], key: int) -> Check:
         seen = _values(pretrain(replace(one, start=Balanced(EPSILON, 0.5)), key))
         off[f"distance_{depth}"] = float(np.abs(seen - follow(one).singular_value.values).max())
     listed = ", ".join(f"{far:.2g} (L = {depth})" for depth, far in zip(asked, off.values(), strict=True))
-    return mapped("a start turned by 0.5", f"largest distance from the aligned closed form: {listed}", off)
+    return map_limit("a start turned by 0.5", f"largest distance from the aligned closed form: {listed}", off)

@@ -11,9 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, mapped
 from overtraining.experiments.memoized import moved, pretrain, respond
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced
@@ -47,27 +46,27 @@ def protocol(preset: Preset) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Three tasks, three keys; then what happens at the claim's edges."""
     each = [replace(protocol(preset), perturbation=FineTuning(task, TIGHT)) for task in TASKS]
     predicted = [predict(asked) for asked in each]
-    measured = [respond(asked, seed + i).isel(seed=0) for i, asked in enumerate(each)]
+    measured = [respond(asked, key + i).isel(seed=0) for i, asked in enumerate(each)]
     why = "the integrator's tolerance of 1e-11 at every step of two runs, one from where the other ended"
     checks = [
-        by_bound(name, [p[variable] for p in predicted], [m[variable] for m in measured], 1e-9, why)
+        judge_bound(name, [p[variable] for p in predicted], [m[variable] for m in measured], 1e-9, why)
         for name, variable in (("loss of pretraining", "after"), ("downstream loss", "downstream_after"))
     ]
-    checks += [_distance(each[1], seed, why), _by_steps(each[1], seed), _without_balance(each[1], seed)]
+    checks += [_distance(each[1], key, why), _by_steps(each[1], key), _without_balance(each[1], key)]
     return Outcome(tuple(checks), {"theory": predicted[1], "measured": measured[1]})
 
 
-def _distance(asked: Protocol, seed: int, why: str) -> Check:
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, seed))
+def _distance(asked: Protocol, key: int, why: str) -> Check:
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, key))
     expected = [distance_moved(asked.strengths, *w, _task(asked)) for w in zip(w1, w2, strict=True)]
-    return by_bound("distance moved", expected, moved(asked, seed).distance.values[0], 1e-9, why)
+    return judge_bound("distance moved", expected, moved(asked, key).distance.values[0], 1e-9, why)
 
 
-def _by_steps(asked: Protocol, seed: int) -> Check:
+def _by_steps(asked: Protocol, key: int) -> Check:
     """Gradient descent leaves the flow in proportion to its rate."""
     rates = np.array([0.04, 0.02, 0.01, 0.005])
     short = replace(asked, lengths=(12.0,), strengths=(1.0,))
@@ -75,27 +74,27 @@ def _by_steps(asked: Protocol, seed: int) -> Check:
     off = []
     for rate in rates:
         steps = replace(short, perturbation=FineTuning(TASKS[1], GradientDescent(float(rate))))
-        off.append(abs(float(respond(steps, seed).after.squeeze()) - exact))
-    return by_order("steps instead of flow", rates, off, 1.0, "η")
+        off.append(abs(float(respond(steps, key).after.squeeze()) - exact))
+    return judge_order("steps instead of flow", rates, off, 1.0, "η")
 
 
-def _without_balance(asked: Protocol, seed: int) -> Check:
+def _without_balance(asked: Protocol, key: int) -> Check:
     """The product of imbalanced weights, given to D1 as if they were balanced."""
     teacher, task = (f(asked) for f in (_teacher, _task))
     off = {}
     for imbalance in IMBALANCES:
         given = replace(asked, start=Aligned(0.01, imbalance))
-        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(given, seed))
+        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(given, key))
         u, s, vt = np.linalg.svd(w2 @ w1, full_matrices=False)
         as_balanced = [
             fine_tune(np.array(asked.strengths), Modes(a, b, c.T), teacher, task).pretraining
             for a, b, c in zip(u, s, vt, strict=True)
         ]
-        measured = respond(given, seed).after.values[0]
+        measured = respond(given, key).after.values[0]
         off[f"λ = {imbalance:g}"] = float(np.abs(measured - as_balanced).max() / np.abs(as_balanced).max())
     listed = ", ".join(f"{error:.2g} at {name}" for name, error in off.items())
-    says = f"largest error of D1 on the product alone, relative to the largest loss: {listed}"
-    return mapped("weights that are not balanced", says, off)
+    answer = f"largest error of D1 on the product alone, relative to the largest loss: {listed}"
+    return map_limit("weights that are not balanced", answer, off)
 
 
 def _teacher(asked: Protocol) -> np.ndarray:

@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import hessian_eigenvalues, pretrain, trace_rate
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import trajectory
@@ -39,61 +38,63 @@ def protocol(preset: Preset) -> Protocol:
     return Protocol(PowerLaw(3), lengths, (0.0,), network=Network(4, 3, 3), inputs=WHITE)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The rate at any start, with white and with coloured inputs; where it is negative; one layer; activations."""
     asked = protocol(preset)
     checks = (
-        _rates("white inputs", asked, seed),
-        _rates("coloured inputs", replace(asked, inputs=COLOURED), seed),
-        _one_layer(asked, seed),
-        _homogeneous(seed),
-        _falling(asked, 40 if preset == "quick" else 400, seed),
+        _rates("white inputs", asked, key),
+        _rates("coloured inputs", replace(asked, inputs=COLOURED), key),
+        _one_layer(asked, key),
+        _homogeneous(key),
+        _falling(asked, 40 if preset == "quick" else 400, key),
     )
-    measured = {"trace_rate": (("pretraining",), trace_rate(asked, seed))}
+    measured = {"trace_rate": (("pretraining",), trace_rate(asked, key))}
     seen = trajectory(
         measured, {"pretraining": list(asked.lengths)}, method="simulation", source=SAME, model=f"{asked.network}"
     )
     return Outcome(checks, {"measured": seen})
 
 
-def _rates(inputs: str, asked: Protocol, seed: int) -> Check:
+def _rates(inputs: str, asked: Protocol, key: int) -> Check:
     n, expected, seen = asked.network, [], []
     teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
     sx = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in)
     for start in STARTS:
         one = replace(asked, start=start)
-        layers = [np.asarray(layer.weight) for layer in pretrain(one, seed)]
+        layers = [np.asarray(layer.weight) for layer in pretrain(one, key)]
         expected.append([curvature_growth_at(w1, w2, teacher, sx) for w1, w2 in zip(*layers, strict=True)])
-        seen.append(trace_rate(one, seed))
-    return by_bound(
+        seen.append(trace_rate(one, key))
+    return judge_bound(
         f"d tr H/dt from {len(STARTS)} starts, {inputs} (B4)", np.array(expected), np.array(seen), 1e-12, SAME
     )
 
 
-def _falling(asked: Protocol, number: int, seed: int) -> Check:
+def _falling(asked: Protocol, number: int, key: int) -> Check:
     """Balanced starts in frames turned by up to half a circle: at how many does tr H fall at some length?"""
     rates = np.stack(
         [
-            trace_rate(replace(asked, start=Balanced(0.3, angle=float(np.pi), frame_seed=100 * seed + i)), seed)
+            trace_rate(replace(asked, start=Balanced(0.3, angle=float(np.pi), frame_seed=100 * key + i)), key)
             for i in range(number)
         ]
     )
     size = np.abs(rates).max(axis=1)
     falls, begins = (rates.min(axis=1) < -1e-9 * size).mean(), (rates[:, 0] < 0).mean()
     numbers = {"share": float(falls), "share_at_the_start": float(begins), "starts": float(number)}
-    says = f"of {number} balanced starts {falls:.0%} have a falling sensitivity for a while, {begins:.0%} begin with it"
-    return mapped("not on every balanced path", says, numbers)
+    answer = (
+        f"of {number} balanced starts {falls:.0%} have a falling sensitivity for a while, {begins:.0%} begin with it"
+    )
+    return map_limit("not on every balanced path", answer, numbers)
 
 
-def _one_layer(asked: Protocol, seed: int) -> Check:
+def _one_layer(asked: Protocol, key: int) -> Check:
     """One layer's loss is quadratic: its trace is `d_out tr Σx` from every start."""
     one = replace(asked, network=Network(4, 1, 3, depth=1), start=FanIn(1.0), inputs=COLOURED)
-    seen = hessian_eigenvalues(one, seed).sum(axis=1)
+    seen = hessian_eigenvalues(one, key).sum(axis=1)
     expected = np.full(seen.shape, 3 * sum(COLOURED.spectrum))
-    return by_bound("one layer: the trace stays (B4)", expected, seen, 1e-12, "it does not depend on the weights")
+    return judge_bound("one layer: the trace stays (B4)", expected, seen, 1e-12, "it does not depend on the weights")
 
 
-def _homogeneous(seed: int) -> Check:
+def _homogeneous(key: int) -> Check:
     """`d‖W_l‖²/dt`, for the first layer with its biases, against `2⟨f − b₂, y − f⟩`, over a training set."""
     expected: list[float] = []
     seen: list[float] = []
@@ -101,7 +102,7 @@ def _homogeneous(seed: int) -> Check:
     for activation, bias in product(("relu", "tanh"), (False, True)):
         network = Network(4, 8, 3, activation=activation, bias=bias)
         asked = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))
-        layers, examples = initialize(asked, seed), draw(task(asked), 256, jax.random.key(seed))
+        layers, examples = initialize(asked, key), draw(task(asked), 256, jax.random.key(key))
         # biases start at 0, where they would show nothing
         layers = jax.tree.map(lambda w: w + 0.1 * jnp.cos(jnp.arange(1.0 * w.size)).reshape(w.shape), layers)
         slope = jax.grad(lambda at, e=examples, a=activation: jnp.mean(losses(at, e, a)))(layers)
@@ -115,6 +116,6 @@ def _homogeneous(seed: int) -> Check:
             expected, seen = expected + [claimed] * 2, seen + grown
         else:
             off[f"tanh{' with biases' if bias else ''}"] = grown[0] / claimed
-    found = by_bound("ReLU: d‖W_l‖²/dt = 2⟨f − b₂, y − f⟩ (B4)", np.array(expected), np.array(seen), 1e-12, SAME)
+    found = judge_bound("ReLU: d‖W_l‖²/dt = 2⟨f − b₂, y − f⟩ (B4)", np.array(expected), np.array(seen), 1e-12, SAME)
     listed = ", ".join(f"{ratio:.2f} of it for {name}" for name, ratio in off.items())
-    return replace(found, says=f"{found.says}; the first layer gains {listed}", numbers={**found.numbers, **off})
+    return replace(found, answer=f"{found.answer}; the first layer gains {listed}", numbers={**found.numbers, **off})

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, mapped
 from overtraining.experiments.memoized import follow, pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
@@ -38,27 +37,29 @@ def protocol(preset: Preset, epsilon: float = 1e-6) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The order of every feature's error at every phase, the value at the jump, the bound, and other starts."""
     starts = np.geomspace(1e-4, 1e-13, 4 if preset == "quick" else 10)
-    seen = np.array([_values(protocol(preset, float(epsilon)), seed) for epsilon in starts])
+    seen = np.array([_values(protocol(preset, float(epsilon)), key) for epsilon in starts])
     off = np.abs(seen - np.asarray(feature_limit(PHASES[:, None], SIGMA)))
     checks = [
-        by_order(f"error at τ = {PHASES[i]:g}, σ = {SIGMA[j]:g} (A7)", starts, off[:, i, j], order, "ε")
+        judge_order(f"error at τ = {PHASES[i]:g}, σ = {SIGMA[j]:g} (A7)", starts, off[:, i, j], order, "ε")
         for i, j in ((0, 0), (2, 0), (2, 1), (2, 2), (3, 1))
         for order in [abs(float(PHASES[i] * SIGMA[j]) - 1)]
     ]
     at_jump, why = SIGMA[0] / (1 + SIGMA[0]), "the start itself, 1e-4 and less"
-    checks.append(by_bound("value at the jump (A7)", np.full(starts.size, at_jump), seen[:, 1, 0], 1e-4, why))
+    checks.append(judge_bound("value at the jump (A7)", np.full(starts.size, at_jump), seen[:, 1, 0], 1e-4, why))
     apart = np.array([0, 2, 3])
     bound = np.asarray(limit_error(PHASES[apart, None], SIGMA, starts[:, None, None]))
     share = float((off[:, apart] / bound).max())
     why = "the excess shrinks with the integrator's tolerance, here 1e-10, down to the rounding of starts of 1e-13"
-    checks.append(by_bound("largest error over A7's bound, which is sharp", np.ones(1), np.array([share]), 1e-6, why))
-    checks.append(_other_starts(preset, seed))
+    checks.append(
+        judge_bound("largest error over A7's bound, which is sharp", np.ones(1), np.array([share]), 1e-6, why)
+    )
+    checks.append(_other_starts(preset, key))
     asked = protocol(preset)
     fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 201))
-    return Outcome(tuple(checks), {"theory": predict(fine), "measured": follow(asked, seed)})
+    return Outcome(tuple(checks), {"theory": predict(fine), "measured": follow(asked, key)})
 
 
 def _values(asked: Protocol, key: int) -> np.ndarray:
@@ -82,4 +83,4 @@ def _other_starts(preset: Preset, key: int) -> Check:
         seen = follow(one, key).singular_value.values[0, :, : SIGMA.size] if name == "ReLU" else _values(one, key)
         far[name] = float(np.abs(seen - exact).max())
     listed = ", ".join(f"{distance:.2g} ({name})" for name, distance in far.items())
-    return mapped("other starts and networks", f"largest distance from the aligned closed form: {listed}", far)
+    return map_limit("other starts and networks", f"largest distance from the aligned closed form: {listed}", far)

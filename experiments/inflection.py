@@ -11,9 +11,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import from_z, mapped
 from overtraining.experiments.memoized import pretrain, respond, slopes
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
@@ -92,39 +91,41 @@ def turning_times(asked: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np
     return np.asarray(predicted), measured, error
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Turning times on the path, slopes anywhere, and where the path's formula no longer serves."""
-    keys = range(seed, seed + 3)
+    keys = range(key, key + 3)
     path = one_mode(preset)
-    times = [turning_times(path, key) for key in keys]
+    times = [turning_times(path, one) for one in keys]
     z, leverage = (np.concatenate(x) for x in zip(*((((m - p) / e), p / e) for p, m, e in times), strict=True))
-    checks = [from_z("turning time of one mode (C1)", z, leverage), _slopes_anywhere(any_start(preset), keys)]
-    checks.append(_beyond_the_path(path, seed))
+    checks = [judge_z_scores("turning time of one mode (C1)", z, leverage), _slopes_anywhere(any_start(preset), keys)]
+    checks.append(_beyond_the_path(path, key))
     shown = replace(path, lengths=np.linspace(0.0, 12.0, 25), sampling=replace(path.sampling, antithetic=True))
-    return Outcome(tuple(checks), {"theory": predict(shown), "measured": respond(shown, seed)})
+    return Outcome(tuple(checks), {"theory": predict(shown), "measured": respond(shown, key)})
 
 
 def _slopes_anywhere(asked: Protocol, keys: range) -> Check:
     z, leverage = [], []
     for i, start in enumerate(STARTS):
-        for key in (100 * key + i for key in keys):
+        for key in (100 * number + i for number in keys):
             given = replace(asked, start=start)
             expected, (mean, stderr) = _expected(given, key), slopes(given, key)
             z.append(((mean - expected) / stderr).ravel())
             leverage.append((expected / stderr).ravel())
-    return from_z(f"slope at {len(STARTS)} kinds of start (C2)", np.concatenate(z), np.concatenate(leverage))
+    return judge_z_scores(f"slope at {len(STARTS)} kinds of start (C2)", np.concatenate(z), np.concatenate(leverage))
 
 
-def _beyond_the_path(path: Protocol, seed: int) -> Check:
+def _beyond_the_path(path: Protocol, key: int) -> Check:
     """The same product at the start, by weights that are neither balanced nor aligned."""
     one = replace(path, strengths=(0.3,), lengths=np.linspace(0.25, 20.0, 80))
-    predicted = float(turning_times(replace(path, strengths=(0.3,)), seed)[0][0])
+    predicted = float(turning_times(replace(path, strengths=(0.3,)), key)[0][0])
     found = {}
     starts: tuple[Start, ...] = (SmallGaussian(0.01), SmallGaussian(0.1), Balanced(1e-4, angle=1.0))
     for start in starts:
-        mean, stderr = slopes(replace(one, start=start, sampling=Sampling(draws=1024)), seed)
+        mean, stderr = slopes(replace(one, start=start, sampling=Sampling(draws=1024)), key)
         falls = np.flatnonzero(mean[:, 0] < -4 * stderr[:, 0])
         found[str(start)] = float(one.lengths[int(falls[-1])])
     listed = ", ".join(f"{time:.2f} from {start}" for start, time in found.items())
-    says = f"C1's time is {predicted:.2f} at γ = 0.3; the loss after noise last falls at {listed}: there only C2 holds"
-    return mapped("off the path", says, {"aligned": predicted} | found)
+    answer = (
+        f"C1's time is {predicted:.2f} at γ = 0.3; the loss after noise last falls at {listed}: there only C2 holds"
+    )
+    return map_limit("off the path", answer, {"aligned": predicted} | found)

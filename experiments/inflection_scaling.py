@@ -12,9 +12,8 @@ import xarray as xr
 from scipy import stats
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import from_z, mapped
 from overtraining.experiments.memoized import slopes
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
@@ -88,13 +87,17 @@ def _turning(times: np.ndarray, gamma: np.ndarray, error: np.ndarray | None, met
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Turning times against the exact minimum, and how far the dense law is from both."""
     asked = protocol(preset)
-    found = [turning_times(asked, key) for key in range(seed, seed + 3)]
+    found = [turning_times(asked, one) for one in range(key, key + 3)]
     z, leverage = (np.concatenate(x) for x in zip(*(((m - p) / e, p / e) for p, m, e in found), strict=True))
-    checks = (from_z("turning time against the path's minimum (C4, C5)", z, leverage), _dense_law(found[0]), _steep())
-    return Outcome(checks, {"theory": path_minimum(asked), "measured": measured_turning(asked, seed)})
+    checks = (
+        judge_z_scores("turning time against the path's minimum (C4, C5)", z, leverage),
+        _dense_law(found[0]),
+        _steep(),
+    )
+    return Outcome(checks, {"theory": path_minimum(asked), "measured": measured_turning(asked, key)})
 
 
 def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:
@@ -103,12 +106,12 @@ def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:
     under_way = np.asarray(features_under_way(PRICES, EPSILON, ALPHA))
     off, off_leading = (float(np.abs(x / found[1] - 1).max()) for x in (law, leading))
     fit = stats.linregress(np.log(PRICES), np.log(found[1]))
-    says = (
+    answer = (
         f"measured T* ∝ c^({fit.slope:.2f} ± {fit.stderr:.2f}); the corrected law is within {off:.0%} of it, "
         f"the leading order within {off_leading:.0%}; {under_way.min():.1f} to {under_way.max():.1f} features at once"
     )
     numbers = {"slope": float(fit.slope), "slope_stderr": float(fit.stderr), "law": off, "leading": off_leading}
-    return mapped("the dense law at a finite start", says, numbers)
+    return map_limit("the dense law at a finite start", answer, numbers)
 
 
 def _steep() -> Check:
@@ -117,4 +120,4 @@ def _steep() -> Check:
     counts = {alpha: minima(sigma, EPSILON, 0.03).times.size for alpha, sigma in spectra.items()}
     listed = ", ".join(f"{count} at α = {alpha:g}" for alpha, count in counts.items())
     numbers = {f"minima_{alpha:g}": float(count) for alpha, count in counts.items()}
-    return mapped("steep spectra", f"minima at c = 0.03: {listed}", numbers)
+    return map_limit("steep spectra", f"minima at c = 0.03: {listed}", numbers)

@@ -12,9 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, mapped
 from overtraining.experiments.memoized import follow, pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import SmallGaussian
@@ -38,18 +37,18 @@ def protocol(preset: Preset, how: Pretraining | None = None) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The drift by tolerance, by decay and by learning rate; then what is not conserved."""
     asked = protocol(preset)
-    flows = [drift(protocol(preset, GradientFlow(float(rtol))), seed) for rtol in TOLERANCES]
-    steps = [drift(protocol(preset, GradientDescent(float(rate))), seed) for rate in RATES]
+    flows = [drift(protocol(preset, GradientFlow(float(rtol))), key) for rtol in TOLERANCES]
+    steps = [drift(protocol(preset, GradientDescent(float(rate))), key) for rate in RATES]
     checks = (
         _vanishes(np.array(flows)),
-        _decays(protocol(preset, GradientFlow(1e-10, DECAY)), seed),
-        by_order("drift under gradient descent (A1)", RATES, np.array(steps), 1.0, "η"),
-        _beyond(preset, seed),
+        _decays(protocol(preset, GradientFlow(1e-10, DECAY)), key),
+        judge_order("drift under gradient descent (A1)", RATES, np.array(steps), 1.0, "η"),
+        _beyond(preset, key),
     )
-    return Outcome(checks, {"flow": follow(asked, seed)})
+    return Outcome(checks, {"flow": follow(asked, key)})
 
 
 def imbalances(asked: Protocol, key: int) -> list[np.ndarray]:
@@ -66,15 +65,17 @@ def drift(asked: Protocol, key: int) -> float:
 
 def _vanishes(drifts: np.ndarray) -> Check:
     """The integrator's error is of the order of its tolerance; of an invariant it may be of a higher one."""
-    found = by_order("drift under gradient flow (A1)", TOLERANCES, drifts, 1.0, "rtol")
-    return replace(found, passed=found.numbers["slope"] > 0.9, says=f"{found.says} or faster; {drifts[-1]:.1g} at 1e-8")
+    found = judge_order("drift under gradient flow (A1)", TOLERANCES, drifts, 1.0, "rtol")
+    return replace(
+        found, passed=found.numbers["slope"] > 0.9, answer=f"{found.answer} or faster; {drifts[-1]:.1g} at 1e-8"
+    )
 
 
 def _decays(asked: Protocol, key: int) -> Check:
     seen = np.stack(imbalances(asked, key), axis=1)
     kept = np.exp(-2 * DECAY * np.array(asked.lengths))[:, None, None, None]
     why = "a thousand times the integrator's tolerance of 1e-10"
-    return by_bound("decay as e^{−2μt} (A1)", kept * seen[0], seen, 1e-7, why)
+    return judge_bound("decay as e^{−2μt} (A1)", kept * seen[0], seen, 1e-7, why)
 
 
 def _beyond(preset: Preset, key: int) -> Check:
@@ -88,4 +89,4 @@ def _beyond(preset: Preset, key: int) -> Check:
     found["every ReLU unit by itself"] = float(np.abs(each - each[0]).max() / np.abs(relu[0]).max())
     found["linear, by Adam"] = drift(replace(two, pretraining=GradientDescent(0.01, optimizer="adam")), key)
     listed = ", ".join(f"{moved:.2g} ({name})" for name, moved in found.items())
-    return mapped("beyond linear networks and gradients", f"largest relative drift to t = 6: {listed}", found)
+    return map_limit("beyond linear networks and gradients", f"largest relative drift to t = 6: {listed}", found)

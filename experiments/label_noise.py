@@ -17,9 +17,8 @@ import xarray as xr
 from jaxtyping import Array
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import from_z, mapped
 from overtraining.experiments.memoized import memoize, respond
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
@@ -65,36 +64,36 @@ def first_order(rate: float, noise: float = NOISE) -> float:
     return 0.5 * float(label_noise_scale(rate, noise, float(BATCH))) ** 2 * (3 + 3) * sum(TASK)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Every rate from every length at three keys; the first order; a noise that is not small."""
     z, leverage, ratios, data = [], [], {}, {}
     for i, rate in enumerate(RATES):
         mean, exact = [], excess(rate)
-        for key in range(seed, seed + 3):
-            seen = respond(protocol(preset, rate), 100 * key + i)
+        for one in range(key, key + 3):
+            seen = respond(protocol(preset, rate), 100 * one + i)
             error = seen.downstream_after_stderr.values.ravel()
             z.append((seen.downstream_after.values.ravel() - exact) / error)
             leverage.append(exact / error)
             mean.append(float(seen.downstream_after.mean()))
-            data[f"rate{i}key{key}"] = seen
+            data[f"rate{i}key{one}"] = seen
         ratios[f"η = {rate:g}"] = float(np.mean(mean)) / first_order(rate)
-    exactly = from_z("stationary excess (D5)", np.concatenate(z), np.concatenate(leverage))
+    exactly = judge_z_scores("stationary excess (D5)", np.concatenate(z), np.concatenate(leverage))
     listed = ", ".join(f"{ratio:.3f} at {name}" for name, ratio in ratios.items())
-    first = mapped("the first order", f"measured over ½γ² tr H: {listed}", ratios)
-    return Outcome((exactly, _turning(preset, seed), first, _loud(preset, seed)), data)
+    first = map_limit("the first order", f"measured over ½γ² tr H: {listed}", ratios)
+    return Outcome((exactly, _turning(preset, key), first, _loud(preset, key)), data)
 
 
-def _turning(preset: Preset, seed: int) -> Check:
+def _turning(preset: Preset, key: int) -> Check:
     """ψ at every budget of both tasks."""
     z, leverage = [], []
-    for key in range(1 if preset == "quick" else 8):
+    for repetition in range(1 if preset == "quick" else 8):
         for i, (d_in, d_out, task) in enumerate(TURNS.values()):
             for j, budget in enumerate(BUDGETS):
-                psi, error = turn(d_in, d_out, task, budget, 2**16, 1000 * seed + 100 * key + 10 * i + j)
+                psi, error = turn(d_in, d_out, task, budget, 2**16, 1000 * key + 100 * repetition + 10 * i + j)
                 exact = float(np.ravel(noisy_task_turn(task, budget, d_in=d_in, d_out=d_out))[0])
                 z.append((psi - exact) / error)
                 leverage.append(abs(exact / error))
-    return from_z("where the downstream loss turns (D5t)", np.array(z), np.array(leverage))
+    return judge_z_scores("where the downstream loss turns (D5t)", np.array(z), np.array(leverage))
 
 
 def turn(d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int) -> tuple[float, float]:
@@ -131,17 +130,17 @@ def _losses(w1: Weights, w2: Weights, off: Weights) -> tuple[Array, Array]:
     return each.mean(1), (each[0] - each[1]).std(ddof=1) / jnp.sqrt(1.0 * each.shape[1])
 
 
-def _loud(preset: Preset, seed: int) -> Check:
+def _loud(preset: Preset, key: int) -> Check:
     found: dict[str, float] = {}
     listed = []
     for i, noise in enumerate(LOUD):
-        seen, exact = respond(protocol(preset, RATES[1], noise), 100 * seed + 50 + i), excess(RATES[1], noise)
+        seen, exact = respond(protocol(preset, RATES[1], noise), 100 * key + 50 + i), excess(RATES[1], noise)
         ratio = float(seen.downstream_after.mean()) / exact
         error = float((seen.downstream_after_stderr**2).sum()) ** 0.5 / len(seen.pretraining) / exact
         found |= {f"ν = {noise:g}": ratio, f"error at ν = {noise:g}": error}
         listed.append(f"{ratio:.3f} ± {error:.3f} at ν = {noise:g}")
-    says = f"measured over the linearized prediction, η = {RATES[1]:g}: {', '.join(listed)}"
-    return mapped("noise that is not small", says, found)
+    answer = f"measured over the linearized prediction, η = {RATES[1]:g}: {', '.join(listed)}"
+    return map_limit("noise that is not small", answer, found)
 
 
 def predicted(asked: Protocol) -> xr.Dataset:

@@ -11,9 +11,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, by_z, mapped
 from overtraining.experiments.memoized import follow, pretrain, responses
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, judge_response, map_limit
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
@@ -42,22 +41,24 @@ def protocol(preset: Preset, imbalance: float = 0.0) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Sensitivity by z-scores, path and gain by the integrator's tolerance, the lazy limit by its order."""
     asked = {imbalance: protocol(preset, imbalance) for imbalance in IMBALANCES}
     predicted = {x: predict(p) for x, p in asked.items()}
     measured, checks = {}, []
     for imbalance, one in asked.items():
-        measured[imbalance] = responses(one, range(seed, seed + 3), preset)
-        checks.append(by_z(f"rise of the loss at λ = {imbalance:g} (A4)", predicted[imbalance], measured[imbalance]))
-    checks += [_path(asked), _gained(seed), _lazy(seed), _random_starts(asked[0.0], seed)]
+        measured[imbalance] = responses(one, range(key, key + 3), preset)
+        checks.append(
+            judge_response(f"rise of the loss at λ = {imbalance:g} (A4)", predicted[imbalance], measured[imbalance])
+        )
+    checks += [_path(asked), _gained(key), _lazy(key), _random_starts(asked[0.0], key)]
     data = {f"theory λ {x:g}": r for x, r in predicted.items()}
     return Outcome(tuple(checks), data | {f"measured λ {x:g}": r[0] for x, r in measured.items()})
 
 
-def gained(imbalance: float, seed: int) -> float:
+def gained(imbalance: float, key: int) -> float:
     """What the weights' squared norm has gained at the end."""
-    norm = follow(protocol("quick", imbalance), seed).weight_norm.values[0]
+    norm = follow(protocol("quick", imbalance), key).weight_norm.values[0]
     return float(norm[-1] - norm[0])
 
 
@@ -90,30 +91,32 @@ def _path(asked: dict[float, Protocol]) -> Check:
         np.stack([f(p).singular_value.values.reshape(-1, SIGMA.size) for p in asked.values()])
         for f in (lambda p: follow(p, 0), predict_path)
     )
-    return by_bound(
+    return judge_bound(
         "singular values (A4)", expected, seen, 1e-5, "an rtol of 1e-8 per step, and early growth multiplies errors"
     )
 
 
-def _gained(seed: int) -> Check:
+def _gained(key: int) -> Check:
     expected = np.array([norm_gained(SIGMA, x, EPSILON).sum() for x in IMBALANCES])
-    seen = np.array([gained(x, seed) for x in IMBALANCES])
+    seen = np.array([gained(x, key) for x in IMBALANCES])
     why = "an rtol of 1e-8 per step on norms up to a hundred times what is gained"
-    return by_bound("gain of the norm, of its own size (B4)", np.ones(seen.size), seen / expected, 1e-4, why)
+    return judge_bound("gain of the norm, of its own size (B4)", np.ones(seen.size), seen / expected, 1e-4, why)
 
 
-def _lazy(seed: int) -> Check:
-    seen = np.array([gained(x, seed) for x in LAZY])
-    return by_order("gain of the norm of lazy starts (B4)", 1 / LAZY, seen, 1.0, "(1/λ)")
+def _lazy(key: int) -> Check:
+    seen = np.array([gained(x, key) for x in LAZY])
+    return judge_order("gain of the norm of lazy starts (B4)", 1 / LAZY, seen, 1.0, "(1/λ)")
 
 
-def _random_starts(asked: Protocol, seed: int) -> Check:
+def _random_starts(asked: Protocol, key: int) -> Check:
     """The trace of the Hessian, and so the sensitivity, at the end over what it was at the start."""
     found = {}
     for gain in (0.1, 0.5, 1.0, 4.0):
-        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, start=FanIn(gain)), seed))
+        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, start=FanIn(gain)), key))
         before, *_, after = (hessian_trace(w) for w in zip(w1, w2, strict=True))
         found[f"gain_{gain:g}"] = float(after / before)
     listed = ", ".join(f"× {ratio:.3g} at {name.replace('_', ' ')}" for name, ratio in found.items())
-    says = f"tr H from a fan-in start to convergence: {listed}; a large random start has more to unlearn than to learn"
-    return mapped("random starts have no λ", says, found)
+    answer = (
+        f"tr H from a fan-in start to convergence: {listed}; a large random start has more to unlearn than to learn"
+    )
+    return map_limit("random starts have no λ", answer, found)

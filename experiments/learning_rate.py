@@ -17,9 +17,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import memoize, pretrain, respond_at_rates, tuned
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import trajectory, validate
@@ -72,27 +71,27 @@ def noisy(preset: Preset) -> Protocol:
     return replace(stepping(preset), lengths=(1.5, 2.2, task, 4.0, 20.0), perturbation=how, sampling=draws)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Sharpness, edge, and the tuned rate."""
-    response, rates = tuned_at(noisy(preset), seed)
-    classes = classified(tried(preset), seed)
-    checks = (_sharpness(flowing(preset), seed), _edge(stepping(preset), seed), *_tuned(noisy(preset), response, rates))
+    response, rates = tuned_at(noisy(preset), key)
+    classes = classified(tried(preset), key)
+    checks = (_sharpness(flowing(preset), key), _edge(stepping(preset), key), *_tuned(noisy(preset), response, rates))
     return Outcome((*checks, _classes(classes)), {"tuned": response, "rates": rates, "classes": classes})
 
 
-def _sharpness(asked: Protocol, seed: int) -> Check:
+def _sharpness(asked: Protocol, key: int) -> Check:
     s, n = follow(asked).singular_value.values, asked.network
     expected = [
         tuning_sharpness(np.array(asked.strengths), one, np.array(TASK), d_in=n.d_in, h=n.h, d_out=n.d_out) for one in s
     ]
-    seen = _sharpness_measured(asked, seed)
-    return by_bound("sharpness along fine-tuning (D6)", expected, seen, 1e-6, "the integrator's tolerance")
+    seen = _sharpness_measured(asked, key)
+    return judge_bound("sharpness along fine-tuning (D6)", expected, seen, 1e-6, "the integrator's tolerance")
 
 
 @memoize
-def _sharpness_measured(asked: Protocol, seed: int) -> np.ndarray:
+def _sharpness_measured(asked: Protocol, key: int) -> np.ndarray:
     plan, numbers = planned(asked)
-    return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, seed), seeded(seed, 0)))
+    return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, key), seeded(key, 0)))
 
 
 @partial(jax.jit, static_argnames="how")
@@ -112,13 +111,13 @@ def _largest(how: FineTuning, numbers: Numbers, checkpoints, key: Array) -> Arra
     return jax.lax.map(row, checkpoints)
 
 
-def _edge(asked: Protocol, seed: int) -> Check:
+def _edge(asked: Protocol, key: int) -> Check:
     """The largest rate of a grid at which 4,000 steps fit the task, at every length."""
     grid = np.arange(1.0, 1.5, 0.01)
-    seen = respond_at_rates(asked, grid, seed, steps=(4000,))
+    seen = respond_at_rates(asked, grid, key, steps=(4000,))
     fits = seen.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining").values < 1e-6
     measured = [float(seen.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
-    return by_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
+    return judge_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
 
 
 def tuned_at(asked: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
@@ -130,9 +129,14 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
     after, error = (response[name].values.ravel() for name in ("downstream_after", "downstream_after_stderr"))
     place = int(after.argmin())
     rise = (after[-1] - after[place]) / np.hypot(error[-1], error[place])
-    says = f"tuned, the downstream loss is least at length {asked.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
+    answer = (
+        f"tuned, the downstream loss is least at length {asked.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
+    )
     kept = Check(
-        "tuning does not move the inflection (D6)", bool(place == 2 and rise > 4), says, {"rise_in_errors": float(rise)}
+        "tuning does not move the inflection (D6)",
+        bool(place == 2 and rise > 4),
+        answer,
+        {"rise_in_errors": float(rise)},
     )
     taken = rates.learning_rate.values.ravel()
     s = follow(asked).singular_value.values[:, 0]
@@ -140,7 +144,9 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
     expected = [float(tuned_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
     listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(taken, expected, strict=True))
     found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, taken, strict=True)}
-    return kept, mapped("the best rate", f"measured, and predicted near the task, along pretraining: {listed}", found)
+    return kept, map_limit(
+        "the best rate", f"measured, and predicted near the task, along pretraining: {listed}", found
+    )
 
 
 def tried(preset: Preset) -> Protocol:
@@ -222,8 +228,8 @@ def _classes(classes: xr.Dataset) -> Check:
         numbers |= {f"{loss}, turns at a kept rate": float(kept.sum()), f"{loss}, turns when tuned": float(tuned.sum())}
         numbers[f"{loss}, turn removed"] = float((kept * (1 - tuned)).sum())
     counts = ", ".join(f"{name} {number:g}" for name, number in numbers.items())
-    says = f"after {' / '.join(map(str, STEPS))} steps {'; '.join(told)}. Of {len(told) * len(STEPS)} cases: {counts}"
-    return mapped("trend of the tuned rate, and what tuning removes (D6)", says, numbers)
+    answer = f"after {' / '.join(map(str, STEPS))} steps {'; '.join(told)}. Of {len(told) * len(STEPS)} cases: {counts}"
+    return map_limit("trend of the tuned rate, and what tuning removes (D6)", answer, numbers)
 
 
 def chosen(asked: Protocol, key: int) -> xr.Dataset:

@@ -11,9 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_z, mapped
 from overtraining.experiments.memoized import respond, responses
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_response, map_limit
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum
@@ -36,44 +35,44 @@ def protocol(preset: Preset) -> Protocol:
     return replace(shape, lengths=np.sort([*found, *peaks, END]), sampling=draws)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The curve, the rises and falls between its turning points, and what is lost in the end."""
     asked = protocol(preset)
     predicted = predict(asked)
-    measured = responses(asked, range(seed, seed + 3), preset)
+    measured = responses(asked, range(key, key + 3), preset)
     checks = (
-        by_z("loss after noise at its turning points (C4)", predicted, measured, "after"),
-        _rises(asked, predicted.after.values[:, 0], seed),
+        judge_response("loss after noise at its turning points (C4)", predicted, measured, "after"),
+        _rises(asked, predicted.after.values[:, 0], key),
         _inside_the_bounds(predicted.after.values[:, 0]),
-        _from_above(asked, seed),
+        _from_above(asked, key),
     )
     fine = replace(asked, lengths=np.linspace(0, END, 601))
     return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
 
 
-def _rises(asked: Protocol, after: np.ndarray, seed: int) -> Check:
+def _rises(asked: Protocol, after: np.ndarray, key: int) -> Check:
     """Between neighbouring turning points the loss rises or falls, by more than chance: as many signs as predicted."""
     many = replace(asked.sampling, draws=8 * asked.sampling.draws)  # a bump is small against the noise's scatter
-    seen = respond(replace(asked, sampling=many), 100 * seed).isel(seed=0, strength=0)
+    seen = respond(replace(asked, sampling=many), 100 * key).isel(seed=0, strength=0)
     error = seen.after_stderr.values
     steps = np.diff(seen.after.values) / np.hypot(error[1:], error[:-1])
     right = bool((np.sign(steps) == np.sign(np.diff(after))).all() and np.abs(steps).min() > 4)
     listed = ", ".join(f"{step:+.0f}" for step in steps)
-    says = f"steps from turning point to turning point, in standard errors: {listed}"
-    return Check("three minima, told apart (C4)", right, says, {"smallest_step": float(np.abs(steps).min())})
+    answer = f"steps from turning point to turning point, in standard errors: {listed}"
+    return Check("three minima, told apart (C4)", right, answer, {"smallest_step": float(np.abs(steps).min())})
 
 
 def _inside_the_bounds(after: np.ndarray) -> Check:
     lost, bounds = float(after[-1] - after.min()), lost_bounds(SIGMA, EPSILON, PRICE)
     low, high = float(bounds.lower), float(bounds.upper)
-    says = f"{lost:.4f} is lost from the best length to the end, bounds {low:.4f} and {high:.4f}"
-    return Check("what is lost (C4)", low <= lost <= high, says, {"lost": lost, "lower": low, "upper": high})
+    answer = f"{lost:.4f} is lost from the best length to the end, bounds {low:.4f} and {high:.4f}"
+    return Check("what is lost (C4)", low <= lost <= high, answer, {"lost": lost, "lower": low, "upper": high})
 
 
-def _from_above(asked: Protocol, seed: int) -> Check:
+def _from_above(asked: Protocol, key: int) -> Check:
     """Every mode starts above its teacher and comes down: no minimum, longer is better."""
     above = replace(asked, start=Aligned(2.0), lengths=np.linspace(0, 20, 9))
-    seen = respond(above, seed).isel(seed=0, strength=0)
+    seen = respond(above, key).isel(seed=0, strength=0)
     rise = np.diff(seen.after.values) / np.hypot(seen.after_stderr.values[1:], seen.after_stderr.values[:-1])
-    says = f"from s(0) = 2 the largest rise between two lengths is {rise.max():.1f} standard errors: nothing is lost"
-    return mapped("a start above the teacher", says, {"largest_rise": float(rise.max())})
+    answer = f"from s(0) = 2 the largest rise between two lengths is {rise.max():.1f} standard errors: nothing is lost"
+    return map_limit("a start above the teacher", answer, {"largest_rise": float(rise.max())})

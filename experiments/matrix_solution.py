@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound
 from overtraining.experiments.memoized import follow, memoize, pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Balanced
 from overtraining.setting.teachers import Spectrum, singular_frames, teacher_matrix
@@ -42,17 +41,17 @@ def protocol(preset: Preset, network: Network = WIDE, angle: float = 0.7, imbala
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Products from many starts, the weights of one, and the saddle with its cure."""
     turned = [protocol(preset, network, angle) for network in (WIDE, NARROW) for angle in (0.2, 1.0, 2.3)]
     lopsided = [protocol(preset, NARROW, imbalance=lam) for lam in (-0.5, 0.5)]
     checks = (
-        _products("product, any angle and shape (A5)", turned, seed),
-        _products("product, λ-balanced (A5)", lopsided, seed),
-        _weights(turned[1], seed),
-        *_saddle(protocol(preset, SQUARE), seed),
+        _products("product, any angle and shape (A5)", turned, key),
+        _products("product, λ-balanced (A5)", lopsided, key),
+        _weights(turned[1], key),
+        *_saddle(protocol(preset, SQUARE), key),
     )
-    return Outcome(checks, {"theory": predict(turned[1]), "measured": follow(turned[1], seed)})
+    return Outcome(checks, {"theory": predict(turned[1]), "measured": follow(turned[1], key)})
 
 
 def _products(name: str, asked: Sequence[Protocol], key: int) -> Check:
@@ -61,14 +60,14 @@ def _products(name: str, asked: Sequence[Protocol], key: int) -> Check:
         w1, w2 = _matrices(initialize(one, key + i))
         predicted.append(matrix_flow(np.array(one.lengths), w1, w2, _teacher(one)).product.ravel())
         measured.append(np.asarray(product(pretrain(one, key + i))).ravel())
-    return by_bound(name, np.concatenate(predicted), np.concatenate(measured), 1e-6, WHY)
+    return judge_bound(name, np.concatenate(predicted), np.concatenate(measured), 1e-6, WHY)
 
 
 def _weights(asked: Protocol, key: int) -> Check:
     w1, w2 = _matrices(initialize(asked, key))
     predicted = matrix_weights(np.array(asked.lengths), w1, w2, _teacher(asked))
     closed, found = (np.concatenate([w.ravel() for w in pair]) for pair in (predicted, _matrices(pretrain(asked, key))))
-    return by_bound("the weights themselves (A5)", closed, found, 1e-6, WHY)
+    return judge_bound("the weights themselves (A5)", closed, found, 1e-6, WHY)
 
 
 def _saddle(asked: Protocol, key: int) -> list[Check]:
@@ -81,10 +80,10 @@ def _saddle(asked: Protocol, key: int) -> list[Check]:
         flow = matrix_flow(times, w1, w2, _teacher(asked), lam)
         found = _flowed(asked, w1, w2, key)
         losses.append(float(((found[-1] - _teacher(asked)) ** 2).sum() / 2))
-        checks.append(by_bound(name, flow.product, found, 1e-6, WHY))
+        checks.append(judge_bound(name, flow.product, found, 1e-6, WHY))
     lost = 0.4**2 / 2
-    says = f"loss at t = {times[-1]:g}: {losses[0]:.4f} of a feature worth {lost:.4f}; with λ = 1e-3: {losses[1]:.2g}"
-    stays = Check("the saddle holds a whole feature", losses[0] > 0.99 * lost and losses[1] < lost / 2, says)
+    answer = f"loss at t = {times[-1]:g}: {losses[0]:.4f} of a feature worth {lost:.4f}; with λ = 1e-3: {losses[1]:.2g}"
+    stays = Check("the saddle holds a whole feature", losses[0] > 0.99 * lost and losses[1] < lost / 2, answer)
     return [*checks, stays]
 
 

@@ -10,9 +10,8 @@ Where it ends: larger budgets, where it can.
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, by_order, mapped
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.arrays import Values
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
@@ -46,21 +45,21 @@ def protocol(
     )
 
 
-def tasks(number: int, seed: int) -> list[np.ndarray]:
+def tasks(number: int, key: int) -> list[np.ndarray]:
     """Random tasks of every size."""
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(key)
     return [size * draw.normal(size=(4, 3)) / 2 for size in SIZES for _ in range(number)] + [STEAL]
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Every task on every plateau; the order in the budget; how often the cost falls."""
-    given = tasks(3 if preset == "quick" else 30, seed)
+    given = tasks(3 if preset == "quick" else 30, key)
     budgets = [(safe(task), *BUDGETS) for task in given]
-    seen = [respond(protocol(task, t), seed).isel(seed=0) for task, t in zip(given, budgets, strict=True)]
+    seen = [respond(protocol(task, t), key).isel(seed=0) for task, t in zip(given, budgets, strict=True)]
     found = [fine_tune_plateaus(np.array(t), SIGMA, task) for task, t in zip(given, budgets, strict=True)]
     rise = np.array([one.sensitivity.values for one in seen])
     checks = (
-        by_bound(
+        judge_bound(
             "cost on every plateau (D4)",
             [one.rise.T for one in found],
             rise,
@@ -68,10 +67,10 @@ def run(preset: Preset, seed: int) -> Outcome:
             "the integrator's tolerance, on the largest cost of all tasks",
         ),
         _hurts(np.array([one.after.values for one in seen]), np.array([one.hurts.T for one in found])),
-        _order(given[0], seed),
+        _order(given[0], key),
         _safe(rise[..., 0], np.array(budgets)[:, 0]),
-        _breaks(seed),
-        *_subset(4 if preset == "quick" else 60, seed),
+        _breaks(key),
+        *_subset(4 if preset == "quick" else 60, key),
         _falls(rise, given, np.array(budgets)),
     )
     return Outcome(checks, {"theory": predict(protocol(STEAL, budgets[-1])), "measured": seen[-1]})
@@ -81,16 +80,16 @@ def _hurts(after: np.ndarray, predicted: np.ndarray) -> Check:
     """task × plateau × budget: is the loss after fine-tuning higher with the next feature than without?"""
     measured = np.diff(after, axis=1) > 0
     right = int((measured == predicted).sum())
-    says = f"{right} of {measured.size} features, tasks and budgets; {int(measured.sum())} of them hurt"
-    return Check("which features hurt (D4)", right == measured.size, says, {"hurting_share": float(measured.mean())})
+    answer = f"{right} of {measured.size} features, tasks and budgets; {int(measured.sum())} of them hurt"
+    return Check("which features hurt (D4)", right == measured.size, answer, {"hurting_share": float(measured.mean())})
 
 
-def _order(task: np.ndarray, seed: int) -> Check:
+def _order(task: np.ndarray, key: int) -> Check:
     """What the theorem at order T² leaves out is of order T³."""
     budgets = (0.01, 0.02, 0.04, 0.08)
-    rise = respond(protocol(task, budgets), seed).sensitivity.values[0, -1]
+    rise = respond(protocol(task, budgets), key).sensitivity.values[0, -1]
     left = rise - plateau_growth(SIGMA, task).sum() * np.array(budgets) ** 2
-    return by_order("what order T² leaves out (D4)", np.array(budgets), np.abs(left), 3.0, "T")
+    return judge_order("what order T² leaves out (D4)", np.array(budgets), np.abs(left), 3.0, "T")
 
 
 def safe(task: np.ndarray) -> float:
@@ -101,22 +100,22 @@ def safe(task: np.ndarray) -> float:
 def _safe(rise: np.ndarray, budgets: np.ndarray) -> Check:
     """task × plateau, and a budget for each task: no step is below 0 by more than the integrator rounds."""
     least = float((np.diff(rise, axis=1) / budgets[:, None] ** 2).min())
-    says = f"the smallest step of {len(rise)} tasks is {least:.2g} T², at budgets of {budgets.min():.2g} and more"
-    return Check("no fall within the safe budget (D4)", least > -1e-5, says, {"least": least})
+    answer = f"the smallest step of {len(rise)} tasks is {least:.2g} T², at budgets of {budgets.min():.2g} and more"
+    return Check("no fall within the safe budget (D4)", least > -1e-5, answer, {"least": least})
 
 
-def _breaks(seed: int) -> Check:
+def _breaks(key: int) -> Check:
     """A task of the kind that keeps safe budgets small: at ‖B‖T = 7√(σ₂/σ₁) the weak feature lowers Δ."""
     budget, norm = 0.6, float(np.linalg.norm(PAST, 2))
-    step = float(np.diff(respond(protocol(PAST, (budget,), WEAK, 1e-60), seed).sensitivity.values[0, :, 0])[1])
+    step = float(np.diff(respond(protocol(PAST, (budget,), WEAK, 1e-60), key).sensitivity.values[0, :, 0])[1])
     exact = float(np.asarray(fine_tune_plateaus(budget, WEAK, PAST).growth)[1])
-    says = f"Δ falls by {-step:.4g} (theory: {-exact:.4g}) at ‖B‖T = {norm * budget:.2f}, σ₁T = {budget:g}, σ₂ = 0.01"
-    return Check("a fall at a small budget (D4)", step < 0 and abs(step / exact - 1) < 0.01, says, {"step": step})
+    answer = f"Δ falls by {-step:.4g} (theory: {-exact:.4g}) at ‖B‖T = {norm * budget:.2f}, σ₁T = {budget:g}, σ₂ = 0.01"
+    return Check("a fall at a small budget (D4)", step < 0 and abs(step / exact - 1) < 0.01, answer, {"step": step})
 
 
-def _subset(number: int, seed: int) -> tuple[Check, Check]:
-    """Tasks of the atlas, drawn anew by the seed: the cost on every plateau, and what the atlas counts of each."""
-    draw, sigma = np.random.default_rng(seed), 1.0 / np.arange(1, 5)
+def _subset(number: int, key: int) -> tuple[Check, Check]:
+    """Tasks of the atlas, drawn anew by the key: the cost on every plateau, and what the atlas counts of each."""
+    draw, sigma = np.random.default_rng(key), 1.0 / np.arange(1, 5)
     places = {"angle": np.array(ANGLES[3:]), "shared": np.arange(4.0)}
     chosen = []
     for axis, values in places.items():
@@ -124,18 +123,20 @@ def _subset(number: int, seed: int) -> tuple[Check, Check]:
         at = [draw.integers(0, n, number) for n in (len(STRENGTHS), len(values), TRIALS[axis])]
         chosen += list(every[tuple(at)])
     budgets = [tuple((np.array(MAPPED.strengths) / np.linalg.norm(task, 2)).tolist()) for task in chosen]
-    seen = [respond(protocol(task, t, sigma), seed).isel(seed=0) for task, t in zip(chosen, budgets, strict=True)]
+    seen = [respond(protocol(task, t, sigma), key).isel(seed=0) for task, t in zip(chosen, budgets, strict=True)]
     exact = [fine_tune_plateaus(np.array(t), sigma, task) for task, t in zip(chosen, budgets, strict=True)]
     rise = np.array([one.sensitivity.values.T for one in seen])
     told = np.array([_signs(one.growth, one.after) for one in exact])
     found = np.array([_signs(np.diff(one.sensitivity.values.T), one.after.values.T) for one in seen])
     clear = np.abs(told) > 1e-5  # of ½‖A‖² = 0.7: a hundred times the integrator's error
     right, falls = int((told * found > 0)[clear].sum()), (told[..., :-1] < -1e-5).any(axis=-1).mean()
-    says = f"{right} of {clear.sum()} steps and inflections; Δ falls for {falls:.0%} of {len(chosen)} tasks × 3 budgets"
+    answer = (
+        f"{right} of {clear.sum()} steps and inflections; Δ falls for {falls:.0%} of {len(chosen)} tasks × 3 budgets"
+    )
     largest = "the integrator's tolerance, on the largest cost of all tasks"
     return (
-        by_bound("cost of tasks of the atlas (D4)", [one.rise for one in exact], rise, 1e-5, largest),
-        Check("what the atlas counts (D4)", bool(right == clear.sum() > 0), says, {"signs": float(clear.sum())}),
+        judge_bound("cost of tasks of the atlas (D4)", [one.rise for one in exact], rise, 1e-5, largest),
+        Check("what the atlas counts (D4)", bool(right == clear.sum() > 0), answer, {"signs": float(clear.sum())}),
     )
 
 
@@ -151,8 +152,10 @@ def _falls(rise: np.ndarray, given: list[np.ndarray], budgets: np.ndarray) -> Ch
     falls = step < -1e-6
     least = float(reach[falls].min()) if falls.any() else np.inf
     stolen = ", ".join(f"{x:.3f}" for x in rise[-1, :, -1])
-    says = (
+    answer = (
         f"the cost falls somewhere for {falls.mean():.0%} of tasks and budgets, at ‖B‖T of {least:.2g} or more; on "
         f"B = [[1, 0.1], [0.1, 2]] and 0.3 at T = {BUDGETS[-1]:g} it is {stolen}"
     )
-    return mapped("where the cost falls from plateau to plateau", says, {"share": float(falls.mean()), "least": least})
+    return map_limit(
+        "where the cost falls from plateau to plateau", answer, {"share": float(falls.mean()), "least": least}
+    )

@@ -14,9 +14,8 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import memoize
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
@@ -35,6 +34,7 @@ LENGTHS = (2.0, 4.0, 6.0, 30.0)
 BUDGETS = (0.0, 0.05, 0.15, 0.3, 0.5)
 SHARES = np.linspace(0.0, 1.0, 21)
 KEEP = 0.5
+PARABOLA = "a parabola through the grid"
 
 
 def protocol() -> Protocol:
@@ -42,27 +42,27 @@ def protocol() -> Protocol:
     return Protocol(Spectrum((SIGMA,)), (0.0,), (0.0,), network=Network(3, 2, 2), start=Aligned(EPSILON))
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The mode after both phases, the best shares, and a turned task."""
     shares = SHARES if preset == "quick" else np.linspace(0, 1, 201)
-    found = {target: _modes(target, shares, seed) for target in TASKS}
+    found = {target: _modes(target, shares, key) for target in TASKS}
     axes = (np.array(LENGTHS)[:, None], np.array(BUDGETS))
     expected = [mixed_value(*axes, SIGMA, target, shares[:, None, None], EPSILON) for target in TASKS]
     why = "the integrator's tolerance"
     checks = (
-        by_bound("a mode after mixing and fine-tuning (E3)", expected, list(found.values()), 1e-6, why),
+        judge_bound("a mode after mixing and fine-tuning (E3)", expected, list(found.values()), 1e-6, why),
         _best_downstream(found, shares),
         _best_trade(found, shares),
-        _turned(shares, seed),
+        _turned(shares, key),
     )
     return Outcome(checks, {"measured": _as_data(found[TASKS[1]], shares)})
 
 
-def _modes(target: float, shares: np.ndarray, seed: int) -> np.ndarray:
+def _modes(target: float, shares: np.ndarray, key: int) -> np.ndarray:
     """The product's one singular value, with its sign: share × length × budget."""
     asked = protocol()
     teacher = teacher_matrix(asked.teacher, 2, 3)
-    return np.einsum("qtbij,ij->qtb", _products(asked, target / SIGMA * teacher, shares, seed), teacher) / SIGMA
+    return np.einsum("qtbij,ij->qtb", _products(asked, target / SIGMA * teacher, shares, key), teacher) / SIGMA
 
 
 def _best_downstream(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
@@ -70,7 +70,7 @@ def _best_downstream(found: dict[float, np.ndarray], shares: np.ndarray) -> Chec
     for target, modes in found.items():
         predicted.append([float(best_share(t, SIGMA, target, EPSILON)) for t in LENGTHS])
         measured.append(_least(((target - modes[..., -1]) ** 2).T, shares))
-    return by_bound("share that is best downstream (E3)", predicted, measured, 0.04, "a parabola through the grid")
+    return judge_bound("share that is best downstream (E3)", predicted, measured, 0.04, PARABOLA)
 
 
 def _best_trade(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
@@ -79,7 +79,9 @@ def _best_trade(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
         last = modes[:, -1]
         predicted.append([float(best_trade_share(t, SIGMA, target, KEEP)) for t in BUDGETS])
         measured.append(_least((KEEP * (SIGMA - last) ** 2 + (1 - KEEP) * (target - last) ** 2).T, shares))
-    return by_bound("share that is best for both losses (E3)", predicted, measured, 0.04, "a parabola through the grid")
+    return judge_bound(
+        "share that is best for both losses (E3)", predicted, measured, 0.04, "a parabola through the grid"
+    )
 
 
 def _least(loss: np.ndarray, shares: np.ndarray) -> list[float]:
@@ -95,27 +97,27 @@ def _least(loss: np.ndarray, shares: np.ndarray) -> list[float]:
     return best
 
 
-def _turned(shares: np.ndarray, seed: int) -> Check:
+def _turned(shares: np.ndarray, key: int) -> Check:
     """A task of the teacher's own size in turned singular vectors: the mixture is smaller than either."""
     asked = protocol()
     found: dict[str, float] = {}
     teacher = teacher_matrix(asked.teacher, 2, 3)
     for angle in (0.5, 1.5):
         task = task_matrix(RotatedTeacher(angle), asked.teacher, 2, 3)
-        f = _products(asked, task, shares, seed)
+        f = _products(asked, task, shares, key)
         base, down = (((f - wanted) ** 2).sum((-2, -1))[:, -1] for wanted in (teacher, task))  # share × budget
         best = _least((KEEP * base + (1 - KEEP) * down).T, shares)
         found |= {f"angle {angle:g}, T = {t:g}": x for t, x in zip(BUDGETS, best, strict=True)}
     listed = ", ".join(f"{share:.2f} at {name}" for name, share in found.items())
-    says = f"share that is best for both losses after pretraining to the end: {listed}"
-    return mapped("turned tasks", says, found)
+    answer = f"share that is best for both losses after pretraining to the end: {listed}"
+    return map_limit("turned tasks", answer, found)
 
 
 @memoize
-def _products(asked: Protocol, task: np.ndarray, shares: np.ndarray, seed: int) -> np.ndarray:
+def _products(asked: Protocol, task: np.ndarray, shares: np.ndarray, key: int) -> np.ndarray:
     """The product after both phases, on the protocol's teacher and on this task: share × length × budget × matrix."""
     teacher = teacher_matrix(asked.teacher, 2, 3)
-    return np.asarray(_both_phases(initialize(asked, seed), *map(jnp.asarray, (teacher, task, shares))))
+    return np.asarray(_both_phases(initialize(asked, key), *map(jnp.asarray, (teacher, task, shares))))
 
 
 @jax.jit

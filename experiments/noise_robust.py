@@ -17,10 +17,9 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, from_z
 from overtraining.experiments.memoized import memoize, respond
-from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.setups import NOISES, unequal_prices
+from overtraining.experiments.setups import NOISES, unequal_costs
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_z_scores
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, response
@@ -35,38 +34,38 @@ from overtraining.simulations.pretraining import pretrain
 from overtraining.theory.remedies.robust import excess_over_robust, layer_prices, robust_optimum
 from overtraining.theory.solvers.exact import follow
 
-SIGMA = singular_values(unequal_prices(NOISES[0]).teacher)
+SIGMA = singular_values(unequal_costs(NOISES[0]).teacher)
 END = 1500.0  # a mode just below the threshold dies at the rate of its distance to it
 
 
 def protocol(preset: Preset) -> Protocol:
     """The network and its noise, by pairs of opposite draws."""
     draws = 16384 if preset == "quick" else 2**18
-    return replace(unequal_prices(NOISES[1]), sampling=Sampling(draws=draws, antithetic=True))
+    return replace(unequal_costs(NOISES[1]), sampling=Sampling(draws=draws, antithetic=True))
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The optimum's weights, its loss after noise, and that of the path; who wins."""
     asked = protocol(preset)
-    robust = [_robust(asked, noise, seed + i) for i, noise in enumerate(NOISES)]
-    path = [_path(asked, noise, 100 * seed + i) for i, noise in enumerate(NOISES)]
+    robust = [_robust(asked, noise, key + i) for i, noise in enumerate(NOISES)]
+    path = [_path(asked, noise, 100 * key + i) for i, noise in enumerate(NOISES)]
     z, leverage = (
         np.concatenate([np.ravel(a) for a in parts])
         for parts in zip(*(((m - p) / e, p / e) for m, e, p in [r[2] for r in robust] + path), strict=True)
     )
     checks = (
-        by_bound(
+        judge_bound(
             "singular values, and the layers' norms, under decay (E1)",
             [np.append(r[0].s, [(r[0].w1 ** 2).sum(), (r[0].w2 ** 2).sum()]) for r in robust],
             [r[1] for r in robust],
             1e-4,
             "what is left of the feature below the threshold, by the largest rate at the last length",
         ),
-        from_z("loss after noise at the optimum and along the path (E1)", z, leverage),
+        judge_z_scores("loss after noise at the optimum and along the path (E1)", z, leverage),
         _order([r[2] for r in robust], path),
     )
     best = replace(asked, perturbation=Noise(NOISES[1]))
-    return Outcome(checks, {"measured": respond(best, seed)})
+    return Outcome(checks, {"measured": respond(best, key)})
 
 
 def _robust(asked: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
@@ -105,8 +104,8 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
         gaps += [(after[-1] - after[best]) / np.hypot(error[-1], error[best])]
         listed.append(f"{after[-1]:.3f}, {after[best]:.3f}, {low[0]:.3f} at γ = {noise}")
         numbers |= {f"gain of decay at {noise}": float(after[best] - low[0])}
-    says = f"loss after noise long after, at the best stop, under decay: {'; '.join(listed)}"
-    return Check("decay beats stopping beats neither (E1)", bool(min(gaps) > 4), says, numbers)
+    answer = f"loss after noise long after, at the best stop, under decay: {'; '.join(listed)}"
+    return Check("decay beats stopping beats neither (E1)", bool(min(gaps) > 4), answer, numbers)
 
 
 @memoize

@@ -7,9 +7,8 @@ keys. Prediction: `Δ = cΣs_i + ½γ₁²γ₂² d_in h d_out`, which grows wit
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_z
 from overtraining.experiments.memoized import responses
-from overtraining.experiments.outcome import Outcome
+from overtraining.experiments.verdict import Outcome, judge_response
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.teachers import PowerLaw
@@ -28,10 +27,10 @@ def protocol(preset: Preset) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Three independent measurements against one prediction."""
     asked = protocol(preset)
     predicted = predict(asked)
-    measured = responses(asked, range(seed, seed + 3), preset)
-    checks = (by_z("rise of the loss", predicted, measured),)
-    return Outcome(checks, {"theory": predicted} | {f"key{seed + i}": m for i, m in enumerate(measured)})
+    measured = responses(asked, range(key, key + 3), preset)
+    checks = (judge_response("rise of the loss", predicted, measured),)
+    return Outcome(checks, {"theory": predicted} | {f"key{key + i}": m for i, m in enumerate(measured)})

@@ -13,9 +13,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import from_z, mapped
 from overtraining.experiments.memoized import memoize, pretrain, rises, sample
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import trajectory
@@ -47,19 +46,19 @@ def protocol(preset: Preset, law: str = "gaussian") -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """One mean for three laws; one variance for the Gaussian law, and what the others' is of it; rounding."""
     asked = {law: protocol(preset, law) for law in LAWS}
-    checks, keys = [], range(seed, seed + 3)
+    checks, keys = [], range(key, key + 3)
     expected = predict(asked["gaussian"]).sensitivity.values
     for i, (law, one) in enumerate(asked.items()):
-        measured = [sample(one, 100 * key + i) for key in keys]
+        measured = [sample(one, 100 * number + i) for number in keys]
         z = [((m.rise - expected) / m.rise_stderr).values.ravel() for m in measured]
         leverage = [(expected / m.rise_stderr).values.ravel() for m in measured]
-        checks.append(from_z(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
+        checks.append(judge_z_scores(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
     gaussian = asked["gaussian"]
-    checks += [_gaussian_variance(gaussian, keys), _other_laws(asked, seed), _rounding(preset, seed)]
-    return Outcome(tuple(checks), {"theory": spread_predicted(gaussian), "measured": sample(gaussian, 100 * seed)})
+    checks += [_gaussian_variance(gaussian, keys), _other_laws(asked, key), _rounding(preset, key)]
+    return Outcome(tuple(checks), {"theory": spread_predicted(gaussian), "measured": sample(gaussian, 100 * key)})
 
 
 def spread_predicted(asked: Protocol) -> xr.Dataset:
@@ -89,20 +88,20 @@ def _predicted(asked: Protocol, key: int) -> np.ndarray:
 
 def _gaussian_variance(asked: Protocol, keys: range) -> Check:
     z, leverage = [], []
-    for key in (100 * key + 50 for key in keys):  # other draws than those of the means
+    for key in (100 * number + 50 for number in keys):  # other draws than those of the means
         expected = _predicted(asked, key)
         value, error = variance(rises(asked, key))
         z.append(((value - expected) / error).ravel())
         leverage.append((expected / error).ravel())
-    return from_z("variance under Gaussian noise (B5)", np.concatenate(z), np.concatenate(leverage))
+    return judge_z_scores("variance under Gaussian noise (B5)", np.concatenate(z), np.concatenate(leverage))
 
 
-def _other_laws(asked: dict[str, Protocol], seed: int) -> Check:
+def _other_laws(asked: dict[str, Protocol], key: int) -> Check:
     """Their variance over the Gaussian one, early in training and in the end, at the larger strength."""
-    expected = _predicted(asked["gaussian"], seed)
+    expected = _predicted(asked["gaussian"], key)
     numbers: dict[str, float] = {}
     for law in LAWS[1:]:
-        value, error = (x / expected for x in variance(rises(asked[law], seed)))
+        value, error = (x / expected for x in variance(rises(asked[law], key)))
         numbers |= {f"{law}_{when}": float(value[at, -1]) for when, at in (("early", 0), ("late", -1))}
         numbers[f"{law}_stderr"] = float(error[:, -1].max())
     listed = "; ".join(
@@ -110,13 +109,13 @@ def _other_laws(asked: dict[str, Protocol], seed: int) -> Check:
         f"{numbers[f'{law}_stderr']:.3f})"
         for law in LAWS[1:]
     )
-    return mapped("B5 is not law-free", f"variance over the Gaussian one: {listed}", numbers)
+    return map_limit("B5 is not law-free", f"variance over the Gaussian one: {listed}", numbers)
 
 
-def _rounding(preset: Preset, seed: int) -> Check:
+def _rounding(preset: Preset, key: int) -> Check:
     """Rise from rounding every weight, over that of noise of variance step²/12, in a converged network."""
     asked = replace(protocol(preset), sampling=Sampling())
-    keys = range(seed, seed + (32 if preset == "quick" else 256))  # hidden frames: one rounding is one number
+    keys = range(key, key + (32 if preset == "quick" else 256))  # hidden frames: one rounding is one number
     seen = [_rounded(asked, key) for key in keys]
     w1, w2 = (np.asarray(layer.weight[-1]) for layer in pretrain(asked, keys[-1]))
     gamma = rounding_model_scale(STEPS)
@@ -125,11 +124,11 @@ def _rounding(preset: Preset, seed: int) -> Check:
     good = np.abs(ratio - 1) < 0.1
     numbers = {"rms_weight": size, "ratio_smallest_step": float(ratio[0]), "ratio_largest_step": float(ratio[-1])}
     numbers["good_below"] = float(STEPS[::-1][np.argmax(good[::-1])])
-    says = (
+    answer = (
         f"weights of rms size {size:.2g}: mean rise over the uniform model {ratio[0]:.2f} at step {STEPS[0]:g}, last "
         f"within 10% at step {numbers['good_below']:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
     )
-    return mapped("rounding is not noise", says, numbers)
+    return map_limit("rounding is not noise", answer, numbers)
 
 
 @memoize

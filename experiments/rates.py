@@ -14,9 +14,8 @@ from scipy import stats
 from scipy.special import zeta
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import pretrain
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
@@ -42,10 +41,10 @@ def protocol(preset: Preset, alpha: float = 0.75) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Curves, their exponents and the sums of these."""
     asked = [protocol(preset, alpha) for alpha in ALPHAS]
-    predicted, measured = [curve_predicted(one) for one in asked], [curve_measured(one, seed) for one in asked]
+    predicted, measured = [curve_predicted(one) for one in asked], [curve_measured(one, key) for one in asked]
     checks = [_curves(name, predicted, measured) for name in ("loss", "norm_gained")]
     fitted, limits = _exponents(asked, measured, "simulation"), exponents_predicted(asked[0])
     at = limits.sel(alpha=list(ALPHAS), method="nearest").isel(pretraining=0)
@@ -54,7 +53,7 @@ def run(preset: Preset, seed: int) -> Outcome:
     why = f"2/ℓ² at the last feature, ℓ = {ell:.1f}; of its own size"
     for name, what in (("beta", "loss exponent β (B7)"), ("total", "sum of the exponents β + s (B8)")):
         ratio = seen[name].values / at[f"{name}_finite"].values
-        checks.append(by_bound(what, np.ones(ratio.size), ratio, 2 / ell**2, why))
+        checks.append(judge_bound(what, np.ones(ratio.size), ratio, 2 / ell**2, why))
     checks.append(_limits(seen, at))
     return Outcome(tuple(checks), {"theory": limits, "measured": fitted})
 
@@ -130,7 +129,7 @@ def _alpha(asked: Protocol) -> float:
 def _curves(name: str, predicted: list[xr.Dataset], measured: list[xr.Dataset]) -> Check:
     ratio = np.array([m[name].values / p[name].values for p, m in zip(predicted, measured, strict=True)])
     why = "an rtol of 1e-8 per step, of each value's own size"
-    return by_bound(f"{name.replace('_', ' ')} along the path (B7)", np.ones(ratio.shape), ratio, 1e-5, why)
+    return judge_bound(f"{name.replace('_', ' ')} along the path (B7)", np.ones(ratio.shape), ratio, 1e-5, why)
 
 
 def _limits(seen: xr.Dataset, limit: xr.Dataset) -> Check:
@@ -145,4 +144,4 @@ def _limits(seen: xr.Dataset, limit: xr.Dataset) -> Check:
         f"({float(limit.norm[i]):.3f}), β + s {float(seen.total[i]):.3f} (1)"
         for i, alpha in enumerate(ALPHAS)
     )
-    return mapped("finite starts raise the exponents", listed, numbers)
+    return map_limit("finite starts raise the exponents", listed, numbers)

@@ -13,9 +13,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, response, trajectory
@@ -62,29 +61,29 @@ def turned(preset: Preset) -> Protocol:
     return replace(given, teacher=PowerLaw(4), lengths=long, perturbation=_tuned(RotatedTeacher(1.0)))
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The anchored end, both inflections, and the trade between the two losses for every remedy."""
     asked = aligned(preset)
-    end = _anchored_end(asked, seed)
-    turns = by_bound(
-        "where pretraining begins to hurt (D7)", *_inflections(asked, seed), 2e-3, "a line through ±1% around it"
+    end = _anchored_end(asked, key)
+    turns = judge_bound(
+        "where pretraining begins to hurt (D7)", *_inflections(asked, key), 2e-3, "a line through ±1% around it"
     )
-    return Outcome((end, turns, *_trades(turned(preset), seed)), {"measured": respond(asked, seed)})
+    return Outcome((end, turns, *_trades(turned(preset), key)), {"measured": respond(asked, key)})
 
 
-def _anchored_end(asked: Protocol, seed: int) -> Check:
+def _anchored_end(asked: Protocol, key: int) -> Check:
     sigma, target = np.array([1.0, 0.7, 0.5]), np.array(TASK.values)
     w, expected, found = np.sqrt(follow(asked).singular_value.values), [], []
     for i, anchor in enumerate(ANCHORS):
-        seen = respond(replace(asked, perturbation=_tuned(TASK, anchor=anchor)), seed + i).isel(seed=0, strength=0)
+        seen = respond(replace(asked, perturbation=_tuned(TASK, anchor=anchor)), key + i).isel(seed=0, strength=0)
         x = np.asarray(anchored_weight(w, target, anchor)) ** 2
         expected.append([((sigma - x) ** 2).sum(1) / 2, ((target - x) ** 2).sum(1) / 2])
         found.append([seen.after.values, seen.downstream_after.values])
     why = "the integrator's tolerance, and what is left of the flow at its end"
-    return by_bound("both losses where an anchor holds (D7)", expected, found, 1e-5, why)
+    return judge_bound("both losses where an anchor holds (D7)", expected, found, 1e-5, why)
 
 
-def _inflections(shape: Protocol, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _inflections(shape: Protocol, key: int) -> tuple[np.ndarray, np.ndarray]:
     """Predicted and measured lengths where one mode's pretraining loss after fine-tuning turns: it vanishes there."""
     one = replace(shape, teacher=Spectrum((1.0,)), start=Aligned(1e-3))
     given = [
@@ -95,47 +94,47 @@ def _inflections(shape: Protocol, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for time, (_, how, budget) in zip(predicted, given, strict=True):
         around = time * np.linspace(0.99, 1.01, len(shape.lengths))
         asked = replace(one, lengths=around, strengths=(budget,), perturbation=how)
-        before, after = np.sqrt(2 * respond(asked, seed).after.values.ravel()[[0, -1]])  # |σ − x²| on either side of 0
+        before, after = np.sqrt(2 * respond(asked, key).after.values.ravel()[[0, -1]])  # |σ − x²| on either side of 0
         measured.append(around[0] + (around[-1] - around[0]) * before / (before + after))
     return predicted, np.array(measured)
 
 
-def _trades(asked: Protocol, seed: int) -> tuple[Check, ...]:
+def _trades(asked: Protocol, key: int) -> tuple[Check, ...]:
     n = asked.network
     teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
     task = task_matrix(RotatedTeacher(1.0), asked.teacher, n.d_out, n.d_in)
     apart = float(np.linalg.norm(teacher - task))
     expected, found = [], []
     for share in SHARES:
-        seen = _both(replace(asked, perturbation=_tuned(RotatedTeacher(1.0), replay_share=share)), seed)
+        seen = _both(replace(asked, perturbation=_tuned(RotatedTeacher(1.0), replay_share=share)), key)
         mixed = np.asarray(interpolated(teacher, task, share))
         expected.append([((mixed - m) ** 2).sum() / 2 for m in (teacher, task)])
         found.append(seen)
-    replay = by_bound("both losses with replay (D7)", expected, found, 1e-5, "what is left of the flow at its end")
+    replay = judge_bound("both losses with replay (D7)", expected, found, 1e-5, "what is left of the flow at its end")
 
     low = FineTuning(RotatedTeacher(1.0), GradientFlow(1e-6), rank=1)
-    single = _both(replace(asked, perturbation=low, sampling=Sampling(draws=4)), seed)
+    single = _both(replace(asked, perturbation=low, sampling=Sampling(draws=4)), key)
     trades = [*found, single]
     for how in (_tuned(RotatedTeacher(1.0), anchor=0.3), _tuned(RotatedTeacher(1.0))):
         trades.append(
-            _both(replace(asked, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), seed)
+            _both(replace(asked, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), key)
         )
     above = [base - float(least_forgetting(apart, down)) for base, down in trades]
     floor, pays = float(low_rank_floor(task - teacher, 1)), apart**2 / 2
     kept = min(above) > -1e-5 and single[1] > floor - 1e-6
-    says = f"{len(trades)} remedies end between {min(above):.2g} and {max(above):.2g} above the least forgetting"
-    frontier = Check("nothing passes the frontier, nor a rank its floor (D7)", kept, says, {"nearest": min(above)})
-    says = (
+    answer = f"{len(trades)} remedies end between {min(above):.2g} and {max(above):.2g} above the least forgetting"
+    frontier = Check("nothing passes the frontier, nor a rank its floor (D7)", kept, answer, {"nearest": min(above)})
+    answer = (
         f"updates of rank 1 end at a downstream loss of {single[1]:.4f}, least {floor:.4f}; the sum of both losses is "
         f"{sum(single):.4f}, at that least {pays:.4f}"
     )
     numbers = {"downstream": single[1], "least": floor, "sum": sum(single), "sum at the least": pays}
-    return replay, frontier, mapped("what low-rank updates reach", says, numbers)
+    return replay, frontier, map_limit("what low-rank updates reach", answer, numbers)
 
 
-def _both(asked: Protocol, seed: int) -> list[float]:
+def _both(asked: Protocol, key: int) -> list[float]:
     """Both losses at the last length."""
-    seen = respond(asked, seed).isel(seed=0, strength=0, pretraining=-1)
+    seen = respond(asked, key).isel(seed=0, strength=0, pretraining=-1)
     return [float(seen[name]) for name in ("after", "downstream_after")]
 
 

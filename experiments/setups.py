@@ -30,10 +30,10 @@ def student(activation: str) -> Protocol:
     )
 
 
-def unequal_prices(noise: tuple[float, float]) -> Protocol:
+def unequal_costs(noise: tuple[float, float]) -> Protocol:
     """Three features in a 5→4→3 network, in which equal noise (γ₁, γ₂) has unequal prices; a feature that does not pay.
 
-    >>> unequal_prices((0.15, 0.4)).perturbation.scales
+    >>> unequal_costs((0.15, 0.4)).perturbation.scales
     (0.15, 0.4)
     """
     return Protocol(

@@ -13,9 +13,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_bound, mapped
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
@@ -44,21 +43,21 @@ def protocol(preset: Preset) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """The rise inside the stage, the turns, the monotone falls, and a turned task."""
     asked = protocol(preset)
-    seen = [respond(_tuned(asked, target, BUDGET), seed + i) for i, target in enumerate(TARGETS)]
+    seen = [respond(_tuned(asked, target, BUDGET), key + i) for i, target in enumerate(TARGETS)]
     s = follow(asked).singular_value.values[:, 0]
     predicted = [forgetting_cost(BUDGET, s, 1.0, target) for target in TARGETS]
     rises = [one.sensitivity.values.ravel() for one in seen]
     checks = (
-        by_bound(
+        judge_bound(
             "rise of the pretraining loss in the stage (D3)", predicted, rises, 1e-6, "the integrator's tolerance"
         ),
         _trap(s, rises[0]),
-        _turns(asked, seed),
+        _turns(asked, key),
         _falls(seen),
-        _turned_away(asked, seed),
+        _turned_away(asked, key),
     )
     return Outcome(checks, {"theory": predict(asked), "measured": seen[0]})
 
@@ -69,24 +68,24 @@ def _tuned(asked: Protocol, target: float, budget: float) -> Protocol:
 
 def _trap(s: np.ndarray, rise: np.ndarray) -> Check:
     top = int(rise.argmax())
-    says = f"forgetting the feature costs {rise[top]:.4f} at s = {s[top]:.2f}, and {rise[-1]:.4f} at s = {s[-1]:.4f}"
+    answer = f"forgetting the feature costs {rise[top]:.4f} at s = {s[top]:.2f}, and {rise[-1]:.4f} at s = {s[-1]:.4f}"
     numbers = {"largest": float(rise[top]), "at": float(s[top]), "learned": float(rise[-1])}
     return Check(
-        "a trap inside the stage (D3)", bool(0 < top < rise.size - 1 and rise[top] > 1.5 * rise[-1]), says, numbers
+        "a trap inside the stage (D3)", bool(0 < top < rise.size - 1 and rise[top] > 1.5 * rise[-1]), answer, numbers
     )
 
 
-def _turns(asked: Protocol, seed: int) -> Check:
+def _turns(asked: Protocol, key: int) -> Check:
     """Lengths where a loss of one mode vanishes, between falling and rising."""
     predicted, measured = [], []
     for target, budget in OVERSHOOTS:
         predicted.append(float(overshoot_length(budget, 1.0, target, EPSILON)))
-        at = lambda near, given=(target, budget): respond(_tuned(near, *given), seed).after
+        at = lambda near, given=(target, budget): respond(_tuned(near, *given), key).after
         measured.append(_zero(asked, predicted[-1], at))
     # downstream at budget 0, or any other: where pretraining passes the task
     predicted.append(float(deep_mode.time_to_reach(0.5, 1.0, EPSILON, 2)))
-    measured.append(_zero(asked, predicted[-1], lambda near: respond(_tuned(near, 0.5, 0.2), seed).downstream_after))
-    return by_bound(
+    measured.append(_zero(asked, predicted[-1], lambda near: respond(_tuned(near, 0.5, 0.2), key).downstream_after))
+    return judge_bound(
         "where the losses after tuning turn (D2)", predicted, measured, 2e-3, "a line through ±1% around it"
     )
 
@@ -100,17 +99,19 @@ def _zero(asked: Protocol, time: float, loss: Callable[[Protocol], xr.DataArray]
 def _falls(seen: list[xr.Dataset]) -> Check:
     steps = [float(np.diff(one.after.values.ravel()).max()) for one in seen[:3]]
     listed = ", ".join(f"{step:.2g} at σ' = {target:g}" for step, target in zip(steps, TARGETS, strict=False))
-    says = f"largest step of the pretraining loss after tuning, from length to length: {listed}"
-    return Check("without overshoot longer only helps (D2)", max(steps) < 1e-9, says, {"largest_step": max(steps)})
+    answer = f"largest step of the pretraining loss after tuning, from length to length: {listed}"
+    return Check("without overshoot longer only helps (D2)", max(steps) < 1e-9, answer, {"largest_step": max(steps)})
 
 
-def _turned_away(asked: Protocol, seed: int) -> Check:
+def _turned_away(asked: Protocol, key: int) -> Check:
     """The same task in other singular vectors: pretraining longer can hurt without any overshoot."""
     found = {}
     for angle in (0.3, 1.0, 2.0):
         given = replace(asked, strengths=(3.0,), perturbation=FineTuning(RotatedTeacher(angle), GradientFlow(1e-9)))
-        after = respond(given, seed).after.values.ravel()
+        after = respond(given, key).after.values.ravel()
         found[f"angle {angle:g}"] = float(after[-1] - after.min())
     listed = ", ".join(f"{lost:.3f} at {name}" for name, lost in found.items())
-    says = f"on a task of the teacher's own size in turned vectors, T = 3, the end is above the best length by {listed}"
-    return mapped("singular vectors that are not shared", says, found)
+    answer = (
+        f"on a task of the teacher's own size in turned vectors, T = 3, the end is above the best length by {listed}"
+    )
+    return map_limit("singular vectors that are not shared", answer, found)

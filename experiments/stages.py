@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_order, from_z
 from overtraining.experiments.memoized import follow, respond, responses
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_order, judge_z_scores
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum
@@ -37,22 +36,22 @@ def protocol(preset: Preset, epsilon: float = 1e-30) -> Protocol:
     )
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """Each feature's change, each feature's bump, and the order in which a finite start departs from both."""
     asked = protocol(preset)
     gamma, d = np.array(asked.strengths), SIGMA.size
     c = np.asarray(mode_cost(gamma, gamma, d_in=d, d_out=d))
     features = stage(SIGMA[:, None], c)
     changes, bumps = [], []
-    measured = responses(asked, range(seed, seed + 3), preset)
+    measured = responses(asked, range(key, key + 3), preset)
     for i, one in enumerate(measured):
         seen = one.isel(seed=0)
         changes.append(_z(seen.after.values, seen.after_stderr.values, np.asarray(features.change)))
-        bumps += [_bump(asked, c, j, 100 * (seed + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
+        bumps += [_bump(asked, c, j, 100 * (key + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
     checks = (
-        from_z("change by a whole feature (C3)", *map(np.concatenate, zip(*changes, strict=True))),
-        from_z("rise after a feature's best point (C3)", *map(np.concatenate, zip(*bumps, strict=True))),
-        _order(asked, seed),
+        judge_z_scores("change by a whole feature (C3)", *map(np.concatenate, zip(*changes, strict=True))),
+        judge_z_scores("rise after a feature's best point (C3)", *map(np.concatenate, zip(*bumps, strict=True))),
+        _order(asked, key),
     )
     fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 400))
     return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
@@ -78,12 +77,14 @@ def _bump(asked: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray,
     return (rise - bump) / error, bump / error
 
 
-def _order(asked: Protocol, seed: int) -> Check:
+def _order(asked: Protocol, key: int) -> Check:
     """In the middle between the first two features `|στ − 1|` is the same for both up to the factor σ: the second's."""
     starts, off = np.array([1e-10, 1e-14, 1e-18, 1e-22]), []
     for epsilon in starts:
         at = protocol("quick", float(epsilon))
-        s = follow(replace(at, lengths=at.lengths[:2]), seed).singular_value.values[0, 1]
+        s = follow(replace(at, lengths=at.lengths[:2]), key).singular_value.values[0, 1]
         off.append(np.abs(s - SIGMA * (np.arange(3) < 1)).max())
     order = (1 - SIGMA[1] / SIGMA[0]) / 2
-    return by_order("what a finite start leaves on the second plateau (A7)", starts, np.array(off), float(order), "ε")
+    return judge_order(
+        "what a finite start leaves on the second plateau (A7)", starts, np.array(off), float(order), "ε"
+    )

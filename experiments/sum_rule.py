@@ -12,9 +12,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.checks import by_order, mapped
 from overtraining.experiments.memoized import pretrain, respond
-from overtraining.experiments.outcome import Check, Outcome
+from overtraining.experiments.verdict import Check, Outcome, judge_order, map_limit
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
@@ -34,25 +33,25 @@ def protocol(preset: Preset, epsilon: float = 1e-8) -> Protocol:
     return Protocol(PowerLaw(MODES, ALPHA), t, (GAMMA,), start=Aligned(epsilon), sampling=draws)
 
 
-def run(preset: Preset, seed: int) -> Outcome:
+def run(preset: Preset, key: int) -> Outcome:
     """What the rule misses by the order in which it vanishes, and how well its constant, fitted early, serves late."""
-    missed = np.array([_missed(protocol(preset, float(x)), seed) for x in STARTS])
+    missed = np.array([_missed(protocol(preset, float(x)), key) for x in STARTS])
     constant = float(np.mean(missed * np.log(1 / STARTS)))
     listed = ", ".join(f"{off:.1%} at ε = {x:g}" for x, off in zip(STARTS, missed, strict=True))
     numbers = {f"missed at {x:g}": float(off) for x, off in zip(STARTS, missed, strict=True)}
     name = "what the rule misses of the growth of Σs (B8)"
-    checks = [by_order(name, 1 / np.log(1 / STARTS), missed, 1.0, "(1/ln(1/ε))")]
-    checks.append(mapped("finite starts", f"missed: {listed}; about {constant:.2f}/ln(1/ε)", numbers))
+    checks = [judge_order(name, 1 / np.log(1 / STARTS), missed, 1.0, "(1/ln(1/ε))")]
+    checks.append(map_limit("finite starts", f"missed: {listed}; about {constant:.2f}/ln(1/ε)", numbers))
     thin = slice(0, None, 8)  # for the sensitivity; the order above needs no draws and sees more lengths
     ends = [replace(p, lengths=p.lengths[thin]) for p in (protocol(preset, float(STARTS[i])) for i in (0, -1))]
-    measured = [respond(one, seed) for one in ends]
+    measured = [respond(one, key) for one in ends]
     checks += [_fitted(one, seen) for one, seen in zip(ends, measured, strict=True)]
     return Outcome(tuple(checks), {"theory": predict(ends[0]), "measured": measured[0]})
 
 
-def _missed(asked: Protocol, seed: int) -> float:
+def _missed(asked: Protocol, key: int) -> float:
     """The part of what Σs gains that the loss curve does not account for."""
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, sampling=Sampling()), seed))
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, sampling=Sampling()), key))
     loss = ((w2 @ w1 - teacher_matrix(asked.teacher, MODES, MODES)) ** 2).sum(axis=(1, 2)) / 2
     norm = (w1**2).sum(axis=(1, 2))
     return float(1 - np.asarray(norm_growth(asked.lengths, loss, _constant(asked)))[-1] / (norm[-1] - norm[0]))
@@ -72,9 +71,9 @@ def _fitted(asked: Protocol, seen: xr.Dataset) -> Check:
     line = fitted_line(growth[:half], rise[:half], error[:half])
     off = float(line.sensitivity(growth[-1]) / rise[-1] - 1)
     price = line.price * _constant(asked) / (GAMMA**2 * MODES)
-    says = (
+    answer = (
         f"constant fitted on the first half of the lengths {price:.2f} of c/m; the last sensitivity from it is off by "
         f"{off:+.1%}"
     )
     numbers = {"price_over_theory": float(price), "off": off}
-    return mapped(f"one free constant, {asked.start}", says, numbers)
+    return map_limit(f"one free constant, {asked.start}", answer, numbers)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.experiments.setups import NOISES, unequal_prices
+from overtraining.experiments.setups import NOISES, unequal_costs
 from overtraining.figures import draw as vocabulary
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
@@ -21,7 +21,7 @@ def recipes() -> dict[str, Recipe]:
     made = {}
     for i, noise in enumerate(NOISES):
         sampling = Sampling(draws=8192, antithetic=True)
-        fine = replace(unequal_prices(noise), lengths=np.linspace(0, 24, 121), sampling=sampling)
+        fine = replace(unequal_costs(noise), lengths=np.linspace(0, 24, 121), sampling=sampling)
         coarse = replace(fine, lengths=np.linspace(0, 24, 13))
         made[f"path{i}"] = theory_response(fine)
         made[f"simulation{i}"] = simulated_response(coarse, key=i)

@@ -11,14 +11,14 @@ def simulate(
     every: Annotated[bool, typer.Option("--all", help="Run all of them.")] = False,
     preset: Annotated[str, typer.Option(help="quick (minutes for all) or full (goes on after a crash).")] = "quick",
     out: Annotated[Path, typer.Option(help="Where results go: NAME.json and NAME.nc.")] = Path("build/experiments"),
-    seed: Annotated[int, typer.Option(min=0, help="All randomness comes from it.")] = 0,
+    key: Annotated[int, typer.Option(min=0, help="The random key; all randomness comes from it.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write the verdicts as JSON.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="How many experiments to run side by side.")] = 2,
     listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
 ) -> None:
     """Put the claims to the test: run experiments, print claim and verdict. Exit code 1 if one is refuted."""
     from overtraining.experiments import EXPERIMENTS
-    from overtraining.experiments.run import as_json, choose, line, run_all
+    from overtraining.experiments.runner import as_json, choose, run_experiments, verdict_line
     from overtraining.setting.errors import DomainError
 
     if listing:
@@ -33,13 +33,13 @@ def simulate(
 
     chosen = choose(names or ())
     with tqdm(total=len(chosen), unit="experiment", disable=None) as bar:
-        results = run_all(
-            chosen, preset, seed, out, processes,  # type: ignore[arg-type]  # checked by run
-            report=lambda result: (tqdm.write(line(result)), bar.update())[0],
+        results = run_experiments(
+            chosen, preset, key, out, processes,  # type: ignore[arg-type]  # checked by run
+            report=lambda result: (tqdm.write(verdict_line(result)), bar.update())[0],
         )  # fmt: skip
     for result in results:
         for check in result.checks if len(results) == 1 or result.verdict == "refuted" else ():
-            typer.echo(f"  {result.experiment}: {check['name']}: {check['says']}")
+            typer.echo(f"  {result.experiment}: {check['name']}: {check['answer']}")
     typer.echo(f"data in {out}")
     if json:
         json.write_text(as_json(results), encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import runs, solvers
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.matrix import problem
-from benchmarks.measure import Timings, cores, interleaved, machine, peak_memory
+from benchmarks.measure import Timings, cores, machine, peak_memory, time_interleaved
 from overtraining.setting.teachers import PowerLaw, singular_values
 from overtraining.simulations.batched import descend
 from overtraining.theory.learning.balanced_mode import singular_value
@@ -87,7 +87,7 @@ def test_loop_and_numpy_make_the_steps_of_descend() -> None:
 def test_tasks_take_turns() -> None:
     order: list[str] = []
     tasks = {name: lambda name=name: order.append(name) for name in "ab"}
-    timings = interleaved(tasks, 3)
+    timings = time_interleaved(tasks, 3)
     assert "".join(order) == "abababab"  # the first two are not counted
     assert {name: seconds.size for name, seconds in timings.seconds.items()} == {"a": 3, "b": 3}
 

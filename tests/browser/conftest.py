@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
-from benchmarks.browser import chromium, find
+from benchmarks.browser import chromium, find_browser
 from overtraining.setting.errors import Refusal
 
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -20,7 +20,7 @@ SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     try:
-        find()
+        find_browser()
     except Refusal as missing:  # not skipped: a browser test that never ran should not look as if it passed
         pytest.exit(str(missing), returncode=2)
     with chromium() as found:

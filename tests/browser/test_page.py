@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.measure import machine
-from benchmarks.page import CONTROLS, SIZES, measured
-from benchmarks.report import write
+from benchmarks.page import CONTROLS, SIZES, measure_page
+from benchmarks.report import write_report
 from overtraining.demos.page import write_page
 from tests.browser.conftest import SCREENSHOTS, Open
 
@@ -275,8 +275,8 @@ def test_nothing_is_undefined_at_any_extreme(visit: Open, address: str) -> None:
 
 def test_a_drag_is_answered_at_once(browser: Browser, address: str) -> None:
     """Not asserted, for the machine may be busy, but measured, printed and kept: `python -m benchmarks page`."""
-    report = measured(browser, address, count=20)
-    write(report, machine(), SCREENSHOTS.parent / "benchmarks")
+    report = measure_page(browser, address, count=20)
+    write_report(report, machine(), SCREENSHOTS.parent / "benchmarks")
     print(f"\n{report.text()}")
     assert len(report.rows) == len(SIZES) * len(CONTROLS)
     assert json.loads((SCREENSHOTS.parent / "benchmarks/page.json").read_text())["rows"] == report.rows

@@ -9,10 +9,17 @@ import xarray as xr
 
 from overtraining.commands.app import main
 from overtraining.experiments import memoized
-from overtraining.experiments.checks import by_bound, by_order, by_z, from_z, mapped
 from overtraining.experiments.learning_rate import GRID, trend
-from overtraining.experiments.outcome import Check, Outcome
-from overtraining.experiments.run import choose
+from overtraining.experiments.runner import choose
+from overtraining.experiments.verdict import (
+    Check,
+    Outcome,
+    judge_bound,
+    judge_order,
+    judge_response,
+    judge_z_scores,
+    map_limit,
+)
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.teachers import PowerLaw
@@ -40,39 +47,39 @@ def _off(data: xr.Dataset, factor: float) -> xr.Dataset:
 
 def test_truth_passes_and_an_error_of_2_percent_does_not(measured: list[xr.Dataset]) -> None:
     truth = predict(ASKED)
-    assert by_z("truth", truth, measured).passed
-    assert not by_z("4% off", _off(truth, 1.04), measured).passed
+    assert judge_response("truth", truth, measured).passed
+    assert not judge_response("4% off", _off(truth, 1.04), measured).passed
 
 
 def test_a_run_too_weak_to_refute_is_no_evidence() -> None:
     weak = respond(replace(ASKED, sampling=Sampling(draws=8)), key=0)
     with pytest.raises(NotSolved, match="take more draws"):
-        by_z("weak", predict(ASKED), [weak])
+        judge_response("weak", predict(ASKED), [weak])
     z = np.random.default_rng(0).normal(size=50)
     with pytest.raises(NotSolved, match="take more draws"):
-        from_z("cannot tell", z, np.full(50, 4.0))
+        judge_z_scores("cannot tell", z, np.full(50, 4.0))
 
 
 def test_z_scores_of_the_wrong_law_fail() -> None:
     z, sharp = np.random.default_rng(1).normal(size=200), np.full(200, 100.0)
-    assert from_z("normal", z, sharp).passed
-    assert not from_z("one outlier", np.append(z[:-1], 6.5), sharp).passed
-    assert not from_z("too narrow", z / 2, sharp).passed
-    assert not from_z("a common error", z + 0.5, sharp).passed
+    assert judge_z_scores("normal", z, sharp).passed
+    assert not judge_z_scores("one outlier", np.append(z[:-1], 6.5), sharp).passed
+    assert not judge_z_scores("too narrow", z / 2, sharp).passed
+    assert not judge_z_scores("a common error", z + 0.5, sharp).passed
 
 
 def test_bounds_and_orders() -> None:
     x = np.geomspace(1e-3, 1e-1, 5)
-    assert by_order("first", x, 3 * x, 1.0, "η").passed
-    assert not by_order("second instead of first", x, 3 * x**2, 1.0, "η").passed
-    assert by_bound("close", np.ones(3), np.ones(3) + 1e-9, 1e-8, "why").passed
-    assert not by_bound("not close", np.ones(3), np.ones(3) + 1e-7, 1e-8, "why").passed
-    with pytest.raises(NotSolved, match="refute"):
-        by_bound("too lax", np.ones(3), np.ones(3), 0.1, "why")
+    assert judge_order("first", x, 3 * x, 1.0, "η").passed
+    assert not judge_order("second instead of first", x, 3 * x**2, 1.0, "η").passed
+    assert judge_bound("close", np.ones(3), np.ones(3) + 1e-9, 1e-8, "why").passed
+    assert not judge_bound("not close", np.ones(3), np.ones(3) + 1e-7, 1e-8, "why").passed
+    with pytest.raises(NotSolved, match="cannot reject"):
+        judge_bound("too lax", np.ones(3), np.ones(3), 0.1, "why")
 
 
 def test_verdicts() -> None:
-    good, bad, limit = Check("a", True, ""), Check("b", False, ""), mapped("c", "", {})
+    good, bad, limit = Check("a", True, ""), Check("b", False, ""), map_limit("c", "", {})
     assert Outcome((good,), {}).verdict == "agrees"
     assert Outcome((good, limit), {}).verdict == "limits-mapped"
     assert Outcome((good, limit, bad), {}).verdict == "refuted"

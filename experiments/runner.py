@@ -1,4 +1,4 @@
-"""Running experiments: chosen by name, side by side, each result written as soon as it is there."""
+"""Run experiments: choose them by name, run several side by side, write each result as soon as it is known."""
 
 import json
 import time
@@ -12,7 +12,7 @@ import xarray as xr
 
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
 from overtraining.experiments.memoized import storing
-from overtraining.experiments.outcome import Outcome, Verdict
+from overtraining.experiments.verdict import ExperimentVerdict, Outcome
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.setting.training import one_of
@@ -22,44 +22,48 @@ from overtraining.simulations.sweeps.worker_processes import Crew, Died
 
 @dataclass(frozen=True)
 class Result:
-    """What is reported of one run; `seconds` is wall time, compilation included."""
+    """The report on one run of an experiment; `seconds` is wall time and includes compilation."""
 
     experiment: str
     claims: tuple[str, ...]
-    verdict: Verdict
+    verdict: ExperimentVerdict
     max_abs_z: float | None
     ks_p: float | None
     seconds: float
     preset: str
-    seed: int
+    key: int
     checks: tuple[dict[str, object], ...]
 
 
 def choose(names: Sequence[str]) -> list[Experiment]:
-    """The experiments of these names, all of them for none; DomainError lists the near ones of an unknown."""
+    """The experiments with these names, or all of them if no name is given.
+
+    Raises DomainError for an unknown name, and lists similar ones.
+    """
     known = {e.name: e for e in EXPERIMENTS}
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
-            raise DomainError(f"experiment {name!r}", "there is no such experiment", f"try {', '.join(near)}")
+            similar = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
+            raise DomainError(f"experiment {name!r}", "there is no such experiment", f"try {', '.join(similar)}")
     return [known[name] for name in dict.fromkeys(names)] or list(EXPERIMENTS)
 
 
-def run(name: str, preset: Preset = "quick", seed: int = 0, out: Path | None = None) -> Result:
-    """Run one experiment and, with `out`, write `NAME.json` (the Result) and `NAME.nc` (what it measured) there.
+def run_experiment(name: str, preset: Preset = "quick", key: int = 0, out: Path | None = None) -> Result:
+    """Run one experiment; with `out`, write `NAME.json` (the Result) and `NAME.nc` (the measured data) there.
 
-    Deterministic for a preset and a seed. With `out` the full preset also keeps measurements, in `out/sweeps/NAME`, so
-    that the same call goes on after a crash, and runs in a process of one thread. Raises DomainError for what is not
-    known.
+    The result is determined by the preset and the key. With `out` the full preset also stores every measurement in
+    `out/sweeps/NAME` and runs in a process of one thread, so that the same call continues after a crash. Raises
+    DomainError for an unknown experiment or preset.
     """
     (experiment,) = choose([name])
     one_of("preset", preset, Preset)
-    seed, began = whole("seed", seed, least=0), time.perf_counter()
+    key = whole("key", key, least=0)
+    began = time.perf_counter()
     stores = out / "sweeps" / name if out and preset == "full" else None
     if stores and not is_worker():
-        return run_all([experiment], preset, seed, out)[0]
+        return run_experiments([experiment], preset, key, out)[0]
     with storing(stores):
-        outcome: Outcome = experiment.module().run(preset, seed)
+        outcome: Outcome = experiment.module().run(preset, key)
     result = Result(
         experiment.name,
         experiment.claims,
@@ -68,10 +72,16 @@ def run(name: str, preset: Preset = "quick", seed: int = 0, out: Path | None = N
         outcome.ks_p,
         round(time.perf_counter() - began, 2),
         preset,
-        seed,
+        key,
         tuple(
-            {"name": c.name, "passed": c.passed, "says": c.says, "numbers": dict(c.numbers), "z": c.z.tolist()}
-            for c in outcome.checks
+            {
+                "name": check.name,
+                "passed": check.passed,
+                "answer": check.answer,
+                "numbers": dict(check.numbers),
+                "z": check.z.tolist(),
+            }
+            for check in outcome.checks
         ),
     )
     if out is not None:
@@ -82,27 +92,29 @@ def run(name: str, preset: Preset = "quick", seed: int = 0, out: Path | None = N
     return result
 
 
-def run_all(
+def run_experiments(
     experiments: Sequence[Experiment],
     preset: Preset = "quick",
-    seed: int = 0,
+    key: int = 0,
     out: Path | None = None,
     processes: int = 2,
     report: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """Run several, `processes` at a time, and report each when it is done; results in the order of the list.
+    """Run several experiments, `processes` at a time; call `report` on each result when it is known.
 
-    One that gives no verdict does not stop the others: they are run, then NotSolved names it and its reason.
+    Results come back in the order of the list. An experiment that gives no verdict does not stop the others: after they
+    have run, NotSolved names it with its reason.
     """
-    job = partial(run, preset=preset, seed=seed, out=out)
-    found, failed = {}, {}
+    job = partial(run_experiment, preset=preset, key=key, out=out)
+    results: dict[str, Result] = {}
+    failed: dict[str, str] = {}
     names = [experiment.name for experiment in experiments]
     waiting = iter(names)
     with Crew(job, processes) as crew:
         for name, answer in crew.answers(lambda: next(waiting, None)):
             match answer:
                 case Result():
-                    found[name] = answer
+                    results[name] = answer
                     report(answer)
                 case Refusal():
                     failed[name] = str(answer)
@@ -112,17 +124,17 @@ def run_all(
                     raise fault
     if failed:
         reasons = "; ".join(f"{name}: {why}" for name, why in failed.items()).rstrip(".")
-        raise NotSolved("a verdict", reasons, "mend these experiments; the others' results are written")
-    return [found[name] for name in names]
+        raise NotSolved("a verdict", reasons, "correct these experiments; the results of the others are written")
+    return [results[name] for name in names]
 
 
 def as_json(results: Sequence[Result]) -> str:
-    """Results as JSON; null where a number does not apply."""
+    """Results as JSON, with null for a number that does not apply."""
     return json.dumps([vars(result) for result in results], indent=1, allow_nan=False) + "\n"
 
 
-def line(result: Result) -> str:
-    """One line of the verdict table."""
+def verdict_line(result: Result) -> str:
+    """The result as one line of the table of verdicts."""
     z = "" if result.max_abs_z is None else f"max |z| {result.max_abs_z:.2f}"
     p = "" if result.ks_p is None else f"KS p {result.ks_p:.2g}"
     claims = ", ".join(result.claims)

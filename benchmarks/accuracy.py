@@ -35,7 +35,7 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
     **{f"deep_mode.{what}, L = {n}": at.deep(n) for n in range(1, 101) for what in ("singular_value", "unlearned")},
     "deep_mode.time_to_reach": at.reached,
     **{
-        f"matrix_flow.matrix_flow_from_modes, {result}, {a} × {b} from rank {k}": at.matrices(a, b, k)
+        f"matrix_solution.matrix_flow_from_modes, {result}, {a} × {b} from rank {k}": at.matrices(a, b, k)
         for a, b, k in matrices.SHAPES
         for result in matrices.RESULTS
     },

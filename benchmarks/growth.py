@@ -15,7 +15,7 @@ from overtraining.figures.style import COLOURS, MARKERS, PAGE, canvas, letter
 from overtraining.setting.teachers import PowerLaw, singular_values
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.learning.balanced_mode import singular_value
-from overtraining.theory.learning.matrix_flow import matrix_flow
+from overtraining.theory.learning.matrix_solution import matrix_flow
 from overtraining.theory.sensitivity.deep_noise import deep_increase_at
 
 ROUNDS = 5

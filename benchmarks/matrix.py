@@ -9,7 +9,7 @@ from benchmarks.measure import BenchmarkPreset, Workload, peak_memory, time_inte
 from benchmarks.report import BenchmarkReport
 from overtraining.setting.starts import Balanced, start_frames
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
-from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
+from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
 from overtraining.theory.sensitivity.noise import expected_increase
 
 SIZES = {"full": (512, 100, 20.0, 1e3, 32, 2), "tiny": (6, 4, 2.0, 4.0, 4, 2)}  # d, times, two horizons, draws, rounds

@@ -22,7 +22,7 @@ from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers, product
 from overtraining.simulations.pretraining import pretrain as integrate
 from overtraining.simulations.training_plan import planned
-from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
+from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
 from overtraining.theory.learning.matrix_weights import matrix_weights
 from overtraining.theory.solvers.exact import follow as predict
 

@@ -19,7 +19,7 @@ from overtraining.setting.training import GradientDescent
 from overtraining.theory.learning import deep_mode, unbalanced_mode
 from overtraining.theory.learning.balanced_mode import singular_value
 from overtraining.theory.learning.flow import loss_gradient, mode_flow
-from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow, matrix_flow_from_modes
+from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow, matrix_flow_from_modes
 from overtraining.theory.precision.forms import FORMS
 from overtraining.theory.precision.judge import allowed
 from overtraining.theory.sensitivity.growth import norm_gained

@@ -14,7 +14,7 @@ from benchmarks.measure import Timings, cores, machine, peak_memory, time_interl
 from overtraining.setting.teachers import PowerLaw, singular_values
 from overtraining.simulations.batched import descend
 from overtraining.theory.learning.balanced_mode import singular_value
-from overtraining.theory.learning.matrix_flow import matrix_flow
+from overtraining.theory.learning.matrix_solution import matrix_flow
 from overtraining.theory.sensitivity.noise import expected_increase_at
 
 IN_THIS_PROCESS = [name for name in BENCHMARKS if name != "sweeps"]  # whose workers take half a minute to start

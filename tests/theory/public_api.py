@@ -42,6 +42,8 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
         "limit_error": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1},
         "imbalance": {"weights": [w1, w2]}, "mode_flow": {"w1": 0.5, "w2": 1.0, "sigma": 2.0, "input_variance": 1.0},
         "loss_gradient": {"weights": [w1, w2], "teacher": wide, "input_covariance": sx, "decay": 0.1},
+        "matrix_flow": {"t": np.array([0.0, 2.0]), "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
+                        "imbalance": None},
         "matrix_flow_from_modes": {"t": np.array([0.0, 2.0]), "u": eye, "s": np.array([0.1, 0.2]), "v": eye,
                                    "teacher": np.diag([1.0, 0.5]), "imbalance": 0.0},
         "distance_moved": {"t": 2.0, "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError
-from overtraining.theory.products import fits, product
+from overtraining.theory.products import product, refuse_overflow
 from overtraining.theory.sensitivity.deep_noise import deep_increase
 from overtraining.theory.sensitivity.growth import growth_at, norm_gained
 from overtraining.theory.sensitivity.noise import expected_increase
@@ -25,10 +25,10 @@ def test_any_order_gives_the_product() -> None:
 
 
 def test_refuses_what_overflows_on_the_way() -> None:
-    assert fits("x", lambda: 1.0) == 1.0
+    assert refuse_overflow("x", lambda: 1.0) == 1.0
     for bad in (np.inf, np.nan, [1.0, np.inf]):
         with pytest.raises(DomainError, match="x: it overflows"):
-            fits("x", lambda bad=bad: bad)
+            refuse_overflow("x", lambda bad=bad: bad)
 
 
 @pytest.mark.parametrize(

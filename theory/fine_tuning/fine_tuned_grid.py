@@ -11,8 +11,8 @@ from scipy.special import exprel
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import finite, nonnegative
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.checks import check_range
 from overtraining.theory.fine_tuning.plateaus import Sigma, Tasks
-from overtraining.theory.scale import moderate
 
 FARTHEST = 100.0  # of ‖B‖T, where nothing overflows yet
 LARGEST = 1e7  # the condition number of `I + √s G √s`, which makes 1e-9 of rounding
@@ -44,7 +44,7 @@ def fine_tune_grid(budgets: Numbers, s: Float[np.ndarray, "_ _"], sigma: Sigma, 
             f"budgets {budgets.shape}, s {s.shape}, sigma {sigma.shape}, tasks {tasks.shape}",
             "a grid is over lists of budgets and of checkpoints", "pass (budget,), (length, r), (r,), (…, d_out, d_in)",
         )  # fmt: skip
-    moderate(sigma, budgets=budgets, s=s, tasks=tasks)
+    check_range(sigma, budgets=budgets, s=s, tasks=tasks)
     d_out, d_in = tasks.shape[-2:]
     force = np.zeros((*tasks.shape[:-2], d_in + d_out, d_in + d_out))
     force[..., d_in:, :d_in], force[..., :d_in, d_in:] = tasks, np.swapaxes(tasks, -1, -2)

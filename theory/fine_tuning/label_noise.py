@@ -5,8 +5,8 @@ import numpy as np
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, positive, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.products import fits, product
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
+from overtraining.theory.products import product, refuse_overflow
 
 
 def label_noise_scale(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> Values:
@@ -23,7 +23,7 @@ def label_noise_scale(learning_rate: Numbers, label_noise: Numbers, batch: Numbe
     0.125
     """
     eta, nu, batch = _checked(learning_rate, label_noise, batch)
-    return fits("the noise", lambda: product(nu, np.sqrt(eta), 1 / np.sqrt(2 * batch)))[()]  # D5
+    return refuse_overflow("the noise", lambda: product(nu, np.sqrt(eta), 1 / np.sqrt(2 * batch)))[()]  # D5
 
 
 def label_noise_excess(
@@ -64,7 +64,9 @@ def label_noise_excess(
     each = (k / rest / size).sum(axis=-1)
     if online and (each >= 1).any():
         raise DomainError("learning_rate", "the variance grows without bound", "lower it, or enlarge the batch")
-    return fits("the excess", lambda: nu**2 / 2 * (each / (1 - each) if online else each).sum(axis=-1))[()]  # D5
+    return refuse_overflow("the excess", lambda: nu**2 / 2 * (each / (1 - each) if online else each).sum(axis=-1))[
+        ()
+    ]  # D5
 
 
 def _checked(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> tuple[np.ndarray, ...]:
@@ -75,5 +77,5 @@ def _checked(learning_rate: Numbers, label_noise: Numbers, batch: Numbers) -> tu
     )
     if (batch < 1).any():
         raise DomainError("batch", "there is at least one example", "pass batch >= 1")
-    moderate(np.zeros(()), learning_rate=eta, label_noise=nu, batch=batch)
+    check_range(np.zeros(()), learning_rate=eta, label_noise=nu, batch=batch)
     return eta, nu, batch

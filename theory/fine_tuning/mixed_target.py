@@ -3,7 +3,7 @@
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative
 from overtraining.setting.errors import DomainError
-from overtraining.theory.products import fits
+from overtraining.theory.products import refuse_overflow
 
 
 def interpolated(pretraining: Numbers, downstream: Numbers, share: Numbers) -> Values:
@@ -26,4 +26,4 @@ def interpolated(pretraining: Numbers, downstream: Numbers, share: Numbers) -> V
     )
     if (rho > 1).any():
         raise DomainError("share", "it is more than all", "pass 0 to 1")
-    return fits("the target", lambda: (1 - rho) * b + rho * a)[()]  # D7, E3
+    return refuse_overflow("the target", lambda: (1 - rho) * b + rho * a)[()]  # D7, E3

@@ -6,8 +6,8 @@ from scipy.special import exprel
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, positive, whole
 from overtraining.setting.errors import ShapeError
-from overtraining.theory.products import fits
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
+from overtraining.theory.products import refuse_overflow
 
 
 def noisy_task_turn(s: Numbers, time: Numbers, *, d_in: int, d_out: int) -> Values:
@@ -55,8 +55,8 @@ def noisy_task_inflection(downstream: Numbers, noise: Numbers, time: Numbers, *,
     """
     s, time, _ = _checked(downstream, time, d_in, d_out)
     noise, time, _ = check_broadcast(noise=nonnegative("noise", noise), time=time, s=s[..., 0])
-    moderate(np.zeros(()), noise=noise)
-    shift = fits("γ²", lambda: noise[..., None] ** 2) * noisy_task_turn(s, time, d_in=d_in, d_out=d_out)
+    check_range(np.zeros(()), noise=noise)
+    shift = refuse_overflow("γ²", lambda: noise[..., None] ** 2) * noisy_task_turn(s, time, d_in=d_in, d_out=d_out)
     end = np.maximum(s + shift, 0)
     reached = end * np.exp(-2 * s * time[..., None])
     left = reached - shift
@@ -74,5 +74,5 @@ def _checked(s: Numbers, time: Numbers, d_in: int, d_out: int) -> tuple[np.ndarr
     if s.shape[-1] > min(d_in, d_out):
         raise ShapeError(f"{s.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
     check_broadcast(s=s[..., 0], time=time)
-    moderate(s, time=time)
+    check_range(s, time=time)
     return s, time, d_in + d_out - 2 * s.shape[-1]

@@ -15,7 +15,7 @@ from scipy.special import exprel
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
 
 CERTAIN = 0.25  # κ of `safe_budget`: as far as interval arithmetic certifies the condition
 LARGEST_GROWTH = 15 * (1 + 1e-12)  # of ‖B‖T: what e^{‖B‖T} makes of rounding stays below 1e-9
@@ -68,7 +68,7 @@ def fine_tune_plateaus(budget: Numbers, sigma: Sigma, task: Tasks) -> Plateaus:
     sigma, task = _in_frames(sigma, task)
     budget = nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0")
     check_broadcast(budget=budget, task=np.zeros(task.shape[:-2]))
-    moderate(sigma, budget=budget)
+    check_range(sigma, budget=budget)
     (d_out, d_in), r = task.shape[-2:], sigma.size
     force = np.zeros((*task.shape[:-2], d_in + d_out, d_in + d_out))
     force[..., d_in:, :d_in], force[..., :d_in, d_in:] = task, np.swapaxes(task, -1, -2)
@@ -133,7 +133,7 @@ def hurting_ratio(budget: Numbers, sigma: Sigma, variance: Numbers, *, d_in: int
     """
     sigma, _ = _in_frames(sigma, np.zeros((np.size(sigma), np.size(sigma))))
     budget, variance = check_broadcast(budget=nonnegative("budget", budget), variance=nonnegative("variance", variance))
-    moderate(sigma, budget=budget, variance=variance)
+    check_range(sigma, budget=budget, variance=variance)
     widths = whole("d_in", d_in) + whole("d_out", d_out) + 2
     if min(d_in, d_out) < sigma.size:
         raise ShapeError(f"{sigma.size} features", f"a {d_out} × {d_in} matrix has fewer", "pass larger widths")
@@ -151,7 +151,7 @@ def safe_budget(sigma: Sigma, strength: Numbers) -> Values:
 
     sigma: the teacher's singular values > 0, not rising.  strength: ‖B‖, the operator norm of the task, >= 0; the
     result has sigma's axis last. Balanced weights on plateaus, whitened inputs, any widths. Gradient-flow time.
-    Raises DomainError outside and beyond 1e±75 (`scale.moderate`), ShapeError where sigma is no list.
+    Raises DomainError outside and beyond 1e±75, ShapeError where sigma is no list.
     Source: ours.
 
     >>> safe_budget(np.array([1.0, 0.5, 0.25]), [1.0, 4.0]).round(6).tolist()
@@ -162,7 +162,7 @@ def safe_budget(sigma: Sigma, strength: Numbers) -> Values:
         raise ShapeError(f"sigma {sigma.shape}", "plateaus are those of a list of features", "pass a 1-d array")
     if (sigma == 0).any() or (np.diff(sigma) > 0).any():
         raise DomainError("sigma", "plateaus come in the order of strength", "sort it, leave out what is not there")
-    moderate(sigma, strength=strength)
+    check_range(sigma, strength=strength)
     gap = sigma - np.append(sigma[1:], 0.0)
     reach, b = CERTAIN * np.sqrt(gap / sigma[0]), strength[..., None]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,5 +181,5 @@ def _in_frames(sigma: Sigma, task: Tasks) -> tuple[np.ndarray, np.ndarray]:
         )  # fmt: skip
     if (np.diff(sigma) > 0).any():
         raise DomainError("sigma", "plateaus come in the order of strength", "sort it, strongest first")
-    moderate(sigma, task=task)
+    check_range(sigma, task=task)
     return sigma, task

@@ -10,7 +10,7 @@ from scipy.special import exprel
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
 
 
 def overshoot_length(budget: Numbers, sigma: Numbers, sigma_task: Numbers, epsilon: Numbers) -> Values:
@@ -35,7 +35,7 @@ def overshoot_length(budget: Numbers, sigma: Numbers, sigma_task: Numbers, epsil
         sigma_task=finite("sigma_task", sigma_task),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )
-    moderate(sigma, budget=budget, sigma_task=sigma_task)
+    check_range(sigma, budget=budget, sigma_task=sigma_task)
     if (epsilon >= sigma).any():
         raise DomainError("epsilon >= sigma", "from above the teacher the turn is another", "start below the teacher")
     gap = sigma_task - sigma
@@ -68,7 +68,7 @@ def forgetting_cost(budget: Numbers, s: Numbers, sigma: Numbers, sigma_task: Num
         sigma=nonnegative("sigma", sigma, "put the sign into the singular vectors"),
         sigma_task=finite("sigma_task", sigma_task),
     )
-    moderate(sigma, budget=budget, s=s, sigma_task=sigma_task)
+    check_range(sigma, budget=budget, s=s, sigma_task=sigma_task)
     # With y = 2σ'T, g = (1 − e^{−y})/y and e = e^{−y} the mode moves by x − s = 2Ts(σ' − s) g/(2Tsg + e), which loses
     # no digits where it moves little. Where σ' < 0, g and e are both divided by e^{−y}.
     y = 2 * sigma_task * budget

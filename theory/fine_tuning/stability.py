@@ -5,12 +5,11 @@ from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive
+from overtraining.theory.checks import check_range, check_teacher, check_weights
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.learning.balanced_mode import singular_value
-from overtraining.theory.products import fits
-from overtraining.theory.scale import moderate
+from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.curvature import hessian_spectrum
-from overtraining.theory.weights import chained, fitting
 
 
 def sharpness_bound(
@@ -29,14 +28,14 @@ def sharpness_bound(
     >>> float(sharpness_bound(one, one, 0.5 * one))
     2.5
     """
-    layers = chained(w1, w2)
-    target = fitting(task, layers)
+    layers = check_weights((w1, w2))
+    target = check_teacher(task, layers, "task")
 
     def bound() -> np.float64:
         rest = target - layers[1] @ layers[0]
         return np.float64(sum(np.linalg.norm(w, 2) ** 2 for w in layers) + np.linalg.norm(rest, 2))  # D6
 
-    return fits("the bound", bound)
+    return refuse_overflow("the bound", bound)
 
 
 def path_sharpness(s: Numbers, downstream: Numbers) -> Values:
@@ -55,7 +54,7 @@ def path_sharpness(s: Numbers, downstream: Numbers) -> Values:
     [1.0, 1.0, 2.5]
     """
     s, task = check_broadcast(s=nonnegative("s", s), downstream=finite("downstream", downstream))
-    moderate(np.zeros(()), s=s, downstream=task)
+    check_range(np.zeros(()), s=s, downstream=task)
     return np.maximum(2 * task, 3 * s - task)[()]  # D6
 
 
@@ -100,7 +99,7 @@ def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -
         noise=positive("noise", noise, "without noise the best rate is the largest stable one"),
     )
     size = positive("the size of the error", np.abs(e), "leave a mode alone that is fitted")
-    moderate(sigma, error=e, steps=steps, noise=noise)
+    check_range(sigma, error=e, steps=steps, noise=noise)
     rate = 4 * sigma * steps
     gain = np.log(rate) + 2 * np.log(size) - np.log(noise)
     near = np.abs(gain) < 0.5  # where a difference of logarithms would cancel
@@ -130,7 +129,7 @@ def tuned_budget(s: Numbers, sigma: Numbers, downstream: Numbers, keep: Numbers)
         keep=nonnegative("keep", keep),
     )
     for value in (s, sigma, task):
-        moderate(value)
+        check_range(value)
     best = np.asarray(interpolated(sigma, task, keep))
     way, rest = np.sign(task - s) * (best - s), np.sign(task - s) * keep * (task - sigma)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # rest = 0: it takes for ever

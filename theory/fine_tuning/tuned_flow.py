@@ -12,10 +12,10 @@ import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative
+from overtraining.theory.checks import check_teacher
 from overtraining.theory.learning import unbalanced_mode
-from overtraining.theory.learning.matrix_flow import MatrixFlow, Stack, matrix_flow_from_modes
 from overtraining.theory.learning.matrix_modes import Matrix, Modes
-from overtraining.theory.weights import fitting
+from overtraining.theory.learning.matrix_solution import MatrixFlow, Stack, matrix_flow_from_modes
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def fine_tune(budget: Numbers, pretrained: Modes, teacher: Matrix, task: Matrix)
     """
     instance("pretrained", pretrained, Modes)
     flow = matrix_flow_from_modes(budget, *pretrained[:3], task, pretrained.imbalance)
-    teacher, task = (fitting(x, (pretrained.v.T, pretrained.u)) for x in (teacher, task))
+    teacher, task = (check_teacher(x, (pretrained.v.T, pretrained.u)) for x in (teacher, task))
     met = [(x**2).sum((-2, -1), keepdims=True) for x in (flow.residual, flow.product)]
     return FineTuned(np.where(met[0] < met[1], (teacher - task) + flow.residual, teacher - flow.product), flow)  # D1
 

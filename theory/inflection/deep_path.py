@@ -15,10 +15,10 @@ from scipy.optimize import elementwise
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import listed, nonnegative, normal_inverse, positive, whole
 from overtraining.setting.errors import DomainError, NotSolved, ShapeError
+from overtraining.theory.checks import check_range
 from overtraining.theory.inflection.noisy_path import Minima
 from overtraining.theory.inflection.turning_points import ROUNDING, product_bounds, scaled
 from overtraining.theory.learning import deep_mode
-from overtraining.theory.scale import moderate
 from overtraining.theory.sensitivity.deep_noise import deep_increase, segment_norms_on_path
 
 RESOLUTION = 2.0**-16  # of the fastest mode's e-fold: two minima closer than that are one
@@ -44,7 +44,7 @@ class _Path:
             raise ShapeError(given, "the modes need one axis and no layer narrower than that", "pass fewer modes")
         if noise.shape != (len(sizes) - 1,):
             raise ShapeError(f"gammas {noise.shape}", f"{len(sizes) - 1} layers need as many", "pass one per layer")
-        moderate(sigma, epsilon=epsilon, gammas=noise)
+        check_range(sigma, epsilon=epsilon, gammas=noise)
         return cls(sigma, np.broadcast_to(epsilon, sigma.shape), noise, sizes)
 
     @property

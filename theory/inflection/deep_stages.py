@@ -7,8 +7,8 @@ import numpy as np
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import listed, nonnegative, normal_inverse, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.products import fits
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
+from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.deep_noise import deep_increase, segment_norms_on_path
 
 NEWTON = 20  # from within a factor L of the root
@@ -55,7 +55,7 @@ def paying_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
     L = len(sizes) - 1
     if L < 2 or gammas.ndim == 0 or gammas.shape[-1] != L:
         raise ShapeError(f"gammas {gammas.shape}, {len(sizes)} widths", "L layers have L + 1 widths", "use L >= 2")
-    moderate(np.zeros(()), gammas=gammas)
+    check_range(np.zeros(()), gammas=gammas)
     unit = gammas.max(axis=-1, keepdims=True) ** 2 * max(sizes)
     noise = gammas**2 / np.where(unit > 0, unit, 1)  # in units of the noisiest layer
     one, rows = np.ones((*gammas.shape[:-1], 1)), (noise * sizes[:-1], noise[..., ::-1] * sizes[:0:-1])
@@ -70,7 +70,7 @@ def paying_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
         total = terms.sum(axis=-1, keepdims=True)
         v = v + np.log(total) * total / (k * terms).sum(axis=-1, keepdims=True)
     y = unit * np.exp(v)
-    return fits("the paying singular value", lambda: y[..., 0] ** (L / 2))  # C3
+    return refuse_overflow("the paying singular value", lambda: y[..., 0] ** (L / 2))  # C3
 
 
 def deep_inflection_time(gammas: Numbers, widths: Sequence[int], epsilon: Numbers) -> Values:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative
 from overtraining.setting.errors import DomainError
-from overtraining.theory.weights import chained, covariance, fitting
+from overtraining.theory.checks import check_input_covariance, check_teacher, check_weights
 
 
 def slope_after_noise(
@@ -32,8 +32,8 @@ def slope_after_noise(
     >>> float(slope_after_noise(one, one, 2 * one, gamma_1=0.5, gamma_2=1.0))
     -0.75
     """
-    w1, w2 = layers = chained(w1, w2)
-    teacher, inputs = fitting(teacher, layers), covariance(input_covariance, layers)
+    w1, w2 = layers = check_weights((w1, w2))
+    teacher, inputs = check_teacher(teacher, layers), check_input_covariance(input_covariance, layers[0].shape[1])
     gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     with np.errstate(over="ignore", invalid="ignore"):  # judged below, by name
         f = w2 @ w1

@@ -13,7 +13,7 @@ from scipy.optimize import elementwise
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import NotSolved
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
 
 
 def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
@@ -26,7 +26,7 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
     layers differ: `unbalanced_inflection_time`.
 
     sigma: teacher singular value > 0.  epsilon: start > 0.  c: price per singular value >= 0 (`noise.mode_cost`).
-    Gradient-flow time. Raises DomainError outside and beyond 1e±75 (`scale.moderate`), ShapeError where arrays do not
+    Gradient-flow time. Raises DomainError outside and beyond 1e±75, ShapeError where arrays do not
     broadcast.
 
     >>> inflection_time([1.0, 1.0, 0.1], epsilon=1e-3, c=[0.2, 0.0, 0.2]).round(6).tolist()
@@ -37,7 +37,7 @@ def inflection_time(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
     )
-    moderate(sigma, epsilon=epsilon, c=c)
+    check_range(sigma, epsilon=epsilon, c=c)
     gap = (sigma - c) - epsilon  # > 0 exactly where there is something to gain before the noise wins
     with np.errstate(divide="ignore", over="ignore"):  # c = 0 gives the limit, inf
         ratio = sigma / epsilon
@@ -141,5 +141,5 @@ def _checked_mode(sigma: Numbers, imbalance: Numbers, c: Numbers, **others: np.n
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
         **others,
     )
-    moderate(sigma, imbalance=lam, c=c, **others)
+    check_range(sigma, imbalance=lam, c=c, **others)
     return sigma, lam, c

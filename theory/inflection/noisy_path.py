@@ -8,9 +8,9 @@ import numpy as np
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.checks import check_range
 from overtraining.theory.inflection.turning_points import rising_zeros
 from overtraining.theory.learning.balanced_mode import unlearned
-from overtraining.theory.scale import moderate
 
 Which = Literal["last", "first", "best"]
 
@@ -30,7 +30,7 @@ def still_to_lose(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> V
     1.0...
     """
     u, c = np.asarray(unlearned(t, sigma, epsilon)), nonnegative("c", c, "compute it with noise.mode_cost")
-    moderate(np.zeros(()), c=c)
+    check_range(np.zeros(()), c=c)
     check_broadcast(modes=u, c=c)
     _one_axis_of_modes(np.asarray(sigma), u, c)
     return np.sum(u * (c - u / 2), axis=-1)  # C4
@@ -104,7 +104,7 @@ def minima(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Minima:
     """
     c = nonnegative("c", c, "compute it with noise.mode_cost")
     sigma, epsilon, _ = _below(sigma, epsilon, np.zeros(()))
-    moderate(np.zeros(()), c=c)
+    check_range(np.zeros(()), c=c)
     if sigma.ndim != 1 or sigma.size == 0:
         raise ShapeError(f"sigma {sigma.shape}", "the modes need one axis", "pass the singular values as a list")
     if epsilon.ndim > 1:
@@ -143,7 +143,7 @@ def _below(sigma: Numbers, epsilon: Numbers, c: Numbers) -> tuple[np.ndarray, ..
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         c=nonnegative("c", c, "compute it with noise.mode_cost"),
     )
-    moderate(sigma, c=c)
+    check_range(sigma, c=c)
     if np.any(epsilon >= sigma):
         raise DomainError("epsilon >= sigma", "from above the loss after noise only falls", "start every mode below")
     return sigma, epsilon, c

@@ -4,8 +4,13 @@ from overtraining.theory.learning import deep_mode, unbalanced_mode
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
 from overtraining.theory.learning.flow import imbalance, loss_gradient, mode_flow
 from overtraining.theory.learning.incremental import feature, feature_limit, limit_error
-from overtraining.theory.learning.matrix_flow import MatrixFlow, balanced_weights, matrix_flow_from_modes
 from overtraining.theory.learning.matrix_modes import Modes, modes_of, start_modes, weights_of
+from overtraining.theory.learning.matrix_solution import (
+    MatrixFlow,
+    balanced_weights,
+    matrix_flow,
+    matrix_flow_from_modes,
+)
 from overtraining.theory.learning.matrix_weights import distance_moved
 
 __all__ = [
@@ -19,6 +24,7 @@ __all__ = [
     "feature",  # The same at finite ε, exactly: `s = σ / (1 + (σ − ε) ε^{στ−1})` (claim A7, which is A3 in the new cl
     "feature_limit",  # The student's singular value as ε → 0, `σ·1{στ > 1}`, and `σ/(1 + σ)` exactly at `στ = 1` (cla
     "limit_error",  # Upper bound on `|feature − feature_limit|` where `στ ≠ 1` and ε < σ (claim A7), of order `ε^{|στ
+    "matrix_flow",  # A5: the product of two layers from any λ-balanced start to any teacher
     "MatrixFlow",  # The solution at every time, the times' axes first: everything that does not need the hidden rotat
     "balanced_weights",  # Weights `W1 (h × d_in), W2 (d_out × h)` with this product and `W2ᵀW2 − W1W1ᵀ = λI` (claim A
     "matrix_flow_from_modes",  # The same (claim A5) from the start's product `f₀ = U₀ diag(s) V₀ᵀ`, whose values s ma

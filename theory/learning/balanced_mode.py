@@ -9,7 +9,7 @@ from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
 
 
 def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0) -> Values:
@@ -72,5 +72,5 @@ def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers) -> tuple
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         decay=nonnegative("decay", decay),
     )
-    moderate(sigma, t=t, epsilon=epsilon, decay=mu)
+    check_range(sigma, t=t, epsilon=epsilon, decay=mu)
     return t, sigma, epsilon, mu

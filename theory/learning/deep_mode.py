@@ -15,8 +15,8 @@ from scipy.special import digamma, expit, exprel
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive, whole
 from overtraining.setting.errors import DomainError, NoFormula
+from overtraining.theory.checks import check_range
 from overtraining.theory.learning import balanced_mode
-from overtraining.theory.scale import moderate
 
 ORDER = np.arange(1, 56)  # 2^-55: where series in a variable of at most 1/2 end
 NEWTON = 10  # the slope varies by a factor of 2 at most, so the digits double from the start: 7 steps give all
@@ -77,7 +77,7 @@ def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...
         sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )
-    moderate(sigma, t=t, epsilon=epsilon)
+    check_range(sigma, t=t, epsilon=epsilon)
     normal_inverse("epsilon/sigma", epsilon / np.where(sigma > 0, sigma, 1), "start from a larger epsilon")
     return t, sigma, epsilon
 
@@ -119,7 +119,7 @@ def learned_and_left(
 
 
 def _one_layer(t: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, mu: np.ndarray) -> tuple[Values, Values]:
-    moderate(sigma, decay=mu)
+    check_range(sigma, decay=mu)
     gone = -np.expm1(-(1 + mu) * t)  # of the start
     rest, end = np.exp(-(1 + mu) * t), sigma / (1 + mu)
     return epsilon * rest + end * gone, (sigma - epsilon) * rest + mu * end * gone

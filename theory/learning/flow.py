@@ -9,7 +9,7 @@ from jaxtyping import Float
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, listed, nonnegative, one_nonnegative
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.weights import input_covariance_of
+from overtraining.theory.checks import check_input_covariance
 
 Layer = Float[np.ndarray, "_rows _cols"]
 
@@ -44,7 +44,7 @@ def loss_gradient(
             below.append(layer @ below[-1])
         error = below.pop() - teacher
         if input_covariance is not None:
-            error = error @ input_covariance_of(input_covariance, shape[1])
+            error = error @ check_input_covariance(input_covariance, shape[1])
         gradients: list[Layer] = []
         for layer, before in zip(reversed(layers), reversed(below), strict=True):
             gradients.insert(0, error @ before.T + mu * layer)  # A1

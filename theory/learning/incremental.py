@@ -5,7 +5,7 @@ import numpy as np
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
 
 
 def feature_limit(tau: Numbers, sigma: Numbers) -> Values:
@@ -66,7 +66,7 @@ def _start(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, 
         sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
         epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
     )
-    moderate(sigma, tau=tau)
+    check_range(sigma, tau=tau)
     if (epsilon >= 1).any():
         raise DomainError("epsilon", "ln(1/ε) is not positive", "measure σ and ε in a larger unit")
     return tau, sigma, epsilon

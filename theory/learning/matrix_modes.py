@@ -14,9 +14,8 @@ from overtraining.setting.errors import DomainError, NoFormula, ShapeError
 from overtraining.setting.protocol import Network
 from overtraining.setting.starts import Balanced, start_frames
 from overtraining.setting.teachers import Teacher
+from overtraining.theory.checks import SMALLEST, check_range, check_weights
 from overtraining.theory.learning.unbalanced_mode import split
-from overtraining.theory.scale import SMALLEST, moderate
-from overtraining.theory.weights import chained
 
 EPS = np.finfo(float).eps
 TOLERANCE = 1e-12  # of an imbalance, over ‖W1‖² + ‖W2‖²: what the solution makes of it is of the same relative size
@@ -73,8 +72,8 @@ def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
     >>> modes_of(np.array([[3.0]]), np.array([[5.0]]))[1:]
     (array([15.]), array([[1.]]), 16.0)
     """
-    w1, w2 = chained(w1, w2)
-    moderate(np.zeros(()), w1=w1, w2=w2)
+    w1, w2 = check_weights((w1, w2))
+    check_range(np.zeros(()), w1=w1, w2=w2)
     scale = max(np.abs(w1).max(), np.abs(w2).max())
     if scale == 0:
         raise DomainError("w1 = w2 = 0", "it is a saddle, which the flow never leaves", "start from small weights")
@@ -85,7 +84,7 @@ def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
     if imbalance is None:
         lam = 0.0 if np.linalg.norm(apart) <= TOLERANCE * size else float(np.trace(apart)) / h
     else:
-        moderate(np.zeros(()), imbalance=np.array(one_finite("imbalance", imbalance)))
+        check_range(np.zeros(()), imbalance=np.array(one_finite("imbalance", imbalance)))
         lam = imbalance / scale / scale
         wide_enough(lam, h, w2.shape[0], w1.shape[1])
     off = np.linalg.norm(apart - lam * np.eye(h)) / size

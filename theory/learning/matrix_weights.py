@@ -9,8 +9,8 @@ from scipy.integrate import solve_ivp
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import nonnegative, one_positive
 from overtraining.setting.errors import DomainError, NotSolved
-from overtraining.theory.learning.matrix_flow import MatrixFlow, matrix_flow
 from overtraining.theory.learning.matrix_modes import Matrix
+from overtraining.theory.learning.matrix_solution import MatrixFlow, matrix_flow
 
 Follow = Callable[[np.ndarray], MatrixFlow]
 STEPS = 1e5  # of an explicit solver: more takes minutes

@@ -14,7 +14,7 @@ from scipy.special import exprel
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative
 from overtraining.setting.errors import DomainError
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
 
 
 def product(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> Values:
@@ -104,7 +104,7 @@ def split(product: Numbers, imbalance: Numbers) -> tuple[Values, Values]:
     (array([1., 2.]), array([2., 1.]))
     """
     p, lam = check_broadcast(product=finite("product", product), imbalance=finite("imbalance", imbalance))
-    moderate(np.zeros(()), product=p, imbalance=lam)
+    check_range(np.zeros(()), product=p, imbalance=lam)
     larger = np.sqrt((np.hypot(lam, 2 * p) + np.abs(lam)) / 2)
     smaller = p / np.where(larger > 0, larger, 1)  # both are 0 in the saddle
     return np.where(lam >= 0, smaller, larger)[()], np.where(lam >= 0, larger, smaller)[()]  # A4
@@ -144,7 +144,7 @@ def _mode(t: Numbers, sigma: Numbers, start: Numbers, imbalance: Numbers) -> tup
         start=finite("start", start),
         imbalance=finite("imbalance", imbalance),
     )
-    moderate(sigma, t=t, start=p0, imbalance=lam)
+    check_range(sigma, t=t, start=p0, imbalance=lam)
     if ((lam != 0) & (np.abs(lam) < np.finfo(float).tiny)).any():  # its reciprocal may overflow
         raise DomainError("imbalance", "it is not 0 but below 2.3e-308", "pass 0.0")
     return t, sigma, p0, lam

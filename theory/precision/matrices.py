@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from overtraining.theory.learning.matrix_flow import MatrixFlow, matrix_flow_from_modes
+from overtraining.theory.learning.matrix_solution import MatrixFlow, matrix_flow_from_modes
 from overtraining.theory.precision.form import Form, each
 
 Shape = tuple[int, int, int]  # d_out, d_in, modes of the start
@@ -89,7 +89,7 @@ RESULTS: dict[str, tuple[Callable[[MatrixFlow], Any], Callable[[Any, Any, Any], 
 
 FORMS = tuple(
     Form(
-        "A5", f"matrix_flow.matrix_flow_from_modes, {name}, {shape[0]} × {shape[1]} from rank {shape[2]}",
+        "A5", f"matrix_solution.matrix_flow_from_modes, {name}, {shape[0]} × {shape[1]} from rank {shape[2]}",
         each(partial(_engine, shape, engine)), partial(_truth, shape, truth), partial(needed, shape),
     )
     for shape in SHAPES

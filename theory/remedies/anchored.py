@@ -9,8 +9,8 @@ from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive
-from overtraining.theory.products import fits
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
+from overtraining.theory.products import refuse_overflow
 
 
 def anchored_weight(w: Numbers, downstream: Numbers, anchor: Numbers) -> Values:
@@ -31,7 +31,7 @@ def anchored_weight(w: Numbers, downstream: Numbers, anchor: Numbers) -> Values:
     w, sigma, lam = check_broadcast(
         w=w, downstream=finite("downstream", downstream), anchor=nonnegative("anchor", anchor)
     )
-    moderate(w, downstream=sigma, anchor=lam)
+    check_range(w, downstream=sigma, anchor=lam)
     w, sigma, lam = np.broadcast_arrays(w, sigma, lam)
     scale = np.sqrt(np.abs(sigma) + lam) + w  # everything below in units of its square
     p, q = (lam - sigma) / scale**2, lam / scale**2 * (w / scale)
@@ -44,7 +44,7 @@ def anchored_weight(w: Numbers, downstream: Numbers, anchor: Numbers) -> Values:
         x = np.where(np.isfinite(ratio) & (ratio < 1e8), x, np.cbrt(q))
         for _ in range(3):
             x = np.where(x > 0, x - (x * (x * x + p) - q) / (3 * x * x + p), x)
-    return fits("the weight", lambda: np.where(lam == 0, np.sqrt(np.maximum(sigma, 0)), scale * x))[()]  # D7
+    return refuse_overflow("the weight", lambda: np.where(lam == 0, np.sqrt(np.maximum(sigma, 0)), scale * x))[()]  # D7
 
 
 def anchored_inflection(sigma: Numbers, downstream: Numbers, anchor: Numbers) -> Values:
@@ -66,7 +66,7 @@ def anchored_inflection(sigma: Numbers, downstream: Numbers, anchor: Numbers) ->
         downstream=finite("downstream", downstream),
         anchor=nonnegative("anchor", anchor),
     )
-    moderate(sigma, downstream=more, anchor=lam)
+    check_range(sigma, downstream=more, anchor=lam)
     gap = np.maximum(more - sigma, 0)
     kept = np.where(gap < lam, (lam - gap) / np.where(lam > 0, lam, 1), np.where(gap > 0, 0.0, 1.0))
     return (sigma * kept**2)[()]  # D7
@@ -87,7 +87,7 @@ def stopped_inflection(sigma: Numbers, downstream: Numbers, time: Numbers) -> Va
     sigma, more, time = check_broadcast(
         sigma=positive("sigma", sigma), downstream=finite("downstream", downstream), time=nonnegative("time", time)
     )
-    moderate(sigma, downstream=more, time=time)
+    check_range(sigma, downstream=more, time=time)
     more = np.maximum(more, sigma)
     reach, same = sigma * np.exp(-2 * more * time), more == sigma
     return np.where(same, sigma, more * (reach / np.where(same, 1, reach + (more - sigma))))[()]  # D7
@@ -106,5 +106,5 @@ def effective_budget(time: Numbers, anchor: Numbers) -> Values:
     [2.0, 0.864665, 0.0]
     """
     time, lam = check_broadcast(time=nonnegative("time", time), anchor=nonnegative("anchor", anchor))
-    moderate(np.zeros(()), time=time, anchor=lam)
+    check_range(np.zeros(()), time=time, anchor=lam)
     return (time * exprel(-lam * time))[()]  # D7

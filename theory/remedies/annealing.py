@@ -11,8 +11,8 @@ from scipy.optimize import elementwise
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, positive, whole
 from overtraining.setting.errors import NotSolved, ShapeError
-from overtraining.theory.products import fits
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
+from overtraining.theory.products import refuse_overflow
 
 
 def accumulated_noise(rates: Numbers, label_noise: float, batch: float) -> Values:
@@ -30,7 +30,7 @@ def accumulated_noise(rates: Numbers, label_noise: float, batch: float) -> Value
     noise, size = nonnegative("label_noise", label_noise), positive("batch", batch)
     if rates.ndim == 0 or noise.ndim or size.ndim:
         raise ShapeError(f"rates of shape {rates.shape}", "there is one for every step", "pass a list of rates")
-    return fits("the noise", lambda: np.cumsum(rates**2, axis=-1) * noise**2 / (2 * size))  # E2
+    return refuse_overflow("the noise", lambda: np.cumsum(rates**2, axis=-1) * noise**2 / (2 * size))  # E2
 
 
 def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
@@ -47,7 +47,7 @@ def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
     [1.0, 1.60527, 4.0]
     """
     gamma, d_in, d_out = nonnegative("accumulated", accumulated), whole("d_in", d_in), whole("d_out", d_out)
-    moderate(np.zeros(()), accumulated=gamma)
+    check_range(np.zeros(()), accumulated=gamma)
     if d_in == d_out:
         return np.ones_like(gamma)[()]
     end, both = d_out / d_in, 1 / d_out + 1 / d_in
@@ -80,6 +80,6 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
         gamma_squared=nonnegative("gamma_squared", gamma_squared, "pass a variance"),
         accumulated=nonnegative("accumulated", accumulated),
     )
-    moderate(sigma, gamma_squared=noise)
+    check_range(sigma, gamma_squared=noise)
     u = np.asarray(tilt(gamma, d_in=d_in, d_out=d_out))
     return np.maximum(sigma - noise * (d_in + d_out) * np.sqrt(u) / (1 + u), 0)[()]  # E2

@@ -6,9 +6,9 @@ from scipy.optimize import elementwise
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.theory.checks import check_range
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
-from overtraining.theory.scale import moderate
 
 
 def mixed_value(
@@ -51,8 +51,8 @@ def best_share(t: Numbers, sigma: Numbers, downstream: Numbers, epsilon: Numbers
             epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
         )
     )
-    moderate(sigma, t=t, downstream=task, epsilon=epsilon)
-    moderate(task)
+    check_range(sigma, t=t, downstream=task, epsilon=epsilon)
+    check_range(task)
     none, everything = (np.asarray(beyond(q, t, sigma, task, epsilon)) for q in (0.0, 1.0))
     side = np.sign(sigma - task)  # the stronger teacher is the faster, at every length: so signs decide, not distances
     best = np.where((side * none > 0) & (side * everything >= 0), 1.0, 0.0)
@@ -97,7 +97,7 @@ def best_trade_share(time: Numbers, sigma: Numbers, downstream: Numbers, keep: N
         downstream=positive("downstream", downstream),
         keep=nonnegative("keep", keep),
     )
-    moderate(sigma, time=time, downstream=task)
+    check_range(sigma, time=time, downstream=task)
     if (sigma == task).any():
         raise DomainError("downstream", "the tasks are the same and every share is", "pass another value")
     best = np.asarray(interpolated(sigma, task, keep))

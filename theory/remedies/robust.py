@@ -6,8 +6,8 @@ import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive, whole
-from overtraining.theory.products import fits, product
-from overtraining.theory.scale import moderate
+from overtraining.theory.checks import check_range
+from overtraining.theory.products import product, refuse_overflow
 
 
 def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> tuple[Values, Values]:
@@ -25,8 +25,8 @@ def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -
     given = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     gamma_1, gamma_2 = np.broadcast_arrays(*given)
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
-    on_w1 = fits("the price of W1", lambda: product(d_out, gamma_2, gamma_2))
-    return on_w1, fits("the price of W2", lambda: product(d_in, gamma_1, gamma_1))
+    on_w1 = refuse_overflow("the price of W1", lambda: product(d_out, gamma_2, gamma_2))
+    return on_w1, refuse_overflow("the price of W2", lambda: product(d_in, gamma_1, gamma_1))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def excess_over_robust(w1: Numbers, w2: Numbers, sigma: Numbers, a: Numbers, b: 
     tilted = np.sqrt(a) * np.abs(w1) - np.sqrt(b) * np.abs(w2)
     idle = np.where(p > 0, (root - m) * p, (root + m) * -p)
     learned = np.maximum(sigma - root, 0.0)
-    return fits("the excess", lambda: ((p - learned) ** 2 + tilted**2) / 2 + idle)[()]  # E1
+    return refuse_overflow("the excess", lambda: ((p - learned) ** 2 + tilted**2) / 2 + idle)[()]  # E1
 
 
 def _checked(sigma: Numbers, a: Numbers, b: Numbers, **others: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -94,5 +94,5 @@ def _checked(sigma: Numbers, a: Numbers, b: Numbers, **others: np.ndarray) -> tu
     sigma, a, b, *_ = check_broadcast(
         sigma=nonnegative("sigma", sigma), a=positive("a", a, why), b=positive("b", b, why), **others
     )
-    moderate(sigma, a=a, b=b, **others)
+    check_range(sigma, a=a, b=b, **others)
     return sigma, a, b

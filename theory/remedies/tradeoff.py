@@ -6,8 +6,8 @@ from jaxtyping import Float
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.products import fits
-from overtraining.theory.weights import chained, fitting
+from overtraining.theory.checks import check_teacher, check_weights
+from overtraining.theory.products import refuse_overflow
 
 
 def least_forgetting(distance: Numbers, loss: Numbers) -> Values:
@@ -24,7 +24,7 @@ def least_forgetting(distance: Numbers, loss: Numbers) -> Values:
     """
     distance, loss = check_broadcast(distance=nonnegative("distance", distance), loss=nonnegative("loss", loss))
     short = np.maximum(distance - np.sqrt(2.0) * np.sqrt(loss), 0)
-    return fits("the loss", lambda: short * short / 2)[()]  # D7
+    return refuse_overflow("the loss", lambda: short * short / 2)[()]  # D7
 
 
 def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Values:
@@ -44,7 +44,7 @@ def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Value
     if matrix.ndim < 2 or matrix.size == 0:
         raise ShapeError(f"difference {matrix.shape}", "it is no matrix", "pass B − f, d_out × d_in")
     left = np.linalg.svd(matrix, compute_uv=False)[..., 2 * rank :]
-    return fits("the loss", lambda: (left * left).sum(axis=-1) / 2)[()]  # D7
+    return refuse_overflow("the loss", lambda: (left * left).sum(axis=-1) / 2)[()]  # D7
 
 
 def low_rank_update(
@@ -66,10 +66,10 @@ def low_rank_update(
     >>> ((w2 + v2) @ (w1 + v1)).round(9).tolist(), v1.round(9).tolist(), v2.round(9).tolist()
     ([[2.0, 0.0], [0.0, 5.0]], [[0.0, 0.0], [0.0, 1.5]], [[1.0, 0.0], [0.0, 0.0]])
     """
-    layers = chained(w1, w2)
+    layers = check_weights((w1, w2))
     w1, w2 = layers
-    target, rank = fitting(task, layers), whole("rank", rank, least=0)
-    f = fits("the network", lambda: w2 @ w1)
+    target, rank = check_teacher(task, layers, "task"), whole("rank", rank, least=0)
+    f = refuse_overflow("the network", lambda: w2 @ w1)
     u, s, v = np.linalg.svd(target - f)
     u, v = u[:, : s.size], v[: s.size]
     first, last = ((u[:, i : i + rank] * s[i : i + rank]) @ v[i : i + rank] for i in (0, rank))

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative, one_nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.products import fits, product
+from overtraining.theory.checks import check_input_covariance, check_teacher, check_weights
+from overtraining.theory.products import product, refuse_overflow
 from overtraining.theory.sensitivity.noise import expected_increase
-from overtraining.theory.weights import chained, covariance, fitting
 
 Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
 CONVENTIONS: tuple[str, ...] = get_args(Convention)
@@ -39,17 +39,17 @@ def increase_at(
     [0.0404, 0.0201, 0.0201]
     """
     instance("convention", convention, str)
-    layers = chained(w1, w2)
-    (h, d_in), d_out, sx = layers[0].shape, len(layers[1]), covariance(input_covariance, layers)
+    layers = check_weights((w1, w2))
+    (h, d_in), d_out, sx = layers[0].shape, len(layers[1]), check_input_covariance(input_covariance, layers[0].shape[1])
     squares, outgoing = (
-        fits("the norms of the weights", lambda: layers[0] ** 2),
-        fits("the norm of w2", lambda: (layers[1] ** 2).sum(axis=0)),
+        refuse_overflow("the norms of the weights", lambda: layers[0] ** 2),
+        refuse_overflow("the norm of w2", lambda: (layers[1] ** 2).sum(axis=0)),
     )
     # a unit's share is >= 0 but for rounding where Σx is singular
-    unit = fits("the norm of w1", lambda: np.maximum((layers[0] @ sx * layers[0]).sum(axis=1), 0.0))
+    unit = refuse_overflow("the norm of w1", lambda: np.maximum((layers[0] @ sx * layers[0]).sum(axis=1), 0.0))
     seen, norm_1, norm_2 = unit.sum(), squares.sum(), outgoing.sum()
     if convention == "multiplicative":
-        own, joint = fits("a product of norms", lambda: [outgoing @ squares @ np.diag(sx), outgoing @ unit])
+        own, joint = refuse_overflow("a product of norms", lambda: [outgoing @ squares @ np.diag(sx), outgoing @ unit])
         return multiplicative_increase(own, joint, strength_1, strength_2)
     gammas = noise_scales(
         convention, strength_1, strength_2, w1_norm=norm_1, w2_norm=norm_2, d_in=d_in, h=h, d_out=d_out,
@@ -103,7 +103,9 @@ def noise_scales(
         case _:
             usable = ", ".join(c for c in CONVENTIONS if c != "multiplicative")
             raise DomainError(f"convention = {convention!r}", "it has no scale per layer", f"use one of {usable}")
-    return fits("a noise scale", lambda: rho_1 * units[0]), fits("a noise scale", lambda: rho_2 * units[1])  # B6
+    return refuse_overflow("a noise scale", lambda: rho_1 * units[0]), refuse_overflow(
+        "a noise scale", lambda: rho_2 * units[1]
+    )  # B6
 
 
 def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2: Numbers) -> Values:
@@ -125,7 +127,7 @@ def multiplicative_increase(own: Numbers, joint: Numbers, rho_1: Numbers, rho_2:
         )
         / 2
     )
-    return fits("the rise of the loss", rise)
+    return refuse_overflow("the rise of the loss", rise)
 
 
 def mean_unit_overlap(q1: Numbers, q2: Numbers, both: Numbers, *, h: int) -> Values:
@@ -143,7 +145,7 @@ def mean_unit_overlap(q1: Numbers, q2: Numbers, both: Numbers, *, h: int) -> Val
     """
     q1, q2, both = check_broadcast(q1=nonnegative("q1", q1), q2=nonnegative("q2", q2), both=nonnegative("both", both))
     units = whole("h", h)
-    return fits("the overlap of units", lambda: (product(q1, q2) + 2 * both) / (units + 2))  # B6
+    return refuse_overflow("the overlap of units", lambda: (product(q1, q2) + 2 * both) / (units + 2))  # B6
 
 
 def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarray, "h modes"]) -> Values:
@@ -197,15 +199,15 @@ def rounding_increase_at(
     >>> rounding_increase_at(np.array([[1.2]]), np.array([[1.0]]), np.array([[1.2]]), 1.0, 0.0)
     0.0199...
     """
-    layers, steps = chained(w1, w2), (one_nonnegative("step_1", step_1), one_nonnegative("step_2", step_2))
-    target, sx = fitting(teacher, layers), covariance(input_covariance, layers)
+    layers, steps = check_weights((w1, w2)), (one_nonnegative("step_1", step_1), one_nonnegative("step_2", step_2))
+    target, sx = check_teacher(teacher, layers), check_input_covariance(input_covariance, layers[0].shape[1])
     n1, n2 = (_rounding(w, d) for w, d in zip(layers, steps, strict=True))
 
     def change() -> np.float64:
         error, moved = layers[1] @ layers[0] - target, n2 @ layers[0] + layers[1] @ n1 + n2 @ n1
         return np.float64(((error + moved / 2) @ sx * moved).sum())  # B6
 
-    return float(fits("the change of the loss", change))
+    return float(refuse_overflow("the change of the loss", change))
 
 
 def rounding_model_scale(step: Numbers) -> Values:

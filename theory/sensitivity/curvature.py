@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, finite, listed, nonnegative, whole
+from overtraining.setting.domain import check_broadcast, finite, nonnegative, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.products import fits
-from overtraining.theory.weights import chained, covariance
+from overtraining.theory.checks import check_input_covariance, check_weights
+from overtraining.theory.products import refuse_overflow
 
 
 def hessian_trace(
@@ -29,8 +29,8 @@ def hessian_trace(
     >>> float(hessian_trace([np.ones((1, 2)), np.ones((3, 1))]))
     12.0
     """
-    layers = chained(*listed("weights", weights))
-    sx = covariance(input_covariance, layers)
+    layers = check_weights(weights)
+    sx = check_input_covariance(input_covariance, layers[0].shape[1])
 
     def trace() -> np.float64:
         before, after = [np.eye(len(sx))], [np.eye(len(layers[-1]))]  # W_{l−1}…W_1 for each l; W_L…W_{l+1}, last first
@@ -40,7 +40,7 @@ def hessian_trace(
         inputs = [max(float((r @ sx * r).sum()), 0.0) for r in before]  # rounding, where Σx is singular
         return np.float64(sum((p**2).sum() * q for p, q in zip(after[::-1], inputs, strict=True)))  # B3
 
-    return fits("tr H", trace)
+    return refuse_overflow("tr H", trace)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def hessian_spectrum(s: Numbers, left: Numbers, *, d_in: int, h: int, d_out: int
     si, sj, ri, rj = s[..., i], s[..., j], left[..., i], left[..., j]
     zeros = max(h - m, 0) * (d_in + d_out - 2 * m)
 
-    with np.errstate(over="ignore", invalid="ignore"):  # fits() refuses what overflows
+    with np.errstate(over="ignore", invalid="ignore"):  # refuse_overflow() refuses what overflows
         g = np.sqrt(si) * np.sqrt(sj)
         families = [  # B3
             (2 * s - left, 1),
@@ -107,7 +107,7 @@ def hessian_spectrum(s: Numbers, left: Numbers, *, d_in: int, h: int, d_out: int
             (_flat(s[..., :, None] - sigma[..., None, :]), 1),
             (np.zeros((*s.shape[:-1], 1)), zeros),
         ]
-    values = fits("the spectrum", lambda: np.concatenate([x for x, _ in families], axis=-1))
+    values = refuse_overflow("the spectrum", lambda: np.concatenate([x for x, _ in families], axis=-1))
     multiplicity = np.concatenate([np.full(x.shape[-1], times) for x, times in families])
     return HessianSpectrum(values, multiplicity)
 

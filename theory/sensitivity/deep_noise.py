@@ -11,9 +11,8 @@ from jaxtyping import Float, Real
 from overtraining.setting.arrays import Values
 from overtraining.setting.domain import listed, nonnegative, whole
 from overtraining.setting.errors import ShapeError
-from overtraining.theory.products import fits, product
-from overtraining.theory.scale import moderate
-from overtraining.theory.weights import chained, covariance
+from overtraining.theory.checks import check_input_covariance, check_range, check_weights
+from overtraining.theory.products import product, refuse_overflow
 
 
 def segment_norms(
@@ -28,8 +27,8 @@ def segment_norms(
     >>> segment_norms([np.ones((1, 2)), np.ones((3, 1))]).tolist()
     [[2.0, 2.0, 6.0], [0.0, 1.0, 3.0], [0.0, 0.0, 3.0]]
     """
-    layers = chained(*listed("weights", weights))
-    sx, depth = covariance(input_covariance, layers), len(layers)
+    layers = check_weights(weights)
+    sx, depth = check_input_covariance(input_covariance, layers[0].shape[1]), len(layers)
     norms = np.zeros((depth + 1, depth + 1))
     norms[0, 0] = np.trace(sx)
     for a in range(depth + 1):
@@ -55,7 +54,7 @@ def segment_norms_on_path(
     [[2.0, 5.0, 17.0], [0.0, 2.0, 5.0], [0.0, 0.0, 3.0]]
     """
     s, depth = nonnegative("s", s), max(len(listed("widths", widths)) - 1, 1)
-    return segment_norms_of_modes([fits("a norm", lambda: s ** (2 / depth))] * depth, widths)
+    return segment_norms_of_modes([refuse_overflow("a norm", lambda: s ** (2 / depth))] * depth, widths)
 
 
 def segment_norms_of_modes(
@@ -90,7 +89,7 @@ def segment_norms_of_modes(
             for b in range(a, depth):
                 made = made * layers[b]
                 norms[..., a, b + 1] = made.sum(axis=-1)
-    return fits("a norm", lambda: norms)
+    return refuse_overflow("a norm", lambda: norms)
 
 
 def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.ndarray, "*#b layers"]) -> Values:
@@ -117,7 +116,7 @@ def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.n
         np.broadcast_shapes(norms.shape[:-2], scales.shape[:-1])
     except ValueError:
         raise ShapeError(given, "the leading axes do not broadcast", "insert axes of length 1") from None
-    moderate(np.zeros(()), gammas=scales)
+    check_range(np.zeros(()), gammas=scales)
 
     def rise() -> Values:
         cost: list[Values] = [np.float64(1)] * (depth + 2)  # γ_b² y_b, the output's being 1
@@ -126,7 +125,7 @@ def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.n
             cost[b] = sum(product(gamma, gamma, norms[..., b, c - 1], cost[c]) for c in after)
         return np.float64(0.5) * sum(product(norms[..., 0, b - 1], cost[b]) for b in range(1, depth + 1))  # B2
 
-    return fits("the rise of the loss", rise)
+    return refuse_overflow("the rise of the loss", rise)
 
 
 def deep_increase_at(

@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, whole
+from overtraining.theory.checks import check_input_covariance, check_teacher, check_weights
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
-from overtraining.theory.products import fits, product
-from overtraining.theory.weights import chained, covariance, fitting
+from overtraining.theory.products import product, refuse_overflow
 
 
 def growth_at(
@@ -35,7 +35,7 @@ def growth_at(
     first, second, trace, d_out = _overlaps(w1, w2, teacher, input_covariance)
     gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     rate = lambda: product(gamma_2, gamma_2, d_out, second) + product(gamma_1, gamma_1, trace, first)  # B4
-    return fits("the rate of growth", rate)
+    return refuse_overflow("the rate of growth", rate)
 
 
 def curvature_growth_at(
@@ -65,7 +65,7 @@ def curvature_growth(t: Numbers, sigma: Numbers, epsilon: Numbers, *, d_in: int,
     """
     widths = whole("d_in", d_in) + whole("d_out", d_out)
     s, left = singular_value(t, sigma, epsilon), unlearned(t, sigma, epsilon)
-    return fits("the rate of growth", lambda: product(2 * widths, s, left))  # B4
+    return refuse_overflow("the rate of growth", lambda: product(2 * widths, s, left))  # B4
 
 
 def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Values:
@@ -92,14 +92,14 @@ def norm_gained(sigma: Numbers, imbalance: Numbers, start: Numbers = 0.0) -> Val
         ratio = (sigma + start) / np.where(half > 0, half, 1.0)  # at most 1, and 0 where nothing moves
         return 2 * (sigma - start) * ratio  # B4
 
-    return fits("the norm gained", gained)
+    return refuse_overflow("the norm gained", gained)
 
 
 def _overlaps(w1: Any, w2: Any, teacher: Any, input_covariance: Any) -> tuple[float, float, float, int]:
     """x₁, x₂, τ and d_out of checked matrices."""
-    layers = chained(w1, w2)
-    f = fits("W2 W1", lambda: layers[1] @ layers[0])
-    missing = fits("A − W2 W1", lambda: fitting(teacher, layers) - f)
-    sx = covariance(input_covariance, layers)
-    overlaps = fits("⟨f, A − f⟩", lambda: [(missing @ sx * f).sum(), (missing @ sx * (f @ sx)).sum()])
+    layers = check_weights((w1, w2))
+    f = refuse_overflow("W2 W1", lambda: layers[1] @ layers[0])
+    missing = refuse_overflow("A − W2 W1", lambda: check_teacher(teacher, layers) - f)
+    sx = check_input_covariance(input_covariance, layers[0].shape[1])
+    overlaps = refuse_overflow("⟨f, A − f⟩", lambda: [(missing @ sx * f).sum(), (missing @ sx * (f @ sx)).sum()])
     return float(overlaps[0]), float(overlaps[1]), float(np.trace(sx)), len(f)

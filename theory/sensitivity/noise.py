@@ -5,8 +5,8 @@ from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, one_nonnegative, whole
-from overtraining.theory.products import fits, product
-from overtraining.theory.weights import chained, input_covariance_of
+from overtraining.theory.checks import check_input_covariance, check_weights
+from overtraining.theory.products import product, refuse_overflow
 
 
 def expected_increase(
@@ -43,7 +43,7 @@ def expected_increase(
     )
     on_w1, on_w2 = (trace, gamma_1, gamma_1), (d_out, gamma_2, gamma_2)
     rise = lambda: (product(*on_w2, q1) + product(*on_w1, q2) + product(*on_w1, *on_w2, h)) / 2  # B1
-    return fits("the rise of the loss", rise)
+    return refuse_overflow("the rise of the loss", rise)
 
 
 def expected_increase_at(
@@ -60,14 +60,18 @@ def expected_increase_at(
     >>> float(expected_increase_at(np.ones((1, 2)), np.ones((2, 1)), 0.0, 1.0))
     2.0
     """
-    w1, w2 = chained(w1, w2)
+    w1, w2 = check_weights((w1, w2))
     (h, d_in), d_out = w1.shape, w2.shape[0]
     sizes = {"d_in": d_in, "h": h, "d_out": d_out}
-    q2 = fits("the norm of w2", lambda: np.sum(w2**2))
+    q2 = refuse_overflow("the norm of w2", lambda: np.sum(w2**2))
     if input_covariance is None:
-        return expected_increase(fits("the norm of w1", lambda: np.sum(w1**2)), q2, gamma_1, gamma_2, **sizes)
-    sx = input_covariance_of(input_covariance, d_in)
-    q1 = fits("the norm of w1", lambda: np.maximum((w1 @ sx * w1).sum(), 0.0))  # rounding, where Σx is singular
+        return expected_increase(
+            refuse_overflow("the norm of w1", lambda: np.sum(w1**2)), q2, gamma_1, gamma_2, **sizes
+        )
+    sx = check_input_covariance(input_covariance, d_in)
+    q1 = refuse_overflow(
+        "the norm of w1", lambda: np.maximum((w1 @ sx * w1).sum(), 0.0)
+    )  # rounding, where Σx is singular
     return expected_increase(q1, q2, gamma_1, gamma_2, **sizes, input_trace=float(np.trace(sx)))
 
 
@@ -80,4 +84,4 @@ def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> V
     gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
     price = lambda: (product(d_out, gamma_2, gamma_2) + product(d_in, gamma_1, gamma_1)) / 2
-    return fits("the price of a singular value", price)
+    return refuse_overflow("the price of a singular value", price)

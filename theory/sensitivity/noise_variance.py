@@ -9,8 +9,8 @@ from jaxtyping import Float
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative, whole
 from overtraining.setting.errors import ShapeError
-from overtraining.theory.products import fits, product
-from overtraining.theory.weights import chained, covariance, fitting
+from overtraining.theory.checks import check_input_covariance, check_teacher, check_weights
+from overtraining.theory.products import product, refuse_overflow
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def invariants_at(
     >>> invariants_at(np.ones((1, 2)), np.ones((2, 1)), np.zeros((2, 2))).gradient_1
     8.0
     """
-    layers = chained(w1, w2)
-    sx, target = covariance(input_covariance, layers), fitting(teacher, layers)
+    layers = check_weights((w1, w2))
+    sx, target = check_input_covariance(input_covariance, layers[0].shape[1]), check_teacher(teacher, layers)
 
     def numbers() -> list[float]:
         f, square = layers[1] @ layers[0], lambda m: float((m * m).sum())
@@ -59,7 +59,7 @@ def invariants_at(
             square(seen @ layers[0].T), square(layers[1].T @ layers[1]), float(np.trace(sx)), square(sx),
         ]  # fmt: skip
 
-    return Invariants(*fits("the invariants of the point", numbers))
+    return Invariants(*refuse_overflow("the invariants of the point", numbers))
 
 
 def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray, "*b m"], *, d_in: int) -> Invariants:
@@ -81,8 +81,8 @@ def invariants_on_path(s: Float[np.ndarray, "*b r"], residual: Float[np.ndarray,
         raise ShapeError(f"{residual.shape[-1]} modes", f"there are {d_in} inputs", "leave out what cannot exist")
     missing = residual[..., : s.shape[-1]]
     sums = lambda: [x.sum(axis=-1) for x in np.broadcast_arrays(s * missing**2, -s * missing, s, s**2)]
-    gradient, overlap, norm, quartic = fits("the invariants of the point", sums)
-    error = fits("the squared error", lambda: (residual**2).sum(axis=-1))
+    gradient, overlap, norm, quartic = refuse_overflow("the invariants of the point", sums)
+    error = refuse_overflow("the squared error", lambda: (residual**2).sum(axis=-1))
     return Invariants(
         gradient, gradient, error, overlap, overlap, norm, norm, norm, quartic, quartic, float(d_in), float(d_in)
     )
@@ -123,4 +123,6 @@ def loss_variance(point: Invariants, gamma_1: Numbers, gamma_2: Numbers, *, h: i
         )  # fmt: skip
         return sum((product(*term) for term in terms), np.float64(0))
 
-    return np.maximum(fits("the variance", variance), 0.0)  # overlaps may be negative; the sum is not, but for rounding
+    return np.maximum(
+        refuse_overflow("the variance", variance), 0.0
+    )  # overlaps may be negative; the sum is not, but for rounding

@@ -9,8 +9,8 @@ from scipy.special import zeta
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import nonnegative, one_positive, positive, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.theory.checks import SMALLEST
 from overtraining.theory.learning import balanced_mode, deep_mode
-from overtraining.theory.scale import SMALLEST
 from overtraining.theory.sensitivity.mode_sums import ModeSums, sum_over_modes
 
 Modes = Callable[[np.ndarray], np.ndarray]

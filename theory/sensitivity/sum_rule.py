@@ -7,7 +7,7 @@ import numpy as np
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.products import fits
+from overtraining.theory.products import refuse_overflow
 
 
 def norm_growth(t: Numbers, loss: Numbers, m: float = 1.0, depth: int = 2) -> Values:
@@ -79,7 +79,7 @@ def growth_covariance(t: Numbers, stderr: Numbers, m: float = 1.0, depth: int = 
     if t.ndim != 1 or stderr.shape not in ((), t.shape):
         raise ShapeError(f"t {t.shape}, stderr {stderr.shape}", "one curve at a time", "pass 1-d arrays of one length")
     columns = norm_growth(t, np.eye(t.size), m, depth) * np.broadcast_to(stderr, t.shape)[:, None]
-    return fits("the covariance", lambda: columns.T @ columns)
+    return refuse_overflow("the covariance", lambda: columns.T @ columns)
 
 
 def _curve(t: Numbers, loss: Numbers, m: Any, depth: int) -> tuple[np.ndarray, np.ndarray, float]:

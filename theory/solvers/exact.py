@@ -10,7 +10,7 @@ from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quant
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
-from overtraining.theory.products import fits
+from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase
 from overtraining.theory.sensitivity.deep_noise import deep_increase
 from overtraining.theory.solvers.fine_tuned_path import losses, only_flow
@@ -67,7 +67,7 @@ def respond(protocol: Protocol) -> xr.Dataset:
     return response(
         {
             "before": (both[:1], before),
-            "after": (both, fits("the loss after noise", lambda: before[:, None] + rise)),
+            "after": (both, refuse_overflow("the loss after noise", lambda: before[:, None] + rise)),
             "sensitivity": (both, rise),
         },
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
@@ -157,7 +157,7 @@ def _noise(protocol: Protocol) -> Noise:
 def _cost(protocol: Protocol, how: Noise, path: Path, start: Path) -> Values:
     """Expected rise of the loss, (length, strength)."""
     n, norms = protocol.network, path.norms[:, None]
-    strengths = fits("strength × scale", lambda: np.outer(protocol.strengths, how.per_layer(n.depth)))
+    strengths = refuse_overflow("strength × scale", lambda: np.outer(protocol.strengths, how.per_layer(n.depth)))
     if how.convention == "multiplicative":
         own = path.own()[:, None]
         if n.depth == 1:  # no hidden frame
@@ -170,7 +170,7 @@ def _cost(protocol: Protocol, how: Noise, path: Path, start: Path) -> Values:
         "initialization": np.sqrt(start.layer_norm / sizes),
         "relative": np.sqrt(path.layer_norm / sizes),
     }[how.convention]
-    return deep_increase(norms, fits("a noise scale", lambda: strengths * unit[:, None]))
+    return deep_increase(norms, refuse_overflow("a noise scale", lambda: strengths * unit[:, None]))
 
 
 def _observed(path: Path, depth: int) -> dict[str, Values]:
@@ -180,12 +180,12 @@ def _observed(path: Path, depth: int) -> dict[str, Values]:
         "weight_norm": path.layer_norm.sum(axis=1),
         "layer_norm": path.layer_norm,
         # ‖W_L…W_{l+1}‖² tr(W_{l−1}…W_1 Σx (W_{l−1}…W_1)ᵀ), summed over l (B3)
-        "hessian_trace": fits("tr H", lambda: (path.norms[:, 0, :-1] * path.norms[:, 1:, -1]).sum(axis=1)),
+        "hessian_trace": refuse_overflow("tr H", lambda: (path.norms[:, 0, :-1] * path.norms[:, 1:, -1]).sum(axis=1)),
     }
     if depth > 1:
         seen["imbalance"] = np.full(path.loss.size, path.imbalance)
     if path.sharpness is not None:
-        seen["sharpness"] = fits("the sharpness", path.sharpness)
+        seen["sharpness"] = refuse_overflow("the sharpness", path.sharpness)
     return seen
 
 

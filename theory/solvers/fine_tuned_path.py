@@ -12,7 +12,7 @@ from overtraining.setting.tasks import SharedVectors, task_matrix
 from overtraining.setting.teachers import singular_values, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
-from overtraining.theory.products import fits
+from overtraining.theory.products import refuse_overflow
 from overtraining.theory.solvers.paths import Path
 from overtraining.theory.solvers.solutions import MEASURE
 
@@ -53,7 +53,7 @@ def _in_modes(protocol: Protocol, task: SharedVectors, path: Path, s: np.ndarray
     budget = np.append(0.0, protocol.strengths)[:, None]
     lam = getattr(start, "imbalance", 0.0)
     x, left = fine_tune_mode(budget, s[:, None], target[:m], lam)
-    missed = fits("the loss", lambda: (xi[m:] @ sigma[m:] ** 2, target[m:] @ target[m:]))
+    missed = refuse_overflow("the loss", lambda: (xi[m:] @ sigma[m:] ** 2, target[m:] @ target[m:]))
     after = ((sigma[:m] - x) ** 2 @ xi[:m] + missed[0]) / 2
     downstream = ((left**2).sum(axis=-1) + missed[1]) / 2
     lost = np.append(np.abs(target[:m])[(target[:m] < 0) & (lam == 0)], np.abs(target[m:]))
@@ -68,9 +68,9 @@ def _as_a_whole(protocol: Protocol, how: FineTuning, path: Path) -> tuple[dict[s
             f"use depth=2 and h = the number of modes, or imbalance=0, or {MEASURE}",
         )
     n, budget = protocol.network, np.append(0.0, protocol.strengths)
-    teacher = fits("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in))
-    task = fits("the task", lambda: task_matrix(how.task, protocol.teacher, n.d_out, n.d_in))
-    covariance = fits("Σx", lambda: input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in))
+    teacher = refuse_overflow("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in))
+    task = refuse_overflow("the task", lambda: task_matrix(how.task, protocol.teacher, n.d_out, n.d_in))
+    covariance = refuse_overflow("Σx", lambda: input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in))
     after, downstream, lost = [], [], np.zeros(0)
     for modes in path.modes():
         tuned = fine_tune(budget, modes, teacher, task)

@@ -18,11 +18,11 @@ from overtraining.setting.inputs import input_axes, input_covariance
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.starts import Aligned, Balanced, start_frames
 from overtraining.setting.teachers import full_frames, singular_values, teacher_matrix
+from overtraining.theory.checks import check_range
 from overtraining.theory.learning import deep_mode, unbalanced_mode
-from overtraining.theory.learning.matrix_flow import matrix_flow_from_modes
 from overtraining.theory.learning.matrix_modes import Modes, modes_of, start_modes
-from overtraining.theory.products import fits
-from overtraining.theory.scale import moderate
+from overtraining.theory.learning.matrix_solution import matrix_flow_from_modes
+from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.curvature import hessian_spectrum
 from overtraining.theory.sensitivity.deep_noise import segment_norms_of_modes
 
@@ -115,12 +115,12 @@ def by_modes(protocol: Protocol) -> Solution:
         return (Modes(u, now, v, start.imbalance) for now in s)
 
     def path(t: Lengths) -> Path:
-        clock = fits("the time of a mode", lambda: t[:, None] * xi)
+        clock = refuse_overflow("the time of a mode", lambda: t[:, None] * xi)
         if start.imbalance:
             solved = unbalanced_mode.learned_and_left(clock, sigma[:m], start.epsilon, start.imbalance)
             squares = [np.asarray(w) ** 2 for w in unbalanced_mode.split(solved[0], start.imbalance)]
         else:
-            decay = fits("the weight decay of a mode", lambda: mu / xi)
+            decay = refuse_overflow("the weight decay of a mode", lambda: mu / xi)
             solved = deep_mode.learned_and_left(clock, sigma[:m], start.epsilon, n.depth, decay)
             squares = [np.asarray(solved[0] ** (2 / n.depth))] * n.depth
         s, left = np.asarray(solved[0]), np.asarray(solved[1])
@@ -151,7 +151,9 @@ def as_a_whole(protocol: Protocol) -> Solution:
     lam = modes.imbalance
 
     def path(t: Lengths) -> Path:
-        flow = matrix_flow_from_modes(fits("the time", lambda: xi * t), modes.u, modes.s, modes.v, target, lam)
+        flow = matrix_flow_from_modes(
+            refuse_overflow("the time", lambda: xi * t), modes.u, modes.s, modes.v, target, lam
+        )
         layers = np.stack([np.asarray(flow.norm_in), np.asarray(flow.norm_out)], axis=1)
         # not of f, in which small ones drown: w1² + λ = w2² gives them from the smaller side
         w = np.linalg.svd(flow.factor_in if lam > 0 else flow.factor_out, compute_uv=False)
@@ -190,7 +192,7 @@ def by_entries(protocol: Protocol) -> Solution:
     n, start, mu = protocol.network, protocol.start, protocol.pretraining.weight_decay
     xi, axes = protocol.inputs.variances(n.d_in), input_axes(protocol.inputs, protocol.teacher, n.d_out, n.d_in)
     assert isinstance(start, Aligned | Balanced)
-    moderate(singular_values(protocol.teacher), epsilon=np.array(start.epsilon), inputs=xi, decay=np.array(mu))
+    check_range(singular_values(protocol.teacher), epsilon=np.array(start.epsilon), inputs=xi, decay=np.array(mu))
     u, v = _frames(protocol)
     target, from_start = _target(protocol) @ axes, start.epsilon * u @ v.T @ axes
     diagonal = np.diag(_covariance(protocol))
@@ -228,9 +230,9 @@ def _frames(protocol: Protocol) -> tuple[Float[np.ndarray, "d_out k"], Float[np.
 
 def _target(protocol: Protocol) -> Float[np.ndarray, "d_out d_in"]:
     n = protocol.network
-    return fits("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in))
+    return refuse_overflow("the teacher", lambda: teacher_matrix(protocol.teacher, n.d_out, n.d_in))
 
 
 def _covariance(protocol: Protocol) -> Float[np.ndarray, "d_in d_in"]:
     n = protocol.network
-    return fits("Σx", lambda: input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in))
+    return refuse_overflow("Σx", lambda: input_covariance(protocol.inputs, protocol.teacher, n.d_out, n.d_in))

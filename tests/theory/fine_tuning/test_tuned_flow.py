@@ -17,8 +17,8 @@ from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.fine_tuning.fine_tuned_grid import fine_tune_grid
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode, mode_distance
 from overtraining.theory.learning.balanced_mode import singular_value
-from overtraining.theory.learning.matrix_flow import balanced_weights
 from overtraining.theory.learning.matrix_modes import Modes, modes_of, start_modes, weights_of
+from overtraining.theory.learning.matrix_solution import balanced_weights
 from overtraining.theory.learning.matrix_weights import distance_moved
 from overtraining.theory.solvers.exact import respond
 

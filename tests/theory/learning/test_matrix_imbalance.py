@@ -12,8 +12,8 @@ from overtraining.setting.starts import Balanced
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
 from overtraining.theory.learning import unbalanced_mode
 from overtraining.theory.learning.flow import imbalance as imbalance_of
-from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow, matrix_flow_from_modes
 from overtraining.theory.learning.matrix_modes import modes_of, start_modes, weights_of
+from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow, matrix_flow_from_modes
 from tests.matrix_judge import assert_right, frame
 
 SIZES = (1e-12, 1e-6, 1e-2, 1.0, 1e3, 1e6)

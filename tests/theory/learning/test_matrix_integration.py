@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow
+from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
 from overtraining.theory.learning.matrix_weights import matrix_weights
 from tests.matrix_judge import frame
 

@@ -41,7 +41,7 @@ from overtraining.theory.derivations.claims.a5_matrix_flow.steps import (
     z,
 )
 from overtraining.theory.derivations.claims.shared.stacked_flow import F, half, stacked, stays_balanced
-from overtraining.theory.learning.matrix_flow import matrix_flow
+from overtraining.theory.learning.matrix_solution import matrix_flow
 
 Solution = dict[str, Any]
 
@@ -279,7 +279,7 @@ DERIVATION = Derivation(
     special_case=SpecialCase("one mode, where everything commutes", _commuting),
     floor=Verdict.PROVED,
     link=Link(
-        "overtraining.theory.learning.matrix_flow.matrix_flow",
+        "overtraining.theory.learning.matrix_solution.matrix_flow",
         "all shapes {1 … 4}³, ranks, repeated and zero values, |λ| 1e-3 … 10 and 0, ρt to 300; weights to σt of 3",
         compare,
     ),

@@ -7,7 +7,7 @@ from overtraining.theory.derivations.calculus.two_layers import d_out
 from overtraining.theory.derivations.checker.core import Assumption, Counterexample, Curves, Evidence, Verdict
 from overtraining.theory.derivations.claims import b1_noise
 from overtraining.theory.derivations.claims.shared.balanced_path import s
-from overtraining.theory.learning.matrix_flow import matrix_flow
+from overtraining.theory.learning.matrix_solution import matrix_flow
 
 
 def _unbalanced(imbalance: float) -> tuple[float, float]:

@@ -12,10 +12,9 @@ from jaxtyping import Float
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import finite, nonnegative, one_finite, whole
 from overtraining.setting.errors import ShapeError
+from overtraining.theory.checks import check_range, check_teacher, check_weights
 from overtraining.theory.learning.matrix_modes import Matrix, Modes, checked, modes_of, weights_of, wide_enough
 from overtraining.theory.learning.matrix_riccati import solve
-from overtraining.theory.scale import moderate
-from overtraining.theory.weights import chained, fitting
 
 EPS = np.finfo(float).eps
 Stack = Float[np.ndarray, "... _ _"]
@@ -103,8 +102,8 @@ def matrix_flow(t: Numbers, w1: Matrix, w2: Matrix, teacher: Matrix, imbalance: 
     >>> flow.product[:, 0, 0].round(6).tolist(), flow.saddle
     ([0.0001, 0.038782, 1.0], False)
     """
-    w1, w2 = chained(w1, w2)
-    return _solve(t, modes_of(w1, w2, imbalance), fitting(teacher, (w1, w2)))
+    w1, w2 = check_weights((w1, w2))
+    return _solve(t, modes_of(w1, w2, imbalance), check_teacher(teacher, (w1, w2)))
 
 
 def matrix_flow_from_modes(
@@ -126,7 +125,7 @@ def matrix_flow_from_modes(
     ([[1.0, 0.0], [0.0, 1.0]], 1.999)
     """
     modes = checked(u, s, v, imbalance)
-    return _solve(t, modes, fitting(teacher, (modes.v.T, modes.u)))
+    return _solve(t, modes, check_teacher(teacher, (modes.v.T, modes.u)))
 
 
 def balanced_weights(product: Matrix, h: int, imbalance: float = 0.0) -> tuple[Matrix, Matrix]:
@@ -160,7 +159,7 @@ def balanced_weights(product: Matrix, h: int, imbalance: float = 0.0) -> tuple[M
 
 def _solve(t: Numbers, modes: Modes, teacher: np.ndarray) -> MatrixFlow:
     t = nonnegative("t", t, "measure pretraining forward from the start, t >= 0")
-    moderate(np.zeros(()), t=t, s=modes.s, imbalance=np.array(modes.imbalance), teacher=teacher)
+    check_range(np.zeros(()), t=t, s=modes.s, imbalance=np.array(modes.imbalance), teacher=teacher)
     up = modes.imbalance >= 0  # else of the transposed network
     made = solve(t.ravel(), modes if up else modes.turned, teacher if up else teacher.T)
     first, second, left = (x.reshape(*t.shape, *x.shape[1:]) for x in made[:3])

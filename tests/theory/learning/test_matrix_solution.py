@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
-from overtraining.theory.learning.matrix_flow import balanced_weights, matrix_flow, matrix_flow_from_modes
+from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow, matrix_flow_from_modes
 
 EPS = np.finfo(float).eps
 

@@ -1,0 +1,96 @@
+"""Named checks of the arguments of formulas: each returns checked float64 arrays, or refuses and says what to pass.
+
+Checks that know nothing of the theory, such as `finite` and `whole`, are in `setting.domain`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from overtraining.setting.domain import finite, listed, nonnegative, normal_inverse
+from overtraining.setting.errors import DomainError, ShapeError
+
+LARGEST = 1e75  # four factors of it stay below 1.8e308
+SMALLEST = 1e-75
+
+
+def check_range(sigma: np.ndarray, **others: np.ndarray) -> None:
+    """Refuse numbers beyond 1e75 in size, and a sigma other than 0 below 1e-75: products of them could overflow.
+
+    >>> check_range(np.array(1e-80))
+    Traceback (most recent call last):
+    overtraining.setting.errors.DomainError: sigma: it is not 0 but below 1e-75. Instead: rescale units.
+    """
+    for name, x in {"sigma": sigma, **others}.items():
+        if (np.abs(x) > LARGEST).any():
+            raise DomainError(name, "it is beyond 1e75, where products overflow", "rescale units")
+    if ((sigma > 0) & (sigma < SMALLEST)).any():
+        raise DomainError("sigma", "it is not 0 but below 1e-75", "rescale units")
+
+
+def check_time(name: str, time: Any) -> np.ndarray:
+    """Gradient-flow times >= 0, since the start of pretraining or of fine-tuning.
+
+    >>> check_time("length", -1.0)
+    Traceback (most recent call last):
+    overtraining.setting.errors.DomainError: length = -1.0: it must not be negative. Instead: measure time from the \
+start of training, so that it is >= 0.
+    """
+    return nonnegative(name, time, "measure time from the start of training, so that it is >= 0")
+
+
+def check_singular_value(name: str, values: Any) -> np.ndarray:
+    """Singular values >= 0."""
+    return nonnegative(name, values, "a singular value is not negative; put the sign into the singular vectors")
+
+
+def check_epsilon(epsilon: Any) -> np.ndarray:
+    """Starts > 0 whose reciprocals are finite."""
+    return normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle")
+
+
+def check_weights(weights: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    """The list W1, …, WL as float64 matrices for which `W_L … W_1` is defined; ShapeError otherwise.
+
+    >>> [w.shape for w in check_weights([[[1, 2]], [[1], [2], [3]]])]
+    [(1, 2), (3, 1)]
+    """
+    layers = tuple(finite(f"w{i}", w) for i, w in enumerate(listed("weights", weights), 1))
+    if not layers:
+        raise ShapeError("no layers", "a network has at least one", "pass W1 … WL")
+    for i, layer in enumerate(layers, 1):
+        if layer.ndim != 2 or layer.size == 0:
+            raise ShapeError(f"w{i} of shape {layer.shape}", "a layer is a non-empty matrix", "pass outputs × inputs")
+        if i > 1 and layer.shape[1] != (before := layers[i - 2].shape)[0]:
+            raise ShapeError(
+                f"w{i - 1} {before}, w{i} {layer.shape}", f"w{i} @ w{i - 1} is not defined", "pass W1 … WL in order"
+            )
+    return layers
+
+
+def check_teacher(teacher: Any, layers: Sequence[np.ndarray], name: str = "teacher") -> np.ndarray:
+    """The teacher, or the task, as a float64 matrix of the network's shape `d_out × d_in`; ShapeError otherwise."""
+    matrix = finite(name, teacher)
+    shape = (layers[-1].shape[0], layers[0].shape[1])
+    if matrix.shape != shape:
+        raise ShapeError(f"a {name} of shape {matrix.shape}", f"the network is {shape}", f"pass a {name} of its shape")
+    return matrix
+
+
+def check_input_covariance(input_covariance: Any, d_in: int) -> np.ndarray:
+    """Σx, `d_in × d_in`, symmetric and positive semidefinite; the identity for None. ShapeError, DomainError otherwise.
+
+    >>> check_input_covariance(None, 2).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if input_covariance is None:
+        return np.eye(d_in)
+    covariance = finite("input_covariance", input_covariance)
+    if covariance.shape != (d_in, d_in):
+        raise ShapeError(f"input_covariance {covariance.shape}", f"w1 takes {d_in} inputs", "pass d_in × d_in")
+    # rounding of a symmetric eigenproblem: a few ulp of the largest entry per dimension
+    slack = 8 * d_in * np.finfo(float).eps * np.abs(covariance).max()
+    if np.abs(covariance - covariance.T).max() > slack or np.linalg.eigvalsh(covariance)[0] < -slack:
+        raise DomainError("input_covariance", "it is not symmetric positive semidefinite", "pass E[x xᵀ]")
+    return covariance

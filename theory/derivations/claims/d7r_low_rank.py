@@ -71,7 +71,7 @@ def _reached(candidate: dict[str, sp.Expr]) -> Evidence:
     undone = MatrixSum.of(left) @ turned - IDENTITY  # what the pseudo-inverse of the moved W1 undoes
     rest = w2 @ v1 + v2 @ (w1 + v1) - half(FIRST) - half(SECOND) - half(candidate["second"]) @ undone
     rules: Rules = (((Letter("W2", "d_out", "h"), right), IDENTITY),)
-    return Evidence(not normal_form(rest, rules), Verdict.PROVED, f"{len(normal(rest, rules))} words differ")
+    return Evidence(not normal_form(rest, rules), Verdict.PROVED, f"{len(normal_form(rest, rules))} words differ")
 
 
 def _rank() -> Evidence:

@@ -10,7 +10,7 @@ from overtraining.theory.derivations.calculus.exact_matrices import fractions, r
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_calculus import agree, rate
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, expectation as contract
-from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, A, Sx, d_in, h, loss
+from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, A, Sx, d_in, d_out, h, loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,

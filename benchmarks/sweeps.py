@@ -17,12 +17,12 @@ from benchmarks.measure import BenchmarkPreset
 from benchmarks.report import BenchmarkReport
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response
-from overtraining.simulations.sweeps import Cluster, Measure, Pool, Sweep, one_by_one, parse, run as sweep_all
-from overtraining.simulations.sweeps.recipe import written
+from overtraining.simulations.sweeps import Cluster, Measure, OneWorker, Sweep, one_by_one, parse_sweep, run_sweep
+from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate
-from overtraining.simulations.sweeps.store import opened
-from overtraining.simulations.sweeps.sweep_plan import Plan
-from overtraining.simulations.sweeps.worker import Outcome, Task, peak_memory
+from overtraining.simulations.sweeps.store import open_store
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, peak_memory
 
 SIZES = {"full": (2_000, (1_000, 10_000, 100_000)), "tiny": (40, (40, 80))}
 LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of the cells that cost nothing
@@ -35,7 +35,7 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
 
 
 def _rates(cells: int) -> BenchmarkReport:
-    sweep = parse(tomllib.loads(SWEEP.replace("LAST", str(cells // 20 - 1))))
+    sweep = parse_sweep(tomllib.loads(SWEEP.replace("LAST", str(cells // 20 - 1))))
     with tempfile.TemporaryDirectory() as folder:
         rows = [_rate(sweep, Path(folder) / str(workers), workers) for workers in (1, 2)]
     remarks = [f"{cells:,} cells of a 4 × 4 network, 400 steps and 64 draws each, in chunks of {sweep.chunk}."]
@@ -45,8 +45,8 @@ def _rates(cells: int) -> BenchmarkReport:
 def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
     at: list[tuple[float, int]] = []
     began = perf_counter()
-    crew = Pool if workers == 1 else partial(Cluster, workers)
-    sweep_all(sweep, folder, crew, progress=lambda done, _: at.append((perf_counter(), done)))
+    crew = OneWorker if workers == 1 else partial(Cluster, workers)
+    run_sweep(sweep, folder, crew, progress=lambda done, _: at.append((perf_counter(), done)))
     # the rate counts from the first chunk of each worker: before that they start and compile
     (first, so_far), (last, done) = at[workers], at[-1]
     return {
@@ -60,14 +60,14 @@ def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
 def _store(cells: int) -> BenchmarkReport:
     """What the store does with a chunk, by itself."""
     sweep = _free_sweep(cells)
-    plan, recipe = Plan(sweep), written(sweep)
+    plan, recipe = SweepPlan(sweep), recipe_text(sweep)
     values = {name: np.stack([array] * CHUNK) for name, array in _free(plan.grid.base, 0).items()}
-    with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "store", recipe) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "store", recipe) as store:
         began = perf_counter()
         for chunk in range(plan.chunks):
             n = plan.size(chunk)
             some = {name: array[:n] for name, array in values.items()}
-            store.write(chunk, Outcome(tuple(range(n)), tuple(range(n)), some, processor="any"))
+            store.write(chunk, ChunkOutcome(tuple(range(n)), tuple(range(n)), some, processor="any"))
         stored = perf_counter()
         missing = store.missing(plan.chunks, print)
         checked = perf_counter()
@@ -107,8 +107,8 @@ def peaks(cells: int) -> None:
     """Run a sweep of cells that cost nothing in this process, and print peak megabytes of it and of its worker."""
     worker = 0
 
-    class Watched(Pool):
-        def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+    class Watched(OneWorker):
+        def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
             nonlocal worker
             for task, outcome in super().outcomes(take):
                 worker = max(worker, outcome.peak)
@@ -116,7 +116,7 @@ def peaks(cells: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         began = perf_counter()
-        sweep_all(_free_sweep(cells), Path(folder) / "store", Watched)
+        run_sweep(_free_sweep(cells), Path(folder) / "store", Watched)
         seconds = perf_counter() - began
     print(peak_memory() / 1e6, worker / 1e6, seconds)
 
@@ -128,7 +128,7 @@ def _free_sweep(cells: int) -> Sweep:
         "strengths": np.linspace(0.1, 0.5, STRENGTHS).tolist(),
     }
     axes = {"start.epsilon": {"log": [1e-4, 1e-2], "count": 20}, "repeat": {"whole": [0, cells // 20 - 1]}}
-    return parse({"protocol": base, "axes": axes, "measure": "benchmarks.sweeps:FREE", "chunk": CHUNK})
+    return parse_sweep({"protocol": base, "axes": axes, "measure": "benchmarks.sweeps:FREE", "chunk": CHUNK})
 
 
 def _free(protocol: Protocol, key: int) -> dict[str, np.ndarray]:

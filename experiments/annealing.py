@@ -25,7 +25,7 @@ from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import Schedule
-from overtraining.simulations.noisy_labels import Weights, descend, product
+from overtraining.simulations.noisy_labels import ChainWeights, chain_product, descend_on_noisy_labels
 from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
 
 SETUP = noisy_steps()
@@ -158,11 +158,13 @@ def _chains(
     w2 = jnp.diag(jnp.sqrt(sigma))
     w1 = jnp.pad(w2, ((0, 0), (0, D_IN - 2)))
     start = w1[..., None], w2[..., None], w2 @ w1
-    f, error, u = descend(*start, jnp.asarray(rates), jnp.asarray(noise), pairs, jax.random.key(key), _learned)
+    f, error, u = descend_on_noisy_labels(
+        *start, jnp.asarray(rates), jnp.asarray(noise), pairs, jax.random.key(key), _learned
+    )
     return np.asarray(f), np.asarray(error), np.asarray(u)
 
 
-def _learned(w1: Weights, w2: Weights, off: Weights) -> tuple[Array, Array, Array]:
-    f = jnp.diagonal(product(w2, w1[:, :2])).mean((0, 1))  # (pair, mode), of a pair
+def _learned(w1: ChainWeights, w2: ChainWeights, off: ChainWeights) -> tuple[Array, Array, Array]:
+    f = jnp.diagonal(chain_product(w2, w1[:, :2])).mean((0, 1))  # (pair, mode), of a pair
     norms = (w1**2).sum((0, 1)), (w2**2).sum((0, 1))
     return f.mean(0), f.sum(1).std(ddof=1) / jnp.sqrt(1.0 * f.shape[0]), norms[1].mean() / norms[0].mean()

@@ -11,17 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.memoized import pretrain, sample
+from overtraining.experiments.memoized import pretrain, rise_and_spread
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_z_scores, map_limit
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import Noise, Quantization, bits
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
-from overtraining.simulations.data import Task, population_loss, task
+from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers
-from overtraining.simulations.perturbations import compressed
+from overtraining.simulations.perturbations import compress
 from overtraining.theory.sensitivity.conventions import (
     absmax_step,
     increase_at,
@@ -53,7 +53,7 @@ def run(preset: Preset, key: int) -> Outcome:
     white = Inputs(spectrum=(1.0,) * 5)  # written out, it compiles to what unequal variances do
     path = replace(protocol(preset), start=Aligned(1e-2), inputs=white, lengths=(0.0, 1.0, 3.0, 30.0))
     checks += [_progressive(path, key), _rounding(replace(path, sampling=Sampling()), key), _two_features()]
-    return Outcome(tuple(checks), {name: sample(protocol(preset, name), key) for name in CONVENTIONS[:1]})
+    return Outcome(tuple(checks), {name: rise_and_spread(protocol(preset, name), key) for name in CONVENTIONS[:1]})
 
 
 def _cost(asked: Protocol, offset: int, key: int) -> Check:
@@ -69,7 +69,7 @@ def _cost(asked: Protocol, offset: int, key: int) -> Check:
                 for w1, w2 in zip(*weights, strict=True)
             ]
         )
-        seen = sample(asked, one)
+        seen = rise_and_spread(asked, one)
         z.append(((seen.rise.values - expected) / seen.rise_stderr.values).ravel())
         leverage.append((expected / seen.rise_stderr.values).ravel())
     return judge_z_scores(f"rise under {convention} noise (B6)", np.concatenate(z), np.concatenate(leverage))
@@ -85,7 +85,7 @@ def _progressive(path: Protocol, key: int) -> Check:
     numbers: dict[str, float] = {}
     right = True
     for i, name in enumerate(CONVENTIONS):
-        seen = sample(replace(path, perturbation=Noise(convention=name)), 100 * key + 50 + i)
+        seen = rise_and_spread(replace(path, perturbation=Noise(convention=name)), 100 * key + 50 + i)
         mean, error = seen.rise.values, seen.rise_stderr.values
         steps = np.diff(mean, axis=0) / np.hypot(error[1:], error[:-1])
         whole = (mean[-1] - mean[0]) / np.hypot(error[-1], error[0])
@@ -97,7 +97,7 @@ def _progressive(path: Protocol, key: int) -> Check:
 
 def _rounding(path: Protocol, key: int) -> Check:
     """The formula that knows every weight, against rounding done in the lab; both start from the same weights."""
-    expected, seen, model, goal = [], [], [], task(path)
+    expected, seen, model, goal = [], [], [], learning_problem(path)
     teacher = teacher_matrix(path.teacher, path.network.d_out, path.network.d_in)
     checkpoints = pretrain(path, key)
     for at in range(len(path.lengths)):
@@ -119,13 +119,13 @@ def _rounding(path: Protocol, key: int) -> Check:
 
 def _two_features() -> Check:
     """W1 = W2 = diag(1, √s₂), teacher diag(1, ½): a second feature that is being learned, in 4 bits."""
-    goal, roots = Task(jnp.diag(jnp.array([1.0, 0.5])), None, jnp.zeros(())), (0.0, 0.03, 0.07, 0.075, 0.12)
+    goal, roots = LearningProblem(jnp.diag(jnp.array([1.0, 0.5])), None, jnp.zeros(())), (0.0, 0.03, 0.07, 0.075, 0.12)
     layers = [(Layer(jnp.diag(jnp.array([1.0, root]))),) * 2 for root in roots]
     rise = {f"√s₂ = {root:g}": _rise(both, goal, 4) for root, both in zip(roots, layers, strict=True)}
     listed = ", ".join(f"{value:+.1e} at {name}" for name, value in rise.items())
     return map_limit("absmax rounding is not always progressive", f"rise in 4 bits: {listed}", rise)
 
 
-def _rise(layers: Layers, goal: Task, number: int) -> float:
-    after = compressed(layers, Quantization("tensor"), jnp.asarray(bits(number)))
+def _rise(layers: Layers, goal: LearningProblem, number: int) -> float:
+    after = compress(layers, Quantization("tensor"), jnp.asarray(bits(number)))
     return float(population_loss(after, goal) - population_loss(layers, goal))

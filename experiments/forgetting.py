@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from overtraining.experiments import Preset
-from overtraining.experiments.memoized import moved, pretrain, respond
+from overtraining.experiments.memoized import distance_from_pretrained, pretrain, respond
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
@@ -63,7 +63,7 @@ def run(preset: Preset, key: int) -> Outcome:
 def _distance(asked: Protocol, key: int, why: str) -> Check:
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, key))
     expected = [distance_moved(asked.strengths, *w, _task(asked)) for w in zip(w1, w2, strict=True)]
-    return judge_bound("distance moved", expected, moved(asked, key).distance.values[0], 1e-9, why)
+    return judge_bound("distance moved", expected, distance_from_pretrained(asked, key).distance.values[0], 1e-9, why)
 
 
 def _by_steps(asked: Protocol, key: int) -> Check:

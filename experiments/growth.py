@@ -21,7 +21,7 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
-from overtraining.simulations.data import draw, losses, task
+from overtraining.simulations.data import learning_problem, losses, sample_examples
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import outputs
 from overtraining.theory.sensitivity.growth import curvature_growth_at
@@ -102,7 +102,7 @@ def _homogeneous(key: int) -> Check:
     for activation, bias in product(("relu", "tanh"), (False, True)):
         network = Network(4, 8, 3, activation=activation, bias=bias)
         asked = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))
-        layers, examples = initialize(asked, key), draw(task(asked), 256, jax.random.key(key))
+        layers, examples = initialize(asked, key), sample_examples(learning_problem(asked), 256, jax.random.key(key))
         # biases start at 0, where they would show nothing
         layers = jax.tree.map(lambda w: w + 0.1 * jnp.cos(jnp.arange(1.0 * w.size)).reshape(w.shape), layers)
         slope = jax.grad(lambda at, e=examples, a=activation: jnp.mean(losses(at, e, a)))(layers)

@@ -26,7 +26,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.noisy_labels import Weights, descend
+from overtraining.simulations.noisy_labels import ChainWeights, descend_on_noisy_labels
 from overtraining.theory.fine_tuning.label_noise import label_noise_excess, label_noise_scale
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
 
@@ -114,7 +114,7 @@ def _turn(
     start = w1 * roots[:, None], w2 * roots, (w2[..., 0] * np.array(task)) @ w1[..., 0], np.full(steps, rate)
     given = [jnp.asarray(x) for x in (*start, np.sqrt(2 * gamma_squared / rate))]
     chunks = jax.random.split(jax.random.fold_in(jax.random.key(key), finer), max(1, pairs // CHUNK))
-    seen = [descend(*given, min(pairs, CHUNK), chunk, _losses) for chunk in chunks]
+    seen = [descend_on_noisy_labels(*given, min(pairs, CHUNK), chunk, _losses) for chunk in chunks]
     (less, more), error = (np.mean([one[i][-1] for one in seen], axis=0) for i in (0, 1))
     w = np.sqrt(around)
     for _ in range(steps):
@@ -124,7 +124,7 @@ def _turn(
     return float(less - more - (r[0] ** 2 - r[1] ** 2) / 2) / unit, float(error) / np.sqrt(len(seen)) / unit
 
 
-def _losses(w1: Weights, w2: Weights, off: Weights) -> tuple[Array, Array]:
+def _losses(w1: ChainWeights, w2: ChainWeights, off: ChainWeights) -> tuple[Array, Array]:
     """The mean downstream loss from both starts, and the error of their difference."""
     each = (off**2).sum((0, 1)).mean(1) / 2
     return each.mean(1), (each[0] - each[1]).std(ddof=1) / jnp.sqrt(1.0 * each.shape[1])

@@ -17,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from overtraining.experiments import Preset
-from overtraining.experiments.memoized import memoize, pretrain, respond_at_rates, tuned
+from overtraining.experiments.memoized import memoize, pretrain, respond_at_learning_rates, tune_learning_rate
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -28,8 +28,8 @@ from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.finetuning import fine_tune
-from overtraining.simulations.measurements import seeded
-from overtraining.simulations.training_plan import Numbers, planned
+from overtraining.simulations.measurements import seed_key
+from overtraining.simulations.training_plan import RunNumbers, plan_training
 from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_rate, tuning_sharpness
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.solvers.exact import follow
@@ -90,12 +90,12 @@ def _sharpness(asked: Protocol, key: int) -> Check:
 
 @memoize
 def _sharpness_measured(asked: Protocol, key: int) -> np.ndarray:
-    plan, numbers = planned(asked)
-    return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, key), seeded(key, 0)))
+    plan, numbers = plan_training(asked)
+    return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, key), seed_key(key, 0)))
 
 
 @partial(jax.jit, static_argnames="how")
-def _largest(how: FineTuning, numbers: Numbers, checkpoints, key: Array) -> Array:  # type: ignore[no-untyped-def]
+def _largest(how: FineTuning, numbers: RunNumbers, checkpoints, key: Array) -> Array:  # type: ignore[no-untyped-def]
     """The largest eigenvalue of the downstream loss's Hessian, at every length and budget."""
     tuning = numbers.tuning
     assert tuning is not None
@@ -114,7 +114,7 @@ def _largest(how: FineTuning, numbers: Numbers, checkpoints, key: Array) -> Arra
 def _edge(asked: Protocol, key: int) -> Check:
     """The largest rate of a grid at which 4,000 steps fit the task, at every length."""
     grid = np.arange(1.0, 1.5, 0.01)
-    seen = respond_at_rates(asked, grid, key, steps=(4000,))
+    seen = respond_at_learning_rates(asked, grid, key, steps=(4000,))
     fits = seen.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining").values < 1e-6
     measured = [float(seen.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
     return judge_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
@@ -122,7 +122,7 @@ def _edge(asked: Protocol, key: int) -> Check:
 
 def tuned_at(asked: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
     """Every checkpoint at its best rate after 40 steps."""
-    return tuned(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
+    return tune_learning_rate(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
 
 
 def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
@@ -185,7 +185,7 @@ def classified(asked: Protocol, key: int) -> xr.Dataset:
 
 def _rated(asked: Protocol, key: int) -> dict[str, np.ndarray]:
     """One task and noise, (length, budget): the best rate, and the losses at it and at the one kept."""
-    seen = respond_at_rates(asked, GRID, key, steps=STEPS).isel(seed=0)
+    seen = respond_at_learning_rates(asked, GRID, key, steps=STEPS).isel(seed=0)
     every = {str(name): seen[name].transpose(..., "learning_rate").values for name in seen if "after" in str(name)}
     best = every["downstream_after"].argmin(-1)
     found = {"rate": seen.learning_rate.values[best]}

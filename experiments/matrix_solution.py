@@ -20,8 +20,8 @@ from overtraining.setting.teachers import Spectrum, singular_frames, teacher_mat
 from overtraining.simulations.data import training_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers, product
-from overtraining.simulations.pretraining import pretrain as integrate
-from overtraining.simulations.training_plan import planned
+from overtraining.simulations.pretraining import train_layers as integrate
+from overtraining.simulations.training_plan import plan_training
 from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
 from overtraining.theory.learning.matrix_weights import matrix_weights
 from overtraining.theory.solvers.exact import follow as predict
@@ -90,7 +90,7 @@ def _saddle(asked: Protocol, key: int) -> list[Check]:
 @memoize
 def _flowed(asked: Protocol, w1: np.ndarray, w2: np.ndarray, key: int) -> np.ndarray:
     """The product at every length, from these weights."""
-    plan, numbers = planned(asked)
+    plan, numbers = plan_training(asked)
     loss = training_loss(numbers.task, "linear", None, None, jax.random.key(key))
     layers = (Layer(jnp.asarray(w1)), Layer(jnp.asarray(w2)))
     seen, solved = integrate(layers, loss, plan.pretraining, numbers.lengths, numbers.pretraining)

@@ -36,7 +36,9 @@ def storing(folder: Path | None) -> Iterator[None]:
     Raises WorkerDiffers in a process of several threads, which might compute other bits.
     """
     if folder and not is_worker():
-        raise WorkerDiffers("this process", "it may run several threads, which changes bits", "start it as a Crew does")
+        raise WorkerDiffers(
+            "this process", "it may run several threads, which changes bits", "start it as WorkerProcesses does"
+        )
     token = _STORES.set(folder)
     try:
         yield
@@ -61,10 +63,16 @@ def memoize(function: Callable[Given, Found]) -> Callable[Given, Found]:
     return call
 
 
-respond, follow, moved = memoize(measurements.respond), memoize(measurements.follow), memoize(measurements.moved)
-respond_at_rates, tuned = memoize(learning_rates.respond), memoize(learning_rates.tuned)
-slopes, rises, sample = memoize(noise_slopes.slopes), memoize(scatter.rises), memoize(scatter.sample)
-hessian_eigenvalues, trace_rate = memoize(hessian_spectrum.hessian_eigenvalues), memoize(hessian_spectrum.trace_rate)
+respond = memoize(measurements.respond)
+follow = memoize(measurements.follow)
+distance_from_pretrained = memoize(measurements.distance_from_pretrained)
+respond_at_learning_rates = memoize(learning_rates.respond_at_learning_rates)
+tune_learning_rate = memoize(learning_rates.tune_learning_rate)
+slopes = memoize(noise_slopes.slopes)
+rises = memoize(scatter.rises)
+rise_and_spread = memoize(scatter.rise_and_spread)
+hessian_eigenvalues = memoize(hessian_spectrum.hessian_eigenvalues)
+trace_rate = memoize(hessian_spectrum.trace_rate)
 
 
 def pretrain(protocol: Protocol, key: int) -> Layers:

@@ -22,10 +22,10 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.teachers import Spectrum, teacher_matrix
 from overtraining.setting.training import GradientFlow
-from overtraining.simulations.data import Task, population_loss
+from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
-from overtraining.simulations.pretraining import pretrain
+from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.mixing import best_share, best_trade_share, mixed_value
 
 SIGMA, EPSILON = 1.0, 1e-3
@@ -125,9 +125,9 @@ def _both_phases(
     start: Layers, teacher: Array, task: Array, shares: Float[Array, " share"]
 ) -> Float[Array, "share length budget d_out d_in"]:
     """The product after pretraining on the mixture and fine-tuning on the task, for every share, length and budget."""
-    first, second = (Task(matrix, None, jnp.zeros(())) for matrix in (teacher, task))
+    first, second = (LearningProblem(matrix, None, jnp.zeros(())) for matrix in (teacher, task))
     numbers = {"rtol": jnp.asarray(1e-8), "weight_decay": jnp.zeros(())}
-    flow = lambda layers, loss, times: pretrain(layers, loss, GradientFlow(), jnp.array(times), numbers)[0]
+    flow = lambda layers, loss, times: train_layers(layers, loss, GradientFlow(), jnp.array(times), numbers)[0]
 
     def one(share: Array) -> Array:
         mixture = lambda layers, step: (

@@ -26,11 +26,11 @@ from overtraining.setting.responses import Method, response
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import GradientFlow
-from overtraining.simulations.data import Task, population_loss, task
+from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.perturbations import noise_of, shifted
-from overtraining.simulations.pretraining import pretrain
+from overtraining.simulations.perturbations import sample_noise, shift_weights
+from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.robust import excess_over_robust, layer_prices, robust_optimum
 from overtraining.theory.solvers.exact import follow
 
@@ -111,7 +111,7 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
 @memoize
 def _trained(asked: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
     """The weights under the decay that noise amounts to, from random ones; their loss before and after noise."""
-    n, what = asked.network, task(asked)
+    n, what = asked.network, learning_problem(asked)
     decay = jnp.asarray(layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
     layers = _decayed(initialize(replace(asked, start=SmallGaussian(0.3)), key), what, decay)
     mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
@@ -121,7 +121,7 @@ def _trained(asked: Protocol, noise: tuple[float, float], key: int) -> dict[str,
 
 
 @jax.jit
-def _decayed(start: Layers, what: Task, decay: Float[Array, "2"]) -> Layers:
+def _decayed(start: Layers, what: LearningProblem, decay: Float[Array, "2"]) -> Layers:
     """The end of gradient flow with a weight decay of its own in each layer."""
 
     def loss(layers: Layers, step: Array) -> Array:
@@ -129,17 +129,19 @@ def _decayed(start: Layers, what: Task, decay: Float[Array, "2"]) -> Layers:
         return population_loss(layers, what) + decay @ norms / 2
 
     numbers = {"rtol": jnp.asarray(1e-8), "weight_decay": jnp.zeros(())}
-    layers, _ = pretrain(start, loss, GradientFlow(), jnp.array([END]), numbers)
+    layers, _ = train_layers(start, loss, GradientFlow(), jnp.array([END]), numbers)
     return jax.tree.map(lambda w: w[0], layers)
 
 
 @partial(jax.jit, static_argnames="draws")
-def _sampled(layers: Layers, what: Task, noise: Float[Array, "2"], draws: int, key: Array) -> tuple[Array, Array]:
+def _sampled(
+    layers: Layers, what: LearningProblem, noise: Float[Array, "2"], draws: int, key: Array
+) -> tuple[Array, Array]:
     """Mean and standard error of the loss after noise, by pairs of opposite draws."""
 
     def pair(key: Array) -> Array:
-        shift = noise_of(layers, Noise(), list(noise), key)
-        losses = [population_loss(shifted(layers, [sign * s for s in shift]), what) for sign in (1, -1)]
+        shift = sample_noise(layers, Noise(), list(noise), key)
+        losses = [population_loss(shift_weights(layers, [sign * s for s in shift]), what) for sign in (1, -1)]
         return (losses[0] + losses[1]) / 2
 
     seen = jax.lax.map(pair, jax.random.split(key, draws), batch_size=4096)

@@ -13,15 +13,15 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.experiments.memoized import memoize, pretrain, rises, sample
+from overtraining.experiments.memoized import memoize, pretrain, rise_and_spread, rises
 from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, singular_values, teacher_matrix
-from overtraining.simulations.data import population_loss, task
-from overtraining.simulations.perturbations import compressed
+from overtraining.simulations.data import learning_problem, population_loss
+from overtraining.simulations.perturbations import compress
 from overtraining.simulations.scatter import variance
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
 from overtraining.theory.sensitivity.conventions import rounding_model_scale
@@ -52,13 +52,15 @@ def run(preset: Preset, key: int) -> Outcome:
     checks, keys = [], range(key, key + 3)
     expected = predict(asked["gaussian"]).sensitivity.values
     for i, (law, one) in enumerate(asked.items()):
-        measured = [sample(one, 100 * number + i) for number in keys]
+        measured = [rise_and_spread(one, 100 * number + i) for number in keys]
         z = [((m.rise - expected) / m.rise_stderr).values.ravel() for m in measured]
         leverage = [(expected / m.rise_stderr).values.ravel() for m in measured]
         checks.append(judge_z_scores(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
     gaussian = asked["gaussian"]
     checks += [_gaussian_variance(gaussian, keys), _other_laws(asked, key), _rounding(preset, key)]
-    return Outcome(tuple(checks), {"theory": spread_predicted(gaussian), "measured": sample(gaussian, 100 * key)})
+    return Outcome(
+        tuple(checks), {"theory": spread_predicted(gaussian), "measured": rise_and_spread(gaussian, 100 * key)}
+    )
 
 
 def spread_predicted(asked: Protocol) -> xr.Dataset:
@@ -134,6 +136,6 @@ def _rounding(preset: Preset, key: int) -> Check:
 @memoize
 def _rounded(asked: Protocol, key: int) -> np.ndarray:
     """What rounding to each of the steps adds to the loss at the last length."""
-    goal, last = task(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))
-    rise = lambda step: population_loss(compressed(last, Quantization(per=None), step), goal)
+    goal, last = learning_problem(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))
+    rise = lambda step: population_loss(compress(last, Quantization(per=None), step), goal)
     return np.asarray(jax.vmap(rise)(jnp.asarray(STEPS)) - population_loss(last, goal))

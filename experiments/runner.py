@@ -17,7 +17,7 @@ from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.setting.training import one_of
 from overtraining.simulations.sweeps.worker import is_worker
-from overtraining.simulations.sweeps.worker_processes import Crew, Died
+from overtraining.simulations.sweeps.worker_processes import WorkerDied, WorkerProcesses
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def run_experiments(
     failed: dict[str, str] = {}
     names = [experiment.name for experiment in experiments]
     waiting = iter(names)
-    with Crew(job, processes) as crew:
+    with WorkerProcesses(job, processes) as crew:
         for name, answer in crew.answers(lambda: next(waiting, None)):
             match answer:
                 case Result():
@@ -118,7 +118,7 @@ def run_experiments(
                     report(answer)
                 case Refusal():
                     failed[name] = str(answer)
-                case Died(why):
+                case WorkerDied(why):
                     failed[name] = why
                 case fault:
                     raise fault

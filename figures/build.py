@@ -19,8 +19,8 @@ from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PRESETS, Preset
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, Refusal
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY, replacing
-from overtraining.simulations.sweeps.worker_processes import Crew
+from overtraining.simulations.sweeps.atomic_files import TEMPORARY, atomic_write
+from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
 
 FORMATS = ("pdf", "svg", "png")
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
@@ -90,14 +90,14 @@ def _make_all(orders: Mapping[Order, dict[str, Any]], out: Path, workers: int, r
     # disable=None: silent where the output is no terminal; delay: silent for what is done within a second
     with (
         tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar,
-        Crew(make, whole("workers", workers)) as crew,
+        WorkerProcesses(make, whole("workers", workers)) as crew,
     ):
         for order, answer in crew.answers(lambda: next(waiting, None)):
             name = order.entry.name
             if isinstance(answer, dict):
                 _write_manifest(out, name, orders[order] | {"files": answer})
                 report(f"{name}: built")
-            else:  # Failed, Died, or what kept the order from its worker
+            else:  # Failed, WorkerDied, or what kept the order from its worker
                 failed[name] = answer.why if isinstance(answer, Failed) else getattr(answer, "why", str(answer))
                 report(f"{name}: failed: {failed[name]}")
             bar.update()
@@ -137,7 +137,7 @@ def _manifest(out: Path) -> dict[str, Any]:
 
 def _write_manifest(out: Path, name: str, row: dict[str, Any]) -> None:
     rows = dict(sorted({**_manifest(out), name: row}.items()))
-    with replacing(out / MANIFEST) as temporary:
+    with atomic_write(out / MANIFEST) as temporary:
         temporary.write_text(json.dumps({"figures": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

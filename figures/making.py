@@ -15,7 +15,7 @@ from overtraining.figures.provenance import file_hash
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import Preset
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.atomic_files import replacing
+from overtraining.simulations.sweeps.atomic_files import atomic_write
 
 STORES = "sweeps"
 """The folder with what is measured and not yet in the data of its figure."""
@@ -23,7 +23,7 @@ STORES = "sweeps"
 MEMOIZED = {
     "overtraining.simulations.measurements.respond": "respond",
     "overtraining.simulations.measurements.follow": "follow",
-    "overtraining.simulations.scatter.sample": "sample",
+    "overtraining.simulations.scatter.rise_and_spread": "rise_and_spread",
 }
 """Sources of recipes, and the functions of `experiments.memoized` that measure the same; experiments call their own."""
 
@@ -118,7 +118,7 @@ def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 

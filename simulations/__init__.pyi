@@ -1,12 +1,11 @@
 from . import sweeps as sweeps
-from .batched import cached_chunk as cached_chunk, descend as descend
-from .data import Task as Task, population_loss as population_loss
+from .data import LearningProblem as LearningProblem, population_loss as population_loss
 from .measurements import (
+    distance_from_pretrained as distance_from_pretrained,
     follow as follow,
     initialize as initialize,
-    moved as moved,
     pretrain as pretrain,
     respond as respond,
 )
 from .networks import Layer as Layer, Layers as Layers
-from .training_plan import Numbers as Numbers, Plan as Plan, planned as planned
+from .training_plan import RunNumbers as RunNumbers, TrainingPlan as TrainingPlan, plan_training as plan_training

@@ -19,7 +19,9 @@ RESIDUAL = 1e-5  # of the largest eigenvalue, at which its search ends; the eige
 Estimates = dict[str, Array]
 
 
-def curvature(loss: Callable[[Layers, Array], Array], groups: int, layers: Layers, key: Key[Array, ""]) -> Estimates:
+def estimate_curvature(
+    loss: Callable[[Layers, Array], Array], groups: int, layers: Layers, key: Key[Array, ""]
+) -> Estimates:
     """`hessian_trace` and `sharpness` (largest eigenvalue), with `_stderr` where something is estimated.
 
     loss: of the layers and of the number of a group of examples; the loss itself is the mean over the groups.

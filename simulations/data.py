@@ -12,12 +12,12 @@ from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.teachers import teacher_matrix
 from overtraining.simulations.networks import Layers, outputs, product
-from overtraining.simulations.random_arrays import each
+from overtraining.simulations.random_arrays import sample_arrays
 
 HELD_OUT = 4096  # examples over which the loss of a network with an activation is reported
 
 
-class Task(NamedTuple):
+class LearningProblem(NamedTuple):
     """`x ~ N(0, root rootᵀ)`, `y = A x + label_noise · N(0, I)`; no root: whitened inputs."""
 
     teacher: Float[Array, "d_out d_in"]
@@ -36,14 +36,16 @@ LossAt = Callable[[Layers, Array], Array]
 """The loss that is descended, of the weights and of the number of the step."""
 
 
-def task(protocol: Protocol) -> Task:
+def learning_problem(protocol: Protocol) -> LearningProblem:
     """The numbers of a protocol's task."""
     d_out, d_in = protocol.network.d_out, protocol.network.d_in
     given = (protocol.inputs, protocol.teacher, d_out, d_in)
-    return Task(jnp.asarray(teacher_matrix(*given[1:])), _root(*given), jnp.asarray(protocol.inputs.label_noise))
+    return LearningProblem(
+        jnp.asarray(teacher_matrix(*given[1:])), _root(*given), jnp.asarray(protocol.inputs.label_noise)
+    )
 
 
-def population_loss(layers: Layers, task: Task) -> Float[Array, ""]:
+def population_loss(layers: Layers, task: LearningProblem) -> Float[Array, ""]:
     """`½ tr((f − A) Σx (f − A)ᵀ) + ½‖f(0)‖²` of a linear network: over all inputs, without the labels' noise."""
     error = product(layers) - task.teacher
     if task.root is not None:
@@ -59,17 +61,17 @@ def losses(layers: Layers, examples: Examples, activation: str = "linear") -> Fl
     return jnp.sum((outputs(layers, examples.x, activation) - examples.y) ** 2, axis=1) / 2
 
 
-def draw(task: Task, number: int, key: Key[Array, ""]) -> Examples:
+def sample_examples(task: LearningProblem, number: int, key: Key[Array, ""]) -> Examples:
     """Independent examples, their labels with the task's noise."""
     d_out, d_in = task.teacher.shape
-    x, noise = each(jax.random.normal, jax.random.split(key), [(number, d_in), (number, d_out)])
+    x, noise = sample_arrays(jax.random.normal, jax.random.split(key), [(number, d_in), (number, d_out)])
     if task.root is not None:
         x = x @ task.root.T
     return Examples(x, x @ task.teacher.T + task.label_noise * noise)
 
 
 def training_loss(
-    task: Task, activation: str, samples: int | None, batch: int | None, key: Key[Array, ""],
+    task: LearningProblem, activation: str, samples: int | None, batch: int | None, key: Key[Array, ""],
     again: Key[Array, ""] | None = None,
 ) -> LossAt:  # fmt: skip
     """The loss that pretraining descends.
@@ -81,7 +83,7 @@ def training_loss(
     """
     for_set, for_batches = jax.random.split(key)
     for_batches = for_batches if again is None else again
-    training_set = None if samples is None else draw(task, samples, for_set)
+    training_set = None if samples is None else sample_examples(task, samples, for_set)
 
     def loss(layers: Layers, step: Array) -> Array:
         if batch is None:
@@ -89,7 +91,7 @@ def training_loss(
                 return population_loss(layers, task)
             examples = training_set
         elif training_set is None:
-            examples = draw(task, batch, jax.random.fold_in(for_batches, step))
+            examples = sample_examples(task, batch, jax.random.fold_in(for_batches, step))
         else:
             chosen = jax.random.randint(jax.random.fold_in(for_batches, step), (batch,), 0, len(training_set.x))
             examples = Examples(training_set.x[chosen], training_set.y[chosen])

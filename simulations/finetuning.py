@@ -11,21 +11,21 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.data import LossAt, Task, training_loss
+from overtraining.simulations.data import LearningProblem, LossAt, training_loss
 from overtraining.simulations.networks import Layer, Layers, product
-from overtraining.simulations.pretraining import compiled, pretrain, traced
+from overtraining.simulations.pretraining import compiled_training, traced_numbers, train_layers
 
 
-class Tuning(NamedTuple):
+class TuningNumbers(NamedTuple):
     """The numbers of a fine-tuning, beside its budgets; see `theory.FineTuning`."""
 
-    task: Task
+    task: LearningProblem
     training: dict[str, Array]
     anchor: Float[Array, ""]
     replay_share: Float[Array, ""]
 
 
-def tuning(protocol: Protocol) -> Tuning:
+def tuning_numbers(protocol: Protocol) -> TuningNumbers:
     """The numbers of a protocol's fine-tuning. Raises DomainError for what no run can do."""
     how, n = protocol.perturbation, protocol.network
     assert isinstance(how, FineTuning)
@@ -36,23 +36,23 @@ def tuning(protocol: Protocol) -> Tuning:
         )  # fmt: skip
     teacher = task_matrix(how.task, protocol.teacher, n.d_out, n.d_in)
     numbers = (jnp.asarray(x) for x in (how.anchor, how.replay_share))
-    downstream = Task(jnp.asarray(teacher), None, jnp.asarray(how.label_noise))
-    return Tuning(downstream, traced(how.training, protocol.strengths, "budget"), *numbers)
+    downstream = LearningProblem(jnp.asarray(teacher), None, jnp.asarray(how.label_noise))
+    return TuningNumbers(downstream, traced_numbers(how.training, protocol.strengths, "budget"), *numbers)
 
 
-def forgotten(how: FineTuning) -> FineTuning:
+def compiled_tuning(how: FineTuning) -> FineTuning:
     """The fine-tuning with its traced numbers forgotten; whether there is an anchor or a replay decides the program."""
     anchor, replay_share = (0.5 if coefficient > 0 else 0.0 for coefficient in (how.anchor, how.replay_share))
-    return FineTuning(RotatedTeacher(0.0), compiled(how.training), anchor, replay_share, how.rank)
+    return FineTuning(RotatedTeacher(0.0), compiled_training(how.training), anchor, replay_share, how.rank)
 
 
-def drawn(how: FineTuning) -> bool:
+def is_random(how: FineTuning) -> bool:
     """Is anything random in it: batches, or the start of a low-rank update?"""
     return _batched(how) or how.rank is not None
 
 
 def fine_tune(
-    layers: Layers, how: FineTuning, numbers: Tuning, budgets: Float[Array, " strength"], activation: str,
+    layers: Layers, how: FineTuning, numbers: TuningNumbers, budgets: Float[Array, " strength"], activation: str,
     pretrained_on: LossAt, key: Key[Array, ""],
 ) -> Layers:  # fmt: skip
     """The layers after every budget, stacked along a leading axis; not finite where training failed.
@@ -76,11 +76,11 @@ def fine_tune(
         return value
 
     start = layers if how.rank is None else _no_update(layers, how.rank, for_update)
-    trained, _ = pretrain(start, loss, how.training, budgets, numbers.training)
+    trained, _ = train_layers(start, loss, how.training, budgets, numbers.training)
     return trained if how.rank is None else jax.vmap(whole)(trained)
 
 
-def distance(now: Layers, then: Layers) -> Float[Array, ""]:
+def weight_distance(now: Layers, then: Layers) -> Float[Array, ""]:
     """`‖θ − θ'‖` over all weights and biases."""
     return jnp.sqrt(_square(now, then))
 

@@ -11,13 +11,13 @@ from jaxtyping import Array, Float
 from overtraining.setting.errors import DomainError
 from overtraining.setting.protocol import Protocol
 from overtraining.simulations.curvature import WRITTEN_OUT
-from overtraining.simulations.data import Task, population_loss
-from overtraining.simulations.measurements import Seed, pretrain
+from overtraining.simulations.data import LearningProblem, population_loss
+from overtraining.simulations.measurements import RandomKey, pretrain
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.training_plan import planned
+from overtraining.simulations.training_plan import plan_training
 
 
-def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length parameters"]:
+def hessian_eigenvalues(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length parameters"]:
     """All eigenvalues at every length, in increasing order.
 
     Linear networks without biases, of at most `curvature.WRITTEN_OUT` weights; raises DomainError for others.
@@ -30,7 +30,7 @@ def hessian_eigenvalues(protocol: Protocol, key: Seed) -> Float[np.ndarray, "len
     return np.asarray(_eigenvalues(task, checkpoints))
 
 
-def trace_rate(protocol: Protocol, key: Seed) -> Float[np.ndarray, " length"]:
+def trace_rate(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, " length"]:
     """`d/dt tr H` along gradient flow at every length: the trace's derivative in the direction `−∇L`.
 
     Domain and errors as in `hessian_eigenvalues`.
@@ -46,12 +46,12 @@ def trace_rate(protocol: Protocol, key: Seed) -> Float[np.ndarray, " length"]:
 
 
 @jax.jit
-def _eigenvalues(task: Task, checkpoints: Layers) -> Array:
+def _eigenvalues(task: LearningProblem, checkpoints: Layers) -> Array:
     return jax.lax.map(lambda layers: jnp.linalg.eigvalsh(_hessian(layers, task)), checkpoints)
 
 
 @jax.jit
-def _rates(task: Task, checkpoints: Layers) -> Array:
+def _rates(task: LearningProblem, checkpoints: Layers) -> Array:
     def rate(layers: Layers) -> Array:
         velocity = jax.tree.map(jnp.negative, jax.grad(population_loss)(layers, task))
         return jax.jvp(lambda point: jnp.trace(_hessian(point, task)), (layers,), (velocity,))[1]
@@ -59,8 +59,8 @@ def _rates(task: Task, checkpoints: Layers) -> Array:
     return jax.lax.map(rate, checkpoints)
 
 
-def _run(protocol: Protocol, key: Seed) -> tuple[Task, Layers]:
-    plan, numbers = planned(protocol)
+def _run(protocol: Protocol, key: RandomKey) -> tuple[LearningProblem, Layers]:
+    plan, numbers = plan_training(protocol)
     size = sum(rows * columns for rows, columns in plan.network.shapes)
     if plan.network.activation != "linear" or plan.network.bias or size > WRITTEN_OUT:
         raise DomainError(
@@ -71,7 +71,7 @@ def _run(protocol: Protocol, key: Seed) -> tuple[Task, Layers]:
     return numbers.task, pretrain(protocol, key)
 
 
-def _hessian(layers: Layers, task: Task) -> Float[Array, "parameters parameters"]:
+def _hessian(layers: Layers, task: LearningProblem) -> Float[Array, "parameters parameters"]:
     flat, restore = ravel_pytree(layers)
     slope = jax.grad(lambda point: population_loss(restore(point), task))
     times = partial(jax.jvp, slope, (flat,))

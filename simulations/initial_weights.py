@@ -12,10 +12,10 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, start_frames
 from overtraining.setting.teachers import singular_frames
 from overtraining.simulations.networks import Layer, Layers
-from overtraining.simulations.random_arrays import each
+from overtraining.simulations.random_arrays import sample_arrays
 
 
-class Framed(NamedTuple):
+class FramedStart(NamedTuple):
     """`W_1 = R_1 first`, `W_l = R_l diag(middle) R_{l−1}ᵀ`, `W_L = last R_{L−1}ᵀ`, with random frames R_l inside."""
 
     first: Float[Array, "inner d_in"]
@@ -23,11 +23,11 @@ class Framed(NamedTuple):
     last: Float[Array, "d_out inner"]
 
 
-Beginning = Framed | Float[Array, " layer"]
+StartNumbers = FramedStart | Float[Array, " layer"]
 """The numbers of a start: factors between which frames are drawn, or every layer's standard deviation."""
 
 
-def beginning(protocol: Protocol) -> Beginning:
+def start_numbers(protocol: Protocol) -> StartNumbers:
     """The numbers of a protocol's start, which need no key."""
     n = protocol.network
     match protocol.start:
@@ -43,23 +43,23 @@ def beginning(protocol: Protocol) -> Beginning:
             return jnp.asarray(gain / np.sqrt([fan_in for _, fan_in in n.shapes]))
 
 
-def initialize(network: Network, start: Beginning, key: Key[Array, ""]) -> Layers:
+def initial_layers(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers:
     """The layers at the start. Hidden frames are Haar-random: with the identity, a mistake in a hidden index could
     not show. Biases are 0."""
-    weights = _between_frames(network, start, key) if isinstance(start, Framed) else _gaussian(network, start, key)
+    weights = _between_frames(network, start, key) if isinstance(start, FramedStart) else _gaussian(network, start, key)
     return tuple(Layer(w, jnp.zeros(w.shape[0]) if network.bias else None) for w in weights)
 
 
 def _framed(
     n: Network, left: np.ndarray, right: np.ndarray, modes: int, epsilon: float, imbalance: float,
     everywhere: bool = False,
-) -> Framed:  # fmt: skip
+) -> FramedStart:  # fmt: skip
     """Factors with `modes` singular values epsilon in the frames left (columns) and right (rows).
 
     everywhere: the imbalance holds in every hidden unit; those that carry no mode have a weight on one side only.
     """
     if n.depth == 1:
-        return Framed(*map(jnp.asarray, (epsilon * right[:modes], np.ones(modes), left[:, :modes])))
+        return FramedStart(*map(jnp.asarray, (epsilon * right[:modes], np.ones(modes), left[:, :modes])))
     below, above = _sides(epsilon, imbalance, n.depth)
     first, last = np.zeros((2, n.h))
     first[:modes], last[:modes] = below, above
@@ -69,7 +69,7 @@ def _framed(
     a, b = min(n.h, left.shape[1]), min(n.h, len(right))  # what lies beyond has the weight 0
     first = np.pad(first[:b, None] * right[:b], ((0, n.h - b), (0, 0)))
     last = np.pad(left[:, :a] * last[:a], ((0, 0), (0, n.h - a)))
-    return Framed(*map(jnp.asarray, (first, middle, last)))
+    return FramedStart(*map(jnp.asarray, (first, middle, last)))
 
 
 def _sides(epsilon: float, imbalance: float, depth: int) -> tuple[float, float]:
@@ -81,7 +81,7 @@ def _sides(epsilon: float, imbalance: float, depth: int) -> tuple[float, float]:
     return (epsilon / large, large) if imbalance > 0 else (large, epsilon / large)
 
 
-def _between_frames(network: Network, start: Framed, key: Key[Array, ""]) -> list[Array]:
+def _between_frames(network: Network, start: FramedStart, key: Key[Array, ""]) -> list[Array]:
     first, middle, last = start
     if network.depth == 1:
         return [last @ first]
@@ -91,5 +91,5 @@ def _between_frames(network: Network, start: Framed, key: Key[Array, ""]) -> lis
 
 
 def _gaussian(network: Network, stds: Float[Array, " layer"], key: Key[Array, ""]) -> list[Array]:
-    drawn = each(jax.random.normal, jax.random.split(key, network.depth), network.shapes)
+    drawn = sample_arrays(jax.random.normal, jax.random.split(key, network.depth), network.shapes)
     return [std * numbers for std, numbers in zip(stds, drawn, strict=True)]

@@ -14,10 +14,12 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory, validate
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
-from overtraining.simulations.measurements import Seed, as_response, compared, each_seed
+from overtraining.simulations.measurements import RandomKey, as_response, response_variables, run_seeds
 
 
-def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = None) -> list[Protocol]:
+def protocols_at_learning_rates(
+    protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = None
+) -> list[Protocol]:
     """The protocol with every learning rate in its fine-tuning; it must fine-tune by steps.
 
     steps: the budgets as numbers of steps, the same at every rate, so that the strengths become `rate × steps`. None
@@ -28,7 +30,7 @@ def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = No
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
     >>> asked = Protocol(PowerLaw(2), (1.0,), (1.0,), perturbation=how)
-    >>> [p.strengths for p in rated(asked, (0.25, 0.5), steps=(4, 8))]
+    >>> [p.strengths for p in protocols_at_learning_rates(asked, (0.25, 0.5), steps=(4, 8))]
     [(1.0, 2.0), (2.0, 4.0)]
     """
     how = protocol.perturbation
@@ -45,21 +47,23 @@ def rated(protocol: Protocol, rates: Sequenced, steps: Sequence[int] | None = No
     return made
 
 
-def respond(protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int] | None = None) -> xr.Dataset:
+def respond_at_learning_rates(
+    protocol: Protocol, rates: Sequenced, key: RandomKey, steps: Sequence[int] | None = None
+) -> xr.Dataset:
     """The measured Response with a dimension `learning_rate`: the rates at which no checkpoint's fine-tuning diverges.
 
-    steps: as in `rated`; with them the strength counts steps. The attribute `diverged` names the rates left out.
-    Raises NotSolved where that is all of them.
+    steps: as in `protocols_at_learning_rates`; with them the strength counts steps. The attribute `diverged` names the
+    rates that are left out. Raises NotSolved where that is all of them.
 
     >>> from overtraining.setting.teachers import PowerLaw
 
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
     >>> asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
-    >>> respond(asked, (0.125, 0.25, 40.0), 0, steps=(200,)).learning_rate.values.tolist()
+    >>> respond_at_learning_rates(asked, (0.125, 0.25, 40.0), 0, steps=(200,)).learning_rate.values.tolist()
     [0.125, 0.25]
     """
-    protocols = rated(protocol, rates, steps)
+    protocols = protocols_at_learning_rates(protocol, rates, steps)
     seen, well = _measured(protocols, key)
     held = np.asarray(well.all(axis=(1, 2)))
     if not held.any():
@@ -75,24 +79,24 @@ def respond(protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int
     return validate(together.assign_attrs(diverged=", ".join(map(str, left_out))))
 
 
-def tuned(
-    protocol: Protocol, rates: Sequenced, key: Seed, steps: Sequence[int] | None = None
+def tune_learning_rate(
+    protocol: Protocol, rates: Sequenced, key: RandomKey, steps: Sequence[int] | None = None
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Every checkpoint and budget at its best rate: the Response, and the rates as a Trajectory of `learning_rate`.
 
     Best is the smallest downstream loss after fine-tuning, in the mean over seeds, of the rates that do not diverge
     there. It is chosen by the losses that are reported: where these are noisy, they are too low by part of their error.
-    steps: as in `rated`. Raises NotSolved where every rate diverges.
+    steps: as in `protocols_at_learning_rates`. Raises NotSolved where every rate diverges.
 
     >>> from overtraining.setting.teachers import PowerLaw
 
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
     >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (1.0,), perturbation=how)
-    >>> tuned(asked, (0.2, 0.5, 1.2), 0, steps=(20,))[1].learning_rate.values.tolist()
+    >>> tune_learning_rate(asked, (0.2, 0.5, 1.2), 0, steps=(20,))[1].learning_rate.values.tolist()
     [[0.5], [0.5]]
     """
-    protocols = rated(protocol, rates, steps)
+    protocols = protocols_at_learning_rates(protocol, rates, steps)
     seen, well = _measured(protocols, key)
     score = np.where(well, np.where(well[:, None], seen["downstream_after"], 0.0).mean(axis=1), np.inf)
     if not well.any(axis=0).all():
@@ -112,13 +116,13 @@ def tuned(
     return response, at
 
 
-def _measured(protocols: Sequence[Protocol], key: Seed) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _measured(protocols: Sequence[Protocol], key: RandomKey) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The variables of Responses, rates along a first axis, and where (rate, length, strength) all of them are numbers.
 
     Rates differ in traced numbers only: they share one compiled program.
     """
     with np.errstate(invalid="ignore"):  # what diverged: inf − inf
-        each = [compared(each_seed(runs.measure, one, key)) for one in protocols]
+        each = [response_variables(run_seeds(runs.measure, one, key)) for one in protocols]
     seen = {name: np.stack([one[name] for one in each]) for name in each[0]}
     after = [values for name, values in seen.items() if "before" not in name]
     return seen, np.all([np.isfinite(values).all(axis=1) for values in after], axis=0)

@@ -16,14 +16,14 @@ from overtraining.setting.serialization import write
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations import runs
 from overtraining.simulations.data import HELD_OUT
-from overtraining.simulations.finetuning import drawn
+from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.training_plan import Numbers, Plan, planned
+from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
-Seed = int | Key[Array, ""]
+RandomKey = int | Key[Array, ""]
 
 
-def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
+def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Response: pretrain from every seed, perturb every checkpoint `draws` times, average the losses.
 
     key: an integer or a `jax.random.key`. Every cell (seed, length, strength) draws independently.
@@ -43,10 +43,10 @@ def respond(protocol: Protocol, key: Seed) -> xr.Dataset:
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
     """
-    return as_response(protocol, key, compared(_finite(protocol, each_seed(runs.measure, protocol, key))))
+    return as_response(protocol, key, response_variables(_finite(protocol, run_seeds(runs.measure, protocol, key))))
 
 
-def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
+def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Trajectory along pretraining, per seed: singular values, loss, norms, imbalance and curvature.
 
     singular_value: of `W_L … W_1`, as many as the width carries; with an activation, of the affine map nearest to f on
@@ -55,10 +55,10 @@ def follow(protocol: Protocol, key: Seed) -> xr.Dataset:
     of the Hessian of the reported loss, by differentiation; for "relu" without the kinks, its Gauss–Newton part alone.
     Variables that are estimated (beyond 256 parameters, or from held-out examples) have their `_stderr`.
     """
-    return as_trajectory(protocol, key, each_seed(runs.observe, protocol, key))
+    return as_trajectory(protocol, key, run_seeds(runs.observe, protocol, key))
 
 
-def moved(protocol: Protocol, key: Seed) -> xr.Dataset:
+def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """How far fine-tuning moves the weights: `distance`, `‖θ − θ_pre‖`, a Trajectory over lengths and budgets per seed.
 
     Draws, domain and errors as in `respond`.
@@ -69,33 +69,33 @@ def moved(protocol: Protocol, key: Seed) -> xr.Dataset:
 
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(RotatedTeacher(1.0)))
-    >>> moved(asked, key=0).distance.values[0].round(2).tolist()
+    >>> distance_from_pretrained(asked, key=0).distance.values[0].round(2).tolist()
     [[0.0, 0.05], [0.0, 1.05]]
     """
     if not isinstance(protocol.perturbation, FineTuning):
         raise DomainError(repr(protocol.perturbation), "only fine-tuning moves the weights", "pass FineTuning(…)")
-    seen = _finite(protocol, each_seed(runs.measure, protocol, key))
+    seen = _finite(protocol, run_seeds(runs.measure, protocol, key))
     return as_trajectory(protocol, key, {name: seen[name] for name in ("distance", "distance_stderr")})
 
 
-def initialize(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
+def initialize(protocol: Protocol, key: RandomKey, seed: int = 0) -> Layers:
     """The layers at the start of one seed's run.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> [layer.weight.shape for layer in initialize(Protocol(PowerLaw(2), (0,), (0,)), key=0)]
     [(2, 2), (2, 2)]
     """
-    return runs.begin(*planned(protocol), seeded(key, seed))
+    return runs.begin(*plan_training(protocol), seed_key(key, seed))
 
 
-def pretrain(protocol: Protocol, key: Seed, seed: int = 0) -> Layers:
+def pretrain(protocol: Protocol, key: RandomKey, seed: int = 0) -> Layers:
     """The layers at every length of one seed's run, stacked along a leading axis; raises NotSolved as `respond`."""
-    run = runs.train(*planned(protocol), seeded(key, seed))
-    check(protocol, run.solved)
+    run = runs.train(*plan_training(protocol), seed_key(key, seed))
+    check_solved(protocol, run.solved)
     return run.checkpoints
 
 
-def compared(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def response_variables(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The variables of a Response from what `runs.measure` returns, whatever axes come before the lengths."""
     found: dict[str, np.ndarray] = {}
     for which in ("", "downstream_") if "downstream_rise" in seen else ("",):
@@ -113,7 +113,7 @@ def compared(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found
 
 
-def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
+def as_response(protocol: Protocol, key: RandomKey, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
     """The Response of these variables, seeds along the first axis, that came of this protocol and key."""
     one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
     perturbation, strength_name = _perturbation(protocol)
@@ -128,7 +128,7 @@ def as_response(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarra
     )
 
 
-def as_trajectory(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
+def as_trajectory(protocol: Protocol, key: RandomKey, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
     """The Trajectory of these variables, seeds along the first axis, that came of this protocol and key."""
     further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
     further |= dict.fromkeys(("distance", "distance_stderr"), ("strength",))
@@ -143,20 +143,20 @@ def as_trajectory(protocol: Protocol, key: Seed, variables: Mapping[str, np.ndar
     )
 
 
-def each_seed(
-    run: Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]], protocol: Protocol, key: Seed
+def run_seeds(
+    run: Callable[[TrainingPlan, RunNumbers, Key[Array, ""]], dict[str, Array]], protocol: Protocol, key: RandomKey
 ) -> dict[str, np.ndarray]:
     """What a run returns, stacked over the protocol's seeds; raises NotSolved where pretraining was not."""
-    plan, numbers = planned(protocol)
+    plan, numbers = plan_training(protocol)
     found = []
     for seed in range(protocol.sampling.seeds):
-        one = run(plan, numbers, seeded(key, seed))
-        check(protocol, one.pop("solved"))
+        one = run(plan, numbers, seed_key(key, seed))
+        check_solved(protocol, one.pop("solved"))
         found.append({name: np.asarray(values) for name, values in one.items()})
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
 
 
-def check(protocol: Protocol, solved: Array | np.ndarray | np.bool_) -> None:
+def check_solved(protocol: Protocol, solved: Array | np.ndarray | np.bool_) -> None:
     """NotSolved where training under this protocol was not."""
     how = protocol.pretraining
     if bool(solved):
@@ -186,12 +186,12 @@ def _finite(protocol: Protocol, seen: dict[str, np.ndarray]) -> dict[str, np.nda
     raise NotSolved(rate, "it diverges", "use a smaller one; see overtraining.simulations.learning_rates for tuning it")
 
 
-def seeded(key: Seed, seed: int) -> Key[Array, ""]:
+def seed_key(key: RandomKey, seed: int) -> Key[Array, ""]:
     """The key of one seed's run."""
     return jax.random.fold_in(_key(key), seed)
 
 
-def _key(key: Seed) -> Key[Array, ""]:
+def _key(key: RandomKey) -> Key[Array, ""]:
     if isinstance(key, jax.Array) and jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
     if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < 2**63:
@@ -207,7 +207,7 @@ def _budgets(protocol: Protocol) -> tuple[str, list[float], dict[str, str]]:
     return "strength", list(protocol.strengths), {"units": "gradient-flow time", "long_name": "fine-tuning budget T"}
 
 
-def _origin(protocol: Protocol, key: Seed) -> dict[str, Any]:
+def _origin(protocol: Protocol, key: RandomKey) -> dict[str, Any]:
     recorded = str(key) if isinstance(key, int | np.integer) else str(jax.random.key_data(key).tolist())
     extra: dict[str, Any] = {"protocol": write(protocol), "key": recorded}
     if protocol.network.activation != "linear":
@@ -220,7 +220,7 @@ def _sampled(protocol: Protocol) -> str:
     pairs = " pairs of opposite draws" if sampling.antithetic else " draws"
     how = protocol.perturbation
     repeated = f"{sampling.draws:,}{pairs}" if isinstance(how, Noise) else "nothing drawn"
-    if isinstance(how, FineTuning) and drawn(how):
+    if isinstance(how, FineTuning) and is_random(how):
         repeated = f"{sampling.draws:,} fine-tunings"
     return repeated + (f" at each of {sampling.seeds} starts" if sampling.seeds > 1 else "")
 

@@ -13,17 +13,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-Weights = Float[Array, "_ _ start two pair"]  # out × in, of every chain
+ChainWeights = Float[Array, "_ _ start two pair"]  # out × in, of every chain
 
 
-def product(left: Weights, right: Weights) -> Weights:
+def chain_product(left: ChainWeights, right: ChainWeights) -> ChainWeights:
     """`left right`, chain by chain."""
     # term by term, which is compiled to one loop; a sum over an axis is not
     return reduce(add, (left[:, k, None] * right[None, k] for k in range(right.shape[0])))
 
 
 @partial(jax.jit, static_argnames=("pairs", "seen"))
-def descend(
+def descend_on_noisy_labels(
     w1: Float[Array, "h d_in start"],
     w2: Float[Array, "d_out h start"],
     teacher: Float[Array, "d_out d_in"],
@@ -31,7 +31,7 @@ def descend(
     noise: Float[Array, ""],
     pairs: int,
     key: Key[Array, ""],
-    seen: Callable[[Weights, Weights, Weights], Any],
+    seen: Callable[[ChainWeights, ChainWeights, ChainWeights], Any],
 ) -> Any:
     """What `seen(W1, W2, W2 W1 − teacher)` says after every step, stacked; all starts see the same noise.
 
@@ -44,11 +44,11 @@ def descend(
         n = noise * jax.random.normal(key, (*teacher.shape, 1, 1, pairs), jnp.float32).astype(float)
         off = off - jnp.concatenate([n, -n], axis=3)
         # both slopes before either update: W2 must not see the new W1
-        slope1, slope2 = product(jnp.swapaxes(w2, 0, 1), off), product(off, jnp.swapaxes(w1, 0, 1))
+        slope1, slope2 = chain_product(jnp.swapaxes(w2, 0, 1), off), chain_product(off, jnp.swapaxes(w1, 0, 1))
         w1, w2 = w1 - rate * slope1, w2 - rate * slope2
         now = w1, w2, missing(w1, w2)
         return now, seen(*now)
 
-    missing = lambda w1, w2: product(w2, w1) - teacher[:, :, None, None, None]
+    missing = lambda w1, w2: chain_product(w2, w1) - teacher[:, :, None, None, None]
     start = [jnp.broadcast_to(w[..., None, None], (*w.shape, 2, pairs)) for w in (w1, w2)]
     return jax.lax.scan(step, (*start, missing(*start)), (rates, jax.random.split(key, rates.size)))[1]

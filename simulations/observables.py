@@ -9,7 +9,7 @@ from overtraining.simulations.data import Examples
 from overtraining.simulations.networks import Layer, Layers, outputs, product
 
 
-def norms(layers: Layers) -> dict[str, Array]:
+def layer_norms(layers: Layers) -> dict[str, Array]:
     """`layer_norm`, `‖W_l‖²_F`; `bias_norm`, `‖b_l‖²`; `weight_norm`, `Σ_l ‖W_l‖²_F`; `imbalance` of neighbours.
 
     imbalance: `(Σ_l ‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ − b_lb_lᵀ‖²_F)^½`, which gradient flow of a linear network conserves

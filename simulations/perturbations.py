@@ -6,11 +6,11 @@ from jaxtyping import Array, Float, Key
 
 from overtraining.setting.perturbations import Noise, Pruning, Quantization
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.random_arrays import each
+from overtraining.simulations.random_arrays import sample_arrays
 
 Weights = tuple[Float[Array, "_ _"], ...]
 
-DRAWS = {  # zero mean, unit variance
+NOISE_LAWS = {  # zero mean, unit variance
     "gaussian": jax.random.normal,
     "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5),
     "sign": lambda key, shape: jax.random.rademacher(key, shape, float),
@@ -29,28 +29,30 @@ def noise_sizes(layers: Layers, start: Layers, noise: Noise, scales: Float[Array
     return [scale * unit(now.weight, then.weight) for scale, now, then in pairs]
 
 
-def shifted(layers: Layers, shifts: list[Array]) -> Layers:
+def shift_weights(layers: Layers, shifts: list[Array]) -> Layers:
     """The layers with something added to every weight matrix."""
     return tuple(layer._replace(weight=layer.weight + shift) for layer, shift in zip(layers, shifts, strict=True))
 
 
-def noise_of(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Array, ""]) -> list[Array]:
+def sample_noise(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Array, ""]) -> list[Array]:
     """One draw of the noise, layer by layer."""
-    drawn = each(DRAWS[noise.law], jax.random.split(key, len(layers)), [layer.weight.shape for layer in layers])
+    drawn = sample_arrays(
+        NOISE_LAWS[noise.law], jax.random.split(key, len(layers)), [layer.weight.shape for layer in layers]
+    )
     return [s * numbers for s, numbers in zip(sizes, drawn, strict=True)]
 
 
-def compressed(layers: Layers, how: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:
+def compress(layers: Layers, how: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:
     """The layers after rounding or pruning, in which nothing is random."""
     if isinstance(how, Quantization):
-        return tuple(layer._replace(weight=rounded(layer.weight, strength, how.per)) for layer in layers)
-    return tuple(layer._replace(weight=pruned(layer.weight, strength, how.per)) for layer in layers)
+        return tuple(layer._replace(weight=round_weights(layer.weight, strength, how.per)) for layer in layers)
+    return tuple(layer._replace(weight=prune_weights(layer.weight, strength, how.per)) for layer in layers)
 
 
-def rounded(w: Float[Array, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
+def round_weights(w: Float[Array, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
     """Every weight as the nearest multiple of the step; ties go toward 0, a step of 0 changes nothing.
 
-    >>> rounded(jnp.array([[4.0, -1.4]]), jnp.asarray(0.25), "tensor").tolist()
+    >>> round_weights(jnp.array([[4.0, -1.4]]), jnp.asarray(0.25), "tensor").tolist()
     [[4.0, -1.0]]
     """
     axes = {"tensor": (0, 1), "row": (1,)}
@@ -60,10 +62,10 @@ def rounded(w: Float[Array, "out in"], strength: Float[Array, ""], per: str | No
     return jnp.where(multiple < 2.0**52, jnp.sign(w) * jnp.ceil(multiple - 0.5) * step, w)
 
 
-def pruned(w: Float[Array, "out in"], share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
+def prune_weights(w: Float[Array, "out in"], share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
     """A share of the weights, rounded to a whole number of them, set to 0: the smallest; of equals, the first.
 
-    >>> pruned(jnp.array([[4.0, -1.0], [2.0, 3.0]]), jnp.asarray(0.5), "tensor").tolist()
+    >>> prune_weights(jnp.array([[4.0, -1.0], [2.0, 3.0]]), jnp.asarray(0.5), "tensor").tolist()
     [[4.0, 0.0], [0.0, 3.0]]
     """
     groups = jnp.abs(w).reshape((1, -1) if per == "tensor" else w.shape)

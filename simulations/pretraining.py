@@ -18,23 +18,24 @@ from overtraining.simulations.optimizers import optimizer
 
 MOST_STEPS = 200_000  # of the integrator
 
-Numbers = dict[str, Array]
+TrainingNumbers = dict[str, Array]
 
 
-def pretrain(
-    start: Layers, loss: LossAt, how: Pretraining, lengths: Float[Array, " length"], numbers: Numbers
+def train_layers(
+    start: Layers, loss: LossAt, how: Pretraining, lengths: Float[Array, " length"], numbers: TrainingNumbers
 ) -> tuple[Layers, Bool[Array, ""]]:
     """Checkpoints at `lengths`, stacked along a leading axis, and whether all went well.
 
-    numbers: those of `how` that may be traced, see `traced`. Gradient flow is integrated by Tsit5 with a relative
-    tolerance; it fails beyond 200,000 steps. Steps of an optimizer fail where a weight overflows.
+    numbers: those of `how` that may be traced, see `traced_numbers`.
+    Gradient flow is integrated by Tsit5 with a relative tolerance; it fails beyond 200,000 steps. Steps of an optimizer
+    fail where a weight overflows.
     """
     if isinstance(how, GradientFlow):
         return _flow(start, loss, lengths, **numbers)
     return _descend(start, loss, how, numbers)
 
 
-def traced(how: Pretraining, lengths: Sequenced, called: str = "length") -> Numbers:
+def traced_numbers(how: Pretraining, lengths: Sequenced, called: str = "length") -> TrainingNumbers:
     """The numbers of a pretraining that need no compilation of their own; for steps, how many reach every length.
 
     called: what a length is, for the refusal of one that no whole number of steps reaches.
@@ -49,7 +50,7 @@ def traced(how: Pretraining, lengths: Sequenced, called: str = "length") -> Numb
     }
 
 
-def compiled(how: Pretraining) -> Pretraining:
+def compiled_training(how: Pretraining) -> Pretraining:
     """The pretraining with its traced numbers forgotten."""
     if isinstance(how, GradientFlow):
         return GradientFlow()
@@ -85,7 +86,7 @@ def _flow(start: Layers, loss: LossAt, times: Array, rtol: Array, weight_decay: 
     return solution.ys, (solution.result == diffrax.RESULTS.successful) & _finite(solution.ys)
 
 
-def _descend(start: Layers, loss: LossAt, how: GradientDescent, numbers: Numbers) -> tuple[Layers, Array]:
+def _descend(start: Layers, loss: LossAt, how: GradientDescent, numbers: TrainingNumbers) -> tuple[Layers, Array]:
     ends = numbers["steps"]
     if how.horizon == "last" or how.schedule == "constant":  # a constant rate has no horizon
         checkpoints = _run(start, loss, how, numbers, ends)
@@ -95,7 +96,9 @@ def _descend(start: Layers, loss: LossAt, how: GradientDescent, numbers: Numbers
     return checkpoints, _finite(checkpoints)
 
 
-def _run(start: Layers, loss: LossAt, how: GradientDescent, numbers: Numbers, ends: Int[Array, " length"]) -> Layers:
+def _run(
+    start: Layers, loss: LossAt, how: GradientDescent, numbers: TrainingNumbers, ends: Int[Array, " length"]
+) -> Layers:
     """Checkpoints of one run after `ends` steps, the last of which is its horizon."""
     update = optimizer(how, numbers, ends[-1])
     slope = jax.grad(loss)

@@ -10,15 +10,23 @@ from jaxtyping import Array, Bool, Float, Key
 
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network
-from overtraining.simulations.curvature import curvature, stderr
-from overtraining.simulations.data import HELD_OUT, Examples, Task, draw, losses, population_loss, training_loss
-from overtraining.simulations.finetuning import distance, fine_tune
-from overtraining.simulations.initial_weights import Beginning, initialize
+from overtraining.simulations.curvature import estimate_curvature, stderr
+from overtraining.simulations.data import (
+    HELD_OUT,
+    Examples,
+    LearningProblem,
+    losses,
+    population_loss,
+    sample_examples,
+    training_loss,
+)
+from overtraining.simulations.finetuning import fine_tune, weight_distance
+from overtraining.simulations.initial_weights import StartNumbers, initial_layers
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.observables import linear_part, norms
-from overtraining.simulations.perturbations import compressed, noise_of, noise_sizes, shifted
-from overtraining.simulations.pretraining import pretrain
-from overtraining.simulations.training_plan import Numbers, Plan, after, before
+from overtraining.simulations.observables import layer_norms, linear_part
+from overtraining.simulations.perturbations import compress, noise_sizes, sample_noise, shift_weights
+from overtraining.simulations.pretraining import train_layers
+from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_after_pretraining, plan_of_pretraining
 
 GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
 MOST_NUMBERS = 2**22  # float64 numbers in a batch of perturbed networks: 32 MiB
@@ -34,39 +42,41 @@ class Run(NamedTuple):
     solved: Bool[Array, ""]
 
 
-def begin(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Layers:
+def begin(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> Layers:
     """The layers at the start of a run."""
     return _begin(plan.network, numbers.start, key)
 
 
-def train(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> Run:
+def train(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> Run:
     """Initialize and pretrain."""
     start = begin(plan, numbers, key)
-    return Run(start, *_train(*before(plan, numbers), start, key))
+    return Run(start, *_train(*plan_of_pretraining(plan, numbers), start, key))
 
 
-def measure(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
+def measure(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> dict[str, Array]:
     """Loss before, mean rise for every length and strength, their standard errors, and whether pretraining succeeded.
 
     Of fine-tuning also the downstream loss, `downstream_…`, and how far the weights moved, `distance`; where it failed
     they are not finite.
     """
     run = train(plan, numbers, key)
-    return _perturb(*after(plan, numbers), run, key) | {"solved": run.solved}
+    return _perturb(*plan_after_pretraining(plan, numbers), run, key) | {"solved": run.solved}
 
 
-def observe(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> dict[str, Array]:
+def observe(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> dict[str, Array]:
     """What is seen inside the network at every length, with `_stderr` where it is estimated."""
     run = train(plan, numbers, key)
-    return _observe(*after(*before(plan, numbers)), run.checkpoints, key) | {"solved": run.solved}
+    return _observe(*plan_after_pretraining(*plan_of_pretraining(plan, numbers)), run.checkpoints, key) | {
+        "solved": run.solved
+    }
 
 
-def held_out(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> tuple[Examples | None, Examples | None]:
+def held_out(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> tuple[Examples | None, Examples | None]:
     """The examples over which losses are reported where they have no closed form: of pretraining, and downstream."""
     if plan.network.activation == "linear":
         return None, None
     # a loss is reported without the labels' noise
-    drawn = lambda task, key: draw(task._replace(label_noise=jnp.zeros(())), HELD_OUT, key)
+    drawn = lambda task, key: sample_examples(task._replace(label_noise=jnp.zeros(())), HELD_OUT, key)
     for_test, later = jax.random.split(key, 4)[3], numbers.tuning
     downstream = None if later is None else drawn(later.task, jax.random.fold_in(for_test, 1))
     return drawn(numbers.task, for_test), downstream
@@ -77,20 +87,22 @@ def held_out(plan: Plan, numbers: Numbers, key: Key[Array, ""]) -> tuple[Example
 
 
 @partial(jax.jit, static_argnames="network")
-def _begin(network: Network, start: Beginning, key: Key[Array, ""]) -> Layers:
-    return initialize(network, start, jax.random.split(key, 4)[0])
+def _begin(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers:
+    return initial_layers(network, start, jax.random.split(key, 4)[0])
 
 
 @partial(jax.jit, static_argnames="plan")
-def _train(plan: Plan, numbers: Numbers, start: Layers, key: Key[Array, ""]) -> tuple[Layers, Bool[Array, ""]]:
+def _train(
+    plan: TrainingPlan, numbers: RunNumbers, start: Layers, key: Key[Array, ""]
+) -> tuple[Layers, Bool[Array, ""]]:
     n, how = plan.network, plan.pretraining
     batch = getattr(how, "batch", None)  # gradient flow has none
     loss = training_loss(numbers.task, n.activation, plan.samples, batch, jax.random.split(key, 4)[2])
-    return pretrain(start, loss, how, numbers.lengths, numbers.pretraining)
+    return train_layers(start, loss, how, numbers.lengths, numbers.pretraining)
 
 
 @partial(jax.jit, static_argnames="plan")
-def _perturb(plan: Plan, numbers: Numbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
+def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
     for_noise, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
     if isinstance(plan.perturbation, FineTuning):
         tuned = lambda at: _tuned(plan, numbers, examples, at[1], key, _keyed(for_noise, at[0]))
@@ -113,7 +125,7 @@ def _perturb(plan: Plan, numbers: Numbers, run: Run, key: Key[Array, ""]) -> dic
 
 
 @partial(jax.jit, static_argnames="plan")
-def _observe(plan: Plan, numbers: Numbers, checkpoints: Layers, key: Key[Array, ""]) -> dict[str, Array]:
+def _observe(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Key[Array, ""]) -> dict[str, Array]:
     for_probes, (examples, _) = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
     reported = partial(_reported, plan, numbers.task)
     groups = 1 if examples is None else GROUPS
@@ -125,13 +137,13 @@ def _observe(plan: Plan, numbers: Numbers, checkpoints: Layers, key: Key[Array, 
         loss = reported(examples, layers)
         error = {"loss_stderr": stderr(loss)} if groups > 1 else {}
         seen = {"singular_value": values[: plan.network.width], "loss": loss.mean()} | error
-        return seen | norms(layers) | curvature(mean_loss, groups, layers, for_probes)
+        return seen | layer_norms(layers) | estimate_curvature(mean_loss, groups, layers, for_probes)
 
     return jax.lax.map(row, checkpoints)
 
 
 def _tuned(
-    plan: Plan, numbers: Numbers, examples: tuple[Examples | None, Examples | None], layers: Layers,
+    plan: TrainingPlan, numbers: RunNumbers, examples: tuple[Examples | None, Examples | None], layers: Layers,
     key: Key[Array, ""], draws: Key[Array, ""],
 ) -> dict[str, Array]:  # fmt: skip
     """What is measured of a checkpoint's fine-tuning, for all budgets."""
@@ -152,7 +164,7 @@ def _tuned(
         replayed = training_loss(numbers.task, n.activation, plan.samples, batch, for_data, again)
         after = fine_tune(layers, how, tuning, numbers.strengths, n.activation, replayed, for_tuning)
         rises = lambda now: {f"{name}rise": report(now) - before[name] for name, report in reports.items()}
-        return jax.lax.map(lambda now: rises(now) | {"distance": distance(now, layers)[None]}, after)
+        return jax.lax.map(lambda now: rises(now) | {"distance": weight_distance(now, layers)[None]}, after)
 
     needed = (numbers.strengths.size + 1) * weights_in_all(n)
     seen = jax.lax.map(one_draw, jax.random.split(draws, plan.draws), batch_size=max(1, MOST_NUMBERS // needed))
@@ -175,7 +187,9 @@ def _keyed(key: Key[Array, ""], number: Float[Array, ""]) -> Key[Array, ""]:
     return jax.random.fold_in(jax.random.fold_in(key, high), low)
 
 
-def _reported(plan: Plan, task: Task, held_out: Examples | None, layers: Layers) -> Float[Array, " example"]:
+def _reported(
+    plan: TrainingPlan, task: LearningProblem, held_out: Examples | None, layers: Layers
+) -> Float[Array, " example"]:
     """The loss as it is reported: the population's, one number, or that of every held-out example."""
     if held_out is None:
         return population_loss(layers, task)[None]
@@ -183,21 +197,21 @@ def _reported(plan: Plan, task: Task, held_out: Examples | None, layers: Layers)
 
 
 def _rises(
-    plan: Plan, start: Layers, layers: Layers, reported: Reported, strength: Array, scales: Array, key: Array
+    plan: TrainingPlan, start: Layers, layers: Layers, reported: Reported, strength: Array, scales: Array, key: Array
 ) -> Float[Array, "draw example"]:
     """What the perturbation adds to the reported loss, draw by draw; one that draws nothing counts as one draw."""
     what = plan.perturbation
     if isinstance(what, Quantization | Pruning):
-        return (reported(compressed(layers, what, strength)) - reported(layers))[None]
+        return (reported(compress(layers, what, strength)) - reported(layers))[None]
     assert isinstance(what, Noise)
     sizes = noise_sizes(layers, start, what, strength * scales)
     signs = (1, -1) if plan.antithetic else (1,)
 
     def one_draw(key: Array) -> Float[Array, " example"]:
-        noise = noise_of(layers, what, sizes, key)
-        return sum(reported(shifted(layers, [sign * n for n in noise])) for sign in signs) / len(signs) - reported(
-            layers
-        )
+        noise = sample_noise(layers, what, sizes, key)
+        return sum(reported(shift_weights(layers, [sign * n for n in noise])) for sign in signs) / len(
+            signs
+        ) - reported(layers)
 
     at_once = max(1, MOST_NUMBERS // weights_in_all(plan.network))
     return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=at_once)

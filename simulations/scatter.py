@@ -13,14 +13,14 @@ from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory
-from overtraining.simulations.data import Task, population_loss
-from overtraining.simulations.measurements import Seed, initialize, pretrain, seeded
+from overtraining.simulations.data import LearningProblem, population_loss
+from overtraining.simulations.measurements import RandomKey, initialize, pretrain, seed_key
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.perturbations import noise_of, noise_sizes, shifted
-from overtraining.simulations.training_plan import planned
+from overtraining.simulations.perturbations import noise_sizes, sample_noise, shift_weights
+from overtraining.simulations.training_plan import plan_training
 
 
-def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength draw"]:
+def rises(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length strength draw"]:
     """`L(θ + noise) − L(θ)` for every draw, at every length and strength, independent everywhere; one seed.
 
     Linear networks on whole populations, noise of any convention. Raises DomainError for other protocols.
@@ -37,14 +37,14 @@ def rises(protocol: Protocol, key: Seed) -> Float[np.ndarray, "length strength d
     if not isinstance(how, Noise) or protocol.sampling.antithetic:
         asked = f"{how!r}, {protocol.sampling!r}"
         raise DomainError(asked, "single draws of noise are asked", "use Noise(…) and antithetic=False")
-    _, numbers = planned(protocol)
+    _, numbers = plan_training(protocol)
     weights = initialize(protocol, key), pretrain(protocol, key)
     grid = numbers.strengths[:, None] * numbers.scales[None, :]
-    for_noise = jax.random.fold_in(seeded(key, 0), 1)
+    for_noise = jax.random.fold_in(seed_key(key, 0), 1)
     return np.asarray(_rises(replace(how, scales=()), protocol.sampling.draws, numbers.task, grid, *weights, for_noise))
 
 
-def sample(protocol: Protocol, key: Seed) -> xr.Dataset:
+def rise_and_spread(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """Mean `rise` of the loss over the draws and its standard deviation `spread`, with their errors, as a Trajectory.
 
     Domain and errors as in `rises`. A run like `measured.respond`, which knows no spread but takes more protocols.
@@ -65,13 +65,13 @@ def sample(protocol: Protocol, key: Seed) -> xr.Dataset:
 
 @partial(jax.jit, static_argnames=("noise", "draws"))
 def _rises(
-    noise: Noise, draws: int, task: Task, scales: Array, start: Layers, checkpoints: Layers, key: Array
+    noise: Noise, draws: int, task: LearningProblem, scales: Array, start: Layers, checkpoints: Layers, key: Array
 ) -> Array:  # fmt: skip
     loss = partial(population_loss, task=task)
 
     def cell(layers: Layers, scales: Array, key: Array) -> Array:
         sizes, before = noise_sizes(layers, start, noise, scales), loss(layers)
-        one = lambda key: loss(shifted(layers, noise_of(layers, noise, sizes, key))) - before
+        one = lambda key: loss(shift_weights(layers, sample_noise(layers, noise, sizes, key))) - before
         return jax.lax.map(one, jax.random.split(key, draws), batch_size=1024)
 
     def row(at: tuple[Layers, Array]) -> Array:

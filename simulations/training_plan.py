@@ -10,14 +10,14 @@ from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
-from overtraining.simulations.data import Task, task
-from overtraining.simulations.finetuning import Tuning, drawn, forgotten, tuning
-from overtraining.simulations.initial_weights import Beginning, beginning
-from overtraining.simulations.pretraining import compiled, traced
+from overtraining.simulations.data import LearningProblem, learning_problem
+from overtraining.simulations.finetuning import TuningNumbers, compiled_tuning, is_random, tuning_numbers
+from overtraining.simulations.initial_weights import StartNumbers, start_numbers
+from overtraining.simulations.pretraining import compiled_training, traced_numbers
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What of a protocol decides the compiled program; equal plans and equal shapes of the numbers compile once."""
 
     network: Network
@@ -28,26 +28,26 @@ class Plan:
     antithetic: bool
 
 
-class Numbers(NamedTuple):
+class RunNumbers(NamedTuple):
     """What may change without compiling again; every leaf is an array, so that runs can be stacked and vmapped."""
 
-    task: Task
-    start: Beginning
+    task: LearningProblem
+    start: StartNumbers
     pretraining: dict[str, Array]
     lengths: Float[Array, " length"]
     strengths: Float[Array, " strength"]
     scales: Float[Array, " layer"]
-    tuning: Tuning | None = None
+    tuning: TuningNumbers | None = None
 
 
-def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
+def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
     """The plan of a protocol and its numbers. Raises DomainError for what no run can do.
 
     >>> from overtraining.setting.training import GradientDescent
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> runs = [Protocol(PowerLaw(2), (0, 1), (0.1,), pretraining=GradientDescent(rate)) for rate in (0.1, 0.5)]
-    >>> planned(runs[0])[0] == planned(runs[1])[0]
+    >>> plan_training(runs[0])[0] == plan_training(runs[1])[0]
     True
     """
     n, how, what = protocol.network, protocol.pretraining, protocol.perturbation
@@ -61,20 +61,20 @@ def planned(protocol: Protocol) -> tuple[Plan, Numbers]:
     later = None
     if isinstance(what, FineTuning):
         _check_warmup(what.training)
-        what, later, draws = forgotten(what), tuning(protocol), draws if drawn(what) else 1
-    plan = Plan(n, protocol.inputs.samples, compiled(how), what, draws, antithetic)
+        what, later, draws = compiled_tuning(what), tuning_numbers(protocol), draws if is_random(what) else 1
+    plan = TrainingPlan(n, protocol.inputs.samples, compiled_training(how), what, draws, antithetic)
     lengths, strengths, per_layer = (jnp.array(values) for values in (protocol.lengths, protocol.strengths, scales))
-    start, numbers = beginning(protocol), traced(how, protocol.lengths)
-    return plan, Numbers(task(protocol), start, numbers, lengths, strengths, per_layer, later)
+    start, numbers = start_numbers(protocol), traced_numbers(how, protocol.lengths)
+    return plan, RunNumbers(learning_problem(protocol), start, numbers, lengths, strengths, per_layer, later)
 
 
-def before(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:
+def plan_of_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
     """What pretraining knows of a run beside its start: whatever is done to checkpoints later, one compiled program."""
     alone, nothing = replace(plan, perturbation=Noise(), draws=1, antithetic=False), jnp.zeros(0)
     return alone, numbers._replace(start=nothing, strengths=nothing, scales=nothing, tuning=None)
 
 
-def after(plan: Plan, numbers: Numbers) -> tuple[Plan, Numbers]:
+def plan_after_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
     """What is known of a run once it is pretrained: however that was done, what follows is one compiled program."""
     return replace(plan, pretraining=GradientFlow()), numbers._replace(start=jnp.zeros(0), pretraining={})
 

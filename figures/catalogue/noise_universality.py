@@ -38,7 +38,7 @@ def recipes() -> dict[str, Recipe]:
     found = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine)}
     for i, law in enumerate(LAWS):
         one = replace(coarse, perturbation=Noise(law=law))
-        found[law] = Recipe("overtraining.simulations.scatter.sample", one, key=i)
+        found[law] = Recipe("overtraining.simulations.scatter.rise_and_spread", one, key=i)
     step = float(GAMMA * np.sqrt(12))
     rounded = replace(coarse, perturbation=Quantization(per=None), strengths=(step,), sampling=Sampling(seeds=32))
     return found | {"rounding": simulated_response(rounded, key=9)}

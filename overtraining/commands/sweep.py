@@ -22,21 +22,21 @@ def sweep(
 ) -> None:
     """Run a grid of protocols that survives being killed. Exit code 1 if cells failed; the others are in the result."""
     if listing:
-        from overtraining.simulations.sweeps.spec import find, shipped
+        from overtraining.simulations.sweeps.spec import find_sweep, shipped_sweeps
 
-        for name in shipped():
+        for name in shipped_sweeps():
             typer.echo(f"{name:28}{find(name).cells:>7,} cells  {find(name).title}")
     elif status is not None:
-        from overtraining.simulations.sweeps.status import status as lines
+        from overtraining.simulations.sweeps.status import status_lines
 
-        typer.echo("\n".join(lines(status)))
+        typer.echo("\n".join(status_lines(status)))
     elif spec is None:
         raise typer.BadParameter("name a sweep, or ask for --list or --status", param_hint="SPEC")
     elif dry_run:
-        from overtraining.simulations.sweeps.preview import preview
-        from overtraining.simulations.sweeps.spec import find
+        from overtraining.simulations.sweeps.preview import preview_lines
+        from overtraining.simulations.sweeps.spec import find_sweep
 
-        typer.echo("\n".join(preview(find(spec), workers)))
+        typer.echo("\n".join(preview_lines(find_sweep(spec), workers)))
     elif scheduler is not None and workers > 1:
         raise typer.BadParameter("its workers are those that have joined it", param_hint="--workers with --scheduler")
     elif out is None:
@@ -55,18 +55,20 @@ def _run(spec: str, out: Path, workers: int, scheduler: str | None) -> None:
 def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
     """Run to the end; how many cells failed."""
     from overtraining.simulations.sweeps.cluster import Cluster
-    from overtraining.simulations.sweeps.preview import outline
+    from overtraining.simulations.sweeps.preview import outline_lines
     from overtraining.simulations.sweeps.progress import Progress
-    from overtraining.simulations.sweeps.run import run
-    from overtraining.simulations.sweeps.spec import find
-    from overtraining.simulations.sweeps.sweep_plan import Plan
-    from overtraining.simulations.sweeps.worker_processes import Pool
+    from overtraining.simulations.sweeps.run import run_sweep
+    from overtraining.simulations.sweeps.spec import find_sweep
+    from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+    from overtraining.simulations.sweeps.worker_processes import OneWorker
 
-    progress, sweep = Progress(), find(spec)
-    progress.line("; ".join(outline(Plan(sweep))))
+    progress, sweep = Progress(), find_sweep(spec)
+    progress.line("; ".join(outline_lines(SweepPlan(sweep))))
     alone = scheduler is None and workers == 1
     try:
-        done = run(sweep, out, Pool if alone else lambda: Cluster(workers, scheduler), progress.line, progress)
+        done = run_sweep(
+            sweep, out, OneWorker if alone else lambda: Cluster(workers, scheduler), progress.line, progress
+        )
     finally:
         progress.close()
     for cell, why in done.failed[:SHOWN]:

@@ -4,6 +4,11 @@ from overtraining.simulations.sweeps.cells import Cell as Cell, derived_key as d
 from overtraining.simulations.sweeps.cluster import Cluster as Cluster
 from overtraining.simulations.sweeps.measures import Measure as Measure, one_by_one as one_by_one
 from overtraining.simulations.sweeps.result import cells_of as cells_of, pooled as pooled
-from overtraining.simulations.sweeps.run import Finished as Finished, run as run
-from overtraining.simulations.sweeps.spec import Axis as Axis, Sweep as Sweep, load as load, parse as parse
-from overtraining.simulations.sweeps.worker_processes import Pool as Pool
+from overtraining.simulations.sweeps.run import FinishedSweep as FinishedSweep, run_sweep as run_sweep
+from overtraining.simulations.sweeps.spec import (
+    Axis as Axis,
+    Sweep as Sweep,
+    load_sweep as load_sweep,
+    parse_sweep as parse_sweep,
+)
+from overtraining.simulations.sweeps.worker_processes import OneWorker as OneWorker

@@ -11,7 +11,7 @@ TEMPORARY = ".temporary-"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place once it is complete and on disk."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 
-class PatientFile(io.FileIO):
+class DeferredErrorFile(io.FileIO):
     """A new file, readable and writable, that keeps the first error of writing and pretends that all is well.
 
     HDF5 cannot be told that a disk is full: its close fails half-way, and the process ends in a segmentation fault. So

@@ -15,22 +15,22 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.simulations import runs
 from overtraining.simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
 from overtraining.simulations.data import HELD_OUT
-from overtraining.simulations.finetuning import drawn
-from overtraining.simulations.measurements import as_response, as_trajectory, check, compared, seeded
-from overtraining.simulations.random_arrays import held
-from overtraining.simulations.sweeps.measures import Measure, Ran
-from overtraining.simulations.training_plan import Numbers, Plan, planned
+from overtraining.simulations.finetuning import is_random
+from overtraining.simulations.measurements import as_response, as_trajectory, check_solved, response_variables, seed_key
+from overtraining.simulations.random_arrays import extra_numbers
+from overtraining.simulations.sweeps.measures import BatchResult, Measure
+from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 SCALARS = 256
 """Numbers that even the smallest run holds: counters, keys, step sizes."""
 
-Run = Callable[[Plan, Numbers, Key[Array, ""]], dict[str, Array]]
+RunFunction = Callable[[TrainingPlan, RunNumbers, Key[Array, ""]], dict[str, Array]]
 
 
 class Program(NamedTuple):
     """What is compiled: a plan, the structure, shapes and types of its numbers, and how many seeds."""
 
-    plan: Plan
+    plan: TrainingPlan
     structure: jax.tree_util.PyTreeDef
     leaves: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
     seeds: int
@@ -44,38 +44,40 @@ def program(protocol: Protocol) -> Program:
 
 
 @lru_cache(maxsize=1024)
-def _planned(protocol: Protocol) -> tuple[Plan, Numbers]:
+def _planned(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
     """Asked for twice, for what is compiled and to run it, and random frames take a millisecond."""
-    return planned(protocol)
+    return plan_training(protocol)
 
 
-def batched(run: Run, finish: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> Callable[..., Ran]:
+def batched(
+    run: RunFunction, finish: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+) -> Callable[..., BatchResult]:
     """A measure's `run` from a pure function of one run, vmapped over seeds and cells of one program."""
 
-    def together(protocols: Sequence[Protocol], keys: Sequence[int]) -> Ran:
+    def together(protocols: Sequence[Protocol], keys: Sequence[int]) -> BatchResult:
         plans, numbers = zip(*map(_planned, protocols), strict=True)
         seeds = range(protocols[0].sampling.seeds)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
-        drawn = jnp.stack([jnp.stack([seeded(key, seed) for seed in seeds]) for key in keys])
+        drawn = jnp.stack([jnp.stack([seed_key(key, seed) for seed in seeds]) for key in keys])
         seen = {name: np.asarray(values) for name, values in _compiled(run, plans[0])(stacked, drawn).items()}
         refused = {}
         for place, solved in enumerate(np.atleast_1d(seen.pop("solved").all(axis=1))):
             try:
-                check(protocols[place], solved)
+                check_solved(protocols[place], solved)
             except Refusal as refusal:
                 refused[place] = str(refusal)
-        return Ran(finish(seen), refused)
+        return BatchResult(finish(seen), refused)
 
     return together
 
 
 @lru_cache(maxsize=4)
-def _compiled(run: Run, plan: Plan) -> Callable[[Numbers, Array], dict[str, Array]]:
+def _compiled(run: RunFunction, plan: TrainingPlan) -> Callable[[RunNumbers, Array], dict[str, Array]]:
     """Blocks come one after another: what is compiled for those long past must not fill the memory."""
     return jax.jit(jax.vmap(jax.vmap(partial(run, plan), (None, 0))))
 
 
-def shapes(run: Run) -> Callable[[Protocol], Hashable]:
+def result_shapes(run: RunFunction) -> Callable[[Protocol], Hashable]:
     """A measure's `shape`: names and shapes of what a run returns, found without running it."""
 
     @cache
@@ -90,12 +92,12 @@ def shapes(run: Run) -> Callable[[Protocol], Hashable]:
 def response_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
     n, weights, examples = _sizes(protocol)
-    how, one, results = protocol.perturbation, runs.weights_in_all(n) + held(n.shapes), 0
-    draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and drawn(how)) else 1
+    how, one, results = protocol.perturbation, runs.weights_in_all(n) + extra_numbers(n.shapes), 0
+    draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and is_random(how)) else 1
     if isinstance(how, FineTuning):  # checkpoints at every budget, a batch; losses of every draw, budget and example
         batch = getattr(how.training, "batch", None) or 0
         one = one * (len(protocol.strengths) + 1) + batch * (n.d_in + n.h + n.d_out)
-        one += held([(batch, n.d_in), (batch, n.d_out)])
+        one += extra_numbers([(batch, n.d_in), (batch, n.d_out)])
         results = draws * len(protocol.strengths) * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
     at_once = min(draws, max(1, runs.MOST_NUMBERS // one))
     numbers = one * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
@@ -120,5 +122,9 @@ def _sizes(protocol: Protocol) -> tuple[Network, int, int]:
     return n, sum(rows * columns for rows, columns in n.shapes), examples * (n.d_in + n.h + n.d_out)
 
 
-RESPONSE = Measure(batched(runs.measure, compared), as_response, program, True, shapes(runs.measure), response_memory)
-TRAJECTORY = Measure(batched(runs.observe, dict), as_trajectory, program, True, shapes(runs.observe), trajectory_memory)
+RESPONSE = Measure(
+    batched(runs.measure, response_variables), as_response, program, True, result_shapes(runs.measure), response_memory
+)
+TRAJECTORY = Measure(
+    batched(runs.observe, dict), as_trajectory, program, True, result_shapes(runs.observe), trajectory_memory
+)

@@ -40,26 +40,26 @@ def derived_key(protocol: Protocol, repeat: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def places(axes: Sequence[Axis], number: int) -> tuple[int, ...]:
+def axis_indices(axes: Sequence[Axis], number: int) -> tuple[int, ...]:
     """Which value each axis has in the combination of this number, where the last axis varies fastest.
 
-    >>> places([Axis("start.epsilon", (0.1, 0.2)), Axis("repeat", (0, 1, 2))], 4)
+    >>> axis_indices([Axis("start.epsilon", (0.1, 0.2)), Axis("repeat", (0, 1, 2))], 4)
     (1, 1)
     """
     return tuple(int(at) for at in np.unravel_index(number, (1, *(len(axis.values) for axis in axes)))[1:])
 
 
-class Setting(NamedTuple):
+class AxisValue(NamedTuple):
     """A value of an axis: what the reader wrote, and what becomes of it in a protocol, both by field."""
 
     written: Mapping[str, Any]
     built: Mapping[str, Any]
 
 
-def named(*settings: Setting) -> str:
+def cell_name(*settings: AxisValue) -> str:
     """How messages name a cell.
 
-    >>> named(Setting({"start.epsilon": 0.1}, {}), Setting({"repeat": 3}, {}))
+    >>> cell_name(AxisValue({"start.epsilon": 0.1}, {}), AxisValue({"repeat": 3}, {}))
     'start.epsilon = 0.1, repeat = 3'
     """
     written = {field: value for setting in settings for field, value in setting.written.items()}
@@ -81,7 +81,7 @@ class Grid:
         )
         self.settings = {axis.path: tuple(self._setting(axis, value) for value in axis.values) for axis in sweep.axes}
 
-    def cell(self, chosen: tuple[Setting, ...]) -> Cell:
+    def cell(self, chosen: tuple[AxisValue, ...]) -> Cell:
         """The cell of one setting per axis."""
         built = {field: value for setting in chosen for field, value in setting.built.items()}
         protocol = self.protocol(built)
@@ -97,22 +97,22 @@ class Grid:
             del parts["network"]
         return Protocol(**parts | _changes_of(parts, changes))
 
-    def chosen(self, number: int) -> tuple[Setting, ...]:
+    def chosen(self, number: int) -> tuple[AxisValue, ...]:
         """One setting per axis: the cell of this number, counted with the last axis fastest."""
         return tuple(
-            self.settings[axis.path][at] for axis, at in zip(self.axes, places(self.axes, number), strict=True)
+            self.settings[axis.path][at] for axis, at in zip(self.axes, axis_indices(self.axes, number), strict=True)
         )
 
-    def _setting(self, axis: Axis, value: Any) -> Setting:
+    def _setting(self, axis: Axis, value: Any) -> AxisValue:
         if axis.path in (REPEAT, KEY):
-            return Setting({axis.path: value}, {axis.path: value})
+            return AxisValue({axis.path: value}, {axis.path: value})
         values = list(value) if len(axis.fields) > 1 else [value]
         plain = deepcopy(self._given)
         for field, one in zip(axis.fields, values, strict=True):
             _set(plain, self.base, field.split("."), one)
         protocol = _protocol(plain, f"axis {axis.path!r} = {_short(value)}")
         built = {field: _get(protocol, field.split(".")) for field in axis.fields}
-        return Setting(dict(zip(axis.fields, values, strict=True)), built)
+        return AxisValue(dict(zip(axis.fields, values, strict=True)), built)
 
 
 def _protocol(plain: Mapping[str, Any], what: str) -> Protocol:

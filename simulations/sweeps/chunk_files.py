@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.worker import Outcome
+from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 SUFFIX = ".npz"
 
@@ -17,7 +17,7 @@ class Damaged(Refusal):
     """A file of a store that is not what was written."""
 
 
-def encode(outcome: Outcome, recipe: str, chunk: int) -> bytes:
+def encode(outcome: ChunkOutcome, recipe: str, chunk: int) -> bytes:
     """The outcome of a chunk of the sweep with this fingerprint of its recipe."""
     about = {
         "recipe": recipe,
@@ -33,31 +33,31 @@ def encode(outcome: Outcome, recipe: str, chunk: int) -> bytes:
     return buffer.getvalue()
 
 
-def name(chunk: int, content: bytes) -> str:
+def file_name(chunk: int, content: bytes) -> str:
     """Number and checksum: one rename makes both true at once.
 
-    >>> name(12, b"")
+    >>> file_name(12, b"")
     '0000012.e3b0c44298fc1c149afbf4c8996fb924.npz'
     """
     return f"{chunk:07d}.{hashlib.sha256(content).hexdigest()[:32]}{SUFFIX}"
 
 
-def number(path: Path) -> int | None:
+def chunk_number(path: Path) -> int | None:
     """The chunk that a file's name says it holds."""
     head = path.name.partition(".")[0]
     return int(head) if head.isdecimal() else None
 
 
-def decode(path: Path, recipe: str) -> Outcome:
+def decode(path: Path, recipe: str) -> ChunkOutcome:
     """The outcome in a file; Damaged where the bytes are not those that were written, or belong to another sweep."""
-    content, chunk = path.read_bytes(), number(path)
-    if chunk is None or path.name != name(chunk, content):
+    content, chunk = path.read_bytes(), chunk_number(path)
+    if chunk is None or path.name != file_name(chunk, content):
         raise Damaged(f"chunk {path}", "its checksum is not that of its name, it is damaged", "compute it again")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         about = json.loads(str(arrays["about"]))
         if (about["recipe"], about["chunk"]) != (recipe, chunk):
             raise Damaged(f"chunk {path}", "it is another chunk or another sweep's", "compute it again")
-        return Outcome(
+        return ChunkOutcome(
             done=tuple(arrays["done"].tolist()),
             keys=tuple(arrays["keys"].tolist()),
             values={n.removeprefix("value "): arrays[n] for n in arrays.files if n.startswith("value ")},

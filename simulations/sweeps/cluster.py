@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.worker import ONE_THREAD, Outcome, Task, work
+from overtraining.simulations.sweeps.worker import ONE_THREAD, ChunkOutcome, ChunkTask, compute
 from overtraining.simulations.sweeps.worker_processes import TRIES, no_interrupt
 
 PATIENCE = 60.0
@@ -40,13 +40,13 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
         """Every task with its outcome as it comes; two tasks are under way for each worker, so that none waits."""
         landed = _distributed().as_completed(loop=self._client.loop)
-        flying: dict[Any, Task] = {}
+        flying: dict[Any, ChunkTask] = {}
         while True:
             while len(flying) < self._wanted() and (task := take()) is not None:
-                future = self._client.submit(work, task, pure=False)
+                future = self._client.submit(compute, task, pure=False)
                 flying[future] = task
                 landed.add(future)
             if not flying:
@@ -62,13 +62,13 @@ class Cluster:
         except OSError as error:
             raise self._refused(f"its scheduler is gone ({error})", AGAIN) from None
 
-    def _outcome(self, task: Task, future: Any) -> Outcome:
+    def _outcome(self, task: ChunkTask, future: Any) -> ChunkOutcome:
         distributed = _distributed()
         try:
-            outcome: Outcome = future.result()
+            outcome: ChunkOutcome = future.result()
         except distributed.KilledWorker as killed:
             why = f"its worker died, and so did {killed.allowed_failures} more that tried"
-            return Outcome(crashed=dict.fromkeys(task.lanes, why))
+            return ChunkOutcome(crashed=dict.fromkeys(task.lanes, why))
         except Refusal:
             raise
         except (distributed.CancelledError, Exception) as fault:

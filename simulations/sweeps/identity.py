@@ -15,10 +15,10 @@ LIBRARIES = ("numpy", "scipy", "jax", "jaxlib", "diffrax", "equinox", "optax")
 
 
 @cache
-def identity(measure: str) -> dict[str, str]:
+def software_identity(measure: str) -> dict[str, str]:
     """Versions of Python, of this project and of what it computes with, and the SHA-256 of the sources of `measure`.
 
-    >>> sorted(identity("response"))[-3:]
+    >>> sorted(software_identity("response"))[-3:]
     ['python', 'scipy', 'sources']
     """
     found = {"python": ".".join(platform.python_version_tuple()[:2])}

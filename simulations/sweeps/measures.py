@@ -17,7 +17,7 @@ MEASURES = {
 }
 
 
-class Ran(NamedTuple):
+class BatchResult(NamedTuple):
     """What came of a batch: arrays with the cells along the first axis, and why some have no numbers, by place."""
 
     values: Mapping[str, np.ndarray]
@@ -36,7 +36,7 @@ class Measure:
     memory: bytes that a cell needs while it is computed.
     """
 
-    run: Callable[[Sequence[Protocol], Sequence[int]], Ran]
+    run: Callable[[Sequence[Protocol], Sequence[int]], BatchResult]
     dress: Callable[[Protocol, int, Mapping[str, np.ndarray]], xr.Dataset]
     program: Callable[[Protocol], Hashable] = lambda protocol: None
     batched: bool = False
@@ -44,7 +44,7 @@ class Measure:
     memory: Callable[[Protocol], int] = lambda protocol: 0
 
 
-def measure(name: str) -> Measure:
+def find_measure(name: str) -> Measure:
     """The measure of this name, or of `module:NAME`, a Measure of the user's own."""
     module, _, attribute = MEASURES.get(name, name).partition(":")
     try:
@@ -65,10 +65,10 @@ def _remedy() -> str:
     return f"use {', '.join(MEASURES)}, or module:NAME of a Measure of your own"
 
 
-def one_by_one(function: Callable[[Protocol, int], Mapping[str, np.ndarray]]) -> Callable[..., Ran]:
+def one_by_one(function: Callable[[Protocol, int], Mapping[str, np.ndarray]]) -> Callable[..., BatchResult]:
     """A `run` from a function of one protocol and key: no compiled batch, cells one after another."""
 
-    def run(protocols: Sequence[Protocol], keys: Sequence[int]) -> Ran:
+    def run(protocols: Sequence[Protocol], keys: Sequence[int]) -> BatchResult:
         rows: list[Mapping[str, np.ndarray]] = []
         refused: dict[int, str] = {}
         for place, (protocol, key) in enumerate(zip(protocols, keys, strict=True)):
@@ -77,7 +77,7 @@ def one_by_one(function: Callable[[Protocol, int], Mapping[str, np.ndarray]]) ->
             except Refusal as refusal:
                 refused[place] = str(refusal)
                 rows.append({})
-        return Ran(stacked(rows), refused)
+        return BatchResult(stacked(rows), refused)
 
     return run
 

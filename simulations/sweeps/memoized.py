@@ -15,14 +15,14 @@ import xarray as xr
 from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
-from overtraining.simulations.sweeps.identity import identity, processor
-from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, written
+from overtraining.simulations.sweeps.identity import processor, software_identity
+from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, recipe_text
 from overtraining.simulations.sweeps.result import cells_of
-from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.store import opened, telling
-from overtraining.simulations.sweeps.worker import Outcome, is_worker
-from overtraining.simulations.sweeps.worker_processes import Here, Pool
+from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors
+from overtraining.simulations.sweeps.worker import ChunkOutcome, is_worker
+from overtraining.simulations.sweeps.worker_processes import OneWorker, ThisProcess
 
 NETCDF = " as NetCDF"
 
@@ -36,18 +36,18 @@ def memoized_call(function: Callable[..., Any], stores: Path, *given: Any, **nam
     Raises TypeError for other kinds; StoreRefused where the folder is in use, full or not writable.
     """
     name = f"{function.__module__}:{function.__qualname__}"
-    plain = {"format": FORMAT, "call": name, "threads": 1, "software": identity(name)}
+    plain = {"format": FORMAT, "call": name, "threads": 1, "software": software_identity(name)}
     recipe = _json(plain | {"arguments": json.loads(arguments(function, *given, **named))})
     folder = stores / fingerprint(recipe)[:16]
     with ExitStack() as stack:
-        with telling(folder):
-            store = stack.enter_context(opened(folder, recipe))
+        with refuse_disk_errors(folder):
+            store = stack.enter_context(open_store(folder, recipe))
             missing = store.missing(1, lambda line: warnings.warn(line, stacklevel=2))
         if missing:
             found = _plain(function(*given, **named))
-            with telling(folder):
-                store.write(0, Outcome(done=(0,), values=found, processor=processor()))
-        with telling(folder):
+            with refuse_disk_errors(folder):
+                store.write(0, ChunkOutcome(done=(0,), values=found, processor=processor()))
+        with refuse_disk_errors(folder):
             return _back(store.read(0).values)
 
 
@@ -57,8 +57,8 @@ def memoized_cells(sweep: Sweep, stores: Path) -> list[xr.Dataset]:
     Another recipe, or another version of the software, gets a folder of its own. Raises NotSolved where a cell fails,
     StoreRefused where the folder is in use, full or not writable.
     """
-    workers = Here if is_worker() else Pool
-    finished = run(sweep, stores / fingerprint(written(sweep))[:16], workers)
+    workers = ThisProcess if is_worker() else OneWorker
+    finished = run_sweep(sweep, stores / fingerprint(recipe_text(sweep))[:16], workers)
     if finished.failed:
         name, why = finished.failed[0]
         raise NotSolved(f"the measurement {name}", why.removesuffix("."), "mend the cause, and run the same again")

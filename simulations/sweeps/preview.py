@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from overtraining.simulations.sweeps.recipe import written
+from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.sweep_plan import Plan
-from overtraining.simulations.sweeps.worker import Outcome, Task
-from overtraining.simulations.sweeps.worker_processes import Pool
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
+from overtraining.simulations.sweeps.worker_processes import OneWorker
 
 TRIED = 3
 """Blocks that are tried out; the others are taken to be like these on average."""
@@ -17,11 +17,11 @@ BASE = 700_000_000
 """Bytes that Python, JAX and a compilation take, before there is any cell (measured: 300 to 600 MB)."""
 
 
-def outline(plan: Plan) -> list[str]:
+def outline_lines(plan: SweepPlan) -> list[str]:
     """What is known, and said, before anything is computed.
 
-    >>> from overtraining.simulations.sweeps.spec import find
-    >>> outline(Plan(find("noise-against-length")))[0]
+    >>> from overtraining.simulations.sweeps.spec import find_sweep
+    >>> outline_lines(SweepPlan(find_sweep("noise-against-length")))[0]
     '2,400 cells in 75 chunks of 32, 1 compiled program'
     """
     programs = f"{plan.blocks:,} compiled program{'s' if plan.blocks > 1 else ''}"
@@ -32,11 +32,11 @@ def outline(plan: Plan) -> list[str]:
     ]
 
 
-def preview(sweep: Sweep, workers: int = 1) -> list[str]:
+def preview_lines(sweep: Sweep, workers: int = 1) -> list[str]:
     """The outline, and what trying out shows: nothing of it is kept."""
-    recipe, plan = written(sweep), Plan(sweep)
+    recipe, plan = recipe_text(sweep), SweepPlan(sweep)
     blocks = np.unique(np.linspace(0, plan.blocks - 1, min(TRIED, plan.blocks)).astype(int))
-    with Pool() as pool:
+    with OneWorker() as pool:
         tried = [list(_tried(pool, recipe, plan, int(block) * plan.chunks_of_block)) for block in blocks]
     outcomes = [outcome for pair in tried for outcome in pair]
     failed = sum(len(outcome.crashed) + len(outcome.refused) for outcome in outcomes)
@@ -44,7 +44,7 @@ def preview(sweep: Sweep, workers: int = 1) -> list[str]:
     total = float(np.mean(seconds)) * plan.blocks / workers
     each = max(sum(v.nbytes for v in outcome.values.values()) / max(1, len(outcome.done)) for outcome in outcomes)
     return [
-        *outline(plan),
+        *outline_lines(plan),
         f"memory when tried: {max(outcome.peak for outcome in outcomes) / 1e6:,.0f} MB for a worker",
         f"result: {_size(each * sweep.cells)}",
         f"time: about {_duration(total)} with {workers} worker{'s' if workers > 1 else ''}",
@@ -52,9 +52,9 @@ def preview(sweep: Sweep, workers: int = 1) -> list[str]:
     ]
 
 
-def _tried(pool: Pool, recipe: str, plan: Plan, first: int) -> Iterator[Outcome]:
+def _tried(pool: OneWorker, recipe: str, plan: SweepPlan, first: int) -> Iterator[ChunkOutcome]:
     """The first chunk of a block, which compiles, and once more without."""
-    tasks = [Task(recipe, first, tuple(range(plan.size(first))))] * (2 if plan.chunks_of_block > 1 else 1)
+    tasks = [ChunkTask(recipe, first, tuple(range(plan.size(first))))] * (2 if plan.chunks_of_block > 1 else 1)
     waiting = iter(tasks)
     for _, outcome in pool.outcomes(lambda: next(waiting, None)):
         yield outcome

@@ -5,20 +5,20 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from overtraining.simulations.sweeps.identity import identity
+from overtraining.simulations.sweeps.identity import software_identity
 from overtraining.simulations.sweeps.spec import Axis, Sweep
 
 FORMAT = 1
 """Of stores and results; another number is another version."""
 
 
-def written(sweep: Sweep) -> str:
+def recipe_text(sweep: Sweep) -> str:
     """The recipe of this sweep, computed by the software that is running."""
-    plain = {"format": FORMAT, "sweep": sweep.plain(), "threads": 1, "software": identity(sweep.measure)}
+    plain = {"format": FORMAT, "sweep": sweep.plain(), "threads": 1, "software": software_identity(sweep.measure)}
     return json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
-def sweep_of(recipe: str) -> Sweep:
+def sweep_in_recipe(recipe: str) -> Sweep:
     """The sweep that a recipe is of."""
     plain = json.loads(recipe)["sweep"]
     axes = tuple(Axis(path, tuple(values)) for path, values in plain["axes"].items())

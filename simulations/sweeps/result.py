@@ -12,13 +12,13 @@ import xarray as xr
 
 from overtraining.setting.errors import DomainError, SchemaError
 from overtraining.setting.responses import validate
-from overtraining.simulations.sweeps.atomic_hdf5 import PatientFile
-from overtraining.simulations.sweeps.cells import Grid, places
-from overtraining.simulations.sweeps.measures import measure
-from overtraining.simulations.sweeps.recipe import sweep_of
+from overtraining.simulations.sweeps.atomic_hdf5 import DeferredErrorFile
+from overtraining.simulations.sweeps.cells import Grid, axis_indices
+from overtraining.simulations.sweeps.measures import find_measure
+from overtraining.simulations.sweeps.recipe import sweep_in_recipe
 from overtraining.simulations.sweeps.spec import KEY
-from overtraining.simulations.sweeps.sweep_plan import Plan
-from overtraining.simulations.sweeps.worker import Outcome
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 OWN = {"lengths": "pretraining", "strengths": "strength"}
 """Fields that are coordinates of a cell's Response: where one is an axis, every cell has its own."""
@@ -30,7 +30,7 @@ ABOUT = {
 }
 
 
-def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outcome]) -> None:
+def consolidate(path: Path, recipe: str, plan: SweepPlan, read: Callable[[int], ChunkOutcome]) -> None:
     """Write the cells of all chunks to one file, a chunk in memory at a time; equal chunks give equal bytes."""
     cells, failed, crashed, processors = 0, [], 0, set()
     for chunk in range(plan.chunks):
@@ -40,7 +40,7 @@ def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outco
         failed += [
             (plan.name(chunk, lane), why) for lane, why in sorted([*outcome.refused.items(), *outcome.crashed.items()])
         ]
-    with PatientFile(path) as disk, h5netcdf.File(disk, "w") as file:
+    with DeferredErrorFile(path) as disk, h5netcdf.File(disk, "w") as file:
         about = {"kind": "Sweep", "method": "simulation", "measure": plan.sweep.measure, "recipe": recipe}
         file.attrs.update(about | {"processors": "; ".join(sorted(processors)), "crashed": crashed})
         if failed:
@@ -53,7 +53,11 @@ def consolidate(path: Path, recipe: str, plan: Plan, read: Callable[[int], Outco
 
 
 def _fill(
-    file: h5netcdf.File, plan: Plan, cells: int, outcomes: Iterator[tuple[int, Outcome]], check: Callable[[], None]
+    file: h5netcdf.File,
+    plan: SweepPlan,
+    cells: int,
+    outcomes: Iterator[tuple[int, ChunkOutcome]],
+    check: Callable[[], None],
 ) -> None:
     numbers = np.empty(cells, np.int64)
     at = 0
@@ -74,7 +78,7 @@ def _fill(
     _place(file, plan, numbers)
 
 
-def _prepare(file: h5netcdf.File, plan: Plan, protocol: Any, outcome: Outcome) -> None:
+def _prepare(file: h5netcdf.File, plan: SweepPlan, protocol: Any, outcome: ChunkOutcome) -> None:
     """Dimensions, coordinates and empty variables, as the first cell's Response has them."""
     first = {name: values[0] for name, values in outcome.values.items()}
     dressed = plan.measure.dress(protocol, outcome.keys[0], first)
@@ -90,11 +94,11 @@ def _prepare(file: h5netcdf.File, plan: Plan, protocol: Any, outcome: Outcome) -
     _described(file.create_variable("key", ("cell",), np.int64), "key")
 
 
-def _place(file: h5netcdf.File, plan: Plan, numbers: np.ndarray) -> None:
+def _place(file: h5netcdf.File, plan: SweepPlan, numbers: np.ndarray) -> None:
     """The values of every axis along `cell`, which xarray then shows as coordinates."""
     names = ["number", "key"]
     _described(_variable(file, "number", ("cell",), numbers), "number")
-    chosen = np.array([places(plan.sweep.axes, int(number)) for number in numbers]).reshape(len(numbers), -1)
+    chosen = np.array([axis_indices(plan.sweep.axes, int(number)) for number in numbers]).reshape(len(numbers), -1)
     for axis, at in zip(plan.sweep.axes, chosen.T, strict=True):
         for place, field in enumerate(() if axis.path == KEY else axis.fields):  # keys are there already
             values = [value[place] if len(axis.fields) > 1 else value for value in axis.values]
@@ -156,8 +160,8 @@ def cells_of(data: Path | xr.Dataset) -> list[xr.Dataset]:
             return cells_of(opened.load())
     if data.attrs.get("kind") != "Sweep":
         raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is no result of a sweep", "open a result.nc")
-    sweep = sweep_of(data.attrs["recipe"])
-    grid, dress = Grid(sweep), measure(sweep.measure).dress
+    sweep = sweep_in_recipe(data.attrs["recipe"])
+    grid, dress = Grid(sweep), find_measure(sweep.measure).dress
     found = []
     for row in range(data.sizes.get("cell", 0)):
         cell = grid.cell(grid.chosen(int(data["number"][row])))

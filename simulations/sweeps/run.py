@@ -6,64 +6,64 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
-from overtraining.simulations.sweeps.atomic_files import replacing
-from overtraining.simulations.sweeps.recipe import written
+from overtraining.simulations.sweeps.atomic_files import atomic_write
+from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate, crashes, failures
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.store import Store, opened, telling
-from overtraining.simulations.sweeps.sweep_plan import Plan
-from overtraining.simulations.sweeps.task_queue import Queue
-from overtraining.simulations.sweeps.worker import Outcome, Task
-from overtraining.simulations.sweeps.worker_processes import Pool
+from overtraining.simulations.sweeps.store import Store, open_store, refuse_disk_errors
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+from overtraining.simulations.sweeps.task_queue import TaskQueue
+from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
+from overtraining.simulations.sweeps.worker_processes import OneWorker
 
 
 class Workers(Interface):
     """Who computes: `outcomes` gives every task that `take` gives, with its outcome, in any order."""
 
-    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]: ...
+    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]: ...
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedSweep:
     """Where the result is, and which cells are not in it: their names with the reason."""
 
     result: Path
     failed: tuple[tuple[str, str], ...]
 
 
-def run(
+def run_sweep(
     sweep: Sweep,
     folder: Path,
-    workers: Callable[[], AbstractContextManager[Workers]] = Pool,
+    workers: Callable[[], AbstractContextManager[Workers]] = OneWorker,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, cells: None,
-) -> Finished:
+) -> FinishedSweep:
     """Run a sweep in a folder, or what is left of it.
 
-    workers: makes what computes; `Pool`, one process of this machine, or a `overtraining.simulations.sweeps.cluster`.
+    workers: makes what computes; `OneWorker`, one process of this machine, or a `Cluster`.
     report: gets a line for everything unusual.  progress: gets the number of cells done, and of all cells.
     Raises StoreRefused where the folder is another sweep's, in use, full or not writable; nothing is damaged by it.
     """
-    recipe, plan = written(sweep), Plan(sweep)
-    with telling(folder), opened(folder, recipe) as store:
+    recipe, plan = recipe_text(sweep), SweepPlan(sweep)
+    with refuse_disk_errors(folder), open_store(folder, recipe) as store:
         if not (store.sealed(report) and not crashes(store.result)):
             missing = store.missing(plan.chunks, report)
             _compute(plan, store, missing, workers, progress)
             _gather(plan, store)
         if not crashes(store.result):
             store.clear()
-        return Finished(store.result, failures(store.result))
+        return FinishedSweep(store.result, failures(store.result))
 
 
-def _gather(plan: Plan, store: Store) -> None:
+def _gather(plan: SweepPlan, store: Store) -> None:
     store.unseal()
-    with replacing(store.result) as temporary:
+    with atomic_write(store.result) as temporary:
         consolidate(temporary, store.recipe, plan, store.read)
     store.seal()
 
 
 def _compute(
-    plan: Plan,
+    plan: SweepPlan,
     store: Store,
     missing: list[int],
     workers: Callable[[], AbstractContextManager[Workers]],
@@ -74,7 +74,7 @@ def _compute(
     progress(done, cells)
     if not missing:
         return
-    queue = Queue(store.recipe, plan, missing)
+    queue = TaskQueue(store.recipe, plan, missing)
     with workers() as crew:
         for task, outcome in crew.outcomes(queue.take):
             whole = queue.put(task, outcome)

@@ -95,21 +95,21 @@ class Sweep:
         return {"axes": axes, "chunk": self.chunk, "measure": self.measure, "protocol": dict(self.base)}
 
 
-def load(path: Path) -> Sweep:
+def load_sweep(path: Path) -> Sweep:
     """The sweep in a TOML file; DomainError says what is wrong with it, OSError that it cannot be read."""
     try:
-        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+        return parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DomainError(str(path), f"it is not TOML ({error})", "compare with a shipped sweep") from None
 
 
-def parse(plain: Mapping[str, Any]) -> Sweep:
+def parse_sweep(plain: Mapping[str, Any]) -> Sweep:
     """A sweep from the tables of its file: `title`, `measure`, `chunk`, `[protocol]`, `[axes]`.
 
     An axis is a list of values, or one of `{linear = [a, b], count = n}`, `{log = [a, b], count = n}`,
     `{whole = [first, last]}`.
 
-    >>> parse({"protocol": {}, "axes": {"start.epsilon": {"log": [1e-4, 1e-2], "count": 3}}}).axes[0].values
+    >>> parse_sweep({"protocol": {}, "axes": {"start.epsilon": {"log": [1e-4, 1e-2], "count": 3}}}).axes[0].values
     (0.0001, 0.001, 0.01)
     """
     if unknown := sorted(set(plain) - KNOWN):
@@ -122,25 +122,25 @@ def parse(plain: Mapping[str, Any]) -> Sweep:
     return Sweep(protocol, tuple(Axis(path, _values(path, given)) for path, given in axes.items()), **options)
 
 
-def shipped() -> dict[str, Path]:
+def shipped_sweeps() -> dict[str, Path]:
     """Their files by name.
 
-    >>> "noise-against-length" in shipped()
+    >>> "noise-against-length" in shipped_sweeps()
     True
     """
     folder = Path(str(files("overtraining.simulations.sweeps") / "shipped"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def find(what: str) -> Sweep:
+def find_sweep(what: str) -> Sweep:
     """What a user names: a shipped sweep, or the path of a TOML file (anything that ends in .toml)."""
     if what.endswith(".toml"):
-        return load(Path(what))
-    known = shipped()
+        return load_sweep(Path(what))
+    known = shipped_sweeps()
     if what not in known:
         near = get_close_matches(what, known, n=3, cutoff=0.3) or list(known)
         raise DomainError(f"sweep {what!r}", "there is none of this name", f"try {', '.join(near)}, or a .toml file")
-    return load(known[what])
+    return load_sweep(known[what])
 
 
 def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,19 +4,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from overtraining.simulations.sweeps.recipe import sweep_of
+from overtraining.simulations.sweeps.recipe import sweep_in_recipe
 from overtraining.simulations.sweeps.result import failures
-from overtraining.simulations.sweeps.store import LOCK, RECIPE, RESULT, SUM, StoreRefused, paths
-from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.store import LOCK, RECIPE, RESULT, SUM, StoreRefused, chunk_paths
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 
 
-def status(folder: Path) -> list[str]:
+def status_lines(folder: Path) -> list[str]:
     """Lines to read. Raises StoreRefused where there is no sweep."""
     try:
-        plan = Plan(sweep_of((folder / RECIPE).read_text(encoding="utf-8")))
+        plan = SweepPlan(sweep_in_recipe((folder / RECIPE).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError) as error:
         raise StoreRefused(str(folder), f"there is no sweep in it ({error})", "pass the --out of a sweep") from None
-    there = len(paths(folder).keys() & set(range(plan.chunks)))
+    there = len(chunk_paths(folder).keys() & set(range(plan.chunks)))
     lines = [f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.sweep.chunk}: {plan.sweep.measure}"]
     if (folder / RESULT).exists() and (folder / SUM).exists():
         failed = failures(folder / RESULT)

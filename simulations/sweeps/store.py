@@ -7,10 +7,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY, replacing, sha256
-from overtraining.simulations.sweeps.chunk_files import SUFFIX, Damaged, decode, encode, name, number
+from overtraining.simulations.sweeps.atomic_files import TEMPORARY, atomic_write, sha256
+from overtraining.simulations.sweeps.chunk_files import SUFFIX, Damaged, chunk_number, decode, encode, file_name
 from overtraining.simulations.sweeps.recipe import differences, fingerprint
-from overtraining.simulations.sweeps.worker import Outcome
+from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 RECIPE, LOCK, CHUNKS, RESULT, SUM = "recipe.json", "lock", "chunks", "result.nc", "result.nc.sha256"
 
@@ -20,33 +20,33 @@ class StoreRefused(Refusal):
 
 
 class Store:
-    """The chunks of one recipe in a folder; made by `opened`."""
+    """The chunks of one recipe in a folder; made by `open_store`."""
 
     def __init__(self, folder: Path, recipe: str) -> None:
         self.folder, self.recipe = folder, recipe
         self.result = folder / RESULT
         self._mark = fingerprint(recipe)
-        self._paths = paths(folder)  # read once: nobody else writes while we hold the lock
+        self._paths = chunk_paths(folder)  # read once: nobody else writes while we hold the lock
 
     def missing(self, chunks: int, report: Callable[[str], None]) -> list[int]:
         """Chunks that are not there whole, or have cells that crashed. Damaged files are named and removed."""
         return [chunk for chunk in range(chunks) if not self._complete(chunk, report)]
 
-    def read(self, chunk: int) -> Outcome:
+    def read(self, chunk: int) -> ChunkOutcome:
         """A chunk that is there; Damaged where it is not what was written."""
         return decode(self._paths[chunk][0], self._mark)
 
-    def write(self, chunk: int, outcome: Outcome) -> None:
+    def write(self, chunk: int, outcome: ChunkOutcome) -> None:
         """Add a chunk, whole or not at all, in place of what was there of it; on disk when this returns."""
         content = encode(outcome, self._mark, chunk)
-        path = self.folder / CHUNKS / name(chunk, content)
-        with replacing(path) as temporary:
+        path = self.folder / CHUNKS / file_name(chunk, content)
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
         self._keep(chunk, path)
 
     def seal(self) -> None:
         """State the checksum of the result, as `sha256sum -c` reads it."""
-        with replacing(self.folder / SUM) as temporary:
+        with atomic_write(self.folder / SUM) as temporary:
             temporary.write_text(f"{sha256(self.result)}  {RESULT}\n", encoding="utf-8")
 
     def unseal(self) -> None:
@@ -93,17 +93,17 @@ class Store:
         self._paths[chunk] = [path]
 
 
-def paths(folder: Path) -> dict[int, list[Path]]:
+def chunk_paths(folder: Path) -> dict[int, list[Path]]:
     """The files of every chunk that has one, unread."""
     found: dict[int, list[Path]] = {}
     for path in sorted((folder / CHUNKS).glob(f"[0-9]*{SUFFIX}")):
-        if (chunk := number(path)) is not None:
+        if (chunk := chunk_number(path)) is not None:
             found.setdefault(chunk, []).append(path)
     return found
 
 
 @contextmanager
-def telling(folder: Path) -> Iterator[None]:
+def refuse_disk_errors(folder: Path) -> Iterator[None]:
     """What the disk refuses as a StoreRefused: a sentence about the file, or the folder."""
     try:
         yield
@@ -116,7 +116,7 @@ def telling(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(folder: Path, recipe: str) -> Iterator[Store]:
+def open_store(folder: Path, recipe: str) -> Iterator[Store]:
     """The store of this recipe in a folder, made where there is none; no other process has it meanwhile.
 
     Raises StoreRefused for a folder that holds something else or another recipe's store, or that another process is
@@ -158,10 +158,10 @@ def _settle_recipe(folder: Path, recipe: str) -> None:
                 f"the store in {folder}", f"it was made from another recipe ({'; '.join(unlike)})",
                 "choose another --out, or go back to that recipe",
             )  # fmt: skip
-    elif paths(folder) or (folder / RESULT).exists():
+    elif chunk_paths(folder) or (folder / RESULT).exists():
         raise StoreRefused(
             f"the store in {folder}", f"its {RECIPE} is gone", "restore it, delete the folder, or start in another"
         )
     else:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(recipe, encoding="utf-8")

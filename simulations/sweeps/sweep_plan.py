@@ -6,12 +6,12 @@ from math import ceil, prod
 import numpy as np
 
 from overtraining.setting.errors import Refusal, ShapeError
-from overtraining.simulations.sweeps.cells import Cell, Grid, Setting, named, places
-from overtraining.simulations.sweeps.measures import measure
+from overtraining.simulations.sweeps.cells import AxisValue, Cell, Grid, axis_indices, cell_name
+from overtraining.simulations.sweeps.measures import find_measure
 from overtraining.simulations.sweeps.spec import Axis, Sweep
 
 
-class Plan:
+class SweepPlan:
     """Chunks of a sweep, numbered from 0; none is ever listed, each can be made from its number.
 
     Axes that change what has to be compiled (shapes, kinds of parts) vary slowest, so that a *block*, all cells of one
@@ -22,7 +22,7 @@ class Plan:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self.grid = sweep, Grid(sweep)
-        self.measure = measure(sweep.measure)
+        self.measure = find_measure(sweep.measure)
         slow = {axis.path for axis in sweep.axes if self._compiles_anew(axis)}
         self.slow = tuple(axis for axis in sweep.axes if axis.path in slow)
         self.fast = tuple(axis for axis in sweep.axes if axis.path not in slow)
@@ -58,8 +58,8 @@ class Plan:
     def number(self, chunk: int, lane: int) -> int:
         """The number, on the grid of all axes, of the cell at a place of a chunk."""
         block, nth = divmod(chunk, self.chunks_of_block)
-        at = dict(zip(self._names(self.slow), places(self.slow, block), strict=True))
-        at |= zip(self._names(self.fast), places(self.fast, nth * self.sweep.chunk + lane), strict=True)
+        at = dict(zip(self._names(self.slow), axis_indices(self.slow, block), strict=True))
+        at |= zip(self._names(self.fast), axis_indices(self.fast, nth * self.sweep.chunk + lane), strict=True)
         sizes = [len(axis.values) for axis in self.sweep.axes]
         return int(np.ravel_multi_index([0, *(at[axis.path] for axis in self.sweep.axes)], [1, *sizes]))
 
@@ -69,7 +69,7 @@ class Plan:
 
     def name(self, chunk: int, lane: int) -> str:
         """How messages name that cell; made without its protocol, which may be what is wrong with it."""
-        return named(*self.grid.chosen(self.number(chunk, lane)))
+        return cell_name(*self.grid.chosen(self.number(chunk, lane)))
 
     @staticmethod
     def _names(axes: tuple[Axis, ...]) -> list[str]:
@@ -87,14 +87,16 @@ class Plan:
         """
         shapes = set()
         for block in range(self.blocks):
-            slow = [self.grid.settings[a.path][at] for a, at in zip(self.slow, places(self.slow, block), strict=True)]
-            for setting in [s for axis in self.fast for s in self.grid.settings[axis.path]] or [Setting({}, {})]:
+            slow = [
+                self.grid.settings[a.path][at] for a, at in zip(self.slow, axis_indices(self.slow, block), strict=True)
+            ]
+            for setting in [s for axis in self.fast for s in self.grid.settings[axis.path]] or [AxisValue({}, {})]:
                 try:
                     built = {field: value for one in (*slow, setting) for field, value in one.built.items()}
                     protocol = self.grid.protocol(built)
                     self.measure.program(protocol)
                 except Refusal as refusal:
-                    what = f"{named(*slow, setting)}: {refusal.what}"
+                    what = f"{cell_name(*slow, setting)}: {refusal.what}"
                     raise type(refusal)(what, refusal.why, refusal.instead) from None
                 shapes.add(self.measure.shape(protocol))
                 self.memory = max(self.memory, self.lanes * self.measure.memory(protocol))

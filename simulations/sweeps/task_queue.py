@@ -5,23 +5,23 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from overtraining.simulations.sweeps.sweep_plan import Plan
-from overtraining.simulations.sweeps.worker import Outcome, Task
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
 
 
-class Queue:
+class TaskQueue:
     """Hands out tasks and puts their outcomes together.
 
     Where cells crash, their task is halved until single cells crash: those are the culprits, and the others are saved.
     """
 
-    def __init__(self, recipe: str, plan: Plan, missing: Iterable[int]) -> None:
+    def __init__(self, recipe: str, plan: SweepPlan, missing: Iterable[int]) -> None:
         self._recipe, self._plan, self._missing = recipe, plan, iter(missing)
-        self._halves: deque[Task] = deque()
+        self._halves: deque[ChunkTask] = deque()
         self._open: dict[int, int] = {}
-        self._parts: dict[int, list[Outcome]] = {}
+        self._parts: dict[int, list[ChunkOutcome]] = {}
 
-    def take(self) -> Task | None:
+    def take(self) -> ChunkTask | None:
         """The next task, if there is one now; outcomes may bring more."""
         if self._halves:
             return self._halves.popleft()
@@ -29,15 +29,15 @@ class Queue:
         if chunk is None:
             return None
         self._open[chunk], self._parts[chunk] = 1, []
-        return Task(self._recipe, chunk, tuple(range(self._plan.size(chunk))))
+        return ChunkTask(self._recipe, chunk, tuple(range(self._plan.size(chunk))))
 
-    def put(self, task: Task, outcome: Outcome) -> Outcome | None:
+    def put(self, task: ChunkTask, outcome: ChunkOutcome) -> ChunkOutcome | None:
         """The outcome of a task; gives that of its whole chunk once there is nothing left to do in it."""
         crashed = sorted(outcome.crashed)
         if crashed and len(task.lanes) > 1:
             middle = (len(crashed) + 1) // 2
             halves = [tuple(half) for half in (crashed[:middle], crashed[middle:]) if half]
-            self._halves.extend(Task(self._recipe, task.chunk, half) for half in halves)
+            self._halves.extend(ChunkTask(self._recipe, task.chunk, half) for half in halves)
             self._open[task.chunk] += len(halves)
             outcome = outcome._replace(crashed={})
         self._parts[task.chunk].append(outcome)
@@ -45,10 +45,10 @@ class Queue:
         if self._open[task.chunk]:
             return None
         del self._open[task.chunk]
-        return merged(self._parts.pop(task.chunk))
+        return merge_outcomes(self._parts.pop(task.chunk))
 
 
-def merged(parts: list[Outcome]) -> Outcome:
+def merge_outcomes(parts: list[ChunkOutcome]) -> ChunkOutcome:
     """Outcomes of different cells of a chunk as one, its cells in their order."""
     if len(parts) == 1:
         return parts[0]
@@ -57,7 +57,7 @@ def merged(parts: list[Outcome]) -> Outcome:
     keys = np.array([key for part in parts for key in part.keys], int)
     names = {name: None for part in parts for name in part.values}
     stacked = {name: np.concatenate([part.values[name] for part in parts if part.done])[order] for name in names}
-    return Outcome(
+    return ChunkOutcome(
         done=tuple(lanes[order].tolist()),
         keys=tuple(keys[order].tolist()),
         values=stacked,

@@ -14,8 +14,8 @@ import numpy as np
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.cells import Cell
 from overtraining.simulations.sweeps.identity import processor
-from overtraining.simulations.sweeps.recipe import differences, sweep_of, written
-from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.recipe import differences, recipe_text, sweep_in_recipe
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 
 ONE_THREAD = {
     "NPROC": "1",  # how many threads XLA makes on a processor
@@ -31,7 +31,7 @@ class WorkerDiffers(Refusal):
     """A worker that might compute other bits: other software, or another number of threads."""
 
 
-class Task(NamedTuple):
+class ChunkTask(NamedTuple):
     """The cells at some places (lanes) of a chunk, of the sweep with this recipe."""
 
     recipe: str
@@ -39,7 +39,7 @@ class Task(NamedTuple):
     lanes: tuple[int, ...]
 
 
-class Outcome(NamedTuple):
+class ChunkOutcome(NamedTuple):
     """What came of a task.
 
     keys, values: of the cells that have numbers, in the order of `done`, their lanes.
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
     peak: int = 0
 
 
-def work(task: Task) -> Outcome:
+def compute(task: ChunkTask) -> ChunkOutcome:
     """Compute a task. Whatever goes wrong with its cells is part of the outcome; raises WorkerDiffers."""
     _check_worker(task.recipe)
     began = time.perf_counter()
@@ -73,7 +73,7 @@ def work(task: Task) -> Outcome:
             (refused if final else crashed).update(dict.fromkeys(lanes, f"{type(fault).__name__}: {fault}"))
     done = tuple(sorted(rows))
     names = rows[done[0]] if done else ()
-    return Outcome(
+    return ChunkOutcome(
         done,
         tuple(cells[lane].key for lane in done),
         {name: np.stack([rows[lane][name] for lane in done]) for name in names},
@@ -94,7 +94,7 @@ def peak_memory() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _cells(plan: Plan, task: Task) -> tuple[dict[int, Cell], dict[int, str]]:
+def _cells(plan: SweepPlan, task: ChunkTask) -> tuple[dict[int, Cell], dict[int, str]]:
     cells, refused = {}, {}
     for lane in task.lanes:
         try:
@@ -104,7 +104,7 @@ def _cells(plan: Plan, task: Task) -> tuple[dict[int, Cell], dict[int, str]]:
     return cells, refused
 
 
-def _together(plan: Plan, cells: Mapping[int, Cell]) -> list[list[int]]:
+def _together(plan: SweepPlan, cells: Mapping[int, Cell]) -> list[list[int]]:
     """Lanes that one compiled program can hold; by the plan all of a chunk, except where fast axes act together."""
     groups: dict[Hashable, list[int]] = {}
     for lane, cell in cells.items():
@@ -117,7 +117,7 @@ def _together(plan: Plan, cells: Mapping[int, Cell]) -> list[list[int]]:
 
 
 def _run(
-    plan: Plan, cells: Mapping[int, Cell], lanes: list[int], refused: dict[int, str]
+    plan: SweepPlan, cells: Mapping[int, Cell], lanes: list[int], refused: dict[int, str]
 ) -> dict[int, Mapping[str, np.ndarray]]:
     """The numbers of some lanes; in a compiled batch the other lanes hold copies: one program, the same bits."""
     places = range(plan.lanes) if plan.measure.batched else lanes
@@ -158,9 +158,9 @@ def _check_worker(recipe: str) -> None:
 
 @cache
 def _unlike(recipe: str) -> tuple[str, ...]:
-    return tuple(differences(written(sweep_of(recipe)), recipe))
+    return tuple(differences(recipe_text(sweep_in_recipe(recipe)), recipe))
 
 
 @cache
-def _plan(recipe: str) -> Plan:
-    return Plan(sweep_of(recipe))
+def _plan(recipe: str) -> SweepPlan:
+    return SweepPlan(sweep_in_recipe(recipe))

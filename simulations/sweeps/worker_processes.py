@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from overtraining.simulations.sweeps.worker import ONE_THREAD, Outcome, Task, work
+from overtraining.simulations.sweeps.worker import ONE_THREAD, ChunkOutcome, ChunkTask, compute
 
 TRIES = 3
 """How often a job may take its process down before it is held to be the cause."""
@@ -24,13 +24,13 @@ Job = TypeVar("Job")
 
 
 @dataclass(frozen=True)
-class Died:
+class WorkerDied:
     """The answer to a job whose processes all died of it."""
 
     why: str
 
 
-class Crew(Generic[Job]):
+class WorkerProcesses(Generic[Job]):
     """Calls a function on jobs, each in one of so many processes of one thread, which end on leaving the context.
 
     function: found by its name in a new process, as are the jobs and the answers that pass between them.
@@ -41,7 +41,7 @@ class Crew(Generic[Job]):
         self._processes: dict[Connection, BaseProcess] = {}
         self._idle: list[Connection] = []
 
-    def __enter__(self) -> "Crew[Job]":
+    def __enter__(self) -> "WorkerProcesses[Job]":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,7 +52,7 @@ class Crew(Generic[Job]):
     def answers(self, take: Callable[[], Job | None]) -> Iterator[tuple[Job, Any]]:
         """Every job with its answer as it comes, until `take` gives none and all are answered.
 
-        An answer is what the function returned, the exception that it raised, or Died.
+        An answer is what the function returned, the exception that it raised, or WorkerDied.
         """
         busy: dict[Connection, tuple[Job, int]] = {}
         while True:
@@ -65,7 +65,7 @@ class Crew(Generic[Job]):
                 try:
                     answer = pipe.recv()
                 except (EOFError, OSError):
-                    answer = Died(f"its worker died (exit code {self._buried(pipe)})")
+                    answer = WorkerDied(f"its worker died (exit code {self._buried(pipe)})")
                     if tries < TRIES:
                         busy[self._hand_out(job)] = job, tries + 1
                         continue
@@ -105,37 +105,42 @@ class Crew(Generic[Job]):
         return process.exitcode
 
 
-class Pool:
+class OneWorker:
     """Computes tasks, one after another, in a process of its own, which is ended on leaving the context."""
 
     def __init__(self) -> None:
-        self._crew = Crew(work)
+        self._crew = WorkerProcesses(compute)
 
-    def __enter__(self) -> "Pool":
+    def __enter__(self) -> "OneWorker":
         self._crew.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._crew.__exit__()
 
-    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
         """Every task with its outcome, until `take` gives none."""
         for task, answer in self._crew.answers(take):
             if isinstance(answer, Exception):
                 raise answer
-            yield task, Outcome(crashed=dict.fromkeys(task.lanes, answer.why)) if isinstance(answer, Died) else answer
+            yield (
+                task,
+                ChunkOutcome(crashed=dict.fromkeys(task.lanes, answer.why))
+                if isinstance(answer, WorkerDied)
+                else answer,
+            )
 
 
-class Here(nullcontext[Any]):
-    """Computes tasks in this process, which has to run one thread, as the processes of a Crew do."""
+class ThisProcess(nullcontext[Any]):
+    """Computes tasks in this process, which has to run one thread, as WorkerProcesses do."""
 
-    def __enter__(self) -> "Here":
+    def __enter__(self) -> "ThisProcess":
         return self
 
-    def outcomes(self, take: Callable[[], Task | None]) -> Iterator[tuple[Task, Outcome]]:
+    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
         """Every task with its outcome, until `take` gives none."""
         while (task := take()) is not None:
-            yield task, work(task)
+            yield task, compute(task)
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:

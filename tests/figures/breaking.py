@@ -13,7 +13,7 @@ from overtraining.figures.making import Order, make
 
 
 class Alone(nullcontext[Any]):
-    """A Crew without processes."""
+    """WorkerProcesses without processes."""
 
     def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
         super().__init__(self)

@@ -104,7 +104,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]]
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
-    monkeypatch.setattr(import_module("overtraining.figures.build"), "Crew", breaking.Alone)
+    monkeypatch.setattr(import_module("overtraining.figures.build"), "WorkerProcesses", breaking.Alone)
     monkeypatch.setattr(memoized, "storing", nullcontext)  # only a worker may measure
 
 

@@ -14,10 +14,17 @@ from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import runs
-from overtraining.simulations.data import Task, draw, losses, population_loss, task, training_loss
+from overtraining.simulations.data import (
+    LearningProblem,
+    learning_problem,
+    losses,
+    population_loss,
+    sample_examples,
+    training_loss,
+)
 from overtraining.simulations.measurements import follow, initialize, pretrain
 from overtraining.simulations.networks import Layer, Layers
-from overtraining.simulations.training_plan import planned
+from overtraining.simulations.training_plan import plan_training
 
 INPUTS = Inputs(spectrum=(3.0, 1.0, 0.5, 0.1), shared=False, label_noise=0.7)
 NOISY = Protocol(
@@ -37,13 +44,13 @@ def test_population_loss_is_its_definition() -> None:
     (w1, b1), (w2, b2) = ((np.asarray(part) for part in layer) for layer in layers)
     error = w2 @ w1 - teacher_matrix(*GIVEN)
     expected = np.trace(error @ input_covariance(INPUTS, *GIVEN) @ error.T) / 2 + np.sum((w2 @ b1 + b2) ** 2) / 2
-    assert float(population_loss(layers, task(NOISY))) == pytest.approx(expected, rel=1e-13)
+    assert float(population_loss(layers, learning_problem(NOISY))) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(("samples", "batch"), [(4000, None), (None, 4000), (4000, 4000)])
 def test_the_gradient_of_samples_tends_to_that_of_the_population(samples: int | None, batch: int | None) -> None:
     """Every entry, over 200 independent training sets or batches of 4,000: |z| < 4.5, labels' noise included."""
-    layers, what = with_biases(NOISY), task(NOISY)
+    layers, what = with_biases(NOISY), learning_problem(NOISY)
     gradient = lambda key: jax.grad(training_loss(what, "linear", samples, batch, key))(layers, jnp.asarray(5))
     found = jax.lax.map(gradient, jax.random.split(jax.random.key(1), 200))
     expected = jax.grad(population_loss)(layers, what)
@@ -55,8 +62,8 @@ def test_the_gradient_of_samples_tends_to_that_of_the_population(samples: int | 
 
 
 def test_examples_have_their_covariance_and_noise() -> None:
-    what = task(NOISY)
-    x, y = map(np.asarray, draw(what, 40_000, jax.random.key(2)))
+    what = learning_problem(NOISY)
+    x, y = map(np.asarray, sample_examples(what, 40_000, jax.random.key(2)))
     noise = (y - x @ teacher_matrix(*GIVEN).T) / 0.7
     everything = np.hstack([x @ np.linalg.inv(np.linalg.cholesky(input_covariance(INPUTS, *GIVEN))).T, noise])
     second = everything.T @ everything / len(x)
@@ -66,7 +73,7 @@ def test_examples_have_their_covariance_and_noise() -> None:
 
 def test_nearly_singular_inputs() -> None:
     spectrum = (1.0, 1e-8, 1e-16, 1e-30)
-    what = task(replace(NOISY, inputs=Inputs(spectrum=spectrum, shared=False)))
+    what = learning_problem(replace(NOISY, inputs=Inputs(spectrum=spectrum, shared=False)))
     np.testing.assert_allclose(what.root @ what.root.T, input_covariance(Inputs(spectrum, False), *GIVEN), atol=1e-15)
 
 
@@ -85,7 +92,7 @@ def test_a_training_set_is_fitted_with_its_noise() -> None:
     )  # fmt: skip
     key = jax.random.key(4)
     data_key = jax.random.split(jax.random.fold_in(key, 0), 4)[2]
-    x, y = draw(task(protocol), 3, jax.random.split(data_key)[0])
+    x, y = sample_examples(learning_problem(protocol), 3, jax.random.split(data_key)[0])
     (layer,) = pretrain(protocol, key)
     np.testing.assert_allclose(x @ layer.weight[1].T, y, atol=1e-6)
     assert np.abs(np.asarray(x @ layer.weight[0].T - y)).max() > 0.1
@@ -99,7 +106,7 @@ def test_batches_are_numbered_by_the_step(samples: int | None) -> None:
     fine, coarse = pretrain(protocol, 3), pretrain(replace(protocol, lengths=(0.0, 0.3, 0.4, 0.5)), 3)
     for a, b in zip(jax.tree.leaves(fine), jax.tree.leaves(coarse), strict=True):
         np.testing.assert_allclose(a[-1], b[-1], rtol=1e-13)
-    loss = training_loss(task(protocol), "linear", samples, 8, jax.random.key(0))
+    loss = training_loss(learning_problem(protocol), "linear", samples, 8, jax.random.key(0))
     layers = with_biases(NOISY)
     assert len(np.unique(jax.lax.map(lambda step: loss(layers, step), jnp.arange(50)))) == 50
 
@@ -115,7 +122,7 @@ def test_stochastic_descent_has_its_exact_second_moment() -> None:
         GradientDescent(rate, batch), inputs=Inputs(label_noise=noise),
     )  # fmt: skip
     keys = jax.random.split(jax.random.key(5), 4000)
-    found = 2 * np.asarray(jax.jit(jax.vmap(partial(_loss, *planned(protocol))))(keys))
+    found = 2 * np.asarray(jax.jit(jax.vmap(partial(_loss, *plan_training(protocol))))(keys))
     v, steps = 1.25 + 0.25 * d_in * d_out, 0
     for column, length in zip(found.T, protocol.lengths, strict=True):
         while steps < round(length / rate):
@@ -124,14 +131,14 @@ def test_stochastic_descent_has_its_exact_second_moment() -> None:
         assert abs(column.mean() - v) < 4 * column.std() / np.sqrt(4000)
 
 
-def _loss(plan: runs.Plan, numbers: runs.Numbers, key: jax.Array) -> jax.Array:
+def _loss(plan: runs.TrainingPlan, numbers: runs.RunNumbers, key: jax.Array) -> jax.Array:
     (layer,) = runs.train(plan, numbers, key).checkpoints
     return jax.vmap(lambda w: population_loss((Layer(w),), numbers.task))(layer.weight)
 
 
 def test_losses_of_examples_by_hand() -> None:
-    layers, what = with_biases(NOISY), Task(*task(NOISY))
-    examples = draw(what, 3, jax.random.key(0))
+    layers, what = with_biases(NOISY), LearningProblem(*learning_problem(NOISY))
+    examples = sample_examples(what, 3, jax.random.key(0))
     (w1, b1), (w2, b2) = ((np.asarray(part) for part in layer) for layer in layers)
     for x, y, loss in zip(examples.x, examples.y, losses(layers, examples), strict=True):
         assert float(loss) == pytest.approx(np.sum((w2 @ (w1 @ np.asarray(x) + b1) + b2 - np.asarray(y)) ** 2) / 2)

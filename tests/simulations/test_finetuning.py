@@ -18,11 +18,11 @@ from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import learning_rates as rates, pretraining, runs
-from overtraining.simulations.data import LossAt, draw, losses
+from overtraining.simulations.data import LossAt, losses, sample_examples
 from overtraining.simulations.finetuning import fine_tune
-from overtraining.simulations.measurements import moved, pretrain, respond, seeded
+from overtraining.simulations.measurements import distance_from_pretrained, pretrain, respond, seed_key
 from overtraining.simulations.networks import Layers, outputs
-from overtraining.simulations.training_plan import planned
+from overtraining.simulations.training_plan import plan_training
 from tests.simulations.compiled import programs
 
 RATE = 0.05
@@ -90,7 +90,7 @@ def check(protocol: Protocol, expected: list[list[list[np.ndarray]]], rtol: floa
     how = protocol.perturbation
     assert isinstance(how, FineTuning)
     task = target(how.task)
-    seen, far = respond(protocol, 4).isel(seed=0), moved(protocol, 4).isel(seed=0)
+    seen, far = respond(protocol, 4).isel(seed=0), distance_from_pretrained(protocol, 4).isel(seed=0)
     assert far.distance.dims == ("pretraining", "strength")
     pretrained = pretrain(protocol, 4)
     for i, row in enumerate(expected):
@@ -171,7 +171,7 @@ def test_low_rank() -> None:
     """The update is of the asked rank, starts at 0, and its factors descend: by hand from the first factors found."""
     how = replace(TUNED.perturbation, rank=1)
     protocol = replace(TUNED, perturbation=how)
-    plan, numbers = planned(protocol)
+    plan, numbers = plan_training(protocol)
     layers = jax.tree.map(lambda w: w[1], pretrain(protocol, 4))
     budgets, key = numbers.strengths, jax.random.key(8)
     tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, budgets, "linear", NO_REPLAY, key)
@@ -251,12 +251,12 @@ def test_a_tanh_student_in_batches() -> None:
         PowerLaw(3), (0.0, 1.0), (0.3, 0.5), Network(4, 6, 3, activation="tanh", bias=True), FanIn(),
         GradientDescent(0.1, 8), how, Sampling(4),
     )  # fmt: skip
-    plan, numbers = planned(protocol)
+    plan, numbers = plan_training(protocol)
     layers, key = jax.tree.map(lambda w: w[1], pretrain(protocol, 0)), jax.random.key(2)
     tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", NO_REPLAY, key)
     then = [np.asarray(leaf) for leaf in jax.tree.leaves(layers)]
     now, for_batches = then, jax.random.split(jax.random.split(key)[0])[1]
-    batch = jax.jit(lambda key: draw(numbers.tuning.task, 6, key))
+    batch = jax.jit(lambda key: sample_examples(numbers.tuning.task, 6, key))
     for step in range(5):
         x, y = map(np.asarray, batch(jax.random.fold_in(for_batches, step)))
         w1, b1, w2, b2 = now
@@ -269,7 +269,7 @@ def test_a_tanh_student_in_batches() -> None:
             for leaf, p in zip(jax.tree.leaves(tuned), now, strict=True):
                 np.testing.assert_allclose(leaf[step // 2 - 1], p, rtol=1e-10, atol=1e-13)
     seen = respond(protocol, 0).isel(seed=0)
-    held_out, downstream = jax.jit(runs.held_out, static_argnums=0)(plan, numbers, seeded(0, 0))
+    held_out, downstream = jax.jit(runs.held_out, static_argnums=0)(plan, numbers, seed_key(0, 0))
     assert np.abs(downstream.x - held_out.x).max() > 1
     np.testing.assert_allclose(downstream.y, downstream.x @ numbers.tuning.task.teacher.T, rtol=1e-12)
     exact = losses(layers, downstream, "tanh")
@@ -287,9 +287,9 @@ def test_replay_meets_the_training_set_of_pretraining() -> None:
         Spectrum((1.0, 0.5)), (40.0,), (1.0,), Network(4, 1, 2, depth=1), SmallGaussian(0.1), perturbation=how,
         inputs=inputs,
     )  # fmt: skip
-    far = moved(one, 5).distance.item()
+    far = distance_from_pretrained(one, 5).distance.item()
     assert far < 1e-4
-    assert moved(replace(one, perturbation=replace(how, replay_share=0.5)), 5).distance.item() > 0.1
+    assert distance_from_pretrained(replace(one, perturbation=replace(how, replay_share=0.5)), 5).distance.item() > 0.1
 
 
 def test_numbers_share_one_compilation() -> None:
@@ -307,15 +307,15 @@ def test_learning_rates() -> None:
     """The grid against single runs; every checkpoint's best rate against a search through them; diverging ones left."""
     protocol = replace(TUNED, network=Network(4, 3, 5), inputs=Inputs(), lengths=(0.0, 6.0), sampling=Sampling(2, 2))
     grid, steps = (0.3, 0.4, 0.5, 0.6, 40.0), (4, 60)  # 0.6 diverges from one checkpoint only
-    alone = [respond(one, 1) for one in rates.rated(protocol, grid[:3], steps)]
-    together = rates.respond(protocol, grid, 1, steps)
+    alone = [respond(one, 1) for one in rates.protocols_at_learning_rates(protocol, grid[:3], steps)]
+    together = rates.respond_at_learning_rates(protocol, grid, 1, steps)
     assert together.learning_rate.values.tolist() == list(grid[:3])
     assert together.attrs["diverged"] == "0.6, 40.0"
     assert together.strength.attrs["units"] == "steps"
     for i, one in enumerate(alone):
         for name in one.data_vars:
             np.testing.assert_array_equal(together[name].isel(learning_rate=i), one[name])
-    response, chosen = rates.tuned(protocol, grid, 1, steps)
+    response, chosen = rates.tune_learning_rate(protocol, grid, 1, steps)
     score = np.stack([one.downstream_after.mean("seed") for one in alone])
     np.testing.assert_array_equal(chosen.learning_rate, np.array(grid)[score.argmin(axis=0)])
     assert len(np.unique(chosen.learning_rate)) > 1
@@ -323,13 +323,13 @@ def test_learning_rates() -> None:
     picked = np.take_along_axis(np.stack([one.after for one in alone]), score.argmin(axis=0)[None, None], axis=0)[0]
     np.testing.assert_array_equal(response.after, picked)
     # by budgets in time: every rate reaches them with steps of its own
-    timed = rates.respond(replace(protocol, strengths=(0.6,)), (0.1, 0.3), 1)
+    timed = rates.respond_at_learning_rates(replace(protocol, strengths=(0.6,)), (0.1, 0.3), 1)
     assert timed.strength.values.tolist() == [0.6]
     assert timed.strength.attrs["units"] == "gradient-flow time"
     with pytest.raises(NotSolved, match="every rate"):
-        rates.tuned(protocol, (40.0,), 1, steps)
+        rates.tune_learning_rate(protocol, (40.0,), 1, steps)
     with pytest.raises(NotSolved, match="every rate"):
-        rates.respond(protocol, (40.0,), 1, steps)
+        rates.respond_at_learning_rates(protocol, (40.0,), 1, steps)
 
 
 TANH = replace(
@@ -363,11 +363,11 @@ def test_failures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotSolved, match="integrator gave up"):
         respond(far, 0)
     with pytest.raises(DomainError, match="only fine-tuning moves"):
-        moved(replace(TUNED, perturbation=Noise()), 0)
+        distance_from_pretrained(replace(TUNED, perturbation=Noise()), 0)
     with pytest.raises(DomainError, match="no learning rate"):
-        rates.respond(replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0))), (0.1,), 0)
+        rates.respond_at_learning_rates(replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0))), (0.1,), 0)
     with pytest.raises(DomainError, match="no increasing list"):
-        rates.respond(TUNED, (0.1, 0.1), 0)
+        rates.respond_at_learning_rates(TUNED, (0.1, 0.1), 0)
 
 
 def test_aligned_task_of_the_teacher_itself_changes_nothing_in_the_end() -> None:

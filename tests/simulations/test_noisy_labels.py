@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from overtraining.simulations.noisy_labels import descend, product
+from overtraining.simulations.noisy_labels import chain_product, descend_on_noisy_labels
 
 H, D_IN, D_OUT, PAIRS = 2, 4, 3, 5
 RATES = np.array([0.1, 0.05, 0.02])
@@ -18,7 +18,7 @@ def start() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def everything(noise: float) -> tuple[np.ndarray, ...]:
     seen = lambda w1, w2, off: (w1, w2, off)
     given = map(jnp.asarray, (*start(), RATES, noise))
-    return tuple(np.asarray(x) for x in descend(*given, PAIRS, jax.random.key(1), seen))
+    return tuple(np.asarray(x) for x in descend_on_noisy_labels(*given, PAIRS, jax.random.key(1), seen))
 
 
 def test_without_noise_it_is_gradient_descent() -> None:
@@ -49,5 +49,5 @@ def test_pairs_see_opposite_noise_which_starts_share() -> None:
 
 def test_product_is_that_of_matrices() -> None:
     w1, w2, _ = start()
-    found = product(jnp.asarray(w2)[..., None, None], jnp.asarray(w1)[..., None, None])
+    found = chain_product(jnp.asarray(w2)[..., None, None], jnp.asarray(w1)[..., None, None])
     np.testing.assert_allclose(found[:, :, 1, 0, 0], w2[..., 1] @ w1[..., 1])

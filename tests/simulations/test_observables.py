@@ -16,7 +16,7 @@ from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import curvature
-from overtraining.simulations.data import population_loss, task
+from overtraining.simulations.data import learning_problem, population_loss
 from overtraining.simulations.measurements import follow, pretrain
 from overtraining.simulations.networks import Layer
 
@@ -39,7 +39,7 @@ def test_curvature_is_that_of_the_loss(network: Network) -> None:
     spectrum = SEEN.inputs.spectrum[: network.d_in]
     protocol = replace(SEEN, teacher=PowerLaw(2), network=network, inputs=Inputs(spectrum=spectrum, shared=False))
     seen, layers = follow(protocol, 0), pretrain(protocol, 0)
-    what = task(protocol)
+    what = learning_problem(protocol)
     flat, restores = zip(*(ravel_pytree(jax.tree.map(lambda w, i=i: w[i], layers)) for i in range(2)), strict=True)
     loss = jax.jit(jax.vmap(jax.vmap(lambda point: population_loss(restores[0](point), what))))
     for i in range(2):
@@ -52,8 +52,10 @@ def test_curvature_is_that_of_the_loss(network: Network) -> None:
 def test_estimates_agree_with_the_whole_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hutchinson's trace within its error, over 40 keys with unit variance; the edge to its residual."""
     protocol = replace(SEEN, network=Network(4, 12, 5), lengths=(0.5,))
-    layers, what = jax.tree.map(lambda w: w[0], pretrain(protocol, 1)), task(protocol)
-    compiled = lambda: jax.jit(lambda key: curvature.curvature(lambda w, _: population_loss(w, what), 1, layers, key))
+    layers, what = jax.tree.map(lambda w: w[0], pretrain(protocol, 1)), learning_problem(protocol)
+    compiled = lambda: jax.jit(
+        lambda key: curvature.estimate_curvature(lambda w, _: population_loss(w, what), 1, layers, key)
+    )
     exact = compiled()(jax.random.key(0))
     monkeypatch.setattr(curvature, "WRITTEN_OUT", 0)
     estimate = compiled()
@@ -89,5 +91,5 @@ def test_norms_and_imbalance(depth: int) -> None:
         width = min(protocol.network.width, 4)
         np.testing.assert_allclose(seen.singular_value[i], np.linalg.svd(made)[1][:width], rtol=1e-12)
         assert float(seen.loss[i]) == pytest.approx(
-            float(population_loss(tuple(Layer(jnp.asarray(w)) for w in weights), task(protocol))), rel=1e-13
+            float(population_loss(tuple(Layer(jnp.asarray(w)) for w in weights), learning_problem(protocol))), rel=1e-13
         )

@@ -15,7 +15,7 @@ from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.measurements import initialize, pretrain, respond
 from overtraining.simulations.networks import Layer
-from overtraining.simulations.perturbations import noise_of, noise_sizes, pruned, rounded
+from overtraining.simulations.perturbations import noise_sizes, prune_weights, round_weights, sample_noise
 
 LAYERS = tuple(Layer(jnp.array(w)) for w in ([[1.0, -3.0]], [[2.0], [0.5]]))
 START = tuple(Layer(jnp.array(w)) for w in ([[0.1, 0.7]], [[0.3], [-0.4]]))
@@ -32,7 +32,7 @@ KURTOSIS = {"gaussian": 3.0, "uniform": 1.8, "sign": 1.0}
 @pytest.mark.parametrize("law", KURTOSIS)
 def test_laws_have_their_moments(law: str) -> None:
     wide = (Layer(jnp.zeros((400, 500))),)
-    draw = noise_of(wide, Noise(law=law), [jnp.asarray(0.5)], jax.random.key(0))[0]
+    draw = sample_noise(wide, Noise(law=law), [jnp.asarray(0.5)], jax.random.key(0))[0]
     z = np.asarray(draw) / 0.5
     n = z.size
     for power, moment in ((1, 0.0), (2, 1.0), (3, 0.0), (4, KURTOSIS[law])):
@@ -57,7 +57,7 @@ def test_conventions_have_their_unit(convention: str, first: list, second: list)
 
 def test_layers_draw_independently() -> None:
     square = (Layer(jnp.zeros((60, 60))),) * 3
-    draws = noise_of(square, Noise(), [jnp.ones(())] * 3, jax.random.key(1))
+    draws = sample_noise(square, Noise(), [jnp.ones(())] * 3, jax.random.key(1))
     correlation = np.corrcoef([np.ravel(d) for d in draws])
     assert np.abs(correlation[np.triu_indices(3, 1)]).max() < 4 / 60
 
@@ -88,7 +88,7 @@ def test_rounding(per: str | None, strength: float) -> None:
     w[2] = 0.0
     largest = {"tensor": np.abs(w).max(), "row": np.abs(w).max(axis=1, keepdims=True), None: 1.0}[per]
     step = np.broadcast_to(strength * largest, w.shape)
-    got = np.asarray(rounded(jnp.asarray(w), jnp.asarray(strength), per))
+    got = np.asarray(round_weights(jnp.asarray(w), jnp.asarray(strength), per))
     if strength == 0:
         assert (got == w).all()
         return
@@ -102,8 +102,8 @@ def test_rounding(per: str | None, strength: float) -> None:
 
 def test_rounding_at_its_edges() -> None:
     w = jnp.array([[0.5, -0.5, 1.5, 2.5, 1e300, 5e-324]])
-    np.testing.assert_array_equal(rounded(w, jnp.asarray(1.0), None), [[0.0, 0.0, 1.0, 2.0, 1e300, 0.0]])
-    np.testing.assert_array_equal(rounded(w, jnp.asarray(1e-310), None)[:, :-1], w[:, :-1])
+    np.testing.assert_array_equal(round_weights(w, jnp.asarray(1.0), None), [[0.0, 0.0, 1.0, 2.0, 1e300, 0.0]])
+    np.testing.assert_array_equal(round_weights(w, jnp.asarray(1e-310), None)[:, :-1], w[:, :-1])
 
 
 @pytest.mark.parametrize("per", ["tensor", "row"])
@@ -115,8 +115,8 @@ def test_pruning(per: str, share: float) -> None:
         kept = group.copy()
         kept[np.argsort(np.abs(kept))[: round(share * kept.size)]] = 0
         expected.append(kept)
-    np.testing.assert_array_equal(pruned(jnp.asarray(w), jnp.asarray(share), per), np.reshape(expected, w.shape))
-    equal = np.asarray(pruned(jnp.ones((2, 3)), jnp.asarray(share), per))
+    np.testing.assert_array_equal(prune_weights(jnp.asarray(w), jnp.asarray(share), per), np.reshape(expected, w.shape))
+    equal = np.asarray(prune_weights(jnp.ones((2, 3)), jnp.asarray(share), per))
     assert (equal == 0).sum() == (round(share * 6) if per == "tensor" else 2 * round(share * 3))
 
 
@@ -129,7 +129,7 @@ def test_what_draws_nothing_has_no_error(how: Quantization | Pruning) -> None:
     assert not seen.sensitivity.sel(strength=0.0).values.any()
     assert "nothing drawn" in seen.attrs["source"]
     teacher = teacher_matrix(protocol.teacher, 4, 5)
-    compress = rounded if isinstance(how, Quantization) else pruned
+    compress = round_weights if isinstance(how, Quantization) else prune_weights
     for seed in range(2):
         layers = [layer.weight[1] for layer in pretrain(protocol, 0, seed)]
         w1, w2, w3 = (np.asarray(compress(w, jnp.asarray(0.3), how.per)) for w in layers)

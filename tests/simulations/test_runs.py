@@ -16,7 +16,7 @@ from overtraining.setting.teachers import PowerLaw, Spectrum
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 from overtraining.simulations import runs
 from overtraining.simulations.measurements import respond
-from overtraining.simulations.training_plan import planned
+from overtraining.simulations.training_plan import plan_training
 from tests.simulations.compiled import programs
 
 CELL = Protocol(
@@ -44,7 +44,7 @@ def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraini
     compiled = programs()
     alone += [respond(cell, 3) for cell in cells[1:]]
     assert programs() == compiled
-    (plan, first), (same, second) = map(planned, cells)
+    (plan, first), (same, second) = map(plan_training, cells)
     assert plan == same
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), first, second)
     key = jax.random.fold_in(jax.random.key(3), 0)

@@ -12,7 +12,7 @@ from overtraining.setting.starts import FanIn
 from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations.hessian_spectrum import hessian_eigenvalues, trace_rate
 from overtraining.simulations.measurements import follow, respond
-from overtraining.simulations.scatter import rises, sample, variance
+from overtraining.simulations.scatter import rise_and_spread, rises, variance
 
 ASKED = Protocol(
     PowerLaw(2), (0.5, 2.0), (0.1, 0.4), network=Network(3, 2, 2), start=FanIn(1.0), sampling=Sampling(draws=4096)
@@ -31,7 +31,7 @@ def test_the_variance_and_its_error_are_those_of_the_normal_law() -> None:
 @pytest.mark.parametrize("convention", ["absolute", "initialization", "relative", "multiplicative"])
 def test_the_mean_is_the_lab_s_other_mean(convention: str) -> None:
     asked = replace(ASKED, perturbation=Noise(convention=convention))
-    one, other = sample(asked, key=0), respond(asked, key=0).isel(seed=0)
+    one, other = rise_and_spread(asked, key=0), respond(asked, key=0).isel(seed=0)
     z = (one.rise - other.sensitivity) / np.hypot(one.rise_stderr, other.sensitivity_stderr)
     assert np.abs(z).max() < 4
     assert (one.spread / np.sqrt(4096) == one.rise_stderr).all()

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from overtraining.simulations.sweeps.run import run
-from overtraining.simulations.sweeps.spec import Sweep, parse
+from overtraining.simulations.sweeps.run import run_sweep
+from overtraining.simulations.sweeps.spec import Sweep, parse_sweep
 from overtraining.simulations.sweeps.store import CHUNKS
 from overtraining.simulations.sweeps.worker import ONE_THREAD
-from overtraining.simulations.sweeps.worker_processes import Here, environment
+from overtraining.simulations.sweeps.worker_processes import ThisProcess, environment
 from tests import ROOT
 
 TOML = """
@@ -37,7 +37,7 @@ def small(text: str = TOML, **axes: Any) -> Sweep:
     """The sweep of TOML, 60 cells in 16 chunks, with some axes replaced."""
     plain = tomllib.loads(text)
     plain["axes"] |= axes
-    return parse(plain)
+    return parse_sweep(plain)
 
 
 def digest(path: Path) -> str:
@@ -58,7 +58,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def undisturbed(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The checksum of the small sweep's result."""
-    return digest(run(small(), tmp_path_factory.mktemp("undisturbed") / "store", Here).result)
+    return digest(run_sweep(small(), tmp_path_factory.mktemp("undisturbed") / "store", ThisProcess).result)
 
 
 @pytest.fixture

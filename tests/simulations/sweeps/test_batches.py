@@ -20,15 +20,15 @@ from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
-from overtraining.simulations.measurements import follow, respond, seeded
-from overtraining.simulations.sweeps import cells_of, pooled, run
+from overtraining.simulations.measurements import follow, respond, seed_key
+from overtraining.simulations.sweeps import cells_of, pooled, run_sweep
 from overtraining.simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
-from overtraining.simulations.sweeps.memoized import kept_cells
-from overtraining.simulations.sweeps.recipe import written
+from overtraining.simulations.sweeps.memoized import memoized_cells
+from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.spec import Axis, Sweep
-from overtraining.simulations.sweeps.worker import Task, work
-from overtraining.simulations.training_plan import planned
-from tests.simulations.sweeps.conftest import Here
+from overtraining.simulations.sweeps.worker import ChunkTask, compute
+from overtraining.simulations.training_plan import plan_training
+from tests.simulations.sweeps.conftest import ThisProcess
 
 ONE = Protocol(
     PowerLaw(3), (0.0, 1.0, 4.0), (0.05, 0.1), pretraining=GradientDescent(0.1), sampling=Sampling(draws=16, seeds=2)
@@ -67,7 +67,7 @@ def test_a_cell_that_diverges_is_refused_alone() -> None:
 def test_through_a_store_and_back(tmp_path: Path) -> None:
     """With a padded last chunk: every cell comes back as the Response that its protocol and key give alone."""
     axes = (Axis("start.epsilon", (1e-3, 1e-2, 0.1)), Axis("pretraining.learning_rate", (0.1, 0.2, 0.05)))
-    done = run(Sweep(json.loads(write(ONE)), axes, chunk=6), tmp_path, Here)
+    done = run_sweep(Sweep(json.loads(write(ONE)), axes, chunk=6), tmp_path, ThisProcess)
     back = cells_of(done.result)
     assert len(back) == 9
     for response in back:
@@ -86,7 +86,7 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("measure", "single"), [("response", respond), ("trajectory", follow)])
 def test_keys_that_are_given_make_the_very_cells_of_single_runs(tmp_path: Path, measure: str, single) -> None:  # type: ignore[no-untyped-def]
     sweep = Sweep(json.loads(write(ONE)), (Axis("key", (7, 3)),), measure, chunk=1)
-    for cell, key in zip(kept_cells(sweep, tmp_path), (3, 7), strict=True):
+    for cell, key in zip(memoized_cells(sweep, tmp_path), (3, 7), strict=True):
         alone = single(ONE, key)
         assert cell.attrs == alone.attrs
         xr.testing.assert_allclose(cell, alone, rtol=1e-9)
@@ -98,9 +98,9 @@ def test_keys_that_are_given_make_the_very_cells_of_single_runs(tmp_path: Path, 
 def test_cells_alone_have_the_bits_that_they_have_together() -> None:
     """What happens where a neighbour crashes: the same compiled program, each cell in its place, copies elsewhere."""
     axes = (Axis("start.epsilon", (1e-3, 1e-2, 0.1)), Axis("pretraining.learning_rate", (0.1, 0.2)))
-    recipe = written(Sweep(json.loads(write(ONE)), axes, chunk=6))
-    together = work(Task(recipe, 0, tuple(range(6))))
-    some = work(Task(recipe, 0, (1, 4)))
+    recipe = recipe_text(Sweep(json.loads(write(ONE)), axes, chunk=6))
+    together = compute(ChunkTask(recipe, 0, tuple(range(6))))
+    some = compute(ChunkTask(recipe, 0, (1, 4)))
     assert some.done == (1, 4)
     assert some.keys == (together.keys[1], together.keys[4])
     assert len(set(together.keys)) == 6
@@ -147,8 +147,8 @@ TUNING = FineTuning(RotatedTeacher(1.0), GradientDescent(0.01, batch=4))
     ],
 )
 def test_stated_memory_covers_what_xla_reserves(protocol: Protocol, measured, stated) -> None:  # type: ignore[no-untyped-def]
-    plan, numbers = planned(protocol)
-    keys = jax.numpy.stack([seeded(0, seed) for seed in range(protocol.sampling.seeds)])
+    plan, numbers = plan_training(protocol)
+    keys = jax.numpy.stack([seed_key(0, seed) for seed in range(protocol.sampling.seeds)])
     batch = jax.jit(jax.vmap(lambda numbers, key: measured(plan, numbers, key), (None, 0)))
     # memory is assigned before machine code is made, so that this need not be good
     compiled = batch.lower(numbers, keys).compile({"xla_backend_optimization_level": 0})

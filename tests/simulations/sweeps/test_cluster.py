@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from overtraining.simulations.sweeps.cluster import Cluster, ClusterRefused
-from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.worker import ONE_THREAD
-from tests.simulations.sweeps.conftest import ROOT, Here, Start, chunk_files, digest, small
+from tests.simulations.sweeps.conftest import ROOT, Start, ThisProcess, chunk_files, digest, small
 from tests.simulations.sweeps.processes import kill, until, workers_of
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
@@ -72,15 +72,15 @@ def test_a_scheduler_started_by_hand_that_goes_away(tmp_path: Path, undisturbed:
                 cluster.close()
 
         with pytest.raises(ClusterRefused, match="what is finished is kept"):
-            run(small(), tmp_path, lambda: Cluster(address=address, patience=10.0), progress=leave)
+            run_sweep(small(), tmp_path, lambda: Cluster(address=address, patience=10.0), progress=leave)
     assert len(chunk_files(tmp_path)) >= 2
-    assert digest(run(small(), tmp_path, Here).result) == undisturbed
+    assert digest(run_sweep(small(), tmp_path, ThisProcess).result) == undisturbed
 
 
 def test_a_worker_with_threads_is_refused(tmp_path: Path) -> None:
     with scheduler() as address, worker(address, threads={"OMP_NUM_THREADS": "4"}):
         with pytest.raises(Exception, match="it may run several threads") as refused:
-            run(small(), tmp_path, lambda: Cluster(address=address))
+            run_sweep(small(), tmp_path, lambda: Cluster(address=address))
         assert type(refused.value).__name__ == "WorkerDiffers"
 
 
@@ -92,16 +92,16 @@ def test_who_lacks_the_project_is_named(tmp_path: Path, lacking: str) -> None:
         worker(address, blind=blind.get("worker")),
         pytest.raises(ClusterRefused, match=f"{lacking}.* lack this project"),
     ):
-        run(small(), tmp_path / "store", lambda: Cluster(address=address))
+        run_sweep(small(), tmp_path / "store", lambda: Cluster(address=address))
     assert not chunk_files(tmp_path / "store")
     assert not (tmp_path / "store/result.nc").exists()
 
 
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(ClusterRefused, match="nobody answers"):
-        run(small(), tmp_path, lambda: Cluster(address="tcp://127.0.0.1:9", patience=0.5))
+        run_sweep(small(), tmp_path, lambda: Cluster(address="tcp://127.0.0.1:9", patience=0.5))
     with scheduler() as address, pytest.raises(ClusterRefused, match=r"no worker joined it within 0\.5 s"):
-        run(small(), tmp_path, lambda: Cluster(address=address, patience=0.5))
+        run_sweep(small(), tmp_path, lambda: Cluster(address=address, patience=0.5))
 
 
 @pytest.mark.parametrize("deaths", [1, 3])
@@ -118,8 +118,8 @@ def test_a_worker_that_dies_while_it_starts(tmp_path: Path, monkeypatch: pytest.
     real = distributed.LocalCluster
     monkeypatch.setattr(distributed, "LocalCluster", dying)
     if deaths < 3:
-        assert run(small(), tmp_path / "store", lambda: Cluster(1)).failed == ()
+        assert run_sweep(small(), tmp_path / "store", lambda: Cluster(1)).failed == ()
     else:
         with pytest.raises(ClusterRefused, match="do not start"):
-            run(small(), tmp_path / "store", lambda: Cluster(1))
+            run_sweep(small(), tmp_path / "store", lambda: Cluster(1))
     assert len(started) == min(deaths + 1, 3)

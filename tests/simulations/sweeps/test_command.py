@@ -13,9 +13,9 @@ import xarray as xr
 
 from overtraining.commands.app import main
 from overtraining.setting.serialization import read
-from overtraining.simulations.sweeps import cells_of, parse, run
+from overtraining.simulations.sweeps import cells_of, parse_sweep, run_sweep
 from overtraining.simulations.sweeps.progress import Progress
-from tests.simulations.sweeps.conftest import Here, small
+from tests.simulations.sweeps.conftest import ThisProcess, small
 from tests.simulations.sweeps.test_spec import BASE
 
 
@@ -52,12 +52,12 @@ def test_status(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(small(), tmp_path, Here, progress=stop)
+        run_sweep(small(), tmp_path, ThisProcess, progress=stop)
     code, said, _ = command("--status", tmp_path)
     assert code == 0
     assert "3 chunks are there, 13 are missing" in said
     assert "no process is at work" in said
-    run(small(), tmp_path, Here)
+    run_sweep(small(), tmp_path, ThisProcess)
     assert f"finished: {tmp_path / 'result.nc'}, 60 cells" in command("--status", tmp_path)[1]
 
 
@@ -88,7 +88,7 @@ def test_without_dask_several_workers_are_refused_by_name(
 
 def test_xarray_alone_reads_the_result(tmp_path: Path) -> None:
     """With units, parameters, keys and versions, in a process that has nothing of ours."""
-    done = run(small(), tmp_path, Here)
+    done = run_sweep(small(), tmp_path, ThisProcess)
     code = (
         "import sys\n"
         "for name in ('theory', 'simulations', 'figures', 'tests'): sys.modules[name] = None\n"
@@ -115,7 +115,7 @@ def test_axes_that_are_no_numbers(tmp_path: Path) -> None:
         "network.activation,inputs.samples": [["linear", 7], ["linear", 9]],
     }
     plain = {"protocol": BASE, "axes": axes, "measure": "tests.simulations.sweeps.measures:QUICK"}
-    done = run(parse(plain), tmp_path, Here)
+    done = run_sweep(parse_sweep(plain), tmp_path, ThisProcess)
     cells = cells_of(done.result)
     with xr.open_dataset(done.result) as data:
         assert data["lengths"].dims == ("cell", "pretraining")

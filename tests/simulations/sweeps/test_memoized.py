@@ -166,8 +166,8 @@ def test_the_laboratory_s_own_come_back_as_they_were(tmp_path: Path) -> None:
     """With all their attributes; of rates at which fine-tuning diverges too."""
     how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
     asked = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
-    fresh = memoized.respond_at_rates(asked, (0.125, 40.0), 0, steps=(20,))
+    fresh = memoized.respond_at_learning_rates(asked, (0.125, 40.0), 0, steps=(20,))
     with memoized.storing(tmp_path):
-        found = memoized.respond_at_rates(asked, (0.125, 40.0), 0, steps=(20,))
+        found = memoized.respond_at_learning_rates(asked, (0.125, 40.0), 0, steps=(20,))
     assert found.attrs == fresh.attrs
     xr.testing.assert_allclose(found, fresh, rtol=1e-12)

@@ -12,12 +12,12 @@ import xarray as xr
 from overtraining.setting.serialization import read
 from overtraining.simulations.sweeps import cells_of, progress, recipe
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY
-from overtraining.simulations.sweeps.run import run
+from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, opened
-from overtraining.simulations.sweeps.task_queue import merged
-from overtraining.simulations.sweeps.worker import Outcome
-from tests.simulations.sweeps.conftest import TOML, Here, chunk_files, digest, small
+from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, open_store
+from overtraining.simulations.sweeps.task_queue import merge_outcomes
+from overtraining.simulations.sweeps.worker import ChunkOutcome
+from tests.simulations.sweeps.conftest import TOML, ThisProcess, chunk_files, digest, small
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
 
 
@@ -31,7 +31,7 @@ def stopped_after(cells: int, folder: Path, sweep: Sweep | None = None) -> None:
             raise Stopped
 
     with pytest.raises(Stopped):
-        run(sweep or small(), folder, Here, progress=stop)
+        run_sweep(sweep or small(), folder, ThisProcess, progress=stop)
 
 
 def test_goes_on_with_what_is_missing(tmp_path: Path, undisturbed: str) -> None:
@@ -42,7 +42,7 @@ def test_goes_on_with_what_is_missing(tmp_path: Path, undisturbed: str) -> None:
     assert kept < {path.name for path in chunk_files(tmp_path)}
     (chunk_files(tmp_path)[0].parent / f"{TEMPORARY}left-by-a-kill").write_text("half")
     seen: list[tuple[int, int]] = []
-    done = run(small(), tmp_path, Here, progress=lambda *at: seen.append(at))
+    done = run_sweep(small(), tmp_path, ThisProcess, progress=lambda *at: seen.append(at))
     assert 30 <= seen[0][0] < seen[-1][0] == 60
     assert digest(done.result) == undisturbed
     assert {path.name for path in tmp_path.iterdir()} == {RECIPE, "lock", "chunks", "result.nc", "result.nc.sha256"}
@@ -50,21 +50,21 @@ def test_goes_on_with_what_is_missing(tmp_path: Path, undisturbed: str) -> None:
 
 
 def test_a_finished_sweep_is_not_run_again(tmp_path: Path) -> None:
-    first = run(small(), tmp_path, Here)
-    assert run(small(), tmp_path, workers=lambda: pytest.fail("nothing is to be computed")) == first
+    first = run_sweep(small(), tmp_path, ThisProcess)
+    assert run_sweep(small(), tmp_path, workers=lambda: pytest.fail("nothing is to be computed")) == first
 
 
 def test_the_order_of_axes_and_values_has_no_meaning(tmp_path: Path, undisturbed: str) -> None:
     swapped = small(**{"start.epsilon": [0.3, 0.1, 0.2], "repeat": [4, 2, 0, 1, 3]})
-    assert digest(run(swapped, tmp_path, Here).result) == undisturbed
+    assert digest(run_sweep(swapped, tmp_path, ThisProcess).result) == undisturbed
 
 
 def test_the_order_of_outcomes_has_no_meaning(tmp_path: Path, undisturbed: str) -> None:
-    class Late(Here):
+    class Late(ThisProcess):
         def outcomes(self, take):  # type: ignore[no-untyped-def]
             yield from reversed(list(super().outcomes(take)))
 
-    assert digest(run(small(), tmp_path, Late).result) == undisturbed
+    assert digest(run_sweep(small(), tmp_path, Late).result) == undisturbed
 
 
 @pytest.mark.parametrize("damage", ["a byte", "cut", "empty", "another chunk's", "another sweep's"])
@@ -88,17 +88,17 @@ def test_a_damaged_chunk_is_named_and_computed_again(tmp_path: Path, undisturbed
             foreign = chunk_files(tmp_path / "strange")[1]
             victim = foreign.replace(victim.with_name(foreign.name))
     said: list[str] = []
-    assert digest(run(small(), tmp_path / "store", Here, said.append).result) == undisturbed
+    assert digest(run_sweep(small(), tmp_path / "store", ThisProcess, said.append).result) == undisturbed
     assert [victim.name in line for line in said] == [True]
 
 
 def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, undisturbed: str) -> None:
-    result = run(small(), tmp_path, Here).result
+    result = run_sweep(small(), tmp_path, ThisProcess).result
     with result.open("r+b") as file:
         file.seek(1000)
         file.write(b"spoiled")
     said: list[str] = []
-    assert digest(run(small(), tmp_path, Here, said.append).result) == undisturbed
+    assert digest(run_sweep(small(), tmp_path, ThisProcess, said.append).result) == undisturbed
     assert ["result.nc" in line for line in said] == [True]
 
 
@@ -115,24 +115,24 @@ def test_other_parameters_are_refused_by_name(tmp_path: Path, sweep: Sweep, says
     stopped_after(8, tmp_path)
     before = {path: digest(path) for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(StoreRefused, match=says):
-        run(sweep, tmp_path, Here)
+        run_sweep(sweep, tmp_path, ThisProcess)
     assert {path: digest(path) for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("changed", ["jax", "sources", "overtraining"])
 def test_another_version_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
     stopped_after(8, tmp_path)
-    real = recipe.identity
+    real = recipe.software_identity
     monkeypatch.setattr(recipe, "identity", lambda measure: real(measure) | {changed: "another"})
     with pytest.raises(StoreRefused, match=f'software.{changed}: .* there, "another" here'):
-        run(small(), tmp_path, Here)
+        run_sweep(small(), tmp_path, ThisProcess)
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for folder, says in ((tmp_path, "holds other things"), (tmp_path / "thesis.tex", "it is a file")):
         with pytest.raises(StoreRefused, match=says):
-            run(small(), folder, Here)
+            run_sweep(small(), folder, ThisProcess)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -141,19 +141,22 @@ def test_chunks_without_their_recipe_are_refused(tmp_path: Path, spoil: str | No
     stopped_after(8, tmp_path)
     (tmp_path / RECIPE).write_text(spoil) if spoil else (tmp_path / RECIPE).unlink()
     with pytest.raises(StoreRefused, match=says):
-        run(small(), tmp_path, Here)
+        run_sweep(small(), tmp_path, ThisProcess)
     assert len(chunk_files(tmp_path)) == 2
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    with opened(tmp_path, recipe.written(small())), pytest.raises(StoreRefused, match="another process is at work"):
-        run(small(), tmp_path, Here)
+    with (
+        open_store(tmp_path, recipe.recipe_text(small())),
+        pytest.raises(StoreRefused, match="another process is at work"),
+    ):
+        run_sweep(small(), tmp_path, ThisProcess)
 
 
 def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undisturbed: str) -> None:
     """Of every 4 cells of a chunk some are bad; the good ones have the bits that they have without bad neighbours."""
     sick = small(**{"teacher.alpha": [RAISES, NAN, REFUSES, 20.0], "repeat": [0, 1]})
-    done = run(sick, tmp_path, Here)
+    done = run_sweep(sick, tmp_path, ThisProcess)
     why = dict(done.failed)
     assert len(why) == 3 * 12
     assert f"repeat = 1, start.epsilon = 0.2, teacher.alpha = {RAISES}, teacher.modes = 3" in why
@@ -170,15 +173,15 @@ def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undistu
         assert all(np.array_equal(cell[name], values) for name, values in alone.items())
     # what raised may not raise another time: its chunks are kept, and tried again
     tried: list[int] = []
-    again = run(sick, tmp_path, Here, progress=lambda done, cells: tried.append(done))
+    again = run_sweep(sick, tmp_path, ThisProcess, progress=lambda done, cells: tried.append(done))
     assert again == done
     assert tried[0] < 48
 
 
 def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
     """A kill between writing a chunk anew and removing the one in which something had crashed leaves both."""
-    good = Outcome((0, 1), (7, 8), {"before": np.ones((2, 2))}, processor="any")
-    with opened(tmp_path, recipe.written(small())) as store:
+    good = ChunkOutcome((0, 1), (7, 8), {"before": np.ones((2, 2))}, processor="any")
+    with open_store(tmp_path, recipe.recipe_text(small())) as store:
         for crashed in ({1: "lightning"}, {}, {1: "flood"}):
             store.write(3, good._replace(crashed=crashed))
             (only,) = chunk_files(tmp_path)
@@ -186,7 +189,7 @@ def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.npz"):
         path.rename(tmp_path / "chunks" / path.name)
     assert len(chunk_files(tmp_path)) == 3
-    with opened(tmp_path, recipe.written(small())) as store:
+    with open_store(tmp_path, recipe.recipe_text(small())) as store:
         assert 3 not in store.missing(16, print)
         assert not store.read(3).crashed
     assert len(chunk_files(tmp_path)) == 1
@@ -194,10 +197,10 @@ def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
 
 def test_parts_of_a_chunk_are_put_together_in_the_order_of_its_cells() -> None:
     parts = [
-        Outcome((3, 5), (13, 15), {"x": np.array([3.0, 5.0])}, {1: "refused"}, {}, "b", 1.0, 9),
-        Outcome((0, 4), (10, 14), {"x": np.array([0.0, 4.0])}, {}, {2: "crashed"}, "a", 2.0, 8),
+        ChunkOutcome((3, 5), (13, 15), {"x": np.array([3.0, 5.0])}, {1: "refused"}, {}, "b", 1.0, 9),
+        ChunkOutcome((0, 4), (10, 14), {"x": np.array([0.0, 4.0])}, {}, {2: "crashed"}, "a", 2.0, 8),
     ]
-    whole = merged(parts)
+    whole = merge_outcomes(parts)
     assert (whole.done, whole.keys) == ((0, 3, 4, 5), (10, 13, 14, 15))
     assert whole.values["x"].tolist() == [0.0, 3.0, 4.0, 5.0]
     assert (whole.refused, whole.crashed, whole.processor) == ({1: "refused"}, {2: "crashed"}, "a; b")
@@ -212,7 +215,7 @@ def test_a_clock_that_jumps_changes_nothing(
         patch.setattr(time, "time", lambda: 3e9 - 86400.0 * next(days))
         patch.setattr(time, "time_ns", lambda: 10**9 * (3 * 10**9 - 86400 * next(days)))
         shows = importlib.reload(progress).Progress(often=0.0)  # with whatever clock it binds when it is imported
-        found = digest(run(small(), tmp_path, Here, progress=shows).result)
+        found = digest(run_sweep(small(), tmp_path, ThisProcess, progress=shows).result)
     importlib.reload(progress)
     shown = capsys.readouterr().err.splitlines()
     assert found == undisturbed

@@ -15,15 +15,15 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.sweeps.batches import program
 from overtraining.simulations.sweeps.cells import Grid, derived_key
-from overtraining.simulations.sweeps.spec import Sweep, find, parse, shipped
-from overtraining.simulations.sweeps.sweep_plan import Plan
+from overtraining.simulations.sweeps.spec import Sweep, find_sweep, parse_sweep, shipped_sweeps
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from tests.simulations.sweeps.conftest import small
 
 BASE = {"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0.0, 1.0], "strengths": [0.1]}
 
 
 def swept(axes: dict[str, Any], base: dict[str, Any] | None = None, **options: Any) -> Sweep:
-    return parse({"protocol": BASE | (base or {}), "axes": axes, **options})
+    return parse_sweep({"protocol": BASE | (base or {}), "axes": axes, **options})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_forms_of_an_axis(given: Any, values: tuple[Any, ...]) -> None:
 )
 def test_what_cannot_be_is_refused_by_name(axes: dict[str, Any], base: dict[str, Any], says: str) -> None:
     with pytest.raises(Refusal, match=says) as refused:
-        Plan(swept(axes, base))
+        SweepPlan(swept(axes, base))
     assert str(refused.value).count("Instead") == 1
 
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_is_refused_by_name(axes: dict[str, Any], base: dict[str,
 )
 def test_files_that_are_no_sweeps(plain: dict[str, Any], says: str) -> None:
     with pytest.raises(DomainError, match=says):
-        parse(plain)
+        parse_sweep(plain)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_files_that_are_no_sweeps(plain: dict[str, Any], says: str) -> None:
 )
 def test_unknown_measures(name: str) -> None:
     with pytest.raises(DomainError, match="measure"):
-        Plan(swept({}, measure=name))
+        SweepPlan(swept({}, measure=name))
 
 
 def test_cells_are_the_protocols_that_the_axes_say() -> None:
@@ -133,7 +133,7 @@ def test_a_key_is_the_cell_s_own() -> None:
 @pytest.mark.parametrize("chunk", [1, 4, 7, 1000])
 def test_every_cell_comes_once_and_blocks_share_a_program(chunk: int) -> None:
     axes = {"teacher.modes": [2, 3], "start.epsilon": [0.1, 0.2, 0.3], "sampling.draws": [8, 16], "repeat": [0, 1]}
-    plan = Plan(swept(axes, chunk=chunk))
+    plan = SweepPlan(swept(axes, chunk=chunk))
     seen: Counter[int] = Counter()
     for number in range(plan.chunks):
         lanes = range(plan.size(number))
@@ -155,38 +155,40 @@ def test_every_cell_comes_once_and_blocks_share_a_program(chunk: int) -> None:
 )
 def test_results_of_several_shapes_are_refused(axes: dict[str, Any], measure: str) -> None:
     with pytest.raises(ShapeError, match="one sweep for each"):
-        Plan(swept(axes, measure=measure))
+        SweepPlan(swept(axes, measure=measure))
 
 
 def test_a_value_that_only_some_networks_can_take_is_found_before_anything_runs() -> None:
     axes = {"network.h": [1, 4], "start": [{"kind": "Balanced", "imbalance": 0.1}, {"kind": "FanIn"}]}
     with pytest.raises(Refusal, match=r"network\.h = 4, start = .*Balanced"):
-        Plan(swept(axes, {"network": {"d_in": 2, "h": 1, "d_out": 2}}))
+        SweepPlan(swept(axes, {"network": {"d_in": 2, "h": 1, "d_out": 2}}))
 
 
 def test_shipped_sweeps_can_be() -> None:
-    for name in shipped():
-        plan = Plan(find(name))
+    for name in shipped_sweeps():
+        plan = SweepPlan(find_sweep(name))
         assert plan.sweep.title
         assert plan.chunks > 1
     with pytest.raises(DomainError, match="noise-against-length"):
-        find("noise-against-lenght")
+        find_sweep("noise-against-lenght")
 
 
 def test_a_file_can_be_wrong(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("chunk = ")
     with pytest.raises(DomainError, match="it is not TOML"):
-        find(str(tmp_path / "bad.toml"))
+        find_sweep(str(tmp_path / "bad.toml"))
     with pytest.raises(OSError, match="No such file"):
-        find(str(tmp_path / "none.toml"))
+        find_sweep(str(tmp_path / "none.toml"))
 
 
 def test_memory_stated_covers_what_is_compiled() -> None:
     """See test_batches; here: the quick measure needs none, and a plan states that of its largest chunk."""
-    assert Plan(small()).memory == 0
-    wide = Plan(swept({"teacher.modes": [2, 16], "repeat": {"whole": [0, 9]}}, chunk=8)).memory
+    assert SweepPlan(small()).memory == 0
+    wide = SweepPlan(swept({"teacher.modes": [2, 16], "repeat": {"whole": [0, 9]}}, chunk=8)).memory
     assert (
         wide
-        == Plan(swept({"repeat": {"whole": [0, 9]}}, {"teacher": {"kind": "PowerLaw", "modes": 16}}, chunk=8)).memory
+        == SweepPlan(
+            swept({"repeat": {"whole": [0, 9]}}, {"teacher": {"kind": "PowerLaw", "modes": 16}}, chunk=8)
+        ).memory
     )
-    assert wide > 10 * Plan(swept({"repeat": {"whole": [0, 9]}}, chunk=8)).memory
+    assert wide > 10 * SweepPlan(swept({"repeat": {"whole": [0, 9]}}, chunk=8)).memory

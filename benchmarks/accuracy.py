@@ -62,9 +62,9 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
     "sum_rule.local_factor": at.filtered(at.numbers((1e-6, 1e6), (1e-300, 1e6)), lambda v, e: v > 2.72 * e),
     "noisy_mode": at.priced,
     "stages.stage": at.numbers((1e-6, 1e6), (1e-12, 1e6)),
-    "stages.lost_in_stages": at.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
-    "noisy_path.still_to_lose": at.two_paths,
-    "noisy_path.lost_bounds": at.two_modes,
+    "stages.overtraining_in_stages": at.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
+    "noisy_path.remaining_increase": at.two_paths,
+    "noisy_path.overtraining_bounds": at.two_modes,
     "noisy_path.minima": at.turning,
     "scaling": at.filtered(
         at.numbers((1e-12, 0.499), (1e-300, 1e-2), (0.5000001, 1e3)),

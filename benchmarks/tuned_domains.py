@@ -199,9 +199,9 @@ def traded(draw: at.Draw, n: int) -> np.ndarray:
 
 
 TUNED: dict[str, at.Domain] = {
-    "fine_tuning.fine_tune_mode": mode,
-    "fine_tuning.mode_distance": mode,
-    "fine_tuning.fine_tune, ": matrices,
+    "tuned_flow.fine_tune_mode": mode,
+    "tuned_flow.mode_distance": mode,
+    "tuned_flow.fine_tune, ": matrices,
     "shared_task.overshoot_length": overshoot,
     "shared_task.forgetting_cost": stage,
     "plateaus.plateau_growth": plateaus,
@@ -214,7 +214,7 @@ TUNED: dict[str, at.Domain] = {
     "stability.sharpness_bound": at.numbers(VALUE, VALUE, VALUE, signed=[0, 2]),
     "stability.path_sharpness": at.numbers(VALUE, VALUE, signed=[1]),
     "stability.tuning_sharpness": on_the_way,
-    "stability.tuned_rate": rated,
+    "stability.tuned_learning_rate": rated,
     "stability.tuned_budget": budgeted,
     "anchored.anchored_weight": anchored,
     "anchored.anchored_inflection": turned,
@@ -223,14 +223,14 @@ TUNED: dict[str, at.Domain] = {
     "mixed_target.interpolated": between_tasks,
     "tradeoff.least_forgetting": frontier,
     "tradeoff.low_rank_floor": square,
-    "robust.layer_prices": at.numbers(SIZE, SIZE),
+    "robust.layer_costs": at.numbers(SIZE, SIZE),
     "robust.robust_optimum": robust,
     "robust.excess_over_robust": weighed,
     "annealing.accumulated_noise": at.numbers(SIZE, SIZE, SIZE, SIZE, (1.0, 1e6)),
-    "annealing.tilt": at.numbers((1e-15, 1e6)),
+    "annealing.layer_ratio": at.numbers((1e-15, 1e6)),
     "annealing.noisy_spectrum": at.numbers(VALUE, (1e-12, 1e-2), (1e-15, 1e6)),
     "mixing.mixed_value": mixed,
-    "mixing.best_share": shared,
-    "mixing.best_trade_share": traded,
+    "mixing.best_task_share": shared,
+    "mixing.tradeoff_task_share": traded,
 }
 """By the beginning of the form's name."""

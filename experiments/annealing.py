@@ -26,7 +26,7 @@ from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import Schedule
 from overtraining.simulations.noisy_labels import ChainWeights, chain_product, descend_on_noisy_labels
-from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
+from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
 
 SETUP = noisy_steps()
 D_IN, D_OUT, SIGMA = SETUP.network.d_in, SETUP.network.d_out, singular_values(SETUP.teacher)
@@ -121,7 +121,7 @@ def _over_claimed(size: float, pairs: int, key: int) -> tuple[float, float, floa
     claimed = np.asarray(noisy_spectrum(SIGMA, gamma_squared, gamma[:, None], d_in=D_IN, d_out=D_OUT))
     early, late = (slice(int(a * steps), int(b * steps)) for a, b in (EARLY, LATE))
     ratio = [float((SIGMA - f[w]).sum() / (SIGMA - claimed[w]).sum()) for w in (early, late)]
-    expected = tilt(gamma[steps // 2], d_in=D_IN, d_out=D_OUT)
+    expected = layer_ratio(gamma[steps // 2], d_in=D_IN, d_out=D_OUT)
     return ratio[0], ratio[1], float(np.log(u[steps // 2]) / np.log(expected))
 
 

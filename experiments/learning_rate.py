@@ -30,7 +30,7 @@ from overtraining.simulations.data import population_loss
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import seed_key
 from overtraining.simulations.training_plan import RunNumbers, plan_training
-from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_rate, tuning_sharpness
+from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_learning_rate, tuning_sharpness
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.solvers.exact import follow
 
@@ -141,7 +141,7 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
     taken = rates.learning_rate.values.ravel()
     s = follow(asked).singular_value.values[:, 0]
     noise = (3 + 4) * 0.8 * 0.5**2 / (2 * 4)  # v = tr H ν²/2B
-    expected = [float(tuned_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
+    expected = [float(tuned_learning_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
     listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(taken, expected, strict=True))
     found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, taken, strict=True)}
     return kept, map_limit(
@@ -249,7 +249,10 @@ def near(asked: Protocol) -> xr.Dataset:
     assert isinstance(how.training, GradientDescent)
     noise = (n.d_in + n.d_out) * 0.8 * how.label_noise**2 / (2 * float(how.training.batch or 1))
     gap = np.where(np.abs(0.8 - s) > 1e-9, 0.8 - s, 1e-9)
-    found = {"learning_rate": np.asarray(tuned_rate(gap, 0.8, 40.0, noise)), "edge": 2 / path_sharpness(s, 0.8)}
+    found = {
+        "learning_rate": np.asarray(tuned_learning_rate(gap, 0.8, 40.0, noise)),
+        "edge": 2 / path_sharpness(s, 0.8),
+    }
     return trajectory(
         {name: (("pretraining",), np.asarray(values)) for name, values in found.items()},
         {"pretraining": list(asked.lengths)},

@@ -16,7 +16,7 @@ from overtraining.experiments.verdict import Check, Outcome, judge_response, map
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum
-from overtraining.theory.inflection.noisy_path import lost_bounds, minima
+from overtraining.theory.inflection.noisy_path import minima, overtraining_bounds
 from overtraining.theory.solvers.exact import respond as predict
 
 SIGMA, PRICE, EPSILON, END = np.array([1.0, 0.5, 0.25]), 0.1, 1e-6, 60.0
@@ -63,7 +63,7 @@ def _rises(asked: Protocol, after: np.ndarray, key: int) -> Check:
 
 
 def _inside_the_bounds(after: np.ndarray) -> Check:
-    lost, bounds = float(after[-1] - after.min()), lost_bounds(SIGMA, EPSILON, PRICE)
+    lost, bounds = float(after[-1] - after.min()), overtraining_bounds(SIGMA, EPSILON, PRICE)
     low, high = float(bounds.lower), float(bounds.upper)
     answer = f"{lost:.4f} is lost from the best length to the end, bounds {low:.4f} and {high:.4f}"
     return Check("what is lost (C4)", low <= lost <= high, answer, {"lost": lost, "lower": low, "upper": high})

@@ -26,7 +26,7 @@ from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
 from overtraining.simulations.pretraining import train_layers
-from overtraining.theory.remedies.mixing import best_share, best_trade_share, mixed_value
+from overtraining.theory.remedies.mixing import best_task_share, mixed_value, tradeoff_task_share
 
 SIGMA, EPSILON = 1.0, 1e-3
 TASKS = (2.0, 0.5)
@@ -68,7 +68,7 @@ def _modes(target: float, shares: np.ndarray, key: int) -> np.ndarray:
 def _best_downstream(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
     predicted, measured = [], []
     for target, modes in found.items():
-        predicted.append([float(best_share(t, SIGMA, target, EPSILON)) for t in LENGTHS])
+        predicted.append([float(best_task_share(t, SIGMA, target, EPSILON)) for t in LENGTHS])
         measured.append(_least(((target - modes[..., -1]) ** 2).T, shares))
     return judge_bound("share that is best downstream (E3)", predicted, measured, 0.04, PARABOLA)
 
@@ -77,7 +77,7 @@ def _best_trade(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
     predicted, measured = [], []
     for target, modes in found.items():
         last = modes[:, -1]
-        predicted.append([float(best_trade_share(t, SIGMA, target, KEEP)) for t in BUDGETS])
+        predicted.append([float(tradeoff_task_share(t, SIGMA, target, KEEP)) for t in BUDGETS])
         measured.append(_least((KEEP * (SIGMA - last) ** 2 + (1 - KEEP) * (target - last) ** 2).T, shares))
     return judge_bound(
         "share that is best for both losses (E3)", predicted, measured, 0.04, "a parabola through the grid"
@@ -155,8 +155,8 @@ def _as_data(modes: np.ndarray, shares: np.ndarray) -> xr.Dataset:
 def predicted(asked: Protocol) -> xr.Dataset:
     """The best share downstream over the protocol's lengths, for both losses over its strengths, by task."""
     lengths, budgets, tasks = (np.array(x) for x in (asked.lengths, asked.strengths, TASKS))
-    down = best_share(lengths[:, None], SIGMA, tasks, EPSILON)
-    both = best_trade_share(budgets, SIGMA, tasks[:, None], KEEP)
+    down = best_task_share(lengths[:, None], SIGMA, tasks, EPSILON)
+    both = tradeoff_task_share(budgets, SIGMA, tasks[:, None], KEEP)
     return _best(asked, np.asarray(down), np.asarray(both), "theory", "claim E3")
 
 

@@ -31,7 +31,7 @@ from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import sample_noise, shift_weights
 from overtraining.simulations.pretraining import train_layers
-from overtraining.theory.remedies.robust import excess_over_robust, layer_prices, robust_optimum
+from overtraining.theory.remedies.robust import excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.solvers.exact import follow
 
 SIGMA = singular_values(unequal_costs(NOISES[0]).teacher)
@@ -71,7 +71,7 @@ def run(preset: Preset, key: int) -> Outcome:
 def _robust(asked: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
     """The predicted optimum; measured singular values and norms; measured and predicted loss after noise."""
     n, seen = asked.network, _trained(asked, noise, key)
-    optimum = robust_optimum(SIGMA, *layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    optimum = robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
     w1, w2 = seen["w1"], seen["w2"]
     values = np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()])
     expected = optimum.loss.sum() + _floor(asked, noise)
@@ -83,7 +83,7 @@ def _path(asked: Protocol, noise: tuple[float, float], key: int) -> tuple[np.nda
     n = asked.network
     given = replace(asked, perturbation=Noise(noise))
     seen, s = respond(given, key).isel(seed=0, strength=0), follow(given).singular_value.values
-    prices = layer_prices(*noise, d_in=n.d_in, d_out=n.d_out)
+    prices = layer_costs(*noise, d_in=n.d_in, d_out=n.d_out)
     expected = (robust_optimum(SIGMA, *prices).loss + excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *prices)).sum(1)
     return seen.after.values, seen.after_stderr.values, expected + _floor(asked, noise)
 
@@ -112,7 +112,7 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
 def _trained(asked: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
     """The weights under the decay that noise amounts to, from random ones; their loss before and after noise."""
     n, what = asked.network, learning_problem(asked)
-    decay = jnp.asarray(layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    decay = jnp.asarray(layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
     layers = _decayed(initialize(replace(asked, start=SmallGaussian(0.3)), key), what, decay)
     mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
     losses = {"before": population_loss(layers, what), "after": mean, "after_stderr": error}
@@ -151,7 +151,7 @@ def _sampled(
 def optimum(asked: Protocol) -> xr.Dataset:
     """The Response of the noise-robust optimum, the same at every length; one strength."""
     n, noise = asked.network, _noise(asked)
-    best = robust_optimum(SIGMA, *layer_prices(*noise, d_in=n.d_in, d_out=n.d_out))
+    best = robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
     before = float(((SIGMA - best.s) ** 2).sum() / 2)
     return _constant(asked, before, float(best.loss.sum()) + _floor(asked, noise), 0.0, "theory", "claim E1")
 

@@ -22,7 +22,7 @@ with app.setup:
     from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum
     from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
     from overtraining.theory.fine_tuning.shared_task import forgetting_cost
-    from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_rate
+    from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_learning_rate
     from overtraining.theory.fine_tuning.tuned_flow import fine_tune_mode
     from overtraining.theory.solvers.exact import follow, respond
 
@@ -269,7 +269,7 @@ def _(steps_, target):
     rates = trajectory(
         {
             "sharpness": (("pretraining",), path_sharpness(s, target.value)),
-            "rate": (("pretraining",), tuned_rate(target.value - s, target.value, float(steps_.value), 0.02)),
+            "rate": (("pretraining",), tuned_learning_rate(target.value - s, target.value, float(steps_.value), 0.02)),
         },
         {"pretraining": lengths}, method="theory", source="claim D6", model="one feature",
     )  # fmt: skip

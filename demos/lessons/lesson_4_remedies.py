@@ -16,9 +16,9 @@ with app.setup:
     from overtraining.setting.starts import Aligned
     from overtraining.setting.teachers import Spectrum
     from overtraining.setting.training import GradientDescent
-    from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
-    from overtraining.theory.remedies.mixing import best_share, best_trade_share
-    from overtraining.theory.remedies.robust import layer_prices, robust_optimum
+    from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
+    from overtraining.theory.remedies.mixing import best_task_share, tradeoff_task_share
+    from overtraining.theory.remedies.robust import layer_costs, robust_optimum
     from overtraining.theory.sensitivity.noise import expected_increase, mode_cost
     from overtraining.theory.solvers.exact import respond
 
@@ -75,7 +75,7 @@ def _(first, second):
             Spectrum(sigma), lengths, (1.0,), n, start=Aligned(1e-3), perturbation=Noise((first.value, second.value))
         )
     )
-    prices = layer_prices(first.value, second.value, d_in=n.d_in, d_out=n.d_out)
+    prices = layer_costs(first.value, second.value, d_in=n.d_in, d_out=n.d_out)
     best = robust_optimum(sigma, *prices)
     floor = float(expected_increase(0.0, 0.0, first.value, second.value, d_in=n.d_in, h=n.h, d_out=n.d_out))
     lowest = float(best.loss.sum()) + floor
@@ -174,7 +174,7 @@ def _(decay, peak, steps):
         axes[1].set(ylabel="missing of the teacher's $\\Sigma\\sigma$", ylim=(0, None))
         axes[0].legend(loc="lower left")
 
-    tilted = float(tilt(noises["constant"][-1], **sides))
+    tilted = float(layer_ratio(noises["constant"][-1], **sides))
     lost = ", ".join(f"{values[-1]:.4f} ({name})" for name, values in missing.items())
     stage.screen(
         "Once all is learned: decay gives features back, and fragility with them",
@@ -236,8 +236,8 @@ def _():
 def _(keep, wants):
     until, budgets = np.linspace(0.1, 30, 300), np.linspace(0, 0.6, 121)
     target = wants.value if wants.value != 1.0 else 1.0 + 1e-9  # the same task: every share is the same
-    down = best_share(until, 1.0, target, 1e-3)
-    trade = best_trade_share(budgets, 1.0, target, keep.value)
+    down = best_task_share(until, 1.0, target, 1e-3)
+    trade = tradeoff_task_share(budgets, 1.0, target, keep.value)
     shares = trajectory(
         {"downstream": (("pretraining",), down), "trade": (("pretraining", "strength"), np.tile(trade, (until.size, 1)))},
         {"pretraining": until, "strength": ("strength", budgets, {"units": "gradient-flow time"})},

@@ -74,9 +74,9 @@ def test_a_bad_value_is_a_domain_error(plain: SimpleNamespace, kind: str) -> Non
 
 
 ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_floor", "difference"),
-             ("tuning_sharpness", "time"), ("lost_bounds", "sigma"), ("matrix_flow_from_modes", "t"),
+             ("tuning_sharpness", "time"), ("overtraining_bounds", "sigma"), ("matrix_flow_from_modes", "t"),
              ("matrix_flow", "t"),
-             ("lost_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t"),
+             ("overtraining_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t"),
              ("fine_tune", "budget"), ("fine_tune_plateaus", "task"), ("plateau_growth", "task"),
              ("map_forgetting", "tasks"), ("fine_tune_grid", "tasks")}  # fmt: skip
 

@@ -93,9 +93,9 @@ def broadcasts(function: Any) -> list[str]:
 
 
 OWN_SHAPE = {
-    "still_to_lose",
-    "lost_bounds",
-    "lost_in_stages",
+    "remaining_increase",
+    "overtraining_bounds",
+    "overtraining_in_stages",
     "hessian_spectrum",
     "minima",
     "fitted_line",

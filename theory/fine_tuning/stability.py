@@ -77,7 +77,7 @@ def tuning_sharpness(time: Numbers, s: Numbers, downstream: Numbers, *, d_in: in
     return np.asarray(hessian_spectrum(tuned, task - tuned, d_in=d_in, h=h, d_out=d_out).largest)[()]  # D6
 
 
-def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -> Values:
+def tuned_learning_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -> Values:
     """The learning rate that ends lowest downstream, `[ln(4σ'Ne²/v)]₊/(4σ'N)` (claim D6), near the task.
 
     It minimizes `½e²e^{−4σ'ηN} + ½ηv`: what N steps leave of an aligned mode's error `e = σ' − s`, and what label noise
@@ -89,7 +89,7 @@ def tuned_rate(error: Numbers, sigma: Numbers, steps: Numbers, noise: Numbers) -
     outside and beyond 1e±75, ShapeError where arrays do not broadcast.
     Source: ours.
 
-    >>> tuned_rate([0.5, 0.1, 0.001], sigma=1.0, steps=100, noise=0.01).round(6).tolist()
+    >>> tuned_learning_rate([0.5, 0.1, 0.001], sigma=1.0, steps=100, noise=0.01).round(6).tolist()
     [0.023026, 0.014979, 0.0]
     """
     e, sigma, steps, noise = check_broadcast(

@@ -1,30 +1,42 @@
-"""C: the pretraining lengths beyond which the loss after noise rises."""
+"""C: the pretraining lengths beyond which the loss after noise rises. Names below stand in the order of the claims."""
 
 from overtraining.theory.inflection.deep_path import deep_minima, loss_after_noise
-from overtraining.theory.inflection.deep_stages import deep_inflection_time, paying_singular_value, stage_changes
+from overtraining.theory.inflection.deep_stages import deep_inflection_time, stage_changes, threshold_singular_value
 from overtraining.theory.inflection.noisy_flow import slope_after_noise
 from overtraining.theory.inflection.noisy_mode import inflection_time, turning_product, unbalanced_inflection_time
-from overtraining.theory.inflection.noisy_path import Lost, Minima, lost_bounds, minima, still_to_lose
+from overtraining.theory.inflection.noisy_path import (
+    Minima,
+    OvertrainingBounds,
+    minima,
+    overtraining_bounds,
+    remaining_increase,
+)
 from overtraining.theory.inflection.scaling import dense_inflection_time, features_under_way
-from overtraining.theory.inflection.stages import Stage, lost_in_stages
+from overtraining.theory.inflection.stages import Stage, overtraining_in_stages, stage
 
 __all__ = [
-    "deep_minima",  # Every local minimum of the loss after noise along the path of depth L, and what is lost beyond e
-    "loss_after_noise",  # Expected loss after noise on every layer, `P_L(t) = ½Σ(σ − s)² + D(s)`, on the path of dept
-    "deep_inflection_time",  # Length at which a feature at σ* is learned, `t* = ε^{−(1−2/L)}/((L−2)σ*)`, from three l
-    "paying_singular_value",  # The singular value beyond which a feature pays as a whole, few features being against
-    "stage_changes",  # What learning the n strongest features does to the loss after noise, n = 0 … modes, as the sta
-    "slope_after_noise",  # Slope of the expected loss after noise along gradient flow, at ANY weights (claim C2).
-    "turning_product",  # x
-    "unbalanced_inflection_time",  # x
-    "inflection_time",  # Pretraining length at which one mode starts to hurt, `t = (1/2σ) ln[(σ/ε − 1)(σ − c)/c]` (cl
-    "Lost",  # What is known without following the path: `lower <= P(∞) − min P <= upper`.
-    "Minima",  # All local minima of the loss after noise; `lost` is `P(∞) − P` at each.
-    "lost_bounds",  # Bounds on what overtraining loses, `ψ(max m) <= P(∞) − min P <= Σ ψ(m)`, `ψ(u) = u(c − u/2)` (cl
-    "minima",  # Every local minimum of the loss after noise along the path, and what is lost beyond each (claim C4).
-    "still_to_lose",  # How much the loss after noise will have risen in the end, `P(∞) − P(t) = Σ u_i (c − u_i/2)`, `
-    "dense_inflection_time",  # Inflection point for a dense power law `σ_i = i^{−α}`, `t* = [ln(2c/ε) − (2 − 1/α)]/(4
-    "features_under_way",  # How many features of `σ_i = i^{−α}` are learned at the same time as those at 2c: `(2c)^{−
-    "Stage",  # What learning one feature does to the loss after noise, as the start goes to 0.
-    "lost_in_stages",  # How much a whole spectrum loses by overtraining, `P(∞) − min P`, as the start goes to 0 (clai
+    # C1: one mode
+    "inflection_time",  # length from which a balanced mode raises the loss after noise
+    "unbalanced_inflection_time",  # the same for a mode of any imbalance between its layers
+    "turning_product",  # the value of the mode at that length
+    # C2: any weights
+    "slope_after_noise",  # slope of the loss after noise along gradient flow
+    # C3: the limit of a small start, feature by feature
+    "stage",  # what learning one feature does to the loss after noise
+    "Stage",  # its result
+    "stage_changes",  # the same for the n strongest features of a deep network
+    "threshold_singular_value",  # singular value above which learning a feature lowers the loss after noise, any depth
+    # C4: many modes
+    "minima",  # every local minimum of the loss after noise along the path
+    "Minima",  # its result
+    "remaining_increase",  # how much the loss after noise will still rise
+    "overtraining_bounds",  # bounds on the increase from the best length to the end
+    "OvertrainingBounds",  # its result
+    "overtraining_in_stages",  # that increase in the limit of a small start
+    "loss_after_noise",  # the loss after noise along the path of any depth
+    "deep_minima",  # its local minima
+    # C5: many features
+    "dense_inflection_time",  # inflection length for a dense power-law spectrum
+    "features_under_way",  # how many features of it are learned at the same time
+    "deep_inflection_time",  # inflection length from three layers on
 ]

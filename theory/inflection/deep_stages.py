@@ -36,7 +36,7 @@ def stage_changes(sigma: Numbers, gammas: Numbers, widths: Sequence[int]) -> Val
     return cost - cost[0] - np.append(0.0, np.cumsum(sigma**2)) / 2  # C3
 
 
-def paying_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
+def threshold_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
     """The singular value beyond which a feature pays as a whole, few features being against wide layers (claim C3).
 
     `σ* = y^{L/2}` with `Σ_{k=1}^{L−1} e_k y^{−k} = 1`, where `e_k = Σ_{j+m=k} Π_{l<=j} γ_l² d_{l−1} Π_{l>L−m} γ_l² d_l`
@@ -48,7 +48,7 @@ def paying_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
     Raises DomainError, ShapeError.
     Source: ours.
 
-    >>> float(paying_singular_value([0.1] * 3, widths=[100] * 4).round(6))  # β = 1, y = 3
+    >>> float(threshold_singular_value([0.1] * 3, widths=[100] * 4).round(6))  # β = 1, y = 3
     5.196152
     """
     gammas, sizes = nonnegative("gammas", gammas), [float(whole("width", n)) for n in listed("widths", widths)]
@@ -76,9 +76,10 @@ def paying_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
 def deep_inflection_time(gammas: Numbers, widths: Sequence[int], epsilon: Numbers) -> Values:
     """Length at which a feature at σ* is learned, `t* = ε^{−(1−2/L)}/((L−2)σ*)`, from three layers on (claim C5).
 
-    The best place to stop, as ε → 0, for spectra with singular values near σ* = `paying_singular_value`; otherwise the
-    weakest paying feature's own time. As σ* ∝ γ^L the inflection comes earlier as `γ^{−L}`, where two layers have
-    `ln(1/ε)/γ²`; relative corrections are of order `(ε/σ*)^{1−2/L}`, not of the logarithm's inverse.
+    The best length at which to stop, as ε → 0, for spectra with singular values near σ*, `threshold_singular_value`;
+    otherwise the length at which the weakest feature above σ* is learned. As σ* ∝ γ^L the inflection comes earlier as
+    `γ^{−L}`, where two layers have `ln(1/ε)/γ²`; relative corrections are of order `(ε/σ*)^{1−2/L}`, not of order
+    1/ln(1/ε).
 
     epsilon: start > 0, below σ*. Gradient-flow time. Raises DomainError, also at depth 2, which has
     `scaling.dense_inflection_time`; ShapeError.
@@ -87,7 +88,7 @@ def deep_inflection_time(gammas: Numbers, widths: Sequence[int], epsilon: Number
     >>> float(deep_inflection_time([0.01, 0.01, 0.01], widths=[100] * 4, epsilon=1e-9).round(2))
     192450.09
     """
-    star, epsilon = paying_singular_value(gammas, widths), normal_inverse("epsilon", epsilon, "start above 0")
+    star, epsilon = threshold_singular_value(gammas, widths), normal_inverse("epsilon", epsilon, "start above 0")
     L = len(widths) - 1
     if L == 2:
         raise DomainError("depth 2", "its delay is logarithmic in the start", "use dense_inflection_time")

@@ -1,21 +1,19 @@
 """C4: the loss after noise along a balanced aligned path of many modes: its minima, and what is lost beyond them."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.grid_inflection import Which
 from overtraining.theory.checks import check_range
 from overtraining.theory.inflection.turning_points import rising_zeros
 from overtraining.theory.learning.balanced_mode import unlearned
 
-Which = Literal["last", "first", "best"]
 
-
-def still_to_lose(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
+def remaining_increase(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> Values:
     """How much the loss after noise will have risen in the end, `P(∞) − P(t) = Σ u_i (c − u_i/2)`, `u = σ − s` (C4).
 
     The sum runs over the last axis, the modes; t and c broadcast against sigma, so give them a last axis of length 1
@@ -26,7 +24,7 @@ def still_to_lose(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> V
     broadcast.
     Source: ours.
 
-    >>> float(still_to_lose(0.0, [1.0, 0.5], epsilon=1e-9, c=0.5)) / 0.125
+    >>> float(remaining_increase(0.0, [1.0, 0.5], epsilon=1e-9, c=0.5)) / 0.125
     1.0...
     """
     u, c = np.asarray(unlearned(t, sigma, epsilon)), nonnegative("c", c, "compute it with noise.mode_cost")
@@ -37,21 +35,21 @@ def still_to_lose(t: Numbers, sigma: Numbers, epsilon: Numbers, c: Numbers) -> V
 
 
 @dataclass(frozen=True)
-class Lost:
+class OvertrainingBounds:
     """What is known without following the path: `lower <= P(∞) − min P <= upper`."""
 
     lower: Values
     upper: Values
 
 
-def lost_bounds(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Lost:
+def overtraining_bounds(sigma: Numbers, epsilon: Numbers, c: Numbers) -> OvertrainingBounds:
     """Bounds on what overtraining loses, `ψ(max m) <= P(∞) − min P <= Σ ψ(m)`, `ψ(u) = u(c − u/2)` (claim C4).
 
     `m_i = min(c, σ_i − ε_i)`. They hold at every start below the teacher, and are equal for a single mode. Modes along
-    the last axis, as in `still_to_lose`. Raises DomainError where a start is not below its teacher, ShapeError.
+    the last axis, as in `remaining_increase`. Raises DomainError where a start is not below its teacher, ShapeError.
     Source: ours.
 
-    >>> known = lost_bounds([1.0, 0.5, 0.05], epsilon=1e-3, c=0.1)
+    >>> known = overtraining_bounds([1.0, 0.5, 0.05], epsilon=1e-3, c=0.1)
     >>> float(known.lower.round(6)), float(known.upper.round(6))
     (0.005, 0.0137)
     """
@@ -61,7 +59,7 @@ def lost_bounds(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Lost:
         raise ShapeError(f"sigma {sigma.shape}", "there is no mode", "pass at least one singular value")
     short = np.minimum(sigma - epsilon, c)
     each = short * (c - short / 2)
-    return Lost(each.max(axis=-1), each.sum(axis=-1))  # C4
+    return OvertrainingBounds(each.max(axis=-1), each.sum(axis=-1))  # C4
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def minima(sigma: Numbers, epsilon: Numbers, c: Numbers) -> Minima:
         times[which + free, np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)] = found
     there = np.isfinite(times)
     lost = np.where(
-        there, still_to_lose(np.where(there, times, 0)[..., None], sigma, epsilon, prices[:, None, None]), 0
+        there, remaining_increase(np.where(there, times, 0)[..., None], sigma, epsilon, prices[:, None, None]), 0
     )
     return Minima(times[of.reshape(c.shape)], lost[of.reshape(c.shape)])
 

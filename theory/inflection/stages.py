@@ -51,7 +51,7 @@ def stage(sigma: Numbers, c: Numbers) -> Stage:
     return Stage(sigma * (c - sigma / 2), stop, stop * (stop / 2), rest * (c - rest / 2))  # C3
 
 
-def lost_in_stages(sigma: Numbers, c: Numbers) -> Values:
+def overtraining_in_stages(sigma: Numbers, c: Numbers) -> Values:
     """How much a whole spectrum loses by overtraining, `P(∞) − min P`, as the start goes to 0 (claim C4).
 
     For distinct singular values, if one exceeds 2c: `½c² + Σ_{σ_i ≤ 2c} σ_i(c − σ_i/2)`; if none does:
@@ -63,7 +63,7 @@ def lost_in_stages(sigma: Numbers, c: Numbers) -> Values:
     has. Raises DomainError and ShapeError.
     Source: ours.
 
-    >>> lost_in_stages([1.0, 0.5, 0.25], c=[0.0, 0.1, 1.0]).round(6).tolist()
+    >>> overtraining_in_stages([1.0, 0.5, 0.25], c=[0.0, 0.1, 1.0]).round(6).tolist()
     [0.0, 0.005, 1.09375]
     """
     sigma, c = nonnegative("sigma", sigma), nonnegative("c", c, "compute it with noise.mode_cost")

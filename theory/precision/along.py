@@ -73,10 +73,10 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("B7, B8", "Σs from loss", "sum_rule.norm_growth", lambda t: (t, 1.2 * t, t**-0.5, (1.3 * t) ** -0.5, 1.0)),
     ("C1, C5", "t*", "noisy_mode.inflection_time", lambda t: (STRONG, START, np.clip(_left(t)[0], 1e-290, 0.99))),
     ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (np.clip(4.0 / t, 1e-8, 0.49), START, 0.75)),
-    ("C4", "P(∞) − P(t)", "noisy_path.still_to_lose", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
-    ("D1, D2", "x", "fine_tuning.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
-    ("D1, D2", "A − f", "fine_tuning.fine_tune, missing", _tuned),
-    ("D1, D2", "moved", "fine_tuning.mode_distance", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
+    ("C4", "P(∞) − P(t)", "noisy_path.remaining_increase", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
+    ("D1, D2", "x", "tuned_flow.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
+    ("D1, D2", "A − f", "tuned_flow.fine_tune, missing", _tuned),
+    ("D1, D2", "moved", "tuned_flow.mode_distance", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
     ("D1, D2", "t*", "shared_task.overshoot_length", lambda t: (t / 100, STRONG, 1.5, START)),
     ("D3, D4", "Δ in a stage", "shared_task.forgetting_cost", lambda t: (0.3, _s(t)[0], STRONG, 0.5)),
     ("D3, D4", "growth/T²", "plateaus.plateau_growth, 2", lambda t: (STRONG, WEAK, _s(t)[0], 0.2, 0.1, _s(t)[1])),
@@ -86,8 +86,8 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("D5–D7", "anchored", "anchored.anchored_weight", lambda t: (np.sqrt(_s(t)[0]), 0.5, 0.3)),
     ("D5–D7", "frontier", "tradeoff.least_forgetting", lambda t: (0.7, (STRONG - 0.5 - _left(t)[0]) ** 2 / 2)),
     ("E1–E3", "excess", "robust.excess_over_robust", lambda t: (*[np.sqrt(_s(t)[0])] * 2, STRONG, 0.1, 0.05)),
-    ("E1–E3", "tilt", "annealing.tilt, 64 × 8", lambda t: (t / 1000,)),
-    ("E1–E3", "best share", "mixing.best_share", lambda t: (t, STRONG, 0.6, START)),
+    ("E1–E3", "tilt", "annealing.layer_ratio, 64 × 8", lambda t: (t / 1000,)),
+    ("E1–E3", "best share", "mixing.best_task_share", lambda t: (t, STRONG, 0.6, START)),
 )  # fmt: skip
 
 

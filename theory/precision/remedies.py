@@ -90,7 +90,7 @@ def trade_share(time: Any, sigma: Any, task: Any, keep: Any) -> Any:
 
 
 FORMS = (
-    *(Form("E1", f"robust.layer_prices, {name}", lambda g1, g2, i=i: robust.layer_prices(g1, g2, d_in=3, d_out=2)[i],
+    *(Form("E1", f"robust.layer_costs, {name}", lambda g1, g2, i=i: robust.layer_costs(g1, g2, d_in=3, d_out=2)[i],
            lambda g1, g2, i=i: (2 * g2**2, 3 * g1**2)[i]) for i, name in enumerate("ab")),
     *(Form("E1", f"robust.robust_optimum, {name}", lambda *c, name=name: getattr(robust.robust_optimum(*c), name),
            partial(optimum, name), SHORT) for name in ("s", "w1", "w2", "loss")),
@@ -100,8 +100,8 @@ FORMS = (
     *(Form("E2", f"annealing.{engine.__name__}, {d_in} × {d_out}", partial(engine, d_in=d_in, d_out=d_out),
            partial(truth, d_in=d_in, d_out=d_out), SHORT)
       for d_in, d_out in ((1, 4), (64, 8))
-      for engine, truth in ((annealing.tilt, tilt), (annealing.noisy_spectrum, spectrum))),
+      for engine, truth in ((annealing.layer_ratio, tilt), (annealing.noisy_spectrum, spectrum))),
     Form("E3", "mixing.mixed_value", mixing.mixed_value, mixed, SHORT),
-    Form("E3", "mixing.best_share", mixing.best_share, best, (120, 240, 500)),
-    Form("E3", "mixing.best_trade_share", mixing.best_trade_share, trade_share, SHORT),
+    Form("E3", "mixing.best_task_share", mixing.best_task_share, best, (120, 240, 500)),
+    Form("E3", "mixing.tradeoff_task_share", mixing.tradeoff_task_share, trade_share, SHORT),
 )  # fmt: skip

@@ -80,14 +80,14 @@ def stage(which: str, sigma: Any, c: Any) -> Any:
     return {"change": change, "stop": stop, "gain": gain, "bump": change + gain}[which]
 
 
-def lost_in_stages(*point: Any) -> Any:
+def overtraining_in_stages(*point: Any) -> Any:
     """`½c² + Σ_{σ ≤ 2c} σ(c − σ/2)`, or `½(σ₁ − c)₊² + Σ σ(c − σ/2)` where no σ exceeds 2c: (σ₁, σ₂, σ₃, c) (C4)."""
     *values, c = point
     weak = mpmath.fsum(v * (c - v / 2) for v in values if v <= 2 * c)
     return weak + (c**2 if any(v > 2 * c for v in values) else max(max(values) - c, 0) ** 2) / 2
 
 
-def still_to_lose(*point: Any) -> Any:
+def remaining_increase(*point: Any) -> Any:
     """`Σ u(c − u/2)` of two modes: (t, σ₁, σ₂, ε₁, ε₂, c) (C4)."""
     t, v1, v2, e1, e2, c = point
     left = (balanced_left(t, v1, e1), balanced_left(t, v2, e2))
@@ -146,11 +146,13 @@ def _grown(t0: np.ndarray, t1: np.ndarray, loss0: np.ndarray, loss1: np.ndarray,
 
 
 def _still(t: np.ndarray, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray) -> Any:
-    return noisy_path.still_to_lose(t[:, None], np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
+    return noisy_path.remaining_increase(
+        t[:, None], np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None]
+    )
 
 
 def _lost(which: str, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray) -> Any:
-    known = noisy_path.lost_bounds(np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
+    known = noisy_path.overtraining_bounds(np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
     return getattr(known, which)
 
 
@@ -167,9 +169,10 @@ FORMS = (
     Form("C1", "noisy_mode.inflection_time", noisy_mode.inflection_time, inflection, PRODUCTS),
     *(Form("C3", f"stages.stage, {which}", lambda v, c, which=which: getattr(stages.stage(v, c), which),
            partial(stage, which)) for which in ("change", "stop", "gain", "bump")),
-    Form("C4", "stages.lost_in_stages", each(lambda *row: stages.lost_in_stages(row[:-1], row[-1])), lost_in_stages),
-    Form("C4", "noisy_path.still_to_lose", _still, still_to_lose),
-    *(Form("C4", f"noisy_path.lost_bounds, {which}", partial(_lost, which), partial(lost, which))
+    Form("C4", "stages.overtraining_in_stages", each(lambda *row: stages.overtraining_in_stages(row[:-1], row[-1])),
+         overtraining_in_stages),
+    Form("C4", "noisy_path.remaining_increase", _still, remaining_increase),
+    *(Form("C4", f"noisy_path.overtraining_bounds, {which}", partial(_lost, which), partial(lost, which))
       for which in ("lower", "upper")),
     Form("C4", "noisy_path.minima, last", each(_minimum), last_minimum, (120, 240)),
     Form("C5", "scaling.dense_inflection_time", scaling.dense_inflection_time, dense_time),

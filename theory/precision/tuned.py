@@ -201,10 +201,10 @@ def sharpest(time: Any, s: Any, task: Any) -> Any:
 
 
 FORMS = (
-    Form("D1", "fine_tuning.fine_tune_mode, x", lambda *c: fine_tuning.fine_tune_mode(*c)[0], tuned, spread),
-    Form("D1", "fine_tuning.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
-    Form("D1", "fine_tuning.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
-    *(Form("D1", f"fine_tuning.fine_tune, {which}", each(partial(_tuned, which)),
+    Form("D1", "tuned_flow.fine_tune_mode, x", lambda *c: fine_tuning.fine_tune_mode(*c)[0], tuned, spread),
+    Form("D1", "tuned_flow.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
+    Form("D1", "tuned_flow.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
+    *(Form("D1", f"tuned_flow.fine_tune, {which}", each(partial(_tuned, which)),
            partial(after, which), _digits)
       for which in ("missing", "downstream")),
     Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
@@ -225,7 +225,7 @@ FORMS = (
         *(np.array([[x]]) for x in (w1, w2, b)))), lambda w1, w2, b: w1**2 + w2**2 + abs(b - w2 * w1)),
     Form("D6", "stability.path_sharpness", stability.path_sharpness, lambda s, b: max(2 * b, 3 * s - b)),
     Form("D6", "stability.tuning_sharpness", each(_path), sharpest, SHORT),
-    Form("D6", "stability.tuned_rate", stability.tuned_rate, rate),
+    Form("D6", "stability.tuned_learning_rate", stability.tuned_learning_rate, rate),
     Form("D6", "stability.tuned_budget", stability.tuned_budget, budget, SHORT),
     Form("D7", "anchored.anchored_weight", anchored.anchored_weight, anchored_root, SHORT),
     Form("D7", "anchored.anchored_inflection", anchored.anchored_inflection, anchored_turn),

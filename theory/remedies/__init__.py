@@ -1,4 +1,4 @@
-"""D7 and E: anchors, low-rank updates, weight decay, annealing, mixing."""
+"""D7, E: what can be done against forgetting and noise. Names below stand in the order of the claims."""
 
 from overtraining.theory.remedies.anchored import (
     anchored_inflection,
@@ -6,27 +6,31 @@ from overtraining.theory.remedies.anchored import (
     effective_budget,
     stopped_inflection,
 )
-from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
-from overtraining.theory.remedies.mixing import best_share, best_trade_share, mixed_value
-from overtraining.theory.remedies.robust import Robust, excess_over_robust, layer_prices, robust_optimum
+from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
+from overtraining.theory.remedies.mixing import best_task_share, mixed_value, tradeoff_task_share
+from overtraining.theory.remedies.robust import RobustOptimum, excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor, low_rank_update
 
 __all__ = [
-    "anchored_inflection",  # The pretrained value beyond which pretraining hurts after anchored tuning, `σ(1 − (σ'−σ)
-    "anchored_weight",  # Where anchored fine-tuning ends: the one positive root of `x³ + (λ − σ')x − λw = 0` (claim D
-    "effective_budget",  # The budget without an anchor that moves the weights as far, `(1 − e^{−λT})/λ` (claim D7), t
-    "stopped_inflection",  # The same for tuning stopped after T, `σ'/(1 + (σ'/σ − 1)e^{2σ'T})` (claim D7): where the
-    "accumulated_noise",  # The clock of the tilt after each step of a schedule, `Γ = Σ η_k²ν²/2B` (claim E2).
-    "noisy_spectrum",  # Learned singular values under SGD at this rate, `σ − γ²(d_in + d_out)√u/(1 + u)` (claim E2).
-    "tilt",  # How far noise has tilted the layers of learned modes, `u = w2²/w1²` from balance, after Γ (claim E2).
-    "low_rank_update",  # Updates of both layers, of rank r each, that reach `tradeoff.low_rank_floor` (claim D7).
-    "best_share",  # The share of downstream data in pretraining that is best downstream, whatever fine-tuning follows
-    "best_trade_share",  # The share of downstream data that is best for `ρL_pre + (1 − ρ)L_ft` after tuning, at conve
-    "mixed_value",  # A mode after pretraining for t on a mixture and fine-tuning for T: A3 twice, first toward `(1 −
-    "Robust",  # Each mode of the noise-robust optimum: its singular value `s = w1 w2`, its two weights, and its part
-    "excess_over_robust",  # How much one aligned mode's loss after noise is above the optimum's (claim E1), a sum of
-    "layer_prices",  # What noise charges for `½‖W1‖²` and `½‖W2‖²`: `a = γ₂² d_out`, `b = γ₁² d_in` (claims B1, E1).
-    "robust_optimum",  # The minimizer of the loss after noise, `s = (σ − κ)₊`, `κ = √(ab)`, `w2²/w1² = a/b` (claim E1
-    "least_forgetting",  # The least pretraining loss that a network of this downstream loss can have, `½(‖A − B‖ − √(
-    "low_rank_floor",  # The least downstream loss under a low-rank update of every layer, `½Σ_{i>2r} σ_i(B − f)²` (cl
+    # D7: anchors, early stopping, low-rank updates
+    "anchored_weight",  # where fine-tuning with a pull to the pretrained weights ends
+    "anchored_inflection",  # the pretrained value from which longer pretraining then hurts
+    "stopped_inflection",  # the same for fine-tuning that is stopped after a budget
+    "effective_budget",  # the budget without an anchor that moves the weights as far
+    "least_forgetting",  # the least pretraining loss at a given downstream loss
+    "low_rank_floor",  # the least downstream loss under low-rank updates
+    "low_rank_update",  # low-rank updates that reach it
+    # E1: the noise-robust optimum
+    "layer_costs",  # what noise costs per unit of each layer's squared norm
+    "robust_optimum",  # the minimizer of the loss after noise
+    "RobustOptimum",  # its result
+    "excess_over_robust",  # how far other weights are above it
+    # E2: noisy labels and annealing in pretraining
+    "accumulated_noise",  # the noise that a schedule of learning rates has added up
+    "layer_ratio",  # the ratio of the two layers' squared weights after it
+    "noisy_spectrum",  # the singular values that remain under it
+    # E3: downstream data mixed into pretraining
+    "mixed_value",  # a mode after pretraining on a mixture and fine-tuning
+    "best_task_share",  # the share of downstream data that is best for the downstream task
+    "tradeoff_task_share",  # the share that is best for a weighted sum of both losses
 ]

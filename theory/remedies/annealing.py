@@ -33,7 +33,7 @@ def accumulated_noise(rates: Numbers, label_noise: float, batch: float) -> Value
     return refuse_overflow("the noise", lambda: np.cumsum(rates**2, axis=-1) * noise**2 / (2 * size))  # E2
 
 
-def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
+def layer_ratio(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
     """How far noise has tilted the layers of learned modes, `u = w2²/w1²` from balance, after Γ (claim E2).
 
     `du/dΓ = 4u(d_out − d_in u)/(1 + u)`, `Γ = ¼[ln u/d_out − (1/d_out + 1/d_in) ln((d_out − d_in u)/(d_out − d_in))]`,
@@ -43,7 +43,7 @@ def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
     accumulated: Γ >= 0, `accumulated_noise`. Raises DomainError outside and beyond 1e±75, NotSolved.
     Source: ours.
 
-    >>> tilt([0.0, 0.1, 1e3], d_in=1, d_out=4).round(6).tolist()
+    >>> layer_ratio([0.0, 0.1, 1e3], d_in=1, d_out=4).round(6).tolist()
     [1.0, 1.60527, 4.0]
     """
     gamma, d_in, d_out = nonnegative("accumulated", accumulated), whole("d_in", d_in), whole("d_out", d_out)
@@ -64,12 +64,13 @@ def tilt(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
 def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
     """Learned singular values under SGD at this rate, `σ − γ²(d_in + d_out)√u/(1 + u)` (claim E2).
 
-    `u = tilt(Γ)`. At first, u = 1, `σ − ½γ²(d_in + d_out)`; in the end `σ − γ²√(d_in d_out)`. It follows γ² at once, in
-    a time 1/σ: annealing gives back what the noise took, and sensitivity jumps with Σs. 0 for modes that the noise
+    u is `layer_ratio`. At first, u = 1, `σ − ½γ²(d_in + d_out)`; in the end `σ − γ²√(d_in d_out)`. It follows γ² at once,
+    in a time 1/σ: annealing gives back what the noise took, and sensitivity jumps with Σs. 0 for modes that the noise
     outweighs; noise holds these, and what is not yet learned, at a small value that has no closed form.
 
     sigma: teacher >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all steps so far. All
-    broadcast. To first order in γ², for modes well above it. Raises as `tilt`, ShapeError where they do not broadcast.
+    broadcast. To first order in γ², for modes well above it. Raises as `layer_ratio`, and
+    ShapeError where they do not broadcast.
     Source: ours.
 
     >>> noisy_spectrum(1.0, [0.02, 0.02, 0.0], [0.0, 1e3, 1e3], d_in=1, d_out=4).round(6).tolist()
@@ -81,5 +82,5 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
         accumulated=nonnegative("accumulated", accumulated),
     )
     check_range(sigma, gamma_squared=noise)
-    u = np.asarray(tilt(gamma, d_in=d_in, d_out=d_out))
+    u = np.asarray(layer_ratio(gamma, d_in=d_in, d_out=d_out))
     return np.maximum(sigma - noise * (d_in + d_out) * np.sqrt(u) / (1 + u), 0)[()]  # E2

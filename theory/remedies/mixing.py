@@ -28,19 +28,19 @@ def mixed_value(
     return singular_value(time, positive("downstream", downstream), start)  # E3
 
 
-def best_share(t: Numbers, sigma: Numbers, downstream: Numbers, epsilon: Numbers) -> Values:
+def best_task_share(t: Numbers, sigma: Numbers, downstream: Numbers, epsilon: Numbers) -> Values:
     """The share of downstream data in pretraining that is best downstream, whatever fine-tuning follows (claim E3).
 
     One aligned mode. Flows do not cross: `½(σ' − p)²` after any budget is least where pretraining is nearest to σ'. A
     task that asks for more (σ' >= σ): all of it, q = 1. One that asks for less: none, q = 0, until pretraining alone
     has reached it, at `deep_mode.time_to_reach(σ', σ, ε, depth=2)`, since the stronger teacher is the faster; then q
-    rises to 1 as t → ∞. For the trade between both losses: `best_trade_share`.
+    rises to 1 as t → ∞. For the trade between both losses: `tradeoff_task_share`.
 
     t: pretraining length >= 0.  sigma, downstream: σ, σ' > 0; where they are equal every share is the same, and 0 is
     returned.  epsilon: start > 0. All broadcast. Raises DomainError outside and beyond 1e±75, ShapeError, NotSolved.
     Source: ours.
 
-    >>> best_share([1.0, 4.0, 10.0], sigma=1.0, downstream=0.5, epsilon=1e-3).round(6).tolist()
+    >>> best_task_share([1.0, 4.0, 10.0], sigma=1.0, downstream=0.5, epsilon=1e-3).round(6).tolist()
     [0.0, 0.237214, 0.980922]
     """
     t, sigma, task, epsilon = np.broadcast_arrays(
@@ -77,7 +77,7 @@ def beyond(share: Numbers, t: Numbers, sigma: Numbers, downstream: Numbers, epsi
     return gap - unlearned(t, mixture, epsilon)
 
 
-def best_trade_share(time: Numbers, sigma: Numbers, downstream: Numbers, keep: Numbers) -> Values:
+def tradeoff_task_share(time: Numbers, sigma: Numbers, downstream: Numbers, keep: Numbers) -> Values:
     """The share of downstream data that is best for `ρL_pre + (1 − ρ)L_ft` after tuning, at convergence (claim E3).
 
     Pretraining to the end on `(1 − q)σ + qσ'` and tuning for T give p; the best p is `v = ρσ + (1 − ρ)σ'`, to which the
@@ -88,7 +88,7 @@ def best_trade_share(time: Numbers, sigma: Numbers, downstream: Numbers, keep: N
     outside and beyond 1e±75, ShapeError.
     Source: ours.
 
-    >>> best_trade_share([0.0, 0.05, 1.0], sigma=1.0, downstream=2.0, keep=0.5).round(6).tolist()
+    >>> tradeoff_task_share([0.0, 0.05, 1.0], sigma=1.0, downstream=2.0, keep=0.5).round(6).tolist()
     [0.5, 0.421328, 0.0]
     """
     time, sigma, task, keep = check_broadcast(

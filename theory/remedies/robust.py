@@ -10,7 +10,7 @@ from overtraining.theory.checks import check_range
 from overtraining.theory.products import product, refuse_overflow
 
 
-def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> tuple[Values, Values]:
+def layer_costs(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> tuple[Values, Values]:
     """What noise charges for `½‖W1‖²` and `½‖W2‖²`: `a = γ₂² d_out`, `b = γ₁² d_in` (claims B1, E1).
 
     These are also the weight decays, a on W1 and b on W2, whose minimum is the one of the loss after noise.
@@ -19,7 +19,7 @@ def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -
     gamma_1, gamma_2: standard deviations of the noise on the entries of W1, W2, >= 0. Whitened inputs.
     Raises DomainError outside and where a price overflows, ShapeError where they do not broadcast.
 
-    >>> [float(price) for price in layer_prices(0.5, 0.25, d_in=4, d_out=8)]
+    >>> [float(price) for price in layer_costs(0.5, 0.25, d_in=4, d_out=8)]
     [0.5, 1.0]
     """
     given = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
@@ -30,7 +30,7 @@ def layer_prices(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -
 
 
 @dataclass(frozen=True)
-class Robust:
+class RobustOptimum:
     """Each mode of the noise-robust optimum: its singular value `s = w1 w2`, its two weights, and its part of the loss.
 
     The loss after noise there is the sum of `loss` over the modes, plus B1's constant `½γ₁²γ₂² d_out h d_in`.
@@ -42,7 +42,7 @@ class Robust:
     loss: Values
 
 
-def robust_optimum(sigma: Numbers, a: Numbers, b: Numbers) -> Robust:
+def robust_optimum(sigma: Numbers, a: Numbers, b: Numbers) -> RobustOptimum:
     """The minimizer of the loss after noise, `s = (σ − κ)₊`, `κ = √(ab)`, `w2²/w1² = a/b` (claim E1).
 
     It soft-thresholds at the GEOMETRIC mean of the two layers' prices and puts the weights where they are cheap; its
@@ -50,7 +50,7 @@ def robust_optimum(sigma: Numbers, a: Numbers, b: Numbers) -> Robust:
     κ, aligned or not, and the optimum of weight decay a on W1, b on W2. The same loss at `κ = c = ½(a + b)` is the
     least that any stop on the balanced path can have: larger unless a = b.
 
-    sigma: teacher singular value >= 0.  a, b: `layer_prices`, > 0 (if only one layer is noisy the loss after noise has
+    sigma: teacher singular value >= 0.  a, b: `layer_costs`, > 0 (if only one layer is noisy the loss after noise has
     no minimum: it falls as that layer's partner shrinks).  All broadcast. Raises DomainError outside and beyond 1e±75,
     ShapeError where arrays do not broadcast.
     Source: ours; the variational form of the nuclear norm: Srebro, Rennie, Jaakkola 2004.
@@ -63,7 +63,7 @@ def robust_optimum(sigma: Numbers, a: Numbers, b: Numbers) -> Robust:
     root = np.sqrt(a) * np.sqrt(b)
     s, m, tilt = np.maximum(sigma - root, 0.0), np.minimum(sigma, root), np.sqrt(np.sqrt(a) / np.sqrt(b))
     weight = np.sqrt(s)
-    return Robust(s[()], (weight / tilt)[()], (weight * tilt)[()], (m * (sigma - m / 2))[()])  # E1
+    return RobustOptimum(s[()], (weight / tilt)[()], (weight * tilt)[()], (m * (sigma - m / 2))[()])  # E1
 
 
 def excess_over_robust(w1: Numbers, w2: Numbers, sigma: Numbers, a: Numbers, b: Numbers) -> Values:
@@ -90,7 +90,7 @@ def excess_over_robust(w1: Numbers, w2: Numbers, sigma: Numbers, a: Numbers, b: 
 
 
 def _checked(sigma: Numbers, a: Numbers, b: Numbers, **others: np.ndarray) -> tuple[np.ndarray, ...]:
-    why = "compute it with layer_prices, for noise on both layers"
+    why = "compute it with layer_costs, for noise on both layers"
     sigma, a, b, *_ = check_broadcast(
         sigma=nonnegative("sigma", sigma), a=positive("a", a, why), b=positive("b", b, why), **others
     )

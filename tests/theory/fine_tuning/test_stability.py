@@ -11,7 +11,7 @@ from overtraining.theory.fine_tuning.stability import (
     path_sharpness,
     sharpness_bound,
     tuned_budget,
-    tuned_rate,
+    tuned_learning_rate,
     tuning_sharpness,
 )
 from overtraining.theory.learning.balanced_mode import singular_value
@@ -95,7 +95,7 @@ def test_precision_of_the_best_rate() -> None:
     points = 10 ** draw.uniform(-3, 3, (300, 4))
     points[::3, 3] = 4 * points[::3, 1] * points[::3, 2] * points[::3, 0] ** 2 * (1 - 10 ** draw.uniform(-9, -1, 100))
     truth = lambda e, s, n, v: max(mpmath.log(4 * s * n * e**2 / v), 0) / (4 * s * n)
-    assert_right(tuned_rate, truth, points)
+    assert_right(tuned_learning_rate, truth, points)
 
 
 def test_the_best_rate_is_the_best() -> None:
@@ -106,10 +106,10 @@ def test_the_best_rate_is_the_best() -> None:
         return float((1 - s) ** 2 / 2 + rate * 1e-4 / 2)
 
     found = [minimize_scalar(left, args=(e,), bounds=(0, 0.3), method="bounded").x for e in (0.01, 0.05)]
-    rates = tuned_rate([0.01, 0.05], 1.0, 50.0, 1e-4)
+    rates = tuned_learning_rate([0.01, 0.05], 1.0, 50.0, 1e-4)
     np.testing.assert_allclose(rates, found, rtol=0.05)  # to first order in e
     assert rates[0] < rates[1]
-    assert tuned_rate(1e-6, 1.0, 50.0, 1e-4) == 0
+    assert tuned_learning_rate(1e-6, 1.0, 50.0, 1e-4) == 0
 
 
 def test_precision_of_the_best_budget() -> None:
@@ -150,8 +150,8 @@ def test_a_budget_tuned_for_the_trade_leaves_no_inflection(sigma: float, task: f
         (sharpness_bound, (1e200 * np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1))), DomainError),
         (tuned_budget, (0.0, 1.0, 1.0, 0.5), DomainError),
         (tuned_budget, (1.0, 1.0, 1.0, 1.5), DomainError),
-        (tuned_rate, (0.0, 1.0, 1.0, 1.0), DomainError),
-        (tuned_rate, (1.0, 1.0, 1.0, 0.0), DomainError),
+        (tuned_learning_rate, (0.0, 1.0, 1.0, 1.0), DomainError),
+        (tuned_learning_rate, (1.0, 1.0, 1.0, 0.0), DomainError),
     ],
 )
 def test_refuses(function, arguments, refusal, untyped) -> None:

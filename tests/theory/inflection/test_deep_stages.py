@@ -8,7 +8,7 @@ import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.deep_path import deep_minima, loss_after_noise
-from overtraining.theory.inflection.deep_stages import deep_inflection_time, paying_singular_value, stage_changes
+from overtraining.theory.inflection.deep_stages import deep_inflection_time, stage_changes, threshold_singular_value
 from overtraining.theory.inflection.stages import stage
 from overtraining.theory.learning import deep_mode
 
@@ -27,7 +27,7 @@ def test_depth_two_is_c3():
     sigma = np.array([1.0, 0.3, 0.2, 0.05])
     c = (0.3**2 * 4 + 0.2**2 * 5) / 2
     assert np.allclose(np.diff(stage_changes(sigma, [0.3, 0.2], [4, 9, 5])), stage(sigma, c).change, rtol=1e-13)
-    assert paying_singular_value([0.3, 0.2], [4, 9, 5]) == pytest.approx(2 * c, rel=1e-14)
+    assert threshold_singular_value([0.3, 0.2], [4, 9, 5]) == pytest.approx(2 * c, rel=1e-14)
 
 
 def threshold(gammas, widths):
@@ -51,7 +51,7 @@ def test_threshold_precision(depth, seed):
     widths = (10 ** draw.uniform(0, 4, depth + 1)).astype(int).tolist()
     with mpmath.workdps(150):
         exact = threshold([mpmath.mpf(float(g)) for g in gammas], widths)
-        got = paying_singular_value(gammas, widths)
+        got = threshold_singular_value(gammas, widths)
         assert abs(got - exact) <= 1e-14 * depth * exact  # the L-th power of the noise
     start = float(exact) * 1e-3
     if depth > 2 and start > 1e-290:
@@ -62,14 +62,14 @@ def test_threshold_precision(depth, seed):
 def test_equal_layers_and_outer_ones():
     """y = 2β, 3β, 3.28β, … → (2 + √2)β; the two outer layers alone, c + √(c² + ab) at any depth; a grid of scales."""
     for depth, y in ((2, 2), (3, 3), (4, 3.28427754), (60, 2 + np.sqrt(2))):
-        got = paying_singular_value([0.1] * depth, [50] * (depth + 1))
+        got = threshold_singular_value([0.1] * depth, [50] * (depth + 1))
         assert got ** (2 / depth) == pytest.approx(0.5 * y, rel=1e-8)
     b, a = 0.2**2 * 7, 0.3**2 * 5
     for depth in (3, 6):
         gammas = [0.2, *[0.0] * (depth - 2), 0.3]
-        got = paying_singular_value(gammas, [7, *[9] * (depth - 1), 5])
+        got = threshold_singular_value(gammas, [7, *[9] * (depth - 1), 5])
         assert got ** (2 / depth) == pytest.approx((a + b) / 2 + np.sqrt((a + b) ** 2 / 4 + a * b), rel=1e-13)
-    grid = paying_singular_value(np.outer([0.0, 1.0, 2.0], [0.1, 0.2, 0.3]), [4, 5, 6, 7])
+    grid = threshold_singular_value(np.outer([0.0, 1.0, 2.0], [0.1, 0.2, 0.3]), [4, 5, 6, 7])
     assert grid[0] == 0
     assert grid[2] / grid[1] == pytest.approx(8)
 
@@ -80,7 +80,7 @@ def test_counts_the_features_that_pay(depth):
     sigma = np.arange(1, 21) ** -0.7
     for wide, least, most in ((50_000, 10, 10), (20, 3, 7)):
         gammas, widths = np.ones(depth), [wide] * (depth + 1)
-        gammas *= (np.sqrt(sigma[9] * sigma[10]) / paying_singular_value(gammas, widths)) ** (1 / depth)
+        gammas *= (np.sqrt(sigma[9] * sigma[10]) / threshold_singular_value(gammas, widths)) ** (1 / depth)
         assert least <= np.argmin(stage_changes(sigma, gammas, widths)) <= most
 
 
@@ -89,7 +89,7 @@ def test_the_inflection_is_the_power_of_the_noise(depth, start):
     """σ_i = 0.8^i, every minimum: noise under which nine features fewer pay moves the best by its power −L."""
     stronger = 1.25 ** (9 / depth)
     sigma, gammas, widths = 0.8 ** np.arange(14), np.ones(depth), [20_000] * (depth + 1)
-    gammas *= (np.sqrt(sigma[11] * sigma[12]) / paying_singular_value(gammas, widths)) ** (1 / depth)
+    gammas *= (np.sqrt(sigma[11] * sigma[12]) / threshold_singular_value(gammas, widths)) ** (1 / depth)
     times = [float(deep_minima(sigma, start, g, widths).at("best")) for g in (gammas, gammas * stronger)]
     told = [float(deep_inflection_time(g, widths, start)) for g in (gammas, gammas * stronger)]
     assert np.allclose(np.log(times), np.log(told), atol=0.6 * np.log(1 / 0.8))
@@ -103,10 +103,10 @@ def test_the_inflection_is_the_power_of_the_noise(depth, start):
         (lambda: stage_changes([1.0, 0.5, 0.1], [0.1] * 3, [2] * 4), ShapeError, "fit"),
         (lambda: stage_changes([1.0], [0.1] * 2, [2] * 4), ShapeError, "scale"),
         (lambda: stage_changes([-1.0], [0.1] * 3, [2] * 4), DomainError, "sigma"),
-        (lambda: paying_singular_value([0.1], [2, 2]), ShapeError, "L >= 2"),
-        (lambda: paying_singular_value([0.1] * 3, [2] * 3), ShapeError, "widths"),
-        (lambda: paying_singular_value([-0.1] * 3, [2] * 4), DomainError, "gammas"),
-        (lambda: paying_singular_value([1e60] * 8, [2] * 9), DomainError, "overflows"),
+        (lambda: threshold_singular_value([0.1], [2, 2]), ShapeError, "L >= 2"),
+        (lambda: threshold_singular_value([0.1] * 3, [2] * 3), ShapeError, "widths"),
+        (lambda: threshold_singular_value([-0.1] * 3, [2] * 4), DomainError, "gammas"),
+        (lambda: threshold_singular_value([1e60] * 8, [2] * 9), DomainError, "overflows"),
         (lambda: deep_inflection_time([0.1] * 2, [2] * 3, 1e-9), DomainError, "dense_inflection_time"),
         (lambda: deep_inflection_time([0.1] * 3, [2] * 4, 0.5), DomainError, "start learned"),
         (lambda: deep_inflection_time([0.1] * 3, [2] * 4, 0.0), DomainError, "epsilon"),

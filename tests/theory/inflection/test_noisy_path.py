@@ -10,8 +10,8 @@ import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.noisy_mode import inflection_time
-from overtraining.theory.inflection.noisy_path import Minima, lost_bounds, minima, still_to_lose
-from overtraining.theory.inflection.stages import lost_in_stages
+from overtraining.theory.inflection.noisy_path import Minima, minima, overtraining_bounds, remaining_increase
+from overtraining.theory.inflection.stages import overtraining_in_stages
 from overtraining.theory.inflection.turning_points import _Bounds
 
 SIGMA, RATIO = (1e-6, 0.3, 1.0, 1e6), (1e-290, 1e-6, 0.5, 0.999, 1.0, 10.0)
@@ -34,7 +34,7 @@ def test_still_to_lose_one_mode(sigma, ratio):
                 values.append(judge(*map(mpmath.mpf, (t, sigma, epsilon, c))))
         truth, short = values[1]
         assert abs(values[0][0] - truth) <= abs(truth) * mpmath.mpf(10) ** -40
-        got = float(still_to_lose([[t]], [sigma], epsilon, c)[0])
+        got = float(remaining_increase([[t]], [sigma], epsilon, c)[0])
         size = abs(float(short)) * (c + abs(float(short)) / 2)  # with no cancellation between price and residual
         condition = 2 + 2 * sigma * t + (sigma + epsilon) / max(abs(sigma - epsilon), 1e-300)
         assert abs(got - float(truth)) <= 20 * condition * np.finfo(float).eps * size + 1e-300
@@ -42,9 +42,9 @@ def test_still_to_lose_one_mode(sigma, ratio):
 
 def test_adds_over_modes_and_broadcasts():
     sigma, t, c = np.array([1.0, 0.4, 0.1]), np.linspace(0, 9, 5), np.array([0.1, 0.2])
-    whole = still_to_lose(t[:, None, None], sigma, 1e-3, c[:, None])
+    whole = remaining_increase(t[:, None, None], sigma, 1e-3, c[:, None])
     assert whole.shape == (5, 2)
-    one = sum(still_to_lose(t[:, None, None], [v], 1e-3, c[:, None]) for v in sigma)
+    one = sum(remaining_increase(t[:, None, None], [v], 1e-3, c[:, None]) for v in sigma)
     assert np.allclose(whole, one, rtol=1e-14)
 
 
@@ -138,7 +138,7 @@ def test_over_twelve_decades_of_everything(seed):
         sigma * 10 ** -draw.uniform(1e-6, draw.choice([0.1, 50, 280]), sigma.size), 1e-300, 0.9999 * sigma
     )
     c = float(sigma.max() * 10 ** draw.uniform(-draw.choice([1, 5, 280]), 0.3))
-    found, known = minima(sigma, epsilon, c), lost_bounds(sigma, epsilon, c)
+    found, known = minima(sigma, epsilon, c), overtraining_bounds(sigma, epsilon, c)
     assert found.times.size >= 1
     assert known.lower * (1 - 1e-10) <= found.lost.max() <= known.upper * (1 + 1e-10)
 
@@ -148,7 +148,7 @@ def test_bounds_hold_at_every_start(seed):
     draw = np.random.default_rng(seed)
     sigma = 10 ** draw.uniform(-3, 0, draw.integers(1, 9))
     epsilon, c = sigma * 10 ** draw.uniform(-8, -1e-3, sigma.size), 10 ** draw.uniform(-3, 0.5)
-    known, lost = lost_bounds(sigma, epsilon, c), minima(sigma, epsilon, c).lost.max()
+    known, lost = overtraining_bounds(sigma, epsilon, c), minima(sigma, epsilon, c).lost.max()
     assert known.lower * (1 - 1e-12) <= lost <= known.upper * (1 + 1e-12)
 
 
@@ -156,12 +156,12 @@ def test_bound_by_the_weakest_feature_is_false():
     """`½ min(c, σ_r)²` is no lower bound unless the start is small: σ = 1 from 0.99 with c = 1 loses 0.00995."""
     lost = minima([1.0], 0.99, 1.0).lost.max()
     assert lost < 0.01 < 0.5 * min(1.0, 1.0) ** 2
-    assert np.isclose(lost, lost_bounds([1.0], 0.99, 1.0).lower, rtol=1e-13)
+    assert np.isclose(lost, overtraining_bounds([1.0], 0.99, 1.0).lower, rtol=1e-13)
 
 
 def test_a_null_mode_ends_by_falling():
     """Rank-deficient teacher: a started mode with σ = 0 makes P fall for ever; the minimum solver refuses it."""
-    late = still_to_lose(np.array([[50.0], [5e3], [5e5]]), [1.0, 0.0], 0.05, 0.1)
+    late = remaining_increase(np.array([[50.0], [5e3], [5e5]]), [1.0, 0.0], 0.05, 0.1)
     assert (late < 0).all()
     assert (np.diff(late) > 0).all()
     with pytest.raises(DomainError, match="sigma"):
@@ -172,7 +172,7 @@ def test_a_thousand_modes():
     sigma = np.arange(1, 1001) ** -1.0
     found = minima(sigma, 1e-12, 0.01)
     assert found.times.size >= 1
-    limit = lost_in_stages(sigma, 0.01)
+    limit = overtraining_in_stages(sigma, 0.01)
     assert abs(found.lost.max() / limit - 1) < 0.05
 
 
@@ -187,13 +187,13 @@ def test_a_thousand_modes():
         (lambda: minima([], 0.1, 0.1), ShapeError, "axis"),
         (lambda: minima([1.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "modes"),
         (lambda: minima([1.0, np.nan], 0.1, 0.1), DomainError, "sigma"),
-        (lambda: lost_bounds([1.0, 2.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "broadcast"),
-        (lambda: lost_bounds(1.0, 0.1, 0.1), ShapeError, "modes"),
-        (lambda: lost_bounds([1.0], 2.0, 0.1), DomainError, "from above"),
-        (lambda: still_to_lose(-1.0, [1.0], 0.1, 0.1), DomainError, "t "),
-        (lambda: still_to_lose([1.0, 2.0, 3.0], [1.0, 2.0], 0.1, 0.1), ShapeError, "broadcast"),
-        (lambda: still_to_lose(1.0, 1.0, 0.1, 0.1), ShapeError, "modes"),
-        (lambda: still_to_lose([1.0, 2.0, 3.0], [1.0], 0.1, 0.1), ShapeError, "modes"),
+        (lambda: overtraining_bounds([1.0, 2.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "broadcast"),
+        (lambda: overtraining_bounds(1.0, 0.1, 0.1), ShapeError, "modes"),
+        (lambda: overtraining_bounds([1.0], 2.0, 0.1), DomainError, "from above"),
+        (lambda: remaining_increase(-1.0, [1.0], 0.1, 0.1), DomainError, "t "),
+        (lambda: remaining_increase([1.0, 2.0, 3.0], [1.0, 2.0], 0.1, 0.1), ShapeError, "broadcast"),
+        (lambda: remaining_increase(1.0, 1.0, 0.1, 0.1), ShapeError, "modes"),
+        (lambda: remaining_increase([1.0, 2.0, 3.0], [1.0], 0.1, 0.1), ShapeError, "modes"),
         (lambda: inspect.unwrap(Minima.at)(minima([1.0], 0.1, 0.1), "worst"), DomainError, "which"),
     ],
 )
@@ -210,7 +210,7 @@ def test_bounds_of_several_modes_in_exact_arithmetic(seed):
     epsilon, c = sigma * draw.uniform(0.01, 0.99, 4), float(draw.uniform(0.05, 1.5))
     short = [min(Fraction(c), Fraction(v) - Fraction(e)) for v, e in zip(sigma, epsilon, strict=True)]
     psi = lambda u: u * (Fraction(c) - u / 2)
-    known = lost_bounds(sigma, epsilon, c)
+    known = overtraining_bounds(sigma, epsilon, c)
     assert float(known.lower) == pytest.approx(float(psi(max(short))), rel=1e-14)
     assert float(known.upper) == pytest.approx(float(sum(map(psi, short))), rel=1e-14)
 
@@ -218,9 +218,9 @@ def test_bounds_of_several_modes_in_exact_arithmetic(seed):
 def test_bounds_are_met():
     """The upper by equal modes, which turn together; the lower by modes apart, of which only the last has a turn."""
     same = minima([1.0, 1.0, 1.0], 1e-6, 0.2).lost.max()
-    assert same == pytest.approx(float(lost_bounds([1.0, 1.0, 1.0], 1e-6, 0.2).upper), rel=1e-12)
+    assert same == pytest.approx(float(overtraining_bounds([1.0, 1.0, 1.0], 1e-6, 0.2).upper), rel=1e-12)
     apart = minima([2.0, 1.0, 0.5], 1e-200, 0.2).lost.max()
-    assert apart == pytest.approx(float(lost_bounds([2.0, 1.0, 0.5], 1e-200, 0.2).lower), rel=1e-12)
+    assert apart == pytest.approx(float(overtraining_bounds([2.0, 1.0, 0.5], 1e-200, 0.2).lower), rel=1e-12)
 
 
 def test_what_rounding_could_hide_is_not_decided():
@@ -291,12 +291,12 @@ def test_at_a_fold():
 @pytest.mark.parametrize(
     ("call", "refusal", "word"),
     [
-        (lambda: lost_bounds([], 0.1, 0.1), ShapeError, "no mode"),
+        (lambda: overtraining_bounds([], 0.1, 0.1), ShapeError, "no mode"),
         (lambda: minima([1.0], 0.1, [0.1, 1e80]), DomainError, "1e75"),
         (lambda: minima([1e200, 1e190], 1e100, 1e185), DomainError, "1e75"),
         (lambda: minima([1.0], 0.1, 1e-295), DomainError, "range"),
-        (lambda: lost_bounds([1e80], 1.0, 0.1), DomainError, "1e75"),
-        (lambda: still_to_lose(1.0, [1.0], 0.1, 1e80), DomainError, "1e75"),
+        (lambda: overtraining_bounds([1e80], 1.0, 0.1), DomainError, "1e75"),
+        (lambda: remaining_increase(1.0, [1.0], 0.1, 1e80), DomainError, "1e75"),
     ],
 )
 def test_refuses_what_float64_cannot_hold(call, refusal, word):

@@ -8,7 +8,7 @@ import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.noisy_path import minima
-from overtraining.theory.inflection.stages import lost_in_stages, stage
+from overtraining.theory.inflection.stages import overtraining_in_stages, stage
 
 CASES = list(itertools.product((0.0, 1e-150, 1e-6, 0.3, 1.0, 1e6, 1e150), (0.0, 1e-9, 0.3, 0.5, 0.5 + 1e-15, 1.0, 1e3)))
 
@@ -48,7 +48,7 @@ SPECTRA = (
 @pytest.mark.parametrize("values", SPECTRA)
 @pytest.mark.parametrize("c", [0.0, 0.01, 0.1, 0.13, 0.5, 3.0])
 def test_a_spectrum_against_all_its_stops(values, c):
-    assert np.isclose(lost_in_stages(values[::-1], c), brute(values, c), rtol=1e-13, atol=1e-17)
+    assert np.isclose(overtraining_in_stages(values[::-1], c), brute(values, c), rtol=1e-13, atol=1e-17)
 
 
 @pytest.mark.parametrize(
@@ -56,26 +56,26 @@ def test_a_spectrum_against_all_its_stops(values, c):
 )
 def test_is_the_limit_of_the_path(values, start):
     c = 0.1
-    assert np.isclose(minima(values, start, c).lost.max(), lost_in_stages(values, c), rtol=1e-6)
+    assert np.isclose(minima(values, start, c).lost.max(), overtraining_in_stages(values, c), rtol=1e-6)
 
 
 def test_equal_features_stop_early():
     """The sum over features above 2c is false for repeated ones: stopping before the feature that pays is better."""
     values, c = [1.0] * 5 + [0.21], 0.1
     naive = c**2 / 2
-    assert lost_in_stages(values, c) > 4 * naive
+    assert overtraining_in_stages(values, c) > 4 * naive
 
 
 def test_shapes_and_refusals():
-    assert lost_in_stages([1.0, 0.5], np.zeros((3, 4))).shape == (3, 4)
+    assert overtraining_in_stages([1.0, 0.5], np.zeros((3, 4))).shape == (3, 4)
     assert stage(np.ones((2, 1)), np.ones(3)).bump.shape == (2, 3)
-    assert lost_in_stages([], 0.1) == 0
+    assert overtraining_in_stages([], 0.1) == 0
     for call, refusal, word in (
         (lambda: stage(-1.0, 0.1), DomainError, "sigma"),
         (lambda: stage(1.0, np.inf), DomainError, "c "),
         (lambda: stage(np.ones(2), np.ones(3)), ShapeError, "broadcast"),
-        (lambda: lost_in_stages(1.0, 0.1), ShapeError, "axis"),
-        (lambda: lost_in_stages([np.nan], 0.1), DomainError, "sigma"),
+        (lambda: overtraining_in_stages(1.0, 0.1), ShapeError, "axis"),
+        (lambda: overtraining_in_stages([np.nan], 0.1), DomainError, "sigma"),
     ):
         with pytest.raises(refusal, match=word):
             call()
@@ -86,9 +86,9 @@ def test_equal_features_of_an_svd():
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
     values = np.linalg.svd(turn, compute_uv=False)
     assert np.unique(values).size > 1
-    assert np.isclose(lost_in_stages(values, 0.1), lost_in_stages(np.ones(6), 0.1), rtol=1e-12)
-    assert np.isclose(lost_in_stages(np.ones(6), 0.1), 0.03, rtol=1e-12)
-    assert np.isclose(lost_in_stages([1.0, 1 + 1e-9], 0.1), 0.005, rtol=1e-6)  # these are not
+    assert np.isclose(overtraining_in_stages(values, 0.1), overtraining_in_stages(np.ones(6), 0.1), rtol=1e-12)
+    assert np.isclose(overtraining_in_stages(np.ones(6), 0.1), 0.03, rtol=1e-12)
+    assert np.isclose(overtraining_in_stages([1.0, 1 + 1e-9], 0.1), 0.005, rtol=1e-6)  # these are not
 
 
 def test_refuses_what_overflows():

@@ -6,8 +6,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.remedies.annealing import accumulated_noise, noisy_spectrum, tilt
-from overtraining.theory.remedies.robust import layer_prices, robust_optimum
+from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
+from overtraining.theory.remedies.robust import layer_costs, robust_optimum
 from tests.judge import assert_right
 
 
@@ -16,7 +16,7 @@ def test_the_tilt_solves_its_equation(d_in: int, d_out: int) -> None:
     times = np.geomspace(1e-3, 3, 12) / min(d_in, d_out)
     flow = lambda _, u: 4 * u * (d_out - d_in * u) / (1 + u)
     path = solve_ivp(flow, (0, times[-1]), [1.0], method="LSODA", t_eval=times, rtol=1e-11, atol=1e-13).y[0]
-    np.testing.assert_allclose(tilt(times, d_in=d_in, d_out=d_out), path, rtol=1e-8)
+    np.testing.assert_allclose(layer_ratio(times, d_in=d_in, d_out=d_out), path, rtol=1e-8)
 
 
 @pytest.mark.parametrize(("d_in", "d_out"), [(1, 4), (5, 2)])
@@ -32,17 +32,17 @@ def test_precision(d_in: int, d_out: int) -> None:
         return low
 
     points = np.geomspace(1e-12, 1.5, 60)[:, None]
-    assert_right(lambda g: tilt(g, d_in=d_in, d_out=d_out), truth, points)
+    assert_right(lambda g: layer_ratio(g, d_in=d_in, d_out=d_out), truth, points)
 
 
 def test_square_networks_do_not_tilt() -> None:
-    assert tilt([0.0, 0.3, 1e6], d_in=3, d_out=3).tolist() == [1, 1, 1]
+    assert layer_ratio([0.0, 0.3, 1e6], d_in=3, d_out=3).tolist() == [1, 1, 1]
 
 
 def test_the_ends_are_the_means_of_the_prices() -> None:
     """First ½(a + b), and in the end the noise-robust optimum of this very noise (claim E1)."""
     gamma, widths = 0.1, {"d_in": 2, "d_out": 7}
-    a, b = layer_prices(gamma, gamma, **widths)
+    a, b = layer_costs(gamma, gamma, **widths)
     sigma = np.array([1.0, 0.5, 0.01])
     np.testing.assert_allclose(noisy_spectrum(sigma, gamma**2, 0.0, **widths), np.maximum(sigma - (a + b) / 2, 0))
     np.testing.assert_allclose(
@@ -72,7 +72,7 @@ def shrinkage(rate: float) -> tuple[np.ndarray, np.ndarray, float]:
     stages = [slice(int(x / rate), int(y / rate)) for x, y in ((6, 50), (180, 240))]
     at = [int(x / rate) for x in (40, 100, 239)]
     ratio = np.array([(1 - f[part].mean()) / (1 - claimed[part].mean()) for part in stages])
-    return ratio, u[at] / np.log(tilt(gamma[at], d_in=d, d_out=1)), (1 - f[-1]) / (1 - claimed[steady - 1])
+    return ratio, u[at] / np.log(layer_ratio(gamma[at], d_in=d, d_out=1)), (1 - f[-1]) / (1 - claimed[steady - 1])
 
 
 def test_against_sgd_with_annealing() -> None:
@@ -105,4 +105,4 @@ def test_the_clock_of_a_schedule() -> None:
 )
 def test_refuses(call, refusal, untyped) -> None:
     with pytest.raises(refusal):
-        call(*map(untyped, (tilt, noisy_spectrum, accumulated_noise)))
+        call(*map(untyped, (layer_ratio, noisy_spectrum, accumulated_noise)))

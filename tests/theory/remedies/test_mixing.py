@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning import deep_mode
-from overtraining.theory.remedies.mixing import best_share, best_trade_share, beyond, mixed_value
+from overtraining.theory.remedies.mixing import best_task_share, beyond, mixed_value, tradeoff_task_share
 from tests.judge import assert_right
 
 
@@ -39,14 +39,14 @@ def test_the_best_share_is_found_by_a_search(sigma: float, task: float, epsilon:
     for t in (0.5, 3.0, 6.0, 9.0, 15.0):
         loss = lambda q, t=t: float((task - mixed_value(t, time, sigma, task, q, epsilon)) ** 2)
         found = float(minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-10}).x)
-        best = float(best_share(t, sigma, task, epsilon))
+        best = float(best_task_share(t, sigma, task, epsilon))
         assert loss(best) <= loss(found) + 1e-15
         assert loss(best) <= min(loss(0.0), loss(1.0)) + 1e-15
 
 
 def test_the_share_pays_from_when_pretraining_has_reached_the_task() -> None:
     onset = deep_mode.time_to_reach(0.4, 1.0, 1e-5, depth=2)
-    shares = best_share(onset * np.array([0.2, 0.999, 1.001, 1.5, 4.0, 40.0]), 1.0, 0.4, 1e-5)
+    shares = best_task_share(onset * np.array([0.2, 0.999, 1.001, 1.5, 4.0, 40.0]), 1.0, 0.4, 1e-5)
     assert (shares[:2] == 0).all()
     assert (np.diff(shares[1:5]) > 0).all()
     assert shares[-1] == pytest.approx(1)
@@ -65,7 +65,7 @@ def test_precision() -> None:
             return mpmath.mpf(0)
         return min(max((task * v * decayed / reach - sigma) / (task - sigma), mpmath.mpf(0)), mpmath.mpf(1))
 
-    assert_right(best_trade_share, truth, points)
+    assert_right(tradeoff_task_share, truth, points)
     gap = lambda q, t, s, m, e: mpmath_path(t, (1 - q) * s + q * m, e) - m
     inputs = [
         draw.uniform(0, 1, 200),
@@ -92,18 +92,18 @@ def test_the_trade_is_found_by_a_search(sigma: float, task: float, keep: float) 
             return float(keep * (sigma - p) ** 2 + (1 - keep) * (task - p) ** 2)
 
         found = minimize_scalar(trade, bounds=(0, 1), method="bounded", options={"xatol": 1e-10}).x
-        best = float(best_trade_share(time, sigma, task, keep))
+        best = float(tradeoff_task_share(time, sigma, task, keep))
         assert trade(best) <= trade(float(found)) + 1e-14
         if time == 0:
             assert best == pytest.approx(1 - keep)
 
 
 def test_ends_of_the_trade() -> None:
-    assert best_trade_share([0.0, 1e6], 1.0, 2.0, 0.0).tolist() == [
+    assert tradeoff_task_share([0.0, 1e6], 1.0, 2.0, 0.0).tolist() == [
         1,
         1,
     ]  # only the task counts: every share ends there
-    assert best_trade_share([0.0, 1e6], 1.0, 2.0, 1.0).tolist() == [0, 0]
+    assert tradeoff_task_share([0.0, 1e6], 1.0, 2.0, 1.0).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_ends_of_the_trade() -> None:
     [
         (mixed_value, (1.0, 1.0, 1.0, 2.0, 1.5, 0.1), DomainError),
         (mixed_value, (1.0, 1.0, 1.0, -2.0, 0.5, 0.1), DomainError),
-        (best_share, (-1.0, 1.0, 1.0, 0.1), DomainError),
-        (best_share, (1.0, 1.0, 1.0, 0.0), DomainError),
-        (best_share, (np.ones(2), np.ones(3), 1.0, 0.1), ShapeError),
-        (best_trade_share, (1.0, 1.0, 1.0, 0.5), DomainError),
-        (best_trade_share, (1.0, 1.0, 2.0, 1.5), DomainError),
+        (best_task_share, (-1.0, 1.0, 1.0, 0.1), DomainError),
+        (best_task_share, (1.0, 1.0, 1.0, 0.0), DomainError),
+        (best_task_share, (np.ones(2), np.ones(3), 1.0, 0.1), ShapeError),
+        (tradeoff_task_share, (1.0, 1.0, 1.0, 0.5), DomainError),
+        (tradeoff_task_share, (1.0, 1.0, 2.0, 1.5), DomainError),
     ],
 )
 def test_refuses(function, arguments, refusal, untyped) -> None:
@@ -137,5 +137,5 @@ def test_the_best_share_from_starts_on_either_side_of_the_task(t, sigma, task, e
         return abs(m * epsilon / (epsilon + (m - epsilon) * mpmath.exp(-2 * m * t)) - task)
 
     with mpmath.workdps(50):
-        found = off(float(best_share(t, sigma, task, epsilon)))
+        found = off(float(best_task_share(t, sigma, task, epsilon)))
         assert found <= min(off(q) for q in np.linspace(0, 1, 201)) + mpmath.mpf(1e-15) * (found > 1e-15)

@@ -6,9 +6,9 @@ import pytest
 from scipy.optimize import minimize
 
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.inflection.noisy_path import minima, still_to_lose
+from overtraining.theory.inflection.noisy_path import minima, remaining_increase
 from overtraining.theory.learning.balanced_mode import singular_value
-from overtraining.theory.remedies.robust import excess_over_robust, layer_prices, robust_optimum
+from overtraining.theory.remedies.robust import excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.sensitivity.noise import expected_increase_at, mode_cost
 from tests.judge import assert_right
 
@@ -61,7 +61,7 @@ def test_no_weights_are_better(d_in: int, h: int, d_out: int) -> None:
     found = min(
         (minimize(after, draw.normal(size=h * (d_in + d_out)), tol=1e-10) for _ in range(3)), key=lambda x: x.fun
     )
-    best = robust_optimum(sigma, *layer_prices(*scales, d_in=d_in, d_out=d_out))
+    best = robust_optimum(sigma, *layer_costs(*scales, d_in=d_in, d_out=d_out))
     w1, w2 = split(found.x)
     assert found.fun == pytest.approx(best.loss.sum(), abs=1e-9)
     np.testing.assert_allclose(np.linalg.svd(w2 @ w1)[1][:2], best.s, atol=1e-4)
@@ -77,7 +77,7 @@ def test_early_stopping_gets_close_and_no_closer(tilt: float) -> None:
     t = minima(sigma, epsilon, c).at("best")
     s = singular_value(t, sigma, epsilon)
     excess = excess_over_robust(np.sqrt(s), np.sqrt(s), sigma, a, b).sum()
-    stopped = c * sigma.sum() - still_to_lose(t, sigma, epsilon, c)
+    stopped = c * sigma.sum() - remaining_increase(t, sigma, epsilon, c)
     assert stopped - robust_optimum(sigma, a, b).loss.sum() == pytest.approx(excess, rel=1e-9)
     least = robust_optimum(sigma, c, c).loss.sum() - robust_optimum(sigma, a, b).loss.sum()
     assert excess >= least
@@ -85,7 +85,7 @@ def test_early_stopping_gets_close_and_no_closer(tilt: float) -> None:
 
 
 def test_prices() -> None:
-    a, b = layer_prices(0.3, [0.1, 0.2], d_in=5, d_out=2)
+    a, b = layer_costs(0.3, [0.1, 0.2], d_in=5, d_out=2)
     np.testing.assert_allclose(a, [0.02, 0.08])
     assert b == pytest.approx(0.45)
     np.testing.assert_allclose((a + b) / 2, mode_cost(0.3, [0.1, 0.2], d_in=5, d_out=2))

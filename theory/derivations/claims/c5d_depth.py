@@ -25,7 +25,7 @@ from overtraining.theory.derivations.claims.b2_deep_noise import gamma
 from overtraining.theory.derivations.claims.shared.balanced_path import NOISE
 from overtraining.theory.derivations.claims.shared.path_assumptions import FLOW
 from overtraining.theory.inflection.deep_path import deep_minima
-from overtraining.theory.inflection.deep_stages import deep_inflection_time, paying_singular_value, stage_changes
+from overtraining.theory.inflection.deep_stages import deep_inflection_time, stage_changes, threshold_singular_value
 
 DEPTHS = (2, 3, 4)
 M = sp.symbols("M_1:5", positive=True)  # M_j = Σ s^{2j/L}
@@ -117,7 +117,7 @@ def case(
     if outer:
         g[1:-1] = 0.0
     star = np.sqrt(v[paying - 1] * v[paying])
-    return v, g * (star / float(paying_singular_value(g, sizes))) ** (1 / depth), sizes
+    return v, g * (star / float(threshold_singular_value(g, sizes))) ** (1 / depth), sizes
 
 
 def _best() -> Evidence:

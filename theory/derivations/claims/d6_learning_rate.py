@@ -23,7 +23,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3, b3_curvature as b3
-from overtraining.theory.fine_tuning.stability import tuned_budget, tuned_rate
+from overtraining.theory.fine_tuning.stability import tuned_budget, tuned_learning_rate
 from overtraining.theory.learning.balanced_mode import singular_value
 
 s, sigma, x, delta = sp.symbols("s sigma x delta", positive=True)  # σ is the task's
@@ -179,7 +179,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
     worst = max(worst, worst_relative_error(expression["below"] + 0 * s, (s, sigma), function, points))
     given = [10.0 ** generator.uniform(-3, 3, 300) for _ in range(4)]
     gain = np.log(4 * given[1] * given[2] * given[0] ** 2 / given[3])
-    if (tuned_rate(*(g[gain < 0] for g in given)) != 0).any():
+    if (tuned_learning_rate(*(g[gain < 0] for g in given)) != 0).any():
         return np.inf
     points = [g[gain > 0] for g in given]
     relative = lambda *_: 1 + 5 / gain[gain > 0]
@@ -194,7 +194,8 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
         return np.inf
     worst = max(worst, float(off.max()))
     return max(
-        worst, worst_relative_error(expression["tuned"], (error, sigma, steps, noise), tuned_rate, points, relative)
+        worst,
+        worst_relative_error(expression["tuned"], (error, sigma, steps, noise), tuned_learning_rate, points, relative),
     )
 
 

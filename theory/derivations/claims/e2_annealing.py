@@ -23,7 +23,7 @@ from overtraining.theory.derivations.checker.core import (
     Verdict,
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
-from overtraining.theory.remedies.annealing import noisy_spectrum, tilt
+from overtraining.theory.remedies.annealing import layer_ratio, noisy_spectrum
 
 sigma, u, w1, w2, p, x, s = sp.symbols("sigma u w_1 w_2 p x s", positive=True)
 noise, eta, nu, b = sp.symbols("gamma eta nu b", positive=True)  # noise: γ² = ην²/2b
@@ -165,7 +165,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
     for _ in range(40):
         i, o = (float(n) for n in generator.choice(np.arange(1, 60), 2, replace=False))
         gamma = 10.0 ** generator.uniform(-6, 0.5, 5) / min(i, o)
-        found = np.asarray(tilt(gamma, d_in=int(i), d_out=int(o)))
+        found = np.asarray(layer_ratio(gamma, d_in=int(i), d_out=int(o)))
         judge = sp.lambdify(u, expression["clock"].subs({d_in: int(i), d_out: int(o)}), "mpmath")
         slope = sp.lambdify(u, expression["clock"].diff(u).subs({d_in: int(i), d_out: int(o)}), "mpmath")
         with mpmath.workdps(60):
@@ -206,7 +206,7 @@ def _strong() -> Evidence:
 def _curves() -> Curves:
     found = sgd(0.05, 0.5, 3000, 6)[1]
     time = 0.05 * np.arange(1, 3001)
-    claimed = np.log(tilt(0.05 * 0.25 / 2 * time, d_in=6, d_out=1))
+    claimed = np.log(layer_ratio(0.05 * 0.25 / 2 * time, d_in=6, d_out=1))
     return Curves(time[::60], {"SGD": found[::60], "formula": claimed[::60]}, "gradient-flow time", "ln w2²/w1²")
 
 

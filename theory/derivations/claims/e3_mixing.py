@@ -24,7 +24,7 @@ from overtraining.theory.derivations.checker.core import (
 from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
 from overtraining.theory.learning.balanced_mode import singular_value
-from overtraining.theory.remedies.mixing import best_share
+from overtraining.theory.remedies.mixing import best_task_share
 
 sigma, task, epsilon, t, T, m, x, y = sp.symbols("sigma sigma' epsilon t T m x y", positive=True)
 keep, share, distance = sp.symbols("rho q D", positive=True)
@@ -136,7 +136,7 @@ def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], genera
         a = 10.0 ** generator.uniform(-2, 2)
         b, e = a * generator.uniform(0.1, 0.9), a * 10.0 ** generator.uniform(-9, -2)
         first = onset(a, b, e)
-        early, late = np.asarray(best_share(first * np.array([0.999, 1.5]), a, b, e))
+        early, late = np.asarray(best_task_share(first * np.array([0.999, 1.5]), a, b, e))
         if not (early == 0 < late):
             return np.inf
         s = float(singular_value(1.5 * first, (1 - late) * a + late * b, e))
@@ -245,7 +245,7 @@ DERIVATION = Derivation(
     floor=Verdict.PROVED,
     uses=("A3", "D7t"),
     link=Link(
-        "overtraining.theory.remedies.mixing.best_trade_share",
+        "overtraining.theory.remedies.mixing.tradeoff_task_share",
         "σ 1e-2 … 1e2, σ'/σ 0.1 … 10; the onset and shares after it",
         _engine,
     ),

@@ -122,11 +122,11 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
 
 def _bounds_error(expression: dict[str, sp.Expr], generator: np.random.Generator) -> float:
     """Three modes of any strength, their starts on both sides of σ − c; conditioned by the cancellation in σ − ε."""
-    from overtraining.theory.inflection.noisy_path import lost_bounds
+    from overtraining.theory.inflection.noisy_path import overtraining_bounds
 
     strong, cost = 10.0 ** generator.uniform(-6, 6, (3, 200)), 10.0 ** generator.uniform(-6, 6, 200)
     start = strong * 10.0 ** -(10.0 ** generator.uniform(-3, 2, (3, 200)))
-    found, worst = lost_bounds(strong.T, start.T, cost[:, None]), 0.0
+    found, worst = overtraining_bounds(strong.T, start.T, cost[:, None]), 0.0
     for name in ("lower", "upper"):
         judged = sp.lambdify((*MODES, *STARTS, c), plain_price(expression[name]), NUMERIC)(*strong, *start, cost)
         error = np.abs(getattr(found, name) / judged - 1) / (1 + 2 * strong / (strong - start)).max(axis=0)
@@ -136,12 +136,12 @@ def _bounds_error(expression: dict[str, sp.Expr], generator: np.random.Generator
 
 def _limit_error(expression: dict[str, sp.Expr], generator: np.random.Generator) -> float:
     """Three distinct features about c and 2c, in units of the sum of the terms' sizes."""
-    from overtraining.theory.inflection.stages import lost_in_stages
+    from overtraining.theory.inflection.stages import overtraining_in_stages
 
     judge, worst = sp.lambdify((*MODES, c), plain_price(expression["limit"]), NUMERIC), 0.0
     for values in np.sort(10.0 ** generator.uniform(-2, 2, (200, 3)))[:, ::-1]:
         size = 0.5 + values.sum()
-        worst = max(worst, abs(float(lost_in_stages(values, 1.0)) - float(judge(*values, 1.0))) / size)
+        worst = max(worst, abs(float(overtraining_in_stages(values, 1.0)) - float(judge(*values, 1.0))) / size)
     return worst
 
 
@@ -343,7 +343,7 @@ DERIVATION = Derivation(
     floor=Verdict.PROVED,
     uses=("A3", "B1", "C3"),
     link=Link(
-        "overtraining.theory.inflection.noisy_path.still_to_lose",
+        "overtraining.theory.inflection.noisy_path.remaining_increase",
         "σ 1e-6 … 1e6, ε/σ 1e-290 … 1, c 1e-12 … 1e6, to 2.6 learning times",
         _engine,
     ),

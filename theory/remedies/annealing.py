@@ -64,13 +64,14 @@ def layer_ratio(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
 def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
     """Learned singular values under SGD at this rate, `σ − γ²(d_in + d_out)√u/(1 + u)` (claim E2).
 
-    u is `layer_ratio`. At first, u = 1, `σ − ½γ²(d_in + d_out)`; in the end `σ − γ²√(d_in d_out)`. It follows γ²
-    within a time 1/σ: annealing gives back what the noise took, and sensitivity jumps with Σs. 0 for modes that the noise
-    outweighs; noise holds these, and what is not yet learned, at a small value that has no closed form.
+    u is `layer_ratio`. At first u = 1 and the singular values are `σ − ½γ²(d_in + d_out)`, in the end
+    `σ − γ²√(d_in d_out)`. They follow γ² within a time 1/σ: annealing gives back what the noise took, and the
+    sensitivity jumps with Σs. 0 for modes smaller than what the noise takes; the noise holds these, and what is not yet
+    learned, at a small value that has no closed form.
 
-    sigma: teacher >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all steps so far. All
-    broadcast. To first order in γ², for modes well above it. Raises as `layer_ratio`, and
-    ShapeError where they do not broadcast.
+    sigma: teacher's singular value >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all steps
+    so far. All broadcast. To first order in γ², for modes well above it.
+    Raises as `layer_ratio`, and ShapeError where arrays do not broadcast.
     Source: ours.
 
     >>> noisy_spectrum(1.0, [0.02, 0.02, 0.0], [0.0, 1e3, 1e3], d_in=1, d_out=4).round(6).tolist()

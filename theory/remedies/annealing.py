@@ -69,8 +69,8 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
     sensitivity jumps with Σs. 0 for modes smaller than what the noise takes; the noise holds these, and what is not yet
     learned, at a small value that has no closed form.
 
-    sigma: teacher's singular value >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all steps
-    so far. All broadcast. To first order in γ², for modes well above it.
+    sigma: teacher's singular value >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all
+    steps so far. All broadcast. To first order in γ², for modes well above it.
     Raises as `layer_ratio`, and ShapeError where arrays do not broadcast.
     Source: ours.
 

@@ -1,4 +1,4 @@
-"""One look for every figure: the style file, colours and markers that stay apart, and sizes for paper and slides."""
+"""The look of every figure: style file, colours and markers that can be told apart, sizes for paper and slides."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,22 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Preset = Literal["paper", "slides"]
-PRESETS: tuple[Preset, ...] = ("paper", "slides")
+StylePreset = Literal["paper", "slides"]
+STYLE_PRESETS: tuple[StylePreset, ...] = ("paper", "slides")
 
 COLUMN, PAGE = 3.25, 6.75  # widths in inches of one and of two journal columns
 
-# Okabe and Ito 2008, dark before light, yellow left out: it vanishes on white
+# Okabe and Ito 2008, dark before light, without yellow, which is hard to see on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-BASE = "#666666"  # the model before any perturbation, always
-ROUNDING = "rounding"  # how the gid of a line begins whose heights are rounding itself: processors differ in it
+BASE = "#666666"  # grey: always the model before any perturbation
+ROUNDING = "rounding"  # beginning of the gid of lines that show rounding errors, which differ between processors
 
 
 @contextmanager
-def styled(preset: Preset = "paper") -> Iterator[None]:
-    """The style in force inside the block; Matplotlib's own settings are restored after it."""
-    with as_file(files("figures") / "overtraining.mplstyle") as path:
+def styled(preset: StylePreset = "paper") -> Iterator[None]:
+    """Use the project's style inside the block; Matplotlib's settings are restored after it."""
+    with as_file(files("overtraining.figures") / "overtraining.mplstyle") as path:
         settings: dict[Any, Any] = dict(mpl.rc_params_from_file(path, use_default_template=False))
     if preset == "slides":
         import seaborn as sns
@@ -36,7 +36,7 @@ def styled(preset: Preset = "paper") -> Iterator[None]:
 
 
 def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of the given size in inches and its axes, row by row; twice as large where the style is for slides."""
+    """A figure of the given size in inches, twice as large in the style for slides, and its axes, row by row."""
     scale = 2 if mpl.rcParams["font.size"] > 12 else 1
     figure = Figure(figsize=(scale * width, scale * height), layout="constrained")
     axes = figure.subplots(rows, columns, **shared)
@@ -44,6 +44,6 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **share
 
 
 def letter(axes: list[Axes]) -> None:
-    """Panel letters (a), (b), … in front of the titles."""
+    """Put the panel letters (a), (b), … in front of the titles."""
     for name, ax in zip("abcdefghijklmnop", axes, strict=False):
         ax.set_title(f"({name}) {ax.get_title(loc='left')}".rstrip(), loc="left")

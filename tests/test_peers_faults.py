@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from overtraining import simulations
-from overtraining.figures.build import choose
+from overtraining.figures.build_catalogue import choose
 from overtraining.figures.style import styled
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.teachers import Spectrum

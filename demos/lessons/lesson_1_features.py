@@ -11,7 +11,7 @@ with app.setup:
     import numpy as np
 
     from overtraining.demos.lessons import stage
-    from overtraining.figures import draw
+    from overtraining.figures import drawing
     from overtraining.setting.protocol import Network, Protocol
     from overtraining.setting.responses import trajectory
     from overtraining.setting.starts import Aligned
@@ -103,9 +103,9 @@ def _(asked, exponent, length, measured, number, start, train):
     now = path.sel(pretraining=float(length.value))  # whole times are among the lengths
 
     def features(axes):
-        draw.singular_values(axes[0], path, labels=number.value <= 4)
+        drawing.singular_values(axes[0], path, label="mode {}" if number.value <= 4 else None)
         if measured is not None:
-            draw.singular_values(axes[0], measured, labels=False)
+            drawing.singular_values(axes[0], measured, label=None)
         axes[0].axvline(length.value, color="0.6", zorder=0)
         if number.value <= 4:
             axes[0].legend(loc="upper right", bbox_to_anchor=(1, 0.95))
@@ -144,8 +144,8 @@ def _(small):
                        source="limit (A7)", **said)  # fmt: skip
 
     def stairs(axes):
-        draw.singular_values(axes[0], at_epsilon, labels=False)
-        draw.along(axes[0], limit, "singular_value", by="mode", dashed=True)
+        drawing.singular_values(axes[0], at_epsilon, label=None)
+        drawing.against_length(axes[0], limit, "singular_value", by="mode", dashed=True)
         axes[0].plot(jumps.pretraining, jumps.singular_value, "o", color="black", zorder=4)
         axes[0].set(ylabel="singular value $s_i$", xlabel="time τ, in units of ½ ln(1/ε)")
 
@@ -188,7 +188,7 @@ def _(depth, from_):
 
     def features_of_depth(axes):
         axes[0].plot(two.pretraining, two.singular_value, color="0.8")
-        draw.singular_values(axes[0], deep)
+        drawing.singular_values(axes[0], deep)
         axes[0].legend()
 
     stage.screen(

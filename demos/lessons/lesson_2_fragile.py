@@ -11,7 +11,7 @@ with app.setup:
     import numpy as np
 
     from overtraining.demos.lessons import stage
-    from overtraining.figures import draw
+    from overtraining.figures import drawing
     from overtraining.setting.grid_inflection import inflection_point
     from overtraining.setting.protocol import Network, Protocol, Sampling
     from overtraining.setting.responses import trajectory
@@ -99,9 +99,9 @@ def _(features, noise, width):
     )  # fmt: skip
 
     def fragile(axes):
-        draw.curves(axes[0], response, "sensitivity", label=None)
+        drawing.curves(axes[0], response, "sensitivity", label=None)
         axes[0].set(ylabel="sensitivity Δ", ylim=(0, None))
-        draw.along(axes[1], growing, "growth", colour=1)
+        drawing.against_length(axes[1], growing, "growth", colour=1)
         axes[1].set(ylabel="growth of the curvature, d tr H / dt")
 
     first, last = response.sensitivity.values[[0, -1], 0]
@@ -153,11 +153,11 @@ def _(gamma, measure, measured, spectrum, u_protocol):
     rise = float(inflection_point(u_shape).squeeze().rise)
 
     def u(axes):
-        draw.curves(axes[0], u_shape, "after", label="after noise")
+        drawing.curves(axes[0], u_shape, "after", label="after noise")
         if measured is not None:
-            draw.curves(axes[0], measured, "after", label=None)
-        draw.base(axes[0], u_shape, label="before")
-        draw.inflections(axes[0], u_shape, label="inflection point")
+            drawing.curves(axes[0], measured, "after", label=None)
+        drawing.base(axes[0], u_shape, label="before")
+        drawing.inflections(axes[0], u_shape, label="inflection point")
         axes[0].set(ylabel="loss", ylim=(0, None))
         axes[0].legend()
 
@@ -200,11 +200,11 @@ def _(small, strength):
     bill = respond(paying)
 
     def stairs(axes):
-        draw.singular_values(axes[0], follow(paying))
+        drawing.singular_values(axes[0], follow(paying))
         axes[0].axhline(2 * price, color="0.4", linestyle=":")
         axes[0].text(0, 2 * price, "2c", ha="left", va="bottom")
-        draw.curves(axes[1], bill, "after", label=None)
-        draw.inflections(axes[1], bill)
+        drawing.curves(axes[1], bill, "after", label=None)
+        drawing.inflections(axes[1], bill)
         axes[1].set_ylabel("loss after noise")
 
     lines = "".join(
@@ -254,8 +254,10 @@ def _(deepest, dense, variance, variances):
     here = int(np.abs(variances - variance.value).argmin())
 
     def scaling(axes):
-        draw.turning(axes[0], turning(deepest, "C4"), colour=0, label="deepest minimum")
-        draw.turning(axes[0], turning(dense, "C5"), colour=1, label="law for dense spectra", dashed=True)
+        drawing.inflection_against_variance(axes[0], turning(deepest, "C4"), colour=0, label="deepest minimum")
+        drawing.inflection_against_variance(
+            axes[0], turning(dense, "C5"), colour=1, label="law for dense spectra", dashed=True
+        )
         axes[0].plot(variances[here], deepest[here], "o", color="black")
         axes[0].legend()
         axes[0].set_ylabel("best length (gradient-flow time)")

@@ -11,7 +11,7 @@ with app.setup:
     import numpy as np
 
     from overtraining.demos.lessons import stage
-    from overtraining.figures import draw
+    from overtraining.figures import drawing
     from overtraining.figures.recipe import Recipe
     from overtraining.setting.grid_inflection import inflection_point
     from overtraining.setting.perturbations import FineTuning
@@ -123,12 +123,12 @@ def _(angle, asked, budget, measure, measured):
 
     def losses(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
-            draw.base(ax, both, objective, label="before")
-            draw.curves(ax, both, "after", objective, label="after")
+            drawing.base(ax, both, objective, label="before")
+            drawing.curves(ax, both, "after", objective, label="after")
             if measured is not None:
-                draw.curves(ax, measured, "after", objective, label=None)
+                drawing.curves(ax, measured, "after", objective, label=None)
             ax.set(ylabel=f"{objective} loss", ylim=(0, None))
-        draw.inflections(axes[0], both, "best")
+        drawing.inflections(axes[0], both, "best")
         axes[0].legend()
 
     turn = inflection_point(both, which="best").squeeze()
@@ -174,8 +174,8 @@ def _(time, wants):
     inside = respond(stage_)
 
     def trap(axes):
-        draw.singular_values(axes[0], follow(stage_), labels=False)
-        draw.curves(axes[1], inside, "sensitivity", label=None)
+        drawing.singular_values(axes[0], follow(stage_), label=None)
+        drawing.curves(axes[1], inside, "sensitivity", label=None)
         axes[1].axhline(0, color="0.6", linewidth=0.8, zorder=0)
         axes[1].set_ylabel("what fine-tuning costs, Δ")
 
@@ -229,9 +229,9 @@ def _(long, mixed, second):
     flats = staircase.sel(pretraining=[0, 100, 200])  # none, one and both learned
 
     def steps(axes):
-        draw.curves(axes[0], staircase, "sensitivity", label=None)
+        drawing.curves(axes[0], staircase, "sensitivity", label=None)
         axes[0].set_ylabel("what fine-tuning costs, Δ")
-        draw.trade(axes[1], flats)
+        drawing.trade_off(axes[1], flats)
         for n, (x, y) in enumerate(zip(flats.downstream_after[:, 0], flats.after[:, 0], strict=True)):
             axes[1].annotate(f"   {n}", (float(x), float(y)))
         axes[1].margins(0.1)
@@ -277,9 +277,9 @@ def _(steps_, target):
     passed = float(lengths[np.abs(s - target.value).argmin()])
 
     def learning_rates(axes):
-        draw.along(axes[0], rates, "sharpness")
+        drawing.against_length(axes[0], rates, "sharpness")
         axes[0].set(ylabel="largest curvature met", ylim=(0, None))
-        draw.along(axes[1], rates, "rate", colour=1)
+        drawing.against_length(axes[1], rates, "rate", colour=1)
         axes[1].set_ylabel("best learning rate under noise")
 
     stage.screen(
@@ -324,10 +324,10 @@ def _(anchor, free, loose, source):
 
     def anchored(axes):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
-            draw.curves(ax, loose, "after", objective, label="no anchor", colour=1)
-            draw.curves(ax, held, "after", objective, label=f"λ = {anchor.value:g}")
+            drawing.curves(ax, loose, "after", objective, label="no anchor", colour=1)
+            drawing.curves(ax, held, "after", objective, label=f"λ = {anchor.value:g}")
             ax.set_ylabel(f"{objective} loss after")
-        draw.inflections(axes[0], held, "best")
+        drawing.inflections(axes[0], held, "best")
         axes[1].legend()
 
     point = inflection_point(held, which="best").squeeze()

@@ -9,7 +9,7 @@ with app.setup:
     import numpy as np
 
     from overtraining.demos.lessons import stage
-    from overtraining.figures import draw
+    from overtraining.figures import drawing
     from overtraining.setting.perturbations import Noise
     from overtraining.setting.protocol import Network, Protocol
     from overtraining.setting.responses import trajectory
@@ -99,9 +99,9 @@ def _(PREDICTIONS, after, lowest, prediction):
 @app.cell
 def _(after, best, first, lowest, optimum, plain, second):
     def remedies(axes):
-        draw.curves(axes[0], plain, "after", label="plain pretraining")
-        draw.inflections(axes[0], plain, "best", label="best stop")
-        draw.along(axes[0], optimum, "after", label="decay per layer", colour=1)
+        drawing.curves(axes[0], plain, "after", label="plain pretraining")
+        drawing.inflections(axes[0], plain, "best", label="best stop")
+        drawing.against_length(axes[0], optimum, "after", label="decay per layer", colour=1)
         axes[0].set_ylabel("loss after noise")
         axes[0].legend()
 
@@ -168,8 +168,8 @@ def _(decay, peak, steps):
 
     def annealing(axes):
         for i, name in enumerate(rates):
-            draw.along(axes[0], tables[0], name, label=name, colour=i)
-            draw.along(axes[1], tables[1], name, colour=i)
+            drawing.against_length(axes[0], tables[0], name, label=name, colour=i)
+            drawing.against_length(axes[1], tables[1], name, colour=i)
         axes[0].set(ylabel="learning rate", ylim=(0, None))
         axes[1].set(ylabel="missing of the teacher's $\\Sigma\\sigma$", ylim=(0, None))
         axes[0].legend(loc="lower left")
@@ -245,9 +245,9 @@ def _(keep, wants):
     )  # fmt: skip
 
     def mixing(axes):
-        draw.along(axes[0], shares, "downstream")
+        drawing.against_length(axes[0], shares, "downstream")
         axes[0].set(ylabel="share best for the new task", ylim=(-0.05, 1.05))
-        draw.across(axes[1], shares, "trade", "strength", colour=1)
+        drawing.against_coordinate(axes[1], shares, "trade", "strength", colour=1)
         axes[1].set(xlabel="fine-tuning budget T", ylabel="share best for both tasks", ylim=(-0.05, 1.05))
 
     stage.screen(

@@ -13,7 +13,7 @@ with app.setup:
     import pandas as pd
 
     from overtraining.demos.lessons import stage
-    from overtraining.figures import draw
+    from overtraining.figures import drawing
     from overtraining.figures.llm.olmo1b import SIX, after_tulu
     from overtraining.figures.llm.panels import panels
     from overtraining.figures.llm.readers import read
@@ -61,7 +61,7 @@ def _(answer_, error, fall):
 @app.cell
 def _(PREDICTIONS, prediction):
     mean = after_tulu().sel(task=["mean"]).squeeze("task")
-    (fall, error), each = draw.fall_in_errors(mean), float(mean.after_stderr.max())
+    (fall, error), each = drawing.final_decline(mean), float(mean.after_stderr.max())
     stage.answered(
         prediction, PREDICTIONS[1],
         f"From the best to the last it loses {fall:.3f} ± {error:.3f}, and the best was chosen by looking.",

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import noisy_steps
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Sampling
@@ -30,8 +30,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Sum of the learned singular values against steps, one colour per schedule."""
     figure, (ax,) = canvas(COLUMN, 2.7)
     for i, name in enumerate(SCHEDULES):
-        vocabulary.along(ax, data["theory"], name, label=name, colour=i)
-        vocabulary.along(ax, data["simulation"], name, colour=i)
+        drawing.against_length(ax, data["theory"], name, label=name, colour=i)
+        drawing.against_length(ax, data["simulation"], name, colour=i)
     ax.set_ylabel("learned singular values, $\\Sigma s_i$")
     ax.legend(loc=(0.13, 0.74))  # beside the first steps
     return figure

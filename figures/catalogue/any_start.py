@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -48,8 +48,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 2.2, columns=len(STARTS), sharey=True)
     for ax, name in zip(axes, STARTS, strict=True):
         ax.axhline(0, color="black", linewidth=0.6)
-        vocabulary.along(ax, data[f"theory {name}"], "slope", by="noise", label="γ = {:g}")
-        vocabulary.along(ax, data[f"simulation {name}"], "slope", by="noise")
+        drawing.against_length(ax, data[f"theory {name}"], "slope", by="noise", label="γ = {:g}")
+        drawing.against_length(ax, data[f"simulation {name}"], "slope", by="noise")
         ax.set(title=name, xlabel="", ylim=(-3, 1))
         ax.set_yscale("symlog", linthresh=0.01)
     axes[0].set_ylabel("slope of the loss after noise")

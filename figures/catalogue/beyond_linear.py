@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import STUDENTS, TURNED, student
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -37,8 +37,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     for i, label in enumerate(PERTURBATIONS):
         for j, name in enumerate(STUDENTS):
             one = data[f"{label} {name}"]
-            vocabulary.curves(axes[i], one, "sensitivity", label=name, colour=j)
-            vocabulary.curves(axes[2 + i], one, "after", label=name, colour=j)
+            drawing.curves(axes[i], one, "sensitivity", label=name, colour=j)
+            drawing.curves(axes[2 + i], one, "after", label=name, colour=j)
         axes[i].set(title=label, xlabel="", ylabel="sensitivity Δ")
         axes[2 + i].set(ylabel="pretraining loss after", ylim=(0, None))
     axes[0].legend()

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import STUDENTS, student
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Sampling
@@ -37,7 +37,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 4.6, rows=2, columns=3)
     for ax, (variable, axis, says) in zip(axes, PANELS, strict=True):
         for i, name in enumerate(STUDENTS):
-            vocabulary.categories(ax, data[name], variable, axis, label=name, colour=i, shift=0.2 * (i - 1))
+            drawing.categories(ax, data[name], variable, axis, label=name, colour=i, shift=0.2 * (i - 1))
         ax.set(xlabel="", ylabel=says)
         ax.tick_params(axis="x", rotation=40)
         if axis in ("remedy", "share"):

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -39,10 +39,10 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     for i, (name, title) in enumerate(ROWS.items()):
         one, what = _mean(data[name]), "accuracy" if name == "olmo1b" else "loss"
         before, cost, after = axes[3 * i : 3 * i + 3]
-        vocabulary.base(before, one, label="_nolegend_")
-        vocabulary.curves(cost, one, "sensitivity", label="γ = {:g}" if name == "theory" else None)
-        vocabulary.curves(after, one, "after", label=None)
-        vocabulary.inflections(after, one)
+        drawing.base(before, one, label=None)
+        drawing.curves(cost, one, "sensitivity", label="γ = {:g}" if name == "theory" else None)
+        drawing.curves(after, one, "after", label=None)
+        drawing.inflections(after, one)
         before.set_ylabel(f"{title}: {what}")
         if name == "olmo1b":
             cost.set_ylim(-0.1, 0.1)  # ten standard errors either way, as what looks like a trend is one or two
@@ -59,7 +59,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """What is seen, with the numbers, and what does not carry over."""
     theory, llm = inflection_point(data["theory"]), _mean(data["olmo1b"])
     where = ", ".join(f"{float(t):.1f} (γ = {float(g):g})" for g, t in zip(theory.strength, theory.length, strict=True))
-    fall, error = vocabulary.fall_in_errors(llm)
+    fall, error = drawing.final_decline(llm)
     real = "more" if bool(inflection_point(llm).exists.any()) else "no more"
     draws = data["simulation"].attrs["source"]
     return (

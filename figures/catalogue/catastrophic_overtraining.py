@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.grid_inflection import inflection_point
@@ -30,10 +30,10 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Loss before and after noise; a star marks each inflection point."""
     figure, (ax,) = canvas(COLUMN, 2.7)
-    vocabulary.curves(ax, data["theory"], "after")
-    vocabulary.curves(ax, data["simulation"], "after", label=None)
-    vocabulary.base(ax, data["theory"], label="no noise")
-    vocabulary.inflections(ax, data["theory"], label="inflection point")
+    drawing.curves(ax, data["theory"], "after")
+    drawing.curves(ax, data["simulation"], "after", label=None)
+    drawing.base(ax, data["theory"], label="no noise")
+    drawing.inflections(ax, data["theory"], label="inflection point")
     ax.set_ylabel("loss after noise")
     ax.set_ylim(bottom=0)
     ax.legend(ncols=2)

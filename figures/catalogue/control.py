@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 
@@ -22,8 +22,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """One panel per model; a star where the decline exceeds what its published errors make by chance."""
     figure, axes = canvas(PAGE, 3.4, rows=2, columns=4, sharex=True)
     for ax, (name, one) in zip(axes, data.items(), strict=True):
-        vocabulary.base(ax, one, label="base")
-        vocabulary.inflections(ax, one, "best")
+        drawing.base(ax, one, label="base")
+        drawing.inflections(ax, one, "best")
         ax.set_title(_title(name))
         ax.set_xlabel("")
     for ax in axes[::4]:
@@ -38,7 +38,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """What is seen, with the numbers."""
     told = []
     for name, one in data.items():
-        fall, error = vocabulary.fall_in_errors(one)
+        fall, error = drawing.final_decline(one)
         said = one.attrs
         if said["chance_given"] <= 0.05:
             told.append(

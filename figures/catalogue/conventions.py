@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import Noise, Quantization, bits
@@ -52,10 +52,10 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, (noise, rounding) = canvas(PAGE, 2.5, columns=2)
     for i, (unit, label) in enumerate(UNITS.items()):
         end = float(data[f"theory {unit}"].sensitivity[-1, 0])
-        vocabulary.curves(noise, data[f"theory {unit}"], "sensitivity", label=label, colour=i, unit=end)
-        vocabulary.curves(noise, data[f"simulation {unit}"], "sensitivity", label=None, colour=i, unit=end)
+        drawing.curves(noise, data[f"theory {unit}"], "sensitivity", label=label, colour=i, unit=end)
+        drawing.curves(noise, data[f"simulation {unit}"], "sensitivity", label=None, colour=i, unit=end)
     for i, (share, label) in enumerate(SHARES.items(), start=3):
-        vocabulary.curves(rounding, data[share], "sensitivity", label=label, colour=i)
+        drawing.curves(rounding, data[share], "sensitivity", label=label, colour=i)
     noise.set(ylabel="Δ, over its value in the end", title="noise in units of", ylim=(0, None))
     rounding.axhline(0, color="black", linewidth=0.6)
     rounding.set(ylabel="rise of the loss, Δ", title=f"rounding to {BITS} bits")

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import (
     Recipe,
     simulated_response,
@@ -52,18 +52,18 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) all eigenvalues, (b) half the trace and the sensitivity per variance of the noise."""
     figure, (spectrum, trace) = canvas(PAGE, 2.7, columns=2)
-    vocabulary.along(spectrum, data["spectrum theory"], "eigenvalue", label="theory")
-    vocabulary.along(spectrum, data["spectrum simulation"], "eigenvalue", label="autodiff", colour=1)
+    drawing.against_length(spectrum, data["spectrum theory"], "eigenvalue", label="theory")
+    drawing.against_length(spectrum, data["spectrum simulation"], "eigenvalue", label="autodiff", colour=1)
     spectrum.set(ylabel="eigenvalue of the Hessian", title="the whole spectrum")
     spectrum.legend(loc=(0.4, 0.14))  # below 0, where nothing is left in the end
     for name, text in (("theory", "½ tr H"), ("simulation", "½ tr H, autodiff")):
-        vocabulary.along(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=text)
+        drawing.against_length(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=text)
     for i, gamma in enumerate((WEAK, STRONG)):
         label, weak = f"Δ/γ², γ = {gamma:g}", gamma == WEAK
         for name in ("simulation",) if weak else ("theory", "simulation"):  # the line of weak noise is the trace's
             one = data[name].isel(strength=[i])
             look = label if name == "simulation" else None
-            vocabulary.curves(trace, one, "sensitivity", unit=gamma**2, label=look, colour=1 + i)
+            drawing.curves(trace, one, "sensitivity", unit=gamma**2, label=look, colour=1 + i)
     trace.set(ylabel="rise of the loss per variance", title="its trace is what noise costs", ylim=(0, None))
     trace.legend(loc="lower right")
     letter([spectrum, trace])

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response, theory_trajectory
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -41,9 +41,9 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 3.4, rows=2, columns=len(ENDS), sharex="col", sharey="row")
     above, below = axes[: len(ENDS)], axes[len(ENDS) :]
     for depth, path, cost in zip(ENDS, above, below, strict=True):
-        vocabulary.singular_values(path, data[f"path {depth}"])
-        vocabulary.curves(cost, data[f"theory {depth}"], "sensitivity")
-        vocabulary.curves(cost, data[f"simulation {depth}"], "sensitivity", label=None)
+        drawing.singular_values(path, data[f"path {depth}"])
+        drawing.curves(cost, data[f"theory {depth}"], "sensitivity")
+        drawing.curves(cost, data[f"simulation {depth}"], "sensitivity", label=None)
         path.set(title=f"$L = {depth}$", xlabel="", ylabel="")
         cost.set(yscale="log", xlabel="", ylabel="")
     above[0].set_ylabel("singular value $s_i$")

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -44,10 +44,10 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 2.6, columns=2)
     for ax, objective in zip(axes, OBJECTIVES, strict=True):
         if objective == "pretraining":
-            vocabulary.base(ax, data["theory0"], label="before")
+            drawing.base(ax, data["theory0"], label="before")
         for i, angle in enumerate(ANGLES):
-            vocabulary.curves(ax, data[f"theory{i}"], "after", objective, label=f"angle {angle:g}", colour=i)
-            vocabulary.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
+            drawing.curves(ax, data[f"theory{i}"], "after", objective, label=f"angle {angle:g}", colour=i)
+            drawing.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
         ax.set_ylabel(f"{objective} loss after fine-tuning")
     axes[1].legend(*axes[0].get_legend_handles_labels())
     letter(axes)

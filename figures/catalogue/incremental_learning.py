@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_trajectory, theory_trajectory
 from overtraining.figures.style import COLUMN, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -41,14 +41,14 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(COLUMN, 4.6, rows=3, sharex=True)
     aligned, random, loss = axes
     for ax, name in ((aligned, "aligned"), (random, "random")):
-        vocabulary.singular_values(ax, data["theory"], labels=ax is aligned)
-        vocabulary.singular_values(ax, data[name].isel(mode=slice(data["theory"].sizes["mode"])), labels=False)
+        drawing.singular_values(ax, data["theory"], label="mode {}" if ax is aligned else None)
+        drawing.singular_values(ax, data[name].isel(mode=slice(data["theory"].sizes["mode"])), label=None)
         ax.set_xlabel("")
     figure.legend(*aligned.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     aligned.set_title("aligned start: exact")
     random.set_title("small random start: only nearly aligned")
-    vocabulary.loss(loss, data["theory"], label="theory")
-    vocabulary.loss(loss, data["aligned"], label="simulation")
+    drawing.loss(loss, data["theory"], label="theory")
+    drawing.loss(loss, data["aligned"], label="simulation")
     loss.set_title("the loss falls in stages")
     loss.legend()
     letter(axes)

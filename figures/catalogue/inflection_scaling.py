@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Protocol, Sampling
@@ -36,10 +36,10 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Both axes logarithmic, so that the law to leading order is straight."""
     figure, (ax,) = canvas(COLUMN, 2.6)
-    vocabulary.turning(ax, data["path"], colour=0, label="deepest minimum of the path")
-    vocabulary.turning(ax, data["law"], colour=1, label="dense law, finite start", dashed=True)
-    vocabulary.turning(ax, data["leading"], colour=2, label="dense law, leading order", dashed=True)
-    vocabulary.turning(ax, data["simulation"], colour=0, label="simulation")
+    drawing.inflection_against_variance(ax, data["path"], colour=0, label="deepest minimum of the path")
+    drawing.inflection_against_variance(ax, data["law"], colour=1, label="dense law, finite start", dashed=True)
+    drawing.inflection_against_variance(ax, data["leading"], colour=2, label="dense law, leading order", dashed=True)
+    drawing.inflection_against_variance(ax, data["simulation"], colour=0, label="simulation")
     ax.legend()
     return figure
 

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -44,17 +44,19 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Excess against rate, both axes logarithmic: the first order is straight; the turn against the budget."""
     figure, (ax, turn) = canvas(PAGE, 2.6, columns=2)
-    vocabulary.across(ax, data["theory"], "excess", "learning_rate", label="every rate")
-    vocabulary.across(ax, data["theory"], "first_order", "learning_rate", label="first order", colour=1, dashed=True)
-    vocabulary.across(ax, data["early"], "excess", "learning_rate", label="pretrained for 4", colour=0)
-    vocabulary.across(ax, data["late"], "excess", "learning_rate", label="pretrained for 20", colour=2)
+    drawing.against_coordinate(ax, data["theory"], "excess", "learning_rate", label="every rate")
+    drawing.against_coordinate(
+        ax, data["theory"], "first_order", "learning_rate", label="first order", colour=1, dashed=True
+    )
+    drawing.against_coordinate(ax, data["early"], "excess", "learning_rate", label="pretrained for 4", colour=0)
+    drawing.against_coordinate(ax, data["late"], "excess", "learning_rate", label="pretrained for 20", colour=2)
     ax.set(xscale="log", yscale="log", xlabel="learning rate $\\eta$", ylabel="stationary excess loss")
     ax.set_xticks([0.05, 0.1, 0.2, 0.4], ["0.05", "0.1", "0.2", "0.4"])
     ax.set_xticks([], minor=True)
     ax.legend()
     for i, (name, label) in enumerate((("wide", "7→1→1"), ("square", "2→2→2"))):
-        vocabulary.across(turn, data["turns"], name, "strength", label=label, colour=i)
-        vocabulary.across(turn, data["turned"], name, "strength", label=None, colour=i)
+        drawing.against_coordinate(turn, data["turns"], name, "strength", label=label, colour=i)
+        drawing.against_coordinate(turn, data["turned"], name, "strength", label=None, colour=i)
     turn.axhline(0, color="0.6", linewidth=0.8)
     turn.set(xlabel="fine-tuning budget $T$", ylabel="where the loss turns, $(p - \\sigma')/\\gamma^2$")
     turn.legend()

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -47,14 +47,14 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) sensitivity against length, one colour per λ, (b) what the norm gains, against λ."""
     figure, (along, against) = canvas(PAGE, 2.5, columns=2)
     for i, imbalance in enumerate(IMBALANCES):
-        vocabulary.curves(along, data[f"theory {imbalance:g}"], "sensitivity", label=f"λ = {imbalance:g}", colour=i)
-        vocabulary.curves(along, data[f"simulation {imbalance:g}"], "sensitivity", label=None, colour=i)
+        drawing.curves(along, data[f"theory {imbalance:g}"], "sensitivity", label=f"λ = {imbalance:g}", colour=i)
+        drawing.curves(along, data[f"simulation {imbalance:g}"], "sensitivity", label=None, colour=i)
     along.set(
         ylabel="sensitivity Δ (rise of the loss)", title="large imbalance: sensitive from the start", ylim=(0, None)
     )
     along.legend(ncols=2, loc=(0.4, 0.52))  # between the curves
-    vocabulary.across(against, data["gain theory"], "norm_gained", "imbalance", label="theory")
-    vocabulary.across(against, data["gain simulation"], "norm_gained", "imbalance", label="simulation")
+    drawing.against_coordinate(against, data["gain theory"], "norm_gained", "imbalance", label="theory")
+    drawing.against_coordinate(against, data["gain simulation"], "norm_gained", "imbalance", label="simulation")
     against.set(
         xscale="log",
         yscale="log",

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -52,17 +52,17 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Rates against length; losses against length; rates on four tasks."""
     figure, (rates, losses, tasks) = canvas(PAGE, 2.6, columns=3)
-    vocabulary.along(rates, data["theory"], "edge", label="largest stable rate", colour=6, dashed=True)
-    vocabulary.along(rates, data["theory"], "learning_rate", label="best rate near the task")
-    vocabulary.along(rates, data["chosen"], "learning_rate", label="best of 16 rates, measured")
+    drawing.against_length(rates, data["theory"], "edge", label="largest stable rate", colour=6, dashed=True)
+    drawing.against_length(rates, data["theory"], "learning_rate", label="best rate near the task")
+    drawing.against_length(rates, data["chosen"], "learning_rate", label="best of 16 rates, measured")
     rates.set(yscale="log", ylabel="learning rate", ylim=(0.003, 2.0))
-    vocabulary.curves(losses, data["best"], "after", "downstream", label="tuned at every checkpoint")
+    drawing.curves(losses, data["best"], "after", "downstream", label="tuned at every checkpoint")
     for i, rate in enumerate(FIXED, start=1):
-        vocabulary.curves(losses, data[f"fixed {rate:g}"], "after", "downstream", label=f"η = {rate:g}", colour=i)
+        drawing.curves(losses, data[f"fixed {rate:g}"], "after", "downstream", label=f"η = {rate:g}", colour=i)
     losses.set(yscale="log", ylabel="downstream loss after 40 steps")
     one = data["classes"].sel(noise=0.5, strength=float(STEPS))
     for i, task in enumerate(one.task.values):
-        vocabulary.along(tasks, one.sel(task=task), "rate", label=str(task), colour=i)
+        drawing.against_length(tasks, one.sel(task=task), "rate", label=str(task), colour=i)
     tasks.set(yscale="log", ylabel="best rate, two features", ylim=(0.015, 0.9))
     tasks.set_yticks([0.02, 0.05, 0.1, 0.2], ["0.02", "0.05", "0.1", "0.2"])
     tasks.set_yticks([], minor=True)

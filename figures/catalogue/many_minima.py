@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.grid_inflection import inflection_point
@@ -33,11 +33,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """The whole curve, and what follows its first minimum magnified."""
     figure, (whole, near) = canvas(COLUMN, 3.6, rows=2, sharex=True)
     for ax in (whole, near):
-        vocabulary.curves(ax, data["theory"], "after", label="theory")
-        vocabulary.curves(ax, data["simulation"], "after", label="simulation")
+        drawing.curves(ax, data["theory"], "after", label="theory")
+        drawing.curves(ax, data["simulation"], "after", label="simulation")
         ax.set_ylabel("loss after noise")
-    vocabulary.inflections(whole, data["theory"], "first", label="first minimum")
-    vocabulary.inflections(near, data["theory"], "best", label="deepest and last minimum")
+    drawing.inflections(whole, data["theory"], "first", label="first minimum")
+    drawing.inflections(near, data["theory"], "best", label="deepest and last minimum")
     low = float(data["theory"].after.min())
     near.set_ylim(low - 0.003, low + 0.04)
     whole.legend()

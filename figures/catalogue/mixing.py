@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol
@@ -28,9 +28,9 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Shares against length, and against budget; one colour per task."""
     figure, (down, both) = canvas(PAGE, 2.6, columns=2)
     for name, label in (("theory", "σ' = {:g}"), ("simulation", None)):
-        vocabulary.along(down, data[name], "downstream_share", by="target", label=label)
+        drawing.against_length(down, data[name], "downstream_share", by="target", label=label)
         for i in range(data[name].sizes["target"]):
-            vocabulary.across(both, data[name].isel(target=i), "trade_share", "strength", colour=i)
+            drawing.against_coordinate(both, data[name].isel(target=i), "trade_share", "strength", colour=i)
     down.set(ylabel="share that is best downstream", ylim=(-0.05, 1.05))
     both.set(xlabel="fine-tuning budget $T$", ylabel="share that is best for both losses", ylim=(-0.05, 1.05))
     down.legend()

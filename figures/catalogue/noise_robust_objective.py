@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import NOISES, unequal_costs
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Sampling
@@ -34,11 +34,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """One panel for each pair of noise scales, on one scale of the loss."""
     figure, axes = canvas(PAGE, 2.5, columns=3, sharey=True)
     for i, (ax, noise) in enumerate(zip(axes, NOISES, strict=True)):
-        vocabulary.curves(ax, data[f"path{i}"], "after", label="plain pretraining")
-        vocabulary.curves(ax, data[f"simulation{i}"], "after", label=None)
-        vocabulary.inflections(ax, data[f"path{i}"], "best", label="best stop")
-        vocabulary.curves(ax, data[f"optimum{i}"], "after", label="decay per layer", colour=1)
-        vocabulary.curves(ax, data[f"decayed{i}"], "after", label=None, colour=1)
+        drawing.curves(ax, data[f"path{i}"], "after", label="plain pretraining")
+        drawing.curves(ax, data[f"simulation{i}"], "after", label=None)
+        drawing.inflections(ax, data[f"path{i}"], "best", label="best stop")
+        drawing.curves(ax, data[f"optimum{i}"], "after", label="decay per layer", colour=1)
+        drawing.curves(ax, data[f"decayed{i}"], "after", label=None, colour=1)
         ax.set_title(f"$\\gamma_1$ = {noise[0]:g}, $\\gamma_2$ = {noise[1]:g}", loc="left")
     axes[0].set_ylabel("loss after noise")
     axes[0].legend()

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import Noise, Quantization
@@ -47,12 +47,12 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) the mean rise, (b) the standard deviation of the loss after noise."""
     figure, (mean, spread) = canvas(PAGE, 2.5, columns=2)
-    vocabulary.curves(mean, data["theory"], "sensitivity", label="theory, any law")
-    vocabulary.along(spread, data["spread theory"], "spread", label="theory, Gaussian")
+    drawing.curves(mean, data["theory"], "sensitivity", label="theory, any law")
+    drawing.against_length(spread, data["spread theory"], "spread", label="theory, Gaussian")
     for i, (law, name) in enumerate(LAWS.items()):
-        vocabulary.along(mean, data[law], "rise", label=name, colour=i)
-        vocabulary.along(spread, data[law], "spread", label=name, colour=i)
-    vocabulary.curves(mean, data["rounding"], "sensitivity", label="rounding to a grid", colour=3)
+        drawing.against_length(mean, data[law], "rise", label=name, colour=i)
+        drawing.against_length(spread, data[law], "spread", label=name, colour=i)
+    drawing.curves(mean, data["rounding"], "sensitivity", label="rounding to a grid", colour=3)
     mean.set(ylabel="mean rise of the loss, Δ", ylim=(0, None), title="one mean for all laws of noise")
     spread.set(ylabel="standard deviation", ylim=(0, None), title="the scatter knows the law")
     mean.legend(loc="lower right")

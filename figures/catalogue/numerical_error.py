@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import BASE, PAGE, canvas, letter
 
@@ -41,7 +41,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 7.2, rows=4, columns=4, sharex=True, sharey=True)
     errors = data["errors"]
     for ax, (panel, title) in zip(axes, TITLES.items(), strict=True):
-        vocabulary.rounding(ax, errors.isel(form=np.flatnonzero(errors.panel == panel)))
+        drawing.rounding_errors(ax, errors.isel(form=np.flatnonzero(errors.panel == panel)))
         ax.axhline(TARGET, color=BASE, linestyle=":", linewidth=0.8)
         ax.set(title=f"{panel}: {title}", xlabel="", ylabel="")
         columns = 1 + (len(ax.get_legend_handles_labels()[0]) > 3)

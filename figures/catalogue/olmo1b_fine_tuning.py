@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.responses import Objective, objectives
@@ -35,9 +35,9 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """One panel per task, base in grey, fine-tuned in colour; a star where a decline after it is no chance."""
     figure, axes = canvas(PAGE, 4.9, rows=3, columns=3, sharex=True)
     for ax, (one, objective, task) in zip(axes, _panels(data), strict=True):
-        vocabulary.base(ax, one, objective, label="base")
-        vocabulary.curves(ax, one, "after", objective, label="fine-tuned")
-        vocabulary.inflections(ax, one, objective=objective)
+        drawing.base(ax, one, objective, label="base")
+        drawing.curves(ax, one, "after", objective, label="fine-tuned")
+        drawing.inflections(ax, one, objective=objective)
         ax.set_title(TITLES[task])
         ax.set_xlabel("")
     for ax in axes[::3]:
@@ -53,7 +53,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """What is seen, with the numbers of the table."""
     told = []
     for one, objective, task in _panels(data):
-        fall, error = vocabulary.fall_in_errors(one, objective)
+        fall, error = drawing.final_decline(one, objective)
         told.append(f"{TITLES[task]} {fall:+.3f} ± {error:.3f}" if error else f"{TITLES[task]} 0 (best at the end)")
     tokens = next(iter(data.values())).pretraining.values
     return (

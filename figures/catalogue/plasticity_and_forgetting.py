@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -42,8 +42,8 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """One loss against the other in pretraining; shares of tasks over ‖B‖T and angle, strength, or features shared."""
     figure, (trade, turns, falls, strong, foreseen, shared) = canvas(PAGE, 4.8, rows=2, columns=3)
-    vocabulary.trade(trade, data["theory"], label="T = {:g}")
-    vocabulary.trade(trade, data["simulation"])
+    drawing.trade_off(trade, data["theory"], label="T = {:g}")
+    drawing.trade_off(trade, data["simulation"])
     trade.legend()
     as_strong, mean = data["turned"].sel(size=1.0), data["turned"].mean("angle", keep_attrs=True)
     _map(turns, as_strong, "turns", "angle", "an inflection")
@@ -67,7 +67,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def _map(ax: Axes, data: xr.Dataset, name: str, over: str, title: str, top: float = 1.0) -> None:
-    vocabulary.heat(ax, data, name, "strength", over, top=top)
+    drawing.heat_map(ax, data, name, "strength", over, top=top)
     ax.set_xscale("log")
     ax.set_xlabel("fine-tuning budget $\\|B\\|T$")
     ax.set_title(title, loc="left")

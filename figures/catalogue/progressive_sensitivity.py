@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -34,8 +34,8 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Sensitivity on a logarithmic axis, one colour per noise scale."""
     figure, (ax,) = canvas(COLUMN, 2.6)
-    vocabulary.curves(ax, data["theory"], "sensitivity")
-    vocabulary.curves(ax, data["simulation"], "sensitivity", label=None)
+    drawing.curves(ax, data["theory"], "sensitivity")
+    drawing.curves(ax, data["simulation"], "sensitivity", label=None)
     ax.set_yscale("log")
     ax.set_ylabel("sensitivity Δ (rise of the loss)")
     # strongest noise on top, as the curves lie; outside, since the curves fill the axes

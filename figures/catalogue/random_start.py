@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_trajectory, theory_trajectory
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inputs import Inputs
@@ -69,13 +69,13 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) tr H from small random starts, (b) from fan-in starts, (c) singular values of a ReLU network."""
     figure, (small, large, relu) = canvas(PAGE, 2.6, columns=3)
     for i, std in enumerate(STDS):
-        vocabulary.along(small, data[f"aligned {std:g}"], "hessian_trace", colour=i)
-        vocabulary.along(small, data[f"random {std:g}"], "hessian_trace", label=f"std {std:g}", colour=i)
+        drawing.against_length(small, data[f"aligned {std:g}"], "hessian_trace", colour=i)
+        drawing.against_length(small, data[f"random {std:g}"], "hessian_trace", label=f"std {std:g}", colour=i)
     for i, gain in enumerate(GAINS):
-        vocabulary.along(large, data[f"fan-in {gain:g}"], "hessian_trace", label=f"gain {gain:g}", colour=i)
-    vocabulary.singular_values(relu, data["linear"])
-    vocabulary.along(relu, data["half"], "singular_value", by="mode", unit=0.5, dashed=True)
-    vocabulary.singular_values(relu, data["ReLU"].isel(mode=slice(len(SIGMA))), labels=False)
+        drawing.against_length(large, data[f"fan-in {gain:g}"], "hessian_trace", label=f"gain {gain:g}", colour=i)
+    drawing.singular_values(relu, data["linear"])
+    drawing.against_length(relu, data["half"], "singular_value", by="mode", unit=0.5, dashed=True)
+    drawing.singular_values(relu, data["ReLU"].isel(mode=slice(len(SIGMA))), label=None)
     small.set(title="small Gaussian starts", ylabel="trace of the Hessian, tr $H$", ylim=(0, None))
     large.set(title="fan-in starts", ylabel="tr $H$", yscale="log")
     relu.set(title="ReLU, small start")

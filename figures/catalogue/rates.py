@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Protocol
@@ -40,17 +40,17 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, (loss, norm, exponents) = canvas(PAGE, 2.5, columns=3)
     for ax, name, label in ((loss, "loss", "loss"), (norm, "norm_gained", "growth of Σs")):
         for i, alpha in enumerate(ALPHAS):
-            vocabulary.along(ax, data[f"theory {alpha:g}"], name, label=f"α = {alpha:g}", colour=i)
-            vocabulary.along(ax, data[f"simulation {alpha:g}"], name, colour=i)
+            drawing.against_length(ax, data[f"theory {alpha:g}"], name, label=f"α = {alpha:g}", colour=i)
+            drawing.against_length(ax, data[f"simulation {alpha:g}"], name, colour=i)
         ax.set(xscale="log", yscale="log", ylabel=label)
     loss.set(title="the loss falls", ylim=(2e-3, 3))
     norm.set(title="sensitivity grows", ylim=(0.1, 20))
     loss.legend(loc="lower left")
     theory, seen = data["exponents theory"], data["exponents simulation"]
     for i, (name, label) in enumerate(EXPONENTS.items(), start=3):
-        vocabulary.across(exponents, theory, f"{name}_finite", "alpha", colour=i, label=label)
-        vocabulary.across(exponents, theory, name, "alpha", colour=i, dashed=True)
-        vocabulary.across(exponents, seen, name, "alpha", colour=i)
+        drawing.against_coordinate(exponents, theory, f"{name}_finite", "alpha", colour=i, label=label)
+        drawing.against_coordinate(exponents, theory, name, "alpha", colour=i, dashed=True)
+        drawing.against_coordinate(exponents, seen, name, "alpha", colour=i)
     exponents.set(xlabel="exponent of the spectrum, α", title="exponents and their sum", ylim=(-0.6, 2.4))
     exponents.legend(loc="upper left")
     letter([loss, norm, exponents])

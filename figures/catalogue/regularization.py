@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -52,15 +52,15 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     for ax, objective in zip(axes, OBJECTIVES, strict=False):
         for i, anchor in enumerate(ANCHORS):
             name = f"λ = {anchor:g}" if anchor else "no anchor"
-            vocabulary.curves(ax, data[f"theory{i}"], "after", objective, label=name, colour=i)
+            drawing.curves(ax, data[f"theory{i}"], "after", objective, label=name, colour=i)
             if anchor:
-                vocabulary.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
+                drawing.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
         ax.set_ylabel(f"{objective} loss after fine-tuning")
         ax.set_xlabel("pretraining length")
     trade = axes[2]
-    vocabulary.across(trade, data["frontier"], "forgetting", "downstream", label="least forgetting", colour=6)
+    drawing.against_coordinate(trade, data["frontier"], "forgetting", "downstream", label="least forgetting", colour=6)
     for i, (name, label) in enumerate((("replayed", "replay"), ("held", "anchor"), ("stopped", "early stop"))):
-        vocabulary.across(trade, data[name], "forgetting", "downstream", label=label, colour=i)
+        drawing.against_coordinate(trade, data[name], "forgetting", "downstream", label=label, colour=i)
     trade.set_xlabel("downstream loss")
     trade.set_ylabel("pretraining loss")
     axes[1].legend()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -23,11 +23,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Left: runs and law. Right: the law before and after quantization, a star where it turns."""
     figure, (left, right) = canvas(PAGE, 2.7, columns=2)
     for i, size in enumerate(SIZES):
-        vocabulary.law(left, data[f"size-{size}"], i, label=data[f"size-{size}"].attrs["model"])
+        drawing.fitted_law(left, data[f"size-{size}"], colour=i, label=data[f"size-{size}"].attrs["model"])
     left.set_ylabel("loss (nats)")
-    vocabulary.base(right, data["quantized"], label="before")
-    vocabulary.curves(right, data["quantized"], "after", label="{:g} bits")
-    vocabulary.inflections(right, data["quantized"], label="inflection point")
+    drawing.base(right, data["quantized"], label="before")
+    drawing.curves(right, data["quantized"], "after", label="{:g} bits")
+    drawing.inflections(right, data["quantized"], label="inflection point")
     right.set_ylabel("loss after quantization (nats)")
     right.set_ylim(2.3, 4.4)
     for ax in (left, right):

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw as vocabulary
+from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -49,8 +49,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """Sensitivity to fine-tuning against length, one colour per budget."""
     figure, axes = canvas(PAGE, 2.6, columns=2)
     for ax, name, title in zip(axes, ("stage", "plateaus"), ("inside a stage", "from plateau to plateau"), strict=True):
-        vocabulary.curves(ax, data[name], "sensitivity", label="T = {:g}")
-        vocabulary.curves(ax, data[f"{name}-simulation"], "sensitivity", label=None)
+        drawing.curves(ax, data[name], "sensitivity", label="T = {:g}")
+        drawing.curves(ax, data[f"{name}-simulation"], "sensitivity", label=None)
         ax.set_title(title, loc="left")
         ax.set_ylabel("rise of the pretraining loss, $\\Delta$")
         ax.legend()

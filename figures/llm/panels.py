@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from overtraining.figures import draw
+from overtraining.figures import drawing
 from overtraining.figures.llm.answers import Answer, pairs, to_response
 from overtraining.figures.llm.measures import Measure
 from overtraining.figures.style import COLUMN, PAGE, canvas, letter, styled
@@ -36,9 +36,9 @@ def panels(found: Sequence[Answer], length_units: str) -> Iterator[Figure]:
 
 def _panel(ax: Axes, base: Measure, after: Measure | None, said: dict[int, Answer], length_units: str) -> None:
     data = to_response(base, after, length_units)
-    draw.base(ax, data, label="base")
+    drawing.base(ax, data, label="base")
     if after is not None:
-        draw.curves(ax, data, "after", label=after.state)
+        drawing.curves(ax, data, "after", label=after.state)
     first, last = data.pretraining.values[[0, -1]]
     if first > 0 and last > 30 * first:
         ax.set_xscale("log")

@@ -25,7 +25,7 @@ def figures(
         return
     from tqdm import tqdm
 
-    from overtraining.figures.build import build
+    from overtraining.figures.build_catalogue import build
 
     chosen = [f.strip() for f in formats.split(",") if f.strip()]
     with goes_on(out):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
-from overtraining.figures.making import Order, make
+from overtraining.figures.build_figure import Order, make_figure
 
 
 class Alone(nullcontext[Any]):
@@ -31,4 +31,4 @@ def failing(order: Order) -> Any:
     olmo1b_fine_tuning.draw = lambda data: 1 / 0
     if order.entry.name == "control":
         os.kill(os.getpid(), signal.SIGKILL)
-    return make(order)
+    return make_figure(order)

@@ -1,4 +1,4 @@
-"""What a test of building lets processes do instead of `making.make`: tell what is measured, and kill."""
+"""What a test of building lets processes do instead of `build_figure.make_figure`: tell what is measured, and kill."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ if multiprocessing.parent_process() is not None:  # a process that makes figures
     os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
 
 from overtraining.experiments import memoized
-from overtraining.figures.making import Order, make
+from overtraining.figures.build_figure import Order, make_figure
 
 ONCE = memoized.memoized_call
 
@@ -30,7 +30,7 @@ def telling(order: Order) -> Any:
         return ONCE(_told(function, order.out / "measured"), *given, **named)
 
     memoized.memoized_call = once
-    return make(order)
+    return make_figure(order)
 
 
 def killing(order: Order) -> Any:
@@ -44,7 +44,7 @@ def killing(order: Order) -> Any:
         return ONCE(_told(function, before), *given, **named)
 
     memoized.memoized_call = once
-    return make(order)
+    return make_figure(order)
 
 
 def _told(function: Callable[..., Any], where: Path) -> Callable[..., Any]:

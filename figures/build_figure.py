@@ -1,4 +1,4 @@
-"""Making one figure, in a process of its own kind: its data, then the picture, the caption and the numbers."""
+"""Build one figure in a worker process: its data first, then the pictures, the caption and the numbers drawn."""
 
 import io
 import json
@@ -13,41 +13,47 @@ import xarray as xr
 from overtraining.figures.catalogue import Entry
 from overtraining.figures.provenance import file_hash
 from overtraining.figures.recipe import Recipe
-from overtraining.figures.style import Preset
+from overtraining.figures.style import StylePreset
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.atomic_files import atomic_write
 
 STORES = "sweeps"
-"""The folder with what is measured and not yet in the data of its figure."""
+"""Name of the folder that holds measurements until they are in the data file of their figure."""
 
 MEMOIZED = {
     "overtraining.simulations.measurements.respond": "respond",
     "overtraining.simulations.measurements.follow": "follow",
     "overtraining.simulations.scatter.rise_and_spread": "rise_and_spread",
 }
-"""Sources of recipes, and the functions of `experiments.memoized` that measure the same; experiments call their own."""
+"""Recipe sources, and the function of `experiments.memoized` that caches the same; experiments call these anyway."""
+
+_WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+"""Metadata without dates and versions: with them, equal figures would have different bytes."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A figure that is to be made in `out`; from its data there, where these are still valid."""
+    """A figure to be built in `out`, from the data file there if `data_valid`."""
 
     entry: Entry
     out: Path
     formats: tuple[str, ...]
-    preset: Preset
+    preset: StylePreset
     data_valid: bool
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a figure could not be made."""
+    """Why a figure could not be built."""
 
     why: str
 
 
-def make(order: Order) -> dict[str, str] | Failed:
-    """Make it; the SHA-256 of its files by name. Whatever goes wrong is an answer too: other figures go on."""
+def make_figure(order: Order) -> dict[str, str] | Failed:
+    """Build a figure and return the SHA-256 of its files by name.
+
+    Every failure is returned and not raised, so that the other figures are still built.
+    """
     try:
         data = _data(order)
         return {str(path.relative_to(order.out)): file_hash(path) for path in _draw(order, data)}
@@ -56,45 +62,43 @@ def make(order: Order) -> dict[str, str] | Failed:
     except Refusal as refusal:
         return Failed(str(refusal))
     except Exception as fault:
-        at = traceback.extract_tb(fault.__traceback__)[-1]
-        return Failed(f"{type(fault).__name__}: {fault} ({at.filename}, line {at.lineno})")
+        place = traceback.extract_tb(fault.__traceback__)[-1]
+        return Failed(f"{type(fault).__name__}: {fault} ({place.filename}, line {place.lineno})")
 
 
 def _data(order: Order) -> dict[str, xr.Dataset]:
-    """The figure's data: from its file where that is still valid, else computed and written."""
+    """The figure's data: read from their file if it is still valid, otherwise computed and written."""
     name, recipes = order.entry.name, order.entry.module().recipes()
     path = order.out / "data" / f"{name}.nc"
     if not (order.data_valid and path.exists()):
-        from overtraining.experiments.memoized import (
-            storing,  # brings JAX and diffrax, for which pictures need not wait
-        )
+        from overtraining.experiments.memoized import storing  # imports JAX, which redrawing does not need
 
         stores = order.out / STORES / name
         with storing(stores):
-            found = {label: _found(recipe) for label, recipe in recipes.items()}
+            computed = {label: _compute(recipe) for label, recipe in recipes.items()}
         with io.BytesIO() as file:  # HDF5 itself does not survive a full disk
-            xr.DataTree.from_dict(found).to_netcdf(file, engine="h5netcdf")
+            xr.DataTree.from_dict(computed).to_netcdf(file, engine="h5netcdf")
             _write(path, file.getvalue())
         shutil.rmtree(stores, ignore_errors=True)
-    # read back even when just computed: what is drawn is what is on disk
+    # read back even if just computed, so that the figure shows what is on disk
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         return {label: tree[label].to_dataset().load() for label in recipes}
 
 
-def _found(recipe: Recipe) -> xr.Dataset:
-    """What a recipe makes."""
+def _compute(recipe: Recipe) -> xr.Dataset:
+    """The data that a recipe describes; simulations are cached while the figure is not finished."""
     from overtraining.experiments import memoized
 
     if (name := MEMOIZED.get(recipe.source)) is None:
         return recipe.make()
     assert recipe.protocol is not None
     assert recipe.key is not None
-    found: xr.Dataset = getattr(memoized, name)(recipe.protocol, recipe.key)
-    return found
+    measured: xr.Dataset = getattr(memoized, name)(recipe.protocol, recipe.key)
+    return measured
 
 
 def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
-    from overtraining.figures.drawn import numbers  # Matplotlib only where something is drawn
+    from overtraining.figures.drawn_numbers import numbers_in  # Matplotlib is imported only to draw
     from overtraining.figures.style import styled
 
     module, out, name = order.entry.module(), order.out, order.entry.name
@@ -102,18 +106,16 @@ def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
         figure = module.draw(data)
         pictures = {out / f"{name}.{suffix}": suffix for suffix in order.formats}
         for path, suffix in pictures.items():
-            # dates and versions out of the files, or equal figures would have different bytes
-            dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}[suffix]
             with io.BytesIO() as file:
-                figure.savefig(file, format=suffix, metadata=dated)
+                figure.savefig(file, format=suffix, metadata=_WITHOUT_DATES[suffix])
                 _write(path, file.getvalue())
-    beside = {
+    texts = {
         out / "captions" / f"{name}.txt": module.caption(data) + "\n",
-        out / "numbers" / f"{name}.json": _one_line_per_curve(numbers(figure)),
+        out / "numbers" / f"{name}.json": _one_line_per_curve(numbers_in(figure)),
     }
-    for path, text in beside.items():
+    for path, text in texts.items():
         _write(path, text.encode())
-    return [*pictures, *beside]
+    return [*pictures, *texts]
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -123,6 +125,6 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _one_line_per_curve(shown: Mapping[str, list[float]]) -> str:
-    """JSON that a person can compare line by line."""
+    """JSON with one line per curve, so that two versions can be compared line by line."""
     rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in shown.items())
     return f"{{\n{rows}\n}}\n"

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,10 @@ import xarray as xr
 from filelock import FileLock
 
 from overtraining.experiments import memoized
-from overtraining.figures import making, provenance
-from overtraining.figures.build import LOCK, NotBuilt, build, choose
+from overtraining.figures import build_catalogue, build_figure, provenance
+from overtraining.figures.build_catalogue import LOCK, NotBuilt, build, choose
 from overtraining.figures.catalogue import CATALOGUE
-from overtraining.figures.drawn import FiguresDiffer, compare
+from overtraining.figures.drawn_numbers import FiguresDiffer, compare
 from overtraining.setting.errors import DomainError
 from overtraining.setting.responses import validate
 from tests import ROOT
@@ -98,13 +97,13 @@ def assert_same_files(one: Path, other: Path, name: str) -> None:
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
     """Lets processes make figures in another way."""
-    return lambda make: monkeypatch.setattr(import_module("overtraining.figures.build"), "make", make)
+    return lambda make: monkeypatch.setattr(build_catalogue, "make_figure", make)
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
-    monkeypatch.setattr(import_module("overtraining.figures.build"), "WorkerProcesses", breaking.Alone)
+    monkeypatch.setattr(build_catalogue, "WorkerProcesses", breaking.Alone)
     monkeypatch.setattr(memoized, "storing", nullcontext)  # only a worker may measure
 
 
@@ -135,7 +134,7 @@ def test_rebuilds_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_fingerprints_follow_the_sources() -> None:
     """A figure depends on the style and on what its data are made of, and not on its neighbours."""
     drawn = {p.name for p in provenance.sources("overtraining.figures.catalogue.progressive_sensitivity")}
-    assert {"progressive_sensitivity.py", "draw.py", "style.py", "overtraining.mplstyle"} <= drawn
+    assert {"progressive_sensitivity.py", "drawing.py", "style.py", "overtraining.mplstyle"} <= drawn
     assert not {"olmo1b_fine_tuning.py", "noise.py", "measured.py"} & drawn
     assert {"noise.py", "balanced_mode.py"} <= {p.name for p in provenance.sources("overtraining.theory.solvers.exact")}
     assert "pretraining.py" in {p.name for p in provenance.sources("overtraining.simulations.measurements")}
@@ -176,16 +175,16 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
     assert {p.name for p in tmp_path.rglob("*") if p.is_file() and "sum-rule-llm" not in p.name} == {
         ".lock", "manifest.json", f"{CHEAP}.nc",  # the data are kept, whole
     }  # fmt: skip
-    patched(making.make)
+    patched(build_figure.make_figure)
     assert watched([CHEAP, "sum-rule-llm"], tmp_path, ["svg"]) == ["sum-rule-llm: unchanged", f"{CHEAP}: built"]
 
 
 def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
     """Driver and worker are killed at the third of four measurements, and the first one's store is damaged."""
     code = (
-        "import sys\nfrom pathlib import Path\nimport overtraining.figures.build\n"
-        "from tests.figures import makers\nmodule = sys.modules['overtraining.figures.build']\n"
-        f"module.make = makers.killing\nmodule.build(['forgetting'], Path({str(tmp_path)!r}))"
+        "from pathlib import Path\nfrom overtraining.figures import build_catalogue as module\n"
+        "from tests.figures import makers\n"
+        f"module.make_figure = makers.killing\nmodule.build(['forgetting'], Path({str(tmp_path)!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert not (tmp_path / "manifest.json").exists()

@@ -1,6 +1,6 @@
-"""Building figures, side by side: data, picture, caption and numbers into a folder, with a manifest of what is there.
+"""Build the catalogue's figures in parallel into a folder, and keep a manifest of what is there.
 
-Only what has changed is built, and a build that was killed goes on from what it had finished.
+Only figures that have changed are built again, and a build that was killed continues where it stopped.
 """
 
 import json
@@ -12,11 +12,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from overtraining.figures.build_figure import STORES, Failed, Order, make_figure
 from overtraining.figures.catalogue import CATALOGUE, Entry
-from overtraining.figures.making import STORES, Failed, Order, make
 from overtraining.figures.provenance import file_hash, fingerprint, versions
 from overtraining.figures.recipe import Recipe
-from overtraining.figures.style import PRESETS, Preset
+from overtraining.figures.style import STYLE_PRESETS, StylePreset
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import DomainError, Refusal
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY, atomic_write
@@ -29,11 +29,14 @@ MANIFEST, LOCK = "manifest.json", ".lock"
 
 
 class NotBuilt(Refusal):
-    """Figures that could not be made, or not here."""
+    """Figures could not be built, or not in this folder."""
 
 
 def choose(names: Sequence[str]) -> list[Entry]:
-    """The catalogue's entries of these names, all of them for none; DomainError lists the near ones of an unknown."""
+    """The catalogue's entries with these names, or all entries if no name is given.
+
+    Raises DomainError for an unknown name, and suggests similar ones.
+    """
     known = {entry.name: entry for entry in CATALOGUE}
     for name in names:
         if name not in known:
@@ -46,23 +49,24 @@ def build(
     names: Sequence[str] = (),
     out: Path = Path("build/figures"),
     formats: Sequence[str] = FORMATS,
-    preset: Preset = "paper",
+    preset: StylePreset = "paper",
     report: Callable[[str], None] = lambda line: None,
     workers: int = 2,
 ) -> list[Path]:
-    """Build the named figures (all by default) into `out` and return the pictures' paths.
+    """Build the named figures (all by default) into `out` and return the paths of the pictures.
 
-    Beside each picture: `data/NAME.nc` (its Responses and Trajectories, readable by `xarray.open_datatree`),
-    `captions/NAME.txt`, `numbers/NAME.json` (what is drawn), and one row in `manifest.json` (protocols, seeds,
-    versions, hashes). What has not changed since the manifest was written is left alone; a changed style redraws, and
-    only changed protocols, keys, formulas or simulations compute again. `workers` processes make a figure each; what is
-    measured is kept in stores below `out` until the figure's data are there, so that the same call goes on after a
-    kill. Bytes are equal between runs on one machine, whatever the number of workers.
-    Raises DomainError for unknown names, formats or presets; NotBuilt, once the others are built, for figures that
-    failed, or where another process is building in `out`.
+    Beside each picture there are `data/NAME.nc` (its Responses and Trajectories, readable by `xarray.open_datatree`),
+    `captions/NAME.txt`, `numbers/NAME.json` (the numbers drawn), and a row of `manifest.json` (protocols, keys,
+    versions, hashes). A figure that has not changed since the manifest was written is left alone; a changed style
+    redraws it; its data are computed again only if protocols, keys, formulas or simulations changed. Each of `workers`
+    processes builds one figure at a time. Measurements are cached below `out` until their figure's data file is
+    written, so that the same call continues after a kill. On one machine the bytes do not depend on the run or on the
+    number of workers. `report` receives a line about every figure.
+    Raises DomainError for unknown names, formats or presets; NotBuilt if figures failed, after the others are built,
+    or if another process is building in `out`.
     """
     chosen = choose(names)
-    for name, given, known in (("format", formats, FORMATS), ("preset", (preset,), PRESETS)):
+    for name, given, known in (("format", formats, FORMATS), ("preset", (preset,), STYLE_PRESETS)):
         if not given:
             raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")
         if unknown := set(given) - set(known):
@@ -83,39 +87,41 @@ def build(
 
 
 def _make_all(orders: Mapping[Order, dict[str, Any]], out: Path, workers: int, report: Callable[[str], None]) -> None:
-    """Make figures side by side; this process alone writes the manifest, a row whenever one is there."""
+    """Build figures in parallel; only this process writes the manifest, one row whenever a figure is finished."""
     from tqdm import tqdm
 
-    failed, waiting = {}, iter(orders)
-    # disable=None: silent where the output is no terminal; delay: silent for what is done within a second
+    failed: dict[str, str] = {}
+    waiting = iter(orders)
+    # disable=None: no bar if the output is not a terminal; delay: no bar for work that takes less than a second
     with (
         tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar,
-        WorkerProcesses(make, whole("workers", workers)) as crew,
+        WorkerProcesses(make_figure, whole("workers", workers)) as crew,
     ):
         for order, answer in crew.answers(lambda: next(waiting, None)):
             name = order.entry.name
             if isinstance(answer, dict):
                 _write_manifest(out, name, orders[order] | {"files": answer})
                 report(f"{name}: built")
-            else:  # Failed, WorkerDied, or what kept the order from its worker
+            else:  # Failed, WorkerDied, or the error that kept the order from reaching its worker
                 failed[name] = answer.why if isinstance(answer, Failed) else getattr(answer, "why", str(answer))
                 report(f"{name}: failed: {failed[name]}")
             bar.update()
     if failed:
         raise NotBuilt(
-            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})", "each for the reason above",
-            "mend it and run the same again; the others are built",
-        )  # fmt: skip
+            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})",
+            "each failed for the reason above",
+            "mend it and run the same command again; the other figures are built",
+        )
 
 
 def fingerprint_data(recipes: Mapping[str, Recipe]) -> str:
-    """One fingerprint for all the data of a figure."""
+    """One fingerprint for all data of a figure."""
     each = {label: fingerprint(recipe.declaration(), recipe.module, COMPUTING) for label, recipe in recipes.items()}
     return fingerprint(each, "overtraining.figures.recipe", ())
 
 
-def _row(entry: Entry, preset: Preset) -> dict[str, Any]:
-    """The figure's row of the manifest as it is to be, without its files."""
+def _row(entry: Entry, preset: StylePreset) -> dict[str, Any]:
+    """The manifest's row of a figure as built from today's sources, without the list of its files."""
     recipes = entry.module().recipes()
     data_print = fingerprint_data(recipes)
     return {
@@ -131,7 +137,7 @@ def _row(entry: Entry, preset: Preset) -> dict[str, Any]:
 def _manifest(out: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((out / MANIFEST).read_text(encoding="utf-8"))["figures"])
-    except (OSError, ValueError, KeyError):  # none yet, or damaged: everything is built again and it is written anew
+    except (OSError, ValueError, KeyError):  # no manifest yet, or a damaged one: everything is built again
         return {}
 
 
@@ -142,21 +148,22 @@ def _write_manifest(out: Path, name: str, row: dict[str, Any]) -> None:
 
 
 def _intact(out: Path, row: dict[str, Any], formats: Sequence[str], name: str) -> bool:
-    """Are all the wanted pictures in the manifest, and all of its files as they were written?"""
-    files, pictures = row["files"], {f"{name}.{suffix}" for suffix in formats}
+    """Whether the manifest lists all wanted pictures, and all files are as they were written."""
+    files = row["files"]
+    pictures = {f"{name}.{suffix}" for suffix in formats}
     return files.keys() >= pictures and all((out / f).exists() and file_hash(out / f) == d for f, d in files.items())
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """No other process builds in this folder meanwhile: two would write one manifest. It is left tidy."""
+    """Keep other processes from building in this folder, since two would write one manifest; and clean up."""
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / LOCK, timeout=0):
-            for left in out.rglob(f"{TEMPORARY}*"):  # by a build that was killed
-                left.unlink()
+            for leftover in out.rglob(f"{TEMPORARY}*"):  # of a build that was killed
+                leftover.unlink()
             yield
-            with suppress(OSError):  # not empty: figures that failed have their measurements there
+            with suppress(OSError):  # not empty: it holds the measurements of figures that failed
                 (out / STORES).rmdir()
     except Timeout:
         raise NotBuilt(str(out), "another process is building in it", "wait for it, or choose another --out") from None

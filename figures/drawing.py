@@ -1,0 +1,339 @@
+"""Draw Responses and Trajectories onto Matplotlib axes: curves, points with error bars, stars, maps.
+
+Theory is a line, a simulation is points with error bars, a measurement is points joined by a thin line. No function
+here knows where its data come from. `plot` makes a whole figure from Responses; all others draw onto given axes.
+
+Options that several functions share: `label` is the entry in the legend (None: no entry), `colour` the place in
+`style.COLOURS` (with several curves, of the first one), `unit` a number that the values are divided by, and `dashed`
+draws a theory line dashed.
+"""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
+
+from overtraining.figures.style import BASE, COLOURS, COLUMN, MARKERS, ROUNDING, canvas, styled
+from overtraining.setting.errors import SchemaError
+from overtraining.setting.grid_inflection import Which, inflection_point
+from overtraining.setting.responses import Objective, Quantity, curve, validate
+
+NO_ENTRY = "_nolegend_"  # Matplotlib's label for what the legend leaves out
+
+
+def plot(*responses: xr.Dataset, quantity: Quantity = "after", objective: Objective = "pretraining") -> Figure:
+    """Make one figure of a quantity of one or more Responses that have the same strengths.
+
+    Lines are theory, points a simulation, joined points a measurement; a star marks the inflection points of theory.
+    Returns a Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for anything that is not a
+    Response, for different strengths, and for dimensions other than length, strength and seed (select one task first).
+
+    >>> from overtraining.setting.teachers import PowerLaw
+    >>> from overtraining.setting.protocol import Protocol
+    >>> from overtraining.theory.solvers.exact import respond
+    >>> figure = plot(respond(Protocol(PowerLaw(3), lengths=(0, 5, 50), strengths=(0.1, 0.2))))
+    >>> len(figure.axes[0].lines)
+    3
+    """
+    _check_plottable(responses)
+    with styled():
+        figure, (ax,) = canvas(COLUMN, 2.6)
+        for i, data in enumerate(responses):
+            first = i == 0  # later Responses have the same colours, and need no entries of their own
+            if quantity != "before":
+                curves(ax, data, quantity, objective, label="γ = {:g}" if first else None)
+            if quantity != "sensitivity":
+                base(ax, data, objective, label="before" if first else None)
+            if quantity == "after" and data.attrs["method"] == "theory":
+                inflections(ax, data, objective=objective, label="inflection point" if first else None)
+        ax.set_ylabel("sensitivity Δ" if quantity == "sensitivity" else f"loss {quantity}")
+        ax.legend()
+    return figure
+
+
+def curves(
+    ax: Axes,
+    data: xr.Dataset,
+    quantity: Quantity,
+    objective: Objective = "pretraining",
+    *,
+    label: str | None = "γ = {:g}",
+    colour: int = 0,
+    unit: float = 1.0,
+) -> None:
+    """Draw a quantity of a Response against pretraining length, with error bars; one colour and marker per strength.
+
+    label: the strength replaces `{}`.
+    """
+    pair = curve(data, quantity, objective) / unit
+    for i, one in enumerate(_by_strength(pair), start=colour):
+        entry = NO_ENTRY if label is None else label.format(float(one.coords.get("strength", np.nan)))
+        ax.errorbar(data["pretraining"], one.value, yerr=_error_bars(one), label=entry, **_look(data, i))
+    _length_axis(ax, data)
+
+
+def base(ax: Axes, data: xr.Dataset, objective: Objective = "pretraining", label: str | None = "before") -> None:
+    """Draw the model before any perturbation, in grey."""
+    pair = curve(data, "before", objective)
+    look = _look(data, 0) | {"color": BASE}
+    look |= {"linestyle": "--"} if data.attrs["method"] == "theory" else {"mfc": "white"}
+    ax.errorbar(data["pretraining"], pair.value, yerr=_error_bars(pair), label=label or NO_ENTRY, **look)
+    _length_axis(ax, data)
+
+
+def inflections(
+    ax: Axes, data: xr.Dataset, which: Which = "last", objective: Objective = "pretraining", *, label: str | None = None
+) -> None:
+    """Draw a star at the inflection point of every strength that has one."""
+    pair = curve(data, "after", objective)
+    points = inflection_point(data, objective, which)
+    for i, one in enumerate(_by_strength(pair)):
+        point = points if "strength" not in points.dims else points.isel(strength=i)
+        if bool(point.exists):
+            ax.plot(
+                point.length,
+                one.value.sel(pretraining=float(point.length)),
+                "*",
+                color=COLOURS[i % len(COLOURS)],
+                markeredgecolor="black",
+                zorder=5,
+                markersize=2.4 * mpl.rcParams["lines.markersize"],
+                label=label or NO_ENTRY,
+            )
+            label = None  # one entry in the legend is enough
+
+
+def singular_values(ax: Axes, data: xr.Dataset, *, label: str | None = "mode {}", every: int = 1) -> None:
+    """Draw the student's singular values of a Trajectory against pretraining length, one colour per mode.
+
+    Seeds are averaged; error bars show their standard deviation.  label: the mode's number replaces `{}`.
+    every: draw each `every`-th length.
+    """
+    values = data["singular_value"]
+    spread = values.std("seed", ddof=1) if values.sizes.get("seed", 1) > 1 else None
+    mean = values.mean("seed") if "seed" in values.dims else values
+    for i in range(mean.sizes["mode"]):
+        bars = None if spread is None else spread.isel(mode=i)[::every]
+        entry = NO_ENTRY if label is None else label.format(i + 1)
+        x, y = data["pretraining"][::every], mean.isel(mode=i)[::every]
+        ax.errorbar(x, y, yerr=bars, label=entry, **_look(data, i))
+    _length_axis(ax, data)
+    ax.set_ylabel("singular value $s_i$")
+
+
+def loss(ax: Axes, data: xr.Dataset, *, every: int = 1, label: str | None = None) -> None:
+    """Draw the pretraining loss of a Trajectory in grey; every: draw each `every`-th length."""
+    values = data["loss"].mean("seed") if "seed" in data["loss"].dims else data["loss"]
+    look = _look(data, 0) | {"color": BASE}
+    ax.errorbar(data["pretraining"][::every], values[::every], label=label, **look)
+    _length_axis(ax, data)
+    ax.set_ylabel("loss before, $L$")
+
+
+def against_length(
+    ax: Axes,
+    data: xr.Dataset,
+    variable: str,
+    *,
+    by: str | None = None,
+    label: str | None = None,
+    colour: int = 0,
+    unit: float = 1.0,
+    dashed: bool = False,
+) -> None:
+    """Draw any variable of a Trajectory against pretraining length, with error bars.
+
+    by: a coordinate that gets one colour per value; without it all curves have one colour.  label: the value of `by`
+    replaces `{}`. Error bars are the variable's own `_stderr`, otherwise the standard deviation over several seeds.
+    """
+    values = _mean_over_seeds(data[variable])
+    if f"{variable}_stderr" in data:
+        stderr = _mean_over_seeds(data[f"{variable}_stderr"])
+    elif data.sizes.get("seed", 1) > 1 and "seed" in data[variable].dims:
+        stderr = data[variable].std("seed", ddof=1)
+    else:
+        stderr = xr.zeros_like(values)
+    pair = xr.Dataset({"value": values, "stderr": stderr}) / unit
+    groups = [pair] if by is None else [pair.isel({by: i}) for i in range(pair.sizes[by])]
+    for i, one in enumerate(groups, start=colour):
+        look = _look(data, i, dashed=dashed)
+        entry = NO_ENTRY if label is None else label.format(one[by].item() if by else "")
+        others = [d for d in one.dims if d != "pretraining"]
+        lines = [one.isel({others[0]: j}) for j in range(one.sizes[others[0]])] if others else [one]
+        for line in lines:
+            ax.errorbar(data["pretraining"], line.value, yerr=_error_bars(line), label=entry, **look)
+            entry = NO_ENTRY  # many lines of one colour have one entry
+    _length_axis(ax, data)
+
+
+def against_coordinate(
+    ax: Axes,
+    data: xr.Dataset,
+    variable: str,
+    coordinate: str,
+    *,
+    label: str | None = None,
+    colour: int = 0,
+    dashed: bool = False,
+) -> None:
+    """Draw any variable of a Trajectory at its last length against another coordinate, with its `_stderr` as bars."""
+    last = data.isel(pretraining=-1)
+    bars = last.get(f"{variable}_stderr")
+    look = _look(data, colour, dashed=dashed)
+    ax.errorbar(last[coordinate], last[variable], yerr=bars, label=label or NO_ENTRY, **look)
+
+
+def categories(
+    ax: Axes,
+    data: xr.Dataset,
+    variable: str,
+    coordinate: str,
+    *,
+    label: str | None = None,
+    colour: int = 0,
+    shift: float = 0.0,
+) -> None:
+    """Draw any variable of a Trajectory at its last length over a coordinate of names, with its `_stderr` as bars.
+
+    shift: how far to the right of the name, in units of the distance between names.
+    """
+    last = data.isel(pretraining=-1)
+    places = np.arange(data.sizes[coordinate])
+    bars = last.get(f"{variable}_stderr")
+    ax.errorbar(places + shift, last[variable], yerr=bars, label=label or NO_ENTRY, **_look(data, colour))
+    ax.set_xticks(places, [str(x) for x in last[coordinate].values])
+
+
+def trade_off(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: int = 0) -> None:
+    """Draw the pretraining loss after a perturbation against the downstream loss after it, along pretraining.
+
+    One colour per strength; the last length is the end of the line, or the filled point.  label: the strength replaces
+    `{}`.
+    """
+    pretraining = curve(data, "after", "pretraining").value
+    downstream = curve(data, "after", "downstream").value
+    for i in range(pretraining.sizes["strength"]):
+        look = _look(data, colour + i)
+        x, y = downstream.isel(strength=i), pretraining.isel(strength=i)
+        entry = NO_ENTRY if label is None else label.format(float(pretraining.strength[i]))
+        ax.plot(x, y, label=entry, **look)
+        ax.plot(x[-1:], y[-1:], **(look | {"linestyle": "none", "marker": "o", "mfc": look["color"]}))
+    ax.set_xlabel("downstream loss after")
+    ax.set_ylabel("pretraining loss after")
+
+
+def heat_map(ax: Axes, data: xr.Dataset, variable: str, x: str, y: str, *, top: float = 1.0) -> None:
+    """Map any variable of a Trajectory at its last length over coordinates x and y, on a scale from 0 to `top`."""
+    values = data[variable].isel(pretraining=-1).transpose(y, x)
+    mesh = ax.pcolormesh(data[x], data[y], values, vmin=0.0, vmax=top, cmap="cividis", rasterized=True)
+    ax.get_figure().colorbar(mesh, ax=ax)  # type: ignore[union-attr]
+
+
+def rounding_errors(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
+    """Draw relative errors of closed forms, and dashed the error that rounding their inputs causes: condition × eps.
+
+    floor: the height at which an answer without any error is drawn.
+    """
+    for i, name in enumerate(data["line"].values):
+        one, colour = data.isel(form=i), COLOURS[i % len(COLOURS)]
+        (line,) = ax.plot(one.pretraining, np.maximum(one.error, floor), color=colour, label=str(name))
+        line.set_gid(f"{ROUNDING} {i}")
+        ax.plot(one.pretraining, np.maximum(one.condition * np.finfo(float).eps, floor), color=colour, linestyle="--")
+    ax.set(xscale="log", yscale="log")
+    _length_axis(ax, data)
+    ax.set_ylabel("relative error")
+
+
+def inflection_against_variance(
+    ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: int = 0, dashed: bool = False
+) -> None:
+    """Draw the inflection point of the loss after noise against the variance of the noise.
+
+    data: a Trajectory with `turning_strength` at every length; its `length_error`, where given, becomes error bars.
+    """
+    look = _look(data, colour, dashed=dashed)
+    bars = data.get("length_error")
+    ax.errorbar(data["turning_strength"] ** 2, data["pretraining"], yerr=bars, label=label or NO_ENTRY, **look)
+    ax.set_xlabel("variance of the noise, $\\gamma^2$")
+    ax.set_ylabel(f"inflection point ({data['pretraining'].attrs['units']})")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def fitted_law(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: int = 0) -> None:
+    """Draw measured losses as points with error bars, and the law fitted to them as a line of the same colour."""
+    look = _look(data, colour) | {"linestyle": "none"}
+    ax.errorbar(data["pretraining"], data["loss"], yerr=data["loss_stderr"], label=label, **look)
+    ax.plot(data["pretraining"], data["law"], color=look["color"])
+    _length_axis(ax, data)
+
+
+def intervals(ax: Axes, names: list[str], value: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:
+    """Draw numbers with their intervals, one below the other."""
+    places = np.arange(len(names))[::-1]
+    middle = value.values
+    bars = [middle - low.values, high.values - middle]
+    ax.errorbar(middle, places, xerr=bars, linestyle="none", marker="o", color=COLOURS[0])
+    ax.set_yticks(places, names)
+
+
+def final_decline(data: xr.Dataset, objective: Objective = "pretraining") -> tuple[float, float]:
+    """How much worse the last length is than the best one, and the standard error of that (for one strength)."""
+    point = inflection_point(data, objective, "best").squeeze()
+    return float(point.rise), float(point.rise_stderr)
+
+
+def _check_plottable(responses: tuple[xr.Dataset, ...]) -> None:
+    if not responses:
+        raise SchemaError("no Response", "there is nothing to draw", "pass what respond() returned")
+    for data in map(validate, responses):
+        if data.attrs["kind"] != "Response":
+            raise SchemaError(f"a {data.attrs['kind']}", "plot() draws Responses only", "pass what respond() returned")
+        if further := set(map(str, data.dims)) - {"pretraining", "strength", "seed"}:
+            raise SchemaError(
+                ", ".join(sorted(further)), "a figure shows one value of this dimension", "select it with data.sel(...)"
+            )
+        if not np.array_equal(data.strength, responses[0].strength):
+            raise SchemaError("Responses of different strengths", "colours stand for strengths", "plot them separately")
+
+
+def _mean_over_seeds(values: xr.DataArray) -> xr.DataArray:
+    return values.mean("seed") if "seed" in values.dims else values
+
+
+def _by_strength(pair: xr.Dataset) -> list[xr.Dataset]:
+    if "strength" not in pair.dims:
+        return [pair]
+    return [pair.isel(strength=i) for i in range(pair.sizes["strength"])]
+
+
+def _error_bars(pair: xr.Dataset) -> np.ndarray | None:
+    return pair.stderr.values if bool((pair.stderr > 0).any()) else None
+
+
+def _look(data: xr.Dataset, colour: int, *, dashed: bool = False) -> dict[str, Any]:
+    """Matplotlib's options for the lines or points of theory, simulation or measurement."""
+    look: dict[str, Any] = {"color": COLOURS[colour % len(COLOURS)], "linestyle": "-"}
+    marker = MARKERS[colour % len(MARKERS)]
+    match data.attrs["method"]:
+        case "theory":
+            pass
+        case "simulation":
+            look |= {"linestyle": "none", "marker": marker, "mfc": "white", "zorder": 3}
+        case _:
+            look |= {"linewidth": 0.7 * mpl.rcParams["lines.linewidth"], "marker": marker}
+    return look | ({"linestyle": "--"} if dashed else {})
+
+
+def _length_axis(ax: Axes, data: xr.Dataset) -> None:
+    units = data["pretraining"].attrs["units"]
+    ax.set_xlabel(f"pretraining length ({units})")
+    if units == "tokens":
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))

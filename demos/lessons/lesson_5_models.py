@@ -14,12 +14,12 @@ with app.setup:
 
     from overtraining.demos.lessons import stage
     from overtraining.figures import drawing
-    from overtraining.figures.llm.olmo1b import SIX, after_tulu
-    from overtraining.figures.llm.panels import panels
+    from overtraining.figures.llm.olmo1b import SIX_TASKS, after_tulu
+    from overtraining.figures.llm.panels import draw_answers
     from overtraining.figures.llm.readers import read
-    from overtraining.figures.llm.report import report
-    from overtraining.figures.llm.statistics import plan as planning
-    from overtraining.figures.llm.tidy import selected
+    from overtraining.figures.llm.report import checkpoint_report
+    from overtraining.figures.llm.statistics import sample_size
+    from overtraining.figures.llm.tidy import select
     from overtraining.setting.errors import Refusal
 
 
@@ -89,16 +89,16 @@ def _(checkpoint, group, upload):
                 (Path(folder) / Path(one.name).name).write_bytes(one.contents)
             table, _ = read([Path(folder)] if upload.value else [shipped], step=step)
         if not upload.value and group.value == "model":  # the mean is over the six that were measured after TULU
-            table = selected(table, SIX)
-        return report(table, group=group.value), ""
+            table = select(table, SIX_TASKS)
+        return checkpoint_report(table, group=group.value), ""
 
     try:
         with mo.status.spinner(title="Reading off …", subtitle="For each task by itself it takes some ten seconds."):
             found, refused = answered()
     except (Refusal, ValueError) as refusal:  # a step that is no number
         found, refused = None, str(refusal)
-    changed = [a for a in found.found if a.measure.stage != "base"] or found.found if found else []
-    names = {f"{a.measure.task}, {a.measure.state}": a for a in changed}
+    changed = [a for a in found.answers if a.curve.stage != "base"] or found.answers if found else []
+    names = {f"{a.curve.task}, {a.curve.state}": a for a in changed}
     which = mo.ui.dropdown(list(names), value=next(iter(names), None), label="measure")
     return found, names, refused, which
 
@@ -112,11 +112,11 @@ def _(checkpoint, found, group, names, refused, upload, which):
         )
     else:
         answer = names[which.value]
-        m, p = answer.measure, answer.point
-        pair = [a for a in found.found
-                if (a.measure.model, a.measure.task, a.measure.metric) == (m.model, m.task, m.metric)
-                and a.measure.state in ("base", m.state)]  # fmt: skip
-        figure = next(panels(pair, found.length_units), None)
+        m, p = answer.curve, answer.point
+        pair = [a for a in found.answers
+                if (a.curve.model, a.curve.task, a.curve.metric) == (m.model, m.task, m.metric)
+                and a.curve.state in ("base", m.state)]  # fmt: skip
+        figure = next(draw_answers(pair, found.length_units), None)
         seen = (
             mo.callout("It was not measured on the base model, so there is no curve to hold it against.")
             if figure is None
@@ -132,7 +132,7 @@ def _(checkpoint, found, group, names, refused, upload, which):
         said = (
             f"**{answer.verdict[:1].upper()}{answer.verdict[1:]}.** Best of {p.checkpoints} checkpoints: {p.best:.3g} "
             f"{found.length_units}. Decline from there to the last, as seen: {p.rise:.3f} ± {p.rise_stderr:.3f}; chance of so large a "
-            f"one if there is none: {answer.adjusted:.3f}, counting that {len(found.found)} curves, base models included, were looked "
+            f"one if there is none: {answer.adjusted_p_value:.3f}, counting that {len(found.answers)} curves, base models included, were looked "
             f"at. {where} Look at each task: which really turn? Do they turn in the base model, too?"
         )
     stage.screen("Reading off a turning point", seen, said, [upload, checkpoint, group, which])
@@ -152,7 +152,7 @@ def _():
 
 @app.cell
 def _(decline, each, seeds):
-    plans = planning.plan(decline.value, 0.6, seeds.value)
+    plans = sample_size.sample_size_plans(decline.value, 0.6, seeds.value)
     table = pd.DataFrame(map(vars, plans)).pivot(index="seeds", columns="checkpoints", values="items").astype(float)
     stage.screen(
         "What it would take to see it",

@@ -40,11 +40,11 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     for name, one in data.items():
         fall, error = drawing.final_decline(one)
         said = one.attrs
-        if said["chance_given"] <= 0.05:
+        if said["p_value_given"] <= 0.05:
             told.append(
-                f"{_title(name)} {fall:.2f} ± {error:.2f}, p = {said['chance_given']:.4f} (with the scatter between "
+                f"{_title(name)} {fall:.2f} ± {error:.2f}, p = {said['p_value_given']:.4f} (with the scatter between "
                 f"neighbouring checkpoints, {said['scatter']:.2f}, in place of those errors p = "
-                f"{said['chance_scatter']:.3f})"
+                f"{said['p_value_scatter']:.3f})"
             )
     return (
         "Log perplexity on LAMBADA (OpenAI version), zero-shot, of Pythia base models along pretraining; no "

@@ -1,1 +1,1 @@
-"""Measurements of real language models: published tables, read into Responses."""
+"""Measurements of real language models: readers of result files, published tables, statistics and answers."""

@@ -1,4 +1,8 @@
-"""Annealed runs of Gadre et al. 2024: losses along a law, the law with a price of quantization, and its exponents."""
+"""Annealed runs of Gadre et al. 2024: their losses, a fitted law, the law with quantization added, and its exponents.
+
+The published law of quantization is `ΔL = cost · D^0.5251` with `cost = 0.017 / (N^0.2261 P^5.4967)`, for D tokens, N
+non-embedding parameters and P bits (Ouyang et al. 2024, arXiv 2411.17691, figure 6; quoted from a secondary source).
+"""
 
 from functools import cache
 from importlib.resources import as_file, files
@@ -7,14 +11,26 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from overtraining.figures.llm.quantization import BASE_BETA, BITS, GROWTH, price
 from overtraining.figures.llm.readers import read
-from overtraining.figures.llm.statistics.scaling_law import Fit, fit
+from overtraining.figures.llm.statistics.scaling_law import FittedLaw, fit_law
 from overtraining.setting.responses import response, trajectory
 
-TRAINED, TASK = "rw_original", "paloma_falcon-refinedweb"  # trained and judged on RefinedWeb
+TRAINED, TASK = "rw_original", "paloma_falcon-refinedweb"  # trained and evaluated on RefinedWeb
 SIZE = 359_973_888  # non-embedding parameters of the largest model with runs of all lengths
-SOURCE = "law fitted to the runs of Gadre et al. 2024 (arXiv 2403.08540); no theory of ours"
+SOURCE = "law fitted to the runs of Gadre et al. 2024 (arXiv 2403.08540); not from this project's theory"
+
+COEFFICIENT, GROWTH, SIZE_EXPONENT, BITS_EXPONENT = 0.017, 0.5251, 0.2261, 5.4967
+BASE_BETA = 0.399  # exponent with which the base loss of the same paper falls with tokens
+BITS = (2.0, 3.0, 4.0)
+
+
+def quantization_cost(params: float, bits: float) -> float:
+    """The factor of `D^0.5251` in the published law of quantization, `0.017 / (N^0.2261 P^5.4967)`.
+
+    >>> round(quantization_cost(1e9, 2.0) * 1.1e9**GROWTH, 3)
+    0.194
+    """
+    return COEFFICIENT / (params**SIZE_EXPONENT * bits**BITS_EXPONENT)
 
 
 @cache
@@ -26,12 +42,12 @@ def runs() -> pd.DataFrame:
 
 
 @cache
-def law(trained: str = TRAINED, task: str = TASK, draws: int = 100) -> Fit:
+def law(trained: str = TRAINED, task: str = TASK, draws: int = 100) -> FittedLaw:
     """The law of all the runs with one training set, on one validation set."""
     rows = runs()
     rows = rows[(rows["trained"] == trained) & (rows["task"] == task)]
     params, tokens, value = (rows[name].to_numpy(float) for name in ("params", "tokens", "value"))
-    return fit(params, tokens, value, draws)
+    return fit_law(params, tokens, value, draws)
 
 
 def size_6m() -> xr.Dataset:
@@ -55,34 +71,43 @@ def size_360m() -> xr.Dataset:
 
 
 def _size(params: int) -> xr.Dataset:
-    rows, found = runs(), law()
-    rows = rows[(rows["trained"] == TRAINED) & (rows["task"] == TASK) & (rows["params"] == params)].sort_values(
-        "tokens"
-    )
-    tokens, dims = rows["tokens"].to_numpy(float), ("pretraining",)
+    rows, fit = runs(), law()
+    of_size = (rows["trained"] == TRAINED) & (rows["task"] == TASK) & (rows["params"] == params)
+    rows = rows[of_size].sort_values("tokens")
+    tokens = rows["tokens"].to_numpy(float)
+    dims = ("pretraining",)
     return trajectory(
-        {
-            "loss": (dims, rows["value"]), "loss_stderr": (dims, rows["stderr"]),
-            "law": (dims, found.law(params, tokens)),
-        },
+        {"loss": (dims, rows["value"]), "loss_stderr": (dims, rows["stderr"]), "law": (dims, fit.law(params, tokens))},
         {"pretraining": tokens},
-        method="measurement", source=rows["source"].iloc[0], model=f"{params / 1e6:.0f}M parameters", units="nats",
-        length_units="tokens", extra={"scatter": found.scatter, "runs": found.runs} | _constants(found),
-    )  # fmt: skip
+        method="measurement",
+        source=rows["source"].iloc[0],
+        model=f"{params / 1e6:.0f}M parameters",
+        units="nats",
+        length_units="tokens",
+        extra={"scatter": fit.scatter, "runs": fit.runs} | _constants(fit),
+    )
 
 
 def quantized() -> xr.Dataset:
-    """The law at 360M parameters, and with the published price of quantization to 2, 3 and 4 bits added."""
-    tokens, found = np.geomspace(1e9, 1e14, 241), law()
-    before, n = found.law(SIZE, tokens), float(SIZE)
-    after = before[:, None] + np.stack([price(n, bits) * tokens**GROWTH for bits in BITS], axis=1)
-    turning = {f"turning_{bits:.0f}": found.law.turning(price(n, bits), GROWTH) for bits in BITS}
+    """The law at 360M parameters, and the law plus the published cost of quantization to 2, 3 and 4 bits."""
+    tokens, fit = np.geomspace(1e9, 1e14, 241), law()
+    before = fit.law(SIZE, tokens)
+    costs = {bits: quantization_cost(float(SIZE), bits) for bits in BITS}
+    after = before[:, None] + np.stack([cost * tokens**GROWTH for cost in costs.values()], axis=1)
+    turning = {f"turning_{bits:.0f}": fit.law.turning_tokens(cost, GROWTH) for bits, cost in costs.items()}
     return response(
         {"before": (("pretraining",), before), "after": (("pretraining", "strength"), after)},
         {"pretraining": tokens, "strength": list(BITS)},
-        method="theory", source=SOURCE, perturbation="quantization", model="360M parameters", units="nats",
-        length_units="tokens", strength_units="bits", strength_name="bits", extra=turning,
-    )  # fmt: skip
+        method="theory",
+        source=SOURCE,
+        perturbation="quantization",
+        model="360M parameters",
+        units="nats",
+        length_units="tokens",
+        strength_units="bits",
+        strength_name="bits",
+        extra=turning,
+    )
 
 
 def exponents() -> xr.Dataset:
@@ -90,19 +115,26 @@ def exponents() -> xr.Dataset:
     pairs = [(trained, task) for trained in sorted(set(runs()["trained"])) for task in sorted(set(runs()["task"]))]
     fits = [law(trained, task) for trained, task in pairs]
     tokens = np.geomspace(1e9, 1e12, 7)
-    reducible = np.array([f.law.B * tokens**-f.law.beta for f in fits])
-    low, high = np.array([f.interval("beta") for f in fits]).T
+    reducible = np.array([fit.law.token_coefficient * tokens**-fit.law.beta for fit in fits])
+    low, high = np.array([fit.interval("beta") for fit in fits]).T
+    runs_per_task = sum(fit.runs for fit in fits) // len(set(runs()["task"]))
     return trajectory(
         {
-            "reducible": (("fit", "pretraining"), reducible), "beta": (("fit",), [f.law.beta for f in fits]),
-            "beta_low": (("fit",), low), "beta_high": (("fit",), high),
+            "reducible": (("fit", "pretraining"), reducible),
+            "beta": (("fit",), [fit.law.beta for fit in fits]),
+            "beta_low": (("fit",), low),
+            "beta_high": (("fit",), high),
         },
         {"pretraining": tokens, "fit": [f"{trained} on {task}" for trained, task in pairs]},
-        method="measurement", source=SOURCE, model="OpenLM, 6M to 6.7B parameters", length_units="tokens",
-        extra={"growth": GROWTH, "base_beta": BASE_BETA, "runs": sum(f.runs for f in fits) // len(set(runs()["task"]))},
-    )  # fmt: skip
+        method="measurement",
+        source=SOURCE,
+        model="OpenLM, 6M to 6.7B parameters",
+        length_units="tokens",
+        extra={"growth": GROWTH, "base_beta": BASE_BETA, "runs": runs_per_task},
+    )
 
 
-def _constants(found: Fit) -> dict[str, float]:
-    low, high = found.interval("beta")
-    return {"E": found.law.E, "alpha": found.law.alpha, "beta": found.law.beta, "beta_low": low, "beta_high": high}
+def _constants(fit: FittedLaw) -> dict[str, float]:
+    low, high = fit.interval("beta")
+    law = fit.law
+    return {"E": law.irreducible, "alpha": law.alpha, "beta": law.beta, "beta_low": low, "beta_high": high}

@@ -1,4 +1,4 @@
-"""The answers: for every measure, whether and where longer pretraining began to hurt, and how sure that is."""
+"""The answers: for every curve, whether and where longer pretraining began to hurt, and how certain that is."""
 
 import math
 from collections.abc import Sequence
@@ -8,66 +8,70 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from overtraining.figures.llm.measures import Measure
+from overtraining.figures.llm.curves import MeasuredCurve
 from overtraining.figures.llm.statistics.decline import holm
-from overtraining.figures.llm.statistics.turning_point import TurningPoint, turning_point
+from overtraining.figures.llm.statistics.turning_point import TurningPoint, find_turning_point
 from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import response
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A measure, its turning point, and its chance adjusted for all the measures that were looked at together."""
+    """A curve, its turning point, and its p-value adjusted for all the curves that were tested together."""
 
-    measure: Measure
+    curve: MeasuredCurve
     point: TurningPoint
-    adjusted: float
+    adjusted_p_value: float
 
     @property
     def found(self) -> bool:
-        return self.adjusted <= 1 - self.point.confidence
+        """Whether the decline is significant after the adjustment."""
+        return self.adjusted_p_value <= 1 - self.point.confidence
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """The answer in a few words."""
         p = self.point
         if self.found:
             return f"inflection between {p.low:.4g} and {p.high:.4g}"
         if p.found:
-            return "no inflection, for one of so many measures"
+            return "no inflection, given how many curves were tested"
         return "no inflection in this range" + ("" if p.rise > 0 else ": best at the end")
 
 
-def answers(measures: Sequence[Measure], confidence: float = 0.95, seed: int = 0) -> list[Answer]:
-    """The turning point of every measure; with a progress bar where that takes longer than a second."""
+def answer_all(curves: Sequence[MeasuredCurve], confidence: float = 0.95, key: int = 0) -> list[Answer]:
+    """The turning point of every curve, with a progress bar if that takes longer than a second."""
     from tqdm import tqdm
 
-    bar = tqdm(measures, unit="measure", disable=None, delay=1)
-    points = [turning_point(one.series, confidence, seed=seed) for one in bar]
-    adjusted = holm(np.array([point.chance for point in points]))
-    return [Answer(m, p, float(a)) for m, p, a in zip(measures, points, adjusted, strict=True)]
+    bar = tqdm(curves, unit="curve", disable=None, delay=1)
+    points = [find_turning_point(one.series, confidence, key=key) for one in bar]
+    adjusted = holm(np.array([point.p_value for point in points]))
+    return [Answer(c, p, float(a)) for c, p, a in zip(curves, points, adjusted, strict=True)]
 
 
-def pairs(measures: Sequence[Measure]) -> list[tuple[Measure, Measure | None]]:
-    """Every base measure with each measure of the same model and task after something was done to it, or with None."""
-    after = [m for m in measures if m.stage != "base"]
-    found: list[tuple[Measure, Measure | None]] = []
-    for base in (m for m in measures if m.stage == "base"):
-        same = lambda m, base=base: (m.model, m.task, m.metric) == (base.model, base.task, base.metric)
-        found += [(base, m) for m in after if same(m)] or [(base, None)]
-    return found
+def pair_with_base(curves: Sequence[MeasuredCurve]) -> list[tuple[MeasuredCurve, MeasuredCurve | None]]:
+    """Each curve of a base model, paired with each curve of the same model and task after a change, or with None."""
+    changed = [c for c in curves if c.stage != "base"]
+    pairs: list[tuple[MeasuredCurve, MeasuredCurve | None]] = []
+    for base in curves:
+        if base.stage != "base":
+            continue
+        identity = (base.model, base.task, base.metric)
+        pairs += [(base, c) for c in changed if (c.model, c.task, c.metric) == identity] or [(base, None)]
+    return pairs
 
 
-def to_response(base: Measure, after: Measure | None, length_units: str) -> xr.Dataset:
-    """A Response of the checkpoints that base and changed model share.
+def paired_response(base: MeasuredCurve, after: MeasuredCurve | None, length_units: str) -> xr.Dataset:
+    """The Response at the checkpoints that base and changed model share.
 
-    Without a changed model, that of the perturbation "none", of strength 0. Raises SchemaError where they share none.
+    Without a changed model, it is the Response to the perturbation "none" of strength 0.
+    Raises SchemaError if they share no checkpoint.
     """
     other = after or base
     shared = np.intersect1d(base.series.length, other.series.length)
     if not shared.size:
         why = "the base model and the changed one were measured at different checkpoints"
-        raise SchemaError(f"{base.model}, {base.name}", why, "measure both at the same ones")
+        raise SchemaError(f"{base.model}, {base.name}", why, "measure both at the same checkpoints")
     variables: dict[str, Any] = {}
     for name, one, dims in (("before", base, ("pretraining",)), ("after", other, ("pretraining", "strength"))):
         at = np.isin(one.series.length, shared)
@@ -77,51 +81,66 @@ def to_response(base: Measure, after: Measure | None, length_units: str) -> xr.D
     return response(
         variables,
         {"pretraining": shared, "strength": [strength]},
-        method="measurement", source=other.source, perturbation=other.perturbation or "none", model=base.model,
-        units=base.series.unit, orientation="lower" if base.series.sign > 0 else "higher", length_units=length_units,
+        method="measurement",
+        source=other.source,
+        perturbation=other.perturbation or "none",
+        model=base.model,
+        units=base.series.unit,
+        orientation="lower" if base.series.sign > 0 else "higher",
+        length_units=length_units,
         strength_name=other.strength_name or "strength",
         extra={"task": base.task, "metric": base.metric, "errors": other.series.errors_from},
-    )  # fmt: skip
+    )
 
 
-def as_table(found: Sequence[Answer], length_units: str) -> str:
-    """The answers as lines of text."""
-    width = max(len(_title(a.measure)) for a in found)
-    lines = [f"{'':{width}}  {'n':>3}  {'best at':>9}  {'interval (' + length_units + ')':>22}  "
-             f"{'decline as seen':>24}  {'chance':>7}"]  # fmt: skip
-    for a in found:
+def as_text(answers: Sequence[Answer], length_units: str) -> str:
+    """The answers as a table of text."""
+    width = max(len(_title(a.curve)) for a in answers)
+    interval_title = f"interval ({length_units})"
+    lines = [f"{'':{width}}  {'n':>3}  {'best at':>9}  {interval_title:>22}  {'observed decline':>24}  {'p-value':>7}"]
+    for a in answers:
         p = a.point
         low = f"{p.low:.3g}" if np.isfinite(p.low) else "end"
         interval = f"{low} … " + (f"{p.high:.3g}" if a.found else "none")
-        decline = f"{p.rise:.3g} ± {p.rise_stderr:.2g} ({p.errors:.1f} s.e.)" if p.rise > 0 else "none"
+        decline = f"{p.rise:.3g} ± {p.rise_stderr:.2g} ({p.rise_in_errors:.1f} s.e.)" if p.rise > 0 else "none"
         lines.append(
-            f"{_title(a.measure):{width}}  {p.checkpoints:3}  {p.best:9.4g}  {interval:>22}  {decline:>24}  "
-            f"{a.adjusted:7.4f}  {a.verdict}"
+            f"{_title(a.curve):{width}}  {p.checkpoints:3}  {p.best:9.4g}  {interval:>22}  {decline:>24}  "
+            f"{a.adjusted_p_value:7.4f}  {a.verdict}"
         )
     return "\n".join(lines)
 
 
-def _title(m: Measure) -> str:
-    return f"{m.model}, {m.name}, {m.state}"
+def _title(curve: MeasuredCurve) -> str:
+    return f"{curve.model}, {curve.name}, {curve.state}"
 
 
-def plain(found: Sequence[Answer]) -> list[dict[str, Any]]:
-    """The answers as plain data."""
-    rows = []
-    for a in found:
-        m = a.measure
-        said = {k: v for k, v in asdict(m).items() if k != "series"}
-        numbers = {k: getattr(m.series, k).tolist() for k in ("length", "stderr")}
-        numbers["value"] = (m.series.sign * m.series.value).tolist()
-        told = {"unit": m.series.unit, "errors_from": m.series.errors_from, "found": a.found, "adjusted": a.adjusted}
-        rows.append({**said, **numbers, **told, "verdict": a.verdict, "turning_point": asdict(a.point)})
-    return rows
+def as_records(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """The answers as plain data, one dictionary per curve."""
+    records = []
+    for a in answers:
+        series = a.curve.series
+        identity = {k: v for k, v in asdict(a.curve).items() if k != "series"}
+        numbers = {
+            "length": series.length.tolist(),
+            "stderr": series.stderr.tolist(),
+            "value": (series.sign * series.value).tolist(),
+            "unit": series.unit,
+            "errors_from": series.errors_from,
+        }
+        result = {
+            "found": a.found,
+            "adjusted_p_value": a.adjusted_p_value,
+            "verdict": a.verdict,
+            "turning_point": asdict(a.point),
+        }
+        records.append({**identity, **numbers, **result})
+    return records
 
 
-def finite(value: Any) -> Any:
-    """Plain data with null in place of what JSON cannot say."""
+def json_safe(value: Any) -> Any:
+    """Plain data with null in place of infinities and NaN, which JSON does not have."""
     if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items()}
+        return {k: json_safe(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [finite(v) for v in value]
+        return [json_safe(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""From the tidy table to measures: what was measured of which model, as a Series along training."""
+"""From the table of measurements to curves: what was measured of a model along training, as a Series."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +10,14 @@ import pandas as pd
 from overtraining.figures.llm.statistics.series import Series, neighbours_scatter, pooled
 from overtraining.setting.errors import Refusal, SchemaError
 
-Axis = Literal["tokens", "step"]
-Group = Literal["task", "model"]
-Errors = Literal["given", "scatter"]
+LengthColumn = Literal["tokens", "step"]
+Grouping = Literal["task", "model"]
+ErrorSource = Literal["given", "scatter"]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One curve along training: of which model, after what was done to it, on which task; and the numbers."""
+class MeasuredCurve:
+    """One curve along training: the model, what was done to it, the task and metric, and the numbers."""
 
     model: str
     stage: str
@@ -33,7 +33,7 @@ class Measure:
 
     @property
     def name(self) -> str:
-        """Task and metric, with the number of shots where it is known."""
+        """Task and metric, with the number of shots if it is known."""
         shots = "" if np.isnan(self.shots) else f", {self.shots:.0f}-shot"
         return f"{self.task} ({self.metric}{shots})"
 
@@ -45,118 +45,131 @@ class Measure:
         return self.perturbation + ("" if np.isnan(self.strength) else f", {self.strength:g}")
 
 
-_KEY = ("model", "stage", "perturbation", "strength", "strength_name", "task", "metric", "shots", "role")
+_IDENTITY = ("model", "stage", "perturbation", "strength", "strength_name", "task", "metric", "shots", "role")
 
 
-def axis(table: pd.DataFrame, wanted: Axis | None = None) -> Axis:
-    """Tokens where every row has them, else steps; SchemaError where the wanted one is missing somewhere."""
+def length_column(table: pd.DataFrame, wanted: LengthColumn | None = None) -> LengthColumn:
+    """The column that gives the length: tokens if every row has them, otherwise steps.
+
+    Raises SchemaError if a row has no number in the wanted column.
+    """
     if wanted is None:
         wanted = "tokens" if table["tokens"].notna().all() else "step"
     if table[wanted].notna().all():
         return wanted
-    missing = table[table[wanted].isna()].iloc[0]
-    instead = "use --x step, or pass --tokens-per-step" if wanted == "tokens" else "use --x tokens, or read them apart"
-    raise SchemaError(f"{missing.source}, {missing.task}", f"its {wanted} is not known", instead)
+    row = table[table[wanted].isna()].iloc[0]
+    if wanted == "tokens":
+        instead = "use --x step, or pass --tokens-per-step"
+    else:
+        instead = "use --x tokens, or read these files separately"
+    raise SchemaError(f"{row.source}, {row.task}", f"its {wanted} is not known", instead)
 
 
-def measures(
-    table: pd.DataFrame, x: Axis, group: Group = "task", errors: Errors = "given"
-) -> tuple[list[Measure], list[Refusal]]:
-    """One measure per model, state, task, metric and shots, and why others could not be had.
+def measured_curves(
+    table: pd.DataFrame, x: LengthColumn, group: Grouping = "task", errors: ErrorSource = "given"
+) -> tuple[list[MeasuredCurve], list[Refusal]]:
+    """One curve per model, state, task, metric and shots, and the reasons why others could not be made.
 
-    Perplexities are taken as logarithms. With `group="model"` the tasks of one metric are averaged. errors: the best
-    that the files give, or in any case the scatter between neighbouring checkpoints, which contains what test items do
-    not: the course of training itself.
-    Raises the refusal where there is no measure at all.
+    Perplexities are replaced by their logarithms. With `group="model"`, the tasks of one metric are averaged.
+    errors: "given" takes the best errors that the files give; "scatter" always takes the scatter between neighbouring
+    checkpoints, which also contains the variation of training itself, unlike errors from test items.
+    Raises the first refusal if there is no curve at all.
     """
-    found, refused = list[Measure](), list[Refusal]()
-    for key, rows in _logarithmic(table).groupby(list(_KEY), dropna=False):
-        said = dict(zip(_KEY, key, strict=True))
+    curves = list[MeasuredCurve]()
+    refused = list[Refusal]()
+    for key, rows in _logarithmic(table).groupby(list(_IDENTITY), dropna=False):
+        identity = dict(zip(_IDENTITY, key, strict=True))
         try:
             source = "; ".join(sorted(rows["source"].unique())[:3])
-            found.append(Measure(**said, source=source, series=_series(rows, x, errors)))
-        except Refusal as error:
-            what = f"{said['model']}, {said['task']}, {said['metric']}: {error.what}"
-            refused.append(SchemaError(what, error.why, error.instead))
+            curves.append(MeasuredCurve(**identity, source=source, series=_series(rows, x, errors)))
+        except Refusal as refusal:
+            subject = f"{identity['model']}, {identity['task']}, {identity['metric']}: {refusal.what}"
+            refused.append(SchemaError(subject, refusal.why, refusal.instead))
     if group == "model":
-        found = list(_means(found))
-    if not found and refused:
+        curves = list(_means(curves))
+    if not curves and refused:
         raise refused[0]
-    return found, refused
+    return curves, refused
 
 
 def _logarithmic(table: pd.DataFrame) -> pd.DataFrame:
-    """Perplexities as their logarithms: they fall over orders of magnitude, and their errors are relative."""
-    ppl = (table["unit"] == "perplexity") & (table["value"] > 0)
+    """Replace perplexities by their logarithms: they fall over orders of magnitude, with relative errors."""
+    perplexity = (table["unit"] == "perplexity") & (table["value"] > 0)
     return table.assign(
-        stderr=table["stderr"].where(~ppl, table["stderr"] / table["value"]),
-        value=table["value"].where(~ppl, np.log(table["value"].where(ppl, 1.0))),
-        unit=table["unit"].where(~ppl, "log perplexity"),
+        stderr=table["stderr"].where(~perplexity, table["stderr"] / table["value"]),
+        value=table["value"].where(~perplexity, np.log(table["value"].where(perplexity, 1.0))),
+        unit=table["unit"].where(~perplexity, "log perplexity"),
     )
 
 
-def _series(rows: pd.DataFrame, x: Axis, errors: Errors) -> Series:
-    said = {name: sorted(rows[name].unique()) for name in ("unit", "orientation")}
-    for name, values in said.items():
+def _series(rows: pd.DataFrame, x: LengthColumn, errors: ErrorSource) -> Series:
+    for name in ("unit", "orientation"):
+        values = sorted(rows[name].unique())
         if len(values) > 1:
-            raise SchemaError(name, f"the rows say {' and '.join(values)}", "let all rows say the same")
-    if said["orientation"] == ["unknown"]:
-        why = "is a higher or a lower value better?"
-        raise SchemaError("orientation", why, "say it in the column orientation of the plain CSV")
-    sign = 1 if said["orientation"] == ["lower"] else -1
-    parts = [part for _, part in rows.groupby(x)]
-    length = np.array([float(part[x].iloc[0]) for part in parts])
-    value, stderr, freedom, errors_from = _errors(parts, length, errors)
-    return Series(length, sign * value, stderr, freedom, errors_from, said["unit"][0], sign)
+            raise SchemaError(name, f"the rows give {' and '.join(values)}", "give all rows the same")
+    unit, orientation = rows["unit"].iloc[0], rows["orientation"].iloc[0]
+    if orientation == "unknown":
+        why = "it is not known whether a higher or a lower value is better"
+        raise SchemaError("orientation", why, "give it in the column orientation of the plain CSV")
+    sign = 1 if orientation == "lower" else -1
+    checkpoints = [part for _, part in rows.groupby(x)]
+    length = np.array([float(part[x].iloc[0]) for part in checkpoints])
+    value, stderr, freedom, errors_from = _errors(checkpoints, length, errors)
+    return Series(length, sign * value, stderr, freedom, errors_from, unit, sign)
 
 
 def _errors(
-    parts: Sequence[pd.DataFrame], length: np.ndarray, errors: Errors
+    checkpoints: Sequence[pd.DataFrame], length: np.ndarray, errors: ErrorSource
 ) -> tuple[np.ndarray, np.ndarray, float, str]:
-    """Values, standard errors, degrees of freedom of their scale, and what they contain.
+    """Values, standard errors, degrees of freedom of their scale, and what the errors contain.
 
-    Repetitions tell most; then the file's own errors; then the binomial error of a share of test items; last, the
-    scatter between neighbouring checkpoints.
+    Repetitions contain most sources of error; then come the errors in the file, then the binomial error of a fraction
+    of test items, and last the scatter between neighbouring checkpoints.
     """
-    values = [part["value"].to_numpy(float) for part in parts]
+    values = [part["value"].to_numpy(float) for part in checkpoints]
     if errors == "given" and any(v.size > 1 for v in values):
         mean, stderr, freedom = pooled(values)
         return mean, stderr, freedom, f"scatter of {sum(v.size for v in values)} repetitions"
     value = np.array([v.mean() for v in values])
-    given, items = (np.array([part[name].iloc[0] for part in parts], float) for name in ("stderr", "items"))
+    given, items = (np.array([part[name].iloc[0] for part in checkpoints], float) for name in ("stderr", "items"))
     clock = np.log1p(length / length[length > 0].min(initial=np.inf))
     if errors == "given" and (given > 0).all():
-        return value, given, np.inf, "as given" + _excess(clock, value, given)
-    if errors == "given" and (parts[0]["unit"] == "fraction").all() and np.isfinite(items).all():
-        share = np.clip(value, 0.5 / items, 1 - 0.5 / items)  # no answer right, or none wrong, is not certainty
-        given = np.sqrt(share * (1 - share) / items)
-        return value, given, np.inf, "binomial, from the test items" + _excess(clock, value, given)
-    one, freedom = neighbours_scatter(clock, value)
-    return value, np.full_like(value, one), freedom, "scatter between neighbouring checkpoints"
+        return value, given, np.inf, "as given" + _excess_scatter(clock, value, given)
+    if errors == "given" and (checkpoints[0]["unit"] == "fraction").all() and np.isfinite(items).all():
+        fraction = np.clip(
+            value, 0.5 / items, 1 - 0.5 / items
+        )  # even without a right or wrong answer there is an error
+        given = np.sqrt(fraction * (1 - fraction) / items)
+        return value, given, np.inf, "binomial, from the test items" + _excess_scatter(clock, value, given)
+    stderr_of_one, freedom = neighbours_scatter(clock, value)
+    return value, np.full_like(value, stderr_of_one), freedom, "scatter between neighbouring checkpoints"
 
 
-def _excess(clock: np.ndarray, value: np.ndarray, given: np.ndarray) -> str:
-    """A warning where neighbouring checkpoints differ by much more than the errors say."""
+def _excess_scatter(clock: np.ndarray, value: np.ndarray, given: np.ndarray) -> str:
+    """A warning if neighbouring checkpoints differ by much more than the errors explain."""
     if value.size < 8:
         return ""
     ratio = neighbours_scatter(clock, value)[0] / float(np.sqrt(np.median(given**2)))
-    told = "; neighbouring checkpoints scatter {:.1f} times as much, see --errors scatter"
-    return told.format(ratio) if ratio > 1.5 else ""
+    warning = f"; neighbouring checkpoints scatter {ratio:.1f} times as much, see --errors scatter"
+    return warning if ratio > 1.5 else ""
 
 
-def _means(found: Sequence[Measure]) -> Iterator[Measure]:
+def _means(curves: Sequence[MeasuredCurve]) -> Iterator[MeasuredCurve]:
     """Means over the tasks of one metric, at the checkpoints that they share; tasks count as independent."""
-    together: dict[tuple[Any, ...], list[Measure]] = {}
-    for one in found:
-        said = (one.model, one.state, one.metric, str(one.shots), one.role, one.series.unit, one.series.sign)
-        together.setdefault(said, []).append(one)
-    for some in together.values():
-        length = np.array(sorted(set.intersection(*(set(one.series.length.tolist()) for one in some))))
-        picked = [(one.series, np.isin(one.series.length, length)) for one in some]
-        stderr = np.sqrt(sum(s.stderr[p] ** 2 for s, p in picked)) / len(some)
+    groups: dict[tuple[Any, ...], list[MeasuredCurve]] = {}
+    for one in curves:
+        key = (one.model, one.state, one.metric, str(one.shots), one.role, one.series.unit, one.series.sign)
+        groups.setdefault(key, []).append(one)
+    for group in groups.values():
+        length = np.array(sorted(set.intersection(*(set(one.series.length.tolist()) for one in group))))
+        picked = [(one.series, np.isin(one.series.length, length)) for one in group]
         series = replace(
-            some[0].series, length=length, value=np.mean([s.value[p] for s, p in picked], axis=0), stderr=stderr,
-            freedom=min(s.freedom for s, _ in picked),  # the least certain of the scales: on the safe side
+            group[0].series,
+            length=length,
+            value=np.mean([s.value[p] for s, p in picked], axis=0),
+            stderr=np.sqrt(sum(s.stderr[p] ** 2 for s, p in picked)) / len(group),
+            freedom=min(s.freedom for s, _ in picked),  # that of the least certain scale, to be conservative
             errors_from="; ".join(sorted({s.errors_from for s, _ in picked})),
-        )  # fmt: skip
-        yield replace(some[0], task=f"mean of {len(some)} tasks" if len(some) > 1 else some[0].task, series=series)
+        )
+        task = f"mean of {len(group)} tasks" if len(group) > 1 else group[0].task
+        yield replace(group[0], task=task, series=series)

@@ -1,16 +1,16 @@
-"""OLMo-1B at seven checkpoints, base and fine-tuned (Sun and Dredze 2024), as Responses."""
+"""Responses of OLMo-1B at seven checkpoints, base and fine-tuned (Sun and Dredze 2024)."""
 
 import xarray as xr
 
-from overtraining.figures.llm.table import published, to_response, with_mean
+from overtraining.figures.llm.published_table import published, table_response, with_mean
 from overtraining.setting.responses import validate
 
-SIX = ("arc_challenge", "arc_easy", "boolq", "hellaswag", "openbookqa", "sciq")
+SIX_TASKS = ("arc_challenge", "arc_easy", "boolq", "hellaswag", "openbookqa", "sciq")
 
 
 def after_tulu() -> xr.Dataset:
     """Six benchmarks before and after instruction tuning on TULU, and their mean."""
-    return validate(with_mean(_response("TULU", SIX)))
+    return validate(with_mean(_response("TULU", SIX_TASKS)))
 
 
 def after_mnli() -> xr.Dataset:
@@ -25,4 +25,4 @@ def after_paws() -> xr.Dataset:
 
 def _response(tuned_on: str, tasks: tuple[str, ...]) -> xr.Dataset:
     rows = published()
-    return to_response(rows[rows["perturbation"] == f"fine-tuning on {tuned_on}"], tasks)
+    return table_response(rows[rows["perturbation"] == f"fine-tuning on {tuned_on}"], tasks)

@@ -1,4 +1,4 @@
-"""One panel per task: base model in grey, changed model in colour, and where a turning point may be."""
+"""Draw the answers: one panel per task, base model in grey, changed model in colour, and its turning point."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,57 +8,56 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.llm.answers import Answer, pairs, to_response
-from overtraining.figures.llm.measures import Measure
+from overtraining.figures.llm.answers import Answer, pair_with_base, paired_response
+from overtraining.figures.llm.curves import MeasuredCurve
 from overtraining.figures.style import COLUMN, PAGE, canvas, letter, styled
 
 MOST = 12  # panels of one figure
-FORMATS = ("pdf", "svg", "png")
+METADATA = (("pdf", {"CreationDate": None}), ("svg", {"Date": None}), ("png", {"Software": None}))
 
 
-def panels(found: Sequence[Answer], length_units: str) -> Iterator[Figure]:
-    """Figures of up to twelve panels; the interval is shaded, and starred where the decline is real."""
-    said = {id(answer.measure): answer for answer in found}
-    some = pairs([answer.measure for answer in found])
+def draw_answers(answers: Sequence[Answer], length_units: str) -> Iterator[Figure]:
+    """Figures of up to twelve panels; a significant decline has its interval shaded and its best point starred."""
+    answer_of = {id(answer.curve): answer for answer in answers}
+    pairs = pair_with_base([answer.curve for answer in answers])
     with styled():
-        for start in range(0, len(some), MOST):
-            part = some[start : start + MOST]
+        for first in range(0, len(pairs), MOST):
+            part = pairs[first : first + MOST]
             columns = min(3, len(part))
             rows = -(-len(part) // columns)
             figure, axes = canvas(COLUMN if columns == 1 else PAGE, 0.5 + 1.6 * rows, rows=rows, columns=columns)
             for ax, (base, after) in zip(axes, part, strict=False):
-                _panel(ax, base, after, said, length_units)
+                _panel(ax, base, after, answer_of[id(after or base)], length_units)
             for ax in axes[len(part) :]:
                 ax.remove()
             letter(axes[: len(part)])
             yield figure
 
 
-def _panel(ax: Axes, base: Measure, after: Measure | None, said: dict[int, Answer], length_units: str) -> None:
-    data = to_response(base, after, length_units)
+def _panel(ax: Axes, base: MeasuredCurve, after: MeasuredCurve | None, answer: Answer, length_units: str) -> None:
+    data = paired_response(base, after, length_units)
     drawing.base(ax, data, label="base")
     if after is not None:
         drawing.curves(ax, data, "after", label=after.state)
     first, last = data.pretraining.values[[0, -1]]
     if first > 0 and last > 30 * first:
         ax.set_xscale("log")
-    answer = said[id(after or base)]
     point = answer.point
     if answer.found:
         ax.axvspan(point.low, min(point.high, float(base.series.length[-1])), color="0.9", zorder=0)
-        shown = (after or base).series
-        at = int(np.flatnonzero(shown.length == point.best)[0])
-        ax.plot(point.best, shown.sign * shown.value[at], "*", color="black", markersize=9, zorder=5)
+        series = (after or base).series
+        at = int(np.flatnonzero(series.length == point.best)[0])
+        ax.plot(point.best, series.sign * series.value[at], "*", color="black", markersize=9, zorder=5)
     ax.set_title(f"{(after or base).task}")
     ax.set_ylabel(f"{base.metric} ({base.series.unit})" if base.series.unit not in (base.metric, "1") else base.metric)
     ax.legend()
 
 
 def save(figures: Iterator[Figure], out: Path, stem: str = "curves") -> list[Path]:
-    """Write the figures as PDF, SVG and PNG, with no dates in them."""
+    """Write the figures as PDF, SVG and PNG without dates, so that equal figures have equal bytes."""
     paths = []
     for i, figure in enumerate(figures):
-        for suffix, metadata in (("pdf", {"CreationDate": None}), ("svg", {"Date": None}), ("png", {"Software": None})):
+        for suffix, metadata in METADATA:
             path = out / (f"{stem}.{suffix}" if i == 0 else f"{stem}-{i + 1}.{suffix}")
             with styled():
                 figure.savefig(path, format=suffix, metadata=metadata)

@@ -1,4 +1,4 @@
-"""The table of published figures, one row per number with its citation and licence, and its way into a Response."""
+"""Published numbers in `published.csv`, one row each with citation and licence, and Responses made from them."""
 
 from collections.abc import Sequence
 from importlib.resources import as_file, files
@@ -11,66 +11,68 @@ from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import response
 
 STAGES = {"base": "before", "fine-tuned": "after"}
+COMMON = ("model", "perturbation", "strength", "strength_name", "role", "metric", "unit", "orientation", "licence")
+"""Columns in which all rows of one Response agree."""
 
 
 def published() -> pd.DataFrame:
-    """All rows of `published.csv`; its columns are described in the folder's README.md."""
+    """All rows of `published.csv`; the README.md of this folder describes its columns."""
     with as_file(files("overtraining.figures.llm") / "published.csv") as path:
         return pd.read_csv(path)
 
 
-def to_response(rows: pd.DataFrame, tasks: Sequence[str]) -> xr.Dataset:
-    """One Response from the rows of one model under one perturbation, with the named tasks along `task`.
+def table_response(rows: pd.DataFrame, tasks: Sequence[str]) -> xr.Dataset:
+    """The Response of one model to one perturbation, with the named tasks along the dimension `task`.
 
-    Raises SchemaError where a checkpoint lacks a number (ragged tables become several Responses), or where rows
+    Raises SchemaError if a number is missing at a checkpoint (make several Responses from such a table), or if the rows
     disagree about what they measure.
     """
     rows = rows[rows["task"].isin(tasks)]
-    said = {column: _only(rows, column) for column in (
-        "model", "perturbation", "strength", "strength_name", "role", "metric", "unit", "orientation", "licence",
-    )}  # fmt: skip
+    common = {column: _single_value(rows, column) for column in COMMON}
     tokens = np.sort(rows["tokens"].unique())
-    prefix = "" if said["role"] == "pretraining" else "downstream_"
+    prefix = "" if common["role"] == "pretraining" else "downstream_"
     variables = {}
     for stage, name in STAGES.items():
         for column, suffix in (("value", ""), ("stderr", "_stderr")):
             table = rows[rows["stage"] == stage].pivot(index="task", columns="tokens", values=column)
             grid = table.reindex(index=list(tasks), columns=tokens).to_numpy(float)
             if np.isnan(grid).any():
-                missing = tuple(np.argwhere(np.isnan(grid))[0])
+                task, place = np.argwhere(np.isnan(grid))[0]
                 raise SchemaError(
-                    f"{tasks[missing[0]]} at {tokens[missing[1]]} tokens, {stage}",
+                    f"{tasks[task]} at {tokens[place]} tokens, {stage}",
                     "the table has no such number",
-                    "make one Response per set of tasks that share their checkpoints",
+                    "make one Response per set of tasks with the same checkpoints",
                 )
             dims = ("task", "pretraining") if name == "before" else ("task", "pretraining", "strength")
             variables[prefix + name + suffix] = (dims, grid if name == "before" else grid[..., None])
     return response(
         variables,
-        {"task": list(tasks), "pretraining": tokens.astype(float), "strength": [float(said["strength"])]},
+        {"task": list(tasks), "pretraining": tokens.astype(float), "strength": [float(common["strength"])]},
         method="measurement",
         source="; ".join(sorted(rows["source"].unique())),
-        perturbation=said["perturbation"],
-        model=said["model"],
-        units=said["unit"],
-        orientation="higher" if said["orientation"] == "higher" else "lower",
+        perturbation=common["perturbation"],
+        model=common["model"],
+        units=common["unit"],
+        orientation="higher" if common["orientation"] == "higher" else "lower",
         length_units="tokens",
-        strength_name=said["strength_name"],
-        extra={"licence": said["licence"], "metric": said["metric"]},
+        strength_name=common["strength_name"],
+        extra={"licence": common["licence"], "metric": common["metric"]},
     )
 
 
 def with_mean(data: xr.Dataset, name: str = "mean") -> xr.Dataset:
-    """The Response with one more task, the plain mean of all, its error that of independent test sets."""
-    n, mean = data.sizes["task"], {}
+    """The Response with one more task, the mean of all; its error is that of independent test sets."""
+    n = data.sizes["task"]
+    mean = {}
     for key, values in data.data_vars.items():
-        error = str(key).endswith("_stderr")
-        mean[key] = ((values**2).sum("task") ** 0.5 / n if error else values.mean("task")).assign_attrs(values.attrs)
+        is_stderr = str(key).endswith("_stderr")
+        combined = (values**2).sum("task") ** 0.5 / n if is_stderr else values.mean("task")
+        mean[key] = combined.assign_attrs(values.attrs)
     return xr.concat([data, xr.Dataset(mean).expand_dims(task=[name])], "task", combine_attrs="override")
 
 
-def _only(rows: pd.DataFrame, column: str) -> str:
-    said = [str(value) for value in rows[column].unique()]
-    if len(said) != 1:
-        raise SchemaError(f"column {column}", f"it says {', '.join(said) or 'nothing'}", "select one of these")
-    return said[0]
+def _single_value(rows: pd.DataFrame, column: str) -> str:
+    values = [str(value) for value in rows[column].unique()]
+    if len(values) != 1:
+        raise SchemaError(f"column {column}", f"it contains {', '.join(values) or 'nothing'}", "select one of these")
+    return values[0]

@@ -1,30 +1,33 @@
-"""Pythia base models on LAMBADA along training, with nothing done to them: a control (Biderman et al. 2023)."""
+"""Responses of unchanged Pythia base models on LAMBADA, as a control (Biderman et al. 2023)."""
 
 from functools import cache
 from importlib.resources import as_file, files
 
 import xarray as xr
 
-from overtraining.figures.llm.answers import to_response
-from overtraining.figures.llm.measures import Measure, measures
+from overtraining.figures.llm.answers import paired_response
+from overtraining.figures.llm.curves import MeasuredCurve, measured_curves
 from overtraining.figures.llm.readers import read
-from overtraining.figures.llm.statistics.decline import chance
+from overtraining.figures.llm.statistics.decline import p_value
 
 
 @cache
-def _measured() -> dict[str, tuple[Measure, Measure]]:
-    """Every model's measure with the errors as published, and with those from the scatter of neighbours."""
+def _measured() -> dict[str, tuple[MeasuredCurve, MeasuredCurve]]:
+    """Every model's curve with the published errors, and with errors from the scatter of neighbouring checkpoints."""
     with as_file(files("overtraining.figures.llm") / "pythia.csv") as path:
         table, _ = read([path])
-    given, scatter = (measures(table, "tokens", errors=errors)[0] for errors in ("given", "scatter"))
+    given, scatter = (measured_curves(table, "tokens", errors=errors)[0] for errors in ("given", "scatter"))
     return {one.model: (one, other) for one, other in zip(given, scatter, strict=True)}
 
 
 def _model(name: str) -> xr.Dataset:
     given, scatter = _measured()[name]
-    data = to_response(given, None, "tokens")
-    said = {"chance_given": chance(given.series), "chance_scatter": chance(scatter.series)}
-    return data.assign_attrs(said | {"scatter": float(scatter.series.stderr[0])})
+    data = paired_response(given, None, "tokens")
+    return data.assign_attrs(
+        p_value_given=p_value(given.series),
+        p_value_scatter=p_value(scatter.series),
+        scatter=float(scatter.series.stderr[0]),
+    )
 
 
 def pythia_70m() -> xr.Dataset:

@@ -53,27 +53,27 @@ def llm(
         raise DomainError("no file", "there is nothing to read", "pass result files or folders, --compare, or --plan")
     said: dict[str, Any] = {}
     if plan is not None:
-        from overtraining.figures.llm.statistics import plan as planning
+        from overtraining.figures.llm.statistics import sample_size
 
-        plans = planning.plan(plan, level, seed_scatter, confidence)
+        plans = sample_size.sample_size_plans(plan, level, seed_scatter, confidence)
         said["plan"] = [asdict(one) for one in plans]
-        typer.echo(planning.table(plans, plan, level, seed_scatter))
+        typer.echo(sample_size.as_text(plans, plan, level, seed_scatter))
     if files or compare:
-        from overtraining.figures.llm.report import report, write
-        from overtraining.figures.llm.tidy import listed
+        from overtraining.figures.llm.report import checkpoint_report, write_report
+        from overtraining.figures.llm.tidy import summary
 
         table, bad = _table(files or [], compare, change, format, step, tokens_per_step, only, skip_bad)
         for error in bad:
             typer.echo(f"skipped: {error}", err=True)
-        typer.echo(f"{listed(table)}\n")
+        typer.echo(f"{summary(table)}\n")
         if out:  # before the answers, which a single checkpoint does not have
             out.mkdir(parents=True, exist_ok=True)
             table.to_csv(out / "table.csv", index=False)
-        found = report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
+        found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
         typer.echo(found.text)
         said |= found.data | {"skipped": [str(error) for error in bad]}
         if out:
-            write(found, out)
+            write_report(found, out)
             typer.echo(f"in {out}")
     if json:
         json.write_text(dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
@@ -84,12 +84,12 @@ def _table(
     tokens_per_step: float | None, only: str | None, skip_bad: bool,
 ) -> tuple["pd.DataFrame", list["Unreadable"]]:  # fmt: skip
     from overtraining.figures.llm.readers import read
-    from overtraining.figures.llm.tidy import changed, selected, with_tokens
+    from overtraining.figures.llm.tidy import select, with_changed_model, with_tokens
 
     table, bad = read([*files, *(compare or [])[:1]], format, step=step, skip_bad=skip_bad)
     if compare:
         other, more = read([compare[1]], format, step=step, skip_bad=skip_bad)
-        table, bad = changed(table, other, change), bad + more
+        table, bad = with_changed_model(table, other, change), bad + more
     if tokens_per_step is not None:
         table = with_tokens(table, tokens_per_step)
-    return (selected(table, only.split(",")) if only else table), bad
+    return (select(table, only.split(",")) if only else table), bad

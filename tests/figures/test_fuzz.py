@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from overtraining.figures.llm.readers import read_file
-from overtraining.figures.llm.tidy import Row, tidy
+from overtraining.figures.llm.tidy import Row, tidy_table
 from overtraining.setting.errors import Refusal, SchemaError
 from tests.figures import samples
 
@@ -132,7 +132,7 @@ def check(path: Path, data: bytes) -> list[Row] | None:
     assert values == numbers if exactly else values <= numbers, (values - numbers, numbers - values)
     assert all(np.isfinite(row.value) for row in rows)
     try:
-        tidy(rows)
+        tidy_table(rows)
     except SchemaError as error:
         if " says " not in str(error):
             raise

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overtraining.figures.llm.olmo1b import after_mnli, after_paws, after_tulu
-from overtraining.figures.llm.table import published, to_response
+from overtraining.figures.llm.published_table import published, table_response
 from overtraining.setting.errors import SchemaError
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.responses import curve, sensitivity
@@ -83,6 +83,6 @@ def test_ragged_and_mixed_tables_are_refused() -> None:
     rows = published()
     tulu = rows[rows["perturbation"] == "fine-tuning on TULU"]
     with pytest.raises(SchemaError, match="sciq at 4194304000 tokens, base"):
-        to_response(tulu[~((tulu.task == "sciq") & (tulu.tokens == 4194304000))], ("sciq", "boolq"))
+        table_response(tulu[~((tulu.task == "sciq") & (tulu.tokens == 4194304000))], ("sciq", "boolq"))
     with pytest.raises(SchemaError, match="perturbation"):
-        to_response(rows, ("paws", "sciq"))
+        table_response(rows, ("paws", "sciq"))

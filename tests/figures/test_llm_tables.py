@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from overtraining.figures.llm import annealed, olmo1b, pythia
-from overtraining.figures.llm.measures import measures
-from overtraining.figures.llm.quantization import GROWTH
+from overtraining.figures.llm.annealed import GROWTH
+from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.published_table import published
 from overtraining.figures.llm.readers import read
-from overtraining.figures.llm.statistics.turning_point import turning_point
-from overtraining.figures.llm.table import published
+from overtraining.figures.llm.statistics.turning_point import find_turning_point
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.responses import validate
 from tests.figures import samples
@@ -91,22 +91,22 @@ def test_the_control() -> None:
     """Small Pythia models get worse with nothing done to them; by the scatter between checkpoints, one at most."""
     small = [pythia.pythia_70m(), pythia.pythia_70m_deduped(), pythia.pythia_160m(), pythia.pythia_160m_deduped()]
     large = [pythia.pythia_410m(), pythia.pythia_410m_deduped(), pythia.pythia_14b(), pythia.pythia_14b_deduped()]
-    assert all(data.attrs["chance_given"] < 1e-3 for data in small)
-    assert all(data.attrs["chance_given"] > 0.05 for data in large)
+    assert all(data.attrs["p_value_given"] < 1e-3 for data in small)
+    assert all(data.attrs["p_value_given"] > 0.05 for data in large)
     assert all(data.attrs["scatter"] > data.before_stderr.median() for data in small)
-    assert [data.attrs["chance_scatter"] <= 0.05 for data in small].count(True) <= 1
+    assert [data.attrs["p_value_scatter"] <= 0.05 for data in small].count(True) <= 1
 
 
 def test_olmo1b_is_not_significant() -> None:
     """F1, computed: the mean of six after TULU declines after 2.1 T by 0.010 ± 0.010, within what chance makes."""
     table, _ = read([FOLDER / "published.csv"])
     tulu = table[(table.perturbation == "fine-tuning on TULU") & (table.stage == "fine-tuned")]
-    (mean,), _ = measures(tulu, "tokens", group="model")
-    point = turning_point(mean.series)
+    (mean,), _ = measured_curves(tulu, "tokens", group="model")
+    point = find_turning_point(mean.series)
     assert -mean.series.value == pytest.approx(olmo1b.after_tulu().sel(task="mean").after.values.ravel())
     assert point.best == pytest.approx(2.118e12, rel=1e-3)
     assert (point.rise, point.rise_stderr) == pytest.approx((0.010, 0.010), abs=5e-4)
-    assert point.chance > 0.2
+    assert point.p_value > 0.2
     assert not point.found
-    (paws,), _ = measures(table[(table.task == "paws") & (table.stage == "fine-tuned")], "tokens")
-    assert turning_point(paws.series).found
+    (paws,), _ = measured_curves(table[(table.task == "paws") & (table.stage == "fine-tuned")], "tokens")
+    assert find_turning_point(paws.series).found

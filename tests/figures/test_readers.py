@@ -12,7 +12,7 @@ import pytest
 from overtraining.figures.llm.readers import FORMATS, read, read_file
 from overtraining.figures.llm.readers.checkpoints import checkpoint
 from overtraining.figures.llm.readers.files import MAX_BYTES
-from overtraining.figures.llm.tidy import COLUMNS, Row, Unreadable, tidy, with_tokens
+from overtraining.figures.llm.tidy import COLUMNS, Row, Unreadable, tidy_table, with_tokens
 from overtraining.setting.errors import DomainError, SchemaError
 from tests.figures import samples
 
@@ -87,7 +87,7 @@ def test_a_written_table_reads_back(tmp_path: Path) -> None:
 
 
 def test_published_rows_are_plain() -> None:
-    from overtraining.figures.llm.table import published
+    from overtraining.figures.llm.published_table import published
 
     table, _ = read([Path(__file__).parents[2] / "figures/llm/published.csv"])
     assert sorted(table.value) == sorted(published().value)
@@ -166,11 +166,11 @@ def test_what_was_done_to_the_model(tmp_path: Path) -> None:
 BROKEN = {
     "empty": ("", "no header"),
     "truncated": (json.dumps(samples.old())[:-40], r"line 1, column \d+: this is not JSON"),
-    "twice": ('{"results": {"a": {"acc": 0.1, "acc": 0.2}}, "config": {}}', "'acc': it is there twice"),
+    "twice": ('{"results": {"a": {"acc": 0.1, "acc": 0.2}}, "config": {}}', "'acc': it occurs twice"),
     "deep": ('{"results": ' + '{"a":' * 100_000 + "1" + "}" * 100_001, "nested too deeply"),
     "deep list": ("[" * 1_000_000, "nested too deeply"),
     "list": ("[1, 2]", "no JSON object"),
-    "unknown": ('{"hello": 1}', "no known format"),
+    "unknown": ('{"hello": 1}', "its format is not known"),
     "nothing measured": ('{"results": {}, "config": {}}', "no measurement"),
     "results no object": ('{"results": {"a": 3}, "config": {}}', "results.a: it is not an object"),
     "NaN": ('{"results": {"a": {"acc": NaN}}, "config": {}}', r"results.a.acc: nan is not a finite"),
@@ -179,29 +179,29 @@ BROKEN = {
     "huger integer": ('{"results": {"a": {"ppl": 1%s}}, "config": {}}' % ("0" * 5000), "exponent"),
     "text": ('{"results": {"a": {"acc": "0.5"}}, "config": {}}', r"results.a.acc: '0.5' is not a number"),
     "bool": ('{"results": {"a": {"acc": true}}, "config": {}}', "True is not a number"),
-    "percent": ('{"results": {"a": {"acc": 41.2}}, "config": {}}', "41.2 is no fraction.*divide percent"),
+    "percent": ('{"results": {"a": {"acc": 41.2}}, "config": {}}', "41.2 is not a fraction.*divide percent"),
     "negative error": ('{"results": {"a": {"acc": 0.2, "acc_stderr": -1}}, "config": {}}', "error of.*negative"),
     "mixed, new": ('{"results": {"a": {"acc,none": 0.2, "acc": 0.2}}, "config": {}}', "do not mix versions"),
     "no metric": ('{"results": {"a": {",acc_stderr,none": 0.2}}, "config": {}}', "names no metric"),
     "openlm without tokens": ('{"results": [], "hyperparameters": {}}', "hyperparameters.tokens: it is missing"),
     "openlm without loss": (
-        '{"results": [{}], "hyperparameters": {"tokens": 1, "params": 1}}', r"results\[0\]: it holds no loss"),
+        '{"results": [{}], "hyperparameters": {"tokens": 1, "params": 1}}', r"results\[0\]: it contains no loss"),
     "ragged": ("model,step,task,metric,value\nm,1,t,acc\n", "line 2: 4 cells where the header has 5"),
     "quotes": ('model,step,task,metric,value\nm,1,t,acc,"0.5\n', "not CSV"),
-    "column twice": ("model,step,task,metric,value,value\n", "'value' is there twice"),
+    "column twice": ("model,step,task,metric,value,value\n", "'value' occurs twice"),
     "typo": ("model,step,task,metric,value,std_err\nm,1,t,acc,0.5,0.1\n", "unknown column 'std_err'"),
     "no length": ("model,task,metric,value\nm,t,acc,0.5\n", "neither a column step nor"),
     "no length in a line": ("model,step,task,metric,value\nm,,t,acc,0.5\n", "line 2: neither step nor"),
     "not a number": ("model,step,task,metric,value\nm,1,t,acc,half\n", "line 2, value: 'half' is not a number"),
     "thousands": ("model,step,task,metric,value\nm,1_000,t,acc,0.5\n", "'1_000' is not a number"),
     "other digits": ("model,step,task,metric,value\nm,١,t,acc,0.5\n", "is not a number"),
-    "percent in csv": ("model,step,task,metric,value\nm,1,t,acc,61\n", "line 2, value: 61 is no fraction"),
+    "percent in csv": ("model,step,task,metric,value\nm,1,t,acc,61\n", "line 2, value: 61 is not a fraction"),
     "stage": ("model,step,task,metric,value,stage\nm,1,t,acc,0.5,tuned\n", "line 2, stage: 'tuned' is unknown"),
     "done what": ("model,step,task,metric,value,stage\nm,1,t,acc,0.5,perturbed\n", "name what was done"),
     "negative tokens": ("model,tokens,task,metric,value\nm,-1,t,acc,0.5\n", "line 2, tokens: -1 is negative"),
     "wandb NaN": ("_step,eval/a/loss\n1,NaN\n", "line 2, eval/a/loss: 'NaN' is not a number"),
     "wandb no step": ("_step,eval/a/loss\n,1\n", "line 2, _step: it is empty"),
-    "binary": ("\x00\x01", "no known format"),
+    "binary": ("\x00\x01", "its format is not known"),
     "a cell of megabytes": ("model,step,task,metric,value\n" + "x" * 200_000 + ",1,t,acc,0.5\n", "not CSV"),
 }  # fmt: skip
 
@@ -270,7 +270,7 @@ def test_contradictions(tmp_path: Path) -> None:
     other["results"]["sciq"]["acc"] = 0.75
     with pytest.raises(SchemaError, match=r"lab/tiny, sciq, acc, step 2000: .*a\.json says 0.625, .*c\.json says 0.75"):
         read([*same, samples.put(tmp_path / "c.json", other)])
-    with pytest.raises(Unreadable, match="its name says step 7, its contents step 2000"):
+    with pytest.raises(Unreadable, match="its name says step 7, its contents say step 2000"):
         read([samples.put(tmp_path / "step7.json", samples.old())])
 
 
@@ -281,7 +281,7 @@ def test_every_column_is_documented() -> None:
 
 
 def test_the_table_keeps_its_types() -> None:
-    table = tidy([Row("m", "t", "acc", 0.5, step=1.0)])
+    table = tidy_table([Row("m", "t", "acc", 0.5, step=1.0)])
     assert list(table.columns) == list(COLUMNS)
     assert table["strength"].dtype.kind == "f"
 

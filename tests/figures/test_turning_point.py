@@ -8,9 +8,9 @@ from scipy import stats
 
 from overtraining.figures.llm.statistics import calibration, smooth
 from overtraining.figures.llm.statistics.calibration import trials
-from overtraining.figures.llm.statistics.decline import chance, holm, largest_contrast
+from overtraining.figures.llm.statistics.decline import holm, largest_contrast, p_value
 from overtraining.figures.llm.statistics.series import Series, neighbours_scatter, pooled
-from overtraining.figures.llm.statistics.turning_point import turning_point
+from overtraining.figures.llm.statistics.turning_point import find_turning_point
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 
 
@@ -22,8 +22,8 @@ def series(value, stderr=0.1, length=None, **more) -> Series:
 
 @pytest.mark.parametrize("n", [4, 5, 9, 16])
 def test_the_contrast_by_brute_force(n: int) -> None:
-    draw = np.random.default_rng(n)
-    value, stderr = draw.normal(size=(3, n)), draw.uniform(0.5, 2, n)
+    rng = np.random.default_rng(n)
+    value, stderr = rng.normal(size=(3, n)), rng.uniform(0.5, 2, n)
     for row in value:
         found = -np.inf
         for i, w in itertools.product(range(n), (1, 2, 4, 8)):
@@ -38,10 +38,10 @@ def test_the_contrast_by_brute_force(n: int) -> None:
 @pytest.mark.parametrize("freedom", [np.inf, 10.0, 3.0])
 def test_false_alarms_where_nothing_happens(freedom: float) -> None:
     """The chance is uniform on flat series, the errors known or estimated; five points, uneven errors."""
-    draw, errors = np.random.default_rng(0), np.array([1.0, 2.0, 1.0, 0.5, 1.0])
-    scales = np.ones(2000) if np.isinf(freedom) else np.sqrt(draw.chisquare(freedom, 2000) / freedom)
+    rng, errors = np.random.default_rng(0), np.array([1.0, 2.0, 1.0, 0.5, 1.0])
+    scales = np.ones(2000) if np.isinf(freedom) else np.sqrt(rng.chisquare(freedom, 2000) / freedom)
     found = [
-        chance(series(errors * draw.normal(size=5), s * errors, freedom=freedom), draws=999) for s in scales
+        p_value(series(errors * rng.normal(size=5), s * errors, freedom=freedom), draws=999) for s in scales
     ]  # fmt: skip
     for level in (0.01, 0.05, 0.2):
         alarms = int(np.sum(np.array(found) <= level))
@@ -50,20 +50,20 @@ def test_false_alarms_where_nothing_happens(freedom: float) -> None:
 
 @pytest.mark.parametrize("course", [[4, 3, 2, 1, 0], [4, 0, 0, 0, 0], [0, 1, 2, 3, 0], [9, 9, 9, 0, 0]])
 def test_fewer_alarms_where_the_last_is_the_best(course: list[int]) -> None:
-    draw = np.random.default_rng(1)
-    found = [chance(series(np.array(course) + draw.normal(size=5), 1.0), draws=999) for _ in range(300)]
+    rng = np.random.default_rng(1)
+    found = [p_value(series(np.array(course) + rng.normal(size=5), 1.0), draws=999) for _ in range(300)]
     assert np.mean(np.array(found) <= 0.05) <= 0.05
 
 
 def test_a_real_decline_is_found() -> None:
-    draw = np.random.default_rng(2)
-    found = [chance(series(np.array([3, 1, 0, 2, 5]) + draw.normal(size=5), 1.0), draws=999) for _ in range(200)]
+    rng = np.random.default_rng(2)
+    found = [p_value(series(np.array([3, 1, 0, 2, 5]) + rng.normal(size=5), 1.0), draws=999) for _ in range(200)]
     assert np.mean(np.array(found) <= 0.05) > 0.7
 
 
 def test_ties_are_no_decline() -> None:
-    assert chance(series([1.0, 1.0, 1.0, 1.0, 1.0])) > 0.5
-    assert turning_point(series([3.0, 1.0, 1.0, 1.0, 1.0])).found is False
+    assert p_value(series([1.0, 1.0, 1.0, 1.0, 1.0])) > 0.5
+    assert find_turning_point(series([3.0, 1.0, 1.0, 1.0, 1.0])).found is False
 
 
 def test_holm_by_hand() -> None:
@@ -84,12 +84,12 @@ def test_pooled_errors() -> None:
 
 def test_scatter_between_neighbours() -> None:
     """Right on noise about a line, on an uneven grid; blind to a few jumps; degrees of freedom not too many."""
-    draw, clock = np.random.default_rng(4), np.sort(np.random.default_rng(5).uniform(0, 1, 30))
-    found = np.array([neighbours_scatter(clock, 3 * clock + 0.2 * draw.normal(size=30)) for _ in range(2000)])
+    rng, clock = np.random.default_rng(4), np.sort(np.random.default_rng(5).uniform(0, 1, 30))
+    found = np.array([neighbours_scatter(clock, 3 * clock + 0.2 * rng.normal(size=30)) for _ in range(2000)])
     assert np.median(found[:, 0]) == pytest.approx(0.2, rel=0.05)
     square = found[:, 0] ** 2
     assert 2 * square.mean() ** 2 / square.var() == pytest.approx(found[0, 1], rel=0.3)
-    jump = 3 * clock + 0.2 * draw.normal(size=30) + 100 * (clock > 0.5)
+    jump = 3 * clock + 0.2 * rng.normal(size=30) + 100 * (clock > 0.5)
     assert neighbours_scatter(clock, jump)[0] < 0.4
     with pytest.raises(SchemaError, match="eight"):
         neighbours_scatter(np.arange(7.0), np.arange(7.0))
@@ -98,9 +98,9 @@ def test_scatter_between_neighbours() -> None:
 def test_curves_are_draws_from_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one scale and size: mean and covariance of the draws are those of Gaussian conditioning, done directly."""
     monkeypatch.setattr(smooth, "SCALES", np.array([0.4]))
-    monkeypatch.setattr(smooth, "SIZES", 1)
+    monkeypatch.setattr(smooth, "HEIGHTS", 1)
     one = series([3.0, 1.0, 0.5, 2.0, 2.5], [0.1, 0.3, 0.2, 0.1, 0.4])
-    places, found = smooth.curves(one, draws=40_000, grid=9)
+    places, found = smooth.consistent_curves(one, draws=40_000, grid=9)
     size = 0.1 * np.sqrt(np.mean(one.stderr**2))  # the first of the sizes that are tried
     r = np.sqrt(3) * np.abs(places[:, None] - places) / 0.4
     prior = size**2 * (1 + r) * np.exp(-r) + 1e3 * (1 + np.outer(places - 0.5, places - 0.5))
@@ -115,7 +115,7 @@ def test_curves_are_draws_from_the_process(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_precise_parabola() -> None:
     """The minimum of a parabola on the clock, to one spacing: between checkpoints the course may do what it likes."""
     length = 1e9 * 2.0 ** np.arange(9)
-    found = turning_point(series((np.log2(length / 1e9) - 4.3) ** 2, 0.01, length))
+    found = find_turning_point(series((np.log2(length / 1e9) - 4.3) ** 2, 0.01, length))
     assert found.found
     assert found.low < 1e9 * 2**4.3 < found.high < 2 * found.low
     assert found.best == 1e9 * 2**4
@@ -124,7 +124,7 @@ def test_a_precise_parabola() -> None:
 
 
 def test_only_hurts_and_only_helps() -> None:
-    rising, falling = turning_point(series(np.arange(6.0))), turning_point(series(-np.arange(6.0)))
+    rising, falling = find_turning_point(series(np.arange(6.0))), find_turning_point(series(-np.arange(6.0)))
     assert rising.found
     assert rising.low == rising.best == 1e9
     assert not falling.found
@@ -134,27 +134,29 @@ def test_only_hurts_and_only_helps() -> None:
 
 def test_the_same_seed_gives_the_same_answer() -> None:
     one = series([3.0, 1.0, 0.8, 1.0, 2.0], 0.4)
-    assert turning_point(one) == turning_point(one)
-    assert turning_point(one).low != turning_point(one, seed=1).low or turning_point(one) != turning_point(one, seed=1)
+    assert find_turning_point(one) == find_turning_point(one)
+    assert find_turning_point(one).low != find_turning_point(one, key=1).low or find_turning_point(
+        one
+    ) != find_turning_point(one, key=1)
 
 
 def test_a_length_of_zero_has_its_place() -> None:
     one = series([3.0, 1.0, 0.5, 2.0, 2.5], length=[0.0, 1e9, 2e9, 4e9, 8e9])
     assert one.clock[0] == 0
     np.testing.assert_allclose(one.length_at(one.clock), one.length, rtol=1e-12, atol=1e-3)
-    assert turning_point(one).found
+    assert find_turning_point(one).found
 
 
 def test_calibration() -> None:
     """A small version of the table: intervals and decline cover 95%, a plain bootstrap does not, alarms are rare."""
-    some = list(trials(calibration.turning, 100, draws=400, grid=41))
+    some = list(trials(calibration.turning_course, 100, draws=400, grid=41))
     good = lambda hits, level: stats.binomtest(int(hits), 100, level).pvalue
     assert good(sum(t.covered for t in some), 0.95) > 0.01
     assert good(sum(t.decline_covered for t in some), 0.95) > 0.01
     assert good(sum(t.bootstrap_covered for t in some), 0.95) < 1e-4
-    without = list(trials(calibration.staying, 100, draws=400, grid=21))
-    assert stats.binomtest(sum(t.said.found for t in without), 100, 0.05, alternative="greater").pvalue > 0.01
-    shown = calibration.table(some, without)
+    without = list(trials(calibration.course_without_turn, 100, draws=400, grid=21))
+    assert stats.binomtest(sum(t.answer.found for t in without), 100, 0.05, alternative="greater").pvalue > 0.01
+    shown = calibration.as_text(some, without)
     assert "with a turning point, all" in shown
     assert "without, flat" in shown
 
@@ -165,10 +167,10 @@ def test_calibration() -> None:
         (lambda: series([1.0, 2.0, 3.0]), SchemaError, "3 checkpoints"),
         (lambda: series([1.0, 2.0, 3.0, np.nan]), DomainError, "value"),
         (lambda: series([1.0, 2.0, 3.0, 4.0], 0.0), DomainError, "stderr"),
-        (lambda: series([1.0, 2.0, 3.0, 4.0], length=[1.0, 2.0, 2.0, 3.0]), DomainError, "rise"),
+        (lambda: series([1.0, 2.0, 3.0, 4.0], length=[1.0, 2.0, 2.0, 3.0]), DomainError, "increase"),
         (lambda: series([1.0, 2.0, 3.0, 4.0], length=[1.0, 2.0, 3.0]), ShapeError, "per checkpoint"),
         (lambda: series([1.0, 2.0, 3.0, 4.0], freedom=0.0), DomainError, "freedom"),
-        (lambda: turning_point(series([1.0, 2.0, 3.0, 4.0]), confidence=1.0), DomainError, "confidence"),
+        (lambda: find_turning_point(series([1.0, 2.0, 3.0, 4.0]), confidence=1.0), DomainError, "confidence"),
     ],
 )
 def test_refusals(call, refusal, word: str) -> None:

@@ -1,4 +1,4 @@
-"""Which checkpoint a name means: `step3000`, `checkpoint-3000`, `stage1-step1000-tokens4B`."""
+"""Find the checkpoint in a name: `step3000`, `checkpoint-3000`, `stage1-step1000-tokens4B`."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _SCALE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a name says: the step, the tokens if it says them, and the name that is left without them."""
+    """A name without its checkpoint, and the checkpoint's step and tokens as far as the name contains them."""
 
     name: str
     step: float = UNKNOWN
@@ -23,6 +23,7 @@ class Checkpoint:
 
     @property
     def known(self) -> bool:
+        """Whether the name contains a step."""
         return self.step == self.step  # not NaN
 
 
@@ -34,9 +35,9 @@ def checkpoint(name: str) -> Checkpoint:
     >>> checkpoint("pythia-1.4b").known
     False
     """
-    *_, found = (None, *_CHECKPOINT.finditer(name))
-    if found is None:
+    *_, last = (None, *_CHECKPOINT.finditer(name))
+    if last is None:
         return Checkpoint(name)
-    left = (name[: found.start()] + name[found.end() :]).strip("-_/. ")
-    tokens = float(found[2]) * _SCALE[found[3].upper()] if found[2] else UNKNOWN
-    return Checkpoint(left, float(found[1]), tokens)
+    without = (name[: last.start()] + name[last.end() :]).strip("-_/. ")
+    tokens = float(last[2]) * _SCALE[last[3].upper()] if last[2] else UNKNOWN
+    return Checkpoint(without, float(last[1]), tokens)

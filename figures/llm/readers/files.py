@@ -1,4 +1,4 @@
-"""Files from strangers: read whole, within bounds; every fault is an Unreadable that names its place."""
+"""Read untrusted text, JSON and CSV files within fixed limits; every error is an Unreadable that names its place."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 @dataclass(frozen=True)
 class File:
-    """A text file and its name as the user gave it."""
+    """A text file, and its path as the user gave it."""
 
     path: Path
     text: str
@@ -29,7 +29,7 @@ class File:
         return Unreadable(f"{self.path}, {place}" if place else str(self.path), why, instead)
 
     def number(self, value: Any, place: str) -> float:
-        """A finite number of JSON as float64, or Unreadable."""
+        """A finite number from JSON as float64; Unreadable if it is none."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse(place, f"{_short(value)} is not a number", "write a number there, or leave the entry out")
         try:
@@ -41,27 +41,29 @@ class File:
         return number
 
     def numeral(self, text: str, place: str) -> float:
-        """A number written in a cell as float64, or Unreadable; no thousands separators, no NaN."""
+        """A number in a cell of a CSV as float64; Unreadable for thousands separators, NaN or text."""
         if not _NUMBER.fullmatch(text.strip()):
             raise self.refuse(place, f"{_short(text)} is not a number", "write it like 0.25 or 1e9, or leave it empty")
         return self.number(float(text), place)
 
     def not_negative(self, number: float, place: str) -> float:
-        """The number, or Unreadable where it is below 0."""
+        """The number; Unreadable if it is below 0."""
         if number < 0:
             raise self.refuse(place, f"{number:g} is negative", "write a number >= 0, or leave it out")
         return number
 
 
 def load(path: Path) -> File:
-    """The file as text; Unreadable where it is no regular file, too large or not UTF-8."""
+    """The file as text; Unreadable if it is not a regular file, is too large or is not UTF-8."""
     file = File(path, "")
     if not path.is_file():
         raise file.refuse("", "there is no such file", "check the name")
     with path.open("rb") as stream:
         raw = stream.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
-        raise file.refuse("", f"it is larger than {MAX_BYTES >> 20} MiB", "cut out the columns or tasks that you need")
+        raise file.refuse(
+            "", f"it is larger than {MAX_BYTES >> 20} MiB", "keep only the columns or tasks that you need"
+        )
     try:
         return File(path, raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -69,36 +71,36 @@ def load(path: Path) -> File:
 
 
 def parse_json(file: File) -> dict[str, Any]:
-    """The object in a JSON file; Unreadable where it is broken, nested too deeply or says something twice."""
+    """The object in a JSON file; Unreadable if it is broken, nested too deeply or repeats a key."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+    def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
             names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise file.refuse(f"key {_short(twice)}", "it is there twice", "keep one of the two")
-        return found
+            repeated = next(name for name in names if names.count(name) > 1)
+            raise file.refuse(f"key {_short(repeated)}", "it occurs twice", "keep one of the two")
+        return content
 
     try:
-        data = json.loads(file.text, object_pairs_hook=once)
+        data = json.loads(file.text, object_pairs_hook=without_repeated_keys)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise file.refuse(place, f"this is not JSON ({error.msg})", "write the file again; is it whole?") from None
-    except RecursionError:
         raise file.refuse(
-            "", "it is nested too deeply", "results are some five levels deep; is this a results file?"
+            place, f"this is not JSON ({error.msg})", "check that the file is complete, or write it again"
         ) from None
+    except RecursionError:
+        raise file.refuse("", "it is nested too deeply", "pass a results file, which has some five levels") from None
     except Unreadable:
         raise
-    except ValueError as error:  # an integer of thousands of digits
+    except ValueError as error:  # an integer with thousands of digits
         raise file.refuse("", str(error).split(";")[0], "write such a number with an exponent") from None
     if not isinstance(data, dict):
-        raise file.refuse("", "it holds no JSON object", "pass a results file, not a list of samples")
+        raise file.refuse("", "it contains no JSON object", "pass a results file, not a list of samples")
     return data
 
 
 def parse_csv(file: File) -> tuple[list[str], Lines]:
-    """Header and (line number, cells) of a CSV; Unreadable for broken quotes, ragged rows and repeated columns."""
+    """Header and (line number, cells) of a CSV; Unreadable for broken quotes, ragged rows, repeated columns."""
     reader = csv.reader(file.text.splitlines(keepends=True), strict=True)
     csv.field_size_limit(MAX_CELL)
 
@@ -117,14 +119,16 @@ def parse_csv(file: File) -> tuple[list[str], Lines]:
     header = [name.strip() for name in header]
     if not any(header):
         raise file.refuse("line 1", "there is no header", "name the columns in the first line")
-    if twice := {name for name in header if header.count(name) > 1}:
-        raise file.refuse("line 1", f"column {_short(min(twice))} is there twice", "keep one of the two")
+    if repeated := {name for name in header if header.count(name) > 1}:
+        raise file.refuse("line 1", f"column {_short(min(repeated))} occurs twice", "keep one of the two")
 
     def checked() -> Lines:
         for line, cells in stream:
             if cells and len(cells) != len(header):
                 why = f"{len(cells)} cells where the header has {len(header)}"
-                raise file.refuse(f"line {line}", why, "is the file whole? quote cells that contain commas")
+                raise file.refuse(
+                    f"line {line}", why, "check that the file is complete, and quote cells that contain commas"
+                )
             if cells:
                 yield line, cells
 

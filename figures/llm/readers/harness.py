@@ -1,4 +1,4 @@
-"""lm-evaluation-harness results, versions 0.3 (`acc`) and 0.4 and newer (`acc,none`)."""
+"""Read results of lm-evaluation-harness: version 0.3 (`acc`), and version 0.4 and newer (`acc,none`)."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from overtraining.figures.llm.readers.checkpoints import checkpoint
 from overtraining.figures.llm.readers.files import File
-from overtraining.figures.llm.readers.metrics import METRICS, judged
+from overtraining.figures.llm.readers.metrics import METRICS, checked_metric
 from overtraining.figures.llm.tidy import UNKNOWN, Row
 
 _ADAPTERS = ("peft", "delta")
@@ -15,19 +15,19 @@ _NEW = {"lm_eval_version", "n-shot", "n-samples", "higher_is_better", "configs"}
 
 
 def is_harness(data: Mapping[str, Any]) -> bool:
-    """Is this a results file of the harness, of any version?"""
+    """Whether this is a results file of the harness, of any version."""
     return isinstance(data.get("results"), dict) and bool({"config", "versions"} & data.keys())
 
 
 def is_new(data: Mapping[str, Any]) -> bool:
-    """Is it of version 0.4 or newer?"""
+    """Whether its version is 0.4 or newer."""
     tasks = [task for task in data["results"].values() if isinstance(task, dict)]
     return bool(_NEW & data.keys()) or any("," in key for task in tasks for key in task)
 
 
 def read_old(file: File, data: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows of a version 0.3 file: `metric` and `metric_stderr` side by side."""
-    origin, shots = _origin(file, data), _count(_inside(data, "config", "num_fewshot"))
+    """Rows of a version 0.3 file, in which `metric` and `metric_stderr` are keys of one object."""
+    origin, shots = _origin(file, data), _count(_nested(data, "config", "num_fewshot"))
     for task, entries in _tasks(file, data):
         for key, value in entries.items():
             place = f"results.{task}.{key}"
@@ -39,20 +39,20 @@ def read_old(file: File, data: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def read_new(file: File, data: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows of a version 0.4 file: `metric,filter` and `metric_stderr,filter`, orientation and items beside them."""
+    """Rows of a version 0.4 file, with keys `metric,filter` and `metric_stderr,filter`, orientation and test items."""
     origin = _origin(file, data)
     for task, entries in _tasks(file, data):
-        shots, items = (_count(_inside(data, *path)) for path in (("n-shot", task), ("n-samples", task, "effective")))
+        shots, items = (_count(_nested(data, *path)) for path in (("n-shot", task), ("n-samples", task, "effective")))
         for key, value in entries.items():
             name, comma, chosen = key.partition(",")
             place = f"results.{task}.{key}"
-            if not comma and name.lower() in METRICS:  # others without a comma: the alias, the number of samples, …
+            if not comma and name.lower() in METRICS:  # other keys without a comma: the alias, the number of samples, …
                 raise file.refuse(place, "a key of version 0.3 in a file of 0.4", "do not mix versions")
             if comma and not name:
                 raise file.refuse(place, "it names no metric", "write it like 'acc,none'")
             if comma and not name.endswith("_stderr"):
                 measured = _measured(file, place, name, value, entries.get(f"{name}_stderr,{chosen}"))
-                better = _inside(data, "higher_is_better", task, name)
+                better = _nested(data, "higher_is_better", task, name)
                 if isinstance(better, bool):
                     measured["orientation"] = "higher" if better else "lower"
                 shown = name if chosen == "none" else f"{name} ({chosen})"
@@ -68,11 +68,12 @@ def _tasks(file: File, data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[s
         yield task, entries
 
 
-def _inside(data: Mapping[str, Any], *path: str) -> Any:
-    found: Any = data
+def _nested(data: Mapping[str, Any], *path: str) -> Any:
+    """The entry at this path, or None."""
+    value: Any = data
     for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _count(value: Any) -> float:
@@ -82,45 +83,46 @@ def _count(value: Any) -> float:
 
 def _measured(file: File, place: str, name: str, value: Any, error: Any) -> dict[str, Any]:
     """Value, standard error, unit and orientation."""
-    number, stderr = file.number(value, place), UNKNOWN
-    told = judged(file, place, name, number)
-    # the harness writes all three for what it does not know
+    number = file.number(value, place)
+    stderr = UNKNOWN
+    known = checked_metric(file, place, name, number)
+    # the harness writes all three of these for an unknown error
     if not (error is None or error == "N/A" or (isinstance(error, float) and math.isnan(error))):
         place = f"the standard error of {place}"
         stderr = file.not_negative(file.number(error, place), place)
-    return {"value": number, "stderr": stderr, "unit": told.unit, "orientation": told.orientation}
+    return {"value": number, "stderr": stderr, "unit": known.unit, "orientation": known.orientation}
 
 
 def _origin(file: File, data: Mapping[str, Any]) -> dict[str, Any]:
-    """What is the same for all rows of a file: model, checkpoint, and what was done to the model.
+    """What all rows of a file have in common: model, checkpoint, and what was done to the model.
 
-    The checkpoint comes from `revision`, else from the model's own name; the name of the file, or of its folder, must
-    not contradict them, and serves where they say nothing.
+    The checkpoint comes from `revision`, otherwise from the model's name, otherwise from the name of the file or of its
+    folder. Raises Unreadable if the file's name contradicts its contents.
     """
-    arguments = _arguments(_inside(data, "config", "model_args"))
+    arguments = _arguments(_nested(data, "config", "model_args"))
     named = next((n for n in map(arguments.get, _NAMES) if isinstance(n, str) and n), None)
-    own = checkpoint(str(named or data.get("model_name") or _inside(data, "config", "model") or ""))
-    inside = checkpoint(str(arguments.get("revision", "")))
-    said = inside if inside.known else own
-    beside = checkpoint(file.path.stem)
-    if not beside.known:
-        beside = checkpoint(file.path.parent.name)
-    if said.known and beside.known and said.step != beside.step:
-        why = f"its name says step {beside.step:g}, its contents step {said.step:g}"
+    of_model = checkpoint(str(named or data.get("model_name") or _nested(data, "config", "model") or ""))
+    revision = checkpoint(str(arguments.get("revision", "")))
+    in_contents = revision if revision.known else of_model
+    in_path = checkpoint(file.path.stem)
+    if not in_path.known:
+        in_path = checkpoint(file.path.parent.name)
+    if in_contents.known and in_path.known and in_contents.step != in_path.step:
+        why = f"its name says step {in_path.step:g}, its contents say step {in_contents.step:g}"
         raise file.refuse("the checkpoint", why, "rename the file")
-    at = said if said.known else beside
-    origin = {"model": own.name or "unnamed", "step": at.step, "tokens": at.tokens, "source": str(file.path)}
+    at = in_contents if in_contents.known else in_path
+    origin = {"model": of_model.name or "unnamed", "step": at.step, "tokens": at.tokens, "source": str(file.path)}
     for bits in (4, 8):
         if str(arguments.get(f"load_in_{bits}bit")).lower() == "true":
-            done = {"stage": "perturbed", "perturbation": "quantization"}
-            origin |= done | {"strength": float(bits), "strength_name": "bits"}
+            origin |= {"stage": "perturbed", "perturbation": "quantization"}
+            origin |= {"strength": float(bits), "strength_name": "bits"}
     if any(map(arguments.get, _ADAPTERS)):
         origin |= {"stage": "fine-tuned", "perturbation": "fine-tuning"}
     return origin
 
 
 def _arguments(given: Any) -> Mapping[str, Any]:
-    """`model_args`, which is a string in older files and an object in newer ones."""
+    """`model_args` as a mapping; older files contain a string, newer ones an object."""
     if isinstance(given, str):
         pairs = (part.partition("=") for part in given.split(","))
         return {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,4 +1,4 @@
-"""What is known of a metric by its name: unit, which way is better, and whether it is a fraction."""
+"""What is known about a metric from its name: unit, whether higher or lower is better, whether it is a fraction."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from overtraining.figures.llm.readers.files import File
 
 @dataclass(frozen=True)
 class Metric:
-    """Unit and orientation; `bounded` if a value outside [0, 1] cannot be."""
+    """Unit and orientation; `bounded` if values outside [0, 1] are impossible."""
 
     unit: str
     orientation: str
@@ -17,8 +17,8 @@ class Metric:
 _FRACTION, _SCORE = Metric("fraction", "higher", bounded=True), Metric("score", "higher")
 _NATS, _BITS, _PPL = Metric("nats", "lower"), Metric("bits per byte", "lower"), Metric("perplexity", "lower")
 
-# accuracies are fractions everywhere; F1, exact match and the translation scores are fractions in some tasks and
-# points of 100 in others, so that only their orientation is sure
+# accuracies are always fractions; F1, exact match and the translation scores are fractions in some tasks and points
+# out of 100 in others, so that only their orientation is certain
 METRICS = (
     dict.fromkeys(("acc", "accuracy", "acc_norm", "acc_bytes", "acc_mutual_info", "acc_all", "mc1", "mc2", "len_norm",
                    "acc_norm_bytes"), _FRACTION)
@@ -33,16 +33,16 @@ METRICS = (
 UNKNOWN = Metric("1", "unknown")
 
 
-def judged(file: File, place: str, name: str, value: float) -> Metric:
-    """The metric of this name, after a look at the value: an accuracy of 61 is in percent, and refused."""
-    told = metric(name)
-    if told.bounded and not 0 <= value <= 1:
-        raise file.refuse(place, f"{value:g} is no fraction, as {name} must be", "divide percent by 100")
-    return told
+def checked_metric(file: File, place: str, name: str, value: float) -> Metric:
+    """The metric of this name; Unreadable if the value is impossible, such as an accuracy of 61 (percent)."""
+    known = metric(name)
+    if known.bounded and not 0 <= value <= 1:
+        raise file.refuse(place, f"{value:g} is not a fraction, as {name} must be", "divide percent by 100")
+    return known
 
 
 def metric(name: str) -> Metric:
-    """What is known of the metric of this name, in any case.
+    """What is known about the metric of this name, in upper or lower case.
 
     >>> metric("acc_norm").orientation, metric("CrossEntropyLoss").unit, metric("vibes").orientation
     ('higher', 'nats', 'unknown')

@@ -1,54 +1,56 @@
-"""The project's own CSV: one line per number, columns as in the tidy table; the one to write by hand."""
+"""Read the plain CSV of this project: one line per number, the columns of the tidy table; easy to write by hand."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overtraining.figures.llm.readers.files import File, Lines
-from overtraining.figures.llm.readers.metrics import judged, metric
+from overtraining.figures.llm.readers.metrics import checked_metric, metric
 from overtraining.figures.llm.tidy import CHOICES, COLUMNS, NUMBERS, Row
 
 REQUIRED = ("model", "task", "metric", "value")
 LENGTHS = ("step", "tokens")
-IGNORED = ("epochs", "stderr_from", "licence", "note")  # told to the reader of the file, not to the program
+IGNORED = ("epochs", "stderr_from", "licence", "note")  # for people who read the file, not for the program
 _NOT_NEGATIVE = ("step", "tokens", "params", "stderr", "items", "shots")
 
 
 def is_plain(header: Sequence[str]) -> bool:
-    """Are the columns that every line needs there?"""
+    """Whether the columns that every line needs are present."""
     return set(REQUIRED) <= set(header)
 
 
 def read_plain(file: File, header: Sequence[str], lines: Lines) -> Iterator[Row]:
-    """One row per line; unit and orientation from the metric's name where they are not given."""
+    """One row per line; unit and orientation come from the metric's name if they are not given."""
     if missing := [name for name in REQUIRED if name not in header]:
         raise file.refuse("line 1", f"there is no column {missing[0]}", f"every line needs {', '.join(REQUIRED)}")
     if not set(LENGTHS) & set(header):
-        raise file.refuse("line 1", "there is neither a column step nor a column tokens", "say how long it was trained")
+        raise file.refuse("line 1", "there is neither a column step nor a column tokens", "give the length of training")
     if unknown := [name for name in header if name not in (*COLUMNS, *IGNORED)]:
-        known = ", ".join((*COLUMNS, *IGNORED))
-        raise file.refuse("line 1", f"unknown column {unknown[0]!r}", f"use {known}")
+        columns = ", ".join((*COLUMNS, *IGNORED))
+        raise file.refuse("line 1", f"unknown column {unknown[0]!r}", f"use {columns}")
     for line, cells in lines:
         given: dict[str, Any] = {}
         for name, cell in zip(header, map(str.strip, cells), strict=True):
             if cell and name not in IGNORED:
                 given[name] = file.numeral(cell, f"line {line}, {name}") if name in NUMBERS else cell
-        _check(file, line, given)
+        _check_line(file, line, given)
         place = f"line {line}, value"
-        told = metric(given["metric"]) if "unit" in given else judged(file, place, given["metric"], given["value"])
-        yield Row(**{"unit": told.unit, "orientation": told.orientation, "source": str(file.path)} | given)
+        known = (
+            metric(given["metric"]) if "unit" in given else checked_metric(file, place, given["metric"], given["value"])
+        )
+        yield Row(**{"unit": known.unit, "orientation": known.orientation, "source": str(file.path)} | given)
 
 
-def _check(file: File, line: int, given: dict[str, Any]) -> None:
+def _check_line(file: File, line: int, given: dict[str, Any]) -> None:
     for name in REQUIRED:
         if name not in given:
             raise file.refuse(f"line {line}, {name}", "it is empty", f"every line needs {', '.join(REQUIRED)}")
     if not set(LENGTHS) & given.keys():
-        raise file.refuse(f"line {line}", "neither step nor tokens is filled in", "say how long the model was trained")
+        raise file.refuse(f"line {line}", "neither step nor tokens is filled in", "give the length of training")
     for name, choices in CHOICES.items():
         if name in given and given[name] not in choices:
             raise file.refuse(f"line {line}, {name}", f"{given[name]!r} is unknown", f"use {', '.join(choices)}")
     for name in _NOT_NEGATIVE:
         file.not_negative(given.get(name, 0.0), f"line {line}, {name}")
     if given.get("stage", "base") != "base" and not given.get("perturbation"):
-        why = "it says that the model was changed and not how"
+        why = "the model was changed, but the line does not say how"
         raise file.refuse(f"line {line}, perturbation", why, "name what was done, such as 'fine-tuning on X'")

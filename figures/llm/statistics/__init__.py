@@ -1,1 +1,1 @@
-"""What a noisy series of checkpoints says of a turning point, with intervals calibrated on synthetic series."""
+"""Statistics of noisy series of checkpoints: turning points, declines, scaling laws, predictions, sample sizes."""

@@ -1,4 +1,4 @@
-"""Is the final decline real? A test that has searched all checkpoints for the best one, and accounts for that."""
+"""Test whether a final decline is real, accounting for the search for the best checkpoint."""
 
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ from overtraining.setting.domain import whole
 
 
 def largest_contrast(value: np.ndarray, stderr: np.ndarray) -> Any:
-    """Standard errors by which the last checkpoint is worse than something before it, at most.
+    """The largest number of standard errors by which the last checkpoint is worse than a window before it.
 
     `T = max (last value − mean of a window before it) / its standard error`, over windows of 1, 2, 4, … checkpoints,
     means weighted by `1/s²`. value: (..., n); stderr: (n,). Returns the shape without the last axis.
@@ -18,52 +18,57 @@ def largest_contrast(value: np.ndarray, stderr: np.ndarray) -> Any:
     >>> float(largest_contrast(np.array([3.0, 1.0, 1.0, 4.0]), np.ones(4)).round(3))
     2.449
     """
-    n, weight = value.shape[-1], stderr**-2.0
+    n = value.shape[-1]
+    weight = stderr**-2.0
     zero = np.zeros((*value.shape[:-1], 1))
     sums = np.concatenate([zero, np.cumsum(value * weight, axis=-1)], axis=-1)
-    weights, best = np.concatenate([[0.0], np.cumsum(weight)]), np.full(value.shape[:-1], -np.inf)
+    weights = np.concatenate([[0.0], np.cumsum(weight)])
+    largest = np.full(value.shape[:-1], -np.inf)
     for window in (2**i for i in range(n.bit_length()) if 2**i < n):
-        share = weights[window:n] - weights[: n - window]
-        before = (sums[..., window:n] - sums[..., : n - window]) / share
-        contrast = (value[..., -1:] - before) / np.sqrt(stderr[-1] ** 2 + 1 / share)
-        best = np.maximum(best, contrast.max(axis=-1))
-    return best
+        total = weights[window:n] - weights[: n - window]
+        before = (sums[..., window:n] - sums[..., : n - window]) / total
+        contrast = (value[..., -1:] - before) / np.sqrt(stderr[-1] ** 2 + 1 / total)
+        largest = np.maximum(largest, contrast.max(axis=-1))
+    return largest
 
 
-def chance(series: Series, draws: int = 4000, seed: int = 0) -> float:
-    """Probability that chance alone makes so large a final decline, the search for the best checkpoint included.
+def p_value(series: Series, draws: int = 4000, key: int = 0) -> float:
+    """Probability that noise alone makes a final decline this large, the search for the best checkpoint included.
 
-    That of T or more when nothing changes along training. Among all courses whose last checkpoint is the best this is
-    the most favourable to T, since every contrast then has a mean of at most 0: so the test errs on the safe side for
-    each of them. Normal errors, independent between checkpoints; a common scale with ν degrees of freedom where it was
-    estimated. Means over the end would see a slow decline better, and take a hump that is over for one.
+    It is the probability of a `largest_contrast` T or larger if nothing changes along training. Among all curves whose
+    last checkpoint is the best, the flat curve makes a large T most probable, since every contrast then has a mean of
+    at most 0; so the test is conservative for all of them. The errors are normal and independent between checkpoints;
+    a common scale that was estimated has `series.freedom` degrees of freedom. Averages over the last checkpoints would
+    detect a slow decline better, but would also report a peak that ended before the last checkpoint.
 
     >>> s = Series(np.arange(1.0, 6.0), np.array([3.0, 1.0, 1.0, 2.0, 4.0]), np.full(5, 0.1))
-    >>> round(chance(s), 5)
+    >>> round(p_value(s), 5)
     0.00025
     """
-    seen = float(largest_contrast(series.value, series.stderr))
-    by_chance = _by_chance(tuple(series.stderr / series.stderr.max()), series.freedom, whole("draws", draws), seed)
-    return float((1 + np.count_nonzero(by_chance >= seen)) / (draws + 1))
+    observed = float(largest_contrast(series.value, series.stderr))
+    stderr = tuple(series.stderr / series.stderr.max())
+    under_noise = _contrasts_of_noise(stderr, series.freedom, whole("draws", draws), key)
+    return float((1 + np.count_nonzero(under_noise >= observed)) / (draws + 1))
 
 
-@lru_cache(maxsize=64)  # the tasks of one table mostly share their checkpoints and errors' ratios
-def _by_chance(stderr: tuple[float, ...], freedom: float, draws: int, seed: int) -> np.ndarray:
-    rng, errors = np.random.default_rng(seed), np.array(stderr)
+@lru_cache(maxsize=64)  # most tasks of a table have the same checkpoints and the same ratios of errors
+def _contrasts_of_noise(stderr: tuple[float, ...], freedom: float, draws: int, key: int) -> np.ndarray:
+    rng = np.random.default_rng(key)
+    errors = np.array(stderr)
     contrasts: np.ndarray = largest_contrast(errors * rng.standard_normal((draws, errors.size)), errors)
     if np.isfinite(freedom):
         contrasts = contrasts * np.sqrt(freedom / rng.chisquare(freedom, draws))
     return contrasts
 
 
-def holm(chances: np.ndarray) -> np.ndarray:
-    """Chances of several series adjusted for having looked at all of them (Holm 1979).
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """p-values of several series, adjusted for testing all of them (Holm 1979).
 
     >>> holm(np.array([0.01, 0.04, 0.03])).round(4).tolist()
     [0.03, 0.06, 0.06]
     """
-    order = np.argsort(chances, kind="stable")
-    steps = np.maximum.accumulate(chances[order] * np.arange(chances.size, 0, -1))
-    adjusted = np.empty_like(chances)
+    order = np.argsort(p_values, kind="stable")
+    steps = np.maximum.accumulate(p_values[order] * np.arange(p_values.size, 0, -1))
+    adjusted = np.empty_like(p_values)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from overtraining.commands.app import app
-from overtraining.figures.llm.answers import answers, pairs, to_response
+from overtraining.figures.llm.answers import answer_all, pair_with_base, paired_response
 from overtraining.figures.llm.confounded import confounding
-from overtraining.figures.llm.measures import axis, measures
+from overtraining.figures.llm.curves import length_column, measured_curves
 from overtraining.figures.llm.readers import read
-from overtraining.figures.llm.tidy import Row, changed, selected, tidy
+from overtraining.figures.llm.tidy import Row, select, tidy_table, with_changed_model
 from overtraining.setting.errors import DomainError, Refusal, SchemaError
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import validate
@@ -41,7 +41,7 @@ def folder(path: Path, course: tuple[float, ...], model: str = "lab/tiny") -> Pa
 
 def rows(course: tuple[float, ...] = RISES, **more: object) -> pd.DataFrame:
     said = {"stderr": 0.01, "unit": "fraction", "orientation": "higher"} | more
-    return tidy(Row("m", "sciq", "acc", v, tokens=float(s), **said) for s, v in zip(STEPS, course, strict=True))  # type: ignore[arg-type]
+    return tidy_table(Row("m", "sciq", "acc", v, tokens=float(s), **said) for s, v in zip(STEPS, course, strict=True))  # type: ignore[arg-type]
 
 
 def test_from_a_folder_to_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,27 +94,31 @@ def test_comparing_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_response_of_two_measures() -> None:
-    table = changed(rows(GROWS), rows(RISES), "noise")
-    ((base, after),) = pairs(measures(table, "tokens")[0])
-    data = validate(to_response(base, after, "tokens"))
+    table = with_changed_model(rows(GROWS), rows(RISES), "noise")
+    ((base, after),) = pair_with_base(measured_curves(table, "tokens")[0])
+    data = validate(paired_response(base, after, "tokens"))
     assert data.before.values.tolist() == list(GROWS)
     assert data.after.values[:, 0].tolist() == list(RISES)
     assert data.after.attrs["orientation"] == "higher"
     assert data.attrs["perturbation"] == "noise"
-    ((_, fewer),) = pairs(measures(changed(rows(GROWS), rows(RISES).iloc[2:], "noise"), "tokens")[0])
-    assert to_response(base, fewer, "tokens").pretraining.values.tolist() == list(STEPS[2:])
-    ((_, other),) = pairs(
-        measures(changed(rows(GROWS), rows(RISES).assign(tokens=lambda t: t.tokens + 1), "n"), "tokens")[0]
+    ((_, fewer),) = pair_with_base(
+        measured_curves(with_changed_model(rows(GROWS), rows(RISES).iloc[2:], "noise"), "tokens")[0]
+    )
+    assert paired_response(base, fewer, "tokens").pretraining.values.tolist() == list(STEPS[2:])
+    ((_, other),) = pair_with_base(
+        measured_curves(
+            with_changed_model(rows(GROWS), rows(RISES).assign(tokens=lambda t: t.tokens + 1), "n"), "tokens"
+        )[0]
     )
     with pytest.raises(SchemaError, match="different checkpoints"):
-        to_response(base, other, "tokens")
+        paired_response(base, other, "tokens")
 
 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
         ({"annealed": "yes"}, "not confounded: every checkpoint is the end"),
-        ({"learning_rate": 1e-3}, "not confounded: it is 0.001"),
+        ({"learning_rate": 1e-3}, "not confounded: the learning rate is 0.001"),
         ({}, "unknown whether"),
     ],
 )
@@ -129,7 +133,7 @@ def test_confounded() -> None:
 
 def test_where_errors_come_from() -> None:
     def how(table: pd.DataFrame, **options: object) -> tuple[str, float, float]:
-        one = measures(table, "tokens", **options)[0][0].series  # type: ignore[arg-type]
+        one = measured_curves(table, "tokens", **options)[0][0].series  # type: ignore[arg-type]
         return one.errors_from, float(one.stderr[0]), one.freedom
 
     long = pd.concat([rows(GROWS), rows(GROWS).assign(tokens=lambda t: t.tokens * 100)], ignore_index=True)
@@ -143,13 +147,13 @@ def test_where_errors_come_from() -> None:
     assert how(long.assign(stderr=np.nan))[0] == "scatter between neighbouring checkpoints"
     assert "neighbouring checkpoints scatter" in how(long.assign(stderr=1e-4))[0]
     with pytest.raises(SchemaError, match="7 checkpoints: without standard errors"):
-        measures(rows(GROWS, stderr=np.nan), "tokens")
+        measured_curves(rows(GROWS, stderr=np.nan), "tokens")
 
 
 def test_a_mean_over_tasks() -> None:
     """Mean of two tasks at the checkpoints that both have; errors as of independent tasks."""
     other = rows(GROWS).assign(task="piqa").iloc[1:]
-    (mean,), _ = measures(pd.concat([rows(), other], ignore_index=True), "tokens", group="model")
+    (mean,), _ = measured_curves(pd.concat([rows(), other], ignore_index=True), "tokens", group="model")
     assert mean.name == "mean of 2 tasks (acc)"
     assert (-mean.series.value).tolist() == pytest.approx((np.array(RISES) + GROWS)[1:] / 2)
     assert mean.series.stderr.tolist() == pytest.approx([0.01 / np.sqrt(2)] * 6)
@@ -157,7 +161,7 @@ def test_a_mean_over_tasks() -> None:
 
 def test_perplexities_are_logarithms() -> None:
     table = rows((40.0, 20.0, 10.0, 8.0, 7.0, 9.0, 12.0), unit="perplexity", orientation="lower", stderr=0.5)
-    (one,), _ = measures(table, "tokens")
+    (one,), _ = measured_curves(table, "tokens")
     assert one.series.value.tolist() == pytest.approx(np.log(table.value))
     assert one.series.stderr.tolist() == pytest.approx(0.5 / table.value)
 
@@ -165,15 +169,15 @@ def test_perplexities_are_logarithms() -> None:
 def test_many_measures_are_looked_at_together() -> None:
     """A decline at 2% chance is found alone, and not as one of a hundred."""
     weak = rows((0.40, 0.50, 0.60, 0.65, 0.66, 0.64, 0.615))
-    alone = answers(measures(weak, "tokens")[0])[0]
+    alone = answer_all(measured_curves(weak, "tokens")[0])[0]
     crowd = [weak, *(rows(GROWS).assign(task=f"t{i}") for i in range(20))]
-    together = answers(measures(pd.concat(crowd, ignore_index=True), "tokens")[0])
+    together = answer_all(measured_curves(pd.concat(crowd, ignore_index=True), "tokens")[0])
     assert alone.found
-    (same,) = (a for a in together if a.measure.task == "sciq")
-    assert same.point.chance == alone.point.chance
-    assert same.adjusted == pytest.approx(min(1.0, 21 * alone.point.chance))
+    (same,) = (a for a in together if a.curve.task == "sciq")
+    assert same.point.p_value == alone.point.p_value
+    assert same.adjusted_p_value == pytest.approx(min(1.0, 21 * alone.point.p_value))
     assert not same.found
-    assert same.verdict == "no inflection, for one of so many measures"
+    assert same.verdict == "no inflection, given how many curves were tested"
 
 
 def test_prediction_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,10 +192,10 @@ def test_prediction_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ]  # fmt: skip
     path = samples.put(tmp_path / "theory.csv", samples.as_csv(lines))
     said = run(path, "--predict", "--json", tmp_path / "a.json", capsys=capsys)
-    assert "B8 leaves" in said
+    assert "B8 does not explain" in said
     (made,) = json.loads((tmp_path / "a.json").read_text())["predictions"]
-    assert made["miss"] < made["line_miss"] / 5
-    assert made["price"] == pytest.approx(100 * 0.03**2 / (0.5 * np.log(1e24)), rel=0.2)
+    assert made["misfit"] < made["line_misfit"] / 5
+    assert made["noise_cost"] == pytest.approx(100 * 0.03**2 / (0.5 * np.log(1e24)), rel=0.2)
 
 
 def test_fitting_a_law(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,18 +220,18 @@ def test_a_plan_needs_no_files(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_only_some(tmp_path: Path) -> None:
     table = pd.concat([rows(), rows().assign(task="piqa"), rows().assign(metric="f1")], ignore_index=True)
-    assert len(selected(table, ["piqa"])) == 7
-    assert len(selected(table, ["sciq", "acc"])) == 7
+    assert len(select(table, ["piqa"])) == 7
+    assert len(select(table, ["sciq", "acc"])) == 7
     with pytest.raises(DomainError, match="try sciq"):
-        selected(table, ["sciqq"])
+        select(table, ["sciqq"])
 
 
 def test_the_axis() -> None:
     table = rows()
-    assert axis(table) == "tokens"
-    assert axis(table.assign(tokens=np.nan, step=table.tokens)) == "step"
+    assert length_column(table) == "tokens"
+    assert length_column(table.assign(tokens=np.nan, step=table.tokens)) == "step"
     with pytest.raises(SchemaError, match="--tokens-per-step"):
-        axis(table.assign(tokens=np.nan), "tokens")
+        length_column(table.assign(tokens=np.nan), "tokens")
 
 
 @pytest.mark.parametrize(
@@ -245,9 +249,9 @@ def test_the_axis() -> None:
         (("FILE", "--confidence", "1.5"), "probability"),
         (("FILE", "--format", "excel"), "no such format"),
         (("ONE",), "1 checkpoints"),
-        (("MIXED",), "do not say the same|the rows say"),
-        (("VIBES",), "is a higher or a lower value better"),
-        (("--compare", "FILE", "TWO"), "which of these belong together"),
+        (("MIXED",), "the rows give"),
+        (("VIBES",), "whether a higher or a lower value is better"),
+        (("--compare", "FILE", "TWO"), "not clear which of these belong together"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, says: str) -> None:
@@ -279,5 +283,5 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, capsys: pytest.Capture
 
 def test_only_the_same_task_of_the_same_model_is_a_pair() -> None:
     tasks = pd.concat([rows(GROWS), rows(GROWS).assign(task="piqa")], ignore_index=True)
-    found = pairs(measures(changed(tasks, rows(RISES), "noise"), "tokens")[0])
+    found = pair_with_base(measured_curves(with_changed_model(tasks, rows(RISES), "noise"), "tokens")[0])
     assert [(base.task, after and after.task) for base, after in found] == [("piqa", None), ("sciq", "sciq")]

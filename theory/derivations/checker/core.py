@@ -1,7 +1,7 @@
-"""The checker: what a derivation is, and what running one yields.
+"""What a derivation is, and what checking one reports.
 
-A derivation is a frozen object. Its steps carry checks that run; its last step, the conclusion, judges a formula, and
-is run on the claim's own formula and on every wrong variant of it. Nothing here knows any claim.
+A derivation is a frozen object. Each of its steps carries a check that runs. Its last step, the conclusion, judges a
+formula: it must accept the claim's own formula and reject every wrong variant of it. Nothing here knows any claim.
 """
 
 import enum
@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-Formula = Any  # what a claim ends in: a SymPy expression, a matrix, or a tuple or dict of these; its conclusion knows
+Formula = Any
+"""The result of a claim: a SymPy expression, a matrix, or a tuple or dict of these; its conclusion knows which."""
 
 
 class Verdict(enum.IntEnum):
-    """How a step is known, weakest first; a claim inherits the weakest of what it rests on."""
+    """How a step is known, weakest first; a claim has the weakest verdict of its steps and of the claims it uses."""
 
     FAILED = 0
     ASSUMED = 1  # a named textbook theorem, cited
@@ -31,7 +32,7 @@ class Verdict(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a check found: whether the statement holds, how strong that kind of check is, and the details to read."""
+    """The result of a check: whether the statement holds, how strong this kind of check is, and the details to read."""
 
     holds: bool | np.bool_
     verdict: Verdict
@@ -39,6 +40,7 @@ class Evidence:
 
     @property
     def outcome(self) -> Verdict:
+        """The strength of the check where the statement holds, otherwise `FAILED`."""
         return self.verdict if self.holds else Verdict.FAILED
 
 
@@ -63,7 +65,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Counterexample:
-    """What breaks without an assumption: in words, as a check that the claim really is violated, and as a picture."""
+    """How the claim fails without an assumption: in words, as a check that it is violated, and as a picture."""
 
     text: str
     check: Callable[[], Evidence]
@@ -72,7 +74,7 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Assumption:
-    """A hypothesis, by its name in the index of assumptions, and what happens without it (None: none is known)."""
+    """A hypothesis, by its name in the index of assumptions, and what happens without it (None: nothing is known)."""
 
     name: str
     text: str
@@ -89,7 +91,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class SpecialCase:
-    """A case too symmetric to tell some variants from the truth, such as square, balanced and equal noise."""
+    """A case so symmetric that some variants agree with the claim, such as square, balanced and equal noise."""
 
     text: str
     restrict: Callable[[Formula], Formula]
@@ -97,10 +99,10 @@ class SpecialCase:
 
 @dataclass(frozen=True)
 class Link:
-    """Proof meets engine: the worst relative error of the public `function` against the formula on random points.
+    """The comparison of the proved formula with the public `function` that computes it, on random points.
 
-    `function` is the dotted name; `compare(formula, function, generator)` draws from the whole domain and returns the
-    worst error, in units where `tolerance` is the limit.
+    function: its dotted name.  compare: `compare(formula, function, generator)` draws points from the whole domain and
+    returns the worst error, in units where `tolerance` is the limit.
     """
 
     function: str
@@ -132,7 +134,7 @@ class Derivation:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What running a derivation found. `problems` is empty exactly when the claim stands at its floor or above."""
+    """The result of checking a derivation; `problems` is empty exactly when its verdict is at its floor or above."""
 
     claim: str
     verdict: Verdict
@@ -146,28 +148,31 @@ class CheckReport:
 
     @property
     def variants(self) -> int:
+        """How many wrong variants were tried."""
         return len(self.rejected) + len(self.survivors)
 
 
-def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, seed: int = 0) -> CheckReport:
+def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, point_seed: int = 0) -> CheckReport:
     """Run every step, the conclusion on the formula and on every variant, the counterexamples and the engine link.
 
-    used: verdicts of the claims that this one uses; a used claim without a verdict is a problem. Whatever a derivation
-    raises is a problem in its report, never a traceback.
+    used: verdicts of the claims that this one uses; a used claim without a verdict is a problem.  point_seed: of the
+    random points of the link. Whatever a derivation raises is a problem in its report, never a traceback.
     """
     started = time.perf_counter()
     problems: list[str] = []
     steps = [(step.statement, _run(step.check)) for step in derivation.steps]
     formula, fault = _attempt(derivation.formula)
-    conclusion = (lambda: Evidence(False, Verdict.FAILED, fault)) if fault else lambda: derivation.conclusion(formula)
-    steps.append((derivation.statement, _run(conclusion)))
+    if fault:
+        steps.append((derivation.statement, Evidence(False, Verdict.FAILED, fault)))
+    else:
+        steps.append((derivation.statement, _run(lambda: derivation.conclusion(formula))))
     problems += [f"step failed: {text} — {e.detail}" for text, e in steps if not e.holds]
     problems += _suspicions(derivation)
     for assumption in derivation.assumptions:
         if assumption.counterexample and not (e := _run(assumption.counterexample.check)).holds:
             problems.append(f"counterexample to dropping '{assumption.name}' does not break the claim: {e.detail}")
     rejected, survivors = ([], []) if fault else _reject(derivation, formula, problems)
-    error = None if fault else _compare(derivation, formula, seed, problems)
+    error = None if fault else _compare(derivation, formula, point_seed, problems)
 
     verdicts = [e.outcome for _, e in steps]
     for name in derivation.uses:
@@ -184,13 +189,20 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, see
     if verdict < derivation.floor:
         problems.append(f"verdict {verdict} is below the floor {derivation.floor}")
     return CheckReport(
-        derivation.claim, verdict, derivation.floor, tuple(steps), tuple(rejected), tuple(survivors), error,
-        tuple(problems), time.perf_counter() - started,
-    )  # fmt: skip
+        claim=derivation.claim,
+        verdict=verdict,
+        floor=derivation.floor,
+        steps=tuple(steps),
+        rejected=tuple(rejected),
+        survivors=tuple(survivors),
+        engine_error=error,
+        problems=tuple(problems),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _attempt(action: Callable[[], Any]) -> tuple[Any, str]:
-    """What an action gives, or what it raised; a user's derivation must end in a table, not in a traceback."""
+    """The result of an action, and what it raised; a user's derivation must end in a table, not in a traceback."""
     try:
         return action(), ""
     except Exception as error:
@@ -199,34 +211,39 @@ def _attempt(action: Callable[[], Any]) -> tuple[Any, str]:
 
 def _run(action: Callable[[], Evidence]) -> Evidence:
     """A check that raises, or returns anything else than evidence, has failed."""
-    found, fault = _attempt(action)
-    if not fault and not isinstance(found, Evidence):
-        fault = f"returned {found!r}, which is no evidence"
-    return Evidence(False, Verdict.FAILED, fault) if fault else found
+    evidence, fault = _attempt(action)
+    if not fault and not isinstance(evidence, Evidence):
+        fault = f"returned {evidence!r}, which is no evidence"
+    return Evidence(False, Verdict.FAILED, fault) if fault else evidence
 
 
 def _suspicions(derivation: Derivation) -> list[str]:
     """Ways in which a derivation could not fail."""
-    found = []
+    suspicions = []
     if not derivation.steps:
-        found.append("it has no steps")
+        suspicions.append("it has no steps")
     if "formula" in getattr(getattr(derivation.conclusion, "__code__", None), "co_names", ()):
-        found.append("its conclusion asks formula(), and would compare the claim with itself")
-    return found
+        suspicions.append("its conclusion asks formula(), and would compare the claim with itself")
+    return suspicions
 
 
 def _reject(derivation: Derivation, formula: Formula, problems: list[str]) -> tuple[list[str], list[str]]:
-    rejected, survivors, hidden, seen = [], [], 0, set()
-    truth, fault = _attempt(lambda: derivation.special_case.restrict(formula))
+    """The variants that the conclusion rejects, and those that survive; also notes too few or too easy variants."""
+    rejected: list[str] = []
+    survivors: list[str] = []
+    different: set[str] = set()
+    hidden = 0  # variants that the special case does not tell from the truth
+    special = derivation.special_case
+    truth, fault = _attempt(lambda: special.restrict(formula))
     if fault:
-        problems.append(f"special case {derivation.special_case.text}: {fault}")
+        problems.append(f"special case {special.text}: {fault}")
     for variant in derivation.variants:
         wrong, fault = _attempt(lambda variant=variant: variant.build(formula))  # type: ignore[misc]
-        restricted, _ = _attempt(lambda wrong=wrong: derivation.special_case.restrict(wrong))  # type: ignore[misc]
+        restricted, _ = _attempt(lambda wrong=wrong: special.restrict(wrong))  # type: ignore[misc]
         hidden += truth is not None and same(restricted, truth)
-        if repr(wrong) in seen:
+        if repr(wrong) in different:
             problems.append(f"wrong variant is a copy of another: {variant.text}")
-        seen.add(repr(wrong))
+        different.add(repr(wrong))
         evidence = _run(lambda wrong=wrong: derivation.conclusion(wrong))  # type: ignore[misc]
         if fault or evidence.verdict is Verdict.FAILED:
             survivors.append(variant.text)
@@ -236,16 +253,17 @@ def _reject(derivation: Derivation, formula: Formula, problems: list[str]) -> tu
             problems.append(f"wrong variant survives: {variant.text}")
         else:
             rejected.append(variant.text)
-    if len(seen) < 5:
-        problems.append(f"only {len(seen)} wrong variants, at least 5 are needed")
+    if len(different) < 5:
+        problems.append(f"only {len(different)} wrong variants, at least 5 are needed")
     if hidden < 2:
-        problems.append(f"only {hidden} variants agree with the claim for {derivation.special_case.text}, 2 are needed")
+        problems.append(f"only {hidden} variants agree with the claim for {special.text}, 2 are needed")
     if hidden == len(derivation.variants):
-        problems.append(f"every variant agrees with the claim for {derivation.special_case.text}: it forgets the claim")
+        problems.append(f"every variant agrees with the claim for {special.text}: it forgets the claim")
     return rejected, survivors
 
 
-def _compare(derivation: Derivation, formula: Formula, seed: int, problems: list[str]) -> float | None:
+def _compare(derivation: Derivation, formula: Formula, point_seed: int, problems: list[str]) -> float | None:
+    """The error of the engine link; notes one that is too large, raises, or never calls the function."""
     link = derivation.link
     if link is None:
         return None
@@ -255,12 +273,12 @@ def _compare(derivation: Derivation, formula: Formula, seed: int, problems: list
     def compare() -> float:
         function = getattr(import_module(module), name)
 
-        def counted(*given: Any, **named: Any) -> Any:
+        def counted(*args: Any, **options: Any) -> Any:
             nonlocal calls
             calls += 1
-            return function(*given, **named)
+            return function(*args, **options)
 
-        return float(link.compare(formula, counted, np.random.default_rng(seed)))
+        return float(link.compare(formula, counted, np.random.default_rng(point_seed)))
 
     error, fault = _attempt(compare)
     if fault:

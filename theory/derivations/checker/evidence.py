@@ -1,4 +1,4 @@
-"""The kinds of check that a step may run, each giving its own strength of evidence."""
+"""The kinds of check that a step may run, each with its own strength of evidence."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,39 +10,42 @@ import sympy as sp
 from overtraining.theory.derivations.checker.core import Evidence, Verdict, same
 
 
-def identity(left: Any, right: Any, detail: str = "") -> Evidence:
-    """Proved: both sides are equal as mathematics (SymPy simplifies the difference to 0); tuples entry by entry."""
-    holds = same(left, right)
+def identity(one_side: Any, other_side: Any, detail: str = "") -> Evidence:
+    """Proved: both sides are equal as mathematics (SymPy simplifies the difference to 0); tuples entry by entry.
+
+    >>> x = sp.Symbol("x")
+    >>> identity((x + 1) ** 2, x**2 + 2 * x + 1).holds
+    True
+    """
+    holds = same(one_side, other_side)
     return Evidence(holds, Verdict.PROVED, detail or ("difference simplifies to 0" if holds else "the sides differ"))
 
 
 def positive(expression: sp.Expr, detail: str = "") -> Evidence:
-    """Proved: after factoring, SymPy's assumptions on the symbols give every factor's sign, the whole being positive.
+    """Proved: after factoring, the assumptions on the symbols give the sign of every factor, and the whole is positive.
 
     Substitute ordered variables first (σ = ε + δ with δ > 0), so that each factor is a sum of positive terms.
     """
     factored = sp.factor(expression)
     holds = factored.is_positive is True
-    return Evidence(
-        holds, Verdict.PROVED, detail or f"= {factored}, {'positive term by term' if holds else 'of unknown sign'}"
-    )
+    sign = "positive term by term" if holds else "of unknown sign"
+    return Evidence(holds, Verdict.PROVED, detail or f"= {factored}, {sign}")
 
 
 def every(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:
-    """All of several checks of the same kind, such as one per matrix shape; the first failure is named."""
-    found = list(cases)
-    weakest = min((e.verdict for _, e in found), default=Verdict.FAILED)
-    for name, evidence in found:
+    """Several named checks, such as one per matrix shape, as one that holds if all do; it names the first failure."""
+    checked = list(cases)
+    weakest = min((e.verdict for _, e in checked), default=Verdict.FAILED)
+    for name, evidence in checked:
         if not evidence.holds:
             return Evidence(False, weakest, f"{name}: {evidence.detail}")
-    return Evidence(bool(found), weakest, detail or f"{len(found)} cases")
+    return Evidence(bool(checked), weakest, detail or f"{len(checked)} cases")
 
 
 def tested(error: float, tolerance: float, detail: str) -> Evidence:
     """Tested: an error, at least 0, is within its finite tolerance; NaN is not."""
-    return Evidence(
-        bool(0 <= error <= tolerance < np.inf), Verdict.TESTED, f"{detail} error {error:.2g} <= {tolerance:.2g}".strip()
-    )
+    holds = bool(0 <= error <= tolerance < np.inf)
+    return Evidence(holds, Verdict.TESTED, f"{detail} error {error:.2g} <= {tolerance:.2g}".strip())
 
 
 def assumed(theorem: str, citation: str) -> Evidence:
@@ -58,9 +61,10 @@ def certified_positive(
     function: takes one `mpmath.iv` interval per axis; its constants must be intervals too where they are not exact
     (`iv.mpf(1) / 3`), and it must be defined on the whole box.
     """
-    stack, done = [tuple(mpmath.iv.mpf(list(side)) for side in box)], 0
-    while stack:
-        sides = stack.pop()
+    boxes = [tuple(mpmath.iv.mpf(list(side)) for side in box)]
+    done = 0
+    while boxes:
+        sides = boxes.pop()
         done += 1
         value = function(*sides)
         if value.a > 0:
@@ -71,7 +75,7 @@ def certified_positive(
         widest = max(range(len(sides)), key=lambda i: sides[i].delta)
         middle = sides[widest].mid
         for half in ((sides[widest].a, middle), (middle, sides[widest].b)):
-            stack.append((*sides[:widest], mpmath.iv.mpf([half[0].a, half[1].b]), *sides[widest + 1 :]))
+            boxes.append((*sides[:widest], mpmath.iv.mpf([half[0].a, half[1].b]), *sides[widest + 1 :]))
     return Evidence(True, Verdict.CERTIFIED, f"positive on {done} boxes")
 
 
@@ -82,24 +86,27 @@ def worst_relative_error(
     points: Sequence[np.ndarray],
     condition: Callable[..., np.ndarray] | None = None,
 ) -> float:
-    """Largest relative error of `function` against the SymPy expression, over all points, divided by the conditioning.
+    """Largest relative error of `function` against the SymPy expression over all points, per unit of condition number.
 
-    The expression is lambdified for mpmath and evaluated with more and more digits until two agree to 20, so the judge
-    cannot be the one who is wrong; the second count of digits exceeds the range of the inputs' exponents, or a term
-    lost next to a larger one would be lost by both. Results below 1e-300 are judged absolutely. `condition(*points)`
-    is the condition number with respect to the inputs, finite. Infinity where no two counts of digits agree, or where
-    the function gives no number. Raises ValueError without points.
+    mpmath evaluates the expression with more and more digits until two evaluations agree to 20 digits, so that the
+    reference is not the one that is wrong. The second number of digits exceeds the range of the inputs' exponents:
+    otherwise both evaluations could lose the same small term beside a larger one. Results below 1e-300 are judged
+    absolutely.
+
+    condition: `condition(*points)` is the condition number with respect to the inputs; it must be finite. Returns
+    infinity where no two evaluations agree or where the function gives no number. Raises ValueError without points.
     """
     judge = sp.lambdify(symbols, expression, modules="mpmath")
-    got = np.broadcast_to(np.asarray(function(*points), float), np.broadcast_shapes(*(p.shape for p in points)))
-    if not got.size:
+    values = np.broadcast_to(np.asarray(function(*points), float), np.broadcast_shapes(*(p.shape for p in points)))
+    if not values.size:
         raise ValueError("no point to compare at")
-    scale = np.ones(got.shape) if condition is None else np.maximum(1.0, condition(*points))
+    scale = np.ones(values.shape) if condition is None else np.maximum(1.0, condition(*points))
     if not np.isfinite(scale).all():
         return float("inf")
     worst = 0.0
     for index, point in enumerate(zip(*(p.ravel() for p in points), strict=True)):
-        truth, value = _agreed(judge, point), float(got.ravel()[index])
+        truth = _agreed(judge, point)
+        value = float(values.ravel()[index])
         if truth is None:
             return float("inf")
         if value == float(truth):  # also equal infinities
@@ -110,7 +117,7 @@ def worst_relative_error(
 
 
 def _agreed(judge: Callable[..., Any], point: Sequence[float]) -> Any:
-    """The value to which two counts of digits agree, or None."""
+    """The value on which two evaluations with different numbers of digits agree, or None."""
     span = 2 * max((abs(np.log10(abs(x))) for x in map(float, point) if x and np.isfinite(x)), default=0)
     low = None
     for digits in (40, 80 + int(span), 160 + 2 * int(span), 800 + 4 * int(span)):

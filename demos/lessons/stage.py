@@ -19,7 +19,7 @@ from overtraining.figures.catalogue import CATALOGUE
 from overtraining.figures.style import COLOURS, canvas, styled
 from overtraining.setting.protocol import Protocol
 from overtraining.theory.derivations import CLAIMS
-from overtraining.theory.derivations.checker.run import named
+from overtraining.theory.derivations.checker.run import claim_derivation
 from overtraining.theory.derivations.checker.tex import upright
 
 DOTS = 110  # per inch: sharp enough on a projector, and soon drawn
@@ -162,7 +162,7 @@ def formula(claim: str, step: int | None = None) -> mo.Html:
 
     The link opens a page of its own, since leaving a lesson would lose what was set.
     """
-    found = named(claim, CLAIMS)
+    found = claim_derivation(claim, CLAIMS)
     stated = found.statement if step is None else found.steps[step].statement
     parts = (part for part in BREAKS.split(upright(stated)) if part.strip())
     whole = "".join(f'<span class="part">$\\displaystyle {part}$</span>' for part in parts)

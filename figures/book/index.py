@@ -37,8 +37,8 @@ def index_of_symbols(derivations: Iterable[Derivation]) -> list[Symbol]:
     used = {d.claim: {s for text in _formulas(d) for s in symbols(text)} for d in derivations}
     index = []
     for name in sorted(written, key=lambda name: (not name[:1].isascii(), name.casefold(), name)):
-        named = {claim for claims in meanings[name].values() for claim in claims}
-        seen = tuple(claim for claim, found in used.items() if name in found and claim not in named)
+        claim_derivation = {claim for claims in meanings[name].values() for claim in claims}
+        seen = tuple(claim for claim, found in used.items() if name in found and claim not in claim_derivation)
         index.append(Symbol(written[name], meanings[name], seen))
     return index
 

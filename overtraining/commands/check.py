@@ -20,20 +20,20 @@ def check(
 
     from overtraining.theory.derivations import CLAIMS
     from overtraining.theory.derivations.checker.report import as_json, failed, table
-    from overtraining.theory.derivations.checker.run import check_all, find, ordered
-    from overtraining.theory.derivations.checker.tex import tex as as_tex
+    from overtraining.theory.derivations.checker.run import check_all, find_derivation, order_by_use
+    from overtraining.theory.derivations.checker.tex import latex
 
     for path in (json, tex):  # before a minute's work, not after it
         if path and not path.parent.is_dir():
             raise NotADirectoryError(f"{path.parent}: there is no such folder to write {path.name} into; make it first")
-    derivations = ordered([find(claim, CLAIMS) for claim in claims or CLAIMS], CLAIMS)
+    derivations = order_by_use([find_derivation(claim, CLAIMS) for claim in claims or CLAIMS], CLAIMS)
     with tqdm(total=len(derivations), unit="claim", disable=None, delay=1) as bar:
         reports = check_all(derivations, CLAIMS, lambda report: bar.update(), processes)
     typer.echo(table(reports))
     if json:
         json.write_text(as_json(reports, derivations), encoding="utf-8")
     if tex:
-        tex.write_text("\n".join(map(as_tex, derivations, reports)), encoding="utf-8")
+        tex.write_text("\n".join(map(latex, derivations, reports)), encoding="utf-8")
     if html:
         from overtraining.figures.book import write_book
 

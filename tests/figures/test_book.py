@@ -24,7 +24,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.run import check_all, named
+from overtraining.theory.derivations.checker.run import check_all, claim_derivation
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
 
 HOSTILE = """<script>alert("1")</script> & 'quoted' </p> {x} <img src="http://example.org/x.png" onerror='y'>"""
@@ -221,7 +221,7 @@ CLAIMS = getattr(derivations, "CLAIMS", {"B1": "overtraining.theory.derivations.
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_formulas_of_the_claims_are_readable(claim):
-    derivation = named(claim, CLAIMS)
+    derivation = claim_derivation(claim, CLAIMS)
     for latex in (derivation.statement, *(step.statement for step in derivation.steps)):
         assert "unreadable" not in display(latex), latex
     for latex in derivation.symbols:

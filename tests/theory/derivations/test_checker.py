@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.shapes import expectation, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import integers, noise_ring, polynomial_expectation
 from overtraining.theory.derivations.calculus.trace_words import (
     Letter,
     MatrixSum,
     TraceSum,
     constant,
-    expectation as contract,
+    noise_expectation,
 )
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -236,7 +236,7 @@ def test_contraction_is_the_gaussian_expectation_written_out(name):
     for word in words:
         product = product * matrix(word).trace()
     occurring = {x.name for word in words for x in word}
-    contracted = contract(product, {name: s for name, s in (("N", v), ("P", w)) if name in occurring})
+    contracted = noise_expectation(product, {name: s for name, s in (("N", v), ("P", w)) if name in occurring})
     for h, d in SHAPES:
         generator = np.random.default_rng(7)
         size = {"h": h, "d": d}
@@ -247,7 +247,7 @@ def test_contraction_is_the_gaussian_expectation_written_out(name):
         written = ring.one
         for word in words:
             written *= np.trace(chain(word, ground | noise))
-        truth = expectation(written, {"N": GAUSSIAN(v), "P": GAUSSIAN(w)})
+        truth = polynomial_expectation(written, {"N": GAUSSIAN(v), "P": GAUSSIAN(w)})
         assert evaluate(contracted, known, size) == truth, (h, d)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, expectation
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, noise_expectation
 from overtraining.theory.derivations.checker.core import Link, SpecialCase, Step, Variant, check, same
 from overtraining.theory.derivations.checker.evidence import positive, tested as numbers, worst_relative_error
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
@@ -102,13 +102,13 @@ def test_a_failed_positivity_does_not_say_positive():
 
 def test_a_noise_matrix_that_does_not_occur_is_refused():
     with pytest.raises(ValueError, match="M"):
-        expectation((MatrixSum.of(N) @ MatrixSum.of(N.T)).trace(), {"M": x})
+        noise_expectation((MatrixSum.of(N) @ MatrixSum.of(N.T)).trace(), {"M": x})
 
 
 def test_symmetric_noise_is_refused():
     symmetric = MatrixSum.of(Letter("N", "d", "d", symmetric=True))
     with pytest.raises(ValueError, match="symmetric"):
-        expectation((symmetric @ symmetric).trace(), {"N": x})
+        noise_expectation((symmetric @ symmetric).trace(), {"N": x})
 
 
 @pytest.mark.parametrize(

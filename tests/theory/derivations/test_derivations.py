@@ -18,7 +18,7 @@ import pytest
 
 from overtraining.theory.derivations import CLAIMS
 from overtraining.theory.derivations.checker.core import Verdict
-from overtraining.theory.derivations.checker.run import named
+from overtraining.theory.derivations.checker.run import claim_derivation
 from tests import ROOT
 
 FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | {"D4m": Verdict.CERTIFIED}
@@ -28,7 +28,7 @@ FLOORS |= dict.fromkeys(("B6q", "B7", "B8", "C5", "C5d"), Verdict.TESTED)
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_claim_demands_of_itself_what_the_project_demands(claim: str) -> None:
     """To fall below its own floor, or to let a variant live, is a problem of `overtraining check` (test_checker)."""
-    derivation = named(claim, CLAIMS)
+    derivation = claim_derivation(claim, CLAIMS)
     assert derivation.floor is FLOORS[claim]
     assert len(derivation.variants) >= 5
     assert derivation.link is not None
@@ -46,7 +46,7 @@ def test_a_few_are_checked_here(tmp_path: Path) -> None:
     for claim, report in reports.items():
         assert report["problems"] == []
         assert report["floor"] == report["verdict"] == str(FLOORS[claim])
-        assert report["variants"] == report["rejected"] == len(named(claim, CLAIMS).variants)
+        assert report["variants"] == report["rejected"] == len(claim_derivation(claim, CLAIMS).variants)
         assert report["engine_error"] is not None
 
 
@@ -77,7 +77,7 @@ def off(result: Any) -> Any:
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_the_link_notices_an_engine_that_is_off(claim: str) -> None:
     """By 5%: beyond the tolerance, or refused by what consumes it."""
-    derivation = named(claim, CLAIMS)
+    derivation = claim_derivation(claim, CLAIMS)
     link = derivation.link
     assert link is not None
     module, _, name = link.function.rpartition(".")
@@ -99,7 +99,7 @@ def test_the_link_notices_an_engine_that_is_off(claim: str) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_claim_says_what_a_reader_needs(claim: str) -> None:
-    derivation = named(claim, CLAIMS)
+    derivation = claim_derivation(claim, CLAIMS)
     assert derivation.claim == claim
     assert derivation.statement
     assert re.match(r"[A-Z].*\.$", derivation.plain)
@@ -112,7 +112,7 @@ def test_every_assumption_has_a_counterexample_in_some_claim() -> None:
     """Where a claim has none of its own, the book links to a claim that does."""
     found: dict[str, bool] = {}
     for claim in CLAIMS:
-        for assumption in named(claim, CLAIMS).assumptions:
+        for assumption in claim_derivation(claim, CLAIMS).assumptions:
             found[assumption.name] = found.get(assumption.name, False) or assumption.counterexample is not None
     assert found
     assert all(found.values()), [name for name, has in found.items() if not has]

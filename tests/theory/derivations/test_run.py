@@ -10,8 +10,14 @@ from latex2mathml.converter import convert
 from overtraining.setting.errors import Refusal
 from overtraining.theory.derivations.checker.core import CheckReport, Evidence, Step, Verdict, check
 from overtraining.theory.derivations.checker.report import as_json, failed, table
-from overtraining.theory.derivations.checker.run import check_all, find, load, named, ordered
-from overtraining.theory.derivations.checker.tex import prose, tex
+from overtraining.theory.derivations.checker.run import (
+    check_all,
+    claim_derivation,
+    find_derivation,
+    load_derivation,
+    order_by_use,
+)
+from overtraining.theory.derivations.checker.tex import latex, prose
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
 
 CLAIMS = {
@@ -36,7 +42,7 @@ DERIVATION = replace(B1, claim="mine", uses=("B1",))
 def test_a_file_outside_the_project_is_checked_with_what_it_uses(tmp_path):
     path = tmp_path / "my_claim.py"
     path.write_text(MINE)
-    reports = check_all([find(str(path), CLAIMS)], CLAIMS)
+    reports = check_all([find_derivation(str(path), CLAIMS)], CLAIMS)
     assert [(r.claim, r.verdict, r.problems) for r in reports] == [
         ("B1", Verdict.PROVED, ()), ("mine", Verdict.PROVED, ())
     ]  # fmt: skip
@@ -60,7 +66,7 @@ def test_a_file_without_a_derivation_is_refused_by_name(tmp_path, name):
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(Refusal, match=re.escape(why)) as refusal:
-        load(tmp_path / name)
+        load_derivation(tmp_path / name)
     assert name in refusal.value.what
 
 
@@ -68,7 +74,7 @@ def test_a_dataclass_of_the_users_file_is_no_obstacle(tmp_path):
     (tmp_path / "own.py").write_text(
         "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass C:\n    x: int\n" + MINE
     )
-    assert load(tmp_path / "own.py").claim == "mine"
+    assert load_derivation(tmp_path / "own.py").claim == "mine"
 
 
 @pytest.mark.parametrize(
@@ -80,12 +86,12 @@ def test_a_dataclass_of_the_users_file_is_no_obstacle(tmp_path):
 )
 def test_an_unknown_claim_is_refused_by_name(claim, why):
     with pytest.raises(Refusal, match=f"claim '{claim}': {why}"):
-        named(claim, CLAIMS)
+        claim_derivation(claim, CLAIMS)
 
 
 def test_claims_come_after_what_they_use_and_otherwise_as_given():
     a, b, c = quick("a", "b", "B1"), quick("b"), quick("c", "b")
-    assert [d.claim for d in ordered([c, a, b], CLAIMS)] == ["b", "c", "B1", "a"]
+    assert [d.claim for d in order_by_use([c, a, b], CLAIMS)] == ["b", "c", "B1", "a"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,7 @@ def test_failure_is_any_problem_and_nothing_checked(reports, expected):
 
 
 def test_latex_is_well_formed_and_complete():
-    text = tex(B1, check(B1))
+    text = latex(B1, check(B1))
     begun, stack = re.findall(r"\\(begin|end)\{([a-z*]+)\}", text), []
     for kind, name in begun:
         if kind == "begin":
@@ -187,7 +193,7 @@ def test_latex_is_well_formed_and_complete():
 
 def test_latex_of_another_claims_report_is_refused():
     with pytest.raises(Refusal, match="not of one claim"):
-        tex(B1, report(claim="B2"))
+        latex(B1, report(claim="B2"))
 
 
 @pytest.mark.parametrize(
@@ -212,6 +218,6 @@ def test_prose_becomes_latex(text, latex):
 
 def test_formulas_with_rows_are_set_as_rows():
     steps = (Step(r"a&=b\\c&=d", "", lambda: Evidence(True, Verdict.PROVED, "")),)
-    text = tex(replace(B1, steps=steps), report(steps=(("", Evidence(True, Verdict.PROVED, "")),)))
+    text = latex(replace(B1, steps=steps), report(steps=(("", Evidence(True, Verdict.PROVED, "")),)))
     assert r"\begin{aligned}a&=b\\c&=d\end{aligned}" in text
     assert text.count("aligned") == 2

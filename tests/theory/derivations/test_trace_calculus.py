@@ -3,7 +3,7 @@
 import pytest
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_expressions import gradient as differentiated, words
+from overtraining.theory.derivations.calculus.matrix_expressions import as_words, sympy_gradient
 from overtraining.theory.derivations.calculus.matrix_words import normal_form
 from overtraining.theory.derivations.calculus.trace_calculus import (
     derivative,
@@ -42,7 +42,7 @@ SCALARS = {  # of words without powers: SymPy does not differentiate a trace of 
 def in_words(scalar: list[tuple[sp.Expr, sp.MatrixExpr]]) -> TraceSum:
     total = constant(0)
     for coefficient, matrix in scalar:
-        total += coefficient * words(matrix, SYMMETRIC).trace()
+        total += coefficient * as_words(matrix, SYMMETRIC).trace()
     return total
 
 
@@ -50,16 +50,16 @@ def in_words(scalar: list[tuple[sp.Expr, sp.MatrixExpr]]) -> TraceSum:
 @pytest.mark.parametrize("name", SCALARS)
 def test_gradient_is_sympys(name, matrix):
     """A symmetric Σx is no variable here: SymPy would vary its entries one by one."""
-    sympys = differentiated([(c, sp.Trace(m)) for c, m in SCALARS[name]], matrix)
+    sympys = sympy_gradient([(c, sp.Trace(m)) for c, m in SCALARS[name]], matrix)
     found = gradient(in_words(SCALARS[name]), matrix.name)
-    assert normal_form(found) == normal_form(words(sympys, SYMMETRIC))
+    assert normal_form(found) == normal_form(as_words(sympys, SYMMETRIC))
     assert bool(normal_form(found)) == any(m.has(matrix) for _, m in SCALARS[name])
 
 
 @pytest.mark.parametrize("change", [lambda g: 2 * g, lambda g: -g, lambda g: g + mu * W1, lambda g: g.subs(A, 2 * A)])
 def test_a_wrong_gradient_is_told_apart(change):
-    sympys = differentiated([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)
-    assert normal_form(gradient(in_words(SCALARS["loss"]), "W1")) != normal_form(words(change(sympys).doit()))
+    sympys = sympy_gradient([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)
+    assert normal_form(gradient(in_words(SCALARS["loss"]), "W1")) != normal_form(as_words(change(sympys).doit()))
 
 
 def test_gradient_of_a_product_of_traces_is_refused():
@@ -75,7 +75,7 @@ def test_rate_is_the_gradients_inner_product(name):
     total = constant(0)
     for matrix in (W1, W2):
         of_scalar, of_loss = (
-            words(differentiated([(c, sp.Trace(m)) for c, m in x], matrix), SYMMETRIC) for x in (SCALARS[name], loss)
+            as_words(sympy_gradient([(c, sp.Trace(m)) for c, m in x], matrix), SYMMETRIC) for x in (SCALARS[name], loss)
         )
         total += (-1) * (of_scalar.T @ of_loss).trace()
     assert (rate(in_words(SCALARS[name]), in_words(loss), ("W1", "W2")) - total).is_zero()
@@ -90,18 +90,18 @@ def test_rate_of_a_product_of_traces_is_the_product_rule():
 def test_derivative_of_a_matrix_is_the_product_rule():
     """`d(WᵀW)/dt = ẆᵀW + WᵀẆ`, a transposed letter moving with the transposed velocity."""
     velocity = descent(in_words(SCALARS["loss"]), "W1", "W2")
-    w, v = words(W1), velocity["W1"]
+    w, v = as_words(W1), velocity["W1"]
     assert not normal_form(derivative(w.T @ w, velocity) - (v.T @ w + w.T @ v))
-    assert not normal_form(v + words(differentiated([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)))
+    assert not normal_form(v + as_words(sympy_gradient([(c, sp.Trace(m)) for c, m in SCALARS["loss"]], W1)))
 
 
 def test_in_traces_spells_out_a_polynomial():
     x, y = sp.symbols("x y")
-    one, two = squared_norm(words(W1)), squared_norm(words(W2))
+    one, two = squared_norm(as_words(W1)), squared_norm(as_words(W2))
     written = sp.Poly(3 * x**2 * y + mu * y + d_in, x, y)
     spelled = in_traces(written, {x: one, y: two})
     assert (spelled - 3 * one * one * two - mu * two - constant(d_in)).is_zero()
 
 
 def test_letters_of_the_words_are_those_of_sympys_symbols():
-    assert words(W1) == MatrixSum.of(Letter("W1", "h", "d_in"))
+    assert as_words(W1) == MatrixSum.of(Letter("W1", "h", "d_in"))

@@ -44,11 +44,11 @@ class Dyad:
     """A direction in weight space: `e_i v_jᵀ` in W1 (layer 1) or `u_i e_jᵀ` in W2 (layer 2)."""
 
     layer: int
-    left: Index
-    right: Index
+    row: Index
+    column: Index
 
 
-def dyads(indices: tuple[Index, ...]) -> list[Dyad]:
+def dyads_of(indices: tuple[Index, ...]) -> list[Dyad]:
     """All dyads that use each of the given indices, one or two, and no other."""
     pairs = [(a, b) for a, b in product(indices, repeat=2) if {a, b} == set(indices)]
     exists = {1: ("e", "v"), 2: ("u", "e")}
@@ -62,7 +62,7 @@ def dyads(indices: tuple[Index, ...]) -> list[Dyad]:
 
 def block(form: TraceSum, indices: tuple[Index, ...]) -> sp.Matrix:
     """The matrix of a symmetric bilinear form in letters X1, X2 and Y1, Y2 on the dyads of these indices."""
-    basis = dyads(indices)
+    basis = dyads_of(indices)
     return sp.Matrix(len(basis), len(basis), lambda i, j: entry(form, basis[i], basis[j]))
 
 
@@ -100,5 +100,5 @@ def _trace(word: Word, dyad_of: dict[str, Dyad]) -> sp.Expr:
 
 def _sides(letter: Letter, dyad_of: dict[str, Dyad]) -> tuple[tuple[str, Index], tuple[str, Index]]:
     dyad = dyad_of[letter.name]
-    left, right = (("e", dyad.left), ("v", dyad.right)) if dyad.layer == 1 else (("u", dyad.left), ("e", dyad.right))
+    left, right = (("e", dyad.row), ("v", dyad.column)) if dyad.layer == 1 else (("u", dyad.row), ("e", dyad.column))
     return (right, left) if letter.transposed else (left, right)

@@ -8,7 +8,7 @@ import sympy as sp
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
 
 tau = sp.Symbol("tau", positive=True)
-Sx = MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True))
+INPUT_COVARIANCE = MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True))
 
 
 def width(layer: int) -> sp.Symbol:
@@ -23,7 +23,7 @@ def K(a: int, b: int) -> sp.Symbol:
     return sp.Symbol(f"K_{a}{b}", positive=True)
 
 
-def product(first: int, last: int, noisy: bool = False) -> MatrixSum:
+def layer_product(first: int, last: int, noisy: bool = False) -> MatrixSum:
     """`W_last … W_first`, each with its noise where `noisy`."""
     made = None
     for l in range(first, last + 1):
@@ -35,19 +35,19 @@ def product(first: int, last: int, noisy: bool = False) -> MatrixSum:
     return made
 
 
-def loss(f: MatrixSum, depth: int) -> TraceSum:
+def deep_loss(f: MatrixSum, depth: int) -> TraceSum:
     """`½ tr((f − A) Σx (f − A)ᵀ)` for a network of this depth."""
     error = f - MatrixSum.of(Letter("A", f"n{depth}", "n0"))
-    return sp.Rational(1, 2) * (error @ Sx @ error.T).trace()
+    return sp.Rational(1, 2) * (error @ INPUT_COVARIANCE @ error.T).trace()
 
 
 def segments(depth: int) -> dict[sp.Symbol, TraceSum]:
     """What every K stands for, as a trace."""
-    found = {tau: Sx.trace()}
+    found = {tau: INPUT_COVARIANCE.trace()}
     for a in range(depth + 1):
         for b in range(a + 2, depth + 2):
-            w = product(a + 1, b - 1)
-            found[K(a, b)] = (w @ Sx @ w.T if a == 0 else w @ w.T).trace()
+            w = layer_product(a + 1, b - 1)
+            found[K(a, b)] = (w @ INPUT_COVARIANCE @ w.T if a == 0 else w @ w.T).trace()
     return found
 
 

@@ -16,7 +16,7 @@ from overtraining.theory.derivations.calculus.shapes import noise_ring
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 
 
-def gradient(loss: Iterable[tuple[sp.Expr, sp.Trace]], matrix: sp.MatrixSymbol) -> sp.MatrixExpr:
+def sympy_gradient(loss: Iterable[tuple[sp.Expr, sp.Trace]], matrix: sp.MatrixSymbol) -> sp.MatrixExpr:
     """`∂/∂matrix` of a sum of coefficient × trace, each trace differentiated by SymPy.
 
     One by one, because SymPy's derivative of an `Add` of traces by a matrix symbol is silently zero.
@@ -24,7 +24,7 @@ def gradient(loss: Iterable[tuple[sp.Expr, sp.Trace]], matrix: sp.MatrixSymbol) 
     return sp.MatAdd(*(coefficient * trace.diff(matrix) for coefficient, trace in loss)).doit()
 
 
-def words(expression: sp.MatrixExpr, symmetric: frozenset[str] = frozenset()) -> MatrixSum:
+def as_words(expression: sp.MatrixExpr, symmetric: frozenset[str] = frozenset()) -> MatrixSum:
     """A matrix expression expanded into words."""
     if isinstance(expression, sp.MatrixSymbol):
         rows, cols = map(str, expression.shape)
@@ -34,14 +34,14 @@ def words(expression: sp.MatrixExpr, symmetric: frozenset[str] = frozenset()) ->
     if isinstance(expression, sp.ZeroMatrix):
         return MatrixSum(())
     if isinstance(expression, sp.Transpose):
-        return words(expression.arg, symmetric).T
+        return as_words(expression.arg, symmetric).T
     if isinstance(expression, sp.MatAdd):
-        return MatrixSum(tuple(term for part in expression.args for term in words(part, symmetric).terms))
+        return MatrixSum(tuple(term for part in expression.args for term in as_words(part, symmetric).terms))
     if isinstance(expression, sp.MatMul):
         scalar, factors = expression.as_coeff_matrices()
         product = MatrixSum(((scalar, ()),))
         for factor in factors:
-            product = product.joined(words(factor, symmetric))  # SymPy has compared the shapes
+            product = product.joined(as_words(factor, symmetric))  # SymPy has compared the shapes
         return product
     raise TypeError(f"{type(expression).__name__} is neither a sum, a product, a transpose nor a symbol")
 

@@ -28,7 +28,7 @@ def noise_ring(sizes: dict[str, tuple[int, int]]) -> tuple[PolyRing, dict[str, n
     return ring, matrices
 
 
-def expectation(polynomial: PolyElement, moments: dict[str, tuple[sp.Rational, ...]]) -> sp.Rational:
+def polynomial_expectation(polynomial: PolyElement, moments: dict[str, tuple[sp.Rational, ...]]) -> sp.Rational:
     """`E` of a polynomial in independent noise entries, given each matrix's moments E[n], E[n²], … of one entry."""
     names = [str(symbol).split("_")[0] for symbol in polynomial.ring.symbols]
     total = sp.Integer(0)

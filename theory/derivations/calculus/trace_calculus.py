@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, expectation
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, noise_expectation
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 
 
@@ -65,7 +65,7 @@ def laplacian(of_noise: TraceSum) -> TraceSum:
     names = {letter.name for key in of_noise.terms for word in key for letter in word if letter.name[0] == "N"}
     degree = lambda key: sum(letter.name in names for word in key for letter in word)
     second = TraceSum({key: c for key, c in of_noise.terms.items() if degree(key) == 2})
-    return 2 * expectation(second, dict.fromkeys(names, sp.Integer(1)))
+    return 2 * noise_expectation(second, dict.fromkeys(names, sp.Integer(1)))
 
 
 def squared_norm(matrix: MatrixSum) -> TraceSum:

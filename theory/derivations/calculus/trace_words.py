@@ -111,7 +111,7 @@ def constant(value: sp.Expr | int) -> TraceSum:
     return TraceSum.collect([(sp.sympify(value), ())])
 
 
-def expectation(scalar: TraceSum, variances: Mapping[str, sp.Expr]) -> TraceSum:
+def noise_expectation(scalar: TraceSum, variances: Mapping[str, sp.Expr]) -> TraceSum:
     """`E` over independent zero-mean Gaussian noise letters, given each one's variance, by summing over all pairings.
 
     Where every noise letter occurs at most twice in a term only second moments enter, and the result holds for ANY law.

@@ -18,7 +18,7 @@ HOMES = ("DERIVATION", "EXTRA")
 """The constants in which a claim's module keeps its derivation, and the facts split from it at a lower verdict."""
 
 
-def named(claim: str, claims: Mapping[str, str]) -> Derivation:
+def claim_derivation(claim: str, claims: Mapping[str, str]) -> Derivation:
     """The derivation with this identifier; `claims` maps identifiers to module names.
 
     >>> named("B1", {"B1": "overtraining.theory.derivations.claims.b1_noise"}).title
@@ -35,7 +35,7 @@ def named(claim: str, claims: Mapping[str, str]) -> Derivation:
     raise Refusal(f"claim {claim!r}", f"{claims[claim]} defines no derivation of it", f"set {' or '.join(HOMES)} there")
 
 
-def load(path: str | Path) -> Derivation:
+def load_derivation(path: str | Path) -> Derivation:
     """The DERIVATION of a user's own file, which is run as Python: load only what you would run.
 
     Raises Refusal where the file is missing, raises, or defines no DERIVATION.
@@ -65,12 +65,12 @@ def load(path: str | Path) -> Derivation:
     return found
 
 
-def find(what: str, claims: Mapping[str, str]) -> Derivation:
+def find_derivation(what: str, claims: Mapping[str, str]) -> Derivation:
     """What a user names: a claim's identifier, or the path of a file (anything that ends in .py)."""
-    return load(what) if what.endswith(".py") else named(what, claims)
+    return load_derivation(what) if what.endswith(".py") else claim_derivation(what, claims)
 
 
-def ordered(derivations: Iterable[Derivation], claims: Mapping[str, str]) -> list[Derivation]:
+def order_by_use(derivations: Iterable[Derivation], claims: Mapping[str, str]) -> list[Derivation]:
     """The derivations and all that they use, each after what it uses, otherwise in the order given.
 
     Raises Refusal for two derivations of one name, for an unknown claim that is used, and for a circle.
@@ -91,7 +91,7 @@ def ordered(derivations: Iterable[Derivation], claims: Mapping[str, str]) -> lis
             raise Refusal(
                 f"claim {claim!r}", f"{trail[-1]} uses it and no such claim is known", "correct `uses` in its file"
             )
-        derivation = given[claim] if claim in given else named(claim, claims)
+        derivation = given[claim] if claim in given else claim_derivation(claim, claims)
         for other in derivation.uses:
             visit(other, (*trail, claim))
         done[claim] = derivation
@@ -112,7 +112,7 @@ def check_all(
     progress: called with each report as soon as it is there.  processes: above 1, the project's own claims that do not
     wait for each other are checked side by side; a caller's script then needs an `if __name__ == "__main__"` guard.
     """
-    queue = ordered(derivations, claims)
+    queue = order_by_use(derivations, claims)
     reports: dict[str, CheckReport] = {}
 
     def finish(report: CheckReport) -> None:
@@ -158,7 +158,7 @@ def _at_home(derivation: Derivation, claims: Mapping[str, str]) -> bool:
 
 
 def _check_named(claim: str, module: str, used: Mapping[str, Verdict]) -> CheckReport:
-    return _check(named(claim, {claim: module}), used)
+    return _check(claim_derivation(claim, {claim: module}), used)
 
 
 def _check(derivation: Derivation, used: Mapping[str, Verdict]) -> CheckReport:

@@ -41,7 +41,7 @@ TOKEN = re.compile(
 )
 
 
-def tex(derivation: Derivation, report: CheckReport) -> str:
+def latex(derivation: Derivation, report: CheckReport) -> str:
     """One derivation: statement, symbols, assumptions with what breaks without them, steps with verdicts, variants.
 
     Prose becomes plain LaTeX, its Unicode mathematics included, so that any engine sets it.

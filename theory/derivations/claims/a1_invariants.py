@@ -8,11 +8,11 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.matrix_expressions import (
+    as_words,
     entrywise_gradient,
     evaluate,
     exactly,
-    gradient,
-    words,
+    sympy_gradient,
 )
 from overtraining.theory.derivations.calculus.matrix_words import normal_form
 from overtraining.theory.derivations.calculus.shapes import SHAPES, integers
@@ -67,14 +67,14 @@ def loss_terms() -> list[tuple[sp.Expr, sp.Trace]]:
 @cache
 def gradients() -> tuple[MatrixSum, MatrixSum]:
     """By W and by V, differentiated by SymPy and expanded into words."""
-    by_w, by_v = (words(gradient(loss_terms(), x), SYMMETRIC) for x in (W, V))
+    by_w, by_v = (as_words(sympy_gradient(loss_terms(), x), SYMMETRIC) for x in (W, V))
     return by_w, by_v
 
 
 def velocity_of_imbalance() -> MatrixSum:
     """`d/dt (VᵀV − WWᵀ)` along `Ẇ = −∇W`, `V̇ = −∇V`, by the product rule."""
     by_w, by_v = gradients()
-    w, v = words(W), words(V)
+    w, v = as_words(W), as_words(V)
     return by_w @ w.T + w @ by_w.T - (by_v.T @ v + v.T @ by_v)
 
 
@@ -82,14 +82,14 @@ def conclusion(candidate: Claim) -> Evidence:
     """The candidate against what the steps derive."""
     by_w, by_v = gradients()
     truth = {"lower": by_w, "upper": by_v, "imbalance": velocity_of_imbalance()}
-    rest = {name: normal_form(truth[name] - words(candidate[name], SYMMETRIC)) for name in truth}
+    rest = {name: normal_form(truth[name] - as_words(candidate[name], SYMMETRIC)) for name in truth}
     wrong = [f"{name} differs in {len(words)} words" for name, words in rest.items() if words]
     return Evidence(not wrong, Verdict.PROVED, "; ".join(wrong) or "equal word by word, for symbolic dimensions")
 
 
 def _conserved() -> Evidence:
     """`d/dt [e^{2μt}(VᵀV − WWᵀ)]`, with every term that does not carry μ gone by itself."""
-    imbalance = words(V.T * V - W * W.T)
+    imbalance = as_words(V.T * V - W * W.T)
     grown = MatrixSum(tuple((2 * mu * c, w) for c, w in imbalance.terms)) + velocity_of_imbalance()
     return Evidence(not normal_form(grown), Verdict.PROVED, f"{len(velocity_of_imbalance().terms)} words cancel")
 
@@ -97,7 +97,7 @@ def _conserved() -> Evidence:
 def _same_product() -> Evidence:
     """`Vᵀ∇V = ∇W Wᵀ` without decay."""
     by_w, by_v = (MatrixSum(tuple((c.subs(mu, 0), w) for c, w in g.terms)) for g in gradients())
-    rest = normal_form(words(V).T @ by_v - by_w @ words(W).T)
+    rest = normal_form(as_words(V).T @ by_v - by_w @ as_words(W).T)
     return Evidence(not rest, Verdict.PROVED, "equal word by word, for symbolic dimensions")
 
 
@@ -272,7 +272,7 @@ DERIVATION = Derivation(
     ),
     special_case=SpecialCase(
         "whitened, no decay",
-        lambda f: {name: normal_form(words(e.subs({Sx: sp.Identity(d_in), mu: 0}).doit())) for name, e in f.items()},
+        lambda f: {name: normal_form(as_words(e.subs({Sx: sp.Identity(d_in), mu: 0}).doit())) for name, e in f.items()},
     ),
     floor=Verdict.PROVED,
     link=Link(

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.frames import diagonal, insert, one_mode, orthonormal
-from overtraining.theory.derivations.calculus.matrix_expressions import entrywise_gradient, gradient, words
+from overtraining.theory.derivations.calculus.matrix_expressions import as_words, entrywise_gradient, sympy_gradient
 from overtraining.theory.derivations.calculus.matrix_words import ZERO, Rules, normal_form
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
@@ -63,8 +63,8 @@ def aligned() -> dict[str, MatrixSum]:
 def aligned_gradients() -> tuple[dict, dict]:
     """The gradients of two layers at an aligned point, rewritten with the frames' rules."""
     two_layers = {P: sp.Identity(P.shape[0]), R: sp.Identity(R.shape[0])}
-    layers = [gradient(loss_terms(), x).subs(two_layers).doit() for x in (W, V)]
-    by_w1, by_w2 = (normal_form(insert(words(g, SYMMETRIC), aligned()), RULES) for g in layers)
+    layers = [sympy_gradient(loss_terms(), x).subs(two_layers).doit() for x in (W, V)]
+    by_w1, by_w2 = (normal_form(insert(as_words(g, SYMMETRIC), aligned()), RULES) for g in layers)
     return by_w1, by_w2
 
 

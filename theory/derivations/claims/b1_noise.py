@@ -3,9 +3,9 @@
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.shapes import SHAPES, expectation, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring, polynomial_expectation
 from overtraining.theory.derivations.calculus.trace_calculus import agree
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, expectation as contract
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, noise_expectation
 from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, Sx, d_in, d_out, h, loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -37,7 +37,7 @@ def noisy_loss() -> TraceSum:
 
 def expected_rise() -> TraceSum:
     """`E[L(θ + noise)] − L(θ)` by contraction of the noise, dimensions symbolic."""
-    mean = contract(noisy_loss(), {"N1": g1**2, "N2": g2**2})
+    mean = noise_expectation(noisy_loss(), {"N1": g1**2, "N2": g2**2})
     return mean - loss(*map(MatrixSum.of, (W1, W2, Sx)))
 
 
@@ -76,7 +76,9 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator, mome
         error = x2 @ x1 - ground(a)
         return np.trace(error @ ground(covariance) @ error.T) / 2
 
-    rise = expectation(at(ground(w1) + noise["N1"], ground(w2) + noise["N2"]) - at(ground(w1), ground(w2)), moments)
+    rise = polynomial_expectation(
+        at(ground(w1) + noise["N1"], ground(w2) + noise["N2"]) - at(ground(w1), ground(w2)), moments
+    )
     values = {
         q1: (w1 * covariance * w1.T).trace(), q2: (w2 * w2.T).trace(), tau: covariance.trace(),
         g1: sp.sqrt(moments["N1"][1]), g2: sp.sqrt(moments["N2"][1]), d_in: i, h: k, d_out: o,

@@ -7,15 +7,24 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_covariance
-from overtraining.theory.derivations.calculus.layers import K, Sx, loss, norms_of, product, segments, tau, width
-from overtraining.theory.derivations.calculus.shapes import expectation, integers, noise_ring
+from overtraining.theory.derivations.calculus.layers import (
+    INPUT_COVARIANCE,
+    K,
+    deep_loss,
+    layer_product,
+    norms_of,
+    segments,
+    tau,
+    width,
+)
+from overtraining.theory.derivations.calculus.shapes import integers, noise_ring, polynomial_expectation
 from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import (
     Letter,
     MatrixSum,
     TraceSum,
     constant,
-    expectation as contract,
+    noise_expectation,
 )
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -55,7 +64,8 @@ def formula() -> Formula:
 def expected_rise(depth: int) -> TraceSum:
     """`E[L(θ + noise)] − L(θ)` of a network of this depth, by contraction."""
     variances = {f"N{l}": gamma[l - 1] ** 2 for l in range(1, depth + 1)}
-    return contract(loss(product(1, depth, noisy=True), depth), variances) - loss(product(1, depth), depth)
+    noisy, plain = (deep_loss(layer_product(1, depth, noisy), depth) for noisy in (True, False))
+    return noise_expectation(noisy, variances) - plain
 
 
 def conclusion(candidate: Formula) -> Evidence:
@@ -69,7 +79,7 @@ def _one_layer() -> Evidence:
     w, n, m = (MatrixSum.of(Letter(*x)) for x in (("W", "n", "k"), ("N", "n", "k"), ("M", "k", "k")))
     c = MatrixSum.of(Letter("C", "n", "n", symmetric=True))
     v = gamma[0] ** 2
-    mean = contract(((w + n).T @ c @ (w + n) @ m).trace(), {"N": v})
+    mean = noise_expectation(((w + n).T @ c @ (w + n) @ m).trace(), {"N": v})
     rest = mean - (w.T @ c @ w @ m).trace() - v * c.trace() * m.trace()
     return Evidence(rest.is_zero(), Verdict.PROVED, "for symbolic dimensions, any C and M: one step of any depth")
 
@@ -94,8 +104,10 @@ def _cross_term() -> Evidence:
     cases = []
     for depth in DEPTHS:
         teacher = MatrixSum.of(Letter("A", f"n{depth}", "n0"))
-        noisy, plain = ((product(1, depth, noisy=x) @ Sx @ teacher.T).trace() for x in (True, False))
-        rest = contract(noisy, {f"N{l}": gamma[l - 1] ** 2 for l in range(1, depth + 1)}) - plain
+        noisy, plain = (
+            (layer_product(1, depth, noisy=x) @ INPUT_COVARIANCE @ teacher.T).trace() for x in (True, False)
+        )
+        rest = noise_expectation(noisy, {f"N{l}": gamma[l - 1] ** 2 for l in range(1, depth + 1)}) - plain
         cases.append((f"depth {depth}", Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ")))
     return every(cases, "E⟨f', A⟩ = ⟨f, A⟩: the teacher does not enter the rise")
 
@@ -122,7 +134,7 @@ def _written_out() -> Evidence:
         for l in (1, 2, 3):
             f = (ground(np.array(layers[l - 1])) + noise[f"N{l}"]) @ f
         after, before = (np.trace((x - target) @ sx @ (x - target).T) / 2 for x in (f, plain))
-        rise = expectation(after - before, moments)
+        rise = polynomial_expectation(after - before, moments)
         c = sp.eye(n[3])
         for l in (3, 2, 1):
             c = layers[l - 1].T * c * layers[l - 1] + v[l - 1] * c.trace() * sp.eye(n[l - 1])

@@ -7,9 +7,9 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
-from overtraining.theory.derivations.calculus.shapes import SHAPES, expectation, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring, polynomial_expectation
 from overtraining.theory.derivations.calculus.trace_calculus import agree, gradient
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, expectation as contract
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, noise_expectation
 from overtraining.theory.derivations.calculus.two_layers import (
     N1,
     N2,
@@ -71,8 +71,8 @@ def _shift() -> MatrixSum:
 def variance() -> TraceSum:
     """All Wick pairings of the square, minus the square of the mean."""
     change = rise()
-    mean = contract(change, GAUSSIAN)
-    return contract(change * change, GAUSSIAN) - mean * mean
+    mean = noise_expectation(change, GAUSSIAN)
+    return noise_expectation(change * change, GAUSSIAN) - mean * mean
 
 
 def invariants() -> dict[sp.Symbol, TraceSum]:
@@ -109,7 +109,7 @@ def _expansion() -> Evidence:
 
 
 def _mean() -> Evidence:
-    return agree(contract(rise(), GAUSSIAN), b1.formula(), b1.traces())
+    return agree(noise_expectation(rise(), GAUSSIAN), b1.formula(), b1.traces())
 
 
 def _on_shapes() -> Evidence:
@@ -133,7 +133,7 @@ def _written_out(matrices: list[sp.Matrix], moments: dict) -> tuple[sp.Rational,
     n1, n2_ = (np.vectorize(lambda x: x.set_ring(whole), otypes=[object])(noise[n]) for n in ("N1", "N2"))
     shift = n2_ @ ground(first) + ground(second) @ n1 + n2_ @ n1
     twice = np.trace((2 * ground(error) + shift) @ ground(covariance) @ shift.T)
-    got = (expectation(twice * twice, moments) - expectation(twice, moments) ** 2) / 4
+    got = (polynomial_expectation(twice * twice, moments) - polynomial_expectation(twice, moments) ** 2) / 4
     scales = {g1: sp.sqrt(moments["N1"][1]), g2: sp.sqrt(moments["N2"][1]), h: len(first), d_out: len(second)}
     return got, values_at(first, second, error, covariance) | scales
 

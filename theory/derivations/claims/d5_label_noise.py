@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.matrix_words import normal_form, scaled
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word, expectation
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word, noise_expectation
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -50,7 +50,7 @@ def _variance() -> TraceSum:
     """Of one entry `u G v` of that gradient, over Gaussian inputs and labels, by contraction."""
     u, v, _, gradient = _batch()
     entry = (u @ gradient @ v).trace()
-    return expectation(entry * entry, {"X": sp.Integer(1), "E": nu**2})
+    return noise_expectation(entry * entry, {"X": sp.Integer(1), "E": nu**2})
 
 
 def recursion(online: bool) -> sp.Expr:

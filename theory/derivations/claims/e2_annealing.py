@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.matrix_words import normal_form, scaled
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, expectation
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, noise_expectation
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -73,7 +73,7 @@ def _mean_change() -> TraceSum:
     m1, m2, test = of("W1", "h", "d_in"), of("W2", "d_out", "h"), of("M", "h", "h")
     made = scaled(-1 / b, of("E", "d_out", "b") @ of("X", "d_in", "b").T)
     moved = (test @ (m1 @ made.T @ made @ m1.T - m2.T @ made @ made.T @ m2)).trace()
-    return expectation(moved, {"E": nu**2, "X": sp.Integer(1)})
+    return noise_expectation(moved, {"E": nu**2, "X": sp.Integer(1)})
 
 
 def of(name: str, rows: str, columns: str) -> MatrixSum:

@@ -25,11 +25,11 @@ from overtraining.theory.derivations.claims.b3_curvature.hessian import (
     REGIMES,
     any_depth,
     blocks_only,
+    characteristic_polynomial,
     complete,
     counts,
     exact_hessian,
     half_of_trace,
-    polynomial,
     trace_depth_two,
     x,
 )
@@ -78,7 +78,9 @@ def conclusion(candidate: Mapping[str, Any]) -> Evidence:
     cases = [("trace", identity(trace_depth_two(), candidate["trace"]))]
     for kinds, roots in blocks(candidate):
         claimed = sp.expand(sp.prod(x - root for root in roots))
-        cases.append((" × ".join(kinds), identity(sp.expand(polynomial(kinds) - claimed), sp.Integer(0))))
+        cases.append(
+            (" × ".join(kinds), identity(sp.expand(characteristic_polynomial(kinds) - claimed), sp.Integer(0)))
+        )
     for regime, truth in counts().items():
         claim = {key: candidate[key].subs(REGIMES[regime], simultaneous=True) for key in truth}
         cases.append((f"multiplicities, {regime}", identity(claim, truth)))

@@ -6,7 +6,7 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.dyads import KINDS, Index, block, dyads, entry
+from overtraining.theory.derivations.calculus.dyads import KINDS, Index, block, dyads_of, entry
 from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import laplacian
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
@@ -43,7 +43,7 @@ def bilinear() -> TraceSum:
 
 
 @cache
-def polynomial(kinds: tuple[str, ...]) -> sp.Expr:
+def characteristic_polynomial(kinds: tuple[str, ...]) -> sp.Expr:
     """The characteristic polynomial in x of the block of one index, or of a pair, of these kinds."""
     matrix = block(bilinear(), tuple(Index(name, kind) for name, kind in zip("ij", kinds, strict=False)))
     return sp.expand(matrix.charpoly(x).as_expr())
@@ -92,7 +92,7 @@ def blocks_only() -> Evidence:
             index = {name: Index(name, kind) for name, kind in zip("ijkl", kinds, strict=True)}
             for theirs in others:
                 sets = (tuple(index[name] for name in names) for names in (mine, theirs))
-                for one, other in product(*map(dyads, sets)):
+                for one, other in product(*map(dyads_of, sets)):
                     tried += 1
                     met += entry(form, one, other) != 0
     return Evidence(met == 0 < tried, Verdict.PROVED, f"{tried} pairs of directions, {met} of them coupled")
@@ -117,10 +117,10 @@ def complete() -> Evidence:
     cases, number = [], dict(zip(KINDS, (modes, narrow, hidden, inputs, outputs), strict=True))
     for regime, widths in REGIMES.items():
         n = {kind: c if any(e.has(c) for e in widths.values()) else sp.Integer(0) for kind, c in number.items()}
-        total = sum(n[k] * len(dyads((Index("i", k),))) for k in KINDS)
+        total = sum(n[k] * len(dyads_of((Index("i", k),))) for k in KINDS)
         for k, l in combinations_with_replacement(KINDS, 2):
             pairs = n[k] * (n[k] - 1) / 2 if k == l else n[k] * n[l]
-            total += pairs * len(dyads((Index("i", k), Index("j", l))))
+            total += pairs * len(dyads_of((Index("i", k), Index("j", l))))
         weights = (h * (d_in + d_out)).subs(widths, simultaneous=True)
         cases.append((regime, identity(sp.expand(total - weights), sp.Integer(0))))
     return every(cases, "the numbers of dyads add up to h (d_in + d_out) in all four orders of the widths")

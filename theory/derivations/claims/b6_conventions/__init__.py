@@ -9,7 +9,7 @@ from overtraining.theory.derivations.calculus import frames
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
 from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_calculus import agree, rate
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, expectation as contract
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, noise_expectation
 from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, A, Sx, d_in, d_out, h, loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -56,7 +56,7 @@ def conclusion(candidate: Formula) -> Evidence:
     first, second, sx, n_1, n_2 = map(MatrixSum.of, (W1, W2, Sx, N1, N2))
     squares = {n1: (first @ first.T).trace(), n2: (second @ second.T).trace()}
     traces = squares | {q1: (first @ sx @ first.T).trace(), tau: sx.trace()}
-    white = contract(loss(first + n_1, second + n_2), {"N1": g1**2, "N2": g2**2}) - loss(first, second)
+    white = noise_expectation(loss(first + n_1, second + n_2), {"N1": g1**2, "N2": g2**2}) - loss(first, second)
     return every((
         ("relative", agree(_relative(b1.expected_rise(), squares), candidate["relative"], traces)),
         ("white relative", agree(_relative(white, squares), candidate["white relative"], squares)),

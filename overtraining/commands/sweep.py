@@ -25,7 +25,7 @@ def sweep(
         from overtraining.simulations.sweeps.spec import find_sweep, shipped_sweeps
 
         for name in shipped_sweeps():
-            typer.echo(f"{name:28}{find(name).cells:>7,} cells  {find(name).title}")
+            typer.echo(f"{name:28}{find_sweep(name).cells:>7,} cells  {find_sweep(name).title}")
     elif status is not None:
         from overtraining.simulations.sweeps.status import status_lines
 

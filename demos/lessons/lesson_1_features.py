@@ -33,7 +33,7 @@ def _():
         "features",
         "A *teacher* is a matrix $A$; its *features* are its singular values, here $\\sigma$ = 1, ½, ⅓, ¼. A *student* of two "
         "linear layers, $f = W_2W_1$, starts from small weights and follows the gradient of the loss "
-        "$L = \\frac12\\|A - f\\|^2$ (gradient flow: steps so small that only time counts, $t$ = learning rate × steps). Its own "
+        "$L = \\frac12\\|A - f\\|^2$ (gradient flow: steps so small that only their total matters, $t$ = learning rate × steps). Its own "
         "singular values are $s$, at the start all equal to $\\varepsilon$. **In which order does it learn the features?**",
         prediction,
     )
@@ -45,16 +45,16 @@ def _(reached, squared):
     stage.teacher(
         mo.query_params(),
         "features",
-        "5 for the prediction (let them vote, and defend a vote), 8 for the first picture, 4 for the clock, 4 for depth, 4 for the exercise.",
+        "5 for the prediction (let them vote, and let them defend their vote), 8 for the first picture, 4 for the rescaled time, 4 for depth, 4 for the exercise.",
         {
             "“The gradient of a weak feature is small because its error is small.”": "At the start all gradients are small "
             "because the *weights* are: growth is exponential, at the rate 2σ.",
-            "“A smaller learning rate would learn them together.”": "t is learning rate × steps: the order does not change.",
+            "“A smaller learning rate would learn them together.”": "t is learning rate × steps, so the order does not change.",
             "“In the limit the curves are steps, so the error is small everywhere.”": "Not at the step: there it is of order "
             "one for every ε (A7 is not uniform).",
         },
-        f"First picture: a smaller start moves every curve to the right by the same factor in ln(1/ε) and keeps its shape. Clock: the "
-        "dot stands at σ/(1 + σ) whatever ε, ½ for the first feature. Depth: with one layer there are no stages. Exercise: "
+        f"First picture: a smaller start moves every curve to the right, in proportion to ln(1/ε), and keeps its shape. Rescaled time: the "
+        "dot stands at σ/(1 + σ) for every ε, which is ½ for the first feature. Depth: with one layer there are no stages. Exercise: "
         f"{reached:.3f} and {squared:.3f}.",
     )
     return
@@ -116,8 +116,8 @@ def _(asked, exponent, length, measured, number, start, train):
         "The stronger a feature, the sooner it is learned",
         stage.picture(features, "Singular values of the student against pretraining length"),
         f"At t = {length.value} the network has learned **{learned} of {number.value}** features (more than half of each); "
-        f"its loss is {float(now.loss):.3g}. Lines are the closed form; points, once you ask for them, a network "
-        "that knows nothing of it. (*Mode i* is the student's part of feature i; in A3 κ is σ, as there is no weight decay μ.) Make "
+        f"its loss is {float(now.loss):.3g}. Lines are the closed form. Press the button to add points from a network "
+        "that was trained without the formula. (*Mode i* is the student's part of feature i; in A3, κ is σ, because there is no weight decay μ.) Make "
         "the start smaller: what moves, and what keeps its shape?",
         [number, exponent, start, length, train],
         ["A3"],
@@ -155,12 +155,12 @@ def _(small):
     )  # fmt: skip
     off, here = float(limit_error(2.0, 1.0, small.value)), float(feature(1.0, 1.0, small.value))
     stage.screen(
-        "In the right clock the curves become stairs",
+        "In rescaled time the curves become stairs",
         stage.picture(stairs, "Singular values against time in units of half the logarithm of one over the start"),
         "Measure time in units of ½ ln(1/ε). A feature of strength σ switches on at τ = 1/σ; the smaller the start, the "
         f"sharper the step (dashed: the limit). At τ = 2 the first feature is within {off:.1g} of complete. But look at the dots, "
-        f"which are the curves at the jumps: at τ = 1 the first feature stands at {here:.3f}. Make the start as small as you can: "
-        "does the dot move to the stairs?",
+        f"which mark the curves at the jumps: at τ = 1 the first feature stands at {here:.3f}. Make the start as small as you can: "
+        "does the dot move onto the stairs?",
         [small],
         ["A7"],
     )
@@ -192,12 +192,12 @@ def _(depth, from_):
         axes[0].legend()
 
     stage.screen(
-        "The deeper, the later and the more abrupt",
+        "Deeper networks learn later and more abruptly",
         stage.picture(features_of_depth, "Singular values against pretraining length at the chosen depth"),
         f"With {depth.value} layer{'s' * (depth.value > 1)} the features are half learned at t = "
         f"{', '.join(f'{t:.3g}' for t in half)} (grey: two layers on the same axis). One layer has no stages at all: every feature "
-        "is on its way from the first moment, and each is half learned at about the same time. The more layers, the longer "
-        "nothing happens, since all gradients are products of small weights, and the more suddenly it ends.",
+        "grows from the first moment, and all are half learned at about the same time. With more layers, nothing happens for longer, "
+        "since all gradients are products of small weights, and then each feature is learned more suddenly.",
         [depth, from_],
         [("A6", 2)],
     )
@@ -212,7 +212,7 @@ def _(start):
         f"A feature of strength ½ starts at ε = {start.value:g} (the slider of the first picture). When is it half learned? "
         "And when, if ε is squared?",
         f"At t = **{reached:.3f}**, and from ε² at t = **{squared:.3f}**, {squared / reached:.2f} times as late: the time "
-        "is logarithmic in the start (twice as late but for the σ in σ/ε).",
+        "is logarithmic in the start (it would be twice as late if σ/ε were 1/ε).",
     )
     return reached, squared
 
@@ -221,7 +221,7 @@ def _(start):
 def _():
     stage.ending(
         "The curves are exact for gradient flow of *linear* layers from an *aligned, balanced* start on whitened inputs. From "
-        "small random weights the stages survive, from the usual starts they blur (figure `random-start`); ReLU students "
+        "small random weights the stages survive; from the usual starts they blur (figure `random-start`); ReLU students "
         "learn the same stages at half the speed (measured, no theorem). A feature weaker than the weight decay is never learned.",
         after="fragile",
     )

@@ -28,15 +28,15 @@ with app.setup:
 @app.cell
 def _():
     PREDICTIONS = (
-        "It falls all the while, as the loss before does",
+        "It keeps falling, as the loss before the noise does",
         "It falls at first and then rises",
-        "How long the network was trained makes no difference to it",
+        "It does not depend on how long the network was trained",
     )
     prediction = mo.ui.radio(PREDICTIONS)
     stage.opening(
         "fragile",
-        "You train a network for longer and longer; its loss falls all the while. To every checkpoint somebody adds the same "
-        "small random noise, on every weight, as rounding or careless fine-tuning would. **What does the loss after the "
+        "You train a network for longer and longer, and its loss keeps falling. Somebody adds the same small random noise to "
+        "every weight of every checkpoint, as rounding or careless fine-tuning would. **What does the loss after the "
         "noise do, from checkpoint to checkpoint?**",
         prediction,
     )
@@ -44,21 +44,21 @@ def _():
 
 
 @app.cell
-def _(bill_24, deepest, pays, variances):
+def _(bill_24, deepest, worthwhile, variances):
     stage.teacher(
         mo.query_params(),
         "fragile",
-        "4 for the vote, 8 each for the first two pictures, 7 for the bills, 5 for the scaling law, 3 for the exercise.",
+        "4 for the vote, 8 each for the first two pictures, 7 for the features one by one, 5 for the scaling law, 3 for the exercise.",
         {
-            "“Noise hurts more because the weights have become larger.”": "Yes, for noise of a fixed size: B1 sees nothing "
-            "else. But in units of the weights themselves sensitivity grows too (figure `conventions`).",
+            "“Noise hurts more because the weights have become larger.”": "Yes, for noise of a fixed size: nothing else "
+            "enters B1. But sensitivity also grows when the noise is measured in units of the weights (figure `conventions`).",
             "“The inflection is where the network starts to overfit.”": "There is no training set here: the loss is the "
-            "population's, and it falls for ever.",
-            "“A tiny noise has no inflection point.”": "It has one, later: at every c > 0 (C4).",
+            "population's, and it keeps falling.",
+            "“A tiny noise has no inflection point.”": "It has one, at a greater length: this holds for every c > 0 (C4).",
         },
-        "Growth is over when the last feature is learned. At every noise above 0 there is a turn, ever later (C4): the star moves right "
+        "Growth is over when the last feature is learned. At every noise above 0 there is a turn (C4); the star moves right "
         "as the noise falls. Three minima: near γ = 0.18 at ε = 1e-6; not to the end: 2c > 1; not at all: c ≥ 1, γ ≥ 0.5. "
-        f"Exercise: c = {bill_24:.4f}, {pays} features. One bit more divides the variance by four: between γ² = "
+        f"Exercise: c = {bill_24:.4f}, {worthwhile} features. One bit more divides the variance by four: between γ² = "
         f"{variances[-1]:.3g} and {variances[-1] / 4:.3g} the best length grows from {float(deepest[-1]):.1f} to "
         f"{float(np.interp(variances[-1] / 4, variances, deepest)):.1f}.",
     )
@@ -72,7 +72,7 @@ def _(PREDICTIONS, prediction):
     stage.answered(
         prediction, PREDICTIONS[1],
         f"With 24 features σ = 1/i and noise of 0.1, the loss after it turns at t = {float(turn.length):.1f} and then rises by "
-        f"{float(turn.rise):.3f}, while the loss before it falls on.",
+        f"{float(turn.rise):.3f}, while the loss before it keeps falling.",
     )  # fmt: skip
     return
 
@@ -106,13 +106,13 @@ def _(features, noise, width):
 
     first, last = response.sensitivity.values[[0, -1], 0]
     stage.screen(
-        "The same noise costs more, the longer the pretraining",
+        "The longer the pretraining, the more the same noise raises the loss",
         stage.picture(fragile, "Sensitivity against length, and the rate at which the curvature grows", columns=2),
-        f"The same noise raises the loss by **{first:.3g}** at the start, which is what the noises of the two layers make of each "
-        f"other, and by **{last:.3g}** at the end. Why? Noise on one layer reaches the output multiplied by the other. While "
+        f"The same noise raises the loss by **{first:.3g}** at the start, from the product of the two layers' "
+        f"noise, and by **{last:.3g}** at the end. Why? Noise on one layer reaches the output multiplied by the other. While "
         "features are learned both layers grow, so the same noise is multiplied by more. Exactly: sensitivity grows where the "
-        "network is pulled outward, ⟨f, A − f⟩ > 0, which is while a feature is on its way (right: what that adds to the trace "
-        "of the curvature H). Each feature makes one bump. When is the growth over?",
+        "network is pulled outward, ⟨f, A − f⟩ > 0, that is, while a feature is being learned (right: what this adds to the trace "
+        "of the Hessian H). Each feature makes one bump. When is the growth over?",
         [noise, width, features],
         ["B1", "B4"],
     )
@@ -162,17 +162,17 @@ def _(gamma, measure, measured, spectrum, u_protocol):
         axes[0].legend()
 
     if last_turn == 0:
-        told = "This noise costs more than any feature earns: longer pretraining only hurts, from the start."
+        told = "Under this noise every feature raises the loss: longer pretraining only hurts, from the start."
     elif last_turn > 60:
-        told = f"The loss after noise turns at t = **{last_turn:.0f}**, right of the picture."
+        told = f"The loss after noise turns at t = **{last_turn:.0f}**, beyond the right edge of the picture."
     else:
         told = f"Beyond t = **{last_turn:.1f}** longer pretraining only hurts, by {rise:.3g} up to t = 60: *catastrophic overtraining*."
     stage.screen(
-        "Beyond an inflection point it only gets worse",
+        "Beyond an inflection point longer pretraining makes it worse",
         stage.picture(u, "Loss before and after noise against pretraining length"),
-        f"{told} The loss before falls for ever. The *inflection point* (the paper's word; it is no f″ = 0) is the length beyond "
-        "which the loss after noise only gets worse, its last minimum. Noise charges a price "
-        f"c = γ²d = {cost:.3f} for each unit of singular value: a feature helps until it has grown to σ − c, and then hurts. All "
+        f"{told} The loss before the noise keeps falling. The *inflection point* (the paper's word; it is not where f″ = 0) is the length beyond "
+        "which the loss after noise only rises: its last minimum. Noise raises the loss by "
+        f"c = γ²d = {cost:.3f} per unit of singular value: a feature helps until it has grown to σ − c, and then hurts. All "
         "layers are 24 wide, the start is ε = 1e-4. Move the noise: where does the star go? Is there a noise so small that there "
         "is no turn at any length?",
         [gamma, spectrum, measure],
@@ -191,39 +191,39 @@ def _():
 @app.cell
 def _(small, strength):
     three = np.array([1.0, 0.5, 0.25])
-    price = float(mode_cost(strength.value, strength.value, d_in=4, d_out=4))
-    bills = stages.stage(three, price)
+    noise_cost = float(mode_cost(strength.value, strength.value, d_in=4, d_out=4))
+    stages_passed = stages.stage(three, noise_cost)
     paying = Protocol(
         Spectrum(three), np.linspace(0, 60, 601), (strength.value,), Network(4, 4, 4), start=Aligned(small.value)
     )
-    turns = minima(three, small.value, price)
+    turns = minima(three, small.value, noise_cost)
     bill = respond(paying)
 
     def stairs(axes):
         drawing.singular_values(axes[0], follow(paying))
-        axes[0].axhline(2 * price, color="0.4", linestyle=":")
-        axes[0].text(0, 2 * price, "2c", ha="left", va="bottom")
+        axes[0].axhline(2 * noise_cost, color="0.4", linestyle=":")
+        axes[0].text(0, 2 * noise_cost, "2c", ha="left", va="bottom")
         drawing.curves(axes[1], bill, "after", label=None)
         drawing.inflections(axes[1], bill)
         axes[1].set_ylabel("loss after noise")
 
     lines = "".join(
-        f"\n- σ = {one:g}: {'pays' if change < 0 else 'hurts'}, changing the loss by {change:+.3f} as a whole"
-        + (f"; best stopped at s = {stop:.3f}" if stop > 0 else ", from its first moment on")
-        for one, change, stop in zip(three, bills.change, bills.stop, strict=True)
+        f"\n- σ = {one:g}: {'helps' if change < 0 else 'hurts'}; learning it completely changes the loss by {change:+.3f}"
+        + (f"; the best value to stop at is s = {stop:.3f}" if stop > 0 else "; it hurts from the first moment")
+        for one, change, stop in zip(three, stages_passed.change, stages_passed.stop, strict=True)
     )
     where = ", ".join(f"{t:.1f}" for t in np.ravel(turns.times) if 0 < t < np.inf)
     stage.screen(
-        "Every feature is paid for",
+        "Some features are not worth learning",
         stage.picture(stairs, "Three features and the loss after noise against length", columns=2),
-        f"The price of the noise is c = {price:.3f} for each unit of singular value; a feature pays as a whole if it ends above "
-        f"2c (dotted).{lines}\n\nThe loss after noise has {f'minima at t = {where}' if where else 'no minimum'}; the star is the "
-        f"last of them, the deepest is at t = {float(turns.at('best')):.1f}. Find three noises: one with three minima, one for which "
+        f"Noise raises the loss by c = {noise_cost:.3f} per unit of singular value, so learning a feature completely lowers the loss "
+        f"after noise only if σ > 2c (dotted).{lines}\n\nThe loss after noise has {f'minima at t = {where}' if where else 'no minimum'}; the star is the "
+        f"last of them; the deepest is at t = {float(turns.at('best')):.1f}. Find three noises: one with three minima, one for which "
         "the network should not be trained to the end, and one for which it should not be trained at all.",
         [strength, small],
         ["C3", "C4"],
     )
-    return (price,)
+    return (noise_cost,)
 
 
 @app.cell
@@ -237,9 +237,9 @@ def _():
 def _():
     variances = np.geomspace(0.001, 0.01, 41)
     spectrum_24, epsilon = 1 / np.arange(1.0, 25.0), 1e-6
-    prices = np.array([float(mode_cost(g, g, d_in=24, d_out=24)) for g in np.sqrt(variances)])
-    deepest = minima(spectrum_24, epsilon, prices).at("best")
-    dense = dense_inflection_time(prices, epsilon, alpha=1.0)
+    noise_costs = np.array([float(mode_cost(g, g, d_in=24, d_out=24)) for g in np.sqrt(variances)])
+    deepest = minima(spectrum_24, epsilon, noise_costs).at("best")
+    dense = dense_inflection_time(noise_costs, epsilon, alpha=1.0)
     return deepest, dense, variances
 
 
@@ -263,12 +263,12 @@ def _(deepest, dense, variance, variances):
         axes[0].set_ylabel("best length (gradient-flow time)")
 
     stage.screen(
-        "Half the variance, nearly twice the length",
+        "Half the variance allows nearly twice the length",
         stage.picture(scaling, "Best length against the variance of the noise, both logarithmic"),
         f"At γ² = {variances[here]:.2g} the best length is t = **{float(deepest[here]):.1f}** (the law: "
-        f"{float(dense[here]):.1f}). On these logarithmic axes a slope of −1 means: inverse in the variance; it is a little less, by a "
-        "logarithm. The steps are "
-        "features: as the noise falls, one more of them pays. What would quantization to one bit more do, if it were noise?",
+        f"{float(dense[here]):.1f}). On these logarithmic axes a slope of −1 means that the length is proportional "
+        "to 1/variance; up to a logarithm, it is. The steps are "
+        "features: as the noise falls, one more of them is worth learning. What would quantization to one bit more do, if it were noise?",
         [variance],
         ["C5"],
     )
@@ -278,23 +278,23 @@ def _(deepest, dense, variance, variances):
 @app.cell
 def _(gamma):
     bill_24 = float(mode_cost(gamma.value, gamma.value, d_in=24, d_out=24))
-    pays = int((np.asarray(stages.stage(1 / np.arange(1.0, 25.0), bill_24).change) < 0).sum())
+    worthwhile = int((np.asarray(stages.stage(1 / np.arange(1.0, 25.0), bill_24).change) < 0).sum())
     stage.exercise(
         f"A square network of width 24, 24 features σ = 1/i, noise γ = {gamma.value:g} (the slider of the second picture). "
-        "What is the price c, and how many features pay as a whole?",
-        f"c = γ²d = **{bill_24:.4f}**, and **{pays}** features have σ > 2c.",
+        "What is the cost c per unit of singular value, and how many features are worth learning completely?",
+        f"c = γ²d = **{bill_24:.4f}**, and **{worthwhile}** features have σ > 2c.",
     )
-    return bill_24, pays
+    return bill_24, worthwhile
 
 
 @app.cell
 def _():
     stage.ending(
-        "B1 is exact at every point of weight space and for every law of the noise; that sensitivity *grows* is not: of random "
-        "balanced starts most lose some for a while, one-layer networks never gain any, and networks with unequal layers "
-        "gain little (figures `random-start`, `depth`, `lazy-to-rich`). The turn is inevitable for balanced, aligned starts "
-        "below the teacher (C4). Rounding is not this noise where weights are below its step (figure `conventions`). "
-        "Tanh and ReLU students turn too, with no theorem behind it (figure `beyond-linear`).",
+        "B1 is exact at every point of weight space and for every law of the noise; that sensitivity *grows* is not. From most random "
+        "balanced starts it falls for a while, in one-layer networks it stays the same, and in networks with unequal layers "
+        "it grows little (figures `random-start`, `depth`, `lazy-to-rich`). The turn is inevitable for balanced, aligned starts "
+        "below the teacher (C4). Rounding does not act like this noise where weights are smaller than its step (figure `conventions`). "
+        "The loss of tanh and ReLU students turns too; there is no theorem about them (figure `beyond-linear`).",
         after="forgetting",
     )
     return

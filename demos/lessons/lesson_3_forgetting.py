@@ -38,7 +38,7 @@ def _():
     stage.opening(
         "forgetting",
         "Every checkpoint of a pretraining run is fine-tuned for the same short time on the same new task, whose features are as "
-        "strong as the old ones, but turned away. Then the *old* task is measured again. **What does a longer pretraining do to "
+        "strong as the old ones but point in other directions. Then the *old* task is measured again. **What does longer pretraining do to "
         "the old task's loss after fine-tuning?**",
         prediction,
     )
@@ -46,33 +46,33 @@ def _():
 
 
 @app.cell
-def _(far, forgot, found, left, little, long_, point, price):
+def _(end_loss, far, forgot, found, little, long_, point, remains):
     stage.teacher(
         mo.query_params(),
         "forgetting",
-        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. With "
-        "35 minutes leave the rates out.",
+        "4 for the vote, 8 for the angle, 7 for the trap, 8 for the plateaus, 4 for the rates, 6 for the anchor, 3 for the exercise. If you have "
+        "only 35 minutes, leave out the learning rates.",
         {
-            "“A better model is a better start for everything.”": "For its own task; on a turned task every feature that it "
-            "has learned is one more that fine-tuning moves.",
-            "“I compared two checkpoints, so I know the trend.”": "The trap: inside a stage the cost goes up and down.",
+            "“A better model is a better start for everything.”": "For its own task; on a rotated task every feature that it "
+            "has learned is one more that fine-tuning can destroy.",
+            "“I compared two checkpoints, so I know the trend.”": "This is the trap: within a stage the cost rises and falls.",
             "“Forgetting always grows with pretraining.”": "Set the task [[1, 0.1], [0.1, 2]] at T = 5: from one "
             "learned feature to two it falls.",
             "“A smaller learning rate prevents forgetting.”": "It is a smaller budget: less is forgotten and less is learned.",
         },
         f"The angle: at T = 2 there is an inflection at every angle above 0, too small to see at 0.5 ({float(little.rise):.1g}) and not "
         f"at 1.5 ({float(far.rise):.2g}). After long fine-tuning {'it stays' if bool(long_.exists) else 'it is gone'}: all checkpoints "
-        "then end at the new task. The trap: no, for no σ′ of either sign (D3). "
-        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The rates: it is zero where s = σ′, where nothing is left to "
-        "gain; tuning lowers the loss most there, so that checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
-        f"{float(point.length):.1f}, {price:.3g} left undone; both grow with λ. Exercise: {left:.4f} and {forgot:.4f}.",
+        "then end at the new task. The trap: no, there is no such σ′, of either sign (D3). "
+        f"Plateaus as set: {', '.join(f'{x:.3f}' for x in found.rise)}. The learning rates: the best rate is zero where s = σ′, where there is nothing to "
+        "gain; choosing the rate lowers the loss most there, so that this checkpoint stays the best (figure `learning-rate`). Anchor: inflection at "
+        f"{float(point.length):.1f}, downstream loss at the end {end_loss:.3g}; both grow with λ. Exercise: {remains:.4f} and {forgot:.4f}.",
     )
     return
 
 
 @app.cell
 def _():
-    LENGTHS = np.unique([*np.linspace(0, 6, 21), *np.linspace(6, 24, 19)])  # fewer, where little bends
+    LENGTHS = np.unique([*np.linspace(0, 6, 21), *np.linspace(6, 24, 19)])  # fewer where the curves are almost straight
 
     def lost(turned, time):
         tuning = FineTuning(RotatedTeacher(turned))
@@ -87,7 +87,7 @@ def _():
 def _(PREDICTIONS, aligned, far, long_, prediction):
     stage.answered(
         prediction, PREDICTIONS[1],
-        f"Turned by 1.5 and tuned for T = 2, it is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
+        f"For a task rotated by 1.5 and a budget of T = 2, the loss is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
         f"the old task itself (angle 0) it {'turns too' if bool(aligned.exists) else 'only falls'}; after very long fine-tuning "
         f"(T = 30) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
     )  # fmt: skip
@@ -134,22 +134,22 @@ def _(angle, asked, budget, measure, measured):
     turn = inflection_point(both, which="best").squeeze()
     lowest = inflection_point(both, "downstream", which="best").squeeze()
     told = (
-        f"The old task is best kept at t = **{float(turn.length):.1f}**; to the end another {float(turn.rise):.2g} is lost."
-        if bool(turn.exists) else "The old task only profits from longer pretraining."
+        f"The old task's loss is lowest at t = **{float(turn.length):.1f}**; by the end it has risen by {float(turn.rise):.2g}."
+        if bool(turn.exists) else "Longer pretraining only helps the old task."
     )  # fmt: skip
     stage.screen(
-        "On a task that is turned away, longer pretraining can mean more forgetting",
+        "On a rotated task, longer pretraining can mean more forgetting",
         stage.picture(
             losses, "Pretraining and downstream loss before and after fine-tuning, against length", columns=2
         ),
-        f"{told} The new task "
+        f"{told} "
         + (
-            "is best met from a checkpoint in between, too."
+            "The new task, too, is learned best from a checkpoint in between."
             if bool(lowest.exists)
-            else "only profits from longer pretraining."
+            else "Longer pretraining only helps the new task."
         )
-        + " The task is the teacher with its singular vectors turned at random, on both sides, by at most this angle. At which angle "
-        "does the inflection appear? And is there a budget that makes it go away again?",
+        + " The task is the teacher with its singular vectors rotated at random, on both sides, by at most this angle. At which angle "
+        "does the inflection appear? Is there a budget at which it disappears again?",
         [angle, budget, measure],
         ["D1"],
     )
@@ -177,7 +177,7 @@ def _(time, wants):
         drawing.singular_values(axes[0], follow(stage_), label=None)
         drawing.curves(axes[1], inside, "sensitivity", label=None)
         axes[1].axhline(0, color="0.6", linewidth=0.8, zorder=0)
-        axes[1].set_ylabel("what fine-tuning costs, Δ")
+        axes[1].set_ylabel("cost of fine-tuning, Δ")
 
     cost = sensitivity(inside).value.values[:, 0]
     at, low = int(cost.argmax()), int(cost.argmin())
@@ -189,15 +189,15 @@ def _(time, wants):
         )
     else:
         course = (
-            f"Δ dips to **{cost[low]:.4f}** at t = {inside.pretraining.values[low]:.1f}, where fine-tuning finishes what pretraining "
+            f"Δ dips to **{cost[low]:.4f}** at t = {inside.pretraining.values[low]:.1f}, where fine-tuning completes what pretraining "
             f"has begun, and then rises to **{end:.4f}**."
         )
     stage.screen(
-        "A trap: inside a stage the cost goes up and down",
+        "A trap: within a stage the cost rises and falls",
         stage.picture(trap, "One feature, and the cost of fine-tuning, against length", columns=2),
         f"One feature, and a task that asks for σ′ = {wants.value:g} of it, with the same singular vectors. {course} So a comparison "
-        "of two checkpoints says little about the trend, unless both lie between stages. Is there any σ′ for which Δ grows all "
-        "the way?",
+        "of two checkpoints says little about the trend, unless both lie between stages. Is there any σ′ for which Δ "
+        "only grows?",
         [wants, time],
         ["D3", "D2"],
     )
@@ -230,7 +230,7 @@ def _(long, mixed, second):
 
     def steps(axes):
         drawing.curves(axes[0], staircase, "sensitivity", label=None)
-        axes[0].set_ylabel("what fine-tuning costs, Δ")
+        axes[0].set_ylabel("cost of fine-tuning, Δ")
         drawing.trade_off(axes[1], flats)
         for n, (x, y) in enumerate(zip(flats.downstream_after[:, 0], flats.after[:, 0], strict=True)):
             axes[1].annotate(f"   {n}", (float(x), float(y)))
@@ -240,13 +240,13 @@ def _(long, mixed, second):
     hurting = [name for name, hurts in zip(("first", "second"), found.hurts, strict=True) if hurts]
     grows = bool((np.diff(found.rise) >= 0).all())
     stage.screen(
-        "From plateau to plateau: every feature is one more thing to lose",
+        "From plateau to plateau: each new feature is one more that can be lost",
         stage.picture(steps, "The cost along the plateaus, and one loss against the other", columns=2),
         f"Two features, σ = 1 and ½, and a task [[1, {mixed.value:g}], [{mixed.value:g}, {second.value:g}]]. On the plateaus of "
         f"0, 1 and 2 learned features (the numbers at the right) fine-tuning costs **{rises}**: it "
         f"{'never falls' if grows else 'falls somewhere'}. "
         f"{'The ' + ' and the '.join(hurting) + ' feature' if hurting else 'No feature'} makes the loss after fine-tuning "
-        "worse. The start is at 1e-60, so that the plateaus are long; the dips between them, at the left, are the trap again. At small budgets the cost never falls from a plateau to the "
+        "worse. The start is at 1e-60, so that the plateaus are long; the dips between them, on the left, are the trap again. At small budgets the cost never falls from a plateau to the "
         "next, for any task that you can set. Find a task and a budget for which it does.",
         [second, mixed, long],
         ["D4"],
@@ -278,20 +278,20 @@ def _(steps_, target):
 
     def learning_rates(axes):
         drawing.against_length(axes[0], rates, "sharpness")
-        axes[0].set(ylabel="largest curvature met", ylim=(0, None))
+        axes[0].set(ylabel="largest curvature on the way", ylim=(0, None))
         drawing.against_length(axes[1], rates, "rate", colour=1)
         axes[1].set_ylabel("best learning rate under noise")
 
     stage.screen(
-        "The learning rate that fine-tuning bears",
+        "The largest learning rate at which fine-tuning is stable",
         stage.picture(
             learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2
         ),
-        "Left: the largest curvature that fine-tuning meets on its way from each checkpoint; a rate below 2 over it is stable. "
+        "Left: the largest curvature that fine-tuning meets on its way from each checkpoint; a rate below 2 divided by it is stable. "
         f"Look where the line is flat: up to s = σ′, at t = {passed:.1f}, it is the task's own curvature, {2 * target.value:g}, "
-        "whatever the checkpoint; beyond, it grows with every bit of pretraining, and late checkpoints bear smaller rates only. "
-        "Right: if every step's gradient is noisy (its variance is v in D6, here 0.02), a large rate brings the noise in, a small "
-        "one does not arrive in so many steps, and the best lies between. Look where that line touches zero: at which s, and why? "
+        "whatever the checkpoint; beyond that it grows with pretraining, and late checkpoints are stable only at smaller rates. "
+        "Right: if every step's gradient is noisy (its variance is v in D6, here 0.02), a large rate amplifies the noise, a small "
+        "one does not get there in the given number of steps, and the best lies between. Look where that line touches zero: at which s, and why? "
         "Does that checkpoint stay the best one when every checkpoint has its own best rate?",
         [target, steps_],
         ["D6"],
@@ -331,34 +331,34 @@ def _(anchor, free, loose, source):
         axes[1].legend()
 
     point = inflection_point(held, which="best").squeeze()
-    price = float(held.downstream_after[-1, 0])
+    end_loss = float(held.downstream_after[-1, 0])
     stage.screen(
-        "Regularization delays the inflection, and is paid for downstream",
+        "Regularization delays the inflection, and raises the downstream loss",
         stage.picture(anchored, "Both losses after anchored fine-tuning against length", columns=2),
-        "Fine-tuning to the end on a task that asks for 1.2 to 1.4 times every feature, with L2 toward the pretrained weights. "
+        "Fine-tuning to the end on a task that asks for 1.2 to 1.4 times every feature, with an L2 penalty that pulls toward the pretrained weights. "
         + (
             f"The inflection is at t = **{float(point.length):.1f}**"
             if bool(point.exists)
             else "There is no inflection here"
         )
-        + f"; of the task **{price:.3g}** is left undone. Without an anchor any pretraining ends at the task, and on the same "
-        "loss. What does each step of λ buy, and what does it cost?",
+        + f"; the downstream loss ends at **{end_loss:.3g}**. Without an anchor, fine-tuning from every checkpoint ends at the task, with "
+        "the same losses. What does a larger λ gain, and what does it cost?",
         [anchor],
         ["D7"],
     )
-    return point, price
+    return end_loss, point
 
 
 @app.cell
 def _(time):
-    left = float(fine_tune_mode(time.value, 1.0, 0.0)[0])
+    remains = float(fine_tune_mode(time.value, 1.0, 0.0)[0])
     forgot = float(forgetting_cost(time.value, 1.0, 1.0, 0.0))
     stage.exercise(
         f"A feature of strength 1 is learned completely, and then tuned for T = {time.value:g} (the slider of the trap) on a task that "
-        "asks for none of it, σ′ = 0. Its flow is ṡ = 2s(σ′ − s). How much of it is left, and how much has the old loss risen?",
-        f"**{left:.4f}** is left, 1/(1 + 2T), and the loss has risen by ½(1 − s)² = **{forgot:.4f}**.",
+        "asks for none of it, σ′ = 0. Its flow is ṡ = 2s(σ′ − s). How much of it remains, and by how much has the old loss risen?",
+        f"**{remains:.4f}** remains, 1/(1 + 2T), and the loss has risen by ½(1 − s)² = **{forgot:.4f}**.",
     )
-    return forgot, left
+    return forgot, remains
 
 
 @app.cell
@@ -367,7 +367,7 @@ def _():
         "All of this is exact for gradient flow of two balanced linear layers on white inputs, from the pretrained weights on. "
         "At small budgets the cost never falls from plateau to plateau, for every task (D4); at large ones it can, since "
         "balanced networks keep their rank. Random tasks show both (figure `plasticity-and-forgetting`). The source paper's "
-        "Theorem 4.7 is known to us from secondary sources only; D4 and D7 are our version of it. Tanh and ReLU students "
+        "Theorem 4.7 is known to us only from secondary sources; D4 and D7 are our version of it. Tanh and ReLU students "
         "forget more with longer pretraining too: measured, not proved.",
         after="remedies",
     )

@@ -27,14 +27,14 @@ with app.setup:
 def _():
     PREDICTIONS = (
         "The one that stopped at the best moment",
-        "The one with weight decay, of a strength of its own in each layer",
-        "Both end at the same loss: each gives up as much as it saves",
+        "The one with weight decay, of a separate strength in each layer",
+        "Both end at the same loss: each loses as much as it gains",
     )
     prediction = mo.ui.radio(PREDICTIONS)
     stage.opening(
         "remedies",
-        "You know that noise of a certain size will hit the weights one day. You may stop pretraining early, or you may train to "
-        "the end with weight decay. **Which of the two ends with the lower loss after the noise?**",
+        "You know that noise of a certain size will be added to the weights one day. You may stop pretraining early, or you may "
+        "train to the end with weight decay. **Which of the two ends with the lower loss after the noise?**",
         prediction,
     )
     return PREDICTIONS, prediction
@@ -47,14 +47,14 @@ def _(c, kappa, lost):
         "remedies",
         "4 for the vote, 7 for decay, 9 for the schedules, 6 for the dispute (let two groups argue), 6 for mixing, 3 for the exercise.",
         {
-            "“Weight decay and early stopping are the same.”": "For one feature and equal prices they are; a stop has one length for "
-            "all features, decay shortens each where it should.",
-            "“Annealing makes the model better, so it makes it more robust.”": "It gives features back, and sensitivity with them.",
-            "“Then never decay the rate.”": "Without decay the model has learned less: lower sensitivity, higher loss before.",
+            "“Weight decay and early stopping are the same.”": "For one feature and equal costs of the layers they are. Early stopping has one length for "
+            "all features; decay shortens each by the right amount.",
+            "“Annealing makes the model better, so it makes it more robust.”": "It brings features back, and sensitivity with them.",
+            "“Then never let the learning rate decay.”": "Without decay the model has learned less: lower sensitivity, higher loss before.",
         },
-        f"Exercise: {kappa:.4f} and {c:.4f}. At equal prices κ = c, and decay still wins: a stop has one length for all features. "
-        f"Missing at the end of the schedules: {lost}; that there is a decay moves the end most, how long it lasts hardly. There is "
-        "no *one* best share: it depends on which loss is asked for, on the length and on the budget.",
+        f"Exercise: {kappa:.4f} and {c:.4f}. At equal costs of the layers κ = c, and decay is still better: early stopping has one length for all features. "
+        f"Missing at the end of the schedules: {lost}. Whether there is a decay matters most for the end; how long it lasts hardly matters. There is "
+        "no *one* best share: it depends on the loss that you care about, on the length and on the budget.",
     )
     return
 
@@ -91,7 +91,7 @@ def _(first, second):
 def _(PREDICTIONS, after, lowest, prediction):
     stage.answered(
         prediction, PREDICTIONS[1],
-        f"With the sliders below as they stand: plain {after[-1]:.3f}, the best stop {after.min():.3f}, decay {lowest:.3f}.",
+        f"With the sliders below as they are set: plain pretraining {after[-1]:.3f}, the best early stop {after.min():.3f}, weight decay {lowest:.3f}.",
     )  # fmt: skip
     return
 
@@ -100,19 +100,21 @@ def _(PREDICTIONS, after, lowest, prediction):
 def _(after, best, first, lowest, optimum, plain, second):
     def remedies(axes):
         drawing.curves(axes[0], plain, "after", label="plain pretraining")
-        drawing.inflections(axes[0], plain, "best", label="best stop")
+        drawing.inflections(axes[0], plain, "best", label="best early stop")
         drawing.against_length(axes[0], optimum, "after", label="decay per layer", colour=1)
         axes[0].set_ylabel("loss after noise")
         axes[0].legend()
 
-    kept = ", ".join(f"{s:.3f}" for s in best.s)
+    values_kept = ", ".join(f"{s:.3f}" for s in best.s)
     stage.screen(
-        "Weight decay per layer bears noise better than any stop",
-        stage.picture(remedies, "Loss after noise along plain pretraining, its best stop, and weight decay's"),
-        f"To the end: **{after[-1]:.3f}**; stopped best: **{after.min():.3f}**; decayed: **{lowest:.3f}**. The optimum keeps "
-        f"the features 1, 0.6, 0.2 at {kept}: each is shortened by the *geometric* mean of the two layers' prices, and the "
-        "weights are put where they are cheap (the line is where training under that decay ends, exactly). By how much does it win "
-        "where both layers are priced alike, $\\gamma_2^2 d_\\mathrm{out} = \\gamma_1^2 d_\\mathrm{in}$ (3 outputs, 5 inputs; γ₁ = 0.23 and γ₂ = 0.3, say)?",
+        "Weight decay per layer withstands noise better than any early stopping",
+        stage.picture(
+            remedies, "Loss after noise: along plain pretraining, at its best early stop, and with weight decay"
+        ),
+        f"Trained to the end: **{after[-1]:.3f}**; best early stop: **{after.min():.3f}**; weight decay: **{lowest:.3f}**. The optimum keeps "
+        f"the features 1, 0.6, 0.2 at {values_kept}: each is shortened by the *geometric* mean of the two layers' costs, and the "
+        "layer in which noise costs less gets the larger weights (the line is exactly where training with that decay ends). How much better is it "
+        "where both layers have the same cost, $\\gamma_2^2 d_\\mathrm{out} = \\gamma_1^2 d_\\mathrm{in}$ (3 outputs, 5 inputs; γ₁ = 0.23 and γ₂ = 0.3, say)?",
         [first, second],
         ["E1"],
     )
@@ -125,7 +127,9 @@ def _():
         steps=[500, 1000, 2000, 4000, 8000, 16000], value=4000, label="steps (tokens)", show_value=True
     )
     peak = mo.ui.slider(0.01, 0.1, 0.01, value=0.05, label="peak learning rate η", show_value=True)
-    decay = mo.ui.slider(0.0, 0.9, 0.05, value=0.2, label="share of the steps that decay", show_value=True)
+    decay = mo.ui.slider(
+        0.0, 0.9, 0.05, value=0.2, label="share of the steps in which the rate decays", show_value=True
+    )
     return decay, peak, steps
 
 
@@ -155,8 +159,8 @@ def _(decay, peak, steps):
     }
 
     def along_steps(values):
-        late = np.flatnonzero(share > 0.05)  # after the warmup, during which there is less noise than ever after
-        late = late[:: -(steps.value // 500)][::-1]  # as many as the picture can show, and the last
+        late = np.flatnonzero(share > 0.05)  # after the warmup, during which there is less noise than at any later time
+        late = late[:: -(steps.value // 500)][::-1]  # as many as the picture can show, and always the last
         return trajectory(
             {name: (("pretraining",), one[late]) for name, one in values.items()},
             {"pretraining": share[late] * steps.value / 1000}, method="theory", source="claim E2", model="two features",
@@ -171,21 +175,21 @@ def _(decay, peak, steps):
             drawing.against_length(axes[0], tables[0], name, label=name, colour=i)
             drawing.against_length(axes[1], tables[1], name, colour=i)
         axes[0].set(ylabel="learning rate", ylim=(0, None))
-        axes[1].set(ylabel="missing of the teacher's $\\Sigma\\sigma$", ylim=(0, None))
+        axes[1].set(ylabel="unlearned part of the teacher's $\\Sigma\\sigma$", ylim=(0, None))
         axes[0].legend(loc="lower left")
 
-    tilted = float(layer_ratio(noises["constant"][-1], **sides))
+    ratio = float(layer_ratio(noises["constant"][-1], **sides))
     lost = ", ".join(f"{values[-1]:.4f} ({name})" for name, values in missing.items())
     stage.screen(
-        "Once all is learned: decay gives features back, and fragility with them",
+        "Once all is learned, decay of the rate brings features back, and fragility with them",
         stage.picture(
-            annealing, "Learning rate, and what is missing of the singular values, along three schedules", columns=2
+            annealing, "Learning rate, and the unlearned part of the singular values, along three schedules", columns=2
         ),
-        f"Two features, σ = 1 and ½, learned already; the labels are noisy (ν = {label_noise:g}). Noisy gradients hold down what is "
-        "learned, in proportion to the *present* learning rate. Where the rate decays the features come back, and sensitivity, "
-        f"which follows Σs, with them, **at equally many steps**. Missing at the end: {lost}. The steps count too: noise slowly tilts "
-        f"the layers (under the constant rate to w₂²/w₁² = {tilted:.2f}, in the end to {sides['d_out'] / sides['d_in']:.2f}) and then "
-        "holds them down less. Change tokens and decay: which of the two moves the end more? Does it matter how long the decay "
+        f"Two features, σ = 1 and ½, learned already; the labels are noisy (ν = {label_noise:g}). Noisy gradients keep the singular "
+        "values below the teacher's, by an amount proportional to the *present* learning rate. When the rate decays, the features come back, and with "
+        f"them sensitivity, which follows Σs, **at the same number of steps**. Missing at the end: {lost}. The number of steps matters too: noise slowly makes "
+        f"the layers unequal (at the constant rate up to w₂²/w₁² = {ratio:.2f}, in the end up to {sides['d_out'] / sides['d_in']:.2f}) and then "
+        "lowers the singular values less. Change the steps and the decay: which of the two changes the end more? Does it matter how long the decay "
         "lasts, or only that there is one?",
         [steps, peak, decay],
         ["E2"],
@@ -213,9 +217,9 @@ def _():
             ),
             mo.md(stage.linked(
                 "In a linear network **both are causes of one effect**: sensitivity follows Σs(t, η), which grows with the steps as "
-                "long as features are being learned, and with the decay of the rate whenever noise had held them down. Which of the two "
-                "acts in a language model this cannot decide: it has no unlimited supply of features, and no other noise than the "
-                "labels'. What would tell them apart: the same tokens with and without decay, *and* the same final rate after different "
+                "long as features are being learned, and with the decay of the rate whenever noise had kept them below the teacher's. This "
+                "cannot decide which of the two acts in a language model: the linear network has no unlimited supply of features, and no "
+                "noise but that of the labels. What would tell them apart: the same tokens with and without decay, *and* the same final rate after different "
                 "numbers of tokens (figure `annealing` does both, on linear networks)."
             )),
         ]
@@ -228,16 +232,16 @@ def _():
     wants = mo.ui.slider(
         0.2, 3.0, 0.1, value=0.5, label="what the task asks for, σ′ (pretraining: σ = 1)", show_value=True
     )
-    keep = mo.ui.slider(0.0, 1.0, 0.05, value=0.5, label="weight ρ of the old task", show_value=True)
-    return keep, wants
+    old_task_weight = mo.ui.slider(0.0, 1.0, 0.05, value=0.5, label="weight ρ of the old task", show_value=True)
+    return old_task_weight, wants
 
 
 @app.cell
-def _(keep, wants):
+def _(old_task_weight, wants):
     until, budgets = np.linspace(0.1, 30, 300), np.linspace(0, 0.6, 121)
-    target = wants.value if wants.value != 1.0 else 1.0 + 1e-9  # the same task: every share is the same
+    target = wants.value if wants.value != 1.0 else 1.0 + 1e-9  # for equal tasks every share is optimal
     down = best_task_share(until, 1.0, target, 1e-3)
-    trade = tradeoff_task_share(budgets, 1.0, target, keep.value)
+    trade = tradeoff_task_share(budgets, 1.0, target, old_task_weight.value)
     shares = trajectory(
         {"downstream": (("pretraining",), down), "trade": (("pretraining", "strength"), np.tile(trade, (until.size, 1)))},
         {"pretraining": until, "strength": ("strength", budgets, {"units": "gradient-flow time"})},
@@ -246,22 +250,22 @@ def _(keep, wants):
 
     def mixing(axes):
         drawing.against_length(axes[0], shares, "downstream")
-        axes[0].set(ylabel="share best for the new task", ylim=(-0.05, 1.05))
+        axes[0].set(ylabel="best share for the new task", ylim=(-0.05, 1.05))
         drawing.against_coordinate(axes[1], shares, "trade", "strength", colour=1)
-        axes[1].set(xlabel="fine-tuning budget T", ylabel="share best for both tasks", ylim=(-0.05, 1.05))
+        axes[1].set(xlabel="fine-tuning budget T", ylabel="best share for both tasks", ylim=(-0.05, 1.05))
 
     stage.screen(
-        "How much of the new task belongs into pretraining",
+        "How much of the new task belongs in pretraining",
         stage.picture(mixing, "Best share of downstream data, against length and against the budget", columns=2),
         (
-            "The task is the old one: every share is the same. Move σ′."
+            "The tasks are equal, so every share is optimal. Move σ′."
             if wants.value == 1.0
             else f"For the new task alone (left) the best share ends at {float(down[-1]):.2f}; for both tasks after a long pretraining "
             f"(right) it is {float(trade[0]):.2f} without fine-tuning and {float(trade[-1]):.2f} at T = 0.6"
             + (": fine-tuning replaces mixing." if trade[-1] < trade[0] else ".")
         )
         + " Which of the two answers would you give a practitioner who asks for *the* best share?",
-        [wants, keep],
+        [wants, old_task_weight],
         ["E3"],
     )
     return
@@ -270,13 +274,13 @@ def _(keep, wants):
 @app.cell
 def _(first, n, prices, second):
     c = float(mode_cost(first.value, second.value, d_in=n.d_in, d_out=n.d_out))
-    big = 1e3  # a feature that survives every price that can be set
+    big = 1e3  # a feature that is learned at every noise that can be set
     kappa = float(big - robust_optimum(big, *prices).s)
     stage.exercise(
         f"γ₁ = {first.value:g}, γ₂ = {second.value:g}, 5 inputs, 3 outputs (the sliders of the first picture). By how much does "
-        "the best decay shorten a feature, and by how much does early stopping?",
-        f"Decay by the geometric mean κ = √(γ₂²d_out · γ₁²d_in) = **{kappa:.4f}**, a stop by the arithmetic one, c = **{c:.4f}** "
-        "(and a stop can do it for one feature only).",
+        "the best weight decay shorten a feature, and by how much does early stopping?",
+        f"Weight decay: by the geometric mean κ = √(γ₂²d_out · γ₁²d_in) = **{kappa:.4f}**. Early stopping: by the arithmetic mean, c = **{c:.4f}** "
+        "(and for one feature only).",
     )
     return c, kappa
 
@@ -284,9 +288,9 @@ def _(first, n, prices, second):
 @app.cell
 def _():
     stage.ending(
-        "E1 holds for two linear layers and white inputs; with noise on one layer only there is no optimum. E2 is of first order in "
-        "the learning rate and the noise; features that are not learned are held at a small value that no formula gives. E3 is one "
-        "feature in shared singular vectors; on turned tasks mixing can even *lower* forgetting.",
+        "E1 holds for two linear layers and white inputs; with noise on one layer only there is no optimum. E2 is the first order in "
+        "the learning rate and the noise; features that are not learned stay at a small value for which there is no formula. E3 is about one "
+        "feature with shared singular vectors; on rotated tasks mixing can even *lower* forgetting.",
         after="models",
     )
     return

@@ -27,7 +27,7 @@ with app.setup:
 def _():
     PREDICTIONS = (
         "Yes, clearly: it is worse than an earlier checkpoint",
-        "It looks worse, but no more than chance would make it",
+        "It looks worse, but not by more than chance would explain",
         "No, the last checkpoint is the best",
     )
     prediction = mo.ui.radio(PREDICTIONS)
@@ -45,12 +45,12 @@ def _(answer_, error, fall):
     stage.teacher(
         mo.query_params(),
         "models",
-        "4 for the vote, 11 for the turning points (let each group take another task), 6 for the plan, 4 for the exercise.",
+        "4 for the vote, 11 for the turning points (give each group a different task), 6 for the plan, 4 for the exercise.",
         {
-            "“The last is lower than the best, so it declines.”": "The best was chosen by looking: of equal checkpoints one is "
-            "always best. The chance shown takes that into account.",
+            "“The last is lower than the best, so it declines.”": "The best was chosen by looking: among equal checkpoints one is "
+            "always best. The probability shown takes that into account.",
             "“PAWS falls, so fine-tuning fails.”": "On one task of three, at one learning rate, with no second seed.",
-            "“Not significant means that there is no decline.”": "It means that these data cannot tell; the plan says what could.",
+            "“Not significant means that there is no decline.”": "It means that these data cannot tell; the plan says which data could.",
         },
         f"Mean of six after TULU: {fall:.3f} ± {error:.3f}. Real turns: look for *Inflection between* in the verdict, PAWS first. "
         f"Exercise: {answer_}.",
@@ -72,7 +72,7 @@ def _(PREDICTIONS, prediction):
 @app.cell
 def _():
     upload = mo.ui.file(filetypes=[".json", ".csv"], multiple=True, label="your own result files")
-    checkpoint = mo.ui.text(label="checkpoint (step) of files that do not say it", placeholder="3000")
+    checkpoint = mo.ui.text(label="checkpoint, for files without a step number", placeholder="3000")
     group = mo.ui.dropdown(
         {"each task": "task", "the mean over the tasks": "model"}, value="the mean over the tasks", label="show"
     )
@@ -82,7 +82,7 @@ def _():
 @app.cell
 def _(checkpoint, group, upload):
     def answered():
-        """The report on the files given, or on the shipped table."""
+        """The report on the user's files, or on the shipped table."""
         step = float(checkpoint.value) if checkpoint.value.strip() else None
         with TemporaryDirectory() as folder, as_file(files("overtraining.figures.llm") / "published.csv") as shipped:
             for one in upload.value:
@@ -93,7 +93,7 @@ def _(checkpoint, group, upload):
         return checkpoint_report(table, group=group.value), ""
 
     try:
-        with mo.status.spinner(title="Reading off …", subtitle="For each task by itself it takes some ten seconds."):
+        with mo.status.spinner(title="Computing …", subtitle="Each task by itself takes some ten seconds."):
             found, refused = answered()
     except (Refusal, ValueError) as refusal:  # a step that is no number
         found, refused = None, str(refusal)
@@ -108,7 +108,7 @@ def _(checkpoint, found, group, names, refused, upload, which):
     if not which.value:
         seen, said = (
             mo.callout(mo.md(refused or "There is nothing to show."), kind="danger"),
-            "Mend it, or take the shipped table.",
+            "Correct it, or use the shipped table.",
         )
     else:
         answer = names[which.value]
@@ -118,24 +118,24 @@ def _(checkpoint, found, group, names, refused, upload, which):
                 and a.curve.state in ("base", m.state)]  # fmt: skip
         figure = next(draw_answers(pair, found.length_units), None)
         seen = (
-            mo.callout("It was not measured on the base model, so there is no curve to hold it against.")
+            mo.callout("It was not measured on the base model, so there is no curve to compare it with.")
             if figure is None
             else stage.shown(figure, "The measure along training, base and changed model")
         )
         where = (
             f"The turning point lies between {p.low:.3g} and {p.high:.3g} {found.length_units} ({p.confidence:.0%} interval). Look at "
             "the gaps between the points, not at the line that joins them: nothing was measured there, so an interval that is as "
-            "wide as a gap says that it turns, and hardly where."
+            "wide as a gap says that the curve turns, and little about where."
             if answer.found
             else "So no turning point is claimed."
         )
         said = (
             f"**{answer.verdict[:1].upper()}{answer.verdict[1:]}.** Best of {p.checkpoints} checkpoints: {p.best:.3g} "
-            f"{found.length_units}. Decline from there to the last, as seen: {p.rise:.3f} ± {p.rise_stderr:.3f}; chance of so large a "
-            f"one if there is none: {answer.adjusted_p_value:.3f}, counting that {len(found.answers)} curves, base models included, were looked "
-            f"at. {where} Look at each task: which really turn? Do they turn in the base model, too?"
+            f"{found.length_units}. Observed decline from there to the last: {p.rise:.3f} ± {p.rise_stderr:.3f}; probability of "
+            f"seeing a decline this large by chance: {answer.adjusted_p_value:.3f}, corrected for looking at {len(found.answers)} curves "
+            f"(base models included). {where} Look at each task: which curves really turn? Do they turn in the base model, too?"
         )
-    stage.screen("Reading off a turning point", seen, said, [upload, checkpoint, group, which])
+    stage.screen("Finding a turning point", seen, said, [upload, checkpoint, group, which])
     return
 
 
@@ -158,7 +158,7 @@ def _(decline, each, seeds):
         "What it would take to see it",
         mo.Html(table.to_html(na_rep="not by any", float_format="{:,.0f}".format, border=0, classes="plan")),
         f"Test items needed, by checkpoints and seeds. To detect a decline of {decline.value:g} in an accuracy of about 0.6 you may spend checkpoints, seeds, or test items. The "
-        f"mean of the six benchmarks above has an error of {each:.3f} at every checkpoint. Which row would you pay for?",
+        f"mean of the six benchmarks above has an error of {each:.3f} at every checkpoint. Which row would you choose?",
         [decline, seeds],
     )
     return (plans,)
@@ -166,15 +166,15 @@ def _(decline, each, seeds):
 
 @app.cell
 def _(plans):
-    RUN = 2000  # test items that one more fine-tuning run costs as much as
-    priced = {one: one.checkpoints * one.seeds * (one.items + RUN) for one in plans if one.items}
-    cheapest = min(priced, key=priced.get, default=None)
+    RUN = 2000  # one more fine-tuning run costs as much as this many test items
+    costs = {one: one.checkpoints * one.seeds * (one.items + RUN) for one in plans if one.items}
+    cheapest = min(costs, key=costs.get, default=None)
     answer_ = "none of these plans can" if cheapest is None else (
-        f"**{cheapest.checkpoints} checkpoints, {cheapest.seeds} seeds, {cheapest.items:,} items each**, the price of "
-        f"{priced[cheapest]:,} items in all"
+        f"**{cheapest.checkpoints} checkpoints, {cheapest.seeds} seeds, {cheapest.items:,} items each**, which cost as much as "
+        f"{costs[cheapest]:,} items in all"
     )  # fmt: skip
     stage.exercise(
-        f"With the sliders as they stand: if one more fine-tuning run (a seed at a checkpoint) costs as much as evaluating {RUN:,} test "
+        f"With the sliders as they are set: if one more fine-tuning run (a seed at a checkpoint) costs as much as evaluating {RUN:,} test "
         "items, which of the plans is the cheapest?",
         answer_,
     )
@@ -185,9 +185,9 @@ def _(plans):
 def _():
     stage.ending(
         "What is measured here are accuracies of one pretraining run at one fine-tuning learning rate, without replicates; between "
-        "its checkpoints the pretraining learning rate differs too. The linear theory does not explain accuracies: it speaks of a "
-        "loss. What it predicts for *your* losses, from their course before the change, `overtraining llm --predict` says (claim "
-        "B8). Base models can get worse with nothing done to them (figure `control`).",
+        "its checkpoints the pretraining learning rate differs too. The linear theory does not explain accuracies: it is about a "
+        "loss. `overtraining llm --predict` computes what it predicts for *your* losses from their course before the change (claim "
+        "B8). Base models can get worse without any change (figure `control`).",
         after=None,
     )
     return

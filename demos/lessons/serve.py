@@ -1,4 +1,4 @@
-"""The lessons in a browser: one local server for all of them, and derivations that are checked when asked for."""
+"""Serve the lessons to a browser on this machine; check derivations on request."""
 
 import gc
 import socket
@@ -25,7 +25,7 @@ from overtraining.setting.errors import DomainError
 from overtraining.theory.derivations import CLAIMS
 
 HOST = "127.0.0.1"
-GALLERY = Path(__file__).parents[2] / "gallery"  # of a clone; an installed copy has none
+GALLERY = Path(__file__).parents[3] / "gallery"  # of a clone; an installed copy has none
 AGAIN = '<meta http-equiv="refresh" content="1">'
 
 
@@ -38,7 +38,7 @@ def serve(
     """
     from overtraining.demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
 
-    gc.freeze()  # to look through all of this for garbage takes as long as some pictures
+    gc.freeze()  # searching all of this for garbage takes as long as drawing a picture
     with _bound(port) as listening, tempfile.TemporaryDirectory() as folder:
         address = f"http://{HOST}:{listening.getsockname()[1]}/" + (f"{lesson.name}/" if lesson else "")
         report(f"lessons at {address} (Ctrl-C ends them)")
@@ -54,7 +54,7 @@ def _bound(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
-        listening.listen(128)  # who comes early waits
+        listening.listen(128)  # early requests wait
     except (OSError, OverflowError) as error:
         listening.close()
         raise DomainError(f"port {port}", f"it cannot be used: {error}", "pass another --port, or none") from None
@@ -64,7 +64,7 @@ def _bound(port: int) -> socket.socket:
 def application(folder: Path) -> Starlette:
     """The ASGI application: the list at /, lessons at /NAME/, derivations at /book/CLAIM/, figures at /figure/NAME/.
 
-    folder: where derivations are kept once they are checked.
+    folder: where pages of derivations are kept after the check.
     """
     lessons = marimo.create_asgi_app(quiet=True)
     for lesson in LESSONS:
@@ -88,9 +88,9 @@ def application(folder: Path) -> Starlette:
 
 
 class Book:
-    """Pages of derivations, each checked from scratch, with those that it uses, when it is first asked for.
+    """Pages of derivations; a claim is checked from scratch, with those that it uses, at the first request.
 
-    folder: where they are kept once they are checked.
+    folder: where the pages are kept after the check.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +98,7 @@ class Book:
         self.checks: dict[str, subprocess.Popen[bytes]] = {}
 
     def page(self, claim: str, name: str) -> Response:
-        """The page, or while its claim is being checked a word that says so and asks again."""
+        """The page; while its claim is being checked, a page that says so and reloads itself."""
         if claim not in CLAIMS:
             return _told(f"There is no claim {escape(claim)}.", 404)
         pages = self.folder / claim
@@ -107,7 +107,7 @@ class Book:
             quiet = subprocess.DEVNULL
             self.checks[claim] = subprocess.Popen([sys.executable, "-m", *command], stdout=quiet, stderr=quiet)
         if self.checks[claim].poll() is None:
-            return _told(f"Checking {claim} from the loss, every step and every wrong variant …", 202, AGAIN)
+            return _told(f"Checking the derivation of {claim}: every step and every wrong variant …", 202, AGAIN)
         path = pages / name
         if path.parent == pages and path.is_file():
             return FileResponse(path)
@@ -115,10 +115,11 @@ class Book:
 
 
 def drawn(name: str, picture: bool = False) -> Response:
-    """A figure of the gallery with its caption, and the command that draws it anew; or the picture by itself."""
+    """A figure of the gallery with its caption and the command that builds it; or the picture alone."""
     if name not in {entry.name for entry in CATALOGUE}:
         return _told(f"There is no figure {escape(name)}.", 404)
-    path, command = GALLERY / f"{name}.png", f"<p><code>overtraining figures {name}</code> draws it, with its data.</p>"
+    path = GALLERY / f"{name}.png"
+    command = f"<p><code>overtraining figures {name}</code> builds it, with its data.</p>"
     if not path.is_file():
         return HTMLResponse(_page(name, command), 404 if picture else 200)
     caption = escape((GALLERY / f"captions/{name}.txt").read_text(encoding="utf-8"))
@@ -140,7 +141,7 @@ def contents() -> str:
     return _page(
         "Lessons",
         f"""<h1>Why can training a model for longer make it harder to fine-tune?</h1>
-<p>Five lessons on linear networks, where every answer is a formula. Predict first, then drag.</p>
+<p>Five lessons on linear networks, in which every answer is a formula. Predict first, then move the sliders.</p>
 <ol>{rows}</ol>""",
     )
 

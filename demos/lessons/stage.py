@@ -1,4 +1,4 @@
-"""What a lesson is made of: a question and a prediction, a screen for each idea, an exercise, and where theory ends."""
+"""The parts of a lesson: a question and a prediction, a screen for each idea, an exercise, the limits of the theory."""
 
 import base64
 import io
@@ -22,8 +22,8 @@ from overtraining.theory.derivations import CLAIMS
 from overtraining.theory.derivations.checker.run import claim_derivation
 from overtraining.theory.derivations.checker.tex import upright
 
-DOTS = 110  # per inch: sharp enough on a projector, and soon drawn
-TICKS = 6  # most intervals between the ticks of an axis: read from the last row, and a third of the time of a picture
+DOTS = 110  # per inch: sharp enough on a projector, and quick to draw
+TICKS = 6  # most intervals between the ticks of an axis: legible from the last row, and quicker to draw
 FIGURES = {entry.name for entry in CATALOGUE}
 BREAKS = re.compile(r"[,;]?\s*\\q?quad\b")  # a statement's parts, each on a line of its own
 
@@ -44,22 +44,22 @@ def opening(lesson: str, question: str, prediction: mo.ui.radio) -> mo.Html:
 
 
 def answered(prediction: mo.ui.radio, right: str, because: str) -> mo.Html:
-    """What a prediction is worth; asks for it where there is none yet. It keeps the first picture off the screen."""
+    """Whether the prediction was right; asks for one if there is none. It hides the pictures below."""
     if prediction.value is None:
         said = mo.callout(mo.md("Choose first; then scroll down."), kind="neutral")
     elif prediction.value == right:
-        said = mo.callout(mo.md(f"**So it is.** {because}"), kind="success")
+        said = mo.callout(mo.md(f"**Right.** {because}"), kind="success")
     else:
-        said = mo.callout(mo.md(f"**It is otherwise:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
+        said = mo.callout(mo.md(f"**Not quite:** {right[:1].lower()}{right[1:]}. {because}"), kind="warn")
     return mo.vstack([said]).style({"min-height": "50vh"})
 
 
 def screen(
     title: str, seen: mo.Html, say: str, controls: Sequence[Any], claims: Sequence[str | tuple[str, int]] = ()
 ) -> mo.Html:
-    """One idea: the picture over the formulas that it is drawn from; beside it what to look for, and the controls.
+    """One idea: the picture above the formulas that it is drawn from; beside it what to look for, and the controls.
 
-    claims: identifiers, or with the number of the step to show instead of the whole statement.
+    claims: identifiers, each alone or with the number of the step to show instead of the whole statement.
     """
     left = mo.vstack([seen, *(formula(*((claim,) if isinstance(claim, str) else claim)) for claim in claims)], gap=0.8)
     right = mo.vstack([mo.md(say), *controls], gap=0.9)
@@ -68,12 +68,12 @@ def screen(
 
 
 def measured(asked: bool, kept: dict[Protocol, xr.Dataset], protocol: Protocol, how: str) -> xr.Dataset | None:
-    """What a network of the simulations does under a protocol, once it was asked for; None before.
+    """What a simulated network does under a protocol; None until the reader asks for it.
 
     how: `follow` or `respond`.  kept: what was asked for already. In a cell of its own, whose output is the wait.
     """
     if asked and protocol not in kept:
-        wait = "The first time, and for each other number of features, some ten seconds to compile it; then at once."
+        wait = "Compiling takes some ten seconds, the first time and for each new number of features."
         with mo.status.spinner(title="Training a network …", subtitle=wait):
             from overtraining import simulations
 
@@ -86,7 +86,7 @@ def picture(
 ) -> mo.Html:
     """A figure in the project's style for slides; `draw` gets its axes.
 
-    A slider waits for it. So it is laid out once for all pictures with the same words around them, and drawn once.
+    A slider waits for it, so the layout is computed once for all pictures with the same words around them.
     """
     with styled("slides"):
         figure, axes = canvas(width * columns**0.5, height, columns=columns)
@@ -151,16 +151,16 @@ def shown(figure: Figure, alt: str, dots: int = 2 * DOTS) -> mo.Html:
     file = io.BytesIO()
     with styled():  # fonts are looked up when it is drawn
         figure.savefig(file, format="png", dpi=dots, pil_kwargs={"compress_level": 1})
-    # within the page: an address of its own is gone when the next picture comes, and who asks late gets an error
+    # embedded in the page: a separate address disappears with the next picture, and a late request would fail
     data = base64.b64encode(file.getvalue()).decode()
     return mo.Html(f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="width: 100%">')
 
 
 @cache
 def formula(claim: str, step: int | None = None) -> mo.Html:
-    """A claim, or a step of its derivation, as the derivation states it; its symbols; a link that checks it when asked.
+    """A claim, or a step of its derivation, with its symbols and a link that checks the derivation.
 
-    The link opens a page of its own, since leaving a lesson would lose what was set.
+    The link opens a new page, since leaving a lesson would lose the settings.
     """
     found = claim_derivation(claim, CLAIMS)
     stated = found.statement if step is None else found.steps[step].statement
@@ -184,7 +184,7 @@ def _derivation(claim: str) -> str:
 
 
 def exercise(question: str, answer: str) -> mo.Html:
-    """A question whose answer is computed, and hidden."""
+    """A question with a computed answer that is hidden at first."""
     return mo.vstack([mo.md("## Exercise"), mo.md(question), mo.accordion({"Answer": mo.md(answer)})])
 
 
@@ -195,7 +195,7 @@ def ending(limits: str, after: str | None) -> mo.Html:
 
 
 def linked(text: str) -> str:
-    """Every figure that is named in it with a link to its picture; without a server with the command that draws it."""
+    """The text with a link at every figure that it names, or without a server with the command that draws it."""
 
     def link(name: re.Match[str]) -> str:
         if name[1] not in FIGURES:
@@ -210,14 +210,14 @@ def linked(text: str) -> str:
 def teacher(
     asked: Mapping[str, Any], lesson: str, course: str, wrong: Mapping[str, str], answers: str
 ) -> mo.Html | None:
-    """The teacher's page, below the question where the address says `?teacher`; else nothing."""
+    """The page for teachers, below the question if the address ends in `?teacher`; else nothing."""
     if "teacher" not in asked:
         return None
     errors = "\n".join(f"- *{said}* {reply}" for said, reply in wrong.items())
     return mo.callout(
         mo.md(
             linked(f"""
-## For the teacher: {find(lesson).title}
+## For teachers: {find(lesson).title}
 
 **{find(lesson).minutes} minutes.** {course}
 
@@ -225,7 +225,7 @@ def teacher(
 
 {errors}
 
-**Answers, for the sliders as they stand**
+**Answers, for the sliders as they are set**
 
 {answers}
 

@@ -21,21 +21,21 @@ const unlearned = (t, sigma, epsilon) =>
 const features = (t, p) => spectrum(p).map((sigma) => learned(t, sigma, p.eps));
 const lossBefore = (t, p) => half(spectrum(p).map((sigma) => unlearned(t, sigma, p.eps)));
 
-// B1: what noise of standard deviation γ on every weight adds, c Σ s + ½ γ⁴ d³ with the price c = γ² d.
-const price = (p) => WIDTH * square(p.gamma);
-const noiseRise = (t, p) => price(p) * sum(features(t, p)) + (WIDTH * square(price(p))) / 2;
+// B1: what noise of standard deviation γ on every weight adds, c Σ s + ½ γ⁴ d³ with c = γ² d.
+const noiseCost = (p) => WIDTH * square(p.gamma);
+const noiseRise = (t, p) => noiseCost(p) * sum(features(t, p)) + (WIDTH * square(noiseCost(p))) / 2;
 const lossAfterNoise = (t, p) => lossBefore(t, p) + noiseRise(t, p);
 
 // C1: from here on a feature costs more than it helps: s = σ − c; 0 where it never helps, ∞ without noise.
 const turn = (sigma, epsilon, c) =>
   sigma - c - epsilon <= 0 ? 0 : Math.log1p(((sigma / epsilon) * (sigma - c - epsilon)) / c) / (2 * sigma);
-const turns = (p) => spectrum(p).map((sigma) => turn(sigma, p.eps, price(p)));
+const turns = (p) => spectrum(p).map((sigma) => turn(sigma, p.eps, noiseCost(p)));
 
 // C4: slope of the loss after noise, Σ 2 s u (c − u) with u = σ − s.
 const slope = (t, p) =>
   sum(spectrum(p).map((sigma) => {
     const u = unlearned(t, sigma, p.eps);
-    return 2 * learned(t, sigma, p.eps) * u * (price(p) - u);
+    return 2 * learned(t, sigma, p.eps) * u * (noiseCost(p) - u);
   }));
 
 // C4: the lengths where the loss after noise has a minimum; the last one is the inflection point.

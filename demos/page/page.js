@@ -55,7 +55,7 @@ function controls() {
     slider.previousElementSibling.classList.toggle("off", held);
   }
   for (const key in CHOICES) for (const radio of document.getElementsByName(key)) radio.checked = radio.value === state[key];
-  element("price").textContent = show(price(state));
+  element("noise-cost").textContent = show(noiseCost(state));
   for (const shown of document.querySelectorAll("[data-task]")) shown.hidden = shown.dataset.task !== state.task;
 }
 

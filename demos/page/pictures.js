@@ -25,7 +25,7 @@ const PICTURES = {
   features: {
     axis: "singular value",
     curves: (p) => spectrum(p).map((_, i) => curve(`s${subscript(i + 1)}`, "ink", (v) => v.s[i], 0)),
-    key: () => [{ glyph: dot(9, 5, 4, "fill-noise"), name: "stops paying under this noise" }],
+    key: () => [{ glyph: dot(9, 5, 4, "fill-noise"), name: "stops helping under this noise" }],
   },
   loss: {
     axis: "pretraining loss",

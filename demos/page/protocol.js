@@ -1,4 +1,4 @@
-// What can be set, how it is written into the address, and situations worth a look.
+// The settings of the page, how they are written into the address, and situations to try.
 "use strict";
 
 const round = (x, digits = 3) => Number(x.toPrecision(digits));
@@ -43,9 +43,9 @@ function settled(p) {
 
 const written = (p) => "#" + Object.keys(DEFAULT).map((key) => `${key}=${p[key]}`).join("&");
 
-// Reads an address: { protocol } or { refused: a sentence }. What it does not name is as in the default.
+// Reads an address: { protocol } or { refused: a sentence }. What it does not name has its default.
 function read(hash) {
-  const refused = (why) => ({ refused: `${why} The situation at the start is shown instead.` });
+  const refused = (why) => ({ refused: `${why} The page shows its first situation instead.` });
   const given = { ...DEFAULT, t: null };
   for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
     const [key, text = ""] = part.split("=");
@@ -63,7 +63,7 @@ function read(hash) {
     given[key] = value;
   }
   if (given.task === "turned" && given.n !== 2)
-    return refused(`The address asks for a turned task and ${given.n} features; a turned task is computed for 2.`);
+    return refused(`The address asks for a rotated task and ${given.n} features; a rotated task is computed for 2.`);
   const protocol = settled({ ...given, t: given.t ?? DEFAULT.t });
   if (given.t !== null && given.t > protocol.t)
     return refused(`The address asks for t = ${given.t}; with these features the pictures end at ${protocol.t}.`);
@@ -98,18 +98,18 @@ print(ot.theory.respond(noise).after.item())
 print(ot.theory.respond(tuning).after.item())`;
 }
 
-// Each with a question to answer before dragging, and what it is about where that is one of the two: said first.
+// Each has a question to answer before dragging. `about` is the perturbation that the answer names first.
 const SITUATIONS = [
   { name: "Overtraining", sets: {},
-    asks: "Where does more pretraining stop paying: without any disturbance, under noise, and after fine-tuning on a turned task? Say it, then drag." },
+    asks: "Where does more pretraining stop helping: without any change, under noise, and after fine-tuning on a rotated task? Predict, then drag." },
   { name: "The U", about: "noise", sets: { n: 8, gamma: 0.15, T: 1, task: "aligned", k: 0.5, t: 3 },
-    asks: "Eight features, and noise. Which of them still pay? Find the bottom of the U, then double the noise: where does it go?" },
+    asks: "Eight features, and noise. Which of them still help? Find the bottom of the U, then double the noise: where does it move?" },
   { name: "Many minima", about: "noise", sets: { n: 3, eps: 1e-9, gamma: 0.16, T: 1, task: "aligned", k: 0.5, t: 8 },
     asks: "Someone trains to t = 14, sees the loss after noise rise, and stops. What do they miss?" },
   { name: "An aligned task protects the old one", about: "tuning", sets: { n: 3, gamma: 0.1, T: 0.2, task: "aligned", k: 0.5, t: 4 },
     asks: "The new task asks for the same features, half as strong. After fine-tuning, does longer pretraining ever hurt the old task? And the new one?" },
   { name: "The trap", about: "tuning", sets: { n: 1, gamma: 0, T: 0.1, task: "aligned", k: 0, t: 3.9 },
-    asks: "Sensitivity to fine-tuning rises and then falls while one feature is learned. Would you call this model robust in the end?" },
+    asks: "Sensitivity to fine-tuning rises and then falls while one feature is learned. Is the model robust in the end?" },
   { name: "Learning more, forgetting less", about: "tuning", sets: { n: 2, eps: 1e-30, gamma: 0.1, T: 8, task: "turned", k: 1.5, angle: 84, t: 42 },
-    asks: "The new task is strongest almost where feature 2 lies. While only feature 1 is learned, fine-tuning must bend that one there, and the old task loses it. Will the old task lose more, or less, once feature 2 is learned too? Say why, then drag on from t = 42." },
+    asks: "The new task is strongest almost in the direction of feature 2. While only feature 1 is learned, fine-tuning must rotate it there, and the old task loses it. Will the old task lose more, or less, once feature 2 is learned too? Say why, then drag on from t = 42." },
 ];

@@ -69,7 +69,7 @@ def test_a_prediction_is_answered_and_an_answer_unfolds(lesson: Lesson, address:
     page = visit(f"{address}{lesson.name}/?teacher", 1280, 800)
     loaded(page)
     page.get_by_role("radio").first.press("Space")
-    expect(page.get_by_text(re.compile("So it is|It is otherwise"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile("Right|Not quite"))).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Answer").press("Enter")
     expect(page.get_by_text("What students get wrong")).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

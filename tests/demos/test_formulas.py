@@ -100,8 +100,8 @@ def _losses_error(run: Run, p: Protocol, t: np.ndarray, squares: Any, before: np
 def minima_errors(run: Run) -> Iterator[float]:
     """C4: every minimum of the loss after noise, against the search that misses none, relative to the last."""
     for p, sigma, _ in protocols(run, gamma=(0.005, 0.05, 0.1, 0.16, 0.25, 0.4)):
-        price = mode_cost(p["gamma"] * 1.0, p["gamma"] * 1.0, d_in=8, d_out=8)
-        true, found = minima(sigma, p["eps"], price).times, run("noiseMinima(p)", p=p)
+        noise_cost = mode_cost(p["gamma"] * 1.0, p["gamma"] * 1.0, d_in=8, d_out=8)
+        true, found = minima(sigma, p["eps"], noise_cost).times, run("noiseMinima(p)", p=p)
         yield apart(found, true, float(true.max()) or 1.0) if len(found) == true.size else np.inf
 
 
@@ -118,7 +118,7 @@ MISTAKES = (
     (features_errors, "Math.exp(-2 * sigma * t) / epsilon);\n\n//", "Math.exp(-sigma * t) / epsilon);\n\n//"),
     (features_errors, "(sigma - epsilon) * (Math.exp", "sigma * (Math.exp"),
     (noise_errors, "WIDTH * square(p.gamma)", "p.n * square(p.gamma)"),
-    (noise_errors, "(WIDTH * square(price(p))) / 2", "square(price(p)) / 2"),
+    (noise_errors, "(WIDTH * square(noiseCost(p))) / 2", "square(noiseCost(p)) / 2"),
     (noise_errors, "(sigma / epsilon) * (sigma - c - epsilon)", "(sigma / epsilon - 1) * (sigma - c - epsilon)"),
     (aligned_errors, "x - learned(p.T, p.k * x, s[i])", "x - learned(p.T, x, s[i])"),
     (aligned_errors, "unlearned(p.T, p.k * x, s[i])", "unlearned(p.T, p.k * x, p.eps)"),
@@ -127,7 +127,7 @@ MISTAKES = (
     (turned_errors, "e1 * e1 * k11 * c2 +", "e1 * e1 * k11 * c1 +"),
     (turned_errors, "turned(s2, s1)", "turned(s1, s2)"),
     (turned_errors, "[0, 1, 1, 2].map", "[0, 1, 2].map"),
-    (minima_errors, "u * (price(p) - u)", "u * (2 * price(p) - u)"),
+    (minima_errors, "u * (noiseCost(p) - u)", "u * (2 * noiseCost(p) - u)"),
     (minima_errors, "const last = 1.001", "const last = 0.9"),
 )
 

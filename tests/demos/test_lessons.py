@@ -129,8 +129,8 @@ def test_predictions_and_teachers_pages(monkeypatch: pytest.MonkeyPatch) -> None
     choices = {choice: mo.ui.radio(["a", "b"], value=choice) for choice in (None, "a", "b")}
     heard = {choice: stage.answered(radio, "b", "Why.").text for choice, radio in choices.items()}
     assert "Choose first" in heard[None]
-    assert "otherwise" in heard["a"]
-    assert "So it is" in heard["b"]
+    assert "Not quite" in heard["a"]
+    assert "Right" in heard["b"]
 
 
 def test_computed_answers() -> None:
@@ -138,7 +138,7 @@ def test_computed_answers() -> None:
     first, fragile, remedies = (as_it_stands(find(name))[1] for name in ("features", "fragile", "remedies"))
     assert first["reached"] == pytest.approx(np.log(0.5 / 1e-3 - 1))
     assert fragile["bill_24"] == pytest.approx(24 * 0.1**2)
-    assert fragile["pays"] == 2  # 1 and ½ are above 0.48, ⅓ is not
+    assert fragile["worthwhile"] == 2  # 1 and ½ are above 0.48, ⅓ is not
     assert remedies["kappa"] == pytest.approx(0.5 * 0.1 * np.sqrt(15))
     assert remedies["c"] == pytest.approx((0.1**2 * 3 + 0.5**2 * 5) / 2)
     assert fragile["last_turn"] == pytest.approx(8.643, abs=1e-3)  # found by an independent search
@@ -148,7 +148,7 @@ def test_computed_answers() -> None:
     far = alone(that_defines("found", forgetting), **group)
     np.testing.assert_allclose(far["found"].rise, [0, 1.478, 1.135], atol=5e-4)  # theory.md's counterexample, D4
     _, forgot = as_it_stands(forgetting)
-    assert forgot["left"] == pytest.approx(1 / 1.2)
+    assert forgot["remains"] == pytest.approx(1 / 1.2)
     assert forgot["forgot"] == pytest.approx((1 - 1 / 1.2) ** 2 / 2)
 
 

@@ -1,4 +1,4 @@
-"""Does a measurement agree with a prediction? z-scores, their distribution, and the error that would be noticed."""
+"""z-scores of a measurement against a prediction, their distribution, and the error that they can detect."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ from overtraining.setting.responses import Quantity, curve
 class Agreement:
     """z-scores of a measurement against a prediction, one per grid point.
 
-    z: (measured − predicted) / standard error.  leverage: predicted / standard error, by how much a relative error of
-    the prediction shifts z.
+    z: (measured − predicted) / standard error.  leverage: predicted / standard error, that is, by how much z shifts per
+    relative error of the prediction.
     """
 
     z: Float[np.ndarray, " points"]
@@ -29,34 +29,37 @@ class Agreement:
 
     @property
     def common(self) -> float:
-        """z-score of a relative error that all points share: a shift of z by δ · leverage, with `1/√Σ leverage²`."""
+        """z-score of a relative error δ common to all points, which shifts every z by −δ · leverage.
+
+        The least-squares estimate of −δ is `Σ z·leverage / Σ leverage²`, its standard error `1/√Σ leverage²`.
+        """
         return float(self.z @ self.leverage / np.sqrt((self.leverage**2).sum()))
 
     @property
     def detectable(self) -> float:
-        """Smallest relative error of the whole prediction that this measurement would find at four sigma."""
+        """Smallest relative error of the whole prediction that this measurement detects at four sigma."""
         return float(4 / np.sqrt((self.leverage**2).sum()))
 
     @property
     def agrees(self) -> bool:
-        """No point at |z| >= 4 and a distribution not rejected at 1%."""
+        """Whether every |z| is below 4 and the KS test does not reject N(0, 1) at 1%."""
         return bool(np.abs(self.z).max() < 4 and self.ks_p > 0.01)
 
 
 def compare(predicted: xr.Dataset, measured: xr.Dataset, quantity: Quantity = "sensitivity") -> Agreement:
-    """Compare two Responses on the same grid, point by point; the draws at different points must be independent.
+    """Compare two Responses on the same grid, point by point; the random draws at different points must be independent.
 
-    Raises ShapeError where the grids differ, DomainError where a point was measured without a standard error.
+    Raises ShapeError if the grids differ, DomainError if a point of the measurement has no standard error.
     """
     expected = curve(predicted, quantity).value
-    pair = curve(measured, quantity)
-    if expected.dims != pair.value.dims or any(
-        not np.array_equal(expected[d].values, pair.value[d].values) for d in expected.dims
+    observed = curve(measured, quantity)
+    if expected.dims != observed.value.dims or any(
+        not np.array_equal(expected[d].values, observed.value[d].values) for d in expected.dims
     ):
         raise ShapeError("two Responses on different grids", "their points do not correspond", "use one protocol")
-    if not bool((pair.stderr > 0).all()):
+    if not bool((observed.stderr > 0).all()):
         swapped = bool((curve(predicted, quantity).stderr > 0).all())
         remedy = "pass the prediction first, the measurement second" if swapped else "leave out strength 0"
-        raise DomainError("a standard error of 0", "z-scores need a scatter", remedy)
-    z = ((pair.value - expected) / pair.stderr).values.ravel()
-    return Agreement(z, (expected / pair.stderr).values.ravel())
+        raise DomainError("a standard error of 0", "a z-score divides by the standard error", remedy)
+    z = ((observed.value - expected) / observed.stderr).values.ravel()
+    return Agreement(z, (expected / observed.stderr).values.ravel())

@@ -1,8 +1,10 @@
-"""conventions (B6): the same noise in other units: absolute, the start's, the layer's, each weight's own; rounding.
+"""conventions (B6): noise in units of 1, of the start's, of the layer's or of each weight's own size; and rounding.
 
-Protocol: random weights and unequal inputs, where every convention's cost is exact; the aligned path with white
-inputs, where all of them are progressive. Predictions: the four costs; the exact cost of rounding each layer to b bits.
-Where it ends: absmax rounding is not always progressive (two features, 4 bits), and the uniform model of it fails.
+Protocol: random weights and inputs of unequal variances, where the cost of noise is exact in all four units; the
+aligned path with white inputs, where the cost grows along pretraining in all of them. Predictions: the four costs, and
+the exact cost of rounding each layer to b bits. Refuted if a z-score, the growth, or the cost of rounding deviates.
+Limits: rounding relative to a layer's largest weight does not always cost more with length (two features, 4 bits), and
+noise of the same variance does not predict its cost.
 """
 
 from dataclasses import replace
@@ -34,7 +36,7 @@ CONVENTIONS = ("absolute", "initialization", "relative", "multiplicative")
 
 
 def protocol(preset: Preset, convention: str = "absolute") -> Protocol:
-    """Four features in a 5→6→4 network, from random weights, with inputs of unequal variances in axes of their own."""
+    """Four features in a 5→6→4 network, from random weights; inputs of unequal variances along axes of their own."""
     return Protocol(
         PowerLaw(4),
         lengths=(0.0, 1.0, 3.0, 12.0),
@@ -48,84 +50,92 @@ def protocol(preset: Preset, convention: str = "absolute") -> Protocol:
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """Each convention's cost and its growth; rounding, exactly; where absmax rounding is not progressive."""
+    """The cost in each unit and its growth, the exact cost of rounding, and where that does not grow with length."""
     checks = [_cost(protocol(preset, name), 10 * i, key) for i, name in enumerate(CONVENTIONS)]
     white = Inputs(spectrum=(1.0,) * 5)  # written out, it compiles to what unequal variances do
     path = replace(protocol(preset), start=Aligned(1e-2), inputs=white, lengths=(0.0, 1.0, 3.0, 30.0))
-    checks += [_progressive(path, key), _rounding(replace(path, sampling=Sampling()), key), _two_features()]
+    checks += [_grows(path, key), _rounding(replace(path, sampling=Sampling()), key), _two_features()]
     return Outcome(tuple(checks), {name: rise_and_spread(protocol(preset, name), key) for name in CONVENTIONS[:1]})
 
 
-def _cost(asked: Protocol, offset: int, key: int) -> Check:
-    """At the weights of each run, so that nothing depends on which hidden frame it has."""
-    n, gamma, convention = asked.network, np.array(asked.strengths), asked.perturbation.convention  # type: ignore[union-attr]
-    sx, z, leverage = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in), [], []
-    for one in (100 * number + offset for number in range(key, key + 3)):
-        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(_plain(asked), one))
-        weights = [np.asarray(layer.weight) for layer in pretrain(_plain(asked), one)]
+def _cost(setup: Protocol, offset: int, key: int) -> Check:
+    """The rise under noise at the weights of each run, so that nothing depends on the run's hidden frame."""
+    assert isinstance(setup.perturbation, Noise)
+    n, gamma, convention = setup.network, np.array(setup.strengths), setup.perturbation.convention
+    covariance = input_covariance(setup.inputs, setup.teacher, n.d_out, n.d_in)
+    pretraining = _pretraining_only(setup)
+    z, leverage = [], []
+    for run_key in (100 * number + offset for number in range(key, key + 3)):
+        first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(pretraining, run_key))
+        scales = {"input_covariance": covariance, "initial_scales": (first, second)}
+        weights = [np.asarray(layer.weight) for layer in pretrain(pretraining, run_key)]
         expected = np.stack(
-            [
-                increase_at(convention, w1, w2, gamma, gamma, input_covariance=sx, initial_scales=(first, second))
-                for w1, w2 in zip(*weights, strict=True)
-            ]
+            [increase_at(convention, w1, w2, gamma, gamma, **scales) for w1, w2 in zip(*weights, strict=True)]
         )
-        seen = rise_and_spread(asked, one)
-        z.append(((seen.rise.values - expected) / seen.rise_stderr.values).ravel())
-        leverage.append((expected / seen.rise_stderr.values).ravel())
+        measured = rise_and_spread(setup, run_key)
+        stderr = measured.rise_stderr.values
+        z.append(((measured.rise.values - expected) / stderr).ravel())
+        leverage.append((expected / stderr).ravel())
     return judge_z_scores(f"rise under {convention} noise (B6)", np.concatenate(z), np.concatenate(leverage))
 
 
-def _plain(asked: Protocol) -> Protocol:
-    """The same pretraining; how it is perturbed would compile it again."""
-    return replace(asked, perturbation=Noise(), sampling=Sampling())
+def _pretraining_only(setup: Protocol) -> Protocol:
+    """The same pretraining under one fixed perturbation: every other perturbation would compile it again."""
+    return replace(setup, perturbation=Noise(), sampling=Sampling())
 
 
-def _progressive(path: Protocol, key: int) -> Check:
-    """From length to length the cost does not fall by more than chance, and grows by far more in the end."""
+def _grows(path: Protocol, key: int) -> Check:
+    """The cost never falls between two lengths by more than chance, and from the first to the last it rises by more."""
     numbers: dict[str, float] = {}
-    right = True
-    for i, name in enumerate(CONVENTIONS):
-        seen = rise_and_spread(replace(path, perturbation=Noise(convention=name)), 100 * key + 50 + i)
-        mean, error = seen.rise.values, seen.rise_stderr.values
-        steps = np.diff(mean, axis=0) / np.hypot(error[1:], error[:-1])
-        whole = (mean[-1] - mean[0]) / np.hypot(error[-1], error[0])
-        right &= bool(steps.min() > -4 and whole.min() > 4)
-        numbers[name] = float((mean[-1] / mean[0])[0])
+    passed = True
+    for i, convention in enumerate(CONVENTIONS):
+        measured = rise_and_spread(replace(path, perturbation=Noise(convention=convention)), 100 * key + 50 + i)
+        rise, stderr = measured.rise.values, measured.rise_stderr.values
+        steps = np.diff(rise, axis=0) / np.hypot(stderr[1:], stderr[:-1])
+        growth = (rise[-1] - rise[0]) / np.hypot(stderr[-1], stderr[0])
+        passed &= bool(steps.min() > -4 and growth.min() > 4)
+        numbers[convention] = float((rise[-1] / rise[0])[0])
     listed = ", ".join(f"× {factor:.3g} {name}" for name, factor in numbers.items())
-    return Check("progressive in every convention (B6)", right, f"growth of the cost at γ = 0.1: {listed}", numbers)
+    return Check("cost grows in every unit (B6)", passed, f"growth of the cost at γ = 0.1: {listed}", numbers)
 
 
 def _rounding(path: Protocol, key: int) -> Check:
-    """The formula that knows every weight, against rounding done in the lab; both start from the same weights."""
-    expected, seen, model, goal = [], [], [], learning_problem(path)
+    """The formula at the rounded weights against the measured loss of the same weights."""
+    expected, measured, model = [], [], []
+    problem = learning_problem(path)
     teacher = teacher_matrix(path.teacher, path.network.d_out, path.network.d_in)
     checkpoints = pretrain(path, key)
     for at in range(len(path.lengths)):
         layers = tuple(Layer(layer.weight[at]) for layer in checkpoints)
         w1, w2 = (np.asarray(layer.weight) for layer in layers)
-        for number in (3, 4, 6):
-            steps = absmax_step(w1, number), absmax_step(w2, number)
+        for bit_count in (3, 4, 6):
+            steps = absmax_step(w1, bit_count), absmax_step(w2, bit_count)
             expected.append(rounding_increase_at(w1, w2, teacher, *steps))
             gammas = (float(rounding_model_scale(step)) for step in steps)
             model.append(float(increase_at("absolute", w1, w2, *gammas)))
-            seen.append(_rise(layers, goal, number))
-    ratio = np.array(seen) / model
-    found = judge_bound(
-        "rounding to 3, 4 and 6 bits (B6)", np.array(expected), np.array(seen), 1e-10, "the same weights"
+            measured.append(_rise(layers, problem, bit_count))
+    ratio = np.array(measured) / model
+    name = "rounding to 3, 4 and 6 bits (B6)"
+    check = judge_bound(name, np.array(expected), np.array(measured), 1e-10, "both use the same weights")
+    answer = (
+        f"{check.answer}; the rise is {ratio.min():.2f} to {ratio.max():.2f} times that under uniform noise of "
+        "the same variance"
     )
-    answer = f"{found.answer}; of the uniform model's rise it is {ratio.min():.2f} to {ratio.max():.2f}"
-    return replace(found, answer=answer, numbers={**found.numbers, "least": ratio.min(), "most": ratio.max()})
+    return replace(check, answer=answer, numbers={**check.numbers, "least": ratio.min(), "most": ratio.max()})
 
 
 def _two_features() -> Check:
-    """W1 = W2 = diag(1, √s₂), teacher diag(1, ½): a second feature that is being learned, in 4 bits."""
-    goal, roots = LearningProblem(jnp.diag(jnp.array([1.0, 0.5])), None, jnp.zeros(())), (0.0, 0.03, 0.07, 0.075, 0.12)
-    layers = [(Layer(jnp.diag(jnp.array([1.0, root]))),) * 2 for root in roots]
-    rise = {f"√s₂ = {root:g}": _rise(both, goal, 4) for root, both in zip(roots, layers, strict=True)}
+    """W1 = W2 = diag(1, √s₂), teacher diag(1, ½): the second feature while it is learned, rounded to 4 bits."""
+    problem = LearningProblem(jnp.diag(jnp.array([1.0, 0.5])), None, jnp.zeros(()))
+    rise = {}
+    for root in (0.0, 0.03, 0.07, 0.075, 0.12):
+        layers = (Layer(jnp.diag(jnp.array([1.0, root]))),) * 2
+        rise[f"√s₂ = {root:g}"] = _rise(layers, problem, 4)
     listed = ", ".join(f"{value:+.1e} at {name}" for name, value in rise.items())
-    return map_limit("absmax rounding is not always progressive", f"rise in 4 bits: {listed}", rise)
+    return map_limit("absmax rounding does not always cost more with length", f"rise in 4 bits: {listed}", rise)
 
 
-def _rise(layers: Layers, goal: LearningProblem, number: int) -> float:
-    after = compress(layers, Quantization("tensor"), jnp.asarray(bits(number)))
-    return float(population_loss(after, goal) - population_loss(layers, goal))
+def _rise(layers: Layers, problem: LearningProblem, bit_count: int) -> float:
+    """Rise of the loss when every layer is rounded to so many bits, relative to its largest weight."""
+    rounded = compress(layers, Quantization("tensor"), jnp.asarray(bits(bit_count)))
+    return float(population_loss(rounded, problem) - population_loss(layers, problem))

@@ -49,27 +49,29 @@ def protocol(preset: Preset) -> Protocol:
 def run(preset: Preset, key: int) -> Outcome:
     """Three tasks, three keys; then what happens at the claim's edges."""
     each = [replace(protocol(preset), perturbation=FineTuning(task, TIGHT)) for task in TASKS]
-    predicted = [predict(asked) for asked in each]
-    measured = [respond(asked, key + i).isel(seed=0) for i, asked in enumerate(each)]
-    why = "the integrator's tolerance of 1e-11 at every step of two runs, one from where the other ended"
+    predicted = [predict(setup) for setup in each]
+    measured = [respond(setup, key + i).isel(seed=0) for i, setup in enumerate(each)]
+    reason = "the integrator's tolerance of 1e-11 at every step of two runs, one from where the other ended"
     checks = [
-        judge_bound(name, [p[variable] for p in predicted], [m[variable] for m in measured], 1e-9, why)
+        judge_bound(name, [p[variable] for p in predicted], [m[variable] for m in measured], 1e-9, reason)
         for name, variable in (("loss of pretraining", "after"), ("downstream loss", "downstream_after"))
     ]
-    checks += [_distance(each[1], key, why), _by_steps(each[1], key), _without_balance(each[1], key)]
+    checks += [_distance(each[1], key, reason), _by_steps(each[1], key), _without_balance(each[1], key)]
     return Outcome(tuple(checks), {"theory": predicted[1], "measured": measured[1]})
 
 
-def _distance(asked: Protocol, key: int, why: str) -> Check:
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, key))
-    expected = [distance_moved(asked.strengths, *w, _task(asked)) for w in zip(w1, w2, strict=True)]
-    return judge_bound("distance moved", expected, distance_from_pretrained(asked, key).distance.values[0], 1e-9, why)
+def _distance(setup: Protocol, key: int, reason: str) -> Check:
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
+    expected = [distance_moved(setup.strengths, *w, _task(setup)) for w in zip(w1, w2, strict=True)]
+    return judge_bound(
+        "distance moved", expected, distance_from_pretrained(setup, key).distance.values[0], 1e-9, reason
+    )
 
 
-def _by_steps(asked: Protocol, key: int) -> Check:
+def _by_steps(setup: Protocol, key: int) -> Check:
     """Gradient descent leaves the flow in proportion to its rate."""
     rates = np.array([0.04, 0.02, 0.01, 0.005])
-    short = replace(asked, lengths=(12.0,), strengths=(1.0,))
+    short = replace(setup, lengths=(12.0,), strengths=(1.0,))
     exact = float(predict(short).after.squeeze())
     off = []
     for rate in rates:
@@ -78,16 +80,16 @@ def _by_steps(asked: Protocol, key: int) -> Check:
     return judge_order("steps instead of flow", rates, off, 1.0, "η")
 
 
-def _without_balance(asked: Protocol, key: int) -> Check:
+def _without_balance(setup: Protocol, key: int) -> Check:
     """The product of imbalanced weights, given to D1 as if they were balanced."""
-    teacher, task = (f(asked) for f in (_teacher, _task))
+    teacher, task = (f(setup) for f in (_teacher, _task))
     off = {}
     for imbalance in IMBALANCES:
-        given = replace(asked, start=Aligned(0.01, imbalance))
+        given = replace(setup, start=Aligned(0.01, imbalance))
         w1, w2 = (np.asarray(layer.weight) for layer in pretrain(given, key))
         u, s, vt = np.linalg.svd(w2 @ w1, full_matrices=False)
         as_balanced = [
-            fine_tune(np.array(asked.strengths), Modes(a, b, c.T), teacher, task).pretraining
+            fine_tune(np.array(setup.strengths), Modes(a, b, c.T), teacher, task).pretraining
             for a, b, c in zip(u, s, vt, strict=True)
         ]
         measured = respond(given, key).after.values[0]
@@ -97,9 +99,9 @@ def _without_balance(asked: Protocol, key: int) -> Check:
     return map_limit("weights that are not balanced", answer, off)
 
 
-def _teacher(asked: Protocol) -> np.ndarray:
-    return teacher_matrix(asked.teacher, asked.network.d_out, asked.network.d_in)
+def _teacher(setup: Protocol) -> np.ndarray:
+    return teacher_matrix(setup.teacher, setup.network.d_out, setup.network.d_in)
 
 
-def _task(asked: Protocol) -> np.ndarray:
-    return task_matrix(TASKS[1], asked.teacher, asked.network.d_out, asked.network.d_in)
+def _task(setup: Protocol) -> np.ndarray:
+    return task_matrix(TASKS[1], setup.teacher, setup.network.d_out, setup.network.d_in)

@@ -40,27 +40,27 @@ def protocol(preset: Preset) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """The rate at any start, with white and with coloured inputs; where it is negative; one layer; activations."""
-    asked = protocol(preset)
+    setup = protocol(preset)
     checks = (
-        _rates("white inputs", asked, key),
-        _rates("coloured inputs", replace(asked, inputs=COLOURED), key),
-        _one_layer(asked, key),
+        _rates("white inputs", setup, key),
+        _rates("coloured inputs", replace(setup, inputs=COLOURED), key),
+        _one_layer(setup, key),
         _homogeneous(key),
-        _falling(asked, 40 if preset == "quick" else 400, key),
+        _falling(setup, 40 if preset == "quick" else 400, key),
     )
-    measured = {"trace_rate": (("pretraining",), trace_rate(asked, key))}
+    measured = {"trace_rate": (("pretraining",), trace_rate(setup, key))}
     seen = trajectory(
-        measured, {"pretraining": list(asked.lengths)}, method="simulation", source=SAME, model=f"{asked.network}"
+        measured, {"pretraining": list(setup.lengths)}, method="simulation", source=SAME, model=f"{setup.network}"
     )
     return Outcome(checks, {"measured": seen})
 
 
-def _rates(inputs: str, asked: Protocol, key: int) -> Check:
-    n, expected, seen = asked.network, [], []
-    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
-    sx = input_covariance(asked.inputs, asked.teacher, n.d_out, n.d_in)
+def _rates(inputs: str, setup: Protocol, key: int) -> Check:
+    n, expected, seen = setup.network, [], []
+    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    sx = input_covariance(setup.inputs, setup.teacher, n.d_out, n.d_in)
     for start in STARTS:
-        one = replace(asked, start=start)
+        one = replace(setup, start=start)
         layers = [np.asarray(layer.weight) for layer in pretrain(one, key)]
         expected.append([curvature_growth_at(w1, w2, teacher, sx) for w1, w2 in zip(*layers, strict=True)])
         seen.append(trace_rate(one, key))
@@ -69,11 +69,11 @@ def _rates(inputs: str, asked: Protocol, key: int) -> Check:
     )
 
 
-def _falling(asked: Protocol, number: int, key: int) -> Check:
+def _falling(setup: Protocol, number: int, key: int) -> Check:
     """Balanced starts in frames turned by up to half a circle: at how many does tr H fall at some length?"""
     rates = np.stack(
         [
-            trace_rate(replace(asked, start=Balanced(0.3, angle=float(np.pi), frame_seed=100 * key + i)), key)
+            trace_rate(replace(setup, start=Balanced(0.3, angle=float(np.pi), frame_seed=100 * key + i)), key)
             for i in range(number)
         ]
     )
@@ -86,9 +86,9 @@ def _falling(asked: Protocol, number: int, key: int) -> Check:
     return map_limit("not on every balanced path", answer, numbers)
 
 
-def _one_layer(asked: Protocol, key: int) -> Check:
+def _one_layer(setup: Protocol, key: int) -> Check:
     """One layer's loss is quadratic: its trace is `d_out tr Σx` from every start."""
-    one = replace(asked, network=Network(4, 1, 3, depth=1), start=FanIn(1.0), inputs=COLOURED)
+    one = replace(setup, network=Network(4, 1, 3, depth=1), start=FanIn(1.0), inputs=COLOURED)
     seen = hessian_eigenvalues(one, key).sum(axis=1)
     expected = np.full(seen.shape, 3 * sum(COLOURED.spectrum))
     return judge_bound("one layer: the trace stays (B4)", expected, seen, 1e-12, "it does not depend on the weights")
@@ -101,8 +101,8 @@ def _homogeneous(key: int) -> Check:
     off: dict[str, float] = {}
     for activation, bias in product(("relu", "tanh"), (False, True)):
         network = Network(4, 8, 3, activation=activation, bias=bias)
-        asked = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))
-        layers, examples = initialize(asked, key), sample_examples(learning_problem(asked), 256, jax.random.key(key))
+        setup = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))
+        layers, examples = initialize(setup, key), sample_examples(learning_problem(setup), 256, jax.random.key(key))
         # biases start at 0, where they would show nothing
         layers = jax.tree.map(lambda w: w + 0.1 * jnp.cos(jnp.arange(1.0 * w.size)).reshape(w.shape), layers)
         slope = jax.grad(lambda at, e=examples, a=activation: jnp.mean(losses(at, e, a)))(layers)

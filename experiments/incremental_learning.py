@@ -47,36 +47,36 @@ def run(preset: Preset, key: int) -> Outcome:
         for i, j in ((0, 0), (2, 0), (2, 1), (2, 2), (3, 1))
         for order in [abs(float(PHASES[i] * SIGMA[j]) - 1)]
     ]
-    at_jump, why = SIGMA[0] / (1 + SIGMA[0]), "the start itself, 1e-4 and less"
-    checks.append(judge_bound("value at the jump (A7)", np.full(starts.size, at_jump), seen[:, 1, 0], 1e-4, why))
+    at_jump, reason = SIGMA[0] / (1 + SIGMA[0]), "the start itself, 1e-4 and less"
+    checks.append(judge_bound("value at the jump (A7)", np.full(starts.size, at_jump), seen[:, 1, 0], 1e-4, reason))
     apart = np.array([0, 2, 3])
     bound = np.asarray(limit_error(PHASES[apart, None], SIGMA, starts[:, None, None]))
     share = float((off[:, apart] / bound).max())
-    why = "the excess shrinks with the integrator's tolerance, here 1e-10, down to the rounding of starts of 1e-13"
+    reason = "the excess shrinks with the integrator's tolerance, here 1e-10, down to the rounding of starts of 1e-13"
     checks.append(
-        judge_bound("largest error over A7's bound, which is sharp", np.ones(1), np.array([share]), 1e-6, why)
+        judge_bound("largest error over A7's bound, which is sharp", np.ones(1), np.array([share]), 1e-6, reason)
     )
     checks.append(_other_starts(preset, key))
-    asked = protocol(preset)
-    fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 201))
-    return Outcome(tuple(checks), {"theory": predict(fine), "measured": follow(asked, key)})
+    setup = protocol(preset)
+    fine = replace(setup, lengths=np.linspace(0, setup.lengths[-1], 201))
+    return Outcome(tuple(checks), {"theory": predict(fine), "measured": follow(setup, key)})
 
 
-def _values(asked: Protocol, key: int) -> np.ndarray:
+def _values(setup: Protocol, key: int) -> np.ndarray:
     """The student's singular values, (length, mode), as many as the teacher has."""
-    return np.linalg.svd(np.asarray(product(pretrain(asked, key))), compute_uv=False)[:, : SIGMA.size]
+    return np.linalg.svd(np.asarray(product(pretrain(setup, key))), compute_uv=False)[:, : SIGMA.size]
 
 
 def _other_starts(preset: Preset, key: int) -> Check:
     """How far singular values are from the aligned closed form whose start has the size of the random product."""
-    epsilon, asked = 1e-4, protocol(preset, 1e-4)
-    asked = replace(asked, lengths=np.linspace(0, 32, 17), pretraining=GradientFlow())  # the kinks of ReLU cost steps
-    exact, h = predict(asked).singular_value.values, asked.network.h
-    sampled = replace(asked.network, activation="relu")
+    epsilon, setup = 1e-4, protocol(preset, 1e-4)
+    setup = replace(setup, lengths=np.linspace(0, 32, 17), pretraining=GradientFlow())  # the kinks of ReLU cost steps
+    exact, h = predict(setup).singular_value.values, setup.network.h
+    sampled = replace(setup.network, activation="relu")
     others = {
-        "Gaussian of the same size": replace(asked, start=SmallGaussian((epsilon / h) ** 0.5)),
-        "fan-in": replace(asked, start=FanIn()),
-        "ReLU": replace(asked, network=sampled, start=SmallGaussian((epsilon / h) ** 0.5), inputs=Inputs(samples=256)),
+        "Gaussian of the same size": replace(setup, start=SmallGaussian((epsilon / h) ** 0.5)),
+        "fan-in": replace(setup, start=FanIn()),
+        "ReLU": replace(setup, network=sampled, start=SmallGaussian((epsilon / h) ** 0.5), inputs=Inputs(samples=256)),
     }
     far = {}
     for name, one in others.items():

@@ -49,42 +49,42 @@ def any_start(preset: Preset) -> Protocol:
     )
 
 
-def slope_measured(asked: Protocol, key: int) -> xr.Dataset:
+def slope_measured(setup: Protocol, key: int) -> xr.Dataset:
     """The slope of the loss after noise along pretraining, as a Trajectory."""
-    mean, stderr = slopes(asked, key)
-    source = f"{asked.sampling.draws} draws of noise, gradients by autodiff"
-    return _slope({"slope": mean, "slope_stderr": stderr}, asked, "simulation", source)
+    mean, stderr = slopes(setup, key)
+    source = f"{setup.sampling.draws} draws of noise, gradients by autodiff"
+    return _slope({"slope": mean, "slope_stderr": stderr}, setup, "simulation", source)
 
 
-def slope_predicted(asked: Protocol, key: int) -> xr.Dataset:
+def slope_predicted(setup: Protocol, key: int) -> xr.Dataset:
     """The same by claim C2 at the weights that a run passes, which no formula gives from most starts."""
-    return _slope({"slope": _expected(asked, key)}, asked, "theory", "claim C2 at the weights of a run")
+    return _slope({"slope": _expected(setup, key)}, setup, "theory", "claim C2 at the weights of a run")
 
 
-def _slope(variables: dict[str, np.ndarray], asked: Protocol, method: Method, source: str) -> xr.Dataset:
+def _slope(variables: dict[str, np.ndarray], setup: Protocol, method: Method, source: str) -> xr.Dataset:
     return trajectory(
         {name: (("pretraining", "noise"), values) for name, values in variables.items()},
-        {"pretraining": list(asked.lengths), "noise": list(asked.strengths)},
-        method=method, source=source, model=str(asked.start),
+        {"pretraining": list(setup.lengths), "noise": list(setup.strengths)},
+        method=method, source=source, model=str(setup.start),
     )  # fmt: skip
 
 
-def _expected(asked: Protocol, key: int) -> np.ndarray:
-    n, gamma = asked.network, np.array(asked.strengths)
-    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, key))
+def _expected(setup: Protocol, key: int) -> np.ndarray:
+    n, gamma = setup.network, np.array(setup.strengths)
+    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
     return np.stack([slope_after_noise(*w, teacher, gamma, gamma) for w in zip(w1, w2, strict=True)])
 
 
-def turning_times(asked: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def turning_times(setup: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For every strength: predicted turning time, the measured one, its standard error."""
-    n, (sigma,) = asked.network, asked.teacher.values  # type: ignore[union-attr]
-    gamma = np.array(asked.strengths)
+    n, (sigma,) = setup.network, setup.teacher.values  # type: ignore[union-attr]
+    gamma = np.array(setup.strengths)
     c = mode_cost(gamma, gamma, d_in=n.d_in, d_out=n.d_out)
-    predicted = inflection_time(sigma, asked.start.epsilon, c)  # type: ignore[union-attr]
+    predicted = inflection_time(sigma, setup.start.epsilon, c)  # type: ignore[union-attr]
     found = []
     for i, time in enumerate(np.atleast_1d(predicted)):
-        near = replace(asked, lengths=time + np.linspace(-0.1, 0.1, 5), strengths=(asked.strengths[i],))
+        near = replace(setup, lengths=time + np.linspace(-0.1, 0.1, 5), strengths=(setup.strengths[i],))
         mean, stderr = slopes(near, 100 * key + i)  # each point its own draws
         found.append(turning_point(np.array(near.lengths), mean[:, 0], stderr[:, 0]))
     measured, error = np.array(found).T
@@ -103,11 +103,11 @@ def run(preset: Preset, key: int) -> Outcome:
     return Outcome(tuple(checks), {"theory": predict(shown), "measured": respond(shown, key)})
 
 
-def _slopes_anywhere(asked: Protocol, keys: range) -> Check:
+def _slopes_anywhere(setup: Protocol, keys: range) -> Check:
     z, leverage = [], []
     for i, start in enumerate(STARTS):
         for key in (100 * number + i for number in keys):
-            given = replace(asked, start=start)
+            given = replace(setup, start=start)
             expected, (mean, stderr) = _expected(given, key), slopes(given, key)
             z.append(((mean - expected) / stderr).ravel())
             leverage.append((expected / stderr).ravel())

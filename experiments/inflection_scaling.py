@@ -37,42 +37,42 @@ def protocol(preset: Preset) -> Protocol:
     )
 
 
-def turning_times(asked: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def turning_times(setup: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For every strength the path's deepest minimum, the measured zero of the slope next to it, its standard error."""
-    sigma, rows = singular_values(asked.teacher), []
+    sigma, rows = singular_values(setup.teacher), []
     for i, price in enumerate(PRICES):
         predicted = minima(sigma, EPSILON, float(price)).at("best")
-        near = replace(asked, lengths=predicted * np.linspace(0.96, 1.04, 5), strengths=(asked.strengths[i],))
+        near = replace(setup, lengths=predicted * np.linspace(0.96, 1.04, 5), strengths=(setup.strengths[i],))
         mean, stderr = slopes(near, 100 * key + i)  # each point its own draws
         rows.append((predicted, *turning_point(np.array(near.lengths), mean[:, 0], stderr[:, 0])))
     predicted, measured, error = np.array(rows).T
     return predicted, measured, error
 
 
-def path_minimum(asked: Protocol) -> xr.Dataset:
+def path_minimum(setup: Protocol) -> xr.Dataset:
     """The length of the path's deepest minimum for every strength, as a Trajectory: at that length, that strength."""
-    sigma, gamma = singular_values(asked.teacher), np.array(asked.strengths)
+    sigma, gamma = singular_values(setup.teacher), np.array(setup.strengths)
     times = np.array([minima(sigma, EPSILON, float(MODES * g**2)).at("best") for g in gamma])
     return _turning(times, gamma, None, "theory", "deepest minimum of the path (claim C4)")
 
 
-def dense_law(asked: Protocol) -> xr.Dataset:
+def dense_law(setup: Protocol) -> xr.Dataset:
     """The dense law's length for every strength, corrected for a finite start."""
-    gamma = np.array(asked.strengths)
+    gamma = np.array(setup.strengths)
     times = np.asarray(dense_inflection_time(MODES * gamma**2, EPSILON, ALPHA))
     return _turning(times, gamma, None, "theory", "[ln(2c/ε) − (2 − 1/α)]/(4c) (claim C5)")
 
 
-def leading_order(asked: Protocol) -> xr.Dataset:
+def leading_order(setup: Protocol) -> xr.Dataset:
     """The dense law to leading order in ln(1/ε)."""
-    gamma = np.array(asked.strengths)
+    gamma = np.array(setup.strengths)
     return _turning(np.log(1 / EPSILON) / (4 * MODES * gamma**2), gamma, None, "theory", "ln(1/ε)/(4c) (claim C5)")
 
 
-def measured_turning(asked: Protocol, key: int) -> xr.Dataset:
+def measured_turning(setup: Protocol, key: int) -> xr.Dataset:
     """The zero of the sampled slope for every strength, with its standard error."""
-    _, times, error = turning_times(asked, key)
-    return _turning(times, np.array(asked.strengths), error, "simulation", f"{asked.sampling.draws:,} pairs of draws")
+    _, times, error = turning_times(setup, key)
+    return _turning(times, np.array(setup.strengths), error, "simulation", f"{setup.sampling.draws:,} pairs of draws")
 
 
 def _turning(times: np.ndarray, gamma: np.ndarray, error: np.ndarray | None, method: Method, source: str) -> xr.Dataset:
@@ -89,15 +89,15 @@ def _turning(times: np.ndarray, gamma: np.ndarray, error: np.ndarray | None, met
 
 def run(preset: Preset, key: int) -> Outcome:
     """Turning times against the exact minimum, and how far the dense law is from both."""
-    asked = protocol(preset)
-    found = [turning_times(asked, one) for one in range(key, key + 3)]
+    setup = protocol(preset)
+    found = [turning_times(setup, one) for one in range(key, key + 3)]
     z, leverage = (np.concatenate(x) for x in zip(*(((m - p) / e, p / e) for p, m, e in found), strict=True))
     checks = (
         judge_z_scores("turning time against the path's minimum (C4, C5)", z, leverage),
         _dense_law(found[0]),
         _steep(),
     )
-    return Outcome(checks, {"theory": path_minimum(asked), "measured": measured_turning(asked, key)})
+    return Outcome(checks, {"theory": path_minimum(setup), "measured": measured_turning(setup, key)})
 
 
 def _dense_law(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Check:

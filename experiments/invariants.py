@@ -39,7 +39,7 @@ def protocol(preset: Preset, how: Pretraining | None = None) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """The drift by tolerance, by decay and by learning rate; then what is not conserved."""
-    asked = protocol(preset)
+    setup = protocol(preset)
     flows = [drift(protocol(preset, GradientFlow(float(rtol))), key) for rtol in TOLERANCES]
     steps = [drift(protocol(preset, GradientDescent(float(rate))), key) for rate in RATES]
     checks = (
@@ -48,18 +48,18 @@ def run(preset: Preset, key: int) -> Outcome:
         judge_order("drift under gradient descent (A1)", RATES, np.array(steps), 1.0, "η"),
         _beyond(preset, key),
     )
-    return Outcome(checks, {"flow": follow(asked, key)})
+    return Outcome(checks, {"flow": follow(setup, key)})
 
 
-def imbalances(asked: Protocol, key: int) -> list[np.ndarray]:
+def imbalances(setup: Protocol, key: int) -> list[np.ndarray]:
     """`W_{l+1}ᵀW_{l+1} − W_lW_lᵀ` of every pair of neighbours, at every length."""
-    weights = [np.asarray(layer.weight) for layer in pretrain(asked, key)]
+    weights = [np.asarray(layer.weight) for layer in pretrain(setup, key)]
     return [above.mT @ above - below @ below.mT for below, above in pairwise(weights)]
 
 
-def drift(asked: Protocol, key: int) -> float:
+def drift(setup: Protocol, key: int) -> float:
     """The largest change of an entry along training, relative to the largest entry."""
-    seen = imbalances(asked, key)
+    seen = imbalances(setup, key)
     return float(max(np.abs(d - d[0]).max() for d in seen) / max(np.abs(d[0]).max() for d in seen))
 
 
@@ -71,17 +71,17 @@ def _vanishes(drifts: np.ndarray) -> Check:
     )
 
 
-def _decays(asked: Protocol, key: int) -> Check:
-    seen = np.stack(imbalances(asked, key), axis=1)
-    kept = np.exp(-2 * DECAY * np.array(asked.lengths))[:, None, None, None]
-    why = "a thousand times the integrator's tolerance of 1e-10"
-    return judge_bound("decay as e^{−2μt} (A1)", kept * seen[0], seen, 1e-7, why)
+def _decays(setup: Protocol, key: int) -> Check:
+    seen = np.stack(imbalances(setup, key), axis=1)
+    kept = np.exp(-2 * DECAY * np.array(setup.lengths))[:, None, None, None]
+    reason = "a thousand times the integrator's tolerance of 1e-10"
+    return judge_bound("decay as e^{−2μt} (A1)", kept * seen[0], seen, 1e-7, reason)
 
 
 def _beyond(preset: Preset, key: int) -> Check:
     """Two layers on a training set, by flow: an activation; and the linear network again, by Adam."""
-    asked = protocol(preset)
-    two = replace(asked, network=replace(asked.network, depth=2), inputs=Inputs(samples=64))
+    setup = protocol(preset)
+    two = replace(setup, network=replace(setup.network, depth=2), inputs=Inputs(samples=64))
     nets = {name: replace(two, network=replace(two.network, activation=name)) for name in ("linear", "tanh", "relu")}
     found = {name: drift(one, key) for name, one in nets.items()}
     (relu,) = imbalances(nets["relu"], key)

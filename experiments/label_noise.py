@@ -143,48 +143,48 @@ def _loud(preset: Preset, key: int) -> Check:
     return map_limit("noise that is not small", answer, found)
 
 
-def predicted(asked: Protocol) -> xr.Dataset:
+def predicted(setup: Protocol) -> xr.Dataset:
     """The stationary excess over learning rates, as a Trajectory at one length, and its first order."""
     rates = np.geomspace(0.03, 0.45, 60)
     found = {"excess": [excess(rate) for rate in rates], "first_order": [first_order(rate) for rate in rates]}
-    return _over_rates(asked, rates, found, "theory", "claim D5")
+    return _over_rates(setup, rates, found, "theory", "claim D5")
 
 
-def measured(asked: Protocol, key: int) -> xr.Dataset:
+def measured(setup: Protocol, key: int) -> xr.Dataset:
     """The same, measured from the protocol's last length."""
     each = [
-        respond(replace(protocol("quick", rate), sampling=asked.sampling), 100 * key + i)
+        respond(replace(protocol("quick", rate), sampling=setup.sampling), 100 * key + i)
         for i, rate in enumerate(RATES)
     ]
     found = {name: [float(one[variable][0, -1, 0]) for one in each] for name, variable in MEASURED.items()}
-    return _over_rates(asked, np.array(RATES), found, "simulation", f"{asked.sampling.draws:,} fine-tunings")
+    return _over_rates(setup, np.array(RATES), found, "simulation", f"{setup.sampling.draws:,} fine-tunings")
 
 
-def turns(asked: Protocol) -> xr.Dataset:
+def turns(setup: Protocol) -> xr.Dataset:
     """ψ of the first mode of both tasks over the protocol's strengths, as a Trajectory at one length."""
     found = {
-        name: np.asarray(noisy_task_turn(task, np.array(asked.strengths), d_in=d_in, d_out=d_out))[:, 0]
+        name: np.asarray(noisy_task_turn(task, np.array(setup.strengths), d_in=d_in, d_out=d_out))[:, 0]
         for name, (d_in, d_out, task) in TURNS.items()
     }
-    return _over_budgets(asked, found, "theory", "claim D5")
+    return _over_budgets(setup, found, "theory", "claim D5")
 
 
-def turned(asked: Protocol, key: int) -> xr.Dataset:
+def turned(setup: Protocol, key: int) -> xr.Dataset:
     """The same, measured by the protocol's number of pairs."""
     found = {}
     for i, (name, given) in enumerate(TURNS.items()):
         each = [
-            turn(*given, budget, asked.sampling.draws, 1000 * key + 10 * i + j)
-            for j, budget in enumerate(asked.strengths)
+            turn(*given, budget, setup.sampling.draws, 1000 * key + 10 * i + j)
+            for j, budget in enumerate(setup.strengths)
         ]
         found[name], found[f"{name}_stderr"] = np.array(each).T
-    return _over_budgets(asked, found, "simulation", f"{asked.sampling.draws:,} pairs of opposite chains")
+    return _over_budgets(setup, found, "simulation", f"{setup.sampling.draws:,} pairs of opposite chains")
 
 
-def _over_budgets(asked: Protocol, found: Mapping[str, np.ndarray], method: Method, source: str) -> xr.Dataset:
+def _over_budgets(setup: Protocol, found: Mapping[str, np.ndarray], method: Method, source: str) -> xr.Dataset:
     return trajectory(
         {name: (("pretraining", "strength"), values[None]) for name, values in found.items()},
-        {"pretraining": [0.0], "strength": ("strength", list(asked.strengths), {"units": "gradient-flow time"})},
+        {"pretraining": [0.0], "strength": ("strength", list(setup.strengths), {"units": "gradient-flow time"})},
         method=method,
         source=source,
         model="one or two features, all of the task's",
@@ -192,12 +192,12 @@ def _over_budgets(asked: Protocol, found: Mapping[str, np.ndarray], method: Meth
 
 
 def _over_rates(
-    asked: Protocol, rates: np.ndarray, found: Mapping[str, list[float]], method: Method, source: str
+    setup: Protocol, rates: np.ndarray, found: Mapping[str, list[float]], method: Method, source: str
 ) -> xr.Dataset:
     return trajectory(
         {name: (("pretraining", "learning_rate"), np.array(values)[None]) for name, values in found.items()},
-        {"pretraining": [asked.lengths[-1]], "learning_rate": ("learning_rate", rates, {"units": "1"})},
+        {"pretraining": [setup.lengths[-1]], "learning_rate": ("learning_rate", rates, {"units": "1"})},
         method=method,
         source=source,
-        model=f"{asked.network}",
+        model=f"{setup.network}",
     )

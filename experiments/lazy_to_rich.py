@@ -43,15 +43,15 @@ def protocol(preset: Preset, imbalance: float = 0.0) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """Sensitivity by z-scores, path and gain by the integrator's tolerance, the lazy limit by its order."""
-    asked = {imbalance: protocol(preset, imbalance) for imbalance in IMBALANCES}
-    predicted = {x: predict(p) for x, p in asked.items()}
+    setup = {imbalance: protocol(preset, imbalance) for imbalance in IMBALANCES}
+    predicted = {x: predict(p) for x, p in setup.items()}
     measured, checks = {}, []
-    for imbalance, one in asked.items():
+    for imbalance, one in setup.items():
         measured[imbalance] = responses(one, range(key, key + 3), preset)
         checks.append(
             judge_response(f"rise of the loss at λ = {imbalance:g} (A4)", predicted[imbalance], measured[imbalance])
         )
-    checks += [_path(asked), _gained(key), _lazy(key), _random_starts(asked[0.0], key)]
+    checks += [_path(setup), _gained(key), _lazy(key), _random_starts(setup[0.0], key)]
     data = {f"theory λ {x:g}": r for x, r in predicted.items()}
     return Outcome(tuple(checks), data | {f"measured λ {x:g}": r[0] for x, r in measured.items()})
 
@@ -62,33 +62,33 @@ def gained(imbalance: float, key: int) -> float:
     return float(norm[-1] - norm[0])
 
 
-def gain_measured(asked: Protocol, key: int) -> xr.Dataset:
+def gain_measured(setup: Protocol, key: int) -> xr.Dataset:
     """What ‖W‖² gains in training, as a Trajectory over the imbalance, which the protocol leaves open."""
     grid = np.geomspace(0.05, 20, 6)
-    starts = [replace(asked, start=Aligned(EPSILON, float(x))) for x in grid]
+    starts = [replace(setup, start=Aligned(EPSILON, float(x))) for x in grid]
     norms = [follow(one, key).weight_norm.values[0] for one in starts]
-    return _gain(grid, np.array([norm[-1] - norm[0] for norm in norms]), asked, "simulation")
+    return _gain(grid, np.array([norm[-1] - norm[0] for norm in norms]), setup, "simulation")
 
 
-def gain_predicted(asked: Protocol) -> xr.Dataset:
+def gain_predicted(setup: Protocol) -> xr.Dataset:
     """The same by `Σ √(λ² + 4σ²) − √(λ² + 4ε²)` (claim B4)."""
     grid = np.geomspace(0.05, 20, 61)
-    return _gain(grid, norm_gained(SIGMA, grid[:, None], EPSILON).sum(axis=1), asked, "theory")
+    return _gain(grid, norm_gained(SIGMA, grid[:, None], EPSILON).sum(axis=1), setup, "theory")
 
 
-def _gain(grid: np.ndarray, values: np.ndarray, asked: Protocol, method: Method) -> xr.Dataset:
+def _gain(grid: np.ndarray, values: np.ndarray, setup: Protocol, method: Method) -> xr.Dataset:
     return trajectory(
         {"norm_gained": (("pretraining", "imbalance"), values[None])},
-        {"pretraining": [asked.lengths[-1]], "imbalance": grid},
+        {"pretraining": [setup.lengths[-1]], "imbalance": grid},
         method=method,
         source="Σ √(λ² + 4σ²) − √(λ² + 4ε²) (claim B4)" if method == "theory" else "gradient flow to convergence",
         model=f"three features {', '.join(f'{s:g}' for s in SIGMA)}",
     )
 
 
-def _path(asked: dict[float, Protocol]) -> Check:
+def _path(setup: dict[float, Protocol]) -> Check:
     seen, expected = (
-        np.stack([f(p).singular_value.values.reshape(-1, SIGMA.size) for p in asked.values()])
+        np.stack([f(p).singular_value.values.reshape(-1, SIGMA.size) for p in setup.values()])
         for f in (lambda p: follow(p, 0), predict_path)
     )
     return judge_bound(
@@ -99,8 +99,8 @@ def _path(asked: dict[float, Protocol]) -> Check:
 def _gained(key: int) -> Check:
     expected = np.array([norm_gained(SIGMA, x, EPSILON).sum() for x in IMBALANCES])
     seen = np.array([gained(x, key) for x in IMBALANCES])
-    why = "an rtol of 1e-8 per step on norms up to a hundred times what is gained"
-    return judge_bound("gain of the norm, of its own size (B4)", np.ones(seen.size), seen / expected, 1e-4, why)
+    reason = "an rtol of 1e-8 per step on norms up to a hundred times what is gained"
+    return judge_bound("gain of the norm, of its own size (B4)", np.ones(seen.size), seen / expected, 1e-4, reason)
 
 
 def _lazy(key: int) -> Check:
@@ -108,11 +108,11 @@ def _lazy(key: int) -> Check:
     return judge_order("gain of the norm of lazy starts (B4)", 1 / LAZY, seen, 1.0, "(1/λ)")
 
 
-def _random_starts(asked: Protocol, key: int) -> Check:
+def _random_starts(setup: Protocol, key: int) -> Check:
     """The trace of the Hessian, and so the sensitivity, at the end over what it was at the start."""
     found = {}
     for gain in (0.1, 0.5, 1.0, 4.0):
-        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, start=FanIn(gain)), key))
+        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(setup, start=FanIn(gain)), key))
         before, *_, after = (hessian_trace(w) for w in zip(w1, w2, strict=True))
         found[f"gain_{gain:g}"] = float(after / before)
     listed = ", ".join(f"× {ratio:.3g} at {name.replace('_', ' ')}" for name, ratio in found.items())

@@ -79,19 +79,19 @@ def run(preset: Preset, key: int) -> Outcome:
     return Outcome((*checks, _classes(classes)), {"tuned": response, "rates": rates, "classes": classes})
 
 
-def _sharpness(asked: Protocol, key: int) -> Check:
-    s, n = follow(asked).singular_value.values, asked.network
+def _sharpness(setup: Protocol, key: int) -> Check:
+    s, n = follow(setup).singular_value.values, setup.network
     expected = [
-        tuning_sharpness(np.array(asked.strengths), one, np.array(TASK), d_in=n.d_in, h=n.h, d_out=n.d_out) for one in s
+        tuning_sharpness(np.array(setup.strengths), one, np.array(TASK), d_in=n.d_in, h=n.h, d_out=n.d_out) for one in s
     ]
-    seen = _sharpness_measured(asked, key)
+    seen = _sharpness_measured(setup, key)
     return judge_bound("sharpness along fine-tuning (D6)", expected, seen, 1e-6, "the integrator's tolerance")
 
 
 @memoize
-def _sharpness_measured(asked: Protocol, key: int) -> np.ndarray:
-    plan, numbers = plan_training(asked)
-    return np.asarray(_largest(plan.perturbation, numbers, pretrain(asked, key), seed_key(key, 0)))
+def _sharpness_measured(setup: Protocol, key: int) -> np.ndarray:
+    plan, numbers = plan_training(setup)
+    return np.asarray(_largest(plan.perturbation, numbers, pretrain(setup, key), seed_key(key, 0)))
 
 
 @partial(jax.jit, static_argnames="how")
@@ -105,32 +105,34 @@ def _largest(how: FineTuning, numbers: RunNumbers, checkpoints, key: Array) -> A
         return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.task))(flat))[-1]
 
     def row(layers) -> Array:  # type: ignore[no-untyped-def]
-        tuned = fine_tune(layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key)
+        tune_learning_rate = fine_tune(
+            layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key
+        )
         return jax.lax.map(largest, tuned)
 
     return jax.lax.map(row, checkpoints)
 
 
-def _edge(asked: Protocol, key: int) -> Check:
+def _edge(setup: Protocol, key: int) -> Check:
     """The largest rate of a grid at which 4,000 steps fit the task, at every length."""
     grid = np.arange(1.0, 1.5, 0.01)
-    seen = respond_at_learning_rates(asked, grid, key, steps=(4000,))
+    seen = respond_at_learning_rates(setup, grid, key, steps=(4000,))
     fits = seen.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining").values < 1e-6
     measured = [float(seen.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
     return judge_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
 
 
-def tuned_at(asked: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
+def tuned_at(setup: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
     """Every checkpoint at its best rate after 40 steps."""
-    return tune_learning_rate(asked, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
+    return tune_learning_rate(setup, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
 
 
-def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
+def _tuned(setup: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
     after, error = (response[name].values.ravel() for name in ("downstream_after", "downstream_after_stderr"))
     place = int(after.argmin())
     rise = (after[-1] - after[place]) / np.hypot(error[-1], error[place])
     answer = (
-        f"tuned, the downstream loss is least at length {asked.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
+        f"tuned, the downstream loss is least at length {setup.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
     )
     kept = Check(
         "tuning does not move the inflection (D6)",
@@ -139,7 +141,7 @@ def _tuned(asked: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Ch
         {"rise_in_errors": float(rise)},
     )
     taken = rates.learning_rate.values.ravel()
-    s = follow(asked).singular_value.values[:, 0]
+    s = follow(setup).singular_value.values[:, 0]
     noise = (3 + 4) * 0.8 * 0.5**2 / (2 * 4)  # v = tr H ν²/2B
     expected = [float(tuned_learning_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
     listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(taken, expected, strict=True))
@@ -157,35 +159,35 @@ def tried(preset: Preset) -> Protocol:
     return replace(flowing(preset), lengths=lengths, strengths=(1.0,), perturbation=how, sampling=draws)
 
 
-def classified(asked: Protocol, key: int) -> xr.Dataset:
+def classified(setup: Protocol, key: int) -> xr.Dataset:
     """Along pretraining, for every task, noise and budget: the best rate, and both losses at it and at one kept rate.
 
     The kept rate is the best one of the first length. `_stderr` of losses; a Trajectory.
     """
-    how = asked.perturbation
+    how = setup.perturbation
     assert isinstance(how, FineTuning)
     cases = [
-        _rated(replace(asked, perturbation=replace(how, task=task, label_noise=noise)), 100 * key + 10 * i + j)
+        _rated(replace(setup, perturbation=replace(how, task=task, label_noise=noise)), 100 * key + 10 * i + j)
         for i, task in enumerate(TASKS.values())
         for j, noise in enumerate(NOISES)
     ]
     axes = ("task", "noise", "pretraining", "strength")
-    shape = (len(TASKS), len(NOISES), len(asked.lengths), len(STEPS))
+    shape = (len(TASKS), len(NOISES), len(setup.lengths), len(STEPS))
     found = trajectory(
         {name: (axes, np.reshape([one[name] for one in cases], shape)) for name in cases[0]},
-        {"task": list(TASKS), "noise": list(NOISES), "pretraining": list(asked.lengths),
+        {"task": list(TASKS), "noise": list(NOISES), "pretraining": list(setup.lengths),
          "strength": ("strength", [float(n) for n in STEPS], {"units": "steps"})},
         method="simulation",
-        source=f"{asked.sampling.draws:,} fine-tunings",
-        model=f"{asked.network}",
+        source=f"{setup.sampling.draws:,} fine-tunings",
+        model=f"{setup.network}",
     )  # fmt: skip
     turning = {f"{name}_turns": (("task", "noise", "strength"), _turns(found, name), {"units": "1"}) for name in LOSSES}
     return validate(found.assign(turning))
 
 
-def _rated(asked: Protocol, key: int) -> dict[str, np.ndarray]:
+def _rated(setup: Protocol, key: int) -> dict[str, np.ndarray]:
     """One task and noise, (length, budget): the best rate, and the losses at it and at the one kept."""
-    seen = respond_at_learning_rates(asked, GRID, key, steps=STEPS).isel(seed=0)
+    seen = respond_at_learning_rates(setup, GRID, key, steps=STEPS).isel(seed=0)
     every = {str(name): seen[name].transpose(..., "learning_rate").values for name in seen if "after" in str(name)}
     best = every["downstream_after"].argmin(-1)
     found = {"rate": seen.learning_rate.values[best]}
@@ -232,19 +234,19 @@ def _classes(classes: xr.Dataset) -> Check:
     return map_limit("trend of the tuned rate, and what tuning removes (D6)", answer, numbers)
 
 
-def chosen(asked: Protocol, key: int) -> xr.Dataset:
+def chosen(setup: Protocol, key: int) -> xr.Dataset:
     """The best rate of every checkpoint, a Trajectory."""
-    return tuned_at(asked, key)[1]
+    return tuned_at(setup, key)[1]
 
 
-def best(asked: Protocol, key: int) -> xr.Dataset:
+def best(setup: Protocol, key: int) -> xr.Dataset:
     """The Response of every checkpoint at its best rate."""
-    return tuned_at(asked, key)[0]
+    return tuned_at(setup, key)[0]
 
 
-def near(asked: Protocol) -> xr.Dataset:
+def near(setup: Protocol) -> xr.Dataset:
     """The predicted best rate near the task, and the largest stable one, along pretraining."""
-    s, n, how = follow(asked).singular_value.values[:, 0], asked.network, asked.perturbation
+    s, n, how = follow(setup).singular_value.values[:, 0], setup.network, setup.perturbation
     assert isinstance(how, FineTuning)
     assert isinstance(how.training, GradientDescent)
     noise = (n.d_in + n.d_out) * 0.8 * how.label_noise**2 / (2 * float(how.training.batch or 1))
@@ -255,8 +257,8 @@ def near(asked: Protocol) -> xr.Dataset:
     }
     return trajectory(
         {name: (("pretraining",), np.asarray(values)) for name, values in found.items()},
-        {"pretraining": list(asked.lengths)},
+        {"pretraining": list(setup.lengths)},
         method="theory",
         source="claim D6",
-        model=f"{asked.network}",
+        model=f"{setup.network}",
     )

@@ -37,23 +37,23 @@ def protocol(preset: Preset) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """The curve, the rises and falls between its turning points, and what is lost in the end."""
-    asked = protocol(preset)
-    predicted = predict(asked)
-    measured = responses(asked, range(key, key + 3), preset)
+    setup = protocol(preset)
+    predicted = predict(setup)
+    measured = responses(setup, range(key, key + 3), preset)
     checks = (
         judge_response("loss after noise at its turning points (C4)", predicted, measured, "after"),
-        _rises(asked, predicted.after.values[:, 0], key),
+        _rises(setup, predicted.after.values[:, 0], key),
         _inside_the_bounds(predicted.after.values[:, 0]),
-        _from_above(asked, key),
+        _from_above(setup, key),
     )
-    fine = replace(asked, lengths=np.linspace(0, END, 601))
+    fine = replace(setup, lengths=np.linspace(0, END, 601))
     return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
 
 
-def _rises(asked: Protocol, after: np.ndarray, key: int) -> Check:
+def _rises(setup: Protocol, after: np.ndarray, key: int) -> Check:
     """Between neighbouring turning points the loss rises or falls, by more than chance: as many signs as predicted."""
-    many = replace(asked.sampling, draws=8 * asked.sampling.draws)  # a bump is small against the noise's scatter
-    seen = respond(replace(asked, sampling=many), 100 * key).isel(seed=0, strength=0)
+    many = replace(setup.sampling, draws=8 * setup.sampling.draws)  # a bump is small against the noise's scatter
+    seen = respond(replace(setup, sampling=many), 100 * key).isel(seed=0, strength=0)
     error = seen.after_stderr.values
     steps = np.diff(seen.after.values) / np.hypot(error[1:], error[:-1])
     right = bool((np.sign(steps) == np.sign(np.diff(after))).all() and np.abs(steps).min() > 4)
@@ -69,9 +69,9 @@ def _inside_the_bounds(after: np.ndarray) -> Check:
     return Check("what is lost (C4)", low <= lost <= high, answer, {"lost": lost, "lower": low, "upper": high})
 
 
-def _from_above(asked: Protocol, key: int) -> Check:
+def _from_above(setup: Protocol, key: int) -> Check:
     """Every mode starts above its teacher and comes down: no minimum, longer is better."""
-    above = replace(asked, start=Aligned(2.0), lengths=np.linspace(0, 20, 9))
+    above = replace(setup, start=Aligned(2.0), lengths=np.linspace(0, 20, 9))
     seen = respond(above, key).isel(seed=0, strength=0)
     rise = np.diff(seen.after.values) / np.hypot(seen.after_stderr.values[1:], seen.after_stderr.values[:-1])
     answer = f"from s(0) = 2 the largest rise between two lengths is {rise.max():.1f} standard errors: nothing is lost"

@@ -54,32 +54,32 @@ def run(preset: Preset, key: int) -> Outcome:
     return Outcome(checks, {"theory": predict(turned[1]), "measured": follow(turned[1], key)})
 
 
-def _products(name: str, asked: Sequence[Protocol], key: int) -> Check:
+def _products(name: str, setup: Sequence[Protocol], key: int) -> Check:
     predicted, measured = [], []
-    for i, one in enumerate(asked):
+    for i, one in enumerate(setup):
         w1, w2 = _matrices(initialize(one, key + i))
         predicted.append(matrix_flow(np.array(one.lengths), w1, w2, _teacher(one)).product.ravel())
         measured.append(np.asarray(product(pretrain(one, key + i))).ravel())
     return judge_bound(name, np.concatenate(predicted), np.concatenate(measured), 1e-6, WHY)
 
 
-def _weights(asked: Protocol, key: int) -> Check:
-    w1, w2 = _matrices(initialize(asked, key))
-    predicted = matrix_weights(np.array(asked.lengths), w1, w2, _teacher(asked))
-    closed, found = (np.concatenate([w.ravel() for w in pair]) for pair in (predicted, _matrices(pretrain(asked, key))))
+def _weights(setup: Protocol, key: int) -> Check:
+    w1, w2 = _matrices(initialize(setup, key))
+    predicted = matrix_weights(np.array(setup.lengths), w1, w2, _teacher(setup))
+    closed, found = (np.concatenate([w.ravel() for w in pair]) for pair in (predicted, _matrices(pretrain(setup, key))))
     return judge_bound("the weights themselves (A5)", closed, found, 1e-6, WHY)
 
 
-def _saddle(asked: Protocol, key: int) -> list[Check]:
+def _saddle(setup: Protocol, key: int) -> list[Check]:
     """From `f₀ = ε U diag(1, 1, −1) Vᵀ`, whose determinant has the other sign, with and without an imbalance."""
-    left, _, right = singular_frames(asked.teacher, 3, 3)
+    left, _, right = singular_frames(setup.teacher, 3, 3)
     start, checks, losses = 0.02 * (left * [1.0, 1.0, -1.0]) @ right, [], []
-    times = np.array(asked.lengths)
+    times = np.array(setup.lengths)
     for name, lam in (("a determinant of the wrong sign (A5)", 0.0), ("an imbalance of 1e-3 cures it (A5)", 1e-3)):
         w1, w2 = balanced_weights(start, 3, lam)
-        flow = matrix_flow(times, w1, w2, _teacher(asked), lam)
-        found = _flowed(asked, w1, w2, key)
-        losses.append(float(((found[-1] - _teacher(asked)) ** 2).sum() / 2))
+        flow = matrix_flow(times, w1, w2, _teacher(setup), lam)
+        found = _flowed(setup, w1, w2, key)
+        losses.append(float(((found[-1] - _teacher(setup)) ** 2).sum() / 2))
         checks.append(judge_bound(name, flow.product, found, 1e-6, WHY))
     lost = 0.4**2 / 2
     answer = f"loss at t = {times[-1]:g}: {losses[0]:.4f} of a feature worth {lost:.4f}; with λ = 1e-3: {losses[1]:.2g}"
@@ -88,9 +88,9 @@ def _saddle(asked: Protocol, key: int) -> list[Check]:
 
 
 @memoize
-def _flowed(asked: Protocol, w1: np.ndarray, w2: np.ndarray, key: int) -> np.ndarray:
+def _flowed(setup: Protocol, w1: np.ndarray, w2: np.ndarray, key: int) -> np.ndarray:
     """The product at every length, from these weights."""
-    plan, numbers = plan_training(asked)
+    plan, numbers = plan_training(setup)
     loss = training_loss(numbers.task, "linear", None, None, jax.random.key(key))
     layers = (Layer(jnp.asarray(w1)), Layer(jnp.asarray(w2)))
     seen, solved = integrate(layers, loss, plan.pretraining, numbers.lengths, numbers.pretraining)
@@ -103,5 +103,5 @@ def _matrices(layers: Layers) -> tuple[np.ndarray, np.ndarray]:
     return first, second
 
 
-def _teacher(asked: Protocol) -> np.ndarray:
-    return teacher_matrix(asked.teacher, asked.network.d_out, asked.network.d_in)
+def _teacher(setup: Protocol) -> np.ndarray:
+    return teacher_matrix(setup.teacher, setup.network.d_out, setup.network.d_in)

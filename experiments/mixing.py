@@ -25,7 +25,6 @@ from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
-from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.mixing import best_task_share, mixed_value, tradeoff_task_share
 
 SIGMA, EPSILON = 1.0, 1e-3
@@ -48,9 +47,9 @@ def run(preset: Preset, key: int) -> Outcome:
     found = {target: _modes(target, shares, key) for target in TASKS}
     axes = (np.array(LENGTHS)[:, None], np.array(BUDGETS))
     expected = [mixed_value(*axes, SIGMA, target, shares[:, None, None], EPSILON) for target in TASKS]
-    why = "the integrator's tolerance"
+    reason = "the integrator's tolerance"
     checks = (
-        judge_bound("a mode after mixing and fine-tuning (E3)", expected, list(found.values()), 1e-6, why),
+        judge_bound("a mode after mixing and fine-tuning (E3)", expected, list(found.values()), 1e-6, reason),
         _best_downstream(found, shares),
         _best_trade(found, shares),
         _turned(shares, key),
@@ -60,9 +59,9 @@ def run(preset: Preset, key: int) -> Outcome:
 
 def _modes(target: float, shares: np.ndarray, key: int) -> np.ndarray:
     """The product's one singular value, with its sign: share × length × budget."""
-    asked = protocol()
-    teacher = teacher_matrix(asked.teacher, 2, 3)
-    return np.einsum("qtbij,ij->qtb", _products(asked, target / SIGMA * teacher, shares, key), teacher) / SIGMA
+    setup = protocol()
+    teacher = teacher_matrix(setup.teacher, 2, 3)
+    return np.einsum("qtbij,ij->qtb", _products(setup, target / SIGMA * teacher, shares, key), teacher) / SIGMA
 
 
 def _best_downstream(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
@@ -99,12 +98,12 @@ def _least(loss: np.ndarray, shares: np.ndarray) -> list[float]:
 
 def _turned(shares: np.ndarray, key: int) -> Check:
     """A task of the teacher's own size in turned singular vectors: the mixture is smaller than either."""
-    asked = protocol()
+    setup = protocol()
     found: dict[str, float] = {}
-    teacher = teacher_matrix(asked.teacher, 2, 3)
+    teacher = teacher_matrix(setup.teacher, 2, 3)
     for angle in (0.5, 1.5):
-        task = task_matrix(RotatedTeacher(angle), asked.teacher, 2, 3)
-        f = _products(asked, task, shares, key)
+        task = task_matrix(RotatedTeacher(angle), setup.teacher, 2, 3)
+        f = _products(setup, task, shares, key)
         base, down = (((f - wanted) ** 2).sum((-2, -1))[:, -1] for wanted in (teacher, task))  # share × budget
         best = _least((KEEP * base + (1 - KEEP) * down).T, shares)
         found |= {f"angle {angle:g}, T = {t:g}": x for t, x in zip(BUDGETS, best, strict=True)}
@@ -114,10 +113,10 @@ def _turned(shares: np.ndarray, key: int) -> Check:
 
 
 @memoize
-def _products(asked: Protocol, task: np.ndarray, shares: np.ndarray, key: int) -> np.ndarray:
+def _products(setup: Protocol, task: np.ndarray, shares: np.ndarray, key: int) -> np.ndarray:
     """The product after both phases, on the protocol's teacher and on this task: share × length × budget × matrix."""
-    teacher = teacher_matrix(asked.teacher, 2, 3)
-    return np.asarray(_both_phases(initialize(asked, key), *map(jnp.asarray, (teacher, task, shares))))
+    teacher = teacher_matrix(setup.teacher, 2, 3)
+    return np.asarray(_both_phases(initialize(setup, key), *map(jnp.asarray, (teacher, task, shares))))
 
 
 @jax.jit
@@ -152,17 +151,17 @@ def _as_data(modes: np.ndarray, shares: np.ndarray) -> xr.Dataset:
     )  # fmt: skip
 
 
-def predicted(asked: Protocol) -> xr.Dataset:
+def predicted(setup: Protocol) -> xr.Dataset:
     """The best share downstream over the protocol's lengths, for both losses over its strengths, by task."""
-    lengths, budgets, tasks = (np.array(x) for x in (asked.lengths, asked.strengths, TASKS))
+    lengths, budgets, tasks = (np.array(x) for x in (setup.lengths, setup.strengths, TASKS))
     down = best_task_share(lengths[:, None], SIGMA, tasks, EPSILON)
     both = tradeoff_task_share(budgets, SIGMA, tasks[:, None], KEEP)
-    return _best(asked, np.asarray(down), np.asarray(both), "theory", "claim E3")
+    return _best(setup, np.asarray(down), np.asarray(both), "theory", "claim E3")
 
 
-def measured(asked: Protocol, key: int) -> xr.Dataset:
+def measured(setup: Protocol, key: int) -> xr.Dataset:
     """The same, measured on the experiment's own lengths, budgets and shares."""
-    grid = replace(asked, lengths=LENGTHS, strengths=BUDGETS)
+    grid = replace(setup, lengths=LENGTHS, strengths=BUDGETS)
     down, both = [], []
     for target in TASKS:
         modes = _modes(target, SHARES, key)
@@ -172,16 +171,16 @@ def measured(asked: Protocol, key: int) -> xr.Dataset:
     return _best(grid, np.array(down).T, np.array(both), "simulation", f"gradient flow at {SHARES.size} shares")
 
 
-def _best(asked: Protocol, down: np.ndarray, both: np.ndarray, method: Method, source: str) -> xr.Dataset:
-    repeated = np.broadcast_to(both, (len(asked.lengths), *both.shape))
+def _best(setup: Protocol, down: np.ndarray, both: np.ndarray, method: Method, source: str) -> xr.Dataset:
+    repeated = np.broadcast_to(both, (len(setup.lengths), *both.shape))
     return trajectory(
         {
             "downstream_share": (("pretraining", "target"), down),
             "trade_share": (("pretraining", "target", "strength"), repeated),
         },
-        {"pretraining": list(asked.lengths), "target": ("target", list(TASKS)),
-         "strength": ("strength", list(asked.strengths), {"units": "gradient-flow time"})},
+        {"pretraining": list(setup.lengths), "target": ("target", list(TASKS)),
+         "strength": ("strength", list(setup.strengths), {"units": "gradient-flow time"})},
         method=method,
         source=source,
-        model=f"{asked.network}, mixed",
+        model=f"{setup.network}, mixed",
     )  # fmt: skip

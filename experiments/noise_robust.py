@@ -30,7 +30,6 @@ from overtraining.simulations.data import LearningProblem, learning_problem, pop
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import sample_noise, shift_weights
-from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.robust import excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.solvers.exact import follow
 
@@ -46,9 +45,9 @@ def protocol(preset: Preset) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """The optimum's weights, its loss after noise, and that of the path; who wins."""
-    asked = protocol(preset)
-    robust = [_robust(asked, noise, key + i) for i, noise in enumerate(NOISES)]
-    path = [_path(asked, noise, 100 * key + i) for i, noise in enumerate(NOISES)]
+    setup = protocol(preset)
+    robust = [_robust(setup, noise, key + i) for i, noise in enumerate(NOISES)]
+    path = [_path(setup, noise, 100 * key + i) for i, noise in enumerate(NOISES)]
     z, leverage = (
         np.concatenate([np.ravel(a) for a in parts])
         for parts in zip(*(((m - p) / e, p / e) for m, e, p in [r[2] for r in robust] + path), strict=True)
@@ -64,33 +63,33 @@ def run(preset: Preset, key: int) -> Outcome:
         judge_z_scores("loss after noise at the optimum and along the path (E1)", z, leverage),
         _order([r[2] for r in robust], path),
     )
-    best = replace(asked, perturbation=Noise(NOISES[1]))
+    best = replace(setup, perturbation=Noise(NOISES[1]))
     return Outcome(checks, {"measured": respond(best, key)})
 
 
-def _robust(asked: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
+def _robust(setup: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
     """The predicted optimum; measured singular values and norms; measured and predicted loss after noise."""
-    n, seen = asked.network, _trained(asked, noise, key)
+    n, seen = setup.network, _trained(setup, noise, key)
     optimum = robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
     w1, w2 = seen["w1"], seen["w2"]
     values = np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()])
-    expected = optimum.loss.sum() + _floor(asked, noise)
+    expected = optimum.loss.sum() + _floor(setup, noise)
     return optimum, values, tuple(np.array([x]) for x in (seen["after"], seen["after_stderr"], expected))
 
 
-def _path(asked: Protocol, noise: tuple[float, float], key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _path(setup: Protocol, noise: tuple[float, float], key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Plain pretraining: measured loss after noise at every length, its error, and the prediction."""
-    n = asked.network
-    given = replace(asked, perturbation=Noise(noise))
+    n = setup.network
+    given = replace(setup, perturbation=Noise(noise))
     seen, s = respond(given, key).isel(seed=0, strength=0), follow(given).singular_value.values
     prices = layer_costs(*noise, d_in=n.d_in, d_out=n.d_out)
     expected = (robust_optimum(SIGMA, *prices).loss + excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *prices)).sum(1)
-    return seen.after.values, seen.after_stderr.values, expected + _floor(asked, noise)
+    return seen.after.values, seen.after_stderr.values, expected + _floor(setup, noise)
 
 
-def _floor(asked: Protocol, noise: tuple[float, float]) -> float:
+def _floor(setup: Protocol, noise: tuple[float, float]) -> float:
     """B1's constant, the noise of the two layers on each other."""
-    n = asked.network
+    n = setup.network
     return noise[0] ** 2 * noise[1] ** 2 * n.d_in * n.h * n.d_out / 2
 
 
@@ -109,12 +108,12 @@ def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.nda
 
 
 @memoize
-def _trained(asked: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
+def _trained(setup: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
     """The weights under the decay that noise amounts to, from random ones; their loss before and after noise."""
-    n, what = asked.network, learning_problem(asked)
+    n, what = setup.network, learning_problem(setup)
     decay = jnp.asarray(layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
-    layers = _decayed(initialize(replace(asked, start=SmallGaussian(0.3)), key), what, decay)
-    mean, error = _sampled(layers, what, jnp.asarray(noise), asked.sampling.draws, jax.random.key(1000 + key))
+    layers = _decayed(initialize(replace(setup, start=SmallGaussian(0.3)), key), what, decay)
+    mean, error = _sampled(layers, what, jnp.asarray(noise), setup.sampling.draws, jax.random.key(1000 + key))
     losses = {"before": population_loss(layers, what), "after": mean, "after_stderr": error}
     weights = {f"w{i}": np.asarray(layer.weight) for i, layer in enumerate(layers, 1)}
     return weights | {name: float(loss) for name, loss in losses.items()}
@@ -148,37 +147,37 @@ def _sampled(
     return seen.mean(), seen.std(ddof=1) / jnp.sqrt(1.0 * draws)
 
 
-def optimum(asked: Protocol) -> xr.Dataset:
+def optimum(setup: Protocol) -> xr.Dataset:
     """The Response of the noise-robust optimum, the same at every length; one strength."""
-    n, noise = asked.network, _noise(asked)
+    n, noise = setup.network, _noise(setup)
     best = robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
     before = float(((SIGMA - best.s) ** 2).sum() / 2)
-    return _constant(asked, before, float(best.loss.sum()) + _floor(asked, noise), 0.0, "theory", "claim E1")
+    return _constant(setup, before, float(best.loss.sum()) + _floor(setup, noise), 0.0, "theory", "claim E1")
 
 
-def decayed(asked: Protocol, key: int) -> xr.Dataset:
+def decayed(setup: Protocol, key: int) -> xr.Dataset:
     """The measured Response of a network trained under the decay that noise amounts to, as at the last length."""
-    seen = _trained(asked, _noise(asked), key)
-    last, source = replace(asked, lengths=asked.lengths[-1:]), f"{asked.sampling.draws:,} pairs of draws"
+    seen = _trained(setup, _noise(setup), key)
+    last, source = replace(setup, lengths=setup.lengths[-1:]), f"{setup.sampling.draws:,} pairs of draws"
     return _constant(last, seen["before"], seen["after"], seen["after_stderr"], "simulation", source)
 
 
-def _noise(asked: Protocol) -> tuple[float, float]:
-    how = asked.perturbation
+def _noise(setup: Protocol) -> tuple[float, float]:
+    how = setup.perturbation
     assert isinstance(how, Noise)
     first, second = how.per_layer(2)
-    return asked.strengths[0] * first, asked.strengths[0] * second
+    return setup.strengths[0] * first, setup.strengths[0] * second
 
 
-def _constant(asked: Protocol, before: float, after: float, error: float, method: Method, source: str) -> xr.Dataset:
-    one, both = np.ones(len(asked.lengths)), np.ones((len(asked.lengths), 1))
+def _constant(setup: Protocol, before: float, after: float, error: float, method: Method, source: str) -> xr.Dataset:
+    one, both = np.ones(len(setup.lengths)), np.ones((len(setup.lengths), 1))
     return response(
         {
             "before": (("pretraining",), before * one),
             "after": (("pretraining", "strength"), after * both),
             "after_stderr": (("pretraining", "strength"), error * both),
         },
-        {"pretraining": list(asked.lengths), "strength": list(asked.strengths)},
+        {"pretraining": list(setup.lengths), "strength": list(setup.strengths)},
         method=method,
         source=source,
         perturbation="Gaussian noise on every weight",

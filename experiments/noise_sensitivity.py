@@ -29,8 +29,8 @@ def protocol(preset: Preset) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """Three independent measurements against one prediction."""
-    asked = protocol(preset)
-    predicted = predict(asked)
-    measured = responses(asked, range(key, key + 3), preset)
+    setup = protocol(preset)
+    predicted = predict(setup)
+    measured = responses(setup, range(key, key + 3), preset)
     checks = (judge_response("rise of the loss", predicted, measured),)
     return Outcome(checks, {"theory": predicted} | {f"key{key + i}": m for i, m in enumerate(measured)})

@@ -48,62 +48,62 @@ def protocol(preset: Preset, law: str = "gaussian") -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """One mean for three laws; one variance for the Gaussian law, and what the others' is of it; rounding."""
-    asked = {law: protocol(preset, law) for law in LAWS}
+    setup = {law: protocol(preset, law) for law in LAWS}
     checks, keys = [], range(key, key + 3)
-    expected = predict(asked["gaussian"]).sensitivity.values
-    for i, (law, one) in enumerate(asked.items()):
+    expected = predict(setup["gaussian"]).sensitivity.values
+    for i, (law, one) in enumerate(setup.items()):
         measured = [rise_and_spread(one, 100 * number + i) for number in keys]
         z = [((m.rise - expected) / m.rise_stderr).values.ravel() for m in measured]
         leverage = [(expected / m.rise_stderr).values.ravel() for m in measured]
         checks.append(judge_z_scores(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
-    gaussian = asked["gaussian"]
-    checks += [_gaussian_variance(gaussian, keys), _other_laws(asked, key), _rounding(preset, key)]
+    gaussian = setup["gaussian"]
+    checks += [_gaussian_variance(gaussian, keys), _other_laws(setup, key), _rounding(preset, key)]
     return Outcome(
         tuple(checks), {"theory": spread_predicted(gaussian), "measured": rise_and_spread(gaussian, 100 * key)}
     )
 
 
-def spread_predicted(asked: Protocol) -> xr.Dataset:
+def spread_predicted(setup: Protocol) -> xr.Dataset:
     """B5's standard deviation of the loss after Gaussian noise on the aligned path, as a Trajectory."""
-    n, (sigma, t) = asked.network, (singular_values(asked.teacher), np.array(asked.lengths)[:, None])
-    learned = (f(t, sigma, asked.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
+    n, (sigma, t) = setup.network, (singular_values(setup.teacher), np.array(setup.lengths)[:, None])
+    learned = (f(t, sigma, setup.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
     s, left = map(np.asarray, learned)
-    point, gamma = invariants_on_path(s, left, d_in=n.d_in), np.array(asked.strengths)
+    point, gamma = invariants_on_path(s, left, d_in=n.d_in), np.array(setup.strengths)
     value = np.stack([loss_variance(point, g, g, h=n.h, d_out=n.d_out) for g in gamma], axis=-1)
     return trajectory(
         {"spread": (("pretraining", "strength"), np.sqrt(value))},
-        {"pretraining": list(asked.lengths), "strength": ("strength", list(gamma), {"units": "1"})},
+        {"pretraining": list(setup.lengths), "strength": ("strength", list(gamma), {"units": "1"})},
         method="theory",
         source="claim B5",
-        model=describe(asked),
+        model=describe(setup),
     )
 
 
-def _predicted(asked: Protocol, key: int) -> np.ndarray:
+def _predicted(setup: Protocol, key: int) -> np.ndarray:
     """B5 at the weights of a run, (length, strength)."""
-    n, gamma = asked.network, np.array(asked.strengths)
-    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, sampling=Sampling()), key))
+    n, gamma = setup.network, np.array(setup.strengths)
+    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(setup, sampling=Sampling()), key))
     points = [invariants_at(*w, teacher) for w in zip(w1, w2, strict=True)]
     return np.stack([loss_variance(p, gamma, gamma, h=n.h, d_out=n.d_out) for p in points])
 
 
-def _gaussian_variance(asked: Protocol, keys: range) -> Check:
+def _gaussian_variance(setup: Protocol, keys: range) -> Check:
     z, leverage = [], []
     for key in (100 * number + 50 for number in keys):  # other draws than those of the means
-        expected = _predicted(asked, key)
-        value, error = variance(rises(asked, key))
+        expected = _predicted(setup, key)
+        value, error = variance(rises(setup, key))
         z.append(((value - expected) / error).ravel())
         leverage.append((expected / error).ravel())
     return judge_z_scores("variance under Gaussian noise (B5)", np.concatenate(z), np.concatenate(leverage))
 
 
-def _other_laws(asked: dict[str, Protocol], key: int) -> Check:
+def _other_laws(setup: dict[str, Protocol], key: int) -> Check:
     """Their variance over the Gaussian one, early in training and in the end, at the larger strength."""
-    expected = _predicted(asked["gaussian"], key)
+    expected = _predicted(setup["gaussian"], key)
     numbers: dict[str, float] = {}
     for law in LAWS[1:]:
-        value, error = (x / expected for x in variance(rises(asked[law], key)))
+        value, error = (x / expected for x in variance(rises(setup[law], key)))
         numbers |= {f"{law}_{when}": float(value[at, -1]) for when, at in (("early", 0), ("late", -1))}
         numbers[f"{law}_stderr"] = float(error[:, -1].max())
     listed = "; ".join(
@@ -116,10 +116,10 @@ def _other_laws(asked: dict[str, Protocol], key: int) -> Check:
 
 def _rounding(preset: Preset, key: int) -> Check:
     """Rise from rounding every weight, over that of noise of variance step²/12, in a converged network."""
-    asked = replace(protocol(preset), sampling=Sampling())
+    setup = replace(protocol(preset), sampling=Sampling())
     keys = range(key, key + (32 if preset == "quick" else 256))  # hidden frames: one rounding is one number
-    seen = [_rounded(asked, key) for key in keys]
-    w1, w2 = (np.asarray(layer.weight[-1]) for layer in pretrain(asked, keys[-1]))
+    seen = [_rounded(setup, key) for key in keys]
+    w1, w2 = (np.asarray(layer.weight[-1]) for layer in pretrain(setup, keys[-1]))
     gamma = rounding_model_scale(STEPS)
     ratio = np.mean(seen, axis=0) / expected_increase_at(w1, w2, gamma, gamma)
     size = float(np.sqrt((w1**2).mean()))
@@ -134,8 +134,8 @@ def _rounding(preset: Preset, key: int) -> Check:
 
 
 @memoize
-def _rounded(asked: Protocol, key: int) -> np.ndarray:
+def _rounded(setup: Protocol, key: int) -> np.ndarray:
     """What rounding to each of the steps adds to the loss at the last length."""
-    goal, last = learning_problem(asked), jax.tree.map(lambda w: w[-1], pretrain(asked, key))
+    goal, last = learning_problem(setup), jax.tree.map(lambda w: w[-1], pretrain(setup, key))
     rise = lambda step: population_loss(compress(last, Quantization(per=None), step), goal)
     return np.asarray(jax.vmap(rise)(jnp.asarray(STEPS)) - population_loss(last, goal))

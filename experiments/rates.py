@@ -43,42 +43,42 @@ def protocol(preset: Preset, alpha: float = 0.75) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """Curves, their exponents and the sums of these."""
-    asked = [protocol(preset, alpha) for alpha in ALPHAS]
-    predicted, measured = [curve_predicted(one) for one in asked], [curve_measured(one, key) for one in asked]
+    setup = [protocol(preset, alpha) for alpha in ALPHAS]
+    predicted, measured = [curve_predicted(one) for one in setup], [curve_measured(one, key) for one in setup]
     checks = [_curves(name, predicted, measured) for name in ("loss", "norm_gained")]
-    fitted, limits = _exponents(asked, measured, "simulation"), exponents_predicted(asked[0])
+    fitted, limits = _exponents(setup, measured, "simulation"), exponents_predicted(setup[0])
     at = limits.sel(alpha=list(ALPHAS), method="nearest").isel(pretraining=0)
     seen = fitted.isel(pretraining=0)
     ell = float(np.log(LAST ** -max(ALPHAS) / EPSILON))
-    why = f"2/ℓ² at the last feature, ℓ = {ell:.1f}; of its own size"
+    reason = f"2/ℓ² at the last feature, ℓ = {ell:.1f}; of its own size"
     for name, what in (("beta", "loss exponent β (B7)"), ("total", "sum of the exponents β + s (B8)")):
         ratio = seen[name].values / at[f"{name}_finite"].values
-        checks.append(judge_bound(what, np.ones(ratio.size), ratio, 2 / ell**2, why))
+        checks.append(judge_bound(what, np.ones(ratio.size), ratio, 2 / ell**2, reason))
     checks.append(_limits(seen, at))
     return Outcome(tuple(checks), {"theory": limits, "measured": fitted})
 
 
-def curve_predicted(asked: Protocol) -> xr.Dataset:
+def curve_predicted(setup: Protocol) -> xr.Dataset:
     """Loss and growth of Σs along the path, as a Trajectory."""
-    found = power_law_path(np.array(asked.lengths), _alpha(asked), EPSILON, MODES)
-    return _curve(asked, np.asarray(found.loss), np.asarray(found.norm_gained), "theory", "closed form (claims B7, B8)")
+    found = power_law_path(np.array(setup.lengths), _alpha(setup), EPSILON, MODES)
+    return _curve(setup, np.asarray(found.loss), np.asarray(found.norm_gained), "theory", "closed form (claims B7, B8)")
 
 
-def curve_measured(asked: Protocol, key: int) -> xr.Dataset:
+def curve_measured(setup: Protocol, key: int) -> xr.Dataset:
     """The same from the weights of a run; the start's own norm is what ε gives to every mode."""
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(asked, key))
-    missing = w2 @ w1 - teacher_matrix(asked.teacher, MODES, MODES)
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
+    missing = w2 @ w1 - teacher_matrix(setup.teacher, MODES, MODES)
     gained = (w1**2).sum(axis=(1, 2)) - MODES * EPSILON
-    return _curve(asked, (missing**2).sum(axis=(1, 2)) / 2, gained, "simulation", "gradient flow")
+    return _curve(setup, (missing**2).sum(axis=(1, 2)) / 2, gained, "simulation", "gradient flow")
 
 
-def exponents_measured(asked: Protocol, key: int) -> xr.Dataset:
+def exponents_measured(setup: Protocol, key: int) -> xr.Dataset:
     """Exponents of loss, norm and their sum, with the fits' errors, for every α, whatever that of the protocol."""
-    given = [replace(asked, teacher=p.teacher, lengths=p.lengths) for p in (protocol("quick", a) for a in ALPHAS)]
+    given = [replace(setup, teacher=p.teacher, lengths=p.lengths) for p in (protocol("quick", a) for a in ALPHAS)]
     return _exponents(given, [curve_measured(one, key) for one in given], "simulation")
 
 
-def exponents_predicted(asked: Protocol) -> xr.Dataset:
+def exponents_predicted(setup: Protocol) -> xr.Dataset:
     """The limits of a small start for every α, and what they are raised to by a finite one."""
     alpha = np.union1d(np.linspace(0.55, 1.6, 43), ALPHAS)
     limit = power_law_rates(alpha)
@@ -89,9 +89,9 @@ def exponents_predicted(asked: Protocol) -> xr.Dataset:
     return _over_alpha(values | finite, alpha, "theory", "claims B7, B8")
 
 
-def _exponents(asked: list[Protocol], curves: list[xr.Dataset], method: Method) -> xr.Dataset:
+def _exponents(setup: list[Protocol], curves: list[xr.Dataset], method: Method) -> xr.Dataset:
     rows = []
-    for one, seen in zip(asked, curves, strict=True):
+    for one, seen in zip(setup, curves, strict=True):
         t, alpha = np.array(one.lengths), _alpha(one)
         # features that the network lacks are a constant in the loss of the whole spectrum
         loss = seen.loss.values + zeta(2 * alpha, MODES + 1) / 2
@@ -102,7 +102,7 @@ def _exponents(asked: list[Protocol], curves: list[xr.Dataset], method: Method) 
     beta, beta_error, norm, norm_error = np.array(rows).T
     values = {"beta": beta, "beta_stderr": beta_error, "norm": norm, "norm_stderr": norm_error}
     values |= {"total": beta + norm, "total_stderr": np.hypot(beta_error, norm_error)}
-    return _over_alpha(values, np.array([_alpha(one) for one in asked]), method, "fits in log-log")
+    return _over_alpha(values, np.array([_alpha(one) for one in setup]), method, "fits in log-log")
 
 
 def _over_alpha(values: dict[str, np.ndarray], alpha: np.ndarray, method: Method, source: str) -> xr.Dataset:
@@ -115,21 +115,21 @@ def _over_alpha(values: dict[str, np.ndarray], alpha: np.ndarray, method: Method
     )
 
 
-def _curve(asked: Protocol, loss: np.ndarray, gained: np.ndarray, method: Method, source: str) -> xr.Dataset:
+def _curve(setup: Protocol, loss: np.ndarray, gained: np.ndarray, method: Method, source: str) -> xr.Dataset:
     variables = {"loss": (("pretraining",), loss), "norm_gained": (("pretraining",), gained)}
-    axes, model = {"pretraining": list(asked.lengths)}, f"{MODES} features i^-{_alpha(asked):g}"
+    axes, model = {"pretraining": list(setup.lengths)}, f"{MODES} features i^-{_alpha(setup):g}"
     return trajectory(variables, axes, method=method, source=source, model=model)
 
 
-def _alpha(asked: Protocol) -> float:
-    assert isinstance(asked.teacher, PowerLaw)
-    return asked.teacher.alpha
+def _alpha(setup: Protocol) -> float:
+    assert isinstance(setup.teacher, PowerLaw)
+    return setup.teacher.alpha
 
 
 def _curves(name: str, predicted: list[xr.Dataset], measured: list[xr.Dataset]) -> Check:
     ratio = np.array([m[name].values / p[name].values for p, m in zip(predicted, measured, strict=True)])
-    why = "an rtol of 1e-8 per step, of each value's own size"
-    return judge_bound(f"{name.replace('_', ' ')} along the path (B7)", np.ones(ratio.shape), ratio, 1e-5, why)
+    reason = "an rtol of 1e-8 per step, of each value's own size"
+    return judge_bound(f"{name.replace('_', ' ')} along the path (B7)", np.ones(ratio.shape), ratio, 1e-5, reason)
 
 
 def _limits(seen: xr.Dataset, limit: xr.Dataset) -> Check:

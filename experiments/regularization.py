@@ -63,24 +63,24 @@ def turned(preset: Preset) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """The anchored end, both inflections, and the trade between the two losses for every remedy."""
-    asked = aligned(preset)
-    end = _anchored_end(asked, key)
+    setup = aligned(preset)
+    end = _anchored_end(setup, key)
     turns = judge_bound(
-        "where pretraining begins to hurt (D7)", *_inflections(asked, key), 2e-3, "a line through ±1% around it"
+        "where pretraining begins to hurt (D7)", *_inflections(setup, key), 2e-3, "a line through ±1% around it"
     )
-    return Outcome((end, turns, *_trades(turned(preset), key)), {"measured": respond(asked, key)})
+    return Outcome((end, turns, *_trades(turned(preset), key)), {"measured": respond(setup, key)})
 
 
-def _anchored_end(asked: Protocol, key: int) -> Check:
+def _anchored_end(setup: Protocol, key: int) -> Check:
     sigma, target = np.array([1.0, 0.7, 0.5]), np.array(TASK.values)
-    w, expected, found = np.sqrt(follow(asked).singular_value.values), [], []
+    w, expected, found = np.sqrt(follow(setup).singular_value.values), [], []
     for i, anchor in enumerate(ANCHORS):
-        seen = respond(replace(asked, perturbation=_tuned(TASK, anchor=anchor)), key + i).isel(seed=0, strength=0)
+        seen = respond(replace(setup, perturbation=_tuned(TASK, anchor=anchor)), key + i).isel(seed=0, strength=0)
         x = np.asarray(anchored_weight(w, target, anchor)) ** 2
         expected.append([((sigma - x) ** 2).sum(1) / 2, ((target - x) ** 2).sum(1) / 2])
         found.append([seen.after.values, seen.downstream_after.values])
-    why = "the integrator's tolerance, and what is left of the flow at its end"
-    return judge_bound("both losses where an anchor holds (D7)", expected, found, 1e-5, why)
+    reason = "the integrator's tolerance, and what is left of the flow at its end"
+    return judge_bound("both losses where an anchor holds (D7)", expected, found, 1e-5, reason)
 
 
 def _inflections(shape: Protocol, key: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,31 +93,31 @@ def _inflections(shape: Protocol, key: int) -> tuple[np.ndarray, np.ndarray]:
     measured = []
     for time, (_, how, budget) in zip(predicted, given, strict=True):
         around = time * np.linspace(0.99, 1.01, len(shape.lengths))
-        asked = replace(one, lengths=around, strengths=(budget,), perturbation=how)
-        before, after = np.sqrt(2 * respond(asked, key).after.values.ravel()[[0, -1]])  # |σ − x²| on either side of 0
+        setup = replace(one, lengths=around, strengths=(budget,), perturbation=how)
+        before, after = np.sqrt(2 * respond(setup, key).after.values.ravel()[[0, -1]])  # |σ − x²| on either side of 0
         measured.append(around[0] + (around[-1] - around[0]) * before / (before + after))
     return predicted, np.array(measured)
 
 
-def _trades(asked: Protocol, key: int) -> tuple[Check, ...]:
-    n = asked.network
-    teacher = teacher_matrix(asked.teacher, n.d_out, n.d_in)
-    task = task_matrix(RotatedTeacher(1.0), asked.teacher, n.d_out, n.d_in)
+def _trades(setup: Protocol, key: int) -> tuple[Check, ...]:
+    n = setup.network
+    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    task = task_matrix(RotatedTeacher(1.0), setup.teacher, n.d_out, n.d_in)
     apart = float(np.linalg.norm(teacher - task))
     expected, found = [], []
     for share in SHARES:
-        seen = _both(replace(asked, perturbation=_tuned(RotatedTeacher(1.0), replay_share=share)), key)
+        seen = _both(replace(setup, perturbation=_tuned(RotatedTeacher(1.0), replay_share=share)), key)
         mixed = np.asarray(interpolated(teacher, task, share))
         expected.append([((mixed - m) ** 2).sum() / 2 for m in (teacher, task)])
         found.append(seen)
     replay = judge_bound("both losses with replay (D7)", expected, found, 1e-5, "what is left of the flow at its end")
 
     low = FineTuning(RotatedTeacher(1.0), GradientFlow(1e-6), rank=1)
-    single = _both(replace(asked, perturbation=low, sampling=Sampling(draws=4)), key)
+    single = _both(replace(setup, perturbation=low, sampling=Sampling(draws=4)), key)
     trades = [*found, single]
     for how in (_tuned(RotatedTeacher(1.0), anchor=0.3), _tuned(RotatedTeacher(1.0))):
         trades.append(
-            _both(replace(asked, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), key)
+            _both(replace(setup, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), key)
         )
     above = [base - float(least_forgetting(apart, down)) for base, down in trades]
     floor, pays = float(low_rank_floor(task - teacher, 1)), apart**2 / 2
@@ -132,18 +132,18 @@ def _trades(asked: Protocol, key: int) -> tuple[Check, ...]:
     return replay, frontier, map_limit("what low-rank updates reach", answer, numbers)
 
 
-def _both(asked: Protocol, key: int) -> list[float]:
+def _both(setup: Protocol, key: int) -> list[float]:
     """Both losses at the last length."""
-    seen = respond(asked, key).isel(seed=0, strength=0, pretraining=-1)
+    seen = respond(setup, key).isel(seed=0, strength=0, pretraining=-1)
     return [float(seen[name]) for name in ("after", "downstream_after")]
 
 
-def anchored(asked: Protocol) -> xr.Dataset:
+def anchored(setup: Protocol) -> xr.Dataset:
     """The Response of an aligned network tuned to the end on a shared task under an anchor."""
-    how, sigma = asked.perturbation, singular_values(asked.teacher)
+    how, sigma = setup.perturbation, singular_values(setup.teacher)
     assert isinstance(how, FineTuning)
     assert isinstance(how.task, SharedVectors)
-    s, target, both = follow(asked).singular_value.values, np.array(how.task.values), ("pretraining", "strength")
+    s, target, both = follow(setup).singular_value.values, np.array(how.task.values), ("pretraining", "strength")
     x = np.asarray(anchored_weight(np.sqrt(s), target, how.anchor)) ** 2
     half = lambda wanted, now: ((wanted - now) ** 2).sum(1) / 2
     return response(
@@ -153,7 +153,7 @@ def anchored(asked: Protocol) -> xr.Dataset:
             "downstream_before": (both[:1], half(target, s)),
             "downstream_after": (both, half(target, x)[:, None]),
         },
-        {"pretraining": list(asked.lengths), "strength": list(asked.strengths[-1:])},
+        {"pretraining": list(setup.lengths), "strength": list(setup.strengths[-1:])},
         method="theory",
         source="closed form (claim D7)",
         perturbation="fine-tuning",
@@ -161,29 +161,29 @@ def anchored(asked: Protocol) -> xr.Dataset:
     )
 
 
-def frontier(asked: Protocol) -> xr.Dataset:
+def frontier(setup: Protocol) -> xr.Dataset:
     """The least forgetting at every downstream loss, as a Trajectory at one length."""
-    apart = _apart(asked)
+    apart = _apart(setup)
     return _trade(
         np.linspace(0, apart**2 / 2, 101), lambda x: np.asarray(least_forgetting(apart, x)), "theory", "claim D7"
     )
 
 
-def replayed(asked: Protocol, key: int) -> xr.Dataset:
+def replayed(setup: Protocol, key: int) -> xr.Dataset:
     """Both losses for shares of replay, measured."""
     return _measured(
-        [replace(asked, perturbation=FineTuning(RotatedTeacher(1.0), replay_share=share)) for share in SHARES], key
+        [replace(setup, perturbation=FineTuning(RotatedTeacher(1.0), replay_share=share)) for share in SHARES], key
     )
 
 
-def held(asked: Protocol, key: int) -> xr.Dataset:
+def held(setup: Protocol, key: int) -> xr.Dataset:
     """Both losses under anchors, measured."""
-    return _measured([replace(asked, perturbation=FineTuning(RotatedTeacher(1.0), anchor=a)) for a in HELD], key)
+    return _measured([replace(setup, perturbation=FineTuning(RotatedTeacher(1.0), anchor=a)) for a in HELD], key)
 
 
-def stopped(asked: Protocol, key: int) -> xr.Dataset:
+def stopped(setup: Protocol, key: int) -> xr.Dataset:
     """Both losses where fine-tuning stops early, measured."""
-    return _measured([replace(asked, strengths=(time,)) for time in EARLY], key)
+    return _measured([replace(setup, strengths=(time,)) for time in EARLY], key)
 
 
 def _measured(each: list[Protocol], key: int) -> xr.Dataset:
@@ -201,7 +201,7 @@ def _trade(down: np.ndarray, base: Callable[[np.ndarray], np.ndarray], method: M
     )
 
 
-def _apart(asked: Protocol) -> float:
-    n = asked.network
-    task = task_matrix(RotatedTeacher(1.0), asked.teacher, n.d_out, n.d_in)
-    return float(np.linalg.norm(teacher_matrix(asked.teacher, n.d_out, n.d_in) - task))
+def _apart(setup: Protocol) -> float:
+    n = setup.network
+    task = task_matrix(RotatedTeacher(1.0), setup.teacher, n.d_out, n.d_in)
+    return float(np.linalg.norm(teacher_matrix(setup.teacher, n.d_out, n.d_in) - task))

@@ -1,4 +1,4 @@
-"""Protocols that an experiment and its figure share, at the experiment's size; a figure replaces grids and draws."""
+"""Protocols that an experiment shares with a figure or with another experiment; a figure replaces grids and draws."""
 
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise
@@ -14,7 +14,7 @@ TURNED = FineTuning(RotatedTeacher(1.5), GradientDescent(0.05, batch=32))
 
 
 def student(activation: str) -> Protocol:
-    """A two-layer student 4→16→4 of a linear teacher, from small random weights, on 400 examples; noise of 0.3.
+    """A two-layer student 4→16→4 of a linear teacher: small random weights, 400 examples, noise of scale 0.3.
 
     >>> student("tanh").network
     Network(d_in=4, h=16, d_out=4, depth=2, activation='tanh', bias=False)
@@ -31,7 +31,9 @@ def student(activation: str) -> Protocol:
 
 
 def unequal_costs(noise: tuple[float, float]) -> Protocol:
-    """Three features in a 5→4→3 network, in which equal noise (γ₁, γ₂) has unequal prices; a feature that does not pay.
+    """Three features in a 5→4→3 network with noise (γ₁, γ₂); the layers have unequal noise costs even where γ₁ = γ₂.
+
+    The weakest feature is not worth learning: under noise it raises the loss.
 
     >>> unequal_costs((0.15, 0.4)).perturbation.scales
     (0.15, 0.4)
@@ -47,7 +49,7 @@ def unequal_costs(noise: tuple[float, float]) -> Protocol:
 
 
 def noisy_steps() -> Protocol:
-    """Two features in a 6→2→2 network, held and unlocked by 4,000 steps on noisy labels; lengths count steps.
+    """Two features in a 6→2→2 network, for 4,000 steps on noisy labels; here lengths count steps.
 
     >>> noisy_steps().lengths[-1]
     4000.0

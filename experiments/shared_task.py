@@ -45,9 +45,9 @@ def protocol(preset: Preset) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """The rise inside the stage, the turns, the monotone falls, and a turned task."""
-    asked = protocol(preset)
-    seen = [respond(_tuned(asked, target, BUDGET), key + i) for i, target in enumerate(TARGETS)]
-    s = follow(asked).singular_value.values[:, 0]
+    setup = protocol(preset)
+    seen = [respond(_tuned(setup, target, BUDGET), key + i) for i, target in enumerate(TARGETS)]
+    s = follow(setup).singular_value.values[:, 0]
     predicted = [forgetting_cost(BUDGET, s, 1.0, target) for target in TARGETS]
     rises = [one.sensitivity.values.ravel() for one in seen]
     checks = (
@@ -55,15 +55,15 @@ def run(preset: Preset, key: int) -> Outcome:
             "rise of the pretraining loss in the stage (D3)", predicted, rises, 1e-6, "the integrator's tolerance"
         ),
         _trap(s, rises[0]),
-        _turns(asked, key),
+        _turns(setup, key),
         _falls(seen),
-        _turned_away(asked, key),
+        _turned_away(setup, key),
     )
-    return Outcome(checks, {"theory": predict(asked), "measured": seen[0]})
+    return Outcome(checks, {"theory": predict(setup), "measured": seen[0]})
 
 
-def _tuned(asked: Protocol, target: float, budget: float) -> Protocol:
-    return replace(asked, strengths=(budget,), perturbation=FineTuning(SharedVectors((target,)), GradientFlow(1e-9)))
+def _tuned(setup: Protocol, target: float, budget: float) -> Protocol:
+    return replace(setup, strengths=(budget,), perturbation=FineTuning(SharedVectors((target,)), GradientFlow(1e-9)))
 
 
 def _trap(s: np.ndarray, rise: np.ndarray) -> Check:
@@ -75,24 +75,24 @@ def _trap(s: np.ndarray, rise: np.ndarray) -> Check:
     )
 
 
-def _turns(asked: Protocol, key: int) -> Check:
+def _turns(setup: Protocol, key: int) -> Check:
     """Lengths where a loss of one mode vanishes, between falling and rising."""
     predicted, measured = [], []
     for target, budget in OVERSHOOTS:
         predicted.append(float(overshoot_length(budget, 1.0, target, EPSILON)))
         at = lambda near, given=(target, budget): respond(_tuned(near, *given), key).after
-        measured.append(_zero(asked, predicted[-1], at))
+        measured.append(_zero(setup, predicted[-1], at))
     # downstream at budget 0, or any other: where pretraining passes the task
     predicted.append(float(deep_mode.time_to_reach(0.5, 1.0, EPSILON, 2)))
-    measured.append(_zero(asked, predicted[-1], lambda near: respond(_tuned(near, 0.5, 0.2), key).downstream_after))
+    measured.append(_zero(setup, predicted[-1], lambda near: respond(_tuned(near, 0.5, 0.2), key).downstream_after))
     return judge_bound(
         "where the losses after tuning turn (D2)", predicted, measured, 2e-3, "a line through ±1% around it"
     )
 
 
-def _zero(asked: Protocol, time: float, loss: Callable[[Protocol], xr.DataArray]) -> float:
-    around = time * np.linspace(0.99, 1.01, len(asked.lengths))
-    before, after = np.sqrt(loss(replace(asked, lengths=around)).values.ravel()[[0, -1]])  # |σ − x| on both sides of 0
+def _zero(setup: Protocol, time: float, loss: Callable[[Protocol], xr.DataArray]) -> float:
+    around = time * np.linspace(0.99, 1.01, len(setup.lengths))
+    before, after = np.sqrt(loss(replace(setup, lengths=around)).values.ravel()[[0, -1]])  # |σ − x| on both sides of 0
     return float(around[0] + (around[-1] - around[0]) * before / (before + after))
 
 
@@ -103,11 +103,11 @@ def _falls(seen: list[xr.Dataset]) -> Check:
     return Check("without overshoot longer only helps (D2)", max(steps) < 1e-9, answer, {"largest_step": max(steps)})
 
 
-def _turned_away(asked: Protocol, key: int) -> Check:
+def _turned_away(setup: Protocol, key: int) -> Check:
     """The same task in other singular vectors: pretraining longer can hurt without any overshoot."""
     found = {}
     for angle in (0.3, 1.0, 2.0):
-        given = replace(asked, strengths=(3.0,), perturbation=FineTuning(RotatedTeacher(angle), GradientFlow(1e-9)))
+        given = replace(setup, strengths=(3.0,), perturbation=FineTuning(RotatedTeacher(angle), GradientFlow(1e-9)))
         after = respond(given, key).after.values.ravel()
         found[f"angle {angle:g}"] = float(after[-1] - after.min())
     listed = ", ".join(f"{lost:.3f} at {name}" for name, lost in found.items())

@@ -38,22 +38,22 @@ def protocol(preset: Preset, epsilon: float = 1e-30) -> Protocol:
 
 def run(preset: Preset, key: int) -> Outcome:
     """Each feature's change, each feature's bump, and the order in which a finite start departs from both."""
-    asked = protocol(preset)
-    gamma, d = np.array(asked.strengths), SIGMA.size
+    setup = protocol(preset)
+    gamma, d = np.array(setup.strengths), SIGMA.size
     c = np.asarray(mode_cost(gamma, gamma, d_in=d, d_out=d))
     features = stage(SIGMA[:, None], c)
     changes, bumps = [], []
-    measured = responses(asked, range(key, key + 3), preset)
+    measured = responses(setup, range(key, key + 3), preset)
     for i, one in enumerate(measured):
         seen = one.isel(seed=0)
         changes.append(_z(seen.after.values, seen.after_stderr.values, np.asarray(features.change)))
-        bumps += [_bump(asked, c, j, 100 * (key + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
+        bumps += [_bump(setup, c, j, 100 * (key + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
     checks = (
         judge_z_scores("change by a whole feature (C3)", *map(np.concatenate, zip(*changes, strict=True))),
         judge_z_scores("rise after a feature's best point (C3)", *map(np.concatenate, zip(*bumps, strict=True))),
-        _order(asked, key),
+        _order(setup, key),
     )
-    fine = replace(asked, lengths=np.linspace(0, asked.lengths[-1], 400))
+    fine = replace(setup, lengths=np.linspace(0, setup.lengths[-1], 400))
     return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
 
 
@@ -63,12 +63,12 @@ def _z(after: np.ndarray, stderr: np.ndarray, change: np.ndarray) -> tuple[np.nd
     return ((found - change[::2]) / error).ravel(), (change[::2] / error).ravel()
 
 
-def _bump(asked: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray, np.ndarray]:
+def _bump(setup: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray, np.ndarray]:
     """From every feature's best point, where C1 puts it, to the plateau after it."""
-    best = np.asarray(inflection_time(SIGMA, asked.start.epsilon, c[j]))  # type: ignore[union-attr]
-    lengths = np.sort(np.concatenate([best, asked.lengths[1:]]))
-    many = replace(asked.sampling, draws=16 * asked.sampling.draws)  # a bump is small against the noise's scatter
-    one = replace(asked, lengths=lengths, strengths=(asked.strengths[j],), sampling=many)
+    best = np.asarray(inflection_time(SIGMA, setup.start.epsilon, c[j]))  # type: ignore[union-attr]
+    lengths = np.sort(np.concatenate([best, setup.lengths[1:]]))
+    many = replace(setup.sampling, draws=16 * setup.sampling.draws)  # a bump is small against the noise's scatter
+    one = replace(setup, lengths=lengths, strengths=(setup.strengths[j],), sampling=many)
     seen = respond(one, key).isel(seed=0, strength=0)
     at = np.searchsorted(lengths, best)
     rise = seen.after.values[at + 1] - seen.after.values[at]
@@ -77,7 +77,7 @@ def _bump(asked: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray,
     return (rise - bump) / error, bump / error
 
 
-def _order(asked: Protocol, key: int) -> Check:
+def _order(setup: Protocol, key: int) -> Check:
     """In the middle between the first two features `|στ − 1|` is the same for both up to the factor σ: the second's."""
     starts, off = np.array([1e-10, 1e-14, 1e-18, 1e-22]), []
     for epsilon in starts:

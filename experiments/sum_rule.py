@@ -49,31 +49,31 @@ def run(preset: Preset, key: int) -> Outcome:
     return Outcome(tuple(checks), {"theory": predict(ends[0]), "measured": measured[0]})
 
 
-def _missed(asked: Protocol, key: int) -> float:
+def _missed(setup: Protocol, key: int) -> float:
     """The part of what Σs gains that the loss curve does not account for."""
-    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(asked, sampling=Sampling()), key))
-    loss = ((w2 @ w1 - teacher_matrix(asked.teacher, MODES, MODES)) ** 2).sum(axis=(1, 2)) / 2
+    w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(setup, sampling=Sampling()), key))
+    loss = ((w2 @ w1 - teacher_matrix(setup.teacher, MODES, MODES)) ** 2).sum(axis=(1, 2)) / 2
     norm = (w1**2).sum(axis=(1, 2))
-    return float(1 - np.asarray(norm_growth(asked.lengths, loss, _constant(asked)))[-1] / (norm[-1] - norm[0]))
+    return float(1 - np.asarray(norm_growth(setup.lengths, loss, _constant(setup)))[-1] / (norm[-1] - norm[0]))
 
 
-def _constant(asked: Protocol) -> float:
+def _constant(setup: Protocol) -> float:
     """`m = ½ ln(1/ε)`."""
-    assert isinstance(asked.start, Aligned)
-    return float(np.log(1 / asked.start.epsilon) / 2)
+    assert isinstance(setup.start, Aligned)
+    return float(np.log(1 / setup.start.epsilon) / 2)
 
 
-def _fitted(asked: Protocol, seen: xr.Dataset) -> Check:
+def _fitted(setup: Protocol, seen: xr.Dataset) -> Check:
     """The constant from the first half of the lengths, the sensitivity at the last one from it."""
     one = seen.isel(seed=0, strength=0)
     rise, error = one.sensitivity.values, one.sensitivity_stderr.values
-    growth, half = np.asarray(norm_growth(asked.lengths, one.before.values)), len(asked.lengths) // 2
+    growth, half = np.asarray(norm_growth(setup.lengths, one.before.values)), len(setup.lengths) // 2
     line = fitted_line(growth[:half], rise[:half], error[:half])
     off = float(line.sensitivity(growth[-1]) / rise[-1] - 1)
-    price = line.price * _constant(asked) / (GAMMA**2 * MODES)
+    price = line.price * _constant(setup) / (GAMMA**2 * MODES)
     answer = (
         f"constant fitted on the first half of the lengths {price:.2f} of c/m; the last sensitivity from it is off by "
         f"{off:+.1%}"
     )
     numbers = {"price_over_theory": float(price), "off": off}
-    return map_limit(f"one free constant, {asked.start}", answer, numbers)
+    return map_limit(f"one free constant, {setup.start}", answer, numbers)

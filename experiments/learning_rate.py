@@ -105,7 +105,7 @@ def _largest(how: FineTuning, numbers: RunNumbers, checkpoints, key: Array) -> A
         return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.task))(flat))[-1]
 
     def row(layers) -> Array:  # type: ignore[no-untyped-def]
-        tune_learning_rate = fine_tune(
+        tuned = fine_tune(
             layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key
         )
         return jax.lax.map(largest, tuned)

@@ -27,7 +27,7 @@ from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import Schedule
-from overtraining.simulations.noisy_labels import ChainWeights, descend_on_noisy_labels
+from overtraining.simulations.noisy_labels import ChainWeights, chain_product, descend_on_noisy_labels
 from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
 
 SETUP = noisy_steps()

@@ -105,9 +105,7 @@ def _largest(how: FineTuning, numbers: RunNumbers, checkpoints, key: Array) -> A
         return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.task))(flat))[-1]
 
     def row(layers) -> Array:  # type: ignore[no-untyped-def]
-        tuned = fine_tune(
-            layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key
-        )
+        tuned = fine_tune(layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key)
         return jax.lax.map(largest, tuned)
 
     return jax.lax.map(row, checkpoints)

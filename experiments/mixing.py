@@ -25,6 +25,7 @@ from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
+from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.mixing import best_task_share, mixed_value, tradeoff_task_share
 
 SIGMA, EPSILON = 1.0, 1e-3

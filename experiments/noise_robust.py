@@ -30,6 +30,7 @@ from overtraining.simulations.data import LearningProblem, learning_problem, pop
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import sample_noise, shift_weights
+from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.robust import excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.solvers.exact import follow
 

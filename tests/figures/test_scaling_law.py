@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from overtraining.figures.llm.annealed import GROWTH, quantization_cost
 from overtraining.figures.llm.statistics.decline import p_value
 from overtraining.figures.llm.statistics.prediction import predict
-from overtraining.figures.llm.statistics.sample_size import CHECKPOINTS, needed_ratio
+from overtraining.figures.llm.statistics.sample_size import CHECKPOINTS, as_text, needed_ratio, sample_size_plans
 from overtraining.figures.llm.statistics.scaling_law import SYMBOLS, ScalingLaw, fit_law
 from overtraining.figures.llm.statistics.series import Series
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError

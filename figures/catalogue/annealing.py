@@ -1,4 +1,4 @@
-"""annealing: what three schedules leave of the features under noisy labels, at equally many steps (claim E2)."""
+"""annealing: features that remain under noisy labels with three schedules of the same number of steps (claim E2)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,10 +20,10 @@ SCHEDULES = get_args(Schedule)
 
 
 def recipes() -> dict[str, Recipe]:
-    """The formula at every step and chains of SGD at some; the protocol says steps and numbers of chains alone."""
+    """The formula at every step, and runs of SGD at some; only steps and number of runs of the protocol matter."""
     end = noisy_steps()
-    asked = replace(end, lengths=np.linspace(0, end.lengths[-1], 21), sampling=Sampling(draws=512))
-    return {"theory": Recipe(f"{SOURCE}.predicted", end), "simulation": Recipe(f"{SOURCE}.measured", asked, key=0)}
+    setup = replace(end, lengths=np.linspace(0, end.lengths[-1], 21), sampling=Sampling(draws=512))
+    return {"theory": Recipe(f"{SOURCE}.predicted", end), "simulation": Recipe(f"{SOURCE}.measured", setup, key=0)}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
@@ -38,29 +38,31 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    theory, seen = data["theory"], data["simulation"]
+    """The caption, with numbers computed from the data."""
+    theory, measured = data["theory"], data["simulation"]
     full, steps = float(theory[SCHEDULES[0]][0]), float(theory.pretraining[-1])
     constant, _, annealed = SCHEDULES
     lost = ", ".join(
-        f"{full - float(seen[n][-1]):.4f} ({n}; formula {full - float(theory[n][-1]):.4f})" for n in SCHEDULES
+        f"{full - float(measured[n][-1]):.4f} ({n}; formula {full - float(theory[n][-1]):.4f})" for n in SCHEDULES
     )
-    held = full - float(seen[annealed].sel(pretraining=slice(None, 0.79 * steps))[-1])
-    half, end = (seen[constant].sel(pretraining=x * steps) for x in (0.5, 1.0))
-    error = float(np.linalg.norm(seen[f"{constant}_stderr"].sel(pretraining=[0.5 * steps, steps])))
+    held = full - float(measured[annealed].sel(pretraining=slice(None, 0.79 * steps))[-1])
+    half, end = (measured[constant].sel(pretraining=x * steps) for x in (0.5, 1.0))
+    error = float(np.linalg.norm(measured[f"{constant}_stderr"].sel(pretraining=[0.5 * steps, steps])))
     return (
-        "Two learned features, σ = 1 and ½, under SGD on noisy labels with three schedules of equally many steps "
-        "(claim E2). Noise holds what is learned down, by γ² of the present rate; the longer it lasts the more it also "
-        "tilts the layers, after which it holds them less. Where the rate decays, features come back and with them, "
-        f"since sensitivity follows Σs, fragility: before its decay {annealed} is {held:.4f} below the teacher's Σs, "
-        f"at the end {lost}. Lines: closed form, to first order in η and γ², as if features followed the rate at once, "
-        f"which takes them a time 1/σ; points: {seen.attrs['source']} with standard errors. Tokens and decay apart: at "
-        f"the constant rate twice the tokens, {steps / 2:,.0f} to {steps:,.0f} steps, change Σs by "
-        f"{float(end - half):+.4f} ± {error:.4f}; at equally many, decay to 0 changes it by "
-        f"{float(seen[annealed][-1] - end):+.4f}. Here everything is learned; while features are still to come, tokens "
-        "add them under any schedule (figure progressive-sensitivity). So both sides of the dispute have their regime: "
-        "the source paper, which blames tokens, the first stages; arXiv 2604.13627 and 2510.06213, which blame decay, "
-        "and 2603.16127, which fine-tunes better without it, the end of noisy training. Robustness by large rates and "
-        "short annealing (2605.02105) is the constant curve, that by weight decay (2602.11137) claim E1; each learns "
-        "less of its task. Which of them acts in a language model a linear network cannot decide."
+        "Two learned features, σ = 1 and ½, under SGD on noisy labels with three schedules of the same number of steps "
+        "(claim E2). Noise lowers the learned singular values by γ² of the current learning rate; over time it also "
+        "tilts the layers against each other, and then lowers them less. When the learning rate decays, features come "
+        f"back, and with them sensitivity, which is proportional to Σs: before its decay, the schedule {annealed} is "
+        f"{held:.4f} below the teacher's Σs; at the end, the schedules are below it by {lost}. Lines: closed form to "
+        "first order in η and γ², as if features followed the learning rate at once, although they take a time of "
+        f"about 1/σ. Points: {measured.attrs['source']}, with standard errors. The effects of tokens and of decay can "
+        f"be separated: at the constant learning rate, twice the tokens ({steps / 2:,.0f} to {steps:,.0f} steps) "
+        f"change Σs by {float(end - half):+.4f} ± {error:.4f}; at the same number of steps, decay to 0 changes it by "
+        f"{float(measured[annealed][-1] - end):+.4f}. Here all features are learned already; while some are still to "
+        "be learned, more tokens add them under any schedule (figure progressive-sensitivity). So each side of the "
+        "dispute is right in its own regime: the source paper, which attributes catastrophic overtraining to tokens, "
+        "in the first stages; arXiv 2604.13627 and 2510.06213, which attribute it to the decay, and 2603.16127, which "
+        "fine-tunes better without decay, at the end of noisy training. Robustness by large learning rates and short "
+        "annealing (2605.02105) corresponds to the constant schedule, robustness by weight decay (2602.11137) to claim "
+        "E1; each learns less of its task. A linear network cannot decide which of these acts in a language model."
     )

@@ -1,4 +1,4 @@
-"""any-start: from every start the loss after noise turns where two rates balance (claim C2)."""
+"""any-start: from every start, the loss after noise turns where two rates balance (claim C2)."""
 
 from collections.abc import Mapping
 
@@ -35,12 +35,12 @@ def protocol(start: Start, points: int) -> Protocol:
 
 
 def recipes() -> dict[str, Recipe]:
-    """For every start the slope that C2 gives at the weights of a run, and the measured one."""
-    found = {}
+    """For every start, the slope that C2 gives at the weights of a run, and the measured slope."""
+    by_label = {}
     for i, (name, start) in enumerate(STARTS.items()):
-        found[f"theory {name}"] = Recipe(f"{SOURCE}.slope_predicted", protocol(start, 221), key=i)
-        found[f"simulation {name}"] = Recipe(f"{SOURCE}.slope_measured", protocol(start, 12), key=i)
-    return found
+        by_label[f"theory {name}"] = Recipe(f"{SOURCE}.slope_predicted", protocol(start, 221), key=i)
+        by_label[f"simulation {name}"] = Recipe(f"{SOURCE}.slope_measured", protocol(start, 12), key=i)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
@@ -60,22 +60,22 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    told, z = [], []
+    """The caption, with numbers computed from the data."""
+    parts, z = [], []
     for name in STARTS:
-        theory, seen = data[f"theory {name}"], data[f"simulation {name}"]
-        line = theory.slope.interp(pretraining=seen.pretraining)
-        z.append(float(np.abs((seen.slope - line) / seen.slope_stderr).max()))
+        theory, measured = data[f"theory {name}"], data[f"simulation {name}"]
+        line = theory.slope.interp(pretraining=measured.pretraining)
+        z.append(float(np.abs((measured.slope - line) / measured.slope_stderr).max()))
         turns = [_last_turn(theory.pretraining.values, theory.slope.values[:, i]) for i in range(theory.sizes["noise"])]
-        told.append(f"{name} {' and '.join(turns)}")
+        parts.append(f"{name} {' and '.join(turns)}")
     gammas = " and ".join(f"γ = {g:g}" for g in data[f"theory {name}"].noise.values)
     return (
-        "Slope of the loss after noise along gradient flow, d/dt E[L(θ + n)] = −‖∇L‖² + 2c⟨f, A − f⟩ with "
-        "c = γ²(d_in + d_out)/2, exactly at any weights (claim C2). Below zero pretraining helps, above it hurts: the "
-        f"last zero is an inflection point, for {gammas} at t = {'; '.join(told)}. Lines: C2 at the weights that one "
-        f"run passes, since no closed form gives those from the first two starts; points: {seen.attrs['source']}, one "
-        f"standard error (largest distance from the line {max(z):.1f} of them). Inputs are white; with others the "
-        "second term is another."
+        "Slope of the loss after noise along gradient flow, d/dt E[L(θ + n)] = −‖∇L‖² + 2c⟨f, A − f⟩ with c = γ²(d_in "
+        "+ d_out)/2, which is exact at any weights (claim C2). Where the slope is negative, pretraining helps; where "
+        f"it is positive, it hurts. The last zero is an inflection point: for {gammas} it lies at t = "
+        f"{'; '.join(parts)}. Lines: C2 at the weights of one run, since no closed form gives the weights for the "
+        f"first two starts. Points: {measured.attrs['source']}, with one standard error (largest distance from the "
+        f"line: {max(z):.1f} standard errors). The inputs are white; for other inputs, the second term is different."
     )
 
 

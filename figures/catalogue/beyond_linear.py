@@ -1,4 +1,4 @@
-"""beyond-linear: noise and fine-tuning on linear, tanh and ReLU students, for which there is no theorem (D, E)."""
+"""beyond-linear: noise and fine-tuning of tanh and ReLU students, for which there is no theorem (D, E)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,17 +22,19 @@ LENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 30.0)
 
 
 def recipes() -> dict[str, Recipe]:
-    """The experiment's students, and the linear one."""
-    found = {}
-    for i, (label, (how, strength, sampling)) in enumerate(PERTURBATIONS.items()):
+    """The experiment's students, and the linear student."""
+    by_label = {}
+    for i, (label, (perturbation, strength, sampling)) in enumerate(PERTURBATIONS.items()):
         for j, name in enumerate(STUDENTS):
-            asked = replace(student(name), lengths=LENGTHS, strengths=(strength,), perturbation=how, sampling=sampling)
-            found[f"{label} {name}"] = simulated_response(asked, key=10 * i + j)
-    return found
+            setup = replace(
+                student(name), lengths=LENGTHS, strengths=(strength,), perturbation=perturbation, sampling=sampling
+            )
+            by_label[f"{label} {name}"] = simulated_response(setup, key=10 * i + j)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Sensitivity above, loss after the perturbation below; noise at the left, fine-tuning at the right."""
+    """Sensitivity above, loss after the perturbation below; noise on the left, fine-tuning on the right."""
     figure, axes = canvas(PAGE, 4.2, rows=2, columns=2, sharex=True)
     for i, label in enumerate(PERTURBATIONS):
         for j, name in enumerate(STUDENTS):
@@ -47,19 +49,19 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    told = []
+    """The caption, with numbers computed from the data."""
+    parts = []
     for name, one in data.items():
         rise = one.sensitivity.mean("seed").values[:, 0]
         turn = inflection_point(one, which="best").squeeze()
-        where = f"turns at {float(turn.length):g}" if bool(turn.exists) else "no turn"
-        told.append(f"{name}: Δ from {rise[0]:.2f} to {rise[-1]:.2f}, {where}")
+        where = f"turns at {float(turn.length):g}" if bool(turn.exists) else "does not turn"
+        parts.append(f"{name}: Δ from {rise[0]:.2f} to {rise[-1]:.2f}, {where}")
     seeds = next(iter(data.values())).sizes["seed"]
     return (
-        "The same protocols on two-layer students 4→16→4, linear, tanh and ReLU, from small random weights, on 400 "
-        f"examples of a linear teacher (points: simulation, means and standard errors over {seeds} starts). (a, c) "
-        "Gaussian noise of γ = 0.3 on every weight, (b, d) SGD on a task turned by 1.5 for the gradient-flow time 1. "
-        f"{'; '.join(told)}. For the last two students there is no theorem: that sensitivity grows while features are "
-        "learned is what survives, and that a loss after fine-tuning can turn; biases are left out, and so are depth "
-        "and data that no linear teacher made."
+        "The same protocols on two-layer students 4→16→4 with linear, tanh and ReLU units, from small random weights, "
+        f"on 400 examples of a linear teacher (points: simulation, means and standard errors over {seeds} starts). (a, "
+        "c) Gaussian noise of γ = 0.3 on every weight, (b, d) SGD on a task rotated by 1.5 for the gradient-flow time "
+        f"1. {'; '.join(parts)}. For tanh and ReLU there is no theorem. What still holds for them is that sensitivity "
+        "grows while features are learned, and that the loss after fine-tuning can turn. Not covered: biases, deeper "
+        "networks, and data that do not come from a linear teacher."
     )

@@ -16,7 +16,7 @@ SOURCE = "overtraining.experiments.beyond_linear_remedies"
 PANELS = (
     ("forgetting", "remedy", "pretraining loss after"),
     ("downstream", "remedy", "downstream loss after"),
-    ("lost", "remedy", "lost since the best length"),
+    ("lost", "remedy", "increase since the best length"),
     ("after_noise", "decay", "loss after noise"),
     ("sensitivity", "schedule", "cost of noise"),
     ("mixed_downstream", "share", "downstream loss after"),
@@ -24,24 +24,24 @@ PANELS = (
 
 
 def recipes() -> dict[str, Recipe]:
-    """Every student with everything that may help it."""
-    found = {}
+    """Every student with every remedy."""
+    by_label = {}
     for i, name in enumerate(STUDENTS):
-        asked = replace(student(name), lengths=(2.0, 4.0, 6.0, 10.0, 30.0), sampling=Sampling(draws=64, seeds=16))
-        found[name] = Recipe(f"{SOURCE}.measured", asked, key=10 * i)
-    return found
+        setup = replace(student(name), lengths=(2.0, 4.0, 6.0, 10.0, 30.0), sampling=Sampling(draws=64, seeds=16))
+        by_label[name] = Recipe(f"{SOURCE}.measured", setup, key=10 * i)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """One panel per question, students side by side in each."""
     figure, axes = canvas(PAGE, 4.6, rows=2, columns=3)
-    for ax, (variable, axis, says) in zip(axes, PANELS, strict=True):
+    for ax, (variable, coordinate, label) in zip(axes, PANELS, strict=True):
         for i, name in enumerate(STUDENTS):
-            drawing.categories(ax, data[name], variable, axis, label=name, colour=i, shift=0.2 * (i - 1))
-        ax.set(xlabel="", ylabel=says)
+            drawing.categories(ax, data[name], variable, coordinate, label=name, colour=i, shift=0.2 * (i - 1))
+        ax.set(xlabel="", ylabel=label)
         ax.tick_params(axis="x", rotation=40)
-        if axis in ("remedy", "share"):
-            ax.set_ylim(bottom=-0.04 * ax.get_ylim()[1])  # 0 with its markers
+        if coordinate in ("remedy", "share"):
+            ax.set_ylim(bottom=-0.04 * ax.get_ylim()[1])  # so that markers at 0 are complete
     axes[5].set_xlabel("share of the task in pretraining")
     axes[0].legend()
     letter(axes)
@@ -49,35 +49,35 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
 
-    def told(variable: str, axis: str, *names: str, digits: int = 2) -> str:
-        each = []
+    def numbers_of(variable: str, coordinate: str, *names: str, digits: int = 2) -> str:
+        texts = []
         for student_, one in data.items():
-            at = one.isel(pretraining=-1)
-            pairs = ([float(at[v].sel({axis: n})) for v in (variable, f"{variable}_stderr")] for n in names)
+            last = one.isel(pretraining=-1)
+            pairs = ([float(last[v].sel({coordinate: n})) for v in (variable, f"{variable}_stderr")] for n in names)
             numbers = (f"{value:.{digits}f} ± {error:.{digits}f}" for value, error in pairs)
-            each.append(f"{student_} {', '.join(numbers)}")
-        return "; ".join(each)
+            texts.append(f"{student_} {', '.join(numbers)}")
+        return "; ".join(texts)
 
     best = {name: str(one.decay.values[int(one.after_noise.values[0].argmin())]) for name, one in data.items()}
     return (
-        "What helps a linear student, on tanh and ReLU students 4→16→4 (simulation, "
-        f"{next(iter(data.values())).attrs['source']} each; no theorem for the last two). (a-c) After pretraining for "
-        "30 and fine-tuning on a task turned by 1.5 for T = 4: with nothing, early stop (T = ½), L2 toward the "
-        "pretrained weights (λ = 1), replay (½), updates of rank 1: all but the low rank keep most of what was learned "
-        "and pay for it downstream, as on the linear student (D7). (c) What is lost since the best of five lengths: "
-        f"with nothing {told('lost', 'remedy', 'none')}; with replay {told('lost', 'remedy', 'replay')}. "
-        "(d) Loss after noise of γ = 0.3: at the end, at the best length, at the end under weight decay from ¼ to 2 "
-        "times E1's κ = γ²d. Least: "
-        f"{', '.join(f'{name} {at}' for name, at in best.items())}. That κ beats the best stop is what claim E1 says "
-        "of the linear one; ReLU, which learns at half its pace, wants half of it, and tanh none (best stop, κ: "
-        f"{told('after_noise', 'decay', 'best stop', 'κ')}). (e) Cost of noise of γ = 0.1 after training on "
-        "noisy labels, three schedules and two numbers of tokens (30 and 60, in units of time at the peak rate). Decay "
-        f"lowers the loss before it on all three (constant and cosine at 60: "
-        f"{told('before', 'schedule', 'constant 60', 'cosine 60')}); it raises the cost (E2: "
-        f"{told('sensitivity', 'schedule', 'constant 60', 'cosine 60', digits=3)}) beyond its error on tanh alone. "
-        "(f) Pretrained on a mixture with the task, then tuned on it for T = ½: the downstream loss falls with the "
-        "task's share, and the pretraining loss after rises, from none to one half: "
-        f"{told('mixed_forgetting', 'share', '0', '0.5')} (E3)."
+        "Remedies that help a linear student, applied to tanh and ReLU students 4→16→4 (simulation, "
+        f"{next(iter(data.values())).attrs['source']} each; there is no theorem for tanh and ReLU). (a–c) After "
+        "pretraining for 30 and fine-tuning on a task rotated by 1.5 for T = 4: without a remedy, with an early stop "
+        "(T = ½), with L2 toward the pretrained weights (λ = 1), with replay (½), with updates of rank 1. All but the "
+        "low rank keep most of what was learned, at the cost of a higher downstream loss, as in the linear student "
+        f"(D7). (c) Increase since the best of five lengths: without a remedy {numbers_of('lost', 'remedy', 'none')}; "
+        f"with replay {numbers_of('lost', 'remedy', 'replay')}. (d) Loss after noise of γ = 0.3: at the end, at the "
+        "best length, and at the end under weight decay from ¼ to 2 times E1's κ = γ²d. The smallest loss is at "
+        f"{', '.join(f'{decay} ({name})' for name, decay in best.items())}. Claim E1 says that for the linear student "
+        "κ is better than the best length; ReLU, which learns half as fast, needs half of κ, and tanh no decay (best "
+        f"length, κ: {numbers_of('after_noise', 'decay', 'best stop', 'κ')}). (e) Cost of noise of γ = 0.1 after "
+        "training on noisy labels, for three schedules and two numbers of tokens (30 and 60, in units of time at the "
+        "peak learning rate). Decay lowers the loss before noise in all three students (constant and cosine at 60: "
+        f"{numbers_of('before', 'schedule', 'constant 60', 'cosine 60')}); it raises the cost of noise (E2: "
+        f"{numbers_of('sensitivity', 'schedule', 'constant 60', 'cosine 60', digits=3)}) by more than the standard "
+        "error only in tanh. (f) After pretraining on a mixture with the task and fine-tuning on it for T = ½, the "
+        "downstream loss falls with the task's share, and the pretraining loss after fine-tuning rises, from no share "
+        f"to one half: {numbers_of('mixed_forgetting', 'share', '0', '0.5')} (E3)."
     )

@@ -1,4 +1,4 @@
-"""bridge: theory, toy and language model in three rows; base, sensitivity and after in three columns (claim F)."""
+"""bridge: theory, small network and language model in three rows; before, sensitivity, after in columns (claim F)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,11 +14,11 @@ from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.teachers import PowerLaw
 
-ROWS = {"theory": "theory", "simulation": "toy", "olmo1b": "OLMo-1B"}
+ROWS = {"theory": "theory", "simulation": "small network", "olmo1b": "OLMo-1B"}
 
 
 def recipes() -> dict[str, Recipe]:
-    """One protocol for theory and toy; the mean of six benchmarks of OLMo-1B around instruction tuning."""
+    """One protocol for theory and simulation; the mean of six benchmarks of OLMo-1B before and after fine-tuning."""
     fine = Protocol(
         PowerLaw(modes=24, alpha=1.0),
         lengths=np.linspace(0, 60, 601),
@@ -34,18 +34,19 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Rows: where the numbers come from. Columns: before, what the perturbation costs, after; stars where it turns."""
+    """Rows: sources of the numbers. Columns: before, cost of the perturbation, after, with stars where that turns."""
     figure, axes = canvas(PAGE, 5.0, rows=3, columns=3)
     for i, (name, title) in enumerate(ROWS.items()):
-        one, what = _mean(data[name]), "accuracy" if name == "olmo1b" else "loss"
+        one = _mean(data[name])
+        quantity = "accuracy" if name == "olmo1b" else "loss"
         before, cost, after = axes[3 * i : 3 * i + 3]
         drawing.base(before, one, label=None)
         drawing.curves(cost, one, "sensitivity", label="γ = {:g}" if name == "theory" else None)
         drawing.curves(after, one, "after", label=None)
         drawing.inflections(after, one)
-        before.set_ylabel(f"{title}: {what}")
+        before.set_ylabel(f"{title}: {quantity}")
         if name == "olmo1b":
-            cost.set_ylim(-0.1, 0.1)  # ten standard errors either way, as what looks like a trend is one or two
+            cost.set_ylim(-0.1, 0.1)  # ten standard errors: an apparent trend is one or two
     for ax, title in zip(axes, ("before", "sensitivity Δ", "after"), strict=False):
         ax.set_title(title)
     for ax in axes[:6]:
@@ -56,24 +57,25 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers, and what does not carry over."""
+    """The caption, with numbers computed from the data, and what cannot be transferred between the rows."""
     theory, llm = inflection_point(data["theory"]), _mean(data["olmo1b"])
     where = ", ".join(f"{float(t):.1f} (γ = {float(g):g})" for g, t in zip(theory.strength, theory.length, strict=True))
     fall, error = drawing.final_decline(llm)
     real = "more" if bool(inflection_point(llm).exists.any()) else "no more"
     draws = data["simulation"].attrs["source"]
     return (
-        "The same three questions of theory, toy and language model: how good is the model before the perturbation, "
-        "what does the perturbation cost, how good is it after? Top: loss of a two-layer linear network, exact, "
-        f"before and after weight noise of three scales; it turns at {where}. Middle: the same protocol on a network "
-        f"in JAX, {draws}, with one standard error. Bottom: OLMo-1B, mean accuracy on six benchmarks before and "
-        "after instruction tuning on TULU at seven checkpoints, measured by Sun and Dredze 2024 (arXiv 2408.06663), "
-        f"error bars of the test items only; from the best checkpoint to the last it falls by {fall:.3f} ± "
-        f"{error:.3f}, which is {real} than chance. Up is better in the bottom row and worse in the others. Theory "
-        "and toy agree in every panel, their turns to the spacing of the toy's lengths; the language model becomes "
-        "neither measurably more sensitive nor worse over the lengths that were published. Its perturbation is "
-        "fine-tuning and not noise, accuracy is no loss, and its learning rate falls along the run: the rows share "
-        "axes and questions, and no number."
+        "The same three questions about theory, a small network and a language model: how good is the model before the "
+        "perturbation, what does the perturbation cost, and how good is the model after it? Top: exact loss of a "
+        f"two-layer linear network before and after weight noise of three scales; the loss after it turns at {where}. "
+        f"Middle: the same protocol, simulated ({draws}, with one standard error). Bottom: OLMo-1B, mean accuracy on "
+        "six benchmarks before and after instruction tuning on TULU at seven checkpoints, measured by Sun and Dredze "
+        "2024 (arXiv 2408.06663); the error bars cover only the choice of test items. From the best checkpoint to the "
+        f"last, it falls by {fall:.3f} ± {error:.3f}, which is {real} than chance explains. In the bottom row, higher "
+        "is better; in the others, lower is better. Theory and small network agree in every panel, and in their "
+        "turning points to the spacing of the simulated lengths. Over the published lengths, the language model "
+        "becomes neither measurably more sensitive nor worse. Its perturbation is fine-tuning and not noise, an "
+        "accuracy is not a loss, and its learning rate falls along the run: the rows share axes and questions, but no "
+        "numbers."
     )
 
 

@@ -41,7 +41,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     points = inflection_point(data["theory"])
     where = ", ".join(f"{float(t):.1f} (γ = {float(g):g})" for g, t in zip(points.strength, points.length, strict=True))
     best = inflection_point(data["theory"], which="best")
@@ -49,9 +49,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     rises = ", ".join(f"{float(r):.2g}" for r in points.rise)
     return (
         "Loss after Gaussian weight noise of scale γ against pretraining length, and the loss without noise (dashed). "
-        f"Beyond an inflection point (stars, t = {where}) longer pretraining only hurts, by {rises} in the end, while "
+        f"Beyond an inflection point (stars, t = {where}), longer pretraining only hurts, by {rises} in the end, while "
         "the loss without noise still falls (claims C1, C4). Lines: closed form; points: simulation, "
-        f"{data['simulation'].attrs['source']}. Each feature helps until s = σ − c, c = γ²d; 24 features σ = 1/i, "
-        f"d = 24, aligned start at ε = 0.001. A star is the last minimum, beyond which nothing helps; the deepest "
-        f"ones lie at t = {deepest}."
+        f"{data['simulation'].attrs['source']}. Learning a feature lowers the loss after noise until s = σ − c, with c "
+        "= γ²d; 24 features σ = 1/i, d = 24, aligned start at ε = 0.001. A star is the last minimum, beyond which "
+        f"longer pretraining never helps; the deepest minima lie at t = {deepest}."
     )

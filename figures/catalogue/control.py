@@ -1,4 +1,4 @@
-"""control: base models whose own benchmark gets worse along training with nothing done to them (claim F4)."""
+"""control: base models whose benchmark gets worse along training without any perturbation (claim F4)."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One panel per model; a star where the decline exceeds what its published errors make by chance."""
+    """One panel per model; a star where a decline is larger than its published errors explain."""
     figure, axes = canvas(PAGE, 3.4, rows=2, columns=4, sharex=True)
     for ax, (name, one) in zip(axes, data.items(), strict=True):
         drawing.base(ax, one, label="base")
@@ -35,27 +35,27 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers."""
-    told = []
+    """The caption, with numbers computed from the data."""
+    parts = []
     for name, one in data.items():
         fall, error = drawing.final_decline(one)
-        said = one.attrs
-        if said["p_value_given"] <= 0.05:
-            told.append(
-                f"{_title(name)} {fall:.2f} ± {error:.2f}, p = {said['p_value_given']:.4f} (with the scatter between "
-                f"neighbouring checkpoints, {said['scatter']:.2f}, in place of those errors p = "
-                f"{said['p_value_scatter']:.3f})"
+        attributes = one.attrs
+        if attributes["p_value_given"] <= 0.05:
+            parts.append(
+                f"{_title(name)} by {fall:.2f} ± {error:.2f}, p = {attributes['p_value_given']:.4f} (p = "
+                f"{attributes['p_value_scatter']:.3f} if these errors are replaced by the scatter between neighbouring "
+                f"checkpoints, {attributes['scatter']:.2f})"
             )
     return (
-        "Log perplexity on LAMBADA (OpenAI version), zero-shot, of Pythia base models along pretraining; no "
-        "fine-tuning, no noise, no quantization. Measured by EleutherAI (evals/pythia-v1; Biderman et al. 2023, "
-        "arXiv 2304.01373); error bars: one standard error over test items. Star: best checkpoint before a decline "
-        "that exceeds chance (Tukey, 95%). Worse at the end than at the best checkpoint beyond chance: "
-        f"{'; '.join(told) or 'none'}; p accounts for the choice of the best checkpoint. The other "
-        f"{len(data) - len(told)} models do not get worse. Where the model is small, a benchmark can turn up along "
-        "one run by itself, so that a rise after a perturbation has to be held against the base model's own course. "
-        "Each model is one run, in which the learning rate falls, so that tokens and learning rate are confounded. "
-        "The linear theory has no such decline: its base loss only falls."
+        "Log perplexity on LAMBADA (OpenAI version), zero-shot, of Pythia base models along pretraining, without "
+        "fine-tuning, noise or quantization. Measured by EleutherAI (evals/pythia-v1; Biderman et al. 2023, arXiv "
+        "2304.01373); error bars: one standard error over test items. Star: best checkpoint before a decline that is "
+        "larger than chance explains (Tukey, 95%). Significantly worse at the end than at the best checkpoint: "
+        f"{'; '.join(parts) or 'none'}. The p-values account for the choice of the best checkpoint. The other "
+        f"{len(data) - len(parts)} models do not get worse. In a small model, the result on a benchmark can become "
+        "worse along one run without any perturbation, so that a decline after a perturbation has to be compared with "
+        "the base model. Each model is one run in which the learning rate falls, so that tokens and learning rate are "
+        "confounded. The linear theory has no such decline: its base loss only falls."
     )
 
 

@@ -16,12 +16,12 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw
 
 UNITS = {"absolute": "1 (absolute)", "relative": "the layer's size", "multiplicative": "each weight's size"}
-SHARES = {"tensor": "one step per layer", "row": "one step per row"}
+STEPS = {"tensor": "one step per layer", "row": "one step per row"}
 FINE, BITS = 97, 4
 
 
 def protocol(convention: str) -> Protocol:
-    """Four features in a 5→4→6 network, one scale; several hidden frames, which only some conventions see."""
+    """Four features in a 5→4→6 network, one scale; several hidden frames, which matter only in some conventions."""
     return Protocol(
         PowerLaw(4),
         lengths=np.linspace(0, 16, 9),
@@ -34,29 +34,30 @@ def protocol(convention: str) -> Protocol:
 
 
 def recipes() -> dict[str, Recipe]:
-    """Theory and simulation of every convention of noise; rounding by simulation, from many hidden frames."""
-    found: dict[str, Recipe] = {}
+    """Theory and simulation for every convention of noise; simulation of rounding, from many hidden frames."""
+    by_label: dict[str, Recipe] = {}
     for i, unit in enumerate(UNITS):
         one = protocol(unit)
-        found[f"theory {unit}"] = theory_response(replace(one, lengths=np.linspace(0, 16, FINE)))
-        found[f"simulation {unit}"] = simulated_response(one, key=i)
-    for i, share in enumerate(SHARES):
-        how, many = Quantization(per=share), Sampling(seeds=64)
-        one = replace(protocol("absolute"), perturbation=how, strengths=(bits(BITS),), sampling=many)
-        found[share] = simulated_response(one, key=10 + i)
-    return found
+        by_label[f"theory {unit}"] = theory_response(replace(one, lengths=np.linspace(0, 16, FINE)))
+        by_label[f"simulation {unit}"] = simulated_response(one, key=i)
+    for i, step in enumerate(STEPS):
+        quantization = Quantization(per=step)
+        many = Sampling(seeds=64)
+        one = replace(protocol("absolute"), perturbation=quantization, strengths=(bits(BITS),), sampling=many)
+        by_label[step] = simulated_response(one, key=10 + i)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """(a) noise in several units, over its sensitivity in the end, (b) rounding to 4 bits."""
+    """(a) sensitivity to noise in several units, relative to its value at the end, (b) rounding to 4 bits."""
     figure, (noise, rounding) = canvas(PAGE, 2.5, columns=2)
     for i, (unit, label) in enumerate(UNITS.items()):
         end = float(data[f"theory {unit}"].sensitivity[-1, 0])
         drawing.curves(noise, data[f"theory {unit}"], "sensitivity", label=label, colour=i, unit=end)
         drawing.curves(noise, data[f"simulation {unit}"], "sensitivity", label=None, colour=i, unit=end)
-    for i, (share, label) in enumerate(SHARES.items(), start=3):
-        drawing.curves(rounding, data[share], "sensitivity", label=label, colour=i)
-    noise.set(ylabel="Δ, over its value in the end", title="noise in units of", ylim=(0, None))
+    for i, (step, label) in enumerate(STEPS.items(), start=3):
+        drawing.curves(rounding, data[step], "sensitivity", label=label, colour=i)
+    noise.set(ylabel="Δ, relative to its value at the end", title="noise in units of", ylim=(0, None))
     rounding.axhline(0, color="black", linewidth=0.6)
     rounding.set(ylabel="rise of the loss, Δ", title=f"rounding to {BITS} bits")
     noise.legend(loc="lower right")
@@ -66,21 +67,22 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     rise = {unit: data[f"theory {unit}"].sensitivity.values[:, 0] for unit in UNITS}
     factors = ", ".join(f"{rise[unit][-1] / rise[unit][0]:.3g} ({label})" for unit, label in UNITS.items())
-    falls = {share: float((data[share].sensitivity[..., 0] < 0).mean()) for share in SHARES}
-    mean = {share: data[share].sensitivity.mean("seed").values[:, 0] for share in SHARES}
+    falls = {step: float((data[step].sensitivity[..., 0] < 0).mean()) for step in STEPS}
+    mean = {step: data[step].sensitivity.mean("seed").values[:, 0] for step in STEPS}
     return (
         "Sensitivity to one perturbation in several units (claim B6), against pretraining length. (a) Gaussian noise "
         f"of scale γ = {protocol('absolute').strengths[0]:g} in units of 1, of the layer's root mean square weight, or "
-        "of each weight itself, every one divided by its sensitivity in the end (units of the start's weights, the "
-        f"source paper's, are absolute ones of another γ). It grows in all of them, by factors of {factors}. Lines: "
-        "exact, for the last one in the mean over hidden frames; points: simulation, "
-        f"{data['simulation relative'].attrs['source']}, one standard error. (b) Rounding to {BITS} bits with steps in "
-        f"proportion to the largest weight, mean and standard error over {data['row'].sizes['seed']} hidden frames: "
-        f"{mean['tensor'][0]:.1g} at the start and {mean['tensor'][-1]:.2g} in the end per layer, {mean['row'][0]:.1g} "
-        f"and {mean['row'][-1]:.2g} per row. In the mean it grows too; rounding lowers the loss in "
-        f"{falls['tensor']:.0%} and {falls['row']:.0%} of single cases, and no theorem says that it grows: in a 2×2 "
-        "network it costs less as a second feature is learned. 5→4→6 network, σ = 1/i, white inputs, ε = 0.02."
+        "of each weight itself; each curve is divided by its value at the end. (Units of the weights at the start, as "
+        "in the source paper, are absolute units with another γ.) Sensitivity grows in all units, by factors of "
+        f"{factors}. Lines: exact, for the last unit as the mean over hidden frames; points: simulation, "
+        f"{data['simulation relative'].attrs['source']}, one standard error. (b) Rounding to {BITS} bits, with steps "
+        f"in proportion to the largest weight, mean and standard error over {data['row'].sizes['seed']} hidden frames: "
+        f"{mean['tensor'][0]:.1g} at the start and {mean['tensor'][-1]:.2g} at the end with one step per layer, "
+        f"{mean['row'][0]:.1g} and {mean['row'][-1]:.2g} with one step per row. On average it grows, too; but rounding "
+        f"lowers the loss in {falls['tensor']:.0%} and {falls['row']:.0%} of the single cases, and no theorem says "
+        "that its cost grows: in a 2×2 network it falls while a second feature is learned. 5→4→6 network, σ = 1/i, "
+        "white inputs, ε = 0.02."
     )

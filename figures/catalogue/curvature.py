@@ -25,7 +25,7 @@ WEAK, STRONG = 0.02, 0.25
 
 
 def protocol() -> Protocol:
-    """Three features in a 4→5→3 network; noise so weak that only curvature is felt, and stronger noise."""
+    """Three features in a 4→5→3 network; noise so weak that only curvature matters, and stronger noise."""
     return Protocol(
         Spectrum((1.0, 0.6, 0.3)),
         lengths=np.linspace(0, 16, 17),
@@ -37,7 +37,7 @@ def protocol() -> Protocol:
 
 
 def recipes() -> dict[str, Recipe]:
-    """Eigenvalues, traces and sensitivities, each by theory on a fine grid and by simulation on a coarse one."""
+    """Eigenvalues, traces and sensitivities, by theory on a fine grid and by simulation on a coarse one."""
     coarse, fine = protocol(), replace(protocol(), lengths=np.linspace(0, 16, 193))
     return {
         "spectrum theory": Recipe(f"{SOURCE}.eigenvalues_predicted", fine),
@@ -50,20 +50,21 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """(a) all eigenvalues, (b) half the trace and the sensitivity per variance of the noise."""
+    """(a) all eigenvalues, (b) half the trace, and the sensitivity divided by the variance of the noise."""
     figure, (spectrum, trace) = canvas(PAGE, 2.7, columns=2)
     drawing.against_length(spectrum, data["spectrum theory"], "eigenvalue", label="theory")
     drawing.against_length(spectrum, data["spectrum simulation"], "eigenvalue", label="autodiff", colour=1)
     spectrum.set(ylabel="eigenvalue of the Hessian", title="the whole spectrum")
-    spectrum.legend(loc=(0.4, 0.14))  # below 0, where nothing is left in the end
+    spectrum.legend(loc=(0.4, 0.14))  # below 0, where there are no curves at the end
     for name, text in (("theory", "½ tr H"), ("simulation", "½ tr H, autodiff")):
         drawing.against_length(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=text)
     for i, gamma in enumerate((WEAK, STRONG)):
         label, weak = f"Δ/γ², γ = {gamma:g}", gamma == WEAK
-        for name in ("simulation",) if weak else ("theory", "simulation"):  # the line of weak noise is the trace's
+        shown = ("simulation",) if weak else ("theory", "simulation")  # the line for weak noise is that of the trace
+        for name in shown:
             one = data[name].isel(strength=[i])
-            look = label if name == "simulation" else None
-            drawing.curves(trace, one, "sensitivity", unit=gamma**2, label=look, colour=1 + i)
+            entry = label if name == "simulation" else None
+            drawing.curves(trace, one, "sensitivity", unit=gamma**2, label=entry, colour=1 + i)
     trace.set(ylabel="rise of the loss per variance", title="its trace is what noise costs", ylim=(0, None))
     trace.legend(loc="lower right")
     letter([spectrum, trace])
@@ -71,20 +72,20 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    theory, seen = data["spectrum theory"].eigenvalue, data["spectrum simulation"].eigenvalue
-    off = float(np.abs(theory.sel(pretraining=seen.pretraining, method="nearest").values - seen.values).max())
+    """The caption, with numbers computed from the data."""
+    theory, measured = data["spectrum theory"].eigenvalue, data["spectrum simulation"].eigenvalue
+    off = float(np.abs(theory.sel(pretraining=measured.pretraining, method="nearest").values - measured.values).max())
     top = theory.isel(index=-1)
     half = data["trace theory"].hessian_trace.values[-1] / 2
     more = data["theory"].sensitivity.values[-1] / np.square((WEAK, STRONG)) / half - 1
     return (
         f"Curvature along pretraining (claim B3). (a) All {theory.sizes['index']} eigenvalues of the Hessian of the "
-        "loss: closed form (lines) and autodiff at the checkpoints of gradient flow (points), which differ by "
-        f"{off:.1g} at most. The largest starts at {float(top[0]):.2f}, goes down to {float(top.min()):.2f} while the "
-        f"first feature is learned, and ends at 2σ₁ = {float(top[-1]):.2f}; negative ones belong to what is still to "
-        "be learned. (b) Half the trace, and the sensitivity to Gaussian noise over its variance γ², "
-        f"{data['simulation'].attrs['source']}: the trace does not see the residual, so that it measures sensitivity "
-        f"all along; the γ⁴ term adds a constant, {more[0]:.1%} in the end at γ = {WEAK:g} and {more[1]:.0%} at "
-        f"γ = {STRONG:g}. σ = 1, 0.6, 0.3 in a 4→5→3 network, aligned start at ε = 0.01. The eigenvalues in closed "
-        "form are those of balanced aligned weights only; the trace is exact everywhere."
+        "loss: closed form (lines) and automatic differentiation at the checkpoints of gradient flow (points), which "
+        f"differ by at most {off:.1g}. The largest starts at {float(top[0]):.2f}, goes down to {float(top.min()):.2f} "
+        f"while the first feature is learned, and ends at 2σ₁ = {float(top[-1]):.2f}; negative eigenvalues belong to "
+        "features that are not yet learned. (b) Half the trace, and the sensitivity to Gaussian noise divided by its "
+        f"variance γ², {data['simulation'].attrs['source']}: the trace does not depend on the residual, so that it "
+        f"measures sensitivity at every length; the γ⁴ term adds a constant, {more[0]:.1%} at the end for γ = {WEAK:g} "
+        f"and {more[1]:.0%} for γ = {STRONG:g}. σ = 1, 0.6, 0.3 in a 4→5→3 network, aligned start at ε = 0.01. The "
+        "eigenvalues in closed form hold only for balanced aligned weights; the trace is exact everywhere."
     )

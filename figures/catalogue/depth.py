@@ -15,12 +15,12 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum
 
 SIGMA, EPSILON = (1.0, 0.6, 0.4), 1e-2
-ENDS = {1: 8.0, 2: 12.0, 3: 12.0, 4: 16.0, 8: 40.0}  # later than the weakest feature
+ENDS = {1: 8.0, 2: 12.0, 3: 12.0, 4: 16.0, 8: 40.0}  # after the weakest feature is learned
 
 
 def recipes() -> dict[str, Recipe]:
-    """Per depth the singular values and the cost of noise in theory, and the latter measured."""
-    made = {}
+    """For every depth, the singular values by theory, and the cost of noise by theory and simulation."""
+    by_label = {}
     for depth, end in ENDS.items():
         fine = Protocol(
             Spectrum(SIGMA),
@@ -30,10 +30,10 @@ def recipes() -> dict[str, Recipe]:
             start=Aligned(EPSILON),
         )
         coarse = replace(fine, lengths=np.linspace(0, end, 9)[1:], sampling=Sampling(draws=256, antithetic=True))
-        made[f"path {depth}"] = theory_trajectory(fine)
-        made[f"theory {depth}"] = theory_response(fine)
-        made[f"simulation {depth}"] = simulated_response(coarse, key=depth)
-    return made
+        by_label[f"path {depth}"] = theory_trajectory(fine)
+        by_label[f"theory {depth}"] = theory_response(fine)
+        by_label[f"simulation {depth}"] = simulated_response(coarse, key=depth)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
@@ -50,13 +50,13 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     below[0].set_ylabel("sensitivity Δ")
     letter(above)
     above[0].legend(loc="lower right")
-    below[0].legend(loc="lower center")  # one layer's lines leave the space
+    below[0].legend(loc="lower center")  # the lines of one layer leave space for it
     figure.supxlabel("pretraining length (gradient-flow time)", fontsize="medium")
     return figure
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     grown = {}
     for depth in ENDS:
         sensitivity = data[f"theory {depth}"].sensitivity.isel(strength=0).values
@@ -65,10 +65,10 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     gamma = float(data["theory 1"].strength[0])
     return (
         "Singular values (above, closed form) and sensitivity Δ to Gaussian noise on all layers (below; lines: exact, "
-        f"points: simulation, {data['simulation 1'].attrs['source']}, one standard error) for L layers "
-        f"(claims A6, B2, B4). All start aligned at s = {EPSILON:g}; every depth has its own range of lengths. Deeper "
-        "networks wait longer and then learn a feature more abruptly. One layer is convex: its curvature, and with it "
-        f"Δ, does not change. From start to end Δ at γ = {gamma:g} grows by factors of {listed}. At larger γ the "
-        "products of the noise of several layers, which do not grow, take a larger part. The closed forms hold for "
-        "balanced aligned starts."
+        f"points: simulation, {data['simulation 1'].attrs['source']}, one standard error) for L layers (claims A6, B2, "
+        f"B4). All networks start aligned at s = {EPSILON:g}; every depth has its own range of lengths. Deeper "
+        "networks wait longer and then learn a feature more abruptly. The loss of one layer is a quadratic function of "
+        f"its weights: its curvature, and with it Δ, does not change. From start to end, Δ at γ = {gamma:g} grows by "
+        f"factors of {listed}. At larger γ, products of the noise of several layers, which do not grow, make up a "
+        "larger part. The closed forms hold for balanced aligned starts."
     )

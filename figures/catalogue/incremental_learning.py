@@ -27,7 +27,7 @@ def recipes() -> dict[str, Recipe]:
         start=Aligned(EPSILON),
     )
     coarse = replace(exact, lengths=np.linspace(0, 50, 26))
-    # entries of variance ε/h give singular values of W2 W1 of the order of ε
+    # entries of variance ε/h give singular values of W2 W1 of order ε
     random = replace(coarse, start=SmallGaussian((EPSILON / 5) ** 0.5), sampling=Sampling(seeds=5))
     return {
         "theory": theory_trajectory(exact),
@@ -37,7 +37,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """(a) singular values from an aligned start, (b) from a random one beside the same lines, (c) the loss."""
+    """(a) singular values from an aligned start, (b) from a random start with the same lines, (c) the loss."""
     figure, axes = canvas(COLUMN, 4.6, rows=3, sharex=True)
     aligned, random, loss = axes
     for ax, name in ((aligned, "aligned"), (random, "random")):
@@ -56,16 +56,16 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     exact = data["theory"].singular_value.sel(pretraining=data["aligned"].pretraining, method="nearest")
     delay = float((exact - data["random"].singular_value.mean("seed")).max())
     gap, far = (abs(data[n].singular_value - exact).max(["mode", "pretraining"]).values for n in ("aligned", "random"))
     return (
-        "Student singular values against pretraining length: a feature of strength σ is learned at about "
-        f"t = ln(σ/ε)/2σ, strongest first (claims A2, A3, A7; lines: closed form, every mode by itself, "
-        f"ε = {EPSILON:g}). Points: gradient flow "
-        f"of a 6→5→7 network. (a) From an aligned balanced start it follows the closed form (largest distance "
-        f"{gap.max():.1g}). (b) From independent Gaussian weights of the same size ({far.size} starts, mean and "
-        f"standard deviation) it does so only roughly, and later: the mean is up to {delay:.2f} below the line, one "
-        f"start up to {far.max():.2f} from it. The closed form claims nothing there; stages and order survive."
+        "Student singular values against pretraining length. A feature of strength σ is learned at about t = "
+        "ln(σ/ε)/2σ, the strongest first (claims A2, A3, A7; lines: closed form, one mode at a time, ε = "
+        f"{EPSILON:g}). Points: gradient flow of a 6→5→7 network. (a) From an aligned balanced start, it follows the "
+        f"closed form (largest distance {gap.max():.1g}). (b) From independent Gaussian weights of the same size "
+        f"({far.size} starts, mean and standard deviation), it follows the lines only roughly, and later: the mean is "
+        f"up to {delay:.2f} below the line, and one start is up to {far.max():.2f} from it. The closed form does not "
+        "apply to this start, but stages and their order are the same."
     )

@@ -18,7 +18,7 @@ SOURCE = "overtraining.experiments.inflection_scaling"
 
 
 def recipes() -> dict[str, Recipe]:
-    """The path's own minimum and both orders of the law on a fine grid of strengths, measurements on a coarse one."""
+    """Minimum of the path and both orders of the law on a fine grid of strengths, and simulations on a coarse one."""
     fine = Protocol(
         PowerLaw(24, 1.0), lengths=(0.0,), strengths=np.sqrt(np.geomspace(0.025, 0.25, 41) / 24), start=Aligned(1e-6)
     )
@@ -34,7 +34,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Both axes logarithmic, so that the law to leading order is straight."""
+    """Both axes are logarithmic, so that the law to leading order is straight."""
     figure, (ax,) = canvas(COLUMN, 2.6)
     drawing.inflection_against_variance(ax, data["path"], colour=0, label="deepest minimum of the path")
     drawing.inflection_against_variance(ax, data["law"], colour=1, label="dense law, finite start", dashed=True)
@@ -45,7 +45,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     gamma, path = data["path"].turning_strength.values, data["path"].pretraining.values
     law = np.interp(gamma[::-1], data["law"].turning_strength.values[::-1], data["law"].pretraining.values[::-1])[::-1]
     leading = data["leading"]
@@ -53,11 +53,12 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     error = (data["simulation"].length_error / data["simulation"].pretraining).values
     return (
         "Pretraining length of the inflection point against the variance γ² of Gaussian weight noise (claims C3, C5). "
-        "Solid: the deepest minimum of the loss after noise along the path, exact; its steps are features, each of "
-        "which pays only if σ > 2c, c = γ²d. Dashed: the law for dense spectra, [ln(2c/ε) − (2 − 1/α)]/(4c), within "
-        f"{np.abs(law / path - 1).max():.0%} of it here, and its leading order ln(1/ε)/(4c), within "
-        f"{np.abs(first / path - 1).max():.0%}: the inflection point moves as 1/γ², whatever the exponent. Points: "
-        f"zero of the sampled slope of the loss after noise, {data['simulation'].attrs['source']}, standard errors "
+        "Solid: the deepest minimum of the loss after noise along the path, exact; its steps are single features, "
+        "whose complete learning lowers the loss after noise only if σ > 2c, c = γ²d. Dashed: the law for dense "
+        f"spectra, [ln(2c/ε) − (2 − 1/α)]/(4c), here within {np.abs(law / path - 1).max():.0%} of the minimum, and its "
+        f"leading order ln(1/ε)/(4c), within {np.abs(first / path - 1).max():.0%}: the inflection point is "
+        "proportional to 1/γ² up to a logarithm, whatever the exponent of the spectrum. Points: zero of the sampled "
+        f"slope of the loss after noise, {data['simulation'].attrs['source']}; the standard errors are "
         f"{error.min():.1%} to {error.max():.1%} of the length, smaller than the markers. 24 features σ = 1/i, d = 24, "
         "aligned start at ε = 1e-6. Steep spectra are not dense: they have one minimum per feature."
     )

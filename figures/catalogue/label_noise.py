@@ -1,4 +1,4 @@
-"""label-noise: what SGD on noisy labels leaves at every learning rate, and where the loss turns before (claim D5)."""
+"""label-noise: loss that SGD on noisy labels ends at, by learning rate, and where the loss turns before (claim D5)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ SOURCE = "overtraining.experiments.label_noise"
 
 
 def recipes() -> dict[str, Recipe]:
-    """The experiment's network, from a checkpoint in mid-course and from a converged one; its two tasks, by budget."""
+    """The experiment's network, from an early and a converged checkpoint; its two tasks, by budget."""
     early = Protocol(
         Spectrum((0.8, 1.0)),
         lengths=(4.0,),
@@ -42,7 +42,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Excess against rate, both axes logarithmic: the first order is straight; the turn against the budget."""
+    """Excess against learning rate on logarithmic axes, where the first order is straight; turning point by budget."""
     figure, (ax, turn) = canvas(PAGE, 2.6, columns=2)
     drawing.against_coordinate(ax, data["theory"], "excess", "learning_rate", label="every rate")
     drawing.against_coordinate(
@@ -65,7 +65,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     theory = data["theory"].isel(pretraining=0)
     off = {}
     for name in ("early", "late"):
@@ -79,19 +79,19 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     beyond = float(turns.strength[int(np.argmax(turns["square"].values[0] > 1e-9))])
     return (
         "What noisy labels do to a task (claim D5). (a) Downstream loss that remains after fine-tuning by SGD with "
-        "noisy labels has fitted it, against the learning rate. Line: the linearized dynamics at every rate; dashed: "
-        "½γ² tr H "
-        f"with γ² = ην²/2B, as if noise of that size were added to the weights; it falls short by {ratio[0] - 1:.0%} "
-        f"at η = {float(theory.learning_rate[0]):.2f} and by a factor {ratio[-1]:.1f} at "
+        "noisy labels has converged, against the learning rate. Line: the linearized dynamics at every learning rate; "
+        "dashed: ½γ² tr H with γ² = ην²/2B, as if noise of that size were added to the weights, which is too small by "
+        f"{ratio[0] - 1:.0%} at η = {float(theory.learning_rate[0]):.2f} and by a factor of {ratio[-1]:.1f} at "
         f"{float(theory.learning_rate[-1]):.2f}. Points: {data['early'].attrs['source']} each, from a checkpoint at "
-        f"length 4 and a converged one at 20, at most {max(off.values()):.1f} standard errors from the line: at "
-        "convergence downstream the excess does not know how long the pretraining was. Batch 4, ν = 0.05, σ' = 1, 0.8 "
-        "in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is least for the pretraining length "
-        "from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, to first order in γ²; points: "
-        f"{data['turned'].attrs['source']} at the limit of small steps and noise, at most {worst:.1f} standard errors "
-        "off. Below the grey line more pretraining hurts before it has reached the task; a task of full rank (σ' = 1, "
-        f"0.8) turns beyond it from T = {beyond:.1f} on, so that a pretraining that ends at the task has no inflection "
-        "then. Noise added to the weights after fine-tuning would turn at −½(d_in + d_out), −4 and −2, at every "
-        "budget. Where the theory ends: over times of 1/γ² the layers drift (E2), "
-        "in (b) sooner: what starts differ by falls as exp(−2σ'T), what the drift makes of it does not."
+        f"length 4 and a converged one at 20, at most {max(off.values()):.1f} standard errors from the line: once "
+        "fine-tuning has converged, the excess does not depend on the length of pretraining. Batch 4, ν = 0.05, σ' = "
+        "1, 0.8 in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is smallest for the "
+        "pretraining length from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, to first order "
+        f"in γ²; points: {data['turned'].attrs['source']} in the limit of small steps and noise, at most {worst:.1f} "
+        "standard errors from the lines. Below the grey line, more pretraining hurts before it has reached the task. "
+        f"For a task of full rank (σ' = 1, 0.8), the turning point lies beyond the task from T = {beyond:.1f} on, so "
+        "that pretraining that ends at the task then has no inflection. Noise added to the weights after fine-tuning "
+        "would turn at −½(d_in + d_out), that is at −4 and −2, for every budget. Limits of the theory: over times of "
+        "1/γ² the layers drift (E2), and in (b) earlier: the effect of different starts falls as exp(−2σ'T), but the "
+        "effect of this drift does not."
     )

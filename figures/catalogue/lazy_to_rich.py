@@ -31,20 +31,20 @@ def protocol() -> Protocol:
 
 
 def recipes() -> dict[str, Recipe]:
-    """For every λ theory on a fine grid and simulation on a coarse one; the gain of the norm over many λ."""
-    found: dict[str, Recipe] = {}
+    """For every λ, theory on a fine grid and simulation on a coarse one; the increase of the norm for many λ."""
+    by_label: dict[str, Recipe] = {}
     end = replace(protocol(), lengths=(0.0, 40.0))
     for i, imbalance in enumerate(IMBALANCES):
         coarse = replace(protocol(), start=Aligned(1e-2, imbalance))
         fine = replace(coarse, lengths=np.linspace(0, 12, 241))
-        found |= {f"theory {imbalance:g}": theory_response(fine)}
-        found |= {f"simulation {imbalance:g}": simulated_response(coarse, key=i)}
+        by_label |= {f"theory {imbalance:g}": theory_response(fine)}
+        by_label |= {f"simulation {imbalance:g}": simulated_response(coarse, key=i)}
     gain = {"gain theory": Recipe(f"{SOURCE}.gain_predicted", end)}
-    return found | gain | {"gain simulation": Recipe(f"{SOURCE}.gain_measured", end, key=0)}
+    return by_label | gain | {"gain simulation": Recipe(f"{SOURCE}.gain_measured", end, key=0)}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """(a) sensitivity against length, one colour per λ, (b) what the norm gains, against λ."""
+    """(a) sensitivity against length, one colour per λ, (b) the increase of the norm, against λ."""
     figure, (along, against) = canvas(PAGE, 2.5, columns=2)
     for i, imbalance in enumerate(IMBALANCES):
         drawing.curves(along, data[f"theory {imbalance:g}"], "sensitivity", label=f"λ = {imbalance:g}", colour=i)
@@ -69,20 +69,20 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     rise = {x: data[f"theory {x:g}"].sensitivity.values[:, 0] for x in IMBALANCES}
-    poor, lazy = rise[IMBALANCES[0]], rise[IMBALANCES[-1]]
-    theory, seen = (data[f"gain {x}"].norm_gained.isel(pretraining=-1) for x in ("theory", "simulation"))
-    off = float(np.abs(theory.sel(imbalance=seen.imbalance, method="nearest") / seen.values - 1).max())
+    rich, lazy = rise[IMBALANCES[0]], rise[IMBALANCES[-1]]
+    theory, measured = (data[f"gain {x}"].norm_gained.isel(pretraining=-1) for x in ("theory", "simulation"))
+    off = float(np.abs(theory.sel(imbalance=measured.imbalance, method="nearest") / measured.values - 1).max())
     tail = np.polyfit(np.log(theory.imbalance[-10:]), np.log(theory[-10:]), 1)[0]
     return (
-        "From rich to lazy (claims A4, B4). (a) Sensitivity Δ to Gaussian weight noise, γ = "
+        "From rich to lazy learning (claims A4, B4). (a) Sensitivity Δ to Gaussian weight noise, γ = "
         f"{protocol().strengths[0]:g}, from aligned starts whose layers differ by λ = w2² − w1² in every mode. It "
-        f"grows by a factor of {poor[-1] / poor[0]:.1f} at λ = 0 and of {lazy[-1] / lazy[0]:.2f} at "
-        f"λ = {IMBALANCES[-1]:g}, where it is {lazy[0] / poor[0]:.0f} times as large at the start already and the "
-        "features come sooner. Lines: closed form; points: simulation with one standard error, "
-        f"{data['simulation 0'].attrs['source']}. (b) What the squared norm of all weights gains until the teacher is "
+        f"grows by a factor of {rich[-1] / rich[0]:.1f} at λ = 0 and of {lazy[-1] / lazy[0]:.2f} at λ = "
+        f"{IMBALANCES[-1]:g}, where it is {lazy[0] / rich[0]:.0f} times as large already at the start, and where the "
+        "features are learned sooner. Lines: closed form; points: simulation with one standard error, "
+        f"{data['simulation 0'].attrs['source']}. (b) Increase of the squared norm of all weights until the teacher is "
         f"learned, Σ √(λ² + 4σ²) − √(λ² + 4ε²), measured within {off:.1g} of it; at the right end it falls as "
-        f"λ^{tail:.2f}. Three features, 5→4→3 network, ε = 0.01. A random start has no λ: from large random weights "
-        "sensitivity can fall, see the experiment of this name."
+        f"λ^{tail:.2f}. Three features, 5→4→3 network, ε = 0.01. A random start has no single λ: from large random "
+        "weights, sensitivity can fall; see the experiment lazy-to-rich."
     )

@@ -17,7 +17,7 @@ from overtraining.setting.teachers import Spectrum
 
 
 def recipes() -> dict[str, Recipe]:
-    """Three features an octave apart, price c = γ²d = 0.1; the simulation around the bumps."""
+    """Three features, each half of the one before, and noise cost c = γ²d = 0.1."""
     fine = Protocol(
         Spectrum((1.0, 0.5, 0.25)),
         lengths=np.linspace(0, 50, 1001),
@@ -30,7 +30,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """The whole curve, and what follows its first minimum magnified."""
+    """The whole curve, and the part after its first minimum magnified."""
     figure, (whole, near) = canvas(COLUMN, 3.6, rows=2, sharex=True)
     for ax in (whole, near):
         drawing.curves(ax, data["theory"], "after", label="theory")
@@ -47,7 +47,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     points = {which: inflection_point(data["theory"], which=which) for which in ("first", "best", "last")}
     after = data["theory"].after.isel(strength=0)
     inner = after.values[1:-1]
@@ -55,10 +55,11 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     where = {which: float(point.length[0]) for which, point in points.items()}
     lost = float(points["best"].rise[0])
     return (
-        "Loss after Gaussian weight noise against pretraining length, for a teacher with σ = 1, ½, ¼ at price c = γ²d "
-        f"= 0.1 (claim C4); below, the last part of the fall. It has {count} minima, one for every feature above c, "
-        f"each followed by a bump of ½c²; the first lies at t = {where['first']:.1f}, the deepest and last at "
-        f"t = {where['best']:.1f}, beyond which {lost:.4f} is lost for good. Each of them looks like an inflection "
-        "point to someone whose checkpoints end there. Lines: closed form; points: simulation, "
-        f"{data['simulation'].attrs['source']}. Aligned start at ε = 1e-6; from above the teacher there is no minimum."
+        "Loss after Gaussian weight noise against pretraining length, for a teacher with σ = 1, ½, ¼ and noise cost c "
+        f"= γ²d = 0.1 (claim C4); below, the last part of the fall. It has {count} minima, one for every feature above "
+        f"c, each followed by a rise of ½c². The first lies at t = {where['first']:.1f}; the deepest, which is also "
+        f"the last, at t = {where['best']:.1f}. Beyond that, the loss rises by {lost:.4f} and does not fall again. "
+        "Each minimum looks like an inflection point to somebody whose checkpoints end there. Lines: closed form; "
+        f"points: simulation, {data['simulation'].attrs['source']}. Aligned start at ε = 1e-6; from a start above the "
+        "teacher there is no minimum."
     )

@@ -1,4 +1,4 @@
-"""mixing: the share of downstream data in pretraining that is best, for which loss and when (claim E3)."""
+"""mixing: the best share of downstream data in pretraining, by loss, length and budget (claim E3)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,38 +18,40 @@ SOURCE = "overtraining.experiments.mixing"
 
 
 def recipes() -> dict[str, Recipe]:
-    """One feature; the experiment's own grid for the simulation, a fine one for the theory."""
-    asked = Protocol(Spectrum((1.0,)), (0.0,), (0.0,), network=Network(3, 2, 2), start=Aligned(1e-3))
-    fine = replace(asked, lengths=np.linspace(0.1, 30, 300), strengths=np.linspace(0, 0.6, 121))
-    return {"theory": Recipe(f"{SOURCE}.predicted", fine), "simulation": Recipe(f"{SOURCE}.measured", asked, key=0)}
+    """One feature, on the experiment's grid for the simulation and a fine grid for the theory."""
+    setup = Protocol(Spectrum((1.0,)), (0.0,), (0.0,), network=Network(3, 2, 2), start=Aligned(1e-3))
+    fine = replace(setup, lengths=np.linspace(0.1, 30, 300), strengths=np.linspace(0, 0.6, 121))
+    return {"theory": Recipe(f"{SOURCE}.predicted", fine), "simulation": Recipe(f"{SOURCE}.measured", setup, key=0)}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Shares against length, and against budget; one colour per task."""
+    """The best share against length, and against budget; one colour per task."""
     figure, (down, both) = canvas(PAGE, 2.6, columns=2)
     for name, label in (("theory", "σ' = {:g}"), ("simulation", None)):
         drawing.against_length(down, data[name], "downstream_share", by="target", label=label)
         for i in range(data[name].sizes["target"]):
             drawing.against_coordinate(both, data[name].isel(target=i), "trade_share", "strength", colour=i)
-    down.set(ylabel="share that is best downstream", ylim=(-0.05, 1.05))
-    both.set(xlabel="fine-tuning budget $T$", ylabel="share that is best for both losses", ylim=(-0.05, 1.05))
+    down.set(ylabel="best share, downstream loss", ylim=(-0.05, 1.05))
+    both.set(xlabel="fine-tuning budget $T$", ylabel="best share, both losses", ylim=(-0.05, 1.05))
     down.legend()
     letter([down, both])
     return figure
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     theory, less = data["theory"], data["theory"].downstream_share.sel(target=0.5)
     starts = float(theory.pretraining[int((less.values > 0).argmax())])
     ends = [float(theory.strength[int((one == 0).values.argmax())]) for one in theory.trade_share.isel(pretraining=-1)]
     return (
         "The best share q of downstream data in pretraining on (1 − q)L_pre + qL_ft (claim E3), for a feature, σ = 1, "
-        "of which the task asks for more, σ' = 2, or less, σ' = ½. (a) For the downstream loss, whatever fine-tuning "
-        f"follows: all of it for more; for less none, until pretraining alone reaches the task at t = {starts:.1f}, "
-        "since the stronger teacher is the faster, and then a share that rises to 1. (b) For the mean of both losses "
-        "after fine-tuning a converged network: half at T = 0, and less with every budget, none from "
+        "of which the task asks for more, σ' = 2, or less, σ' = ½. (a) For the downstream loss, with any fine-tuning "
+        "afterwards: if the task asks for more, only downstream data; if it asks for less, none until pretraining "
+        f"alone reaches the task at t = {starts:.1f}, since the stronger teacher is learned faster, and then a share "
+        "that rises to 1. (b) For the mean of both losses after fine-tuning a converged network: half at T = 0, and "
+        "less with larger budgets; none from "
         f"{' and '.join(f'T = {end:.2f} (σ′ = {t:g})' for end, t in zip(ends, theory.target.values, strict=True))} on: "
-        f"fine-tuning replaces mixing. Lines: closed form; points: {data['simulation'].attrs['source']}, the best by a "
-        "parabola through the grid. Aligned start at 1e-3. Where the theory ends: tasks in other singular vectors."
+        f"fine-tuning then replaces mixing. Lines: closed form; points: {data['simulation'].attrs['source']}, the best "
+        "share by a parabola through the grid. Aligned start at 1e-3. The theory holds for tasks that share the "
+        "singular vectors of the teacher."
     )

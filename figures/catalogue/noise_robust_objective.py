@@ -1,4 +1,4 @@
-"""noise-robust-objective: plain, early-stopped and decayed training: their loss after noise (claim E1)."""
+"""noise-robust-objective: loss after noise with plain, early-stopped and weight-decayed training (claim E1)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,21 +17,21 @@ SOURCE = "overtraining.experiments.noise_robust"
 
 
 def recipes() -> dict[str, Recipe]:
-    """The experiment's network under its three pairs of noise scales."""
-    made = {}
+    """The experiment's network with its three pairs of noise scales."""
+    by_label = {}
     for i, noise in enumerate(NOISES):
         sampling = Sampling(draws=8192, antithetic=True)
         fine = replace(unequal_costs(noise), lengths=np.linspace(0, 24, 121), sampling=sampling)
         coarse = replace(fine, lengths=np.linspace(0, 24, 13))
-        made[f"path{i}"] = theory_response(fine)
-        made[f"simulation{i}"] = simulated_response(coarse, key=i)
-        made[f"optimum{i}"] = Recipe(f"{SOURCE}.optimum", coarse)
-        made[f"decayed{i}"] = Recipe(f"{SOURCE}.decayed", coarse, key=i)
-    return made
+        by_label[f"path{i}"] = theory_response(fine)
+        by_label[f"simulation{i}"] = simulated_response(coarse, key=i)
+        by_label[f"optimum{i}"] = Recipe(f"{SOURCE}.optimum", coarse)
+        by_label[f"decayed{i}"] = Recipe(f"{SOURCE}.decayed", coarse, key=i)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One panel for each pair of noise scales, on one scale of the loss."""
+    """One panel for each pair of noise scales, with a common loss axis."""
     figure, axes = canvas(PAGE, 2.5, columns=3, sharey=True)
     for i, (ax, noise) in enumerate(zip(axes, NOISES, strict=True)):
         drawing.curves(ax, data[f"path{i}"], "after", label="plain pretraining")
@@ -49,23 +49,24 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     parts = []
     for i, noise in enumerate(NOISES):
         after, best = data[f"path{i}"].after.values.ravel(), float(data[f"optimum{i}"].after[0, 0])
-        seen = data[f"decayed{i}"]
+        measured = data[f"decayed{i}"]
         parts.append(
             f"{after[-1]:.3f}, {after.min():.3f}, {best:.3f} at γ₁ = {noise[0]:g}, γ₂ = {noise[1]:g} (measured under "
-            f"decay: {float(seen.after.squeeze()):.3f} ± {float(seen.after_stderr.squeeze()):.3f})"
+            f"decay: {float(measured.after.squeeze()):.3f} ± {float(measured.after_stderr.squeeze()):.3f})"
         )
     return (
         "Loss after Gaussian weight noise against pretraining length, for three pairs of noise scales in the two "
-        "layers (claim E1). Blue: plain pretraining on the balanced path, exact, and simulated; star: its best stop. "
-        "Orange: the minimum over all weights, which is that of weight decay a = γ₂²d_out on W1 and b = γ₁²d_in on "
-        "W2, `s = (σ − κ)₊` with the geometric mean κ = √(ab) of the two prices, and a network trained under that "
-        "decay from random weights. At the end of plain pretraining, at the best stop, under decay: "
-        f"{'; '.join(parts)}. Decay gains over the best stop even where both layers are priced almost alike, since "
-        "it stops every feature where it should, which one length cannot; where the prices differ it gains most, by "
-        "putting the weights where they are cheap, which no stop can. σ = 1, 0.6, 0.2 in a 5→4→3 network. Where the "
-        "theory ends: two layers, white inputs, hidden units enough for the features."
+        "layers (claim E1). Blue: plain pretraining on the balanced path, exact and simulated; star: its best stop. "
+        "Orange: the minimum over all weights, which is reached by weight decay a = γ₂²d_out on W1 and b = γ₁²d_in on "
+        "W2, `s = (σ − κ)₊` with the geometric mean κ = √(ab) of the two layer costs, and a network trained under that "
+        "decay from random weights. At the end of plain pretraining, at the best stop, and under decay: "
+        f"{'; '.join(parts)}. Decay is better than the best stop even if the costs of both layers are nearly equal, "
+        "since it stops every feature at its own best value, which one length cannot do. It is better by most if the "
+        "costs differ, since it puts the weights into the layer where noise costs less, which no stop can do. σ = 1, "
+        "0.6, 0.2 in a 5→4→3 network. The theory holds for two layers, white inputs, and enough hidden units for all "
+        "features."
     )

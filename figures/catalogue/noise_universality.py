@@ -1,4 +1,4 @@
-"""noise-universality: Gaussian, uniform, sign noise and rounding, equal in the mean, unlike in scatter (B1, B5)."""
+"""noise-universality: Gaussian, uniform and sign noise have the same mean cost, not the same scatter (B1, B5)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,28 +33,28 @@ def protocol() -> Protocol:
 
 
 def recipes() -> dict[str, Recipe]:
-    """Theory on a fine grid; one simulation per law, and rounding at the step of equal variance."""
+    """Theory on a fine grid; one simulation per distribution, and rounding with the step of equal variance."""
     coarse, fine = protocol(), replace(protocol(), lengths=np.linspace(0, 16, 65))
-    found = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine)}
+    by_label = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine)}
     for i, law in enumerate(LAWS):
         one = replace(coarse, perturbation=Noise(law=law))
-        found[law] = Recipe("overtraining.simulations.scatter.rise_and_spread", one, key=i)
+        by_label[law] = Recipe("overtraining.simulations.scatter.rise_and_spread", one, key=i)
     step = float(GAMMA * np.sqrt(12))
     rounded = replace(coarse, perturbation=Quantization(per=None), strengths=(step,), sampling=Sampling(seeds=32))
-    return found | {"rounding": simulated_response(rounded, key=9)}
+    return by_label | {"rounding": simulated_response(rounded, key=9)}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) the mean rise, (b) the standard deviation of the loss after noise."""
     figure, (mean, spread) = canvas(PAGE, 2.5, columns=2)
-    drawing.curves(mean, data["theory"], "sensitivity", label="theory, any law")
+    drawing.curves(mean, data["theory"], "sensitivity", label="theory, any distribution")
     drawing.against_length(spread, data["spread theory"], "spread", label="theory, Gaussian")
     for i, (law, name) in enumerate(LAWS.items()):
         drawing.against_length(mean, data[law], "rise", label=name, colour=i)
         drawing.against_length(spread, data[law], "spread", label=name, colour=i)
     drawing.curves(mean, data["rounding"], "sensitivity", label="rounding to a grid", colour=3)
-    mean.set(ylabel="mean rise of the loss, Δ", ylim=(0, None), title="one mean for all laws of noise")
-    spread.set(ylabel="standard deviation", ylim=(0, None), title="the scatter knows the law")
+    mean.set(ylabel="mean rise of the loss, Δ", ylim=(0, None), title="the mean depends only on the variance")
+    spread.set(ylabel="standard deviation", ylim=(0, None), title="the scatter depends on the distribution")
     mean.legend(loc="lower right")
     spread.legend(loc="lower right")
     letter([mean, spread])
@@ -62,21 +62,21 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     theory = data["theory"].sensitivity.isel(strength=0)
     at = theory.sel(pretraining=data["gaussian"].pretraining, method="nearest").values
     off = {law: np.abs(data[law].rise.values[:, 0] / at - 1).max() for law in LAWS}
     last = {law: float(data[law].spread.values[-1, 0]) for law in LAWS}
     rounding = data["rounding"].sensitivity.mean("seed").values[:, 0] / at
     return (
-        "Independent noise of one variance and three laws on all weights (claims B1, B5), against pretraining length. "
-        "(a) The mean rise of the loss is the same for all of them, γ² and the norms of the weights being all that "
-        f"enters (line: exact; points within {max(off.values()):.1%} of it, {data['gaussian'].attrs['source']}, one "
-        f"standard error). Rounding to a grid of step √12 γ = {GAMMA * 12**0.5:.2f}, often modelled as such noise, "
-        f"gives {rounding.min():.2f} to {rounding.max():.2f} of that, in the mean over "
-        f"{data['rounding'].sizes['seed']} hidden frames: where weights are below the step it deletes them. (b) The "
-        "standard deviation of the loss after noise: B5's formula is for the Gaussian law (line, exact); uniform and "
-        f"sign noise scatter {last['uniform'] / last['gaussian']:.2f} and {last['sign'] / last['gaussian']:.2f} times "
-        f"as much in the end, through their fourth moments. γ = {GAMMA:g}, 5→4→6 network, σ = 1/i, aligned start at "
-        "ε = 0.05."
+        "Independent noise of the same variance and three distributions on all weights (claims B1, B5), against "
+        "pretraining length. (a) The mean rise of the loss is the same for all of them, since it depends only on γ² "
+        f"and the norms of the weights (line: exact; points within {max(off.values()):.1%} of it, "
+        f"{data['gaussian'].attrs['source']}, one standard error). Rounding to a grid of step √12 γ = "
+        f"{GAMMA * 12**0.5:.2f}, which is often modelled as such noise, gives {rounding.min():.2f} to "
+        f"{rounding.max():.2f} times that, as the mean over {data['rounding'].sizes['seed']} hidden frames: it sets "
+        "weights below half a step to zero. (b) The standard deviation of the loss after noise: B5's formula is for "
+        "the Gaussian distribution (line, exact); with uniform and sign noise it is "
+        f"{last['uniform'] / last['gaussian']:.2f} and {last['sign'] / last['gaussian']:.2f} times as large at the "
+        f"end, because their fourth moments differ. γ = {GAMMA:g}, 5→4→6 network, σ = 1/i, aligned start at ε = 0.05."
     )

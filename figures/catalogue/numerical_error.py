@@ -1,4 +1,4 @@
-"""numerical-error: the error of every closed form against high precision, along pretraining (claims A to E)."""
+"""numerical-error: the error of every closed form along pretraining, compared with high precision (claims A to E)."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ TITLES = {
     "B6": "conventions",
     "B7, B8": "power laws",
     "C1, C5": "inflection",
-    "C4": "still to lose",
+    "C4": "final rise",
     "D1, D2": "fine-tuning",
     "D3, D4": "its cost",
     "D5–D7": "rates, remedies",
@@ -37,7 +37,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One panel per group of claims: errors, dashed one rounding of the inputs, dotted the target."""
+    """One panel per group of claims: errors; dashed, one rounding of the inputs; dotted, the target."""
     figure, axes = canvas(PAGE, 7.2, rows=4, columns=4, sharex=True, sharey=True)
     errors = data["errors"]
     for ax, (panel, title) in zip(axes, TITLES.items(), strict=True):
@@ -55,7 +55,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     errors = data["errors"]
     worst = errors.condition.max("pretraining")
     hardest = errors.isel(form=int(worst.values.argmax()))
@@ -63,13 +63,13 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     beyond = int((errors.error > allowed).sum())
     return (
         f"Relative error of {errors.sizes['form']} closed forms in float64 along pretraining (claims A3–A7, B1–B8, C1, "
-        "C4, C5, D1–D7, E1–E3), against the same formulas in mpmath at two precisions that agree. Dashed, in the "
-        "same colour: what one rounding of the inputs does, the condition number × 2.2e-16; no method can promise to "
-        "stay below it. Dotted: the target, 1e-12; where that asks for more than the inputs hold, 100 roundings of "
-        "them count. "
-        f"{beyond} of {errors.error.size} points lie above both. The hardest question here is {hardest.panel.item()}, "
-        f"{hardest.line.item()}, with a condition number of {float(worst.max()):.0f}: what is left to learn falls "
-        f"exponentially, so that an error of σ grows with t. Model: {errors.attrs['model']}. An answer that is right "
-        "to the last digit is drawn at 1e-17. The whole domain, with thousands of points per claim, is in the table of "
-        "`python -m benchmarks.accuracy`. These errors are rounding and differ between processors."
+        "C4, C5, D1–D7, E1–E3), compared with the same formulas in mpmath at two precisions that agree. Dashed, in the "
+        "same colour: the error that rounding the inputs causes, the condition number × 2.2e-16; no method can "
+        "guarantee a smaller one. Dotted: the target, 1e-12; where the inputs do not contain that accuracy, the target "
+        f"is 100 times the dashed line. {beyond} of {errors.error.size} points lie above the target. The hardest "
+        f"question is {hardest.panel.item()}, {hardest.line.item()}, with a condition number of "
+        f"{float(worst.max()):.0f}: the unlearned part falls exponentially, so that the effect of an error in σ grows "
+        f"with t. Model: {errors.attrs['model']}. An answer without any error is drawn at 1e-17. The table of `python "
+        "-m benchmarks.accuracy` covers the whole domain with thousands of points per claim. These errors are rounding "
+        "errors and differ between processors."
     )

@@ -1,4 +1,4 @@
-"""olmo1b-fine-tuning: OLMo-1B base and fine-tuned, nine measures, against pretraining tokens (claim F1)."""
+"""olmo1b-fine-tuning: nine accuracies of OLMo-1B, base and fine-tuned, against pretraining tokens (claim F1)."""
 
 from collections.abc import Mapping
 
@@ -25,14 +25,14 @@ TITLES = {
 
 
 def recipes() -> dict[str, Recipe]:
-    """Six benchmarks after TULU and their mean; two tasks after fine-tuning on themselves."""
+    """Six benchmarks after fine-tuning on TULU and their mean; two tasks after fine-tuning on each."""
     return {
         f"olmo1b-{name}": Recipe(f"overtraining.figures.llm.olmo1b.after_{name}") for name in ("tulu", "mnli", "paws")
     }
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One panel per task, base in grey, fine-tuned in colour; a star where a decline after it is no chance."""
+    """One panel per task, base in grey, fine-tuned in colour; a star where a decline is larger than chance explains."""
     figure, axes = canvas(PAGE, 4.9, rows=3, columns=3, sharex=True)
     for ax, (one, objective, task) in zip(axes, _panels(data), strict=True):
         drawing.base(ax, one, objective, label="base")
@@ -50,23 +50,23 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of the table."""
-    told = []
+    """The caption, with numbers computed from the table."""
+    parts = []
     for one, objective, task in _panels(data):
         fall, error = drawing.final_decline(one, objective)
-        told.append(f"{TITLES[task]} {fall:+.3f} ± {error:.3f}" if error else f"{TITLES[task]} 0 (best at the end)")
+        parts.append(f"{TITLES[task]} {fall:+.3f} ± {error:.3f}" if error else f"{TITLES[task]} 0 (best at the end)")
     tokens = next(iter(data.values())).pretraining.values
     return (
         "OLMo-1B before (grey) and after fine-tuning (colour) at seven checkpoints of one pretraining run, "
         f"{tokens[0] / 1e12:.3f} to {tokens[-1] / 1e12:.2f} T tokens; accuracies measured by Sun and Dredze 2024 "
-        "(arXiv 2408.06663). (a)–(g) after instruction tuning on TULU; (h), (i) on the task that was tuned on. Error "
-        "bars: one standard error of the test items (binomial for (a)–(g), our computation), which contains neither "
-        "the seed of fine-tuning nor that of pretraining: there are no replicates. Loss from the best checkpoint to "
-        f"the last: {'; '.join(told)}. The best checkpoint is chosen by looking, which inflates these. A star marks an "
-        "inflection point whose decline exceeds what chance makes of the largest of all differences (Tukey, 95%). "
-        "The fine-tuning learning rate is the same at "
-        "every checkpoint (2e-6), but the pretraining learning rate falls along the run, so that tokens and learning "
-        "rate are confounded. The linear theory predicts no accuracy; it is drawn on no axis here."
+        "(arXiv 2408.06663). (a)–(g) After instruction tuning on TULU; (h), (i) on the task used for fine-tuning. "
+        "Error bars: one standard error of the test items (binomial for (a)–(g), computed by us), which includes "
+        "neither the seed of fine-tuning nor that of pretraining, since there are no replicates. Decline from the best "
+        f"checkpoint to the last: {'; '.join(parts)}. These are too large, since the best checkpoint was chosen after "
+        "seeing the values. A star marks an inflection point whose decline is larger than chance explains for the "
+        "largest of all differences (Tukey, 95%). The fine-tuning learning rate is the same at every checkpoint "
+        "(2e-6), but the pretraining learning rate falls along the run, so that tokens and learning rate are "
+        "confounded. The linear theory does not predict accuracies and is not drawn here."
     )
 
 

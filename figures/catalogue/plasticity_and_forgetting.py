@@ -1,4 +1,4 @@
-"""plasticity-and-forgetting: what each learned feature makes plastic, and what it costs (claim D4)."""
+"""plasticity-and-forgetting: what each learned feature adds to plasticity, and what it costs (claim D4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ MAPS = "overtraining.theory.fine_tuning.forgetting_map"
 
 
 def recipes() -> dict[str, Recipe]:
-    """A network along its plateaus, tuned on a task turned far away; 105,000 tasks over strength, angle and budget."""
+    """A network along its plateaus, fine-tuned on a far rotated task; 105,000 tasks over strength, angle and budget."""
     fine = Protocol(
         PowerLaw(4),
         lengths=np.linspace(0, 160, 321),
@@ -40,7 +40,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One loss against the other in pretraining; shares of tasks over ‖B‖T and angle, strength, or features shared."""
+    """One loss against the other along pretraining; fractions of tasks by ‖B‖T and angle, strength, or shared features."""
     figure, (trade, turns, falls, strong, foreseen, shared) = canvas(PAGE, 4.8, rows=2, columns=3)
     drawing.trade_off(trade, data["theory"], label="T = {:g}")
     drawing.trade_off(trade, data["simulation"])
@@ -51,7 +51,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     _map(strong, mean, "falls", "size", "cost falls", top=0.3)
     strong.plot(mean.safe.values[0], mean["size"], color="white")
     strong.text(1.2 * float(mean.safe[0, 3]), 1.0, "safe", color="white", va="center")
-    _map(foreseen, mean, "foreseen", "size", "order $T^2$ foresees")
+    _map(foreseen, mean, "foreseen", "size", "order $T^2$ is right")
     _map(shared, data["shared"].sel(size=1.0), "turns", "shared", "an inflection")
     for ax in (turns, falls):
         ax.set_ylabel("angle (radians)")
@@ -60,7 +60,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
         ax.set_yscale("log")
         ax.set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"], minor=False)
         ax.set_yticks([], minor=True)
-    shared.set_ylabel("features shared")
+    shared.set_ylabel("shared features")
     shared.set_yticks(range(4))
     letter([trade, turns, falls, strong, foreseen, shared])
     return figure
@@ -74,36 +74,36 @@ def _map(ax: Axes, data: xr.Dataset, name: str, over: str, title: str, top: floa
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    theory, turned, shared = data["theory"], data["turned"], data["shared"]
+    """The caption, with numbers computed from the data."""
+    theory, rotated, shared = data["theory"], data["turned"], data["shared"]
     late = theory.isel(strength=-1)
     best = late.after.values.min()
-    both = [(one, one.falls, one.falls > 0) for one in (turned, shared)]
-    first = min(float(one.strength.where(seen.any(set(seen.dims) - {"strength"})).min()) for one, _, seen in both)
+    both = [(one, one.falls, one.falls > 0) for one in (rotated, shared)]
+    first = min(float(one.strength.where(occurs.any(set(occurs.dims) - {"strength"})).min()) for one, _, occurs in both)
     beyond = [one.falls.where(one.strength > one.safe) for one, *_ in both]
     within = max(float(one.falls.where(one.strength <= one.safe).max()) for one, *_ in both)  # 0, as is proved
     monotone = 1 - np.concatenate([x.values[np.isfinite(x.values)] for x in beyond]).mean()
-    order = turned.foreseen.mean(["angle", "size"]).isel(pretraining=0)
+    order = rotated.foreseen.mean(["angle", "size"]).isel(pretraining=0)
     return (
-        "What each learned feature makes plastic and what that costs (claim D4). (a) Pretraining against downstream "
-        "loss after fine-tuning, along pretraining, for three budgets: the dot is the end. Learned features let "
-        "the network meet the task, with turns back inside the stages, and cost it what it knew: at T = "
+        "What each learned feature adds to plasticity, and what it costs (claim D4). (a) Pretraining against "
+        "downstream loss after fine-tuning, along pretraining, for three budgets; the dot is the end. Learned features "
+        "let the network fit the task, with reversals inside the stages, at the cost of forgetting: at T = "
         f"{float(theory.strength[-1]):g} the pretraining loss after fine-tuning ends "
-        f"{float(late.after[-1]) - best:.3f} above its best. Lines: exact; points: simulation by gradient flow. σ = "
-        "1/i in a 5→4→5 network from 1e-10, the task turned by 1.8. (b–f) The same teacher from plateau to plateau, "
-        f"exactly, for {turned.attrs['source'].removeprefix('claim D4 on ')} that are the teacher turned and rescaled "
-        f"and {shared.attrs['source'].removeprefix('claim D4 on ')} that are random beside the features they share, "
-        f"each for {turned.sizes['strength']} budgets. (b) Share of tasks as strong as the teacher for which the "
-        "loss after fine-tuning is lowest before the last plateau: an inflection. (c, d) Share for which the cost "
-        f"falls from some plateau to the next: first at ‖B‖T = {first:.2g}, at most "
-        f"{float(turned.falls.max()):.0%} of the tasks of a cell, by at most "
+        f"{float(late.after[-1]) - best:.3f} above its best value. Lines: exact; points: simulation by gradient flow. "
+        "σ = 1/i in a 5→4→5 network from 1e-10, the task rotated by 1.8. (b–f) The same teacher from plateau to "
+        f"plateau, exactly, for {rotated.attrs['source'].removeprefix('claim D4 on ')} that are the teacher rotated "
+        f"and rescaled, and {shared.attrs['source'].removeprefix('claim D4 on ')} that are random apart from the "
+        f"features they share, each for {rotated.sizes['strength']} budgets. (b) Fraction of tasks as strong as the "
+        "teacher for which the loss after fine-tuning is lowest before the last plateau: an inflection. (c, d) "
+        f"Fraction for which the cost falls from some plateau to the next: first at ‖B‖T = {first:.2g}, at most "
+        f"{float(rotated.falls.max()):.0%} of the tasks of a cell, by at most "
         f"{max(float(one.largest_drop.max()) for one, *_ in both):.2f} of ½‖A‖². White in (d): the budget below which "
-        f"the cost is proved to fall for no task at all; {within:.0%} do so, and beyond it {monotone:.1%} of tasks "
-        "and budgets are monotone as well: the worst tasks are rare. (e) Share of features of which the order T² "
-        "says rightly whether they make the loss after fine-tuning worse: in the mean over strengths and angles "
-        f"{float(order.sel(strength=0.1, method='nearest')):.1%} at ‖B‖T = 0.1, "
+        f"the cost is proved not to fall for any task; {within:.0%} of the tasks there fall, and beyond it "
+        f"{monotone:.1%} of tasks and budgets are monotone as well: the worst tasks are rare. (e) Fraction of features "
+        "for which the order T² predicts correctly whether they make the loss after fine-tuning worse: averaged over "
+        f"strengths and angles, {float(order.sel(strength=0.1, method='nearest')):.1%} at ‖B‖T = 0.1 and "
         f"{float(order.sel(strength=1.0, method='nearest')):.0%} at 1. (f) Inflections of random tasks of the "
-        "teacher's strength, by the number of features they share with it: knowing some of the teacher delays the "
-        "inflection and does not remove it. The experiment misaligned-tasks trains a random subset of these tasks. "
-        "Where the theory ends: balanced weights on plateaus, gradient flow."
+        "teacher's strength, by the number of features that they share with it: sharing features delays the inflection "
+        "but does not remove it. The experiment misaligned-tasks trains a random subset of these tasks. The theory "
+        "holds for balanced weights on plateaus and gradient flow."
     )

@@ -1,4 +1,4 @@
-"""progressive-sensitivity: what the same noise costs, against pretraining length (claims B1, B4)."""
+"""progressive-sensitivity: the cost of the same noise against pretraining length (claims B1, B4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,22 +38,22 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     drawing.curves(ax, data["simulation"], "sensitivity", label=None)
     ax.set_yscale("log")
     ax.set_ylabel("sensitivity Δ (rise of the loss)")
-    # strongest noise on top, as the curves lie; outside, since the curves fill the axes
+    # strongest noise on top, like the curves; outside, since the curves fill the axes
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=3)
     return figure
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     sensitivity = data["theory"].sensitivity
     factor = (sensitivity.isel(pretraining=-1) / sensitivity.isel(pretraining=0)).values
     draws = data["simulation"].attrs["source"]
     return (
-        "Sensitivity Δ to Gaussian weight noise of five scales γ against pretraining length (claims B1, B4). Lines: "
-        f"Δ = cΣs + const, exact at every γ; points: simulation with one standard error, {draws}. "
-        f"Over the range shown Δ grows by a factor of {factor[-1]:.0f} (γ = {float(sensitivity.strength[-1]):g}) to "
-        f"{factor[0]:.0f} (γ = {float(sensitivity.strength[0]):g}) and then stays: it is bounded, since the singular "
-        "values are. Aligned start, σ = 1/i, 8→6→7 network. Growth at every length is a theorem on the aligned "
-        "balanced path only; elsewhere it needs ⟨f, A − f⟩ > 0."
+        "Sensitivity Δ to Gaussian weight noise of five scales γ against pretraining length (claims B1, B4). Lines: Δ "
+        f"= cΣs + const, exact at every γ; points: simulation with one standard error, {draws}. Over the range shown, "
+        f"Δ grows by a factor of {factor[-1]:.0f} (γ = {float(sensitivity.strength[-1]):g}) to {factor[0]:.0f} (γ = "
+        f"{float(sensitivity.strength[0]):g}) and then remains constant: it is bounded, since the singular values are. "
+        "Aligned start, σ = 1/i, 8→6→7 network. That Δ grows at every length is a theorem only on the aligned balanced "
+        "path; elsewhere it requires ⟨f, A − f⟩ > 0."
     )

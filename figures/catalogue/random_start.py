@@ -1,4 +1,4 @@
-"""random-start: what survives of the aligned theory from random starts and with ReLU (claims A1, A7, B4)."""
+"""random-start: what still holds of the aligned theory from random starts and with ReLU (claims A1, A7, B4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ SEEDS = Sampling(seeds=6)
 
 
 def network(width: int = H, activation: Activation = "linear") -> Network:
-    """Between five and six dimensions more than there are features."""
+    """A network with more inputs and outputs than there are features."""
     return Network(d_in=6, h=width, d_out=5, activation=activation)
 
 
@@ -34,20 +34,20 @@ def over(end: float, points: int, sigma: tuple[float, ...] = SIGMA) -> Protocol:
 
 
 def aligned(std: float, width: int = H) -> Aligned:
-    """The aligned start of the same size: the mean over random ones of the part that grows, `‖W1v + W2ᵀu‖²/4`."""
+    """The aligned start of the same size: the mean over random starts of the part that grows, `‖W1v + W2ᵀu‖²/4`."""
     return Aligned(width * std**2 / 2)
 
 
 def recipes() -> dict[str, Recipe]:
-    """Small Gaussian starts and their aligned lines, fan-in starts, a ReLU network and linear ones beside it."""
-    found = {}
+    """Small Gaussian starts and their aligned lines, fan-in starts, a ReLU network and two linear networks."""
+    by_label = {}
     for i, std in enumerate(STDS):
         random = replace(over(36.0, 25), start=SmallGaussian(std), sampling=SEEDS)
-        found[f"aligned {std:g}"] = theory_trajectory(replace(over(36.0, 361), start=aligned(std)))
-        found[f"random {std:g}"] = simulated_trajectory(random, key=i)
+        by_label[f"aligned {std:g}"] = theory_trajectory(replace(over(36.0, 361), start=aligned(std)))
+        by_label[f"random {std:g}"] = simulated_trajectory(random, key=i)
     for i, gain in enumerate(GAINS):
         standard = replace(over(12.0, 19), start=FanIn(gain), sampling=SEEDS)
-        found[f"fan-in {gain:g}"] = simulated_trajectory(standard, key=10 + i)
+        by_label[f"fan-in {gain:g}"] = simulated_trajectory(standard, key=10 + i)
     relu = replace(
         over(48.0, 25),
         network=network(RELU_H, "relu"),
@@ -57,7 +57,7 @@ def recipes() -> dict[str, Recipe]:
         sampling=replace(SEEDS, seeds=4),
     )
     half = over(48.0, 361, tuple(s / 2 for s in SIGMA))
-    return found | {
+    return by_label | {
         "ReLU": simulated_trajectory(relu, key=20),
         "linear": theory_trajectory(replace(over(48.0, 361), start=aligned(RELU_STD, RELU_H))),
         # where half of the units are active f is W2 W1 x / 2, and ½ s moves as a singular value of a teacher of ½ σ
@@ -86,13 +86,13 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    far, left = {}, {}
+    """The caption, with numbers computed from the data."""
+    far, excess = {}, {}
     for std in STDS:
-        seen = data[f"random {std:g}"].hessian_trace.mean("seed")
-        line = data[f"aligned {std:g}"].hessian_trace.interp(pretraining=seen.pretraining)
-        far[std] = float(np.abs(seen - line).max() / line[-1])
-        left[std] = float(seen[-1] / line[-1] - 1)
+        measured = data[f"random {std:g}"].hessian_trace.mean("seed")
+        line = data[f"aligned {std:g}"].hessian_trace.interp(pretraining=measured.pretraining)
+        far[std] = float(np.abs(measured - line).max() / line[-1])
+        excess[std] = float(measured[-1] / line[-1] - 1)
     change = {gain: data[f"fan-in {gain:g}"].hessian_trace.mean("seed") for gain in GAINS}
     changed = ", ".join(f"× {float(h[-1] / h[0]):.2g} (gain {gain:g})" for gain, h in change.items())
     lowest = min(float(h.min() / h[0]) for h in change.values())
@@ -101,16 +101,16 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     smallest, largest = min(STDS), max(STDS)
     seeds = data[f"random {smallest:g}"].sizes["seed"]
     return (
-        f"Starts that are not aligned (points: simulation of a 6→{H}→5 network, mean and spread of {seeds} starts; "
-        "claims A1, A7, B4). (a) From independent Gaussian weights of standard deviation std, the trace of the "
+        f"Starts that are not aligned (points: simulation of a 6→{H}→5 network, mean and standard deviation of {seeds} "
+        "starts; claims A1, A7, B4). (a) From independent Gaussian weights of standard deviation std, the trace of the "
         "Hessian, and with it the sensitivity, follows the aligned closed form (lines) with ε = h·std²/2 within "
-        f"{far[smallest]:.1%} of its end for std {smallest:g} and {far[largest]:.0%} for std {largest:g}, where the "
-        f"imbalance that the flow conserves (A1) leaves {left[largest]:.1%} too much for ever. (b) From the usual "
-        f"fan-in start there is no such line: to convergence the trace changes by {changed}, and it falls to "
-        f"{lowest:.2f} of the start on the way. "
-        "Large weights have more to unlearn than to learn: sensitivity is then not progressive. (c) Singular values of "
-        f"the linear part of a ReLU network (h = {RELU_H}, {data['ReLU'].sizes['seed']} starts, 512 examples). Order "
-        "and stages survive, later than in the linear network (lines): half of the units are active, which halves the "
-        f"speed (dashed: ½s moves as in a linear network whose teacher is ½σ), and random overlaps do the rest (up to "
+        f"{far[smallest]:.1%} of its value at the end for std {smallest:g}, and within {far[largest]:.0%} for std "
+        f"{largest:g}, where the imbalance that the flow conserves (A1) keeps it {excess[largest]:.1%} too large. (b) "
+        f"From the usual fan-in start there is no such line: until convergence the trace changes by {changed}, and it "
+        f"falls to {lowest:.2f} of its start on the way. From large weights the network has more to unlearn than to "
+        "learn, and sensitivity is then not progressive. (c) Singular values of the linear part of a ReLU network (h = "
+        f"{RELU_H}, {data['ReLU'].sizes['seed']} starts, 512 examples). Order and stages are the same, but later than "
+        "in the linear network (lines). Half of the units are active, which halves the speed (dashed: ½s moves as in a "
+        "linear network whose teacher is ½σ); the random overlap with the features explains the rest (up to "
         f"{away:.2f} from the dashed line). No theorem covers (b) and (c)."
     )

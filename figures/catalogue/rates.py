@@ -1,4 +1,4 @@
-"""rates: loss and norm in log-log, their exponents against the spectrum's, and the sum of these (claims B7, B8)."""
+"""rates: power laws of loss and norm, their exponents by that of the spectrum, and their sum (claims B7, B8)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,23 +20,23 @@ EXPONENTS = {"beta": "loss, β", "norm": "growth of Σs, s", "total": "β + s"}
 
 
 def protocol(alpha: float) -> Protocol:
-    """48 features in a square network; from before the first to after most of them."""
+    """48 features in a square network, from before the first is learned to after most are."""
     return Protocol(PowerLaw(48, alpha), lengths=np.geomspace(6, 120, 14), strengths=(0.0,), start=Aligned(1e-6))
 
 
 def recipes() -> dict[str, Recipe]:
-    """Curves for three spectra and the exponents for all, by theory and by simulation."""
-    found: dict[str, Recipe] = {}
+    """Curves for three spectra and exponents for many, by theory and by simulation."""
+    by_label: dict[str, Recipe] = {}
     for alpha in ALPHAS:
         fine = replace(protocol(alpha), lengths=np.geomspace(6, 120, 200))
-        found[f"theory {alpha:g}"] = Recipe(f"{SOURCE}.curve_predicted", fine)
-        found[f"simulation {alpha:g}"] = Recipe(f"{SOURCE}.curve_measured", protocol(alpha), key=0)
-    found["exponents theory"] = Recipe(f"{SOURCE}.exponents_predicted", protocol(1.0))
-    return found | {"exponents simulation": Recipe(f"{SOURCE}.exponents_measured", protocol(1.0), key=0)}
+        by_label[f"theory {alpha:g}"] = Recipe(f"{SOURCE}.curve_predicted", fine)
+        by_label[f"simulation {alpha:g}"] = Recipe(f"{SOURCE}.curve_measured", protocol(alpha), key=0)
+    by_label["exponents theory"] = Recipe(f"{SOURCE}.exponents_predicted", protocol(1.0))
+    return by_label | {"exponents simulation": Recipe(f"{SOURCE}.exponents_measured", protocol(1.0), key=0)}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """(a) the loss, (b) the norm gained, (c) exponents: points, their limits (dashed) and those of a finite start."""
+    """(a) the loss, (b) the growth of the norm, (c) exponents: measured, limits (dashed), and for a finite start."""
     figure, (loss, norm, exponents) = canvas(PAGE, 2.5, columns=3)
     for ax, name, label in ((loss, "loss", "loss"), (norm, "norm_gained", "growth of Σs")):
         for i, alpha in enumerate(ALPHAS):
@@ -46,11 +46,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     loss.set(title="the loss falls", ylim=(2e-3, 3))
     norm.set(title="sensitivity grows", ylim=(0.1, 20))
     loss.legend(loc="lower left")
-    theory, seen = data["exponents theory"], data["exponents simulation"]
+    theory, measured = data["exponents theory"], data["exponents simulation"]
     for i, (name, label) in enumerate(EXPONENTS.items(), start=3):
         drawing.against_coordinate(exponents, theory, f"{name}_finite", "alpha", colour=i, label=label)
         drawing.against_coordinate(exponents, theory, name, "alpha", colour=i, dashed=True)
-        drawing.against_coordinate(exponents, seen, name, "alpha", colour=i)
+        drawing.against_coordinate(exponents, measured, name, "alpha", colour=i)
     exponents.set(xlabel="exponent of the spectrum, α", title="exponents and their sum", ylim=(-0.6, 2.4))
     exponents.legend(loc="upper left")
     letter([loss, norm, exponents])
@@ -58,18 +58,18 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
-    seen = data["exponents simulation"].isel(pretraining=0)
-    theory = data["exponents theory"].isel(pretraining=0).sel(alpha=seen.alpha.values, method="nearest")
-    off = max(float(np.abs(seen[n].values - theory[f"{n}_finite"].values).max()) for n in EXPONENTS)
-    total = seen.total.values
+    """The caption, with numbers computed from the data."""
+    measured = data["exponents simulation"].isel(pretraining=0)
+    theory = data["exponents theory"].isel(pretraining=0).sel(alpha=measured.alpha.values, method="nearest")
+    off = max(float(np.abs(measured[n].values - theory[f"{n}_finite"].values).max()) for n in EXPONENTS)
+    total = measured.total.values
     return (
         "Power-law spectra σ = i^(−α) (claims B7, B8). (a) Loss and (b) growth of Σs, to which the cost of noise is "
         "proportional, against pretraining length: sums over the path, exact (lines), and gradient flow (points), 48 "
-        "features from ε = 1e-6; where α = 0.6 bends all 48 are learned. (c) Exponents of the loss, of Σs (in "
-        "derivative form), and their sum, from fits over the lengths at which features 3 to 24 are learned, the "
-        "features that the network lacks added to the loss as a constant. Dashed: limits of a small start, "
-        "β = 2 − 1/α, s = 1/α − 1, β + s = 1. Solid: raised by 1/(1 − 1/ℓ), ℓ = ln(σ/ε), from which the fits differ by "
-        f"{off:.2f} at most (bars: their standard errors). The sum measured is {total.min():.2f} to {total.max():.2f} "
-        "and comes down to 1 only as the logarithm of the start."
+        "features from ε = 1e-6; the curves for α = 0.6 bend where all 48 are learned. (c) Exponents of the loss and "
+        "of Σs (of its derivative), and their sum, from fits over the lengths at which features 3 to 24 are learned; "
+        "the features that the network lacks are added to the loss as a constant. Dashed: limits for a small start, β "
+        "= 2 − 1/α, s = 1/α − 1, β + s = 1. Solid: these limits times 1/(1 − 1/ℓ), ℓ = ln(σ/ε), from which the fits "
+        f"differ by at most {off:.2f} (bars: their standard errors). The measured sum is {total.min():.2f} to "
+        f"{total.max():.2f}; it approaches 1 only logarithmically in the size of the start."
     )

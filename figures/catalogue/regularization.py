@@ -1,4 +1,4 @@
-"""regularization: what an anchor delays and what it costs, and the trade of every remedy (claim D7)."""
+"""regularization: what an anchor delays and costs, and the trade-off of every remedy (claim D7)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +25,7 @@ END = 60.0
 
 
 def recipes() -> dict[str, Recipe]:
-    """Anchors on a task that asks for more of every feature; remedies on a turned task after convergence."""
+    """Anchors on a task that asks for more of every feature; remedies on a rotated task after convergence."""
     fine = Protocol(
         Spectrum((1.0, 0.7, 0.5)),
         lengths=np.linspace(0, 16, 161),
@@ -33,21 +33,21 @@ def recipes() -> dict[str, Recipe]:
         network=Network(d_in=4, h=4, d_out=5),
         start=Aligned(0.01),
     )
-    made = {}
+    by_label = {}
     for i, anchor in enumerate(ANCHORS):
-        asked = replace(fine, perturbation=FineTuning(MORE, anchor=anchor))
-        made[f"theory{i}"] = Recipe(f"{SOURCE}.anchored", asked)
+        setup = replace(fine, perturbation=FineTuning(MORE, anchor=anchor))
+        by_label[f"theory{i}"] = Recipe(f"{SOURCE}.anchored", setup)
         if anchor:
-            made[f"simulation{i}"] = simulated_response(replace(asked, lengths=np.linspace(0, 16, 9)), key=0)
+            by_label[f"simulation{i}"] = simulated_response(replace(setup, lengths=np.linspace(0, 16, 9)), key=0)
     turned = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(RotatedTeacher(1.0)))
-    made["frontier"] = Recipe(f"{SOURCE}.frontier", turned)
+    by_label["frontier"] = Recipe(f"{SOURCE}.frontier", turned)
     for name in ("replayed", "held", "stopped"):
-        made[name] = Recipe(f"{SOURCE}.{name}", turned, key=0)
-    return made
+        by_label[name] = Recipe(f"{SOURCE}.{name}", turned, key=0)
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Both losses against length by anchor, and one against the other by remedy."""
+    """Both losses against length for every anchor, and one loss against the other for every remedy."""
     figure, axes = canvas(PAGE, 2.5, columns=3)
     for ax, objective in zip(axes, OBJECTIVES, strict=False):
         for i, anchor in enumerate(ANCHORS):
@@ -70,7 +70,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     turns = []
     for i, anchor in enumerate(ANCHORS[1:], start=1):
         point = inflection_point(data[f"theory{i}"], which="best").squeeze()
@@ -87,13 +87,13 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         for name in ("replayed", "held", "stopped")
     }
     return (
-        "What regularization delays and costs (claim D7). (a) Pretraining and (b) downstream loss after fine-tuning "
-        "to the end with L2 toward the pretrained weights, against pretraining length, on a task that asks for 1.2 to "
-        "1.4 times every feature. Lines: the root of a cubic per feature; points: simulation by gradient flow. The "
-        f"stronger the anchor, the later the loss turns, and the more of the task is left: {'; '.join(turns)}. "
-        "Without it any pretraining ends at the task. (c) The two losses after fine-tuning a converged network on a "
-        "turned task, against each other: nothing can pass the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it "
-        f"(to {abs(above['replayed']):.0e}), anchors and early stops at most {above['held']:.2g} and "
-        f"{above['stopped']:.2g} above it. σ = 1, 0.7, 0.5 in (a, b), 1/i in (c), 4→4→5 networks. Where the theory "
-        "ends: (a, b) shared singular vectors and balance."
+        "What regularization delays and costs (claim D7). (a) Pretraining and (b) downstream loss after fine-tuning to "
+        "convergence with L2 toward the pretrained weights, against pretraining length, on a task that asks for 1.2 to "
+        "1.4 times every feature. Lines: the root of a cubic equation per feature; points: simulation by gradient "
+        "flow. The stronger the anchor, the later the loss turns, and the more of the task remains: "
+        f"{'; '.join(turns)}. Without an anchor, fine-tuning ends at the task after any pretraining. (c) The two "
+        "losses after fine-tuning a converged network on a rotated task, against each other: no method can get below "
+        f"the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['replayed']):.0e}), anchors and "
+        f"early stops at most {above['held']:.2g} and {above['stopped']:.2g} above it. σ = 1, 0.7, 0.5 in (a, b), 1/i "
+        "in (c), 4→4→5 networks. In (a, b) the theory holds for shared singular vectors and balanced weights."
     )

@@ -1,4 +1,4 @@
-"""scaling-fit: losses of annealed runs, the fitted law, and the law with a price of quantization added (claim F2)."""
+"""scaling-fit: losses of annealed runs, the fitted law, and the law plus the cost of quantization (claim F2)."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Left: runs and law. Right: the law before and after quantization, a star where it turns."""
+    """Runs and law on the left; on the right the law before and after quantization, with a star where it turns."""
     figure, (left, right) = canvas(PAGE, 2.7, columns=2)
     for i, size in enumerate(SIZES):
         drawing.fitted_law(left, data[f"size-{size}"], colour=i, label=data[f"size-{size}"].attrs["model"])
@@ -38,22 +38,22 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of the fit."""
+    """The caption, with numbers computed from the fit."""
     one, quantized = data[f"size-{SIZES[-1]}"].attrs, data["quantized"]
     points = inflection_point(quantized)
-    said = ", ".join(
+    turns = ", ".join(
         f"{quantized.attrs[f'turning_{bits:.0f}']:.2g} tokens at {bits:g} bits" for bits in points.strength.values
     )
     return (
-        f"(a) Final losses of annealed runs, one run per point, four of the sizes in {one['runs']} runs trained on "
-        "RefinedWeb (6M to 6.7B parameters without embeddings), on held-out text of the same kind; measured by "
-        "Gadre et al. 2024 (arXiv 2403.08540); error bars, one standard error over validation tokens, are smaller "
-        f"than the points. Lines: L = E + A N^−α + B D^−β by robust least squares in ln L, E = {one['E']:.2f}, α = "
+        f"(a) Final losses of annealed runs, one run per point: four of the sizes in {one['runs']} runs trained on "
+        "RefinedWeb (6M to 6.7B parameters without embeddings), on held-out text of the same kind; measured by Gadre "
+        "et al. 2024 (arXiv 2403.08540). The error bars, one standard error over validation tokens, are smaller than "
+        f"the points. Lines: L = E + A N^−α + B D^−β by robust least squares in ln L, E = {one['E']:.2f}, α = "
         f"{one['alpha']:.2f}, β = {one['beta']:.2f} (95% bootstrap interval {one['beta_low']:.2f} to "
-        f"{one['beta_high']:.2f}); the runs scatter about the law by {100 * one['scatter']:.1f}%, many times their "
-        "errors, so that the law is a description and not the truth. (b) The law at 360M parameters, and with the "
-        "published price of quantization added, ΔL = 0.017 D^0.5251/(N^0.2261 P^5.4967) (arXiv 2411.17691, on other "
-        f"models, seen second-hand): the sum turns at {said}; the weaker the perturbation, the later. Two empirical "
-        "laws are put together here, and at 4 bits also extrapolated, of which the linear theory explains neither "
-        "the constants nor why they are powers."
+        f"{one['beta_high']:.2f}). The runs scatter about the law by {100 * one['scatter']:.1f}%, many times their "
+        "standard errors, so that the law is a description and not exact. (b) The law at 360M parameters, and the law "
+        "plus the published cost of quantization, ΔL = 0.017 D^0.5251/(N^0.2261 P^5.4967) (arXiv 2411.17691, on other "
+        f"models; quoted from a secondary source): the sum turns at {turns}; the weaker the perturbation, the later. "
+        "This combines two empirical laws, and extrapolates them at 4 bits; the linear theory explains neither their "
+        "constants nor why they are power laws."
     )

@@ -1,4 +1,4 @@
-"""the-trap: what fine-tuning costs, inside a stage and from plateau to plateau (claims D3, D4)."""
+"""the-trap: the cost of fine-tuning, inside a stage and from plateau to plateau (claims D3, D4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from overtraining.setting.teachers import Matrix, Spectrum
 
 
 def recipes() -> dict[str, Recipe]:
-    """One feature whose task is to forget it; two features whose task wants the second more than the first."""
+    """One feature that the task asks to forget; two features, the second of which the task needs more."""
     stage = Protocol(
         Spectrum((1.0,)),
         lengths=np.linspace(0, 8, 121),
@@ -36,13 +36,13 @@ def recipes() -> dict[str, Recipe]:
         start=Aligned(1e-60),
         perturbation=FineTuning(Matrix(((1.0, 0.1), (0.1, 2.0)))),
     )
-    made = {}
-    for name, asked in (("stage", stage), ("plateaus", plateaus)):
-        made[name] = theory_response(asked)
-        made[f"{name}-simulation"] = simulated_response(
-            replace(asked, lengths=asked.lengths[:: 5 if name == "stage" else 8]), key=0
+    by_label = {}
+    for name, setup in (("stage", stage), ("plateaus", plateaus)):
+        by_label[name] = theory_response(setup)
+        by_label[f"{name}-simulation"] = simulated_response(
+            replace(setup, lengths=setup.lengths[:: 5 if name == "stage" else 8]), key=0
         )
-    return made
+    return by_label
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
@@ -59,19 +59,19 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
-    """What is seen, with the numbers of this run."""
+    """The caption, with numbers computed from the data."""
     stage = curve(data["stage"], "sensitivity").value.sel(strength=0.1)
     flat = curve(data["plateaus"], "sensitivity").value
     small, large = flat.sel(strength=0.5), flat.sel(strength=5.0)
     return (
-        "What fine-tuning adds to the pretraining loss, against pretraining length (claims D3, D4). (a) A task that "
-        f"asks to forget the one feature: at T = 0.1 Δ rises to {float(stage.max()):.4f} inside the stage and falls to "
-        f"{float(stage[-1]):.4f} once it is learned, so that a checkpoint inside a stage says little of the plateau. "
-        "(b) σ = 1, ½ and a task B = [[1, 0.1], [0.1, 2]], from a start of 1e-60 whose plateaus are long: with a small "
-        f"budget, T = 0.5, Δ grows from plateau to plateau, to {float(small[-1]):.3f}; at T = 5 it is "
+        "Rise of the pretraining loss by fine-tuning, against pretraining length (claims D3, D4). (a) A task that asks "
+        f"to forget the one feature: at T = 0.1, Δ rises to {float(stage.max()):.4f} inside the stage and falls to "
+        f"{float(stage[-1]):.4f} once the feature is learned, so that a checkpoint inside a stage says little about "
+        "the plateau. (b) σ = 1, ½ and a task B = [[1, 0.1], [0.1, 2]], from a start of 1e-60 whose plateaus are long: "
+        f"with a small budget, T = 0.5, Δ grows from plateau to plateau, to {float(small[-1]):.3f}; at T = 5 it is "
         f"{float(large.sel(pretraining=90.0)):.3f} on the plateau of one feature and {float(large[-1]):.3f} on that of "
-        "both: balanced weights keep their rank, and the large direction of the task steals the one learned feature "
-        "until the second can carry it. Between plateaus Δ dips where fine-tuning finishes what pretraining has begun. "
-        "Lines: exact (D1); points: simulation by gradient flow; aligned starts, 1e-3 in (a). Where the theory ends: "
-        "balanced weights, in two layers."
+        "both. Balanced weights keep their rank, so that the large direction of the task takes over the one learned "
+        "feature until the second can learn that direction. Between plateaus, Δ is smaller where fine-tuning completes "
+        "a feature that pretraining has begun. Lines: exact (D1); points: simulation by gradient flow; aligned starts, "
+        "1e-3 in (a). The theory holds for balanced weights in two layers."
     )

@@ -40,7 +40,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """One loss against the other along pretraining; fractions of tasks by ‖B‖T and angle, strength, or shared features."""
+    """One loss against the other along pretraining; fractions of tasks by ‖B‖T and angle, strength or features."""
     figure, (trade, turns, falls, strong, foreseen, shared) = canvas(PAGE, 4.8, rows=2, columns=3)
     drawing.trade_off(trade, data["theory"], label="T = {:g}")
     drawing.trade_off(trade, data["simulation"])

@@ -21,7 +21,7 @@ from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune
 from overtraining.theory.learning.matrix_modes import Modes
-from overtraining.theory.learning.matrix_weights import distance_moved
+from overtraining.theory.learning.matrix_rotation import distance_moved
 from overtraining.theory.solvers.exact import respond as predict
 
 TIGHT = GradientFlow(1e-11)  # what it leaves of the balance between its steps has to be below D1's own 1e-12

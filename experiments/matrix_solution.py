@@ -22,8 +22,8 @@ from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers, product
 from overtraining.simulations.pretraining import train_layers as integrate
 from overtraining.simulations.training_plan import plan_training
+from overtraining.theory.learning.matrix_rotation import matrix_weights
 from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
-from overtraining.theory.learning.matrix_weights import matrix_weights
 from overtraining.theory.solvers.exact import follow as predict
 
 SQUARE, WIDE, NARROW = Network(d_in=3, h=3, d_out=3), Network(d_in=5, h=6, d_out=3), Network(d_in=4, h=2, d_out=5)

@@ -79,7 +79,7 @@ def assert_right(flow, t, u, s, v, teacher, lam=0.0, tolerance=1e-12):
     with mpmath.workdps(digits):
         for i, (gram, left) in enumerate(zip(high[::2], high[1::2], strict=True)):
             y = mpmath.matrix(stacked[i].tolist())
-            for value, exact in ((y * y.T, gram), (mpmath.matrix(flow.residual[i].tolist()), left)):
+            for value, exact in ((y * y.T, gram), (mpmath.matrix(flow.unlearned[i].tolist()), left)):
                 scale = max(mpmath.norm(exact), mpmath.mpf("1e-300"))
                 errors.append(float(mpmath.norm(value - exact) / scale))
     if not max(errors) <= tolerance:  # so that NaN fails

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from overtraining.setting.domain import finite, listed, nonnegative, normal_inverse
+from overtraining.setting.arrays import Numbers
+from overtraining.setting.domain import check_broadcast, finite, listed, nonnegative, normal_inverse, positive
 from overtraining.setting.errors import DomainError, ShapeError
 
+WeightMatrix = Float[np.ndarray, "_ _"]
 LARGEST = 1e75  # four factors of it stay below 1.8e308
 SMALLEST = 1e-75
 
@@ -48,6 +51,66 @@ def check_singular_value(name: str, values: Any) -> np.ndarray:
 def check_epsilon(epsilon: Any) -> np.ndarray:
     """Starts > 0 whose reciprocals are finite."""
     return normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle")
+
+
+def check_mode(
+    time: Numbers, sigma: Numbers, epsilon: Numbers, weight_decay: Numbers = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of one balanced mode: time, sigma and weight_decay >= 0, epsilon > 0, within the range."""
+    time, sigma, epsilon, weight_decay = check_broadcast(
+        time=check_time("time", time),
+        sigma=check_singular_value("sigma", sigma),
+        epsilon=check_epsilon(epsilon),
+        weight_decay=nonnegative("weight_decay", weight_decay),
+    )
+    check_range(sigma, time=time, epsilon=epsilon, weight_decay=weight_decay)
+    return time, sigma, epsilon, weight_decay
+
+
+def check_deep_mode(
+    time: Numbers, sigma: Numbers, epsilon: Numbers, weight_decay: Numbers = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of one balanced mode of any depth: as for two layers, and σ/ε must not overflow."""
+    time, sigma, epsilon, weight_decay = check_mode(time, sigma, epsilon, weight_decay)
+    normal_inverse("epsilon/sigma", epsilon / np.where(sigma > 0, sigma, 1), "start from a larger epsilon")
+    return time, sigma, epsilon, weight_decay
+
+
+def check_unbalanced_mode(
+    time: Numbers, sigma: Numbers, initial_product: Numbers, imbalance: Numbers
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of one unbalanced mode: time and sigma >= 0, the product and λ of either sign, within the range."""
+    time, sigma, initial_product, imbalance = check_broadcast(
+        time=check_time("time", time),
+        sigma=check_singular_value("sigma", sigma),
+        initial_product=finite("initial_product", initial_product),
+        imbalance=finite("imbalance", imbalance),
+    )
+    check_range(sigma, time=time, initial_product=initial_product, imbalance=imbalance)
+    if ((imbalance != 0) & (np.abs(imbalance) < np.finfo(float).tiny)).any():  # its reciprocal may overflow
+        raise DomainError("imbalance", "it is not 0 but below 2.3e-308", "pass 0.0")
+    return time, sigma, initial_product, imbalance
+
+
+def check_rescaled_mode(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of one mode in rescaled time: tau >= 0, sigma > 0, and 0 < epsilon < 1, so that ln(1/ε) > 0."""
+    tau, sigma, epsilon = check_broadcast(
+        tau=nonnegative("tau", tau),
+        sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
+        epsilon=check_epsilon(epsilon),
+    )
+    check_range(sigma, tau=tau)
+    if (epsilon >= 1).any():
+        raise DomainError("epsilon", "ln(1/ε) is not positive", "measure σ and ε in a larger unit")
+    return tau, sigma, epsilon
+
+
+def check_alpha(alpha: Numbers) -> np.ndarray:
+    """Exponents of power-law spectra with a finite loss, `α > ½`."""
+    alpha = positive("alpha", alpha)
+    if np.any(alpha <= 0.5):
+        raise DomainError("alpha", "Σσ² is infinite for α <= ½", "use alpha > ½")
+    return alpha
 
 
 def check_weights(weights: Sequence[Any]) -> tuple[np.ndarray, ...]:
@@ -94,3 +157,22 @@ def check_input_covariance(input_covariance: Any, d_in: int) -> np.ndarray:
     if np.abs(covariance - covariance.T).max() > slack or np.linalg.eigvalsh(covariance)[0] < -slack:
         raise DomainError("input_covariance", "it is not symmetric positive semidefinite", "pass E[x xᵀ]")
     return covariance
+
+
+def check_imbalance(imbalance: float, h: int, d_out: int, d_in: int) -> None:
+    """Refuse, with a ShapeError, an imbalance λ that no weights of these shapes have: `h <= rank(λI + W1W1ᵀ)`."""
+    side, d = ("d_out", d_out) if imbalance > 0 else ("d_in", d_in)
+    if imbalance and h > d:
+        raise ShapeError(
+            f"imbalance {imbalance:g} with h = {h}, {side} = {d}",
+            f"W2ᵀW2 − W1W1ᵀ = λI needs h <= {side}",
+            "narrow the hidden layer, or pass imbalance=0.0",
+        )
+
+
+def check_orthonormal(name: str, frame: np.ndarray, tolerance: float) -> None:
+    """Refuse, with a DomainError, a matrix whose columns are not orthonormal to the tolerance."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.abs(frame.T @ frame - np.eye(frame.shape[1])).max()
+    if not deviation <= tolerance:  # also where it overflows
+        raise DomainError(name, "its columns are not orthonormal", "orthonormalize them (numpy.linalg.qr)")

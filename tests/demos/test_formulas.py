@@ -11,7 +11,7 @@ from overtraining.setting.teachers import PowerLaw, singular_values
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
 from overtraining.theory.inflection.noisy_mode import inflection_time
 from overtraining.theory.inflection.noisy_path import minima
-from overtraining.theory.learning.balanced_mode import learned_and_left
+from overtraining.theory.learning.balanced_mode import learned_and_unlearned
 from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.sensitivity.noise import expected_increase, mode_cost
 from tests.demos.engine import Run, engine
@@ -47,7 +47,7 @@ def apart(found: Any, true: np.ndarray, scale: float) -> float:
 def features_errors(run: Run) -> Iterator[float]:
     """A3: each singular value, and what it lacks, relative to itself."""
     for p, sigma, t in protocols(run):
-        s, left = learned_and_left(t[:, None], sigma, p["eps"])
+        s, left = learned_and_unlearned(t[:, None], sigma, p["eps"])
         found = run(
             "[ts.map(t => features(t, p)), ts.map(t => spectrum(p).map(x => unlearned(t, x, p.eps)))]", p=p, ts=t
         )
@@ -59,7 +59,7 @@ def features_errors(run: Run) -> Iterator[float]:
 def noise_errors(run: Run) -> Iterator[float]:
     """B1 and C1: the loss before and after noise over the largest loss, and the turns relative to themselves."""
     for p, sigma, t in protocols(run, gamma=(0.0, 0.005, 0.15, 0.4)):
-        s, left = learned_and_left(t[:, None], sigma, p["eps"])
+        s, left = learned_and_unlearned(t[:, None], sigma, p["eps"])
         before, norm, gamma = (left**2).sum(-1) / 2, s.sum(-1), float(p["gamma"])
         rise = expected_increase(norm, norm, gamma, gamma, **WIDTH)
         found = run("[lossBefore, noiseRise, lossAfterNoise].map(f => ts.map(t => f(t, p)))", p=p, ts=t)
@@ -72,7 +72,7 @@ def noise_errors(run: Run) -> Iterator[float]:
 def aligned_errors(run: Run) -> Iterator[float]:
     """D1 and D2 on a shared task: both losses and the rise, over the largest."""
     for p, sigma, t in protocols(run, k=(0.0, 0.5, 1.0, 2.0)):
-        s, before = learned_and_left(t[:, None], sigma, p["eps"])
+        s, before = learned_and_unlearned(t[:, None], sigma, p["eps"])
         x, left = fine_tune_mode(BUDGETS[:, None, None], s, p["k"] * sigma)
         yield _losses_error(run, p, t, ((sigma - x) ** 2, left**2), (before**2).sum(-1) / 2)
 
@@ -81,7 +81,7 @@ def turned_errors(run: Run) -> Iterator[float]:
     """D1 by A5 on two turned features: both losses and the rise, over the largest."""
     grid: Protocol = {"n": (2,), "task": ("turned",), "k": (0.0, 0.5, 2.0), "angle": (0, 30, 89, 90)}
     for p, sigma, t in protocols(run, **grid):
-        s, before = learned_and_left(t[:, None], sigma, p["eps"])
+        s, before = learned_and_unlearned(t[:, None], sigma, p["eps"])
         cos, sin = np.cos(np.deg2rad(p["angle"])), np.sin(np.deg2rad(p["angle"]))
         turn = np.array([[cos, -sin], [sin, cos]])
         teacher, task = np.diag(sigma), p["k"] * (turn * sigma) @ turn.T

@@ -10,6 +10,9 @@ PACKAGES = ("setting", *(f"theory.{topic}" for topic in ("learning", "sensitivit
                                                          "remedies")))  # fmt: skip
 
 
+MODE = ("singular_value", "unlearned", "learned_and_unlearned")
+
+
 def flat() -> SimpleNamespace:
     """Every public name of the setting and of the formulas, and `respond` and `follow`, side by side."""
     packages = [import_module(f"overtraining.{name}") for name in PACKAGES]
@@ -24,7 +27,7 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
     sx, eye = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 3.0]]), np.eye(2)
     spectrum, network = th.Spectrum((1.0, 0.5)), th.Network(2, 2, 2)
     protocol = th.Protocol(spectrum, (0.0, 3.0), (0.1, 0.2), network)
-    answer, path, widths = th.respond(protocol), {"t": 1.0, "sigma": 1.0, "epsilon": 0.1}, {"d_in": 3, "d_out": 2}
+    answer, path, widths = th.respond(protocol), {"time": 1.0, "sigma": 1.0, "epsilon": 0.1}, {"d_in": 3, "d_out": 2}
     point = {"w1": w1, "w2": w2, "teacher": wide, "input_covariance": sx}
     noise, origin = {"gamma_1": 0.1, "gamma_2": 0.2}, {"method": "theory", "source": "test", "model": "toy"}
     both, length = (("pretraining", "strength"), np.ones((2, 1))), (("pretraining",), np.array([1.0, 0.5]))
@@ -32,22 +35,23 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
     layers, spread = {"gammas": np.array([0.1, 0.1, 0.1]), "widths": [4, 4, 4, 4]}, lambda i: 1.0 / i
     return {
         # A
-        "singular_value": path | {"decay": 0.1}, "unlearned": path | {"decay": 0.1},
-        **{f"deep_mode.{name}": path | {"depth": 3} for name in ("singular_value", "unlearned", "learned_and_left")},
+        **{f"balanced_mode.{name}": path | {"weight_decay": 0.1} for name in MODE},
+        **{f"deep_mode.{name}": path | {"depth": 3, "weight_decay": 0.0} for name in MODE},
         "deep_mode.time_to_reach": {"s": 0.5, "sigma": 1.0, "epsilon": 0.1, "depth": 3},
-        **{f"unbalanced_mode.{name}": {"t": 1.0, "sigma": 1.0, "start": 0.1, "imbalance": -0.2}
-           for name in ("product", "unlearned", "learned_and_left", "weights", "weights_moved")},
+        **{f"unbalanced_mode.{name}": {"time": 1.0, "sigma": 1.0, "initial_product": 0.1, "imbalance": -0.2}
+           for name in ("product", *MODE[1:], "weights", "weights_moved")},
         "unbalanced_mode.split": {"product": 2.0, "imbalance": -0.3},
         "feature": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1}, "feature_limit": {"tau": 2.0, "sigma": 1.0},
         "limit_error": {"tau": 2.0, "sigma": 1.0, "epsilon": 0.1},
-        "imbalance": {"weights": [w1, w2]}, "mode_flow": {"w1": 0.5, "w2": 1.0, "sigma": 2.0, "input_variance": 1.0},
-        "loss_gradient": {"weights": [w1, w2], "teacher": wide, "input_covariance": sx, "decay": 0.1},
-        "matrix_flow": {"t": np.array([0.0, 2.0]), "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
+        "imbalance": {"weights": [w1, w2]}, "mode_flow": {"w1": 0.5, "w2": 1.0, "sigma": 2.0, "input_variance": 1.0,
+                                                              "weight_decay": 0.1},
+        "loss_gradient": {"weights": [w1, w2], "teacher": wide, "input_covariance": sx, "weight_decay": 0.1},
+        "matrix_flow": {"time": np.array([0.0, 2.0]), "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
                         "imbalance": None},
-        "matrix_flow_from_modes": {"t": np.array([0.0, 2.0]), "u": eye, "s": np.array([0.1, 0.2]), "v": eye,
+        "matrix_flow_from_modes": {"time": np.array([0.0, 2.0]), "u": eye, "s": np.array([0.1, 0.2]), "v": eye,
                                    "teacher": np.diag([1.0, 0.5]), "imbalance": 0.0},
-        "distance_moved": {"t": 2.0, "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
-                           "tolerance": 1e-6, "imbalance": None},
+        **{name: {"time": 2.0, "w1": 0.1 * eye, "w2": 0.1 * eye, "teacher": np.diag([1.0, 0.5]),
+                  "tolerance": 1e-6, "imbalance": None} for name in ("matrix_weights", "distance_moved")},
         "modes_of": {"w1": 0.1 * eye, "w2": 0.1 * eye, "imbalance": None},
         "weights_of": {"modes": th.Modes(eye, np.array([2.0, 1.0]), eye, 3.0), "h": 2},
         "start_modes": {"start": th.Balanced(), "teacher": spectrum, "network": network},
@@ -63,7 +67,8 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
                                    "input_spectrum": np.array([1.0, 2.0])},
         "hessian_spectrum": {"s": np.array([1.0, 0.5]), "left": np.array([0.1, 0.2]), **widths, "h": 2},
         "hessian_trace": {"weights": [w1, w2], "input_covariance": sx},
-        "growth_at": point | noise, "curvature_growth_at": point, "curvature_growth": path | widths,
+        "growth_at": point | noise, "curvature_growth_at": point,
+        "curvature_growth": {"t": 1.0, "sigma": 1.0, "epsilon": 0.1} | widths,
         "norm_gained": {"sigma": 1.0, "imbalance": -0.5, "start": 0.1}, "invariants_at": point,
         "invariants_on_path": {"s": np.array([1.0, 0.5]), "residual": np.array([0.1, 0.2]), "d_in": 3},
         "loss_variance": {"point": th.invariants_at(**point), **noise, "h": 2, "d_out": 2},

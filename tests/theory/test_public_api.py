@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from overtraining.theory.learning import deep_mode, unbalanced_mode
+from overtraining.theory.learning import balanced_mode, deep_mode, unbalanced_mode
 from tests.theory.public_api import RESULTS, baselines, flat
 
 PUBLIC = flat()
@@ -111,7 +111,7 @@ def test_the_table_is_complete() -> None:
     exported = {name for name, thing in vars(PUBLIC).items() if not name.startswith("_") and callable(thing)}
     refusals = {name for name in exported if isinstance(t := getattr(PUBLIC, name), type) and issubclass(t, Exception)}
     assert exported - refusals - set(RESULTS) == {name for name in NAMES if "." not in name}
-    for module in (deep_mode, unbalanced_mode):
+    for module in (balanced_mode, deep_mode, unbalanced_mode):
         own = {n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
         short = module.__name__.rpartition(".")[2]
         assert {n for n in own if n[0] != "_"} == {n.split(".")[1] for n in NAMES if n.startswith(f"{short}.")}

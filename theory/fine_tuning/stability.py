@@ -73,7 +73,7 @@ def tuning_sharpness(time: Numbers, s: Numbers, downstream: Numbers, *, d_in: in
     """
     time = nonnegative("time", time)
     s, task = check_broadcast(s=positive("s", s), downstream=finite("downstream", downstream))
-    tuned = singular_value(time[..., None], np.maximum(task, 0), s, decay=np.maximum(-task, 0))
+    tuned = singular_value(time[..., None], np.maximum(task, 0), s, weight_decay=np.maximum(-task, 0))
     return np.asarray(hessian_spectrum(tuned, task - tuned, d_in=d_in, h=h, d_out=d_out).largest)[()]  # D6
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative
-from overtraining.theory.checks import check_teacher
+from overtraining.theory.checks import WeightMatrix, check_teacher
 from overtraining.theory.learning import unbalanced_mode
-from overtraining.theory.learning.matrix_modes import Matrix, Modes
-from overtraining.theory.learning.matrix_solution import MatrixFlow, Stack, matrix_flow_from_modes
+from overtraining.theory.learning.matrix_modes import Modes
+from overtraining.theory.learning.matrix_solution import MatrixFlow, MatrixStack, matrix_flow_from_modes
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class FineTuned:
     the downstream task and whose `never_learned` lists what of B these weights cannot reach.
     """
 
-    missing: Stack
+    missing: MatrixStack
     flow: MatrixFlow
 
     @cached_property
@@ -40,7 +40,7 @@ class FineTuned:
         return self.flow.loss
 
 
-def fine_tune(budget: Numbers, pretrained: Modes, teacher: Matrix, task: Matrix) -> FineTuned:
+def fine_tune(budget: Numbers, pretrained: Modes, teacher: WeightMatrix, task: WeightMatrix) -> FineTuned:
     """Both losses after fine-tuning λ-balanced weights for a time T, `A − f(T) = (A − B) + (B − f(T))` (claim D1).
 
     Of its two forms the one with the smaller rounding: where f is nearer to B than to 0, this one.
@@ -58,8 +58,8 @@ def fine_tune(budget: Numbers, pretrained: Modes, teacher: Matrix, task: Matrix)
     instance("pretrained", pretrained, Modes)
     flow = matrix_flow_from_modes(budget, *pretrained[:3], task, pretrained.imbalance)
     teacher, task = (check_teacher(x, (pretrained.v.T, pretrained.u)) for x in (teacher, task))
-    met = [(x**2).sum((-2, -1), keepdims=True) for x in (flow.residual, flow.product)]
-    return FineTuned(np.where(met[0] < met[1], (teacher - task) + flow.residual, teacher - flow.product), flow)  # D1
+    met = [(x**2).sum((-2, -1), keepdims=True) for x in (flow.unlearned, flow.product)]
+    return FineTuned(np.where(met[0] < met[1], (teacher - task) + flow.unlearned, teacher - flow.product), flow)  # D1
 
 
 def fine_tune_mode(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numbers = 0.0) -> tuple[Values, Values]:
@@ -77,7 +77,7 @@ def fine_tune_mode(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numb
     """
     budget, s, target, lam = _mode(budget, s, target, imbalance)
     turned = np.where(target < 0, -1.0, 1.0)  # the flow does not change where w2, σ' and s change their signs together
-    x, left = unbalanced_mode.learned_and_left(budget, np.abs(target), turned * s, lam)
+    x, left = unbalanced_mode.learned_and_unlearned(budget, np.abs(target), turned * s, lam)
     return turned * x + 0.0, turned * left + 0.0  # D1; + 0.0 for −0.0
 
 

@@ -1,39 +1,37 @@
-"""A3: one balanced mode under gradient flow, in forms that neither overflow nor cancel.
+"""A3: the singular value of one balanced mode under gradient flow, in a form that neither overflows nor cancels.
 
-Every function broadcasts; times are in gradient-flow time, which is learning rate × steps. Inputs of variance ξ along
-the mode run the clock ξ times as fast with ξ times less decay: pass `ξ t` and `μ/ξ`.
+Every function broadcasts. Times are gradient-flow times, learning rate × steps. Inputs of variance ξ along the mode
+multiply the speed of learning by ξ and leave the weight decay as it is: pass `ξ time` and `μ/ξ`.
 """
 
 import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse
-from overtraining.theory.checks import check_range
+from overtraining.theory.checks import check_mode
 
 
-def singular_value(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0) -> Values:
+def singular_value(time: Numbers, sigma: Numbers, epsilon: Numbers, weight_decay: Numbers = 0.0) -> Values:
     """Student singular value `s(t) = κ / (1 + (κ/ε − 1) e^{−2κt})`, `κ = σ − μ`, of a balanced mode (claim A3).
 
     It solves `ṡ = 2s(κ − s)`, `s(0) = ε`, and is computed as `1/s = (1 − e^{−2κt})/κ + e^{−2κt}/ε`, a sum of positive
-    terms whose first one has the limit 2t as κ → 0, times `e^{2κt}` where κ < 0.
+    terms whose first one has the limit 2t as κ → 0; for κ < 0 both are multiplied by `e^{2κt}`.
 
-    t: pretraining length >= 0, gradient-flow time.  sigma: teacher singular value >= 0.  epsilon: start > 0, on
-    either side of sigma.  decay: weight decay μ >= 0.  A mode with σ < μ dies exponentially, with σ = μ algebraically,
-    `s = ε/(1 + 2εt)`.
-    Raises DomainError outside this domain (epsilon = 0 included: it never leaves the saddle), ShapeError where the
+    time: t >= 0, gradient-flow time.  sigma: teacher singular value >= 0.  epsilon: start > 0, on either side of sigma.
+    weight_decay: μ >= 0. A mode with σ < μ decays exponentially, one with σ = μ algebraically, `s = ε/(1 + 2εt)`.
+    Raises DomainError outside this domain (also for epsilon = 0, which never leaves the saddle), ShapeError where the
     arrays do not broadcast.
     Source: Saxe, McClelland, Ganguli 2014 (arXiv 1312.6120), eq. 7, in our notation.
 
     >>> singular_value([0.0, 3.0, 1e6], sigma=1.0, epsilon=1e-3).round(6).tolist()
     [0.001, 0.287664, 1.0]
     """
-    t, sigma, epsilon, mu = _mode(t, sigma, epsilon, decay)
-    return _learned(t, sigma - mu, epsilon)
+    time, sigma, epsilon, mu = check_mode(time, sigma, epsilon, weight_decay)
+    return _learned(time, sigma - mu, epsilon)
 
 
-def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0) -> Values:
-    """What is left to learn, `σ − s(t) = μ + s (κ − ε) e^{−2κt}/ε`, `κ = σ − μ` (claim A3), accurate where s is near σ.
+def unlearned(time: Numbers, sigma: Numbers, epsilon: Numbers, weight_decay: Numbers = 0.0) -> Values:
+    """Unlearned part `σ − s(t) = μ + s (κ − ε) e^{−2κt}/ε`, `κ = σ − μ` (claim A3), accurate where s is near σ.
 
     Domain, units and errors as in `singular_value`; negative where the student is above the teacher. With weight decay
     it ends at `min(σ, μ)`.
@@ -41,36 +39,27 @@ def unlearned(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0
     >>> float(unlearned(40.0, sigma=1.0, epsilon=1e-3)) / 1.8030e-32
     1.000...
     """
-    return learned_and_left(t, sigma, epsilon, decay)[1]
+    return learned_and_unlearned(time, sigma, epsilon, weight_decay)[1]
 
 
-def learned_and_left(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers = 0.0) -> tuple[Values, Values]:
+def learned_and_unlearned(
+    time: Numbers, sigma: Numbers, epsilon: Numbers, weight_decay: Numbers = 0.0
+) -> tuple[Values, Values]:
     """`singular_value` and `unlearned` in one pass, for large grids. Domain, units and errors as there.
 
-    >>> s, left = learned_and_left(3.0, sigma=1.0, epsilon=1e-3)
-    >>> round(float(s + left), 12)
+    >>> s, rest = learned_and_unlearned(3.0, sigma=1.0, epsilon=1e-3)
+    >>> round(float(s + rest), 12)
     1.0
     """
-    t, sigma, epsilon, mu = _mode(t, sigma, epsilon, decay)
+    time, sigma, epsilon, mu = check_mode(time, sigma, epsilon, weight_decay)
     kappa = sigma - mu
-    s = _learned(t, kappa, epsilon)
-    half = np.exp(-np.maximum(kappa, 0) * t)
-    learning = s * (half / epsilon) * half * (kappa - epsilon)
-    return s, np.where(kappa > 0, mu + learning, sigma - s)[()]  # A3
+    s = _learned(time, kappa, epsilon)
+    half = np.exp(-np.maximum(kappa, 0) * time)
+    growing = s * (half / epsilon) * half * (kappa - epsilon)
+    return s, np.where(kappa > 0, mu + growing, sigma - s)[()]  # A3
 
 
-def _learned(t: np.ndarray, kappa: Values, epsilon: np.ndarray) -> Values:
-    x = 2 * kappa * t
-    half = np.exp(-np.maximum(x, 0) / 2)  # twice, since e^{−2κt} is subnormal while it is not beside a tiny ε
-    return np.exp(np.minimum(x, 0)) / (2 * t * exprel(-np.abs(x)) + half * (half / epsilon))  # A3
-
-
-def _mode(t: Numbers, sigma: Numbers, epsilon: Numbers, decay: Numbers) -> tuple[np.ndarray, ...]:
-    t, sigma, epsilon, mu = check_broadcast(
-        t=nonnegative("t", t, "measure pretraining forward from the start, t >= 0"),
-        sigma=nonnegative("sigma", sigma, "a singular value is not negative; put the sign into the singular vectors"),
-        epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
-        decay=nonnegative("decay", decay),
-    )
-    check_range(sigma, t=t, epsilon=epsilon, decay=mu)
-    return t, sigma, epsilon, mu
+def _learned(time: np.ndarray, kappa: Values, epsilon: np.ndarray) -> Values:
+    x = 2 * kappa * time
+    half = np.exp(-np.maximum(x, 0) / 2)  # a factor used twice: e^{−2κt}/ε is normal where e^{−2κt} is subnormal
+    return np.exp(np.minimum(x, 0)) / (2 * time * exprel(-np.abs(x)) + half * (half / epsilon))  # A3

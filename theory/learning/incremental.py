@@ -1,11 +1,11 @@
-"""A7: learning one feature after another, the limit ε → 0 at time `t = τ · ½ln(1/ε)`, and how far a finite ε is off."""
+"""A7: features learned one after another: the limit ε → 0 at time `t = τ · ½ln(1/ε)`, and its error at finite ε."""
 
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, nonnegative, normal_inverse, positive
+from overtraining.setting.domain import check_broadcast, nonnegative
 from overtraining.setting.errors import DomainError
-from overtraining.theory.checks import check_range
+from overtraining.theory.checks import check_rescaled_mode
 
 
 def feature_limit(tau: Numbers, sigma: Numbers) -> Values:
@@ -27,16 +27,18 @@ def feature_limit(tau: Numbers, sigma: Numbers) -> Values:
 
 
 def feature(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:
-    """The same at finite ε, exactly: `s = σ / (1 + (σ − ε) ε^{στ−1})` (claim A7, which is A3 in the new clock).
+    """The student's singular value at finite ε, exactly: `s = σ / (1 + (σ − ε) ε^{στ−1})` (claim A7).
 
-    tau, sigma: as in `feature_limit`, sigma > 0.  epsilon: start, 0 < ε < 1, so that the clock runs forward.
+    This is claim A3 in the rescaled time τ.
+    tau, sigma: as in `feature_limit`, sigma > 0.  epsilon: start, 0 < ε < 1, so that time runs forward.
+    Raises DomainError outside, ShapeError where arrays do not broadcast.
 
     >>> feature([0.5, 1.0, 2.0], sigma=1.0, epsilon=1e-6).round(6).tolist()
     [0.000999, 0.5, 0.999999]
     """
-    tau, sigma, epsilon = _start(tau, sigma, epsilon)
+    tau, sigma, epsilon = check_rescaled_mode(tau, sigma, epsilon)
     exponent = sigma * tau * np.log(epsilon)
-    half = np.exp(exponent / 2)  # twice, since ε^{στ} is subnormal while it is not beside a tiny ε
+    half = np.exp(exponent / 2)  # a factor used twice: ε^{στ}/ε is normal where ε^{στ} is subnormal
     return 1 / (-np.expm1(exponent) / sigma + half * (half / epsilon))  # A7
 
 
@@ -50,23 +52,11 @@ def limit_error(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> Values:
     >>> limit_error([0.5, 2.0], sigma=1.0, epsilon=1e-6).round(9).tolist()
     [0.001000001, 1e-06]
     """
-    tau, sigma, epsilon = np.broadcast_arrays(*_start(tau, sigma, epsilon))
+    tau, sigma, epsilon = np.broadcast_arrays(*check_rescaled_mode(tau, sigma, epsilon))
     if (epsilon >= sigma).any():
         raise DomainError("epsilon", "it is not below sigma: nothing is left to learn", "start below the teacher")
     phase = sigma * tau
     if (phase == 1).any():
-        raise DomainError("tau", "the limit changes at tau = 1/sigma", "take feature_limit there")
+        raise DomainError("tau", "the limit changes at tau = 1/sigma", "use feature_limit there")
     order = np.exp(np.abs(phase - 1) * np.log(epsilon))
     return np.minimum(order * np.where(phase > 1, sigma * (sigma - epsilon), sigma / (sigma - epsilon)), sigma)  # A7
-
-
-def _start(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, ...]:
-    tau, sigma, epsilon = check_broadcast(
-        tau=nonnegative("tau", tau),
-        sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
-        epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
-    )
-    check_range(sigma, tau=tau)
-    if (epsilon >= 1).any():
-        raise DomainError("epsilon", "ln(1/ε) is not positive", "measure σ and ε in a larger unit")
-    return tau, sigma, epsilon

@@ -1,7 +1,7 @@
-"""A5: λ-balanced weights, `W2ᵀW2 − W1W1ᵀ = λI`, taken apart into the modes of their product, and built from them.
+"""A5: the modes of λ-balanced weights, `W2ᵀW2 − W1W1ᵀ = λI`: from weights to modes and back.
 
-Such weights are `W1 = R diag(w1) V₀ᵀ`, `W2 = U₀ diag(w2) Rᵀ` with `w1 w2 = s`, `w2² − w1² = λ` on every mode; with an
-imbalance each hidden unit has a mode, and where one side has no direction left for it w = √|λ| on the other.
+Such weights are `W1 = R diag(w1) V₀ᵀ`, `W2 = U₀ diag(w2) Rᵀ` with `w1 w2 = s`, `w2² − w1² = λ` on every mode. With an
+imbalance each hidden unit has a mode; where one side has no direction for it, w = √|λ| on the other side.
 """
 
 from typing import Any, NamedTuple
@@ -14,35 +14,43 @@ from overtraining.setting.errors import DomainError, NoFormula, ShapeError
 from overtraining.setting.protocol import Network
 from overtraining.setting.starts import Balanced, start_frames
 from overtraining.setting.teachers import Teacher
-from overtraining.theory.checks import SMALLEST, check_range, check_weights
+from overtraining.theory.checks import (
+    SMALLEST,
+    WeightMatrix,
+    check_imbalance,
+    check_orthonormal,
+    check_range,
+    check_weights,
+)
 from overtraining.theory.learning.unbalanced_mode import split
 
 EPS = np.finfo(float).eps
-TOLERANCE = 1e-12  # of an imbalance, over ‖W1‖² + ‖W2‖²: what the solution makes of it is of the same relative size
-Matrix = Float[np.ndarray, "_ _"]
+TOLERANCE = 1e-12  # of an imbalance over ‖W1‖² + ‖W2‖²; its effect on the solution is of the same relative size
 
 
 class Modes(NamedTuple):
-    """A λ-balanced start's product `U₀ diag(s) V₀ᵀ` with orthonormal columns, and λ.
+    """The product of a λ-balanced start, `U₀ diag(s) V₀ᵀ` with orthonormal columns, and λ.
 
     u: `d_out × k`.  v: `d_in × k`.  With λ > 0, u has a column for every hidden unit and v may have fewer; with λ < 0
     the reverse. s has as many entries as the fewer, > 0 for λ = 0.
     """
 
-    u: Matrix
+    u: WeightMatrix
     s: Float[np.ndarray, " _"]
-    v: Matrix
+    v: WeightMatrix
     imbalance: float = 0.0
 
     @property
-    def turned(self) -> "Modes":
-        """Of the transposed network, whose imbalance has the other sign."""
+    def transposed(self) -> "Modes":
+        """The modes of the transposed network, whose imbalance has the other sign."""
         return Modes(self.v, self.s, self.u, -self.imbalance)
 
 
-def checked(u: Any, s: Any, v: Any, imbalance: Any) -> Modes:
+def check_modes(u: Any, s: Any, v: Any, imbalance: Any) -> Modes:
     """Modes that a λ-balanced network can have; ShapeError and DomainError otherwise."""
-    u, v, lam = finite("u", u), finite("v", v), one_finite("imbalance", imbalance)
+    u = finite("u", u)
+    v = finite("v", v)
+    lam = one_finite("imbalance", imbalance)
     if lam:
         s = nonnegative("s", s, "put the sign into the singular vectors")
     else:
@@ -51,23 +59,21 @@ def checked(u: Any, s: Any, v: Any, imbalance: Any) -> Modes:
         raise ShapeError(f"u {u.shape}, s {s.shape}, v {v.shape}", "these are no modes", "pass d_out × k, k, d_in × k")
     if (u.shape[1] - v.shape[1]) * np.sign(lam) < 0 or (lam == 0 and u.shape[1] != v.shape[1]):
         raise ShapeError(
-            f"u {u.shape}, v {v.shape} with imbalance {lam:g}", "the columns without a partner carry √|λ| alone",
+            f"u {u.shape}, v {v.shape} with imbalance {lam:g}",
+            "a column without a partner has the weight √|λ| alone",
             "pass more columns of u only with an imbalance > 0, more columns of v only with one < 0",
-        )  # fmt: skip
-    for name, frame in (("u", u), ("v", v)):
-        with np.errstate(over="ignore", invalid="ignore"):
-            off = np.abs(frame.T @ frame - np.eye(frame.shape[1])).max()
-        if not off <= 1e-12:  # so that what overflows is none
-            raise DomainError(name, "its columns are not orthonormal", "pass singular vectors")
+        )
+    check_orthonormal("u", u, 1e-12)
+    check_orthonormal("v", v, 1e-12)
     return Modes(u, s, v, lam)
 
 
-def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
-    """The modes of λ-balanced weights; what of the product is below the rounding of its largest is absent.
+def modes_of(w1: WeightMatrix, w2: WeightMatrix, imbalance: float | None = None) -> Modes:
+    """The modes of λ-balanced weights, without those below the rounding error of the largest.
 
-    imbalance: λ; None reads it off the weights, as 0 where `W2ᵀW2 − W1W1ᵀ` is below 1e-12 of ‖W1‖² + ‖W2‖².
-    Raises ShapeError where h is too large for λ, DomainError where they are not
-    λ-balanced to 1e-12 of ‖W1‖² + ‖W2‖².
+    imbalance: λ; None takes it from the weights, as 0 where `W2ᵀW2 − W1W1ᵀ` is below 1e-12 of ‖W1‖² + ‖W2‖².
+    Raises ShapeError where h is too large for λ, DomainError where the weights are not λ-balanced to 1e-12 of
+    ‖W1‖² + ‖W2‖².
 
     >>> modes_of(np.array([[3.0]]), np.array([[5.0]]))[1:]
     (array([15.]), array([[1.]]), 16.0)
@@ -80,25 +86,33 @@ def modes_of(w1: Matrix, w2: Matrix, imbalance: float | None = None) -> Modes:
     if scale < SMALLEST:
         raise DomainError("w1, w2", "all entries are below 1e-75", "rescale units, or use matrix_flow_from_modes")
     w1, w2, h = w1 / scale, w2 / scale, len(w1)
-    apart, size = w2.T @ w2 - w1 @ w1.T, (w1**2).sum() + (w2**2).sum()
+    difference = w2.T @ w2 - w1 @ w1.T
+    size = (w1**2).sum() + (w2**2).sum()
     if imbalance is None:
-        lam = 0.0 if np.linalg.norm(apart) <= TOLERANCE * size else float(np.trace(apart)) / h
+        lam = 0.0 if np.linalg.norm(difference) <= TOLERANCE * size else float(np.trace(difference)) / h
     else:
         check_range(np.zeros(()), imbalance=np.array(one_finite("imbalance", imbalance)))
         lam = imbalance / scale / scale
-        wide_enough(lam, h, w2.shape[0], w1.shape[1])
-    off = np.linalg.norm(apart - lam * np.eye(h)) / size
-    if not off <= TOLERANCE:
+        check_imbalance(lam, h, w2.shape[0], w1.shape[1])
+    deviation = np.linalg.norm(difference - lam * np.eye(h)) / size
+    if not deviation <= TOLERANCE:
         raise DomainError(
-            f"W2ᵀW2 − W1W1ᵀ − {lam * scale * scale:g} I of relative size {off:.2g}",
-            "the solution is for balanced and λ-balanced weights", "start from balanced_weights(product, h)",
-        )  # fmt: skip
-    modes = _balanced(w1, w2) if lam == 0 else _upward(w1, w2) if lam > 0 else _upward(w2.T, w1.T).turned
-    given = float(lam * scale * scale) if imbalance is None else imbalance
-    return modes._replace(s=modes.s * scale * scale, imbalance=given)
+            f"W2ᵀW2 − W1W1ᵀ − {lam * scale * scale:g} I of relative size {deviation:.2g}",
+            "the solution is for balanced and λ-balanced weights",
+            "start from balanced_weights(product, h)",
+        )
+    if lam == 0:
+        modes = _balanced(w1, w2)
+    elif lam > 0:
+        modes = _upward(w1, w2)
+    else:
+        modes = _upward(w2.T, w1.T).transposed
+    if imbalance is None:
+        imbalance = float(lam * scale * scale)
+    return modes._replace(s=modes.s * scale * scale, imbalance=imbalance)
 
 
-def weights_of(modes: Modes, h: int) -> tuple[Matrix, Matrix]:
+def weights_of(modes: Modes, h: int) -> tuple[WeightMatrix, WeightMatrix]:
     """Weights with these modes, mode i on hidden unit i.
 
     >>> w1, w2 = weights_of(Modes(np.eye(2), np.array([2.0]), np.eye(1), imbalance=3.0), h=2)
@@ -106,19 +120,24 @@ def weights_of(modes: Modes, h: int) -> tuple[Matrix, Matrix]:
     ([[1.0], [0.0]], [[2.0, 0.0], [0.0, 1.732050807569]])
     """
     instance("modes", modes, Modes)
-    modes, h = checked(*modes), whole("h", h)
+    modes = check_modes(*modes)
+    h = whole("h", h)
     k = max(modes.u.shape[1], modes.v.shape[1])
     if k > h:
         raise ShapeError(f"{k} modes", f"{h} hidden units carry {h} modes", "pass a larger h")
     in_v, in_u = split(np.pad(modes.s, (0, k - modes.s.size)), modes.imbalance)
-    pad = lambda x, frame: np.pad(x[: frame.shape[1]] * frame, ((0, 0), (0, h - frame.shape[1])))
-    return pad(in_v, modes.v).T, pad(in_u, modes.u)
+
+    def padded(values: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        return np.pad(values[: frame.shape[1]] * frame, ((0, 0), (0, h - frame.shape[1])))
+
+    return padded(np.asarray(in_v), modes.v).T, padded(np.asarray(in_u), modes.u)
 
 
 def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
-    """The modes of a protocol's balanced start: `f(0) = ε U₀V₀ᵀ` on as many modes as fit, in frames turned from A's.
+    """The modes of a protocol's balanced start, `f(0) = ε U₀V₀ᵀ` in frames rotated from those of the teacher.
 
-    With λ ≠ 0 every hidden unit has a mode: where h exceeds the smaller of d_in and d_out, its other side is 0.
+    There are as many modes as fit. With λ ≠ 0 every hidden unit has one; where h exceeds the smaller of d_in and d_out,
+    one of its two weights is 0.
     Raises NoFormula for a network that is not linear with two layers, ShapeError where h is too large for λ.
 
     >>> from overtraining.setting.teachers import PowerLaw
@@ -131,22 +150,12 @@ def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
     if network.depth != 2 or network.activation != "linear":
         raise NoFormula(repr(network), "the matrix solution is for two linear layers", "use depth=2, linear")
     h, d_in, d_out, lam = network.h, network.d_in, network.d_out, start.imbalance
-    wide_enough(lam, h, d_out, d_in)
+    check_imbalance(lam, h, d_out, d_in)
     u, v = start_frames(start, teacher, d_out, d_in)
-    both = network.width
-    return Modes(
-        u[:, : h if lam > 0 else both], np.full(both, start.epsilon), v[:, : h if lam < 0 else both], start.imbalance
-    )
-
-
-def wide_enough(imbalance: float, h: int, d_out: int, d_in: int) -> None:
-    """Refuse, with a ShapeError, an imbalance λ that no weights of these shapes have: `h <= rank(λI + W1W1ᵀ)`."""
-    side, d = ("d_out", d_out) if imbalance > 0 else ("d_in", d_in)
-    if imbalance and h > d:
-        raise ShapeError(
-            f"imbalance {imbalance:g} with h = {h}, {side} = {d}", f"W2ᵀW2 − W1W1ᵀ = λI needs h <= {side}",
-            "narrow the hidden layer, or pass imbalance=0.0",
-        )  # fmt: skip
+    paired = network.width  # modes with a direction on either side
+    outputs = u[:, : h if lam > 0 else paired]
+    inputs = v[:, : h if lam < 0 else paired]
+    return Modes(outputs, np.full(paired, start.epsilon), inputs, start.imbalance)
 
 
 def _balanced(w1: np.ndarray, w2: np.ndarray) -> Modes:

@@ -56,7 +56,7 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("A4", "p", "unbalanced_mode.product", lambda t: (t, STRONG, -START, 1e-6)),
     ("A4", "σ − p", "unbalanced_mode.unlearned", lambda t: (t, STRONG, -START, 1e-6)),
     ("A5", "f", "matrix_solution.matrix_flow_from_modes, product, 2 × 2 from rank 2", _matrices),
-    ("A5", "A − f", "matrix_solution.matrix_flow_from_modes, residual, 2 × 2 from rank 2", _matrices),
+    ("A5", "A − f", "matrix_solution.matrix_flow_from_modes, unlearned, 2 × 2 from rank 2", _matrices),
     ("A6", "s, L = 3", "deep_mode.singular_value, L = 3", lambda t: (t, STRONG, 1e-3)),
     ("A6", "σ − s, L = 3", "deep_mode.unlearned, L = 3", lambda t: (t, STRONG, 1e-3)),
     ("A7", "s", "incremental.feature", lambda t: (t / CLOCK, STRONG, START)),

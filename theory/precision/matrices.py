@@ -82,7 +82,7 @@ def _engine(shape: Shape, of: Callable[[MatrixFlow], Any], *row: float) -> Any:
 SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 2, 2), (2, 3, 2), (3, 2, 1), (3, 3, 3))
 RESULTS: dict[str, tuple[Callable[[MatrixFlow], Any], Callable[[Any, Any, Any], Any]]] = {
     "product": (lambda flow: flow.product.ravel(), lambda f, left, norm: list(f)),
-    "residual": (lambda flow: flow.residual.ravel(), lambda f, left, norm: list(left)),
+    "unlearned": (lambda flow: flow.unlearned.ravel(), lambda f, left, norm: list(left)),
     "norm": (lambda flow: flow.norm, lambda f, left, norm: norm),
     "loss": (lambda flow: flow.loss, lambda f, left, norm: mpmath.fsum(x * x for x in left) / 2),
 }

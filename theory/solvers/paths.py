@@ -117,11 +117,11 @@ def by_modes(protocol: Protocol) -> Solution:
     def path(t: Lengths) -> Path:
         clock = refuse_overflow("the time of a mode", lambda: t[:, None] * xi)
         if start.imbalance:
-            solved = unbalanced_mode.learned_and_left(clock, sigma[:m], start.epsilon, start.imbalance)
+            solved = unbalanced_mode.learned_and_unlearned(clock, sigma[:m], start.epsilon, start.imbalance)
             squares = [np.asarray(w) ** 2 for w in unbalanced_mode.split(solved[0], start.imbalance)]
         else:
             decay = refuse_overflow("the weight decay of a mode", lambda: mu / xi)
-            solved = deep_mode.learned_and_left(clock, sigma[:m], start.epsilon, n.depth, decay)
+            solved = deep_mode.learned_and_unlearned(clock, sigma[:m], start.epsilon, n.depth, decay)
             squares = [np.asarray(solved[0] ** (2 / n.depth))] * n.depth
         s, left = np.asarray(solved[0]), np.asarray(solved[1])
         white = n.depth == 2 and not start.imbalance and protocol.inputs.isotropic and sigma.size <= MOST_PAIRED

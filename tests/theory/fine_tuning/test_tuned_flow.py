@@ -18,8 +18,8 @@ from overtraining.theory.fine_tuning.fine_tuned_grid import fine_tune_grid
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode, mode_distance
 from overtraining.theory.learning.balanced_mode import singular_value
 from overtraining.theory.learning.matrix_modes import Modes, modes_of, start_modes, weights_of
+from overtraining.theory.learning.matrix_rotation import distance_moved
 from overtraining.theory.learning.matrix_solution import balanced_weights
-from overtraining.theory.learning.matrix_weights import distance_moved
 from overtraining.theory.solvers.exact import respond
 
 LENGTHS, BUDGETS = (0.0, 2.0, 6.0, 30.0), (0.0, 0.05, 0.4, 3.0)

@@ -108,14 +108,14 @@ def test_everything_broadcasts():
 @pytest.mark.parametrize(
     ("arguments", "error", "names"),
     [
-        ((-1.0, 1.0, 1.0), DomainError, "t = -1"),
+        ((-1.0, 1.0, 1.0), DomainError, "time = -1"),
         ((1.0, -1.0, 1.0), DomainError, "sigma = -1"),
         ((1.0, 1.0, 0.0), DomainError, "epsilon = 0"),
         ((1.0, 1.0, 1e-320), DomainError, "reciprocal overflows"),
-        ((1.0, 1.0, 1.0, -0.1), DomainError, "decay = -0.1"),
-        ((1.0, 1.0, 1.0, 1e80), DomainError, "decay: it is beyond 1e75"),
-        ((np.nan, 1.0, 1.0), DomainError, "t = nan"),
-        (([1.0, np.inf], 1.0, 1.0), DomainError, r"t\[1\] = inf"),
+        ((1.0, 1.0, 1.0, -0.1), DomainError, "weight_decay = -0.1"),
+        ((1.0, 1.0, 1.0, 1e80), DomainError, "weight_decay: it is beyond 1e75"),
+        ((np.nan, 1.0, 1.0), DomainError, "time = nan"),
+        (([1.0, np.inf], 1.0, 1.0), DomainError, r"time\[1\] = inf"),
         ((np.ones(2), np.ones(3), 1.0), ShapeError, "broadcast"),
     ],
 )

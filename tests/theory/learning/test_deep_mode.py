@@ -9,7 +9,7 @@ import pytest
 from overtraining.setting.errors import DomainError, NoFormula, ShapeError
 from overtraining.theory.derivations.claims.a6_depth import inverse_error
 from overtraining.theory.learning import balanced_mode
-from overtraining.theory.learning.deep_mode import learned_and_left, singular_value, time_to_reach, unlearned
+from overtraining.theory.learning.deep_mode import learned_and_unlearned, singular_value, time_to_reach, unlearned
 from tests.judge import assert_right
 
 
@@ -119,7 +119,7 @@ def test_one_layer_with_weight_decay():
 @pytest.mark.parametrize("depth", [1, 2, 3, 7])
 def test_both_at_once_are_each(depth):
     t, decay = np.linspace(0, 9, 7)[:, None], 0.3 if depth < 3 else 0.0
-    both = learned_and_left(t, np.array([0.0, 0.5, 2.0]), 0.3, depth, decay)
+    both = learned_and_unlearned(t, np.array([0.0, 0.5, 2.0]), 0.3, depth, decay)
     for one, function in zip(both, (singular_value, unlearned), strict=True):
         np.testing.assert_array_equal(one, function(t, np.array([0.0, 0.5, 2.0]), 0.3, depth, decay))
 
@@ -127,8 +127,8 @@ def test_both_at_once_are_each(depth):
 @pytest.mark.parametrize("depth", [3, 7])
 def test_starts_on_both_sides_of_the_teacher_at_once(depth):
     epsilon = np.array([*STARTS[1:], 1.0])
-    each = np.array([learned_and_left(0.7, 1.0, start, depth) for start in epsilon])
-    np.testing.assert_allclose(learned_and_left(0.7, 1.0, epsilon, depth), each.T, rtol=1e-13)
+    each = np.array([learned_and_unlearned(0.7, 1.0, start, depth) for start in epsilon])
+    np.testing.assert_allclose(learned_and_unlearned(0.7, 1.0, epsilon, depth), each.T, rtol=1e-13)
 
 
 @pytest.mark.parametrize("depth", [3, 4, 100])
@@ -168,13 +168,13 @@ def test_everything_broadcasts():
 @pytest.mark.parametrize(
     ("function", "arguments", "error", "names"),
     [
-        (singular_value, (-1.0, 1.0, 0.1, 3), DomainError, "t = -1"),
+        (singular_value, (-1.0, 1.0, 0.1, 3), DomainError, "time = -1"),
         (singular_value, (1.0, -1.0, 0.1, 3), DomainError, "sigma = -1"),
         (unlearned, (1.0, 1.0, 0.0, 3), DomainError, "epsilon = 0"),
         (singular_value, (1.0, 1e10, 1e-303, 3), DomainError, "epsilon/sigma"),
         (singular_value, (1.0, 1.0, 0.1, 0), DomainError, "depth = 0"),
         (singular_value, (1.0, 1.0, 0.1, 3, 0.1), NoFormula, "weight decay at depth 3"),
-        (unlearned, (1.0, 1.0, 0.1, 1, -0.1), DomainError, "decay = -0.1"),
+        (unlearned, (1.0, 1.0, 0.1, 1, -0.1), DomainError, "weight_decay = -0.1"),
         (unlearned, (np.ones(3), 1.0, 0.1, 1, np.ones(2)), ShapeError, "broadcast"),
         (singular_value, (np.ones(2), np.ones(3), 0.1, 3), ShapeError, "broadcast"),
         (time_to_reach, (0.05, 1.0, 0.1, 3), DomainError, "never reached"),

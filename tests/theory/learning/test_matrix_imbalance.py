@@ -69,7 +69,7 @@ def test_aligned_starts_of_either_sign_are_the_modes_of_a4(lam, epsilon, signs):
         return
     flow = follow()
     p = unbalanced_mode.product(t[:, None], sigma, start, lam)
-    got, left = (np.diagonal(x, axis1=1, axis2=2) for x in (flow.product, flow.residual))
+    got, left = (np.diagonal(x, axis1=1, axis2=2) for x in (flow.product, flow.unlearned))
     crossing = 4e-16 * epsilon  # a product on its way from one sign to the other
     np.testing.assert_allclose(got, p, rtol=1e-12, atol=crossing)
     if lam or min(signs) > 0:

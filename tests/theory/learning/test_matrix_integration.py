@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from overtraining.theory.learning.matrix_rotation import matrix_weights
 from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
-from overtraining.theory.learning.matrix_weights import matrix_weights
 from tests.matrix_judge import frame
 
 WIDEST = 6
@@ -60,7 +60,7 @@ def worst(problems, t):
         x1, x2 = found[:, 0, i, :h, :d_in], found[:, 1, i, :d_out, :h]
         flow, f = matrix_flow(t, w1, w2, teacher, lam), x2 @ x1
         pairs = [
-            (flow.product, f), (flow.gram_in, x1.mT @ x1), (flow.gram_out, x2 @ x2.mT), (flow.residual, teacher - f),
+            (flow.product, f), (flow.gram_in, x1.mT @ x1), (flow.gram_out, x2 @ x2.mT), (flow.unlearned, teacher - f),
             (flow.norm_in, (x1**2).sum((1, 2))), (flow.norm_out, (x2**2).sum((1, 2))),
             (flow.loss, ((f - teacher) ** 2).sum((1, 2)) / 2),
         ]  # fmt: skip

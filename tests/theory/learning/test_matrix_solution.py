@@ -74,7 +74,7 @@ def test_product_and_what_is_left_against_mpmath_at_two_precisions(name, stage):
     with mpmath.workdps(digits):
         assert mpmath.norm(low - f) <= mpmath.mpf("1e-25") * mpmath.norm(f)
         error = mpmath.norm(mpmath.matrix(flow.product.tolist()) - f) / mpmath.norm(f)
-        left_error = mpmath.norm(mpmath.matrix(flow.residual.tolist()) - left) / max(
+        left_error = mpmath.norm(mpmath.matrix(flow.unlearned.tolist()) - left) / max(
             mpmath.norm(left), mpmath.mpf("1e-300")
         )
         loss = mpmath.norm(left) ** 2 / 2
@@ -90,7 +90,7 @@ def test_aligned_starts_are_the_modes_of_a3(epsilon):
     modes = np.diagonal(flow.product, axis1=1, axis2=2)
     condition = 1 + abs(np.log(epsilon))
     np.testing.assert_allclose(modes, singular_value(t[:, None], sigma, epsilon), rtol=20 * EPS * condition, atol=0)
-    left = np.diagonal(flow.residual, axis1=1, axis2=2)
+    left = np.diagonal(flow.unlearned, axis1=1, axis2=2)
     np.testing.assert_allclose(left, unlearned(t[:, None], sigma, epsilon), rtol=400 * EPS * condition, atol=1e-300)
     np.testing.assert_allclose(flow.norm, modes.sum(axis=1), rtol=1e-12)
 
@@ -124,7 +124,7 @@ def test_against_integration_of_the_weights_on_all_orders_of_the_widths(shape):
         np.testing.assert_allclose(flow.gram_out[i], x2 @ x2.T, atol=1e-9)
         np.testing.assert_allclose(flow.norm[i], (x1**2).sum(), atol=1e-9)
         np.testing.assert_allclose(flow.loss[i], ((x2 @ x1 - teacher) ** 2).sum() / 2, atol=1e-9)
-        np.testing.assert_allclose(flow.residual[i], teacher - flow.product[i], atol=1e-12)
+        np.testing.assert_allclose(flow.unlearned[i], teacher - flow.product[i], atol=1e-12)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5, 40])
@@ -206,7 +206,7 @@ def test_times_of_any_shape():
     [
         (lambda: matrix_flow(1.0, np.eye(2), np.diag([1.0, 2.0]), np.eye(2)), DomainError, "balanced"),
         (lambda: matrix_flow(1.0, np.zeros((2, 2)), np.zeros((2, 2)), np.eye(2)), DomainError, "saddle"),
-        (lambda: matrix_flow(-1.0, np.eye(2), np.eye(2), np.eye(2)), DomainError, "t = -1.0"),
+        (lambda: matrix_flow(-1.0, np.eye(2), np.eye(2), np.eye(2)), DomainError, "time = -1.0"),
         (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), np.full((2, 2), np.nan)), DomainError, "teacher"),
         (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), np.eye(3)), ShapeError, "the network is"),
         (lambda: matrix_flow(1.0, np.eye(3), np.eye(2), np.eye(2)), ShapeError, "not defined"),
@@ -308,4 +308,4 @@ def test_times_in_several_parts_are_the_times_in_one(monkeypatch):
     monkeypatch.setattr("overtraining.theory.learning.matrix_riccati.AT_ONCE", 3 * 2 * (3 + 2 + 2))
     parts = matrix_flow(t, w1, w2, teacher)
     np.testing.assert_array_equal(whole.product, parts.product)
-    np.testing.assert_array_equal(whole.residual, parts.residual)
+    np.testing.assert_array_equal(whole.unlearned, parts.unlearned)

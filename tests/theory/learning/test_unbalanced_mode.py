@@ -8,7 +8,7 @@ import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning import balanced_mode
-from overtraining.theory.learning.unbalanced_mode import learned_and_left, product, unlearned, weights
+from overtraining.theory.learning.unbalanced_mode import learned_and_unlearned, product, unlearned, weights
 from tests.judge import assert_right
 
 
@@ -112,7 +112,7 @@ def test_weights_have_the_product_and_the_imbalance(start, lam):
 
 def test_both_at_once_are_each():
     arguments = np.linspace(0, 9, 7)[:, None], np.array([0.0, 0.5, 2.0]), -0.3, 0.2
-    for one, function in zip(learned_and_left(*arguments), (product, unlearned), strict=True):
+    for one, function in zip(learned_and_unlearned(*arguments), (product, unlearned), strict=True):
         np.testing.assert_array_equal(one, function(*arguments))
 
 
@@ -143,9 +143,9 @@ def test_everything_broadcasts():
 @pytest.mark.parametrize(
     ("arguments", "error", "names"),
     [
-        ((-1.0, 1.0, 1.0, 0.0), DomainError, "t = -1"),
+        ((-1.0, 1.0, 1.0, 0.0), DomainError, "time = -1"),
         ((1.0, -1.0, 1.0, 0.0), DomainError, "sigma = -1"),
-        ((1.0, 1.0, np.nan, 0.0), DomainError, "start = nan"),
+        ((1.0, 1.0, np.nan, 0.0), DomainError, "initial_product = nan"),
         ((1.0, 1.0, 1.0, np.inf), DomainError, "imbalance = inf"),
         ((0.0, 0.0, 1.0, -1e-320), DomainError, "imbalance: it is not 0 but"),
         ((np.ones(2), np.ones(3), 1.0, 0.0), ShapeError, "broadcast"),

@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum
 from overtraining.theory.derivations.claims.shared.stacked_flow import lam as symbol
+from overtraining.theory.learning.matrix_rotation import matrix_weights
 from overtraining.theory.learning.matrix_solution import balanced_weights
-from overtraining.theory.learning.matrix_weights import matrix_weights
 
 EPS = float(np.finfo(float).eps)
 

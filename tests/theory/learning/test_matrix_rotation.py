@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from overtraining.setting.errors import DomainError, NotSolved
+from overtraining.theory.learning.matrix_rotation import distance_moved, matrix_weights
 from overtraining.theory.learning.matrix_solution import balanced_weights, matrix_flow
-from overtraining.theory.learning.matrix_weights import distance_moved, matrix_weights
 
 
 def problem(shape, seed, scale=0.3):

@@ -1,1 +1,1 @@
-"""Symbolic tools that several derivations use: matrix words, traces, expectations, layers."""
+"""Symbolic tools that several derivations use: matrix words, traces, expectations, layers, explicit matrices."""

@@ -1,7 +1,7 @@
-"""A quadratic form on weight space in the basis of the aligned path, for symbolic widths: dyads of singular vectors.
+"""A quadratic form on the space of weights, in the basis of dyads of singular vectors of the aligned balanced path.
 
-On the aligned balanced path `W1 v_i = √s_i e_i`, `W2 e_i = √s_i u_i`, `A v_i = σ_i u_i`. An index is one of five kinds,
-by which of its vectors u (output), v (input), e (hidden) exist; a width only says how many there are of each kind.
+On that path `W1 v_i = √s_i e_i`, `W2 e_i = √s_i u_i`, `A v_i = σ_i u_i`, for symbolic widths. An index is one of five
+kinds, by which of its vectors u (output), v (input), e (hidden) exist; the widths only say how many there are of each.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ KINDS = {"learned": "uve", "unlearnable": "uv", "spare hidden": "e", "spare inpu
 """Each kind of index with the vectors that it has; an unlearnable mode is one that finds no hidden unit."""
 
 SPACES = {"W1": ("v", "e"), "W2": ("e", "u"), "A": ("v", "u")}
+"""Each matrix with the spaces that it maps from and to."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,19 @@ class Index:
     kind: str
 
     def maps(self, letter: str) -> sp.Expr:
-        """The factor with which `W1`, `W2` or `A` maps this index's vector to the one of the next space."""
+        """The factor with which `W1`, `W2` or `A` maps the vector of this index to its vector in the next space."""
         if letter == "A":
             return self.sigma if self.kind in ("learned", "unlearnable") else sp.Integer(0)
         return sp.sqrt(self.s) if self.kind == "learned" else sp.Integer(0)
 
     @property
     def s(self) -> sp.Symbol:
+        """The student's singular value."""
         return sp.Symbol(f"s_{self.name}", positive=True)
 
     @property
     def sigma(self) -> sp.Symbol:
+        """The teacher's singular value."""
         return sp.Symbol(f"sigma_{self.name}", positive=True)
 
 
@@ -51,12 +54,12 @@ class Dyad:
 def dyads_of(indices: tuple[Index, ...]) -> list[Dyad]:
     """All dyads that use each of the given indices, one or two, and no other."""
     pairs = [(a, b) for a, b in product(indices, repeat=2) if {a, b} == set(indices)]
-    exists = {1: ("e", "v"), 2: ("u", "e")}
+    vectors = {1: ("e", "v"), 2: ("u", "e")}
     return [
         Dyad(layer, a, b)
-        for layer, (left, right) in exists.items()
+        for layer, (row, column) in vectors.items()
         for a, b in pairs
-        if left in KINDS[a.kind] and right in KINDS[b.kind]
+        if row in KINDS[a.kind] and column in KINDS[b.kind]
     ]
 
 
@@ -67,8 +70,9 @@ def block(form: TraceSum, indices: tuple[Index, ...]) -> sp.Matrix:
 
 
 def entry(form: TraceSum, x: Dyad, y: Dyad) -> sp.Expr:
-    """The form's value with X in the place of one direction and Y in the place of the other."""
-    total, dyad_of = sp.Integer(0), {f"X{x.layer}": x, f"Y{y.layer}": y}
+    """The form's value with the dyad x for the direction X and the dyad y for Y."""
+    total = sp.Integer(0)
+    dyad_of = {f"X{x.layer}": x, f"Y{y.layer}": y}
     for (word,), coefficient in form.terms.items():
         if all(letter.name in dyad_of or letter.name in SPACES for letter in word):
             total += coefficient * _trace(word, dyad_of)
@@ -76,10 +80,10 @@ def entry(form: TraceSum, x: Dyad, y: Dyad) -> sp.Expr:
 
 
 def _trace(word: Word, dyad_of: dict[str, Dyad]) -> sp.Expr:
-    """`tr(|a⟩⟨b| M) = ⟨b| M |a⟩`, the word turned so that a dyad stands first.
+    """`tr(|a⟩⟨b| M) = ⟨b| M |a⟩`, with the word rotated so that a dyad stands first.
 
-    Worked: `tr(W2 X1 X1ᵀ W2ᵀ)` for X1 = e_i v_jᵀ. Turned: `tr(X1 · X1ᵀ W2ᵀ W2)`. Start at e_i; W2 takes it to √s_i u_i,
-    W2ᵀ to s_i e_i, X1ᵀ = v_j e_iᵀ to s_i v_j, which is the vector that X1 expects: the trace is s_i.
+    Example: `tr(W2 X1 X1ᵀ W2ᵀ)` for X1 = e_i v_jᵀ, rotated to `tr(X1 · X1ᵀ W2ᵀ W2)`. Start at e_i. W2 maps it to
+    √s_i u_i, W2ᵀ maps that to s_i e_i, and X1ᵀ = v_j e_iᵀ to s_i v_j, the vector that X1 expects: the trace is s_i.
     """
     first = next(i for i, letter in enumerate(word) if letter.name in dyad_of)
     start, end = _sides(word[first], dyad_of)
@@ -92,13 +96,15 @@ def _trace(word: Word, dyad_of: dict[str, Dyad]) -> sp.Expr:
                 return sp.Integer(0)
             at = image
         else:
-            domain, target = SPACES[letter.name] if not letter.transposed else SPACES[letter.name][::-1]
+            domain, image_space = SPACES[letter.name] if not letter.transposed else SPACES[letter.name][::-1]
             factor *= at[1].maps(letter.name) if at[0] == domain else sp.Integer(0)
-            at = (target, at[1])
+            at = (image_space, at[1])
     return factor if at == end else sp.Integer(0)
 
 
 def _sides(letter: Letter, dyad_of: dict[str, Dyad]) -> tuple[tuple[str, Index], tuple[str, Index]]:
+    """The vectors |a⟩ and ⟨b| of a dyad |a⟩⟨b|, each as its space and its index."""
     dyad = dyad_of[letter.name]
-    left, right = (("e", dyad.row), ("v", dyad.column)) if dyad.layer == 1 else (("u", dyad.row), ("e", dyad.column))
-    return (right, left) if letter.transposed else (left, right)
+    row_space, column_space = ("e", "v") if dyad.layer == 1 else ("u", "e")
+    row, column = (row_space, dyad.row), (column_space, dyad.column)
+    return (column, row) if letter.transposed else (row, column)

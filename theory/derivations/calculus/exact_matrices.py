@@ -1,4 +1,4 @@
-"""float64 matrices as they are, in exact arithmetic: the judge of engine functions that take matrices."""
+"""float64 matrices in exact arithmetic, and random ones, to compare public functions of matrices with formulas."""
 
 from fractions import Fraction
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def fractions(*matrices: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The same numbers as arrays of Fraction, in which sums and products of matrices make no error."""
+    """The same numbers as arrays of Fraction, whose sums and products have no rounding error."""
     return tuple(np.vectorize(Fraction, otypes=[object])(np.asarray(m, float)) for m in matrices)
 
 
 def random_point(generator: np.random.Generator, d_in: int, h: int, d_out: int) -> tuple[np.ndarray, ...]:
     """W1, W2, A over 16 decades, Σx of any rank, and two noise scales 1e-6 … 100.
 
-    Every other teacher is at f, 1e-9 beside it, or at 2f, where what is missing equals what is learned.
+    Every other teacher is at f, beside it by 1e-9, or at 2f, where the unlearned part equals the learned one.
     """
     w1, w2, teacher = (
         generator.normal(size=m) * 10.0 ** generator.uniform(-8, 8) for m in ((h, d_in), (d_out, h), (d_out, d_in))

@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.shapes import noise_ring
+from overtraining.theory.derivations.calculus.shapes import in_ring, noise_ring, number_in
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 
 
@@ -89,13 +89,10 @@ def entrywise_gradient(loss: Callable[..., Any], at: Mapping[str, sp.Matrix]) ->
     """
     ring, entries = noise_ring({name: matrix.shape for name, matrix in at.items()})
 
-    def number(x: Any) -> Any:
-        return ring(sp.QQ(sp.Rational(x).p, sp.Rational(x).q))
-
     def exact(x: Any) -> Any:
-        return np.array([[number(y) for y in row] for row in x.tolist()]) if hasattr(x, "tolist") else number(x)
+        return in_ring(ring, x) if hasattr(x, "tolist") else number_in(ring, x)
 
     polynomial = loss(exact, **entries)
-    values = [number(y) for matrix in at.values() for y in matrix]
+    values = [number_in(ring, y) for matrix in at.values() for y in matrix]
     point = list(zip(ring.gens, values, strict=True))
     return tuple(sp.sympify(polynomial.diff(g).evaluate(point)) for g in ring.gens)

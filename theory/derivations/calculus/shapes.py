@@ -1,16 +1,13 @@
 """Explicit small matrices, to cross-check an identity that was proved with symbolic dimensions."""
 
+from typing import Any
+
 import numpy as np
 import sympy as sp
 from sympy.polys.rings import PolyElement, PolyRing
 
 SHAPES = tuple((i, k, o) for i in (1, 2, 3) for k in (1, 2, 3) for o in (1, 2, 3))
 """Every (d_in, h, d_out), bottlenecks included."""
-
-
-def symbolic(name: str, rows: int, cols: int) -> sp.Matrix:
-    """A matrix of distinct real symbols."""
-    return sp.Matrix(rows, cols, lambda i, j: sp.Symbol(f"{name}_{i}{j}", real=True))
 
 
 def integers(generator: np.random.Generator, rows: int, cols: int) -> sp.Matrix:
@@ -20,12 +17,24 @@ def integers(generator: np.random.Generator, rows: int, cols: int) -> sp.Matrix:
 
 def noise_ring(sizes: dict[str, tuple[int, int]]) -> tuple[PolyRing, dict[str, np.ndarray]]:
     """The polynomials over the rationals in the entries of the named noise matrices, and those matrices."""
-    names = [f"{name}_{i}_{j}" for name, (rows, cols) in sizes.items() for i in range(rows) for j in range(cols)]
-    ring = PolyRing(names, sp.QQ)
-    generators, matrices = iter(ring.gens), {}
+    entries = [f"{name}_{i}_{j}" for name, (rows, cols) in sizes.items() for i in range(rows) for j in range(cols)]
+    ring = PolyRing(entries, sp.QQ)
+    generators = iter(ring.gens)
+    matrices = {}
     for name, (rows, cols) in sizes.items():
         matrices[name] = np.array([[next(generators) for _ in range(cols)] for _ in range(rows)], dtype=object)
     return ring, matrices
+
+
+def in_ring(ring: PolyRing, matrix: sp.Matrix | np.ndarray) -> np.ndarray:
+    """A matrix of rational numbers with its entries as constants of the ring."""
+    return np.array([[number_in(ring, x) for x in row] for row in matrix.tolist()], dtype=object)
+
+
+def number_in(ring: PolyRing, x: Any) -> PolyElement:
+    """A rational number as a constant of the ring."""
+    rational = sp.Rational(x)
+    return ring(sp.QQ(rational.p, rational.q))
 
 
 def polynomial_expectation(polynomial: PolyElement, moments: dict[str, tuple[sp.Rational, ...]]) -> sp.Rational:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, noise_expectation
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, Word, constant, noise_expectation
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 
 
@@ -37,7 +37,8 @@ def derivative(matrix: MatrixSum, velocity: Mapping[str, MatrixSum]) -> MatrixSu
     for coefficient, word in matrix.terms:
         for i, x in enumerate(word):
             if x.name in velocity:
-                before, after = MatrixSum(((coefficient, word[:i]),)), MatrixSum(((sp.Integer(1), word[i + 1 :]),))
+                before = MatrixSum(((coefficient, word[:i]),))
+                after = MatrixSum(((sp.Integer(1), word[i + 1 :]),))
                 total += before @ (velocity[x.name].T if x.transposed else velocity[x.name]) @ after
     return total
 
@@ -57,14 +58,17 @@ def rate(scalar: TraceSum, loss: TraceSum, names: Iterable[str]) -> TraceSum:
     return along(scalar, descent(loss, *names))
 
 
-def laplacian(of_noise: TraceSum) -> TraceSum:
-    """The trace of the Hessian at N = 0 of a polynomial in the letters N*: unit noise in its second-order part, twice.
+def laplacian(noisy: TraceSum) -> TraceSum:
+    """The trace of the Hessian at N = 0 of a polynomial in the matrices N, N1, N2, …
 
-    The mean of `½ n·H n` over independent unit noise n is half the trace of H.
+    The mean of its second-order part, `½ n·H n`, over independent unit noise n is half the trace of H.
     """
-    names = {letter.name for key in of_noise.terms for word in key for letter in word if letter.name[0] == "N"}
-    degree = lambda key: sum(letter.name in names for word in key for letter in word)
-    second = TraceSum({key: c for key, c in of_noise.terms.items() if degree(key) == 2})
+    names = {letter.name for traces in noisy.terms for word in traces for letter in word if letter.name[0] == "N"}
+
+    def degree(traces: tuple[Word, ...]) -> int:
+        return sum(letter.name in names for word in traces for letter in word)
+
+    second = TraceSum({traces: c for traces, c in noisy.terms.items() if degree(traces) == 2})
     return 2 * noise_expectation(second, dict.fromkeys(names, sp.Integer(1)))
 
 
@@ -74,7 +78,7 @@ def squared_norm(matrix: MatrixSum) -> TraceSum:
 
 
 def polynomial(candidate: sp.Expr, symbols: Iterable[sp.Symbol]) -> sp.Poly | None:
-    """The polynomial in these symbols that an expression is, possibly after cancelling; None where it is none."""
+    """The expression as a polynomial in these symbols, if need be after cancelling; None where it is not one."""
     for form in (lambda e: e, sp.cancel, sp.simplify):
         try:
             return sp.Poly(form(candidate), *symbols)
@@ -84,7 +88,7 @@ def polynomial(candidate: sp.Expr, symbols: Iterable[sp.Symbol]) -> sp.Poly | No
 
 
 def agree(truth: TraceSum, candidate: sp.Expr, traces: Mapping[sp.Symbol, TraceSum]) -> Evidence:
-    """Is a formula, in symbols that stand for traces, the true sum of traces? What is no polynomial is not."""
+    """Proved: a formula, which must be a polynomial in symbols that stand for traces, is the true sum of traces."""
     written = polynomial(candidate, traces)
     if written is None:
         return Evidence(False, Verdict.PROVED, f"not a polynomial in {', '.join(map(str, traces))}")
@@ -93,7 +97,7 @@ def agree(truth: TraceSum, candidate: sp.Expr, traces: Mapping[sp.Symbol, TraceS
 
 
 def in_traces(written: sp.Poly, traces: Mapping[sp.Symbol, TraceSum]) -> TraceSum:
-    """A polynomial in symbols that stand for traces, written out in these traces."""
+    """A polynomial in symbols that stand for traces, written out in the traces."""
     total = constant(0)
     for powers, coefficient in written.terms():
         term = constant(coefficient)

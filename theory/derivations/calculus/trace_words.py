@@ -1,11 +1,11 @@
-"""Expectations of traces of matrix words over symbolic dimensions, by Wick contraction of the noise matrices.
+"""Expectations of traces of matrix words over symbolic dimensions, by contraction of the noise matrices (Wick).
 
 SymPy differentiates traces of matrix expressions but does not take their expectation. Here a matrix polynomial is a
 sum of words, a scalar is a sum of products of traces of words, and a pair of equal noise letters N, with independent
 entries of variance v, contracts by `E[N_ij N_kl] = v δ_ik δ_jl`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import sympy as sp
@@ -23,6 +23,7 @@ class Letter:
 
     @property
     def T(self) -> "Letter":
+        """The transposed letter; a symmetric one is its own transpose."""
         flipped = not self.transposed and not self.symmetric
         return replace(self, rows=self.cols, cols=self.rows, transposed=flipped)
 
@@ -32,12 +33,18 @@ Word = tuple[Letter, ...]
 
 @dataclass(frozen=True)
 class MatrixSum:
-    """A matrix polynomial: coefficient of each word."""
+    """A matrix polynomial: a coefficient and a word for each term.
+
+    >>> w = MatrixSum.of(Letter("W", "h", "d"))
+    >>> (w @ w.T).shape
+    ('h', 'h')
+    """
 
     terms: tuple[tuple[sp.Expr, Word], ...]
 
     @staticmethod
     def of(letter: Letter) -> "MatrixSum":
+        """The polynomial that is one letter."""
         return MatrixSum(((sp.Integer(1), (letter,)),))
 
     @property
@@ -47,7 +54,9 @@ class MatrixSum:
         return (word[0].rows, word[-1].cols) if word else None
 
     def __add__(self, other: "MatrixSum") -> "MatrixSum":
-        _fit(self.shape is None or other.shape is None or self.shape == other.shape, f"{self.shape} + {other.shape}")
+        _refuse_unless(
+            self.shape is None or other.shape is None or self.shape == other.shape, f"{self.shape} + {other.shape}"
+        )
         return MatrixSum(self.terms + other.terms)
 
     def __sub__(self, other: "MatrixSum") -> "MatrixSum":
@@ -55,30 +64,33 @@ class MatrixSum:
 
     def __matmul__(self, other: "MatrixSum") -> "MatrixSum":
         a, b = self.shape, other.shape
-        _fit(a is None or b is None or a[1] == b[0], f"{a} @ {b}")
+        _refuse_unless(a is None or b is None or a[1] == b[0], f"{a} @ {b}")
         return self.joined(other)
 
     def joined(self, other: "MatrixSum") -> "MatrixSum":
-        """The product without comparing shapes, where one width goes by several names."""
+        """The product without a comparison of shapes, for words in which one width has several names."""
         return MatrixSum(tuple((c * d, v + w) for c, v in self.terms for d, w in other.terms))
 
     @property
     def T(self) -> "MatrixSum":
+        """The transpose."""
         return MatrixSum(tuple((c, tuple(x.T for x in reversed(w))) for c, w in self.terms))
 
     def trace(self) -> "TraceSum":
-        _fit(self.shape is None or self.shape[0] == self.shape[1], f"the trace of {self.shape}")
+        """The trace; raises ValueError where the matrix is not square."""
+        _refuse_unless(self.shape is None or self.shape[0] == self.shape[1], f"the trace of {self.shape}")
         return TraceSum.collect((c, (w,)) for c, w in self.terms)
 
 
 @dataclass(frozen=True)
 class TraceSum:
-    """A scalar: coefficient of each product of traces, the traces in canonical form."""
+    """A scalar: the coefficient of each product of traces, the traces in canonical form."""
 
     terms: Mapping[tuple[Word, ...], sp.Expr]
 
     @staticmethod
-    def collect(terms) -> "TraceSum":  # type: ignore[no-untyped-def]
+    def collect(terms: Iterable[tuple[sp.Expr, tuple[Word, ...]]]) -> "TraceSum":
+        """The sum of coefficients times products of traces, equal products collected."""
         total: dict[tuple[Word, ...], sp.Expr] = {}
         for coefficient, words in terms:
             key = tuple(sorted(map(_canonical, words)))
@@ -98,12 +110,13 @@ class TraceSum:
         return TraceSum.collect((sp.sympify(factor) * c, k) for k, c in self.terms.items())
 
     def is_zero(self) -> bool:
+        """Whether no term is left: an exact test, as equal traces have equal keys."""
         return not self.terms
 
 
-def _fit(fits: bool, what: str) -> None:
-    if not fits:
-        raise ValueError(f"the shapes of {what} do not fit")
+def _refuse_unless(shapes_fit: bool, expression: str) -> None:
+    if not shapes_fit:
+        raise ValueError(f"the shapes of {expression} do not fit")
 
 
 def constant(value: sp.Expr | int) -> TraceSum:
@@ -112,15 +125,20 @@ def constant(value: sp.Expr | int) -> TraceSum:
 
 
 def noise_expectation(scalar: TraceSum, variances: Mapping[str, sp.Expr]) -> TraceSum:
-    """`E` over independent zero-mean Gaussian noise letters, given each one's variance, by summing over all pairings.
+    """`E` over independent zero-mean Gaussian noise matrices of given variances, as the sum over all pairings.
 
-    Where every noise letter occurs at most twice in a term only second moments enter, and the result holds for ANY law.
+    If every noise matrix occurs at most twice in each term, only second moments enter and the result holds for any law.
+    Raises ValueError for a name that does not occur and for a symmetric matrix.
+
+    >>> n = MatrixSum.of(Letter("N", "h", "d"))
+    >>> noise_expectation((n @ n.T).trace(), {"N": sp.Integer(1)}).terms
+    {(): d*h}
     """
     letters = {x for k in scalar.terms for w in k for x in w}
     if unknown := set(variances) - {x.name for x in letters}:
         raise ValueError(f"no noise matrix {', '.join(sorted(unknown))} occurs")
-    if twins := {x.name for x in letters if x.symmetric} & set(variances):
-        raise ValueError(f"{', '.join(sorted(twins))}: a symmetric matrix has no independent entries")
+    if symmetric := {x.name for x in letters if x.symmetric} & set(variances):
+        raise ValueError(f"{', '.join(sorted(symmetric))}: a symmetric matrix has no independent entries")
     done: list[tuple[sp.Expr, tuple[Word, ...]]] = []
     open_terms = [(c, k) for k, c in scalar.terms.items()]
     while open_terms:
@@ -138,6 +156,7 @@ def noise_expectation(scalar: TraceSum, variances: Mapping[str, sp.Expr]) -> Tra
 
 
 def _contract(words: tuple[Word, ...], a: tuple[int, int], b: tuple[int, int]) -> tuple[sp.Expr, tuple[Word, ...]]:
+    """The factor and the words after `E[N_ij N_kl] = δ_ik δ_jl` for the letters at places (word, letter) a and b."""
     rest = [w for i, w in enumerate(words) if i not in (a[0], b[0])]
     x, y = words[a[0]][a[1]], words[b[0]][b[1]]
     parallel = x.transposed == y.transposed
@@ -145,13 +164,14 @@ def _contract(words: tuple[Word, ...], a: tuple[int, int], b: tuple[int, int]) -
         word = words[a[0]]
         inner, outer = word[a[1] + 1 : b[1]], word[b[1] + 1 :] + word[: a[1]]
         # the same orientation: tr(X Yᵀ); opposite: tr(X) tr(Y), an empty word being the dimension of its place
-        made = [inner + _transpose(outer)] if parallel else [inner, outer]
+        contracted = [inner + _transpose(outer)] if parallel else [inner, outer]
         places = [x.cols] if parallel else [x.cols, x.rows]
     else:  # tr(N X) tr(N' Y)
         inner, outer = (words[i][j + 1 :] + words[i][:j] for i, j in (a, b))
-        made, places = [inner + (_transpose(outer) if parallel else outer)], [x.cols]
+        contracted = [inner + (_transpose(outer) if parallel else outer)]
+        places = [x.cols]
     factor = sp.Integer(1)
-    for word, place in zip(made, places, strict=True):
+    for word, place in zip(contracted, places, strict=True):
         if word:
             rest.append(word)
         else:

@@ -1,4 +1,4 @@
-"""What the checker found, for a terminal, for another program, and as one yes or no."""
+"""The reports of the checker as a table for a terminal, as JSON, and as one yes or no."""
 
 import json
 import math
@@ -13,10 +13,10 @@ HEADINGS = ("claim", "verdict", "steps", "rejected", "engine error", "seconds")
 
 
 def table(reports: Sequence[CheckReport]) -> str:
-    """One row per claim, then what is wrong with each, no line wider than 100 columns.
+    """One row per claim, then the problems of each; no line is wider than 100 columns.
 
-    `rejected` counts the wrong variants rejected out of those tried; `engine error` is the worst relative error of the
-    public function against the formula, `-` where no function is linked or it is beyond its tolerance.
+    `rejected` counts the wrong variants rejected out of those tried. `engine error` is the worst relative error of the
+    public function against the formula, and `-` where no function is linked or the comparison raised an error.
 
     >>> from overtraining.theory.derivations.checker.core import Evidence
     >>> report = CheckReport("B1", Verdict.PROVED, Verdict.PROVED, (("x", Evidence(True, Verdict.PROVED, "")),),
@@ -38,9 +38,9 @@ def table(reports: Sequence[CheckReport]) -> str:
 
 
 def as_json(reports: Sequence[CheckReport], derivations: Sequence[Derivation] = ()) -> str:
-    """A list of objects: counts of steps, variants and rejected ones, and what they are; equal in shape for all claims.
+    """A list of objects with the same keys for all claims: counts of steps and variants, and their texts.
 
-    derivations: where given, each claim's title and the public function that it is compared with are told too.
+    derivations: if they are passed, each claim's title, its public function and the claims it uses are filled in.
     """
     known = {derivation.claim: derivation for derivation in derivations}
     objects = [_plain(report, known.get(report.claim)) for report in reports]
@@ -48,7 +48,7 @@ def as_json(reports: Sequence[CheckReport], derivations: Sequence[Derivation] = 
 
 
 def failed(reports: Sequence[CheckReport]) -> bool:
-    """Does any claim have a problem? Nothing checked counts as failed: silence is no proof."""
+    """Whether any claim has a problem; if nothing was checked, that counts as failed."""
     return not reports or any(r.problems or r.survivors or r.verdict is Verdict.FAILED for r in reports)
 
 
@@ -59,8 +59,9 @@ def _row(report: CheckReport) -> tuple[str, ...]:
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    words, numbers = zip(row[:2], widths[:2], strict=True), zip(row[2:], widths[2:], strict=True)
-    return "  ".join([text.ljust(width) for text, width in words] + [text.rjust(width) for text, width in numbers])
+    words = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
+    numbers = [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
+    return "  ".join(words + numbers)
 
 
 def _wrapped(problem: str) -> list[str]:
@@ -71,7 +72,8 @@ def _wrapped(problem: str) -> list[str]:
 def _summary(reports: Sequence[CheckReport]) -> str:
     verdicts = [r.verdict for r in reports]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in sorted(set(verdicts), reverse=True)) or "nothing checked"
-    tried, rejected = sum(r.variants for r in reports), sum(len(r.rejected) for r in reports)
+    tried = sum(r.variants for r in reports)
+    rejected = sum(len(r.rejected) for r in reports)
     problems = sum(len(r.problems) for r in reports)
     return (
         f"{_count(len(reports), 'claim')}: {counts}. {rejected} of {tried} wrong variants rejected. "

@@ -1,4 +1,4 @@
-"""Find derivations, by identifier or in a user's own file, and check them in the order in which they use each other."""
+"""Finding derivations, by identifier or in a user's own file, and checking them, each after the ones that it uses."""
 
 import importlib
 import importlib.util
@@ -15,13 +15,13 @@ from overtraining.setting.errors import Refusal
 from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict, check
 
 HOMES = ("DERIVATION", "EXTRA")
-"""The constants in which a claim's module keeps its derivation, and the facts split from it at a lower verdict."""
+"""The constants of a claim's module: its derivation, and the facts split from it that have a lower verdict."""
 
 
 def claim_derivation(claim: str, claims: Mapping[str, str]) -> Derivation:
     """The derivation with this identifier; `claims` maps identifiers to module names.
 
-    >>> named("B1", {"B1": "overtraining.theory.derivations.claims.b1_noise"}).title
+    >>> claim_derivation("B1", {"B1": "overtraining.theory.derivations.claims.b1_noise"}).title
     'The cost of noise on the weights is exact'
     """
     if claim not in claims:
@@ -29,16 +29,16 @@ def claim_derivation(claim: str, claims: Mapping[str, str]) -> Derivation:
         raise Refusal(f"claim {claim!r}", "no such claim is known", f"pass one of: {known}; or the path of a .py file")
     module = importlib.import_module(claims[claim])
     for home in HOMES:
-        found = getattr(module, home, None)
-        if isinstance(found, Derivation) and found.claim == claim:
-            return found
+        derivation = getattr(module, home, None)
+        if isinstance(derivation, Derivation) and derivation.claim == claim:
+            return derivation
     raise Refusal(f"claim {claim!r}", f"{claims[claim]} defines no derivation of it", f"set {' or '.join(HOMES)} there")
 
 
 def load_derivation(path: str | Path) -> Derivation:
-    """The DERIVATION of a user's own file, which is run as Python: load only what you would run.
+    """The DERIVATION of a user's own file. The file is run as Python: load only what you would run.
 
-    Raises Refusal where the file is missing, raises, or defines no DERIVATION.
+    Raises Refusal if the file is missing, raises, or defines no DERIVATION.
     """
     path = Path(path)
     if not path.is_file() or path.suffix != ".py":
@@ -56,28 +56,32 @@ def load_derivation(path: str | Path) -> Derivation:
         del sys.modules[name]
         reason = f"it raises {type(fault).__name__}: {fault}{_line_of(fault, path)}"
         raise Refusal(str(path), reason, "make `python` run the file without an error first") from fault
-    found = getattr(module, "DERIVATION", None)
-    if not isinstance(found, Derivation):
-        what = "defines no DERIVATION" if found is None else f"has a {type(found).__name__} as its DERIVATION"
-        raise Refusal(
-            str(path), f"it {what}", "set DERIVATION = Derivation(...), as theory/derivations/claims/b1_noise.py does"
-        )
-    return found
+    derivation = getattr(module, "DERIVATION", None)
+    if derivation is None:
+        reason = "it defines no DERIVATION"
+    elif not isinstance(derivation, Derivation):
+        reason = f"it has a {type(derivation).__name__} as its DERIVATION"
+    else:
+        return derivation
+    remedy = "set DERIVATION = Derivation(...), as theory/derivations/claims/b1_noise.py does"
+    raise Refusal(str(path), reason, remedy)
 
 
-def find_derivation(what: str, claims: Mapping[str, str]) -> Derivation:
-    """What a user names: a claim's identifier, or the path of a file (anything that ends in .py)."""
-    return load_derivation(what) if what.endswith(".py") else claim_derivation(what, claims)
+def find_derivation(claim_or_path: str, claims: Mapping[str, str]) -> Derivation:
+    """The derivation with an identifier, or the one in a file; anything that ends in .py is a path."""
+    if claim_or_path.endswith(".py"):
+        return load_derivation(claim_or_path)
+    return claim_derivation(claim_or_path, claims)
 
 
 def order_by_use(derivations: Iterable[Derivation], claims: Mapping[str, str]) -> list[Derivation]:
-    """The derivations and all that they use, each after what it uses, otherwise in the order given.
+    """The derivations and all that they use, each after the ones it uses, otherwise in the order of the argument.
 
-    Raises Refusal for two derivations of one name, for an unknown claim that is used, and for a circle.
+    Raises Refusal for two derivations of one name, for an unknown claim that is used, and for claims in a circle.
     """
-    given: dict[str, Derivation] = {}
+    own: dict[str, Derivation] = {}
     for derivation in derivations:
-        if given.setdefault(derivation.claim, derivation) is not derivation:
+        if own.setdefault(derivation.claim, derivation) is not derivation:
             raise Refusal(f"claim {derivation.claim!r}", "two derivations have this identifier", "rename one of them")
     done: dict[str, Derivation] = {}
 
@@ -87,16 +91,16 @@ def order_by_use(derivations: Iterable[Derivation], claims: Mapping[str, str]) -
             raise Refusal(circle, "these claims use each other in a circle", "derive one of them without the others")
         if claim in done:
             return
-        if claim not in given and claim not in claims:
+        if claim not in own and claim not in claims:
             raise Refusal(
                 f"claim {claim!r}", f"{trail[-1]} uses it and no such claim is known", "correct `uses` in its file"
             )
-        derivation = given[claim] if claim in given else claim_derivation(claim, claims)
+        derivation = own[claim] if claim in own else claim_derivation(claim, claims)
         for other in derivation.uses:
             visit(other, (*trail, claim))
         done[claim] = derivation
 
-    for claim in given:
+    for claim in own:
         visit(claim, ())
     return list(done.values())
 
@@ -107,10 +111,13 @@ def check_all(
     progress: Callable[[CheckReport], None] = lambda report: None,
     processes: int = 1,
 ) -> list[CheckReport]:
-    """Check the derivations and all that they use, handing verdicts on through `uses`; in the order of `ordered`.
+    """Check the derivations and all that they use; a claim's verdict counts for those that use it.
 
-    progress: called with each report as soon as it is there.  processes: above 1, the project's own claims that do not
-    wait for each other are checked side by side; a caller's script then needs an `if __name__ == "__main__"` guard.
+    The reports are in the order of `order_by_use`.
+
+    progress: called with each report as soon as it is ready.  processes: with more than one, the project's own claims
+    that do not use each other are checked in parallel; the caller's script then needs an `if __name__ == "__main__"`
+    guard.
     """
     queue = order_by_use(derivations, claims)
     reports: dict[str, CheckReport] = {}
@@ -142,8 +149,9 @@ def check_all(
 
 
 def _line_of(fault: BaseException, path: Path) -> str:
-    """Where in the user's file it happened, if it happened there."""
-    traceback, line = fault.__traceback__, None
+    """The line of the user's file at which it happened, if it happened there."""
+    traceback = fault.__traceback__
+    line = None
     while traceback is not None:
         if traceback.tb_frame.f_code.co_filename == str(path):
             line = traceback.tb_lineno
@@ -152,7 +160,7 @@ def _line_of(fault: BaseException, path: Path) -> str:
 
 
 def _at_home(derivation: Derivation, claims: Mapping[str, str]) -> bool:
-    """Can another process find it by name? Derivations hold functions, which cannot be sent."""
+    """Whether another process can find it by name; derivations hold functions, which cannot be sent."""
     module: Any = sys.modules.get(claims.get(derivation.claim, ""))
     return any(getattr(module, home, None) is derivation for home in HOMES)
 
@@ -170,4 +178,14 @@ def _check(derivation: Derivation, used: Mapping[str, Verdict]) -> CheckReport:
 
 def _broken(claim: str, floor: Verdict, fault: BaseException) -> CheckReport:
     problem = f"the check could not be finished: {type(fault).__name__}: {fault}"
-    return CheckReport(claim, Verdict.FAILED, floor, (), (), (), None, (problem,), 0.0)
+    return CheckReport(
+        claim=claim,
+        verdict=Verdict.FAILED,
+        floor=floor,
+        steps=(),
+        rejected=(),
+        survivors=(),
+        engine_error=None,
+        problems=(problem,),
+        seconds=0.0,
+    )

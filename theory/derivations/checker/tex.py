@@ -1,4 +1,4 @@
-r"""A derivation as LaTeX, for a paper's appendix; needs amsmath, and amssymb where a formula has `\mathbb`."""
+r"""A derivation as a LaTeX fragment for a paper's appendix; needs amsmath, and amssymb if a formula has `\mathbb`."""
 
 import itertools
 import re
@@ -7,12 +7,15 @@ import unicodedata
 from overtraining.setting.errors import Refusal
 from overtraining.theory.derivations.checker.core import Assumption, CheckReport, Derivation, Evidence, Step
 
-GREEK = {unicodedata.lookup(f"GREEK SMALL LETTER {n.upper()}"): f"\\{n}" for n in (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi", "pi",
-    "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
-)} | {unicodedata.lookup(f"GREEK CAPITAL LETTER {n.upper()}"): f"\\{n}" for n in (
-    "Gamma", "Delta", "Theta", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
-)} | {"λ": r"\lambda", "Λ": r"\Lambda", "ϕ": r"\phi", "ϑ": r"\vartheta", "ϵ": r"\epsilon"}  # fmt: skip
+SMALL_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi pi rho sigma tau upsilon phi chi psi omega"
+)
+CAPITAL_GREEK = "Gamma Delta Theta Xi Pi Sigma Upsilon Phi Psi Omega"
+GREEK = {
+    unicodedata.lookup(f"GREEK {size} LETTER {name.upper()}"): f"\\{name}"
+    for size, names in (("SMALL", SMALL_GREEK), ("CAPITAL", CAPITAL_GREEK))
+    for name in names.split()
+} | {"λ": r"\lambda", "Λ": r"\Lambda", "ϕ": r"\phi", "ϑ": r"\vartheta", "ϵ": r"\epsilon"}
 SIGNS = GREEK | {
     "‖": r"\|", "×": r"\times", "−": "-", "·": r"\cdot", "±": r"\pm", "∓": r"\mp", "½": r"\tfrac12", "¼": r"\tfrac14",
     "¾": r"\tfrac34", "⅓": r"\tfrac13", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≈": r"\approx", "≃": r"\simeq",
@@ -42,9 +45,10 @@ TOKEN = re.compile(
 
 
 def latex(derivation: Derivation, report: CheckReport) -> str:
-    """One derivation: statement, symbols, assumptions with what breaks without them, steps with verdicts, variants.
+    """One derivation: statement, symbols, assumptions and their counterexamples, steps with verdicts, variants.
 
-    Prose becomes plain LaTeX, its Unicode mathematics included, so that any engine sets it.
+    Prose becomes plain LaTeX, its Unicode mathematics included, so that every LaTeX engine can set it. Raises Refusal
+    if the report is of another claim.
     """
     if derivation.claim != report.claim:
         raise Refusal(
@@ -64,15 +68,16 @@ def prose(text: str) -> str:
     known = {*SIGNS, *map(chr, range(0x180))}
     text = unicodedata.normalize("NFC", text)
     text = "".join(c if c in known else unicodedata.normalize("NFD", c) for c in text)
-    signs, out = map(_read, TOKEN.finditer(text)), ""
-    for is_text, run in itertools.groupby(signs, key=lambda sign: sign[0] == "text"):
-        found = list(run)
-        out += "".join(latex for _, latex in found) if is_text else rf"\ensuremath{{{_mathematics(found)}}}"
-    return out
+    signs = map(_read, TOKEN.finditer(text))
+    latex = ""
+    for is_text, group in itertools.groupby(signs, key=lambda sign: sign[0] == "text"):
+        run = list(group)
+        latex += "".join(piece for _, piece in run) if is_text else rf"\ensuremath{{{_mathematics(run)}}}"
+    return latex
 
 
 def upright(latex: str) -> str:
-    r"""Names as subscripts set upright, as they are words and no products of variables.
+    r"""Subscripts that are words set upright, so that they do not look like products of variables.
 
     >>> upright(r"d_{in}\,d_{out}")
     'd_{\\mathrm{in}}\\,d_{\\mathrm{out}}'
@@ -157,11 +162,13 @@ def _read(token: re.Match[str]) -> tuple[str, str]:  # noqa: PLR0911 — one ret
 
 
 def _mathematics(run: list[tuple[str, str]]) -> str:
-    out, since_base = ("" if run[0][0] == "base" else "{}"), set[str]()
+    out = "" if run[0][0] == "base" else "{}"
+    since_base: set[str] = set()
     for kind, found in itertools.groupby(run, key=lambda sign: sign[0]):
         inside = " ".join(latex for _, latex in found)
         if kind == "base":
-            out, since_base = out + inside, set[str]()
+            out += inside
+            since_base = set()
         else:
             out += "{}" if kind in since_base else ""  # a second superscript in a row is an error in LaTeX
             out += ("^" if kind == "super" else "_") + f"{{{inside}}}"

@@ -1,9 +1,10 @@
 """forgetting (D1): both losses and the distance moved, after fine-tuning on any task, at every length and budget.
 
-Protocol: three features in a 5→4→4 network, pretrained from a balanced start turned away from the teacher, fine-tuned
-by gradient flow on turned, scaled and reversed tasks, each with a key of its own. Prediction: A5 a second time, from
-the pretrained modes. Where it ends: steps instead of flow, at first order in the rate, and weights that carry the same
-product out of balance, of which the product alone says too little.
+Protocol: three features in a 5→4→4 network, pretrained from a balanced start rotated away from the teacher and
+fine-tuned by gradient flow on rotated, scaled and reversed tasks, each with its own key. Prediction: the matrix
+solution (A5) a second time, from the pretrained modes. Refuted if a loss or a distance deviates by more than the
+integrator's error, or if gradient descent deviates by anything but the first order in η. Limit: unbalanced weights,
+whose product alone does not determine the loss after fine-tuning.
 """
 
 from dataclasses import replace
@@ -24,7 +25,7 @@ from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.learning.matrix_rotation import distance_moved
 from overtraining.theory.solvers.exact import respond as predict
 
-TIGHT = GradientFlow(1e-11)  # what it leaves of the balance between its steps has to be below D1's own 1e-12
+PRECISE = GradientFlow(1e-11)  # its steps break the balance of the weights by less than the 1e-12 that D1 allows
 TASKS: tuple[Task, ...] = (
     RotatedTeacher(0.3),
     RotatedTeacher(1.2, scale=1.5, frame_seed=1),
@@ -41,22 +42,22 @@ def protocol(preset: Preset) -> Protocol:
         strengths=(0.0, 0.1, 1.0, 10.0),
         network=Network(d_in=5, h=4, d_out=4),
         start=Balanced(0.01, angle=0.5),
-        pretraining=TIGHT,
-        perturbation=FineTuning(TASKS[0], TIGHT),
+        pretraining=PRECISE,
+        perturbation=FineTuning(TASKS[0], PRECISE),
     )
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """Three tasks, three keys; then what happens at the claim's edges."""
-    each = [replace(protocol(preset), perturbation=FineTuning(task, TIGHT)) for task in TASKS]
-    predicted = [predict(setup) for setup in each]
-    measured = [respond(setup, key + i).isel(seed=0) for i, setup in enumerate(each)]
-    reason = "the integrator's tolerance of 1e-11 at every step of two runs, one from where the other ended"
+    """Three tasks with three keys; then gradient descent and unbalanced weights."""
+    setups = [replace(protocol(preset), perturbation=FineTuning(task, PRECISE)) for task in TASKS]
+    predicted = [predict(setup) for setup in setups]
+    measured = [respond(setup, key + i).isel(seed=0) for i, setup in enumerate(setups)]
+    reason = "the integrator's tolerance of 1e-11 at every step of two runs, the second from the end of the first"
     checks = [
         judge_bound(name, [p[variable] for p in predicted], [m[variable] for m in measured], 1e-9, reason)
         for name, variable in (("loss of pretraining", "after"), ("downstream loss", "downstream_after"))
     ]
-    checks += [_distance(each[1], key, reason), _by_steps(each[1], key), _without_balance(each[1], key)]
+    checks += [_distance(setups[1], key, reason), _descent(setups[1], key), _unbalanced(setups[1], key)]
     return Outcome(tuple(checks), {"theory": predicted[1], "measured": measured[1]})
 
 
@@ -68,35 +69,36 @@ def _distance(setup: Protocol, key: int, reason: str) -> Check:
     )
 
 
-def _by_steps(setup: Protocol, key: int) -> Check:
-    """Gradient descent leaves the flow in proportion to its rate."""
-    rates = np.array([0.04, 0.02, 0.01, 0.005])
+def _descent(setup: Protocol, key: int) -> Check:
+    """Gradient descent deviates from the flow in proportion to its learning rate."""
+    learning_rates = np.array([0.04, 0.02, 0.01, 0.005])
     short = replace(setup, lengths=(12.0,), strengths=(1.0,))
     exact = float(predict(short).after.squeeze())
-    off = []
-    for rate in rates:
-        steps = replace(short, perturbation=FineTuning(TASKS[1], GradientDescent(float(rate))))
-        off.append(abs(float(respond(steps, key).after.squeeze()) - exact))
-    return judge_order("steps instead of flow", rates, off, 1.0, "η")
+    deviation = []
+    for learning_rate in learning_rates:
+        descent = replace(short, perturbation=FineTuning(TASKS[1], GradientDescent(float(learning_rate))))
+        deviation.append(abs(float(respond(descent, key).after.squeeze()) - exact))
+    return judge_order("gradient descent instead of flow", learning_rates, deviation, 1.0, "η")
 
 
-def _without_balance(setup: Protocol, key: int) -> Check:
-    """The product of imbalanced weights, given to D1 as if they were balanced."""
-    teacher, task = (f(setup) for f in (_teacher, _task))
-    off = {}
+def _unbalanced(setup: Protocol, key: int) -> Check:
+    """D1 at the product of unbalanced weights, as if they were balanced, against a run from the weights themselves."""
+    teacher, task = _teacher(setup), _task(setup)
+    deviation = {}
     for imbalance in IMBALANCES:
-        given = replace(setup, start=Aligned(0.01, imbalance))
-        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(given, key))
+        unbalanced = replace(setup, start=Aligned(0.01, imbalance))
+        w1, w2 = (np.asarray(layer.weight) for layer in pretrain(unbalanced, key))
         u, s, vt = np.linalg.svd(w2 @ w1, full_matrices=False)
         as_balanced = [
             fine_tune(np.array(setup.strengths), Modes(a, b, c.T), teacher, task).pretraining
             for a, b, c in zip(u, s, vt, strict=True)
         ]
-        measured = respond(given, key).after.values[0]
-        off[f"λ = {imbalance:g}"] = float(np.abs(measured - as_balanced).max() / np.abs(as_balanced).max())
-    listed = ", ".join(f"{error:.2g} at {name}" for name, error in off.items())
-    answer = f"largest error of D1 on the product alone, relative to the largest loss: {listed}"
-    return map_limit("weights that are not balanced", answer, off)
+        measured = respond(unbalanced, key).after.values[0]
+        error = float(np.abs(measured - as_balanced).max() / np.abs(as_balanced).max())
+        deviation[f"λ = {imbalance:g}"] = error
+    listed = ", ".join(f"{error:.2g} at {name}" for name, error in deviation.items())
+    answer = f"largest error of D1 from the product alone, relative to the largest loss: {listed}"
+    return map_limit("weights that are not balanced", answer, deviation)
 
 
 def _teacher(setup: Protocol) -> np.ndarray:

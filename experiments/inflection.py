@@ -1,8 +1,10 @@
-"""inflection (C1, C2): where the next bit of pretraining stops lowering the loss after noise.
+"""inflection (C1, C2): the length beyond which more pretraining raises the loss after noise.
 
-Measured: the slope of the loss after noise along the flow, `−⟨∇L(θ + n), ∇L(θ)⟩` averaged over draws, and its zero.
-Prediction: on the balanced aligned path one mode turns at `t = (1/2σ) ln[(σ/ε − 1)(σ − c)/c]` (C1); at any weights the
-slope is `−‖∇L‖² + 2c⟨f, A − f⟩` (C2). Where C1 ends: the same mode from a start that is neither balanced nor aligned.
+Protocol: the slope of the loss after noise along gradient flow, `−⟨∇L(θ + n), ∇L(θ)⟩` averaged over noise n, and the
+length at which it vanishes. Prediction: on the balanced aligned path one mode has its inflection point at
+`t = (1/2σ) ln[(σ/ε − 1)(σ − c)/c]` (C1); at any weights the slope is `−‖∇L‖² + 2c⟨f, A − f⟩` (C2). Refuted if the
+z-scores of the inflection points or of the slopes are not those of chance. Limit of C1: the same mode from a start
+that is neither balanced nor aligned.
 """
 
 from dataclasses import replace
@@ -50,14 +52,14 @@ def any_start(preset: Preset) -> Protocol:
 
 
 def slope_measured(setup: Protocol, key: int) -> xr.Dataset:
-    """The slope of the loss after noise along pretraining, as a Trajectory."""
+    """The measured slope of the loss after noise along pretraining, as a Trajectory."""
     mean, stderr = slopes(setup, key)
     source = f"{setup.sampling.draws} draws of noise, gradients by autodiff"
     return _slope({"slope": mean, "slope_stderr": stderr}, setup, "simulation", source)
 
 
 def slope_predicted(setup: Protocol, key: int) -> xr.Dataset:
-    """The same by claim C2 at the weights that a run passes, which no formula gives from most starts."""
+    """The slope by claim C2 at the weights of a run, since for most starts no formula gives the weights."""
     return _slope({"slope": _expected(setup, key)}, setup, "theory", "claim C2 at the weights of a run")
 
 
@@ -65,67 +67,78 @@ def _slope(variables: dict[str, np.ndarray], setup: Protocol, method: Method, so
     return trajectory(
         {name: (("pretraining", "noise"), values) for name, values in variables.items()},
         {"pretraining": list(setup.lengths), "noise": list(setup.strengths)},
-        method=method, source=source, model=str(setup.start),
-    )  # fmt: skip
+        method=method,
+        source=source,
+        model=str(setup.start),
+    )
 
 
 def _expected(setup: Protocol, key: int) -> np.ndarray:
+    """C2's slope at the weights of a run, (length, strength)."""
     n, gamma = setup.network, np.array(setup.strengths)
     teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
     return np.stack([slope_after_noise(*w, teacher, gamma, gamma) for w in zip(w1, w2, strict=True)])
 
 
-def turning_times(setup: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every strength: predicted turning time, the measured one, its standard error."""
+def inflection_points(setup: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every strength: the predicted inflection point, the measured one, its standard error."""
     n, (sigma,) = setup.network, setup.teacher.values  # type: ignore[union-attr]
     gamma = np.array(setup.strengths)
     c = mode_cost(gamma, gamma, d_in=n.d_in, d_out=n.d_out)
     predicted = inflection_time(sigma, setup.start.epsilon, c)  # type: ignore[union-attr]
-    found = []
-    for i, time in enumerate(np.atleast_1d(predicted)):
-        near = replace(setup, lengths=time + np.linspace(-0.1, 0.1, 5), strengths=(setup.strengths[i],))
-        mean, stderr = slopes(near, 100 * key + i)  # each point its own draws
-        found.append(turning_point(np.array(near.lengths), mean[:, 0], stderr[:, 0]))
-    measured, error = np.array(found).T
-    return np.asarray(predicted), measured, error
+    zeros = []
+    for i, length in enumerate(np.atleast_1d(predicted)):
+        around = replace(setup, lengths=length + np.linspace(-0.1, 0.1, 5), strengths=(setup.strengths[i],))
+        mean, stderr = slopes(around, 100 * key + i)  # every strength has its own draws
+        zeros.append(turning_point(np.array(around.lengths), mean[:, 0], stderr[:, 0]))
+    measured, measured_stderr = np.array(zeros).T
+    return np.asarray(predicted), measured, measured_stderr
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """Turning times on the path, slopes anywhere, and where the path's formula no longer serves."""
+    """Inflection points on the path, slopes anywhere, and starts to which C1 does not apply."""
     keys = range(key, key + 3)
     path = one_mode(preset)
-    times = [turning_times(path, one) for one in keys]
-    z, leverage = (np.concatenate(x) for x in zip(*((((m - p) / e), p / e) for p, m, e in times), strict=True))
-    checks = [judge_z_scores("turning time of one mode (C1)", z, leverage), _slopes_anywhere(any_start(preset), keys)]
-    checks.append(_beyond_the_path(path, key))
+    z, leverage = [], []
+    for number in keys:
+        predicted, measured, stderr = inflection_points(path, number)
+        z.append((measured - predicted) / stderr)
+        leverage.append(predicted / stderr)
+    checks = (
+        judge_z_scores("inflection point of one mode (C1)", np.concatenate(z), np.concatenate(leverage)),
+        _slopes_anywhere(any_start(preset), keys),
+        _off_the_path(path, key),
+    )
     shown = replace(path, lengths=np.linspace(0.0, 12.0, 25), sampling=replace(path.sampling, antithetic=True))
-    return Outcome(tuple(checks), {"theory": predict(shown), "measured": respond(shown, key)})
+    return Outcome(checks, {"theory": predict(shown), "measured": respond(shown, key)})
 
 
 def _slopes_anywhere(setup: Protocol, keys: range) -> Check:
+    """C2 at the weights of runs from every kind of start."""
     z, leverage = [], []
     for i, start in enumerate(STARTS):
-        for key in (100 * number + i for number in keys):
-            given = replace(setup, start=start)
-            expected, (mean, stderr) = _expected(given, key), slopes(given, key)
+        variant = replace(setup, start=start)
+        for run_key in (100 * number + i for number in keys):
+            expected, (mean, stderr) = _expected(variant, run_key), slopes(variant, run_key)
             z.append(((mean - expected) / stderr).ravel())
             leverage.append((expected / stderr).ravel())
     return judge_z_scores(f"slope at {len(STARTS)} kinds of start (C2)", np.concatenate(z), np.concatenate(leverage))
 
 
-def _beyond_the_path(path: Protocol, key: int) -> Check:
-    """The same product at the start, by weights that are neither balanced nor aligned."""
-    one = replace(path, strengths=(0.3,), lengths=np.linspace(0.25, 20.0, 80))
-    predicted = float(turning_times(replace(path, strengths=(0.3,)), key)[0][0])
-    found = {}
+def _off_the_path(path: Protocol, key: int) -> Check:
+    """The last length at which the loss after noise falls, from starts that are not both balanced and aligned."""
+    predicted = float(inflection_points(replace(path, strengths=(0.3,)), key)[0][0])
+    long = replace(path, strengths=(0.3,), lengths=np.linspace(0.25, 20.0, 80), sampling=Sampling(draws=1024))
+    last_falls = {}
     starts: tuple[Start, ...] = (SmallGaussian(0.01), SmallGaussian(0.1), Balanced(1e-4, angle=1.0))
     for start in starts:
-        mean, stderr = slopes(replace(one, start=start, sampling=Sampling(draws=1024)), key)
-        falls = np.flatnonzero(mean[:, 0] < -4 * stderr[:, 0])
-        found[str(start)] = float(one.lengths[int(falls[-1])])
-    listed = ", ".join(f"{time:.2f} from {start}" for start, time in found.items())
+        mean, stderr = slopes(replace(long, start=start), key)
+        falling = np.flatnonzero(mean[:, 0] < -4 * stderr[:, 0])
+        last_falls[str(start)] = float(long.lengths[int(falling[-1])])
+    listed = ", ".join(f"{length:.2f} from {start}" for start, length in last_falls.items())
     answer = (
-        f"C1's time is {predicted:.2f} at γ = 0.3; the loss after noise last falls at {listed}: there only C2 holds"
+        f"C1's inflection point is {predicted:.2f} at γ = 0.3; the loss after noise last falls at {listed}, where only "
+        "C2 applies"
     )
-    return map_limit("off the path", answer, {"aligned": predicted} | found)
+    return map_limit("off the path", answer, {"aligned": predicted} | last_falls)

@@ -29,7 +29,7 @@ def recipes() -> dict[str, Recipe]:
         "path": Recipe(f"{SOURCE}.path_minimum", fine),
         "law": Recipe(f"{SOURCE}.dense_law", fine),
         "leading": Recipe(f"{SOURCE}.leading_order", fine),
-        "simulation": Recipe(f"{SOURCE}.measured_turning", coarse, key=0),
+        "simulation": Recipe(f"{SOURCE}.measured_inflection", coarse, key=0),
     }
 
 

@@ -61,34 +61,37 @@ def imbalances(setup: Protocol, key: int) -> list[np.ndarray]:
 
 def drift(setup: Protocol, key: int) -> float:
     """The largest change of an entry along training, relative to the largest entry."""
-    seen = imbalances(setup, key)
-    return float(max(np.abs(d - d[0]).max() for d in seen) / max(np.abs(d[0]).max() for d in seen))
+    matrices = imbalances(setup, key)
+    return float(max(np.abs(d - d[0]).max() for d in matrices) / max(np.abs(d[0]).max() for d in matrices))
 
 
-def _vanishes(drifts: np.ndarray) -> Check:
-    """The integrator's error is of the order of its tolerance; of an invariant it may be of a higher one."""
-    found = judge_order("drift under gradient flow (A1)", TOLERANCES, drifts, 1.0, "rtol")
-    return replace(
-        found, passed=found.numbers["slope"] > 0.9, answer=f"{found.answer} or faster; {drifts[-1]:.1g} at 1e-8"
-    )
+def _flow_conserves(drifts: np.ndarray) -> Check:
+    """The drift vanishes with the integrator's tolerance, in proportion to it or faster."""
+    check = judge_order("drift under gradient flow (A1)", TOLERANCES, drifts, 1.0, "rtol")
+    answer = f"{check.answer} or faster; {drifts[-1]:.1g} at 1e-8"
+    return replace(check, passed=check.numbers["slope"] > 0.9, answer=answer)
 
 
 def _decays(setup: Protocol, key: int) -> Check:
-    seen = np.stack(imbalances(setup, key), axis=1)
-    kept = np.exp(-2 * DECAY * np.array(setup.lengths))[:, None, None, None]
+    measured = np.stack(imbalances(setup, key), axis=1)
+    factor = np.exp(-2 * WEIGHT_DECAY * np.array(setup.lengths))[:, None, None, None]
     reason = "a thousand times the integrator's tolerance of 1e-10"
-    return judge_bound("decay as e^{−2μt} (A1)", kept * seen[0], seen, 1e-7, reason)
+    return judge_bound("decay as e^{−2μt} (A1)", factor * measured[0], measured, 1e-7, reason)
 
 
-def _beyond(preset: Preset, key: int) -> Check:
-    """Two layers on a training set, by flow: an activation; and the linear network again, by Adam."""
+def _not_conserved(preset: Preset, key: int) -> Check:
+    """The drift of two layers on a training set: with activations by gradient flow, and linear by Adam."""
     setup = protocol(preset)
-    two = replace(setup, network=replace(setup.network, depth=2), inputs=Inputs(samples=64))
-    nets = {name: replace(two, network=replace(two.network, activation=name)) for name in ("linear", "tanh", "relu")}
-    found = {name: drift(one, key) for name, one in nets.items()}
-    (relu,) = imbalances(nets["relu"], key)
-    each = np.diagonal(relu, axis1=1, axis2=2)
-    found["every ReLU unit by itself"] = float(np.abs(each - each[0]).max() / np.abs(relu[0]).max())
-    found["linear, by Adam"] = drift(replace(two, pretraining=GradientDescent(0.01, optimizer="adam")), key)
-    listed = ", ".join(f"{moved:.2g} ({name})" for name, moved in found.items())
-    return map_limit("beyond linear networks and gradients", f"largest relative drift to t = 6: {listed}", found)
+    two_layers = replace(setup, network=replace(setup.network, depth=2), inputs=Inputs(samples=64))
+    variants = {
+        activation: replace(two_layers, network=replace(two_layers.network, activation=activation))
+        for activation in ("linear", "tanh", "relu")
+    }
+    drifts = {name: drift(variant, key) for name, variant in variants.items()}
+    (relu,) = imbalances(variants["relu"], key)
+    per_unit = np.diagonal(relu, axis1=1, axis2=2)
+    drifts["every ReLU unit by itself"] = float(np.abs(per_unit - per_unit[0]).max() / np.abs(relu[0]).max())
+    adam = GradientDescent(0.01, optimizer="adam")
+    drifts["linear, by Adam"] = drift(replace(two_layers, pretraining=adam), key)
+    listed = ", ".join(f"{value:.2g} ({name})" for name, value in drifts.items())
+    return map_limit("beyond linear networks and gradients", f"largest relative drift to t = 6: {listed}", drifts)

@@ -1,7 +1,7 @@
 """The catalogue: one row per figure, in the order in which the story is told.
 
 A figure `some-name` is the module `figures.catalogue.some_name` with three functions: `recipes()` says where its data
-come from, `draw(data)` draws them, `caption(data)` says what is seen, with which numbers, and where the theory ends.
+come from, `draw(data)` draws them, and `caption(data)` describes the figure, with numbers and the limits of the theory.
 """
 
 from dataclasses import dataclass

@@ -67,8 +67,8 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
     "noisy_path.overtraining_bounds": at.two_modes,
     "noisy_path.minima": at.turning,
     "scaling": at.filtered(
-        at.numbers((1e-12, 0.499), (1e-300, 1e-2), (0.5000001, 1e3)),
-        lambda c, e, a: (e < 2 * c) & (np.log(2 * c / e) > 2 - 1 / a),
+        at.numbers((0.5000001, 1e3), (1e-300, 1e-2), (1e-12, 0.499)),
+        lambda a, e, c: (e < 2 * c) & (np.log(2 * c / e) > 2 - 1 / a),
     ),
     **TUNED,
 }

@@ -60,7 +60,7 @@ def path_minimum(setup: Protocol) -> xr.Dataset:
 def dense_law(setup: Protocol) -> xr.Dataset:
     """The length by the dense law for every strength, corrected for a finite start."""
     gamma = np.array(setup.strengths)
-    lengths = np.asarray(dense_inflection_time(MODES * gamma**2, EPSILON, ALPHA))
+    lengths = np.asarray(dense_inflection_time(ALPHA, EPSILON, MODES * gamma**2))
     return _as_trajectory(lengths, gamma, None, "theory", "[ln(2c/ε) − (2 − 1/α)]/(4c) (claim C5)")
 
 
@@ -105,9 +105,9 @@ def run(preset: Preset, key: int) -> Outcome:
 
 def _dense_law(measured: np.ndarray) -> Check:
     """The dense law against the measured inflection points of one key."""
-    law = np.asarray(dense_inflection_time(NOISE_COSTS, EPSILON, ALPHA))
+    law = np.asarray(dense_inflection_time(ALPHA, EPSILON, NOISE_COSTS))
     leading = np.log(1 / EPSILON) / (4 * NOISE_COSTS)
-    under_way = np.asarray(features_under_way(NOISE_COSTS, EPSILON, ALPHA))
+    under_way = np.asarray(features_under_way(ALPHA, EPSILON, NOISE_COSTS))
     law_error, leading_error = (float(np.abs(lengths / measured - 1).max()) for lengths in (law, leading))
     fit = stats.linregress(np.log(NOISE_COSTS), np.log(measured))
     answer = (

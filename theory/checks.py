@@ -53,6 +53,39 @@ def check_epsilon(epsilon: Any) -> np.ndarray:
     return normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle")
 
 
+def check_sigma(sigma: Any) -> np.ndarray:
+    """The teacher's singular values > 0."""
+    return positive("sigma", sigma, "leave out modes that the teacher does not have")
+
+
+def check_noise_cost(noise_cost: Any) -> np.ndarray:
+    """Costs of noise per singular value >= 0."""
+    return nonnegative("noise_cost", noise_cost, "compute it with sensitivity.mode_cost")
+
+
+def check_start_below(epsilon: np.ndarray, sigma: np.ndarray) -> None:
+    """Refuse starts that are not below the teacher's singular values."""
+    if np.any(epsilon >= sigma):
+        raise DomainError("epsilon >= sigma", "from above the teacher a mode only falls", "start every mode below")
+
+
+def check_last_axis(sigma: np.ndarray, *others: np.ndarray) -> None:
+    """Refuse arrays that stretch sigma's last axis, the modes, over which a sum runs.
+
+    >>> check_last_axis(np.ones(1), np.ones(3))
+    Traceback (most recent call last):
+    overtraining.setting.errors.ShapeError: sigma (1,) against [(3,)]: the last axis is not sigma's modes. Instead: \
+give the others a last axis of length 1, for example lengths[:, None].
+    """
+    last = np.broadcast_shapes(sigma.shape, *(array.shape for array in others))[-1:]
+    if sigma.shape[-1:] != last or not last:
+        raise ShapeError(
+            f"sigma {sigma.shape} against {[array.shape for array in others]}",
+            "the last axis is not sigma's modes",
+            "give the others a last axis of length 1, for example lengths[:, None]",
+        )
+
+
 def check_mode(
     time: Numbers, sigma: Numbers, epsilon: Numbers, weight_decay: Numbers = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -95,9 +128,7 @@ def check_unbalanced_mode(
 def check_rescaled_mode(tau: Numbers, sigma: Numbers, epsilon: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The arguments of one mode in rescaled time: tau >= 0, sigma > 0, and 0 < epsilon < 1, so that ln(1/ε) > 0."""
     tau, sigma, epsilon = check_broadcast(
-        tau=nonnegative("tau", tau),
-        sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
-        epsilon=check_epsilon(epsilon),
+        tau=nonnegative("tau", tau), sigma=check_sigma(sigma), epsilon=check_epsilon(epsilon)
     )
     check_range(sigma, tau=tau)
     if (epsilon >= 1).any():

@@ -239,7 +239,7 @@ def _():
     spectrum_24, epsilon = 1 / np.arange(1.0, 25.0), 1e-6
     noise_costs = np.array([float(mode_cost(g, g, d_in=24, d_out=24)) for g in np.sqrt(variances)])
     deepest = minima(spectrum_24, epsilon, noise_costs).at("best")
-    dense = dense_inflection_time(noise_costs, epsilon, alpha=1.0)
+    dense = dense_inflection_time(1.0, epsilon, noise_costs)
     return deepest, dense, variances
 
 

@@ -12,7 +12,8 @@ from tests.theory.public_api import baselines
 from tests.theory.test_public_api import broadcasts, public
 
 NOT_NEGATIVE = {
-    "t", "time", "s", "tau", "sigma", "epsilon", "gamma_1", "gamma_2", "gammas", "c", "alpha", "input_variance",
+    "t", "time", "s", "tau", "sigma", "epsilon", "gamma_1", "gamma_2", "gammas", "noise_cost", "alpha",
+    "input_variance", "length",
     "w1_norm", "w2_norm", "strength_1", "strength_2", "own", "joint", "rho_1", "rho_2", "step", "step_1", "step_2", "m",
     "tolerance", "loss_exponent", "q1", "q2", "both", "norms", "input_spectrum", "input_trace", "gain", "std", "angle",
     "scale", "ratio", "rtol", "weight_decay", "learning_rate", "momentum", "warmup_share", "decay_share",
@@ -76,7 +77,8 @@ def test_a_bad_value_is_a_domain_error(plain: SimpleNamespace, kind: str) -> Non
 ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_floor", "difference"),
              ("tuning_sharpness", "time"), ("overtraining_bounds", "sigma"), ("matrix_flow_from_modes", "time"),
              ("matrix_flow", "time"),
-             ("overtraining_in_stages", "c"), ("loss_after_noise", "t"), ("path_sums", "t"), ("power_law_path", "t"),
+             ("overtraining_in_stages", "noise_cost"),
+             ("loss_after_noise", "length"), ("path_sums", "t"), ("power_law_path", "t"),
              ("fine_tune", "budget"), ("fine_tune_plateaus", "task"), ("plateau_growth", "task"),
              ("map_forgetting", "tasks"), ("fine_tune_grid", "tasks")}  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""Every turn of the loss after noise from falling to rising, for many prices at once, by bounds on whole intervals.
+"""Every turn of the loss after noise from falling to rising, for many costs of noise, by bounds on whole intervals.
 
-`dP/dt = 2Σ w (c − u)` with `w = su`, `u = σ − s`. Neither s nor u depends on the price c, so that all prices share one
+`dP/dt = 2Σ w (c − u)` with `w = su`, `u = σ − s`. Neither s nor u depends on the cost c, so that all costs share one
 bisection of the lengths. Over an interval s and u are monotone, which bounds w and u; the sum is then of one sign for
-all prices above a limit and all below another one, and only the prices in between go on to the halves.
+all costs above a limit and all below another one, and only the costs in between go on to the halves.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ ROUNDING = 2048 * np.finfo(float).eps
 AT_A_TIME = 2**20  # intervals times modes, for memory
 
 
-def rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of prices, and the lengths at which `dP/dt` turns from falling to rising, 0 included, in this order.
+def rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, noise_costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of costs, and the lengths at which `dP/dt` turns from falling to rising, 0 included, in this order.
 
     None is missed: an interval of lengths is dropped only where bounds on `dP/dt`, or on its derivative, over the whole
-    interval show that it has no further zero.  sigma, epsilon: (modes,).  prices: > 0, rising strictly.
+    interval show that it has no further zero.  sigma, epsilon: (modes,).  noise_costs: > 0, rising strictly.
     """
     unit = 2.0 ** np.floor(np.log2(sigma.max()))  # a power of two: the change of units is exact
-    end = np.max(inflection_time(sigma, epsilon, prices[0]) + 1 / sigma)  # an e-fold beyond the last turn of all
-    path, c = _Path(sigma / unit, np.log((sigma - epsilon) / epsilon)), prices / unit
+    end = np.max(inflection_time(sigma, epsilon, noise_costs[0]) + 1 / sigma)  # an e-fold beyond the last turn of all
+    path = _Path(sigma / unit, np.log((sigma - epsilon) / epsilon))
+    c = noise_costs / unit
     low, high, which = _isolated(path, c, float(end) * unit)
     rising = (path.slope(low, c[which]) < 0) & (path.slope(high, c[which]) >= 0)
     low, high, which = low[rising], high[rising], which[rising]
@@ -35,7 +36,7 @@ def rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, prices: np.ndarray) -> 
     which, times = np.append(at_once, which), np.append(np.zeros(at_once.size), np.maximum(low, high))
     order = np.lexsort((times, which))
     which, times = which[order], times[order]
-    kept = _told_apart(path, c, which, times)
+    kept = _distinct(path, c, which, times)
     return which[kept], times[kept] / unit
 
 
@@ -63,31 +64,32 @@ class _Path:
 
 
 def _isolated(path: _Path, c: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intervals with at most one rising zero each, and the price whose zero it is."""
+    """Intervals with at most one rising zero each, and the cost whose zero it is."""
     a, b, first, last = np.array([0.0]), np.array([end]), np.array([0]), np.array([c.size])
     most, found = max(1, AT_A_TIME // path.sigma.size), [np.empty((0, 3))]
     while a.size:
         now, later = slice(-most, None), slice(0, -most)
         (a, low), (b, high), (first, lo), (last, hi) = ((x[later], x[now]) for x in (a, b, first, last))
-        bounds = _Bounds.over(path.logs(low), path.logs(high))
+        bounds = IntervalBounds.over(path.logs(low), path.logs(high))
         lo, hi = bounds.undecided(c, lo, hi)
-        left = lo < hi
+        open_ = lo < hi
         rises, falls = bounds.monotone(c[np.minimum(lo, c.size - 1)], c[np.maximum(hi - 1, 0)])
         middle = (low + high) / 2
         stuck = (middle <= low) | (middle >= high)  # neighbouring floats
-        mine = left & (rises | stuck)
-        of, count = np.repeat(np.flatnonzero(mine), (hi - lo)[mine]), (hi - lo)[mine]
-        price = np.arange(of.size) - np.repeat(np.cumsum(count) - count, count) + lo[of]
-        found.append(np.column_stack([low[of], high[of], price]))
-        go = left & ~(rises | falls | stuck)
+        mine = open_ & (rises | stuck)
+        count = (hi - lo)[mine]
+        interval = np.repeat(np.flatnonzero(mine), count)
+        cost = np.arange(interval.size) - np.repeat(np.cumsum(count) - count, count) + lo[interval]
+        found.append(np.column_stack([low[interval], high[interval], cost]))
+        go = open_ & ~(rises | falls | stuck)
         a, b = np.concatenate([a, low[go], middle[go]]), np.concatenate([b, middle[go], high[go]])
         first, last = np.concatenate([first, lo[go], lo[go]]), np.concatenate([last, hi[go], hi[go]])
-    low, high, price = np.concatenate(found).T
-    return low, high, price.astype(int)
+    low, high, cost = np.concatenate(found).T
+    return low, high, cost.astype(int)
 
 
 @dataclass(frozen=True)
-class _Bounds:
+class IntervalBounds:
     """Over intervals: `s0 <= s <= s1`, `u0 <= u <= u1`, and w = su, scaled, between `small` and `large`."""
 
     s0: np.ndarray
@@ -98,21 +100,26 @@ class _Bounds:
     large: np.ndarray
 
     @classmethod
-    def over(cls, before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> "_Bounds":
+    def over(cls, before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> "IntervalBounds":
         """From ln s and ln u at both ends: s rises and u falls."""
         (s0, u1), (s1, u0) = before, after
         small, large = s0 + u0, s1 + u1
         return cls(np.exp(s0), np.exp(s1), np.exp(u0), np.exp(u1), scaled(small, large), scaled(large, large))
 
     def undecided(self, c: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of the prices lo <= k < hi, those for which `Σ w(c − u)` may be 0: both bounds rise with c."""
+        """Of the costs lo <= k < hi, those for which `Σ w(c − u)` may be 0: both bounds rise with c."""
         more, less = 1 + ROUNDING, 1 - ROUNDING
-        below = lambda k: _sum(self.small, self.large, less * c[k, None] - more * self.u1)
-        above = lambda k: -_sum(self.small, self.large, less * self.u0 - more * c[k, None])
-        return _first(lambda k: above(k) >= 0, lo, hi), _first(lambda k: below(k) > 0, lo, hi)
+
+        def least(k: np.ndarray) -> np.ndarray:
+            return _sum(self.small, self.large, less * c[k, None] - more * self.u1)
+
+        def largest(k: np.ndarray) -> np.ndarray:
+            return -_sum(self.small, self.large, less * self.u0 - more * c[k, None])
+
+        return _first(lambda k: largest(k) >= 0, lo, hi), _first(lambda k: least(k) > 0, lo, hi)
 
     def monotone(self, least: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Does `Σ su(c − u)` rise, or fall, all the way, for prices from least to most, in which it is linear?"""
+        """Whether `Σ su(c − u)` rises, or falls, all the way, for costs from least to most, in which it is linear."""
         signs = [self._derivative(c[:, None]) for c in (least, most)]
         rises, falls = ([low > r for low, _, r in signs], [high < -r for _, high, r in signs])
         return rises[0] & rises[1], falls[0] & falls[1]
@@ -135,7 +142,7 @@ def _first(holds, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:  # type: ignore
 
 
 def scaled(logs: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """Exponentials in units of the largest over the modes; only signs of sums are asked for."""
+    """Exponentials in units of the largest over the modes; only the signs of their sums are needed."""
     return np.exp(logs - largest.max(axis=1, keepdims=True))
 
 
@@ -149,8 +156,8 @@ def product_bounds(p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarra
     return np.where(q0 < 0, p1, p0) * q0, np.where(q1 < 0, p0, p1) * q1
 
 
-def _told_apart(path: _Path, c: np.ndarray, which: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """All zeros but those that rounding has made of a double one: two are told apart by a rise in between."""
+def _distinct(path: _Path, c: np.ndarray, which: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """All zeros but those into which rounding has split a double one: two are distinct if the loss rises in between."""
     kept = np.ones(times.size, bool)
     # rounding splits a double zero by about its root, 1e-6 of the length
     close = np.flatnonzero((np.diff(which) == 0) & (np.diff(times) <= 1e-4 * times[1:]))

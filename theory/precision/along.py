@@ -72,7 +72,7 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("B7, B8", "loss", "rates.staircase_loss", lambda t: (t / CLOCK + 1e-3, 0.75)),
     ("B7, B8", "Σs from loss", "sum_rule.norm_growth", lambda t: (t, 1.2 * t, t**-0.5, (1.3 * t) ** -0.5, 1.0)),
     ("C1, C5", "t*", "noisy_mode.inflection_time", lambda t: (STRONG, START, np.clip(_left(t)[0], 1e-290, 0.99))),
-    ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (np.clip(4.0 / t, 1e-8, 0.49), START, 0.75)),
+    ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (0.75, START, np.clip(4.0 / t, 1e-8, 0.49))),
     ("C4", "P(∞) − P(t)", "noisy_path.remaining_increase", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
     ("D1, D2", "x", "tuned_flow.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
     ("D1, D2", "A − f", "tuned_flow.fine_tune, missing", _tuned),

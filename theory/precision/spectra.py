@@ -117,12 +117,12 @@ def _minimum(v1: float, v2: float, epsilon: float, c: float) -> float:
     return float(noisy_path.minima([v1, v2], epsilon, c).at("last"))
 
 
-def dense_time(c: Any, epsilon: Any, alpha: Any) -> Any:
+def dense_time(alpha: Any, epsilon: Any, c: Any) -> Any:
     """`[ln(2c/ε) − (2 − 1/α)]/(4c)` (C5)."""
     return (mpmath.log(2 * c / epsilon) - 2 + 1 / alpha) / (4 * c)
 
 
-def under_way(c: Any, epsilon: Any, alpha: Any) -> Any:
+def under_way(alpha: Any, epsilon: Any, c: Any) -> Any:
     """`(2c)^{−1/α}/(α ln(2c/ε))` (C5)."""
     return (2 * c) ** (-1 / alpha) / (alpha * mpmath.log(2 * c / epsilon))
 

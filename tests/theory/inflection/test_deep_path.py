@@ -5,7 +5,7 @@ import pytest
 
 from overtraining.setting.errors import DomainError, NotSolved, ShapeError
 from overtraining.theory.inflection import deep_path
-from overtraining.theory.inflection.deep_path import _Path, deep_minima, loss_after_noise
+from overtraining.theory.inflection.deep_path import DeepPath, deep_minima, loss_after_noise
 from overtraining.theory.inflection.noisy_path import minima
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.sensitivity.deep_noise import deep_increase_at
@@ -43,7 +43,7 @@ def test_depth_two_has_the_minima_of_c4(seed):
     c = float(mode_cost(gammas[0], gammas[1], d_in=widths[0], d_out=widths[2]))
     deep, known = deep_minima(sigma, epsilon, gammas, widths), minima(sigma, epsilon, c)
     assert np.allclose(deep.times, known.times, rtol=1e-9)
-    assert np.allclose(deep.lost, known.lost, atol=1e-12)
+    assert np.allclose(deep.increase, known.increase, atol=1e-12)
 
 
 def scan(path, points=30_001):
@@ -64,16 +64,16 @@ def test_every_minimum_is_found(seed):
     gammas[0] = 10 ** draw.uniform(-1.5, -0.5)
     widths = draw.integers(n, 8, depth + 1).tolist()
     found = deep_minima(sigma, epsilon, gammas, widths)
-    times, step = scan(_Path.over(sigma, epsilon, gammas, widths))
+    times, step = scan(DeepPath.checked(sigma, epsilon, gammas, widths))
     assert found.times.size == times.size
     assert np.allclose(found.times, times, atol=2 * step)
     end = loss_after_noise(1e6, sigma, epsilon, gammas, widths)
-    assert np.allclose(found.lost, end - loss_after_noise(found.times, sigma, epsilon, gammas, widths), atol=1e-12)
+    assert np.allclose(found.increase, end - loss_after_noise(found.times, sigma, epsilon, gammas, widths), atol=1e-12)
 
 
 def test_the_slope_is_the_loss_s():
     """`cost` and `gain` against a difference quotient of P, mode by mode, at depth 4."""
-    path = _Path.over([1.0, 0.4], [0.05, 0.1], [0.3, 0.2, 0.4, 0.1], [3, 4, 5, 6, 2])
+    path = DeepPath.checked([1.0, 0.4], [0.05, 0.1], [0.3, 0.2, 0.4, 0.1], [3, 4, 5, 6, 2])
     s = np.array([0.3, 0.25])
     for i in range(2):
         step = 1e-6 * np.eye(2)[i]

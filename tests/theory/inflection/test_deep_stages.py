@@ -56,7 +56,7 @@ def test_threshold_precision(depth, seed):
     start = float(exact) * 1e-3
     if depth > 2 and start > 1e-290:
         time = start ** (2 / depth - 1) / ((depth - 2) * float(exact))
-        assert deep_inflection_time(gammas, widths, start) == pytest.approx(time, rel=1e-14 * depth)
+        assert deep_inflection_time(start, gammas, widths) == pytest.approx(time, rel=1e-14 * depth)
 
 
 def test_equal_layers_and_outer_ones():
@@ -91,7 +91,7 @@ def test_the_inflection_is_the_power_of_the_noise(depth, start):
     sigma, gammas, widths = 0.8 ** np.arange(14), np.ones(depth), [20_000] * (depth + 1)
     gammas *= (np.sqrt(sigma[11] * sigma[12]) / threshold_singular_value(gammas, widths)) ** (1 / depth)
     times = [float(deep_minima(sigma, start, g, widths).at("best")) for g in (gammas, gammas * stronger)]
-    told = [float(deep_inflection_time(g, widths, start)) for g in (gammas, gammas * stronger)]
+    told = [float(deep_inflection_time(start, g, widths)) for g in (gammas, gammas * stronger)]
     assert np.allclose(np.log(times), np.log(told), atol=0.6 * np.log(1 / 0.8))
     assert np.log(times[0] / times[1]) / np.log(stronger) == pytest.approx(depth, abs=0.25)
 
@@ -107,9 +107,9 @@ def test_the_inflection_is_the_power_of_the_noise(depth, start):
         (lambda: threshold_singular_value([0.1] * 3, [2] * 3), ShapeError, "widths"),
         (lambda: threshold_singular_value([-0.1] * 3, [2] * 4), DomainError, "gammas"),
         (lambda: threshold_singular_value([1e60] * 8, [2] * 9), DomainError, "overflows"),
-        (lambda: deep_inflection_time([0.1] * 2, [2] * 3, 1e-9), DomainError, "dense_inflection_time"),
-        (lambda: deep_inflection_time([0.1] * 3, [2] * 4, 0.5), DomainError, "start learned"),
-        (lambda: deep_inflection_time([0.1] * 3, [2] * 4, 0.0), DomainError, "epsilon"),
+        (lambda: deep_inflection_time(1e-9, [0.1] * 2, [2] * 3), DomainError, "dense_inflection_time"),
+        (lambda: deep_inflection_time(0.5, [0.1] * 3, [2] * 4), DomainError, "start learned"),
+        (lambda: deep_inflection_time(0.0, [0.1] * 3, [2] * 4), DomainError, "epsilon"),
     ],
 )
 def test_refuses_by_name(call, refusal, word):

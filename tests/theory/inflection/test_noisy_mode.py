@@ -191,9 +191,9 @@ def test_outside_the_interior_of_the_unbalanced_formula():
     ("arguments", "refusal", "word"),
     [
         ((0.0, 0.1, 0.1, 0.1), DomainError, "sigma"),
-        ((1.0, np.nan, 0.1, 0.1), DomainError, "start"),
+        ((1.0, np.nan, 0.1, 0.1), DomainError, "initial_product"),
         ((1.0, 0.1, np.inf, 0.1), DomainError, "imbalance"),
-        ((1.0, 0.1, 0.1, -0.1), DomainError, "c "),
+        ((1.0, 0.1, 0.1, -0.1), DomainError, "noise_cost"),
         ((1.0, 0.1, 1e80, 0.1), DomainError, "1e75"),
         ((np.ones(2), 0.1, np.ones(3), 0.1), ShapeError, "broadcast"),
     ],

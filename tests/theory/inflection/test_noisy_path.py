@@ -75,7 +75,7 @@ def test_every_minimum_is_found(seed):
     assert np.allclose(found.times, scanned, atol=3e-3 * scanned.max() + 1e-9)
     s = sigma / (1 + (sigma / epsilon - 1) * np.exp(-2 * sigma * found.times[:, None]))
     values = ((sigma - s) ** 2 / 2 + c * s).sum(axis=1)
-    assert np.allclose(found.lost, c * sigma.sum() - values, atol=1e-13)
+    assert np.allclose(found.increase, c * sigma.sum() - values, atol=1e-13)
     assert np.isclose(values.min(), loss.min(), atol=1e-7)
     best = found.times[values.argmin()]
     assert (found.at("first"), found.at("last"), found.at("best")) == (found.times[0], found.times[-1], best)
@@ -140,7 +140,7 @@ def test_over_twelve_decades_of_everything(seed):
     c = float(sigma.max() * 10 ** draw.uniform(-draw.choice([1, 5, 280]), 0.3))
     found, known = minima(sigma, epsilon, c), overtraining_bounds(sigma, epsilon, c)
     assert found.times.size >= 1
-    assert known.lower * (1 - 1e-10) <= found.lost.max() <= known.upper * (1 + 1e-10)
+    assert known.lower * (1 - 1e-10) <= found.increase.max() <= known.upper * (1 + 1e-10)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -148,13 +148,13 @@ def test_bounds_hold_at_every_start(seed):
     draw = np.random.default_rng(seed)
     sigma = 10 ** draw.uniform(-3, 0, draw.integers(1, 9))
     epsilon, c = sigma * 10 ** draw.uniform(-8, -1e-3, sigma.size), 10 ** draw.uniform(-3, 0.5)
-    known, lost = overtraining_bounds(sigma, epsilon, c), minima(sigma, epsilon, c).lost.max()
+    known, lost = overtraining_bounds(sigma, epsilon, c), minima(sigma, epsilon, c).increase.max()
     assert known.lower * (1 - 1e-12) <= lost <= known.upper * (1 + 1e-12)
 
 
 def test_bound_by_the_weakest_feature_is_false():
     """`½ min(c, σ_r)²` is no lower bound unless the start is small: σ = 1 from 0.99 with c = 1 loses 0.00995."""
-    lost = minima([1.0], 0.99, 1.0).lost.max()
+    lost = minima([1.0], 0.99, 1.0).increase.max()
     assert lost < 0.01 < 0.5 * min(1.0, 1.0) ** 2
     assert np.isclose(lost, overtraining_bounds([1.0], 0.99, 1.0).lower, rtol=1e-13)
 
@@ -173,14 +173,14 @@ def test_a_thousand_modes():
     found = minima(sigma, 1e-12, 0.01)
     assert found.times.size >= 1
     limit = overtraining_in_stages(sigma, 0.01)
-    assert abs(found.lost.max() / limit - 1) < 0.05
+    assert abs(found.increase.max() / limit - 1) < 0.05
 
 
 @pytest.mark.parametrize(
     ("call", "refusal", "word"),
     [
         (lambda: minima([1.0], 1.0, 0.1), DomainError, "from above"),
-        (lambda: minima([1.0], 0.1, -0.1), DomainError, "c "),
+        (lambda: minima([1.0], 0.1, -0.1), DomainError, "noise_cost"),
         (lambda: minima([1.0], 0.1, 1e-300), DomainError, "range"),
         (lambda: minima([1e10], 1e-300, 0.1), DomainError, "range"),
         (lambda: minima([[1.0]], 0.1, 0.1), ShapeError, "axis"),
@@ -190,7 +190,7 @@ def test_a_thousand_modes():
         (lambda: overtraining_bounds([1.0, 2.0], [0.1, 0.2, 0.3], 0.1), ShapeError, "broadcast"),
         (lambda: overtraining_bounds(1.0, 0.1, 0.1), ShapeError, "modes"),
         (lambda: overtraining_bounds([1.0], 2.0, 0.1), DomainError, "from above"),
-        (lambda: remaining_increase(-1.0, [1.0], 0.1, 0.1), DomainError, "t "),
+        (lambda: remaining_increase(-1.0, [1.0], 0.1, 0.1), DomainError, "length"),
         (lambda: remaining_increase([1.0, 2.0, 3.0], [1.0, 2.0], 0.1, 0.1), ShapeError, "broadcast"),
         (lambda: remaining_increase(1.0, 1.0, 0.1, 0.1), ShapeError, "modes"),
         (lambda: remaining_increase([1.0, 2.0, 3.0], [1.0], 0.1, 0.1), ShapeError, "modes"),
@@ -217,9 +217,9 @@ def test_bounds_of_several_modes_in_exact_arithmetic(seed):
 
 def test_bounds_are_met():
     """The upper by equal modes, which turn together; the lower by modes apart, of which only the last has a turn."""
-    same = minima([1.0, 1.0, 1.0], 1e-6, 0.2).lost.max()
+    same = minima([1.0, 1.0, 1.0], 1e-6, 0.2).increase.max()
     assert same == pytest.approx(float(overtraining_bounds([1.0, 1.0, 1.0], 1e-6, 0.2).upper), rel=1e-12)
-    apart = minima([2.0, 1.0, 0.5], 1e-200, 0.2).lost.max()
+    apart = minima([2.0, 1.0, 0.5], 1e-200, 0.2).increase.max()
     assert apart == pytest.approx(float(overtraining_bounds([2.0, 1.0, 0.5], 1e-200, 0.2).lower), rel=1e-12)
 
 
@@ -240,13 +240,13 @@ def test_a_grid_of_prices_is_each_price_alone():
         epsilon = sigma * 10 ** draw.uniform(-9, -0.5, sigma.size)
         c = np.append(draw.uniform(0.01, 1.7, 9), [0.0, 0.3, 0.3]).reshape(3, 4)
         found = minima(sigma, epsilon, c)
-        assert found.times.shape == found.lost.shape == (3, 4, found.times.shape[-1])
+        assert found.times.shape == found.increase.shape == (3, 4, found.times.shape[-1])
         for index, price in np.ndenumerate(c):
             alone = minima(sigma, epsilon, float(price))
             there = np.isfinite(found.times[index])
             assert np.allclose(found.times[index][there], alone.times, rtol=1e-12)
             assert np.allclose(
-                found.lost[index], np.append(alone.lost, np.zeros((~there).sum())), rtol=1e-9, atol=1e-15
+                found.increase[index], np.append(alone.increase, np.zeros((~there).sum())), rtol=1e-9, atol=1e-15
             )
             for which in ("first", "last", "best"):
                 assert np.isclose(found.at(which)[index], alone.at(which), rtol=1e-12)
@@ -266,7 +266,7 @@ def test_a_grid_over_a_dense_spectrum():
         assert before < 0 < after
     # noise that exceeds every feature only hurts; what is lost falls as the noise does
     assert (found.at("best")[c >= 1] == 0).all()
-    assert (np.diff(found.lost.max(axis=-1)) > 0).all()
+    assert (np.diff(found.increase.max(axis=-1)) > 0).all()
     assert (np.diff(found.at("best")) <= 0).all()
 
 

@@ -56,7 +56,7 @@ def test_a_spectrum_against_all_its_stops(values, c):
 )
 def test_is_the_limit_of_the_path(values, start):
     c = 0.1
-    assert np.isclose(minima(values, start, c).lost.max(), overtraining_in_stages(values, c), rtol=1e-6)
+    assert np.isclose(minima(values, start, c).increase.max(), overtraining_in_stages(values, c), rtol=1e-6)
 
 
 def test_equal_features_stop_early():
@@ -72,7 +72,7 @@ def test_shapes_and_refusals():
     assert overtraining_in_stages([], 0.1) == 0
     for call, refusal, word in (
         (lambda: stage(-1.0, 0.1), DomainError, "sigma"),
-        (lambda: stage(1.0, np.inf), DomainError, "c "),
+        (lambda: stage(1.0, np.inf), DomainError, "noise_cost"),
         (lambda: stage(np.ones(2), np.ones(3)), ShapeError, "broadcast"),
         (lambda: overtraining_in_stages(1.0, 0.1), ShapeError, "axis"),
         (lambda: overtraining_in_stages([np.nan], 0.1), DomainError, "sigma"),

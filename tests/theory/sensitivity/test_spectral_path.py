@@ -194,7 +194,7 @@ def test_the_stationary_price_is_where_every_minimum_is(alpha):
     sigma, epsilon, c = np.arange(1, 1501) ** -alpha, 1e-12, 0.02
     times = minima(sigma, epsilon, c).times
     assert np.allclose(power_law_path(times, alpha, epsilon, 1500).stationary_price, c, rtol=1e-9)
-    t = float(dense_inflection_time(c, epsilon, alpha))
+    t = float(dense_inflection_time(alpha, epsilon, c))
     price = float(power_law_path(t, alpha, epsilon, 1500).stationary_price)
     assert abs(price / c - 1) * np.log(2 * c / epsilon) ** 2 < 8
 

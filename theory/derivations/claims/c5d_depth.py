@@ -133,7 +133,7 @@ def _best() -> Evidence:
         (4, True, 1e-7, 9),
     ):
         v, g, sizes = case(depth, outer, paying=paying)
-        found = deep_minima(v, start, g, sizes).at("best") / deep_inflection_time(g, sizes, start)
+        found = deep_minima(v, start, g, sizes).at("best") / deep_inflection_time(start, g, sizes)
         worst = max(worst, abs(float(np.log(found))) / float(np.log(v[paying - 1] / v[paying])))
     return tested(worst, 2.0, "every minimum of P, L = 3, 4, all layers noisy or the outer two: features off")
 
@@ -187,7 +187,7 @@ def _last_is_not_best() -> Evidence:
 def _large_start() -> Evidence:
     """From 1e-2 at L = 3 the stages overlap, and the delay is no power of the start."""
     v, g, sizes = case(3)
-    found = deep_minima(v, 1e-2, g, sizes).at("best") / deep_inflection_time(g, sizes, 1e-2)
+    found = deep_minima(v, 1e-2, g, sizes).at("best") / deep_inflection_time(1e-2, g, sizes)
     return Evidence(bool(found < 0.8), Verdict.TESTED, f"turns at {found:.2f} t*")
 
 

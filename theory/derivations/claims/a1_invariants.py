@@ -57,11 +57,7 @@ def loss_terms() -> list[tuple[sp.Expr, sp.Trace]]:
     """`½ tr((f − A) Σx (f − A)ᵀ) + ½μ(‖V‖² + ‖W‖²)`, as coefficients and traces."""
     error = P * V * W * R - A
     half = sp.Rational(1, 2)
-    return [
-        (half, sp.Trace(error * Sx * error.T)),
-        (half * mu, sp.Trace(V * V.T)),
-        (half * mu, sp.Trace(W * W.T)),
-    ]  # fmt: skip
+    return [(half, sp.Trace(error * Sx * error.T)), (half * mu, sp.Trace(V * V.T)), (half * mu, sp.Trace(W * W.T))]
 
 
 @cache

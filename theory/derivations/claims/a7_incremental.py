@@ -76,9 +76,11 @@ def _bounds() -> Evidence:
     """For ε < σ = ε + δ: `0 < s < σz/(σ − ε)` before, `0 < σ − s < σ(σ − ε)z` after."""
     before, after = in_phase()
     sides = {
-        "before, below": before, "before, above": sigma * z / (sigma - epsilon) - before,
-        "after, below": sigma - after, "after, above": sigma * (sigma - epsilon) * z - (sigma - after),
-    }  # fmt: skip
+        "before, below": before,
+        "before, above": sigma * z / (sigma - epsilon) - before,
+        "after, below": sigma - after,
+        "after, above": sigma * (sigma - epsilon) * z - (sigma - after),
+    }
     return every((name, positive(sp.together(side.subs(sigma, epsilon + delta)))) for name, side in sides.items())
 
 

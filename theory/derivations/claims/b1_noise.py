@@ -80,9 +80,15 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator, mome
         at(ground(w1) + noise["N1"], ground(w2) + noise["N2"]) - at(ground(w1), ground(w2)), moments
     )
     values = {
-        q1: (w1 * covariance * w1.T).trace(), q2: (w2 * w2.T).trace(), tau: covariance.trace(),
-        g1: sp.sqrt(moments["N1"][1]), g2: sp.sqrt(moments["N2"][1]), d_in: i, h: k, d_out: o,
-    }  # fmt: skip
+        q1: (w1 * covariance * w1.T).trace(),
+        q2: (w2 * w2.T).trace(),
+        tau: covariance.trace(),
+        g1: sp.sqrt(moments["N1"][1]),
+        g2: sp.sqrt(moments["N2"][1]),
+        d_in: i,
+        h: k,
+        d_out: o,
+    }
     return identity(rise, formula().subs(values))
 
 

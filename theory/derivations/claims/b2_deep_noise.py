@@ -224,39 +224,70 @@ DERIVATION = Derivation(
         "y_b": "the same sum for what follows layer b; it is tr C_b of the recursion",
     },
     assumptions=(
-        Assumption("zero-mean noise", "Every entry of the noise has mean zero.",
-                   Counterexample("A bias toward the teacher lowers the loss.", _biased)),
-        Assumption("independent noise", "Entries are independent, also between layers, with variance γ_l² in layer l.",
-                   Counterexample("The same noise on three layers costs more than twice as much.",
-                                  lambda: _dearer(*_shared(0.3)), _shared_curves)),
-        Assumption("linear network", "f = W_L … W_1.",
-                   Counterexample("A ReLU between the layers halves the cost at w = 0.", _rectified)),
+        Assumption(
+            "zero-mean noise",
+            "Every entry of the noise has mean zero.",
+            Counterexample("A bias toward the teacher lowers the loss.", _biased),
+        ),
+        Assumption(
+            "independent noise",
+            "Entries are independent, also between layers, with variance γ_l² in layer l.",
+            Counterexample(
+                "The same noise on three layers costs more than twice as much.",
+                lambda: _dearer(*_shared(0.3)),
+                _shared_curves,
+            ),
+        ),
+        Assumption(
+            "linear network",
+            "f = W_L … W_1.",
+            Counterexample("A ReLU between the layers halves the cost at w = 0.", _rectified),
+        ),
     ),
     steps=(
-        Step(r"\mathbb{E}\,\mathrm{tr}\left((W+N)^\top C(W+N)M\right)="
-             r"\mathrm{tr}\left((W^\top CW+\gamma^2\mathrm{tr}(C)I)M\right)",
-             "One layer, whatever comes after (C) and before (M). By induction from C_L = I: C_{l−1} = W_lᵀC_lW_l + "
-             "γ_l² tr(C_l) I and E tr(f'Σxf'ᵀ) = tr(C₀Σx), at every depth. Second moments only: any law.", _one_layer),
+        Step(
+            r"\mathbb{E}\,\mathrm{tr}\left((W+N)^\top C(W+N)M\right)="
+            r"\mathrm{tr}\left((W^\top CW+\gamma^2\mathrm{tr}(C)I)M\right)",
+            "One layer, whatever comes after (C) and before (M). By induction from C_L = I: C_{l−1} = W_lᵀC_lW_l + "
+            "γ_l² tr(C_l) I and E tr(f'Σxf'ᵀ) = tr(C₀Σx), at every depth. Second moments only: any law.",
+            _one_layer,
+        ),
         Step(r"\mathbb{E}\langle f',A\rangle=\langle f,A\rangle", "Every noise matrix occurs once in f'.", _cross_term),
-        Step(r"C_l=\sum_{b>l}\gamma_b^2y_b\,P_b^\top P_b,\quad y_l=\mathrm{tr}\,C_l",
-             "The recursion unrolled, b = L + 1 having weight 1: a layer lengthens every segment by its W and starts a "
-             "new one, so tr(C₀Σx) is ‖f‖² plus twice the claim.", _unrolled),
+        Step(
+            r"C_l=\sum_{b>l}\gamma_b^2y_b\,P_b^\top P_b,\quad y_l=\mathrm{tr}\,C_l",
+            "The recursion unrolled, b = L + 1 having weight 1: a layer lengthens every segment by its W and starts a "
+            "new one, so tr(C₀Σx) is ‖f‖² plus twice the claim.",
+            _unrolled,
+        ),
         Step(r"L=2", "Two layers give B1.", _depth_two),
-        Step(r"L=3", "Written out entry by entry in exact arithmetic for a skewed law, all widths in {1, 2}: the "
-             "expectation, the recursion and the claim are one number.", _written_out),
+        Step(
+            r"L=3",
+            "Written out entry by entry in exact arithmetic for a skewed law, all widths in {1, 2}: the "
+            "expectation, the recursion and the claim are one number.",
+            _written_out,
+        ),
     ),
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("input and output widths swapped",
-                _each(lambda d, e: e.subs({tau: width(d), width(d): tau}, simultaneous=True))),
-        Variant("noise scales in reverse order",
-                _each(lambda d, e: e.subs(dict(zip(gamma[:d], gamma[:d][::-1], strict=True)), simultaneous=True))),
-        Variant("the input's width for the hidden ones",
-                _each(lambda d, e: e.subs({width(l): tau for l in range(1, d)}))),
+        Variant(
+            "input and output widths swapped",
+            _each(lambda d, e: e.subs({tau: width(d), width(d): tau}, simultaneous=True)),
+        ),
+        Variant(
+            "noise scales in reverse order",
+            _each(lambda d, e: e.subs(dict(zip(gamma[:d], gamma[:d][::-1], strict=True)), simultaneous=True)),
+        ),
+        Variant(
+            "the input's width for the hidden ones", _each(lambda d, e: e.subs({width(l): tau for l in range(1, d)}))
+        ),
         Variant("products of norms for norms of products", _each(_torn)),
-        Variant("first order in γ² only", _each(lambda d, e: sum(
-            t for t in e.args if sum(g in t.free_symbols for g in gamma) == 1) if e.is_Add else e)),
+        Variant(
+            "first order in γ² only",
+            _each(
+                lambda d, e: sum(t for t in e.args if sum(g in t.free_symbols for g in gamma) == 1) if e.is_Add else e
+            ),
+        ),
         Variant("factor ½ missing", _each(lambda d, e: 2 * e)),
         Variant("γ instead of γ²", _each(lambda d, e: e.subs({g: sp.sqrt(g) for g in gamma}, simultaneous=True))),
         Variant("sign of even orders", _each(lambda d, e: -e.subs({g: sp.I * g for g in gamma}, simultaneous=True))),
@@ -270,4 +301,4 @@ DERIVATION = Derivation(
     ),
     uses=("B1",),
     source="ours; the second-order part is standard (Hochreiter and Schmidhuber 1997)",
-)  # fmt: skip
+)

@@ -47,12 +47,15 @@ def formula() -> sp.Expr:
     """`Var L(θ + N)` in the invariants of the point, the noise scales and the widths."""
     spread = (d_out + h + 1) * tau2 + tau**2
     return (
-        g1**2 * G1 + g2**2 * G2
+        g1**2 * G1
+        + g2**2 * G2
         + g1**2 * g2**2 * (h * e + p2 * n2 + 2 * (d_out + 1) * o2 + 2 * tau * o1)
-        + g1**4 * tau2 * k2 / 2 + g2**4 * d_out * k1 / 2
-        + g1**4 * g2**2 * n2 * spread + g1**2 * g2**4 * d_out * ((d_out + h + 1) * p2 + tau * p1)
+        + g1**4 * tau2 * k2 / 2
+        + g2**4 * d_out * k1 / 2
+        + g1**4 * g2**2 * n2 * spread
+        + g1**2 * g2**4 * d_out * ((d_out + h + 1) * p2 + tau * p1)
         + g1**4 * g2**4 * d_out * h * spread / 2
-    )  # fmt: skip
+    )
 
 
 def rise() -> TraceSum:
@@ -81,12 +84,19 @@ def invariants() -> dict[sp.Symbol, TraceSum]:
     f, seen = second @ first, first @ sx @ first.T
     slopes = second.T @ error @ sx, error @ sx @ first.T
     return {
-        G1: (slopes[0] @ slopes[0].T).trace(), G2: (slopes[1] @ slopes[1].T).trace(),
-        e: (error @ sx @ sx @ error.T).trace(), o1: (error @ sx @ f.T).trace(), o2: (error @ sx @ sx @ f.T).trace(),
-        p1: seen.trace(), p2: (first @ sx @ sx @ first.T).trace(), n2: (second @ second.T).trace(),
-        k1: (seen @ seen).trace(), k2: (second.T @ second @ second.T @ second).trace(),
-        tau: sx.trace(), tau2: (sx @ sx).trace(),
-    }  # fmt: skip
+        G1: (slopes[0] @ slopes[0].T).trace(),
+        G2: (slopes[1] @ slopes[1].T).trace(),
+        e: (error @ sx @ sx @ error.T).trace(),
+        o1: (error @ sx @ f.T).trace(),
+        o2: (error @ sx @ sx @ f.T).trace(),
+        p1: seen.trace(),
+        p2: (first @ sx @ sx @ first.T).trace(),
+        n2: (second @ second.T).trace(),
+        k1: (seen @ seen).trace(),
+        k2: (second.T @ second @ second.T @ second).trace(),
+        tau: sx.trace(),
+        tau2: (sx @ sx).trace(),
+    }
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
@@ -142,11 +152,19 @@ def values_at(first: np.ndarray, second: np.ndarray, error: np.ndarray, sx: np.n
     """The invariants as numbers, in whatever arithmetic the entries have."""
     square, f = lambda m: (m * m).sum(), second @ first
     return {
-        G1: square(second.T @ error @ sx), G2: square(error @ sx @ first.T), e: square(error @ sx),
-        o1: (error @ sx * f).sum(), o2: (error @ sx @ sx * f).sum(), p1: (first @ sx * first).sum(),
-        p2: square(first @ sx), n2: square(second), k1: square(first @ sx @ first.T), k2: square(second.T @ second),
-        tau: np.trace(sx), tau2: square(sx),
-    }  # fmt: skip
+        G1: square(second.T @ error @ sx),
+        G2: square(error @ sx @ first.T),
+        e: square(error @ sx),
+        o1: (error @ sx * f).sum(),
+        o2: (error @ sx @ sx * f).sum(),
+        p1: (first @ sx * first).sum(),
+        p2: square(first @ sx),
+        n2: square(second),
+        k1: square(first @ sx @ first.T),
+        k2: square(second.T @ second),
+        tau: np.trace(sx),
+        tau2: square(sx),
+    }
 
 
 def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
@@ -188,8 +206,10 @@ def _skewed() -> Evidence:
 
 def _laws() -> Curves:
     gamma = np.linspace(0, 1, 21)
-    true = {n: [_scalar(m, sp.Rational(int(50 * g), 50))[0] for g in gamma] for n, m in
-            {"Gaussian": (0, 1, 0, 3), "±γ": (0, 1, 0, 1), "skewed": (0, 1, 2, 6)}.items()}  # fmt: skip
+    true = {
+        n: [_scalar(m, sp.Rational(int(50 * g), 50))[0] for g in gamma]
+        for n, m in {"Gaussian": (0, 1, 0, 3), "±γ": (0, 1, 0, 1), "skewed": (0, 1, 2, 6)}.items()
+    }
     return Curves(gamma, {n: np.array(v) for n, v in true.items()}, "noise scale γ", "variance of the loss")
 
 
@@ -222,18 +242,35 @@ DERIVATION = Derivation(
         "h,d_{out}": "widths of hidden layer and output",
     },
     assumptions=(
-        Assumption("Gaussian noise", "Every entry of the noise is normal; other laws share the mean (B1), not this.",
-                   Counterexample("Noise ±γ scatters less than 60 % as much; a skewed law adds a term of order γ³.",
-                                  lambda: every((("±γ", _coins()), ("skewed", _skewed()))), _laws)),
-        Assumption("independent noise", "All entries of N1 and N2 are independent.",
-                   Counterexample("The same noise on both layers scatters more.", _shared)),
+        Assumption(
+            "Gaussian noise",
+            "Every entry of the noise is normal; other laws share the mean (B1), not this.",
+            Counterexample(
+                "Noise ±γ scatters less than 60 % as much; a skewed law adds a term of order γ³.",
+                lambda: every((("±γ", _coins()), ("skewed", _skewed()))),
+                _laws,
+            ),
+        ),
+        Assumption(
+            "independent noise",
+            "All entries of N1 and N2 are independent.",
+            Counterexample("The same noise on both layers scatters more.", _shared),
+        ),
     ),
     steps=(
-        Step(r"L(\theta+N)-L(\theta)=\mathrm{tr}(E\Sigma_xX^\top)+\tfrac12\mathrm{tr}(X\Sigma_xX^\top),\quad "
-             r"X=N_2W_1+W_2N_1+N_2N_1", "Expand the loss at the perturbed weights about E = f − A.", _expansion),
+        Step(
+            r"L(\theta+N)-L(\theta)=\mathrm{tr}(E\Sigma_xX^\top)+\tfrac12\mathrm{tr}(X\Sigma_xX^\top),\quad "
+            r"X=N_2W_1+W_2N_1+N_2N_1",
+            "Expand the loss at the perturbed weights about E = f − A.",
+            _expansion,
+        ),
         Step(r"\mathbb{E}[L(\theta+N)-L(\theta)]=\text{B1}", "Contract once: the mean is that of B1.", _mean),
-        Step(r"\mathbb{E}\,N^{4}=3\gamma^4", "The variance written out entry by entry with a Gaussian's moments, in "
-             "exact arithmetic, on every shape in {1,2,3}³, agrees with the formula.", _on_shapes),
+        Step(
+            r"\mathbb{E}\,N^{4}=3\gamma^4",
+            "The variance written out entry by entry with a Gaussian's moments, in "
+            "exact arithmetic, on every shape in {1,2,3}³, agrees with the formula.",
+            _on_shapes,
+        ),
     ),
     formula=formula,
     conclusion=conclusion,
@@ -257,7 +294,8 @@ DERIVATION = Derivation(
     link=Link(
         "overtraining.theory.sensitivity.noise_variance.loss_variance",
         "shapes 1 … 5, weights over 16 decades, any Σx, γ 1e-6 … 100",
-              _engine),
+        _engine,
+    ),
     uses=("B1",),
     source="ours; pairings after Isserlis 1918",
-)  # fmt: skip
+)

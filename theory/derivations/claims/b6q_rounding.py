@@ -135,21 +135,43 @@ DERIVATION = Derivation(
         "h,d_{out}": "widths of hidden layer and output",
     },
     assumptions=(
-        Assumption("random offset", "Every weight's grid has its own uniform offset (dither).",
-                   Counterexample("Absmax rounding at 4 bits: a weight below the step vanishes, for a hundredth of the "
-                                  "claimed cost; one just above half of it is rounded up, which helps.",
-                                  _not_progressive, _curves)),
-        Assumption("at the optimum", "Needed only on a fixed grid: the gradient vanishes.",
-                   Counterexample("Elsewhere one rounding has a first-order term of either sign that swamps the mean.",
-                                  _away_from_the_optimum)),
-        Assumption("independent noise", "The offsets are independent.",
-                   Counterexample("One offset for all weights costs 1.8 times as much at zero weights.", _one_offset)),
+        Assumption(
+            "random offset",
+            "Every weight's grid has its own uniform offset (dither).",
+            Counterexample(
+                "Absmax rounding at 4 bits: a weight below the step vanishes, for a hundredth of the "
+                "claimed cost; one just above half of it is rounded up, which helps.",
+                _not_progressive,
+                _curves,
+            ),
+        ),
+        Assumption(
+            "at the optimum",
+            "Needed only on a fixed grid: the gradient vanishes.",
+            Counterexample(
+                "Elsewhere one rounding has a first-order term of either sign that swamps the mean.",
+                _away_from_the_optimum,
+            ),
+        ),
+        Assumption(
+            "independent noise",
+            "The offsets are independent.",
+            Counterexample("One offset for all weights costs 1.8 times as much at zero weights.", _one_offset),
+        ),
     ),
     steps=(
-        Step(r"\mathbb{E}\,e=0,\quad\mathbb{E}\,e^2=\delta^2/12", "With a random offset, the distance to the grid is "
-             "uniform, whatever the weight; B1 holds for any law with these two moments.", _moments),
-        Step(r"w\gg\delta,\ f=A:\quad\Delta\approx\mathbb{E}\Delta", "A fixed grid, where the weights themselves are "
-             "random on its scale and the gradient vanishes: 2 × 1600 weights.", _fixed_grid),
+        Step(
+            r"\mathbb{E}\,e=0,\quad\mathbb{E}\,e^2=\delta^2/12",
+            "With a random offset, the distance to the grid is "
+            "uniform, whatever the weight; B1 holds for any law with these two moments.",
+            _moments,
+        ),
+        Step(
+            r"w\gg\delta,\ f=A:\quad\Delta\approx\mathbb{E}\Delta",
+            "A fixed grid, where the weights themselves are "
+            "random on its scale and the gradient vanishes: 2 × 1600 weights.",
+            _fixed_grid,
+        ),
     ),
     formula=formula,
     conclusion=conclusion,
@@ -157,7 +179,7 @@ DERIVATION = Derivation(
         Variant("steps swapped", lambda f: f.subs({step_1: step_2, step_2: step_1}, simultaneous=True)),
         Variant("τ and d_out swapped", lambda f: f.subs({tau: d_out, d_out: tau}, simultaneous=True)),
         Variant("q₁ and q₂ swapped", lambda f: f.subs({q1: q2, q2: q1}, simultaneous=True)),
-        Variant("δ²/4, the largest error", lambda f: f.subs({step_1: 3**sp.Rational(1, 2) * step_1})),
+        Variant("δ²/4, the largest error", lambda f: f.subs({step_1: 3 ** sp.Rational(1, 2) * step_1})),
         Variant("δ²/3, rounding down", lambda f: f.subs({step_1: 2 * step_1, step_2: 2 * step_2}, simultaneous=True)),
         Variant("last term dropped", lambda f: f.subs(h, 0)),
     ),
@@ -173,4 +195,4 @@ DERIVATION = Derivation(
     ),
     uses=("B1",),
     source="dither: Roberts 1962, Schuchman 1964; the rest ours",
-)  # fmt: skip
+)

@@ -47,15 +47,19 @@ def formula() -> dict[str, Any]:
     return {
         "trace": d_out * q1 + tau * q2,
         "own": (3 * si - sigma_i, sigma_i - si),
-        "pair": (si + sj - middle + own_radius, si + sj - middle - own_radius,
-                 middle + cross_radius, middle - cross_radius),
+        "pair": (
+            si + sj - middle + own_radius,
+            si + sj - middle - own_radius,
+            middle + cross_radius,
+            middle - cross_radius,
+        ),
         "outside": (si,),
         "hidden": (sigma_i - si, si - sigma_i),
         "unlearnable": (si + sigma_j, si - sigma_j),
         "outside per mode": d_in + d_out - 2 * m,
         "hidden per mode": sp.Max(h - m, 0),
         "zeros": sp.Max(h - m, 0) * (d_in + d_out - 2 * m),
-    }  # fmt: skip
+    }
 
 
 def blocks(candidate: Mapping[str, Any]) -> list[tuple[tuple[str, ...], tuple[sp.Expr, ...]]]:

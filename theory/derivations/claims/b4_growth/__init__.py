@@ -44,15 +44,21 @@ def conclusion(candidate: Formula) -> Evidence:
     """Differentiate B1's expected rise, and the Hessian's trace, both contracted from the loss, along its flow."""
     first, second, covariance, teacher = map(MatrixSum.of, (W1, W2, Sx, A))
     missing, f = teacher - second @ first, second @ first
-    traces = {x1: (missing @ covariance @ f.T).trace(), x2: (missing @ covariance @ covariance @ f.T).trace(),
-              tau: covariance.trace()}  # fmt: skip
+    traces = {
+        x1: (missing @ covariance @ f.T).trace(),
+        x2: (missing @ covariance @ covariance @ f.T).trace(),
+        tau: covariance.trace(),
+    }
     cost = rate(b1.expected_rise(), loss(first, second, covariance), ("W1", "W2"))
     curvature = laplacian(loss(first + MatrixSum.of(N1), second + MatrixSum.of(N2)))
     white = rate(curvature, loss(first, second), ("W1", "W2"))
-    return every((
-        ("dΔ/dt", agree(cost, candidate["cost"], traces)),
-        ("white inputs", agree(white, candidate["white curvature"], {x1: (missing @ f.T).trace()})),
-    ), "for symbolic dimensions")  # fmt: skip
+    return every(
+        (
+            ("dΔ/dt", agree(cost, candidate["cost"], traces)),
+            ("white inputs", agree(white, candidate["white curvature"], {x1: (missing @ f.T).trace()})),
+        ),
+        "for symbolic dimensions",
+    )
 
 
 def _on_shapes() -> Evidence:
@@ -89,16 +95,19 @@ def _certain_sign() -> Evidence:
     speed = lambda q: -sum(sp.diff(q, w) * sp.diff(loss, w) for w in (w1, w2))
     missing = delta * sp.exp(-total)
     first, second = (_overlap(k) for k in (1, 2))
-    return every((
-        ("d(σ − p)/dt = −d(w1² + w2²)(σ − p)", identity(speed(sigma - p), -d * (w1**2 + w2**2) * (sigma - p))),
-        ("solved by δ e^{−K}", identity(sp.diff(missing, t), -sp.diff(total, t) * missing)),
-        ("p rises", positive(speed(p).subs(sigma, p + delta))),
-        ("w1 rises", positive(speed(w1).subs(sigma, p + delta))),
-        ("w2 rises", positive(speed(w2).subs(sigma, p + delta))),
-        ("x₁ = Σ d p(σ − p)", first),
-        ("x₂ = Σ d² p(σ − p)", second),
-        ("a mode's part", positive((d * p * (sigma - p)).subs(sigma, p + delta))),
-    ), "p(σ − p) > 0 at all times in every mode, in x₁ with the weight d, in x₂ with d²")  # fmt: skip
+    return every(
+        (
+            ("d(σ − p)/dt = −d(w1² + w2²)(σ − p)", identity(speed(sigma - p), -d * (w1**2 + w2**2) * (sigma - p))),
+            ("solved by δ e^{−K}", identity(sp.diff(missing, t), -sp.diff(total, t) * missing)),
+            ("p rises", positive(speed(p).subs(sigma, p + delta))),
+            ("w1 rises", positive(speed(w1).subs(sigma, p + delta))),
+            ("w2 rises", positive(speed(w2).subs(sigma, p + delta))),
+            ("x₁ = Σ d p(σ − p)", first),
+            ("x₂ = Σ d² p(σ − p)", second),
+            ("a mode's part", positive((d * p * (sigma - p)).subs(sigma, p + delta))),
+        ),
+        "p(σ − p) > 0 at all times in every mode, in x₁ with the weight d, in x₂ with d²",
+    )
 
 
 def _overlap(power: int) -> Evidence:
@@ -127,13 +136,16 @@ def _mode_total() -> Evidence:
     loss = (sigma - w1 * w2) ** 2 / 2
     drift = sum(sp.diff(w2**2 - w1**2, w) * sp.diff(loss, w) for w in (w1, w2))
     gain = 4 * sigma**2 / (sp.sqrt(lam**2 + 4 * sigma**2) + lam)
-    return every((
-        ("λ is conserved", identity(sp.expand(drift), 0)),
-        ("(w1² + w2²)² = λ² + 4p²", identity((w1**2 + w2**2) ** 2, (w2**2 - w1**2) ** 2 + 4 * (w1 * w2) ** 2)),
-        ("the gain", identity(sp.sqrt(lam**2 + 4 * sigma**2) - lam, sp.radsimp(gain))),
-        ("rich", identity(sp.limit(gain, lam, 0), 2 * sigma)),
-        ("lazy", identity(sp.limit(gain, lam, sp.oo), 0)),
-    ), "2σ at λ = 0, decreasing to 0 like 2σ²/|λ|")  # fmt: skip
+    return every(
+        (
+            ("λ is conserved", identity(sp.expand(drift), 0)),
+            ("(w1² + w2²)² = λ² + 4p²", identity((w1**2 + w2**2) ** 2, (w2**2 - w1**2) ** 2 + 4 * (w1 * w2) ** 2)),
+            ("the gain", identity(sp.sqrt(lam**2 + 4 * sigma**2) - lam, sp.radsimp(gain))),
+            ("rich", identity(sp.limit(gain, lam, 0), 2 * sigma)),
+            ("lazy", identity(sp.limit(gain, lam, sp.oo), 0)),
+        ),
+        "2σ at λ = 0, decreasing to 0 like 2σ²/|λ|",
+    )
 
 
 def _engine(expression: Formula, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
@@ -257,45 +269,82 @@ DERIVATION = Derivation(
         r"d_{in},d_{out}": "widths of input and output",
     },
     assumptions=(
-        Assumption("gradient flow", "Learning rate so small that the order η² does not matter.",
-                   Counterexample("A finite step adds η²(d_out‖∇W1‖² + d_in‖∇W2‖²) ≥ 0: tr H rises at ⟨f, A − f⟩ = 0.",
-                                  big_step)),
-        Assumption("no weight decay", "The loss alone moves the weights.",
-                   Counterexample("Decay μ adds −2μ tr H.", decay)),
-        Assumption("linear network", "f = W2 W1. What is left of it for ReLU layers is in the steps.",
-                   Counterexample("For one ReLU unit the cost grows at half the rate.", rectified)),
-        Assumption("whitened inputs", "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
-                   Counterexample("Inputs that are not white weigh what is missing differently from what is learned.",
-                                  unwhitened)),
-        Assumption("aligned start", "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",
-                   Counterexample("A balanced start turned by more than a right angle first becomes less sensitive.",
-                                  misaligned, misaligned_curves)),
-        Assumption("start below the teacher", "For the certain sign only: w1, w2 > 0 and w1w2 < σ in every mode.",
-                   Counterexample("A mode that starts above σ only becomes less sensitive.", from_above)),
+        Assumption(
+            "gradient flow",
+            "Learning rate so small that the order η² does not matter.",
+            Counterexample(
+                "A finite step adds η²(d_out‖∇W1‖² + d_in‖∇W2‖²) ≥ 0: tr H rises at ⟨f, A − f⟩ = 0.", big_step
+            ),
+        ),
+        Assumption(
+            "no weight decay", "The loss alone moves the weights.", Counterexample("Decay μ adds −2μ tr H.", decay)
+        ),
+        Assumption(
+            "linear network",
+            "f = W2 W1. What is left of it for ReLU layers is in the steps.",
+            Counterexample("For one ReLU unit the cost grows at half the rate.", rectified),
+        ),
+        Assumption(
+            "whitened inputs",
+            "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
+            Counterexample(
+                "Inputs that are not white weigh what is missing differently from what is learned.", unwhitened
+            ),
+        ),
+        Assumption(
+            "aligned start",
+            "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",
+            Counterexample(
+                "A balanced start turned by more than a right angle first becomes less sensitive.",
+                misaligned,
+                misaligned_curves,
+            ),
+        ),
+        Assumption(
+            "start below the teacher",
+            "For the certain sign only: w1, w2 > 0 and w1w2 < σ in every mode.",
+            Counterexample("A mode that starts above σ only becomes less sensitive.", from_above),
+        ),
     ),
     steps=(
-        Step(r"\mathrm{tr}\,H=d_{out}\,\mathrm{tr}(W_1\Sigma_xW_1^\top)+\mathrm{tr}\Sigma_x\|W_2\|^2",
-             "Second derivatives of the loss by every weight, and their sum's rate along minus the gradient, agree "
-             "with the claim as polynomials in all weights, on every shape in {1,2,3}³ with random Σx.",
-             _on_shapes),
-        Step(r"0<p_i<\sigma_i\ \Rightarrow\ x_k=\sum_i d_i^k\,p_i(\sigma_i-p_i)>0",
-             "From an aligned start, balanced or not, Σx sharing V with variances d_i: each mode's p = w1w2 rises and "
-             "what it lacks decays, σ − p = δe^{−K}, never reaching 0: progressive sensitivity at all times.",
-             _certain_sign),
-        Step(r"\langle f,A-f\rangle+\langle -f,A+f\rangle=-2\|f\|^2",
-             "White inputs, misaligned: of two balanced starts (W1, ±W2) at least one begins with falling sensitivity, "
-             "so at least half of all such starts do under any law that is even in W2.", _of_two_starts),
-        Step(r"\sqrt{\lambda^2+4\sigma^2}-|\lambda|\ \to\ 0",
-             "What one mode adds to w1² + w2² on its way from 0 to σ; tr H gains (d_in + d_out)/2 times this. Rich "
-             "training (λ = 0) pays 2σ, lazy training (large imbalance λ) nothing.", _mode_total),
+        Step(
+            r"\mathrm{tr}\,H=d_{out}\,\mathrm{tr}(W_1\Sigma_xW_1^\top)+\mathrm{tr}\Sigma_x\|W_2\|^2",
+            "Second derivatives of the loss by every weight, and their sum's rate along minus the gradient, agree "
+            "with the claim as polynomials in all weights, on every shape in {1,2,3}³ with random Σx.",
+            _on_shapes,
+        ),
+        Step(
+            r"0<p_i<\sigma_i\ \Rightarrow\ x_k=\sum_i d_i^k\,p_i(\sigma_i-p_i)>0",
+            "From an aligned start, balanced or not, Σx sharing V with variances d_i: each mode's p = w1w2 rises and "
+            "what it lacks decays, σ − p = δe^{−K}, never reaching 0: progressive sensitivity at all times.",
+            _certain_sign,
+        ),
+        Step(
+            r"\langle f,A-f\rangle+\langle -f,A+f\rangle=-2\|f\|^2",
+            "White inputs, misaligned: of two balanced starts (W1, ±W2) at least one begins with falling sensitivity, "
+            "so at least half of all such starts do under any law that is even in W2.",
+            _of_two_starts,
+        ),
+        Step(
+            r"\sqrt{\lambda^2+4\sigma^2}-|\lambda|\ \to\ 0",
+            "What one mode adds to w1² + w2² on its way from 0 to σ; tr H gains (d_in + d_out)/2 times this. Rich "
+            "training (λ = 0) pays 2σ, lazy training (large imbalance λ) nothing.",
+            _mode_total,
+        ),
         Step(r"L=1:\ \tfrac{d}{dt}\,\mathrm{tr}\,H=0", "A convex problem has nothing to grow.", depth_one),
-        Step(r"\frac{d\|W_l\|^2}{dt}=2\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
-             "In deeper linear networks all layers' squared norms grow at this same rate (f is homogeneous of degree 1 "
-             "in each layer), at symbolic widths, depth 1 to 5.", homogeneous),
-        Step(r"\mathrm{ReLU}:\ \mathrm{tr}\,H_{GN}=\tfrac12\left(d_{out}\|W_1\|^2+d_{in}\|W_2\|^2\right)",
-             "Two-layer ReLU, inputs whitened and as likely at −x as at x, none on a unit's edge: of each pair ±x "
-             "exactly one side is active. With Euler's rate: d/dt tr H_GN = (d_in + d_out)⟨f, y − f⟩. With a bias "
-             "it is ‖W1‖² + ‖b‖² that grows like ‖W2‖².", relu_halves),
+        Step(
+            r"\frac{d\|W_l\|^2}{dt}=2\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
+            "In deeper linear networks all layers' squared norms grow at this same rate (f is homogeneous of degree 1 "
+            "in each layer), at symbolic widths, depth 1 to 5.",
+            homogeneous,
+        ),
+        Step(
+            r"\mathrm{ReLU}:\ \mathrm{tr}\,H_{GN}=\tfrac12\left(d_{out}\|W_1\|^2+d_{in}\|W_2\|^2\right)",
+            "Two-layer ReLU, inputs whitened and as likely at −x as at x, none on a unit's edge: of each pair ±x "
+            "exactly one side is active. With Euler's rate: d/dt tr H_GN = (d_in + d_out)⟨f, y − f⟩. With a bias "
+            "it is ‖W1‖² + ‖b‖² that grows like ‖W2‖².",
+            relu_halves,
+        ),
     ),
     formula=formula,
     conclusion=conclusion,
@@ -306,8 +355,10 @@ DERIVATION = Derivation(
         Variant("Σx² in both terms", _each(lambda e: e.subs(x1, x2))),
         Variant("d_in for τ", _each(lambda e: e.subs(tau, d_in))),
         Variant("factor 2", _each(lambda e: 2 * e)),
-        Variant("twice the widths' geometric mean in the white curvature", lambda f: f | {
-            "white curvature": 4 * sp.sqrt(d_in * d_out) * x1}),
+        Variant(
+            "twice the widths' geometric mean in the white curvature",
+            lambda f: f | {"white curvature": 4 * sp.sqrt(d_in * d_out) * x1},
+        ),
         Variant("sign", _each(lambda e: -e)),
         Variant("W1's growth dropped", _each(lambda e: e.subs(g2, 0))),
         Variant("γ instead of γ²", _each(lambda e: e.subs({g1: sp.sqrt(g1), g2: sp.sqrt(g2)}, simultaneous=True))),
@@ -324,4 +375,4 @@ DERIVATION = Derivation(
     ),
     uses=("A2", "B1"),
     source="ours; layer norms growing together: Du, Hu, Lee 2018 (arXiv 1806.00900)",
-)  # fmt: skip
+)

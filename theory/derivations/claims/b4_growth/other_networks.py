@@ -47,17 +47,22 @@ def relu_halves() -> Evidence:
     """One hidden unit W2_k relu(W1_k·x) met by ±x, with z = W1_k·x > 0: the Jacobian's squares are averaged."""
     preactivation, n, u = sp.symbols("preactivation n u", real=True)
     unit = u * sp.Max(0, preactivation)
-    slopes = lambda at: (sp.diff(unit, u).subs(preactivation, at),
-                         sp.diff(unit, preactivation).subs(preactivation, at).doit() * n)  # fmt: skip
+    slopes = lambda at: (
+        sp.diff(unit, u).subs(preactivation, at),
+        sp.diff(unit, preactivation).subs(preactivation, at).doit() * n,
+    )
     squares = [sum(side[i] ** 2 for side in (slopes(z), slopes(-z))) / 2 for i in (0, 1)]
     scaled = [identity(unit.subs(preactivation, c * at), c * unit.subs(preactivation, at)) for at in (z, -z)]
-    return every((
-        ("W2's part is ½ z²", identity(squares[0], z**2 / 2)),
-        ("W1's part is ½ u² ‖x‖²", identity(squares[1], u**2 * n**2 / 2)),
-        ("homogeneous for z > 0", scaled[0]),
-        ("homogeneous for z < 0", scaled[1]),
-        *((f"with a bias, {'z' if at == z else '−z'}", _with_bias(at)) for at in (z, -z)),
-    ), "half of every unit's squared slopes, so half of d_out‖W1‖² + d_in‖W2‖² for whitened inputs")  # fmt: skip
+    return every(
+        (
+            ("W2's part is ½ z²", identity(squares[0], z**2 / 2)),
+            ("W1's part is ½ u² ‖x‖²", identity(squares[1], u**2 * n**2 / 2)),
+            ("homogeneous for z > 0", scaled[0]),
+            ("homogeneous for z < 0", scaled[1]),
+            *((f"with a bias, {'z' if at == z else '−z'}", _with_bias(at)) for at in (z, -z)),
+        ),
+        "half of every unit's squared slopes, so half of d_out‖W1‖² + d_in‖W2‖² for whitened inputs",
+    )
 
 
 def _with_bias(at: sp.Expr) -> Evidence:

@@ -57,11 +57,14 @@ def conclusion(candidate: Formula) -> Evidence:
     squares = {n1: (first @ first.T).trace(), n2: (second @ second.T).trace()}
     traces = squares | {q1: (first @ sx @ first.T).trace(), tau: sx.trace()}
     white = noise_expectation(loss(first + n_1, second + n_2), {"N1": g1**2, "N2": g2**2}) - loss(first, second)
-    return every((
-        ("relative", agree(_relative(b1.expected_rise(), squares), candidate["relative"], traces)),
-        ("white relative", agree(_relative(white, squares), candidate["white relative"], squares)),
-        *((f"multiplicative, {shape}", spells(candidate["multiplicative"], shape)) for shape in SHAPES),
-    ), "symbolic dimensions (relative), 27 shapes as polynomials in all weights (multiplicative)")  # fmt: skip
+    return every(
+        (
+            ("relative", agree(_relative(b1.expected_rise(), squares), candidate["relative"], traces)),
+            ("white relative", agree(_relative(white, squares), candidate["white relative"], squares)),
+            *((f"multiplicative, {shape}", spells(candidate["multiplicative"], shape)) for shape in SHAPES),
+        ),
+        "symbolic dimensions (relative), 27 shapes as polynomials in all weights (multiplicative)",
+    )
 
 
 def _relative(rise: TraceSum, squares: dict[sp.Symbol, TraceSum]) -> TraceSum:
@@ -107,10 +110,13 @@ def _progressive() -> Evidence:
     zero = lambda x, y: Evidence(
         (frames.reduced(x) - frames.reduced(y)).is_zero(), Verdict.PROVED, "for symbolic widths"
     )
-    return every((
-        *((name, zero(x, y)) for name, x, y in sums),
-        ("mode i", positive((p * (sp.Symbol("sigma") - p)).subs(sp.Symbol("sigma"), p + delta))),
-    ), "unit k grows at 2Σ_i R_ki² p_i(σ_i − p_i) ≥ 0; w1, w2 rise in every mode (B4), and so n₁, n₂, q₁")  # fmt: skip
+    return every(
+        (
+            *((name, zero(x, y)) for name, x, y in sums),
+            ("mode i", positive((p * (sp.Symbol("sigma") - p)).subs(sp.Symbol("sigma"), p + delta))),
+        ),
+        "unit k grows at 2Σ_i R_ki² p_i(σ_i − p_i) ≥ 0; w1, w2 rise in every mode (B4), and so n₁, n₂, q₁",
+    )
 
 
 def _between() -> Evidence:
@@ -168,38 +174,74 @@ DERIVATION = Derivation(
         "h,d_{in}": "widths of the hidden layer and of the input",
     },
     assumptions=(
-        Assumption("zero-mean noise", "Every entry of the noise has mean zero; its law is free.",
-                   Counterexample("All weights 10 % larger, A = 2f: the loss falls.", without.biased)),
-        Assumption("independent noise", "All entries are independent.",
-                   Counterexample("The same coin on both layers costs more.", without.shared)),
-        Assumption("aligned start", "For growth only, balanced or not: singular vectors of A, with one hidden frame.",
-                   Counterexample("With f of the wrong sign both costs first fall.", without.not_aligned)),
-        Assumption("start below the teacher", "For growth only: w1, w2 > 0 and w1w2 < σ in every mode.",
-                   Counterexample("From s = 2, σ = 1 both costs fall.", without.from_above)),
-        Assumption("whitened inputs", "For growth only; where Σx shares V, relative noise needs no more.",
-                   Counterexample("From a balanced aligned start, inputs in turned axes make both costs fall.",
-                                  without.unwhitened, without.unwhitened_curves)),
-        Assumption("balanced start", "For the comparison of the two only.",
-                   Counterexample("Units strong in one layer and weak in the other make multiplicative noise cheaper.",
-                                  without.unbalanced, without.unbalanced_curves)),
+        Assumption(
+            "zero-mean noise",
+            "Every entry of the noise has mean zero; its law is free.",
+            Counterexample("All weights 10 % larger, A = 2f: the loss falls.", without.biased),
+        ),
+        Assumption(
+            "independent noise",
+            "All entries are independent.",
+            Counterexample("The same coin on both layers costs more.", without.shared),
+        ),
+        Assumption(
+            "aligned start",
+            "For growth only, balanced or not: singular vectors of A, with one hidden frame.",
+            Counterexample("With f of the wrong sign both costs first fall.", without.not_aligned),
+        ),
+        Assumption(
+            "start below the teacher",
+            "For growth only: w1, w2 > 0 and w1w2 < σ in every mode.",
+            Counterexample("From s = 2, σ = 1 both costs fall.", without.from_above),
+        ),
+        Assumption(
+            "whitened inputs",
+            "For growth only; where Σx shares V, relative noise needs no more.",
+            Counterexample(
+                "From a balanced aligned start, inputs in turned axes make both costs fall.",
+                without.unwhitened,
+                without.unwhitened_curves,
+            ),
+        ),
+        Assumption(
+            "balanced start",
+            "For the comparison of the two only.",
+            Counterexample(
+                "Units strong in one layer and weak in the other make multiplicative noise cheaper.",
+                without.unbalanced,
+                without.unbalanced_curves,
+            ),
+        ),
     ),
     steps=(
-        Step(r"\mathbb{E}\prod(1+\rho n)=1,\;1+\rho_2^2,\;(1+\rho_1^2)(1+\rho_2^2)",
-             "Multiplicative noise acts on the product of two paths only where they share a weight of W2, or of both "
-             "layers: four cases, at any width; no moment beyond the second.", any_width),
-        Step(r"\tfrac{d}{dt}\|W_1\|^2\|W_2\|^2=2\langle f,A-f\rangle(\|W_1\|^2+\|W_2\|^2),\quad "
-             r"\tfrac{d}{dt}\|W_{1,k:}\|^2=\tfrac{d}{dt}\|W_{2,:k}\|^2=2\left(W_2^\top(A-f)W_1^\top\right)_{kk}",
-             "Rates along minus the gradient of the loss, from any start, whitened inputs.", _growth),
-        Step(r"0<p_i<\sigma_i\ \Rightarrow\ \dot\Delta_{rel}>0,\ \dot\Delta_{mult}>0",
-             "From an aligned start, balanced or not: relative noise where Σx shares V, as ‖W1‖², ‖W2‖² and q₁ rise; "
-             "multiplicative noise for white inputs, in every hidden frame, since no unit's norm falls and some rise.",
-             _progressive),
-        Step(r"\Sigma_k\|W_{2,:k}\|^2\|W_{1,k:}\|^2\ \ge\ \tfrac1h\|W_1\|^2\|W_2\|^2",
-             "Balanced, whitened: multiplicative noise never costs less than relative noise of the same strength.",
-             _between),
-        Step(r"\Sigma_k\left(\Sigma_iR_{ki}^2s_i\right)^2=\tfrac12(\Sigma s)^2+\cos^22\varphi\,\tfrac12(s_1-s_2)^2",
-             "Multiplicative noise sees the basis of the hidden layer, which f does not: two modes on two units.",
-             _frames),
+        Step(
+            r"\mathbb{E}\prod(1+\rho n)=1,\;1+\rho_2^2,\;(1+\rho_1^2)(1+\rho_2^2)",
+            "Multiplicative noise acts on the product of two paths only where they share a weight of W2, or of both "
+            "layers: four cases, at any width; no moment beyond the second.",
+            any_width,
+        ),
+        Step(
+            r"\tfrac{d}{dt}\|W_1\|^2\|W_2\|^2=2\langle f,A-f\rangle(\|W_1\|^2+\|W_2\|^2),\quad "
+            r"\tfrac{d}{dt}\|W_{1,k:}\|^2=\tfrac{d}{dt}\|W_{2,:k}\|^2=2\left(W_2^\top(A-f)W_1^\top\right)_{kk}",
+            "Rates along minus the gradient of the loss, from any start, whitened inputs.",
+            _growth,
+        ),
+        Step(
+            r"0<p_i<\sigma_i\ \Rightarrow\ \dot\Delta_{rel}>0,\ \dot\Delta_{mult}>0",
+            "From an aligned start, balanced or not: relative noise where Σx shares V, as ‖W1‖², ‖W2‖² and q₁ rise; "
+            "multiplicative noise for white inputs, in every hidden frame, since no unit's norm falls and some rise.",
+            _progressive,
+        ),
+        Step(
+            r"\Sigma_k\|W_{2,:k}\|^2\|W_{1,k:}\|^2\ \ge\ \tfrac1h\|W_1\|^2\|W_2\|^2",
+            "Balanced, whitened: multiplicative noise never costs less than relative noise of the same strength.",
+            _between,
+        ),
+        Step(
+            r"\Sigma_k\left(\Sigma_iR_{ki}^2s_i\right)^2=\tfrac12(\Sigma s)^2+\cos^22\varphi\,\tfrac12(s_1-s_2)^2",
+            "Multiplicative noise sees the basis of the hidden layer, which f does not: two modes on two units.",
+            _frames,
+        ),
     ),
     formula=formula,
     conclusion=conclusion,
@@ -227,4 +269,4 @@ DERIVATION = Derivation(
     ),
     uses=("A2", "B1", "B4"),
     source="ours",
-)  # fmt: skip
+)

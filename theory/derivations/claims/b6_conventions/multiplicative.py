@@ -78,6 +78,12 @@ def values_at(first: np.ndarray, second: np.ndarray, sx: np.ndarray) -> dict[sp.
     """The values of all symbols of B6 in whatever arithmetic the entries have."""
     unit, outgoing = (first @ sx * first).sum(axis=1), (second**2).sum(axis=0)
     return {
-        q1: unit.sum(), n1: (first**2).sum(), n2: (second**2).sum(), tau: np.trace(sx), h: first.shape[0],
-        d_in: first.shape[1], own: outgoing @ first**2 @ np.diag(sx), joint: outgoing @ unit,
-    }  # fmt: skip
+        q1: unit.sum(),
+        n1: (first**2).sum(),
+        n2: (second**2).sum(),
+        tau: np.trace(sx),
+        h: first.shape[0],
+        d_in: first.shape[1],
+        own: outgoing @ first**2 @ np.diag(sx),
+        joint: outgoing @ unit,
+    }

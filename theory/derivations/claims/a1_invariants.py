@@ -40,10 +40,10 @@ W, R = sp.MatrixSymbol("W", h, k), sp.MatrixSymbol("R", k, d_in)
 A, Sx = sp.MatrixSymbol("A", d_out, d_in), sp.MatrixSymbol("Sigma_x", d_in, d_in)
 SYMMETRIC = frozenset({"Sigma_x"})
 
-Claim = dict[str, sp.MatrixExpr]
+LayerGradients = dict[str, sp.MatrixExpr]
 
 
-def formula() -> Claim:
+def formula() -> LayerGradients:
     """The gradients by both neighbours, and the velocity of their imbalance under gradient flow."""
     error = P * V * W * R - A
     return {
@@ -74,7 +74,7 @@ def velocity_of_imbalance() -> MatrixSum:
     return by_w @ w.T + w @ by_w.T - (by_v.T @ v + v.T @ by_v)
 
 
-def conclusion(candidate: Claim) -> Evidence:
+def conclusion(candidate: LayerGradients) -> Evidence:
     """The candidate against what the steps derive."""
     by_w, by_v = gradients()
     truth = {"lower": by_w, "upper": by_v, "imbalance": velocity_of_imbalance()}
@@ -118,12 +118,15 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
     return identity(slopes, (*value["lower"], *value["upper"]))
 
 
-def _engine(expressions: Claim, function: Callable, generator: np.random.Generator) -> float:
+def _engine(expressions: LayerGradients, function: Callable, generator: np.random.Generator) -> float:
     """Depths 2 … 5, widths 1 … 6, entries of 1e-6 … 1e6; the scale of an entry's error is that of its terms."""
     worst = 0.0
     for _ in range(30):
         sizes = generator.integers(1, 7, generator.integers(3, 7)).tolist()
-        spread = lambda *s: generator.normal(size=s) * 10.0 ** generator.uniform(-6, 6, s)
+
+        def spread(*s: int) -> np.ndarray:
+            return generator.normal(size=s) * 10.0 ** generator.uniform(-6, 6, s)
+
         layers = [spread(above, below) for below, above in pairwise(sizes)]
         teacher, root = spread(sizes[-1], sizes[0]), generator.normal(size=(sizes[0], sizes[0]))
         covariance, decay = (root @ root.T + (root @ root.T).T) / 2, float(10 ** generator.uniform(-6, 6))
@@ -164,7 +167,10 @@ def _tanh(w1: float, w2: float) -> tuple[float, float]:
 
 def paths() -> dict[str, np.ndarray]:
     """All over the same gradient-flow time 0 … 10."""
-    flow = lambda slope: _descend(0.001, slope, 10_000)[::500]
+
+    def flow(slope: Slope) -> np.ndarray:
+        return _descend(0.001, slope, 10_000)[::500]
+
     return {
         "gradient flow, linear": flow(_linear(0.0, 0.0)),
         "gradient flow, both decay": flow(_linear(0.1, 0.1)),
@@ -177,7 +183,10 @@ def paths() -> dict[str, np.ndarray]:
 def drifts(name: str) -> Evidence:
     """Off the claim's e^{−2μt} for both values of μ that could be meant; the claim's own two cases are the control."""
     ways, time = paths(), 0.5 * np.arange(20)
-    off = lambda path, decay: float(np.abs(path / path[0] - np.exp(-2 * decay * time)).max())
+
+    def off(path: np.ndarray, decay: float) -> float:
+        return float(np.abs(path / path[0] - np.exp(-2 * decay * time)).max())
+
     control = max(off(ways["gradient flow, linear"], 0.0), off(ways["gradient flow, both decay"], 0.1))
     lost = min(off(ways[name], decay) for decay in (0.0, 0.1))
     return Evidence(

@@ -1,6 +1,7 @@
 """A2: from an aligned start gradient flow stays aligned, and every singular value learns by itself."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -118,15 +119,23 @@ def _diagonal(rows: int, cols: int, entries: list) -> sp.Matrix:
 
 def _engine(pair: tuple[sp.Expr, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """Weights of either sign and 0, σ, ξ, μ of 0 and 1e-6 … 1e6; conditioned by the sum of the terms' sizes."""
-    draw = lambda *signs: 10.0 ** generator.uniform(-6, 6, 200) * generator.choice([0, *signs], 200)
+
+    def draw(*signs: int) -> np.ndarray:
+        return 10.0 ** generator.uniform(-6, 6, 200) * generator.choice([0, *signs], 200)
+
     points = [draw(-1, 1, 1), draw(-1, 1, 1), draw(1, 1), draw(1, 1), draw(1, 1)]
     worst = 0.0
     for part, expression in enumerate(pair):
         terms = sp.Add.make_args(sp.expand(expression))
         size = sp.lambdify((w1, w2, sigma, xi, mu), sum(map(sp.Abs, terms)), "numpy")
         value = sp.lambdify((w1, w2, sigma, xi, mu), expression, "numpy")
-        condition = lambda *x, size=size, value=value: size(*x) / np.maximum(np.abs(value(*x)), 1e-300)
-        call = lambda *x, part=part: function(*x)[part]
+
+        def condition(*x: np.ndarray, size: Any = size, value: Any = value) -> np.ndarray:
+            return size(*x) / np.maximum(np.abs(value(*x)), 1e-300)
+
+        def call(*x: np.ndarray, part: int = part) -> np.ndarray:
+            return function(*x)[part]
+
         worst = max(worst, worst_relative_error(expression, (w1, w2, sigma, xi, mu), call, points, condition))
     return worst
 

@@ -76,7 +76,10 @@ def _clock() -> Evidence:
 
 def _conserved() -> Evidence:
     general, equal = conserved()
-    along = lambda c, v: c.diff(t) + c.diff(s) * v
+
+    def along(c: sp.Expr, v: sp.Expr) -> sp.Expr:
+        return c.diff(t) + c.diff(s) * v
+
     return identity((along(general, rate()), along(equal, rate().subs(mu, sigma))), (sp.Integer(0), sp.Integer(0)))
 
 
@@ -84,7 +87,10 @@ def _no_pole() -> Evidence:
     """The denominator over ε is `E/ε + (1 − E)/κ` with `E = e^{−2κt}`; with `e^y = 1 + δ` each case is positive."""
     delta = sp.Symbol("delta", positive=True)
     size = sp.Symbol("k", positive=True)
-    whole = lambda k, e: e / epsilon + (1 - e) / k
+
+    def whole(k: sp.Expr, e: sp.Expr) -> sp.Expr:
+        return e / epsilon + (1 - e) / k
+
     cases = [("σ > μ", positive(whole(size, 1 / (1 + delta)))), ("σ < μ", positive(whole(-size, 1 + delta)))]
     denominator = (1 + (kappa / epsilon - 1) * sp.exp(-2 * kappa * t)) / kappa
     return every([*cases, ("form", identity(denominator, whole(kappa, sp.exp(-2 * kappa * t))))])
@@ -93,7 +99,10 @@ def _no_pole() -> Evidence:
 def _limits() -> Evidence:
     general, equal = formula()
     k = sp.Symbol("k", positive=True)
-    end = lambda value: sp.limit(general.subs(sigma, mu + value), t, sp.oo)
+
+    def end(value: sp.Expr) -> sp.Expr:
+        return sp.limit(general.subs(sigma, mu + value), t, sp.oo)
+
     middle = sp.limit(general.subs(sigma, mu + kappa).simplify(), kappa, 0)
     return identity((end(k), end(-k), sp.limit(equal, t, sp.oo), middle), (k, sp.Integer(0), sp.Integer(0), equal))
 
@@ -114,7 +123,10 @@ def _engine(pair: tuple[sp.Expr, sp.Expr], function, generator: np.random.Genera
     inputs = (t, sigma, epsilon, mu)
     points = [time, teacher, start, decay]
     worst = worst_relative_error(general, inputs, function, points, condition_number(general, inputs))
-    same = lambda time, teacher, start: function(time, teacher, start, teacher)
+
+    def same(time: np.ndarray, teacher: np.ndarray, start: np.ndarray) -> np.ndarray:
+        return function(time, teacher, start, teacher)
+
     return max(worst, worst_relative_error(equal, (t, sigma, epsilon), same, points[:3]))
 
 
@@ -140,7 +152,10 @@ def _paths() -> dict[str, np.ndarray]:
 def _differs(name: str) -> Evidence:
     """Against the formula from the run's own start, with the plain run as a control of the integration itself."""
     x, paths = np.linspace(0, 5, 21), _paths()
-    claimed = lambda start: 1 / (1 + (1 / start - 1) * np.exp(-2 * x))
+
+    def claimed(start: float) -> np.ndarray:
+        return 1 / (1 + (1 / start - 1) * np.exp(-2 * x))
+
     control, gap = (np.abs(paths[k] - claimed(paths[k][0])).max() for k in ("balanced start", name))
     return Evidence(control < 0.005 and gap > 0.05, Verdict.TESTED, f"off by {gap:.2f}, control {control:.4f}")
 

@@ -28,8 +28,21 @@ E = sp.exp(-r * t)
 
 # σ = (ℓ/4)(X − 1/X), p₀ = (ℓ/4)(Y − 1/Y), ℓ = |λ|: then r = (ℓ/2)(X + 1/X), R₀ = (ℓ/2)(Y + 1/Y), and all is rational
 X, Y, Z, e, size = sp.symbols("X Y Z e ell", positive=True)
-WHERE = {"value": lambda x: size * (x - 1 / x) / 4, "norm": lambda x: size * (x + 1 / x) / 2}
-HALF = lambda x: (x - 1) / (x + 1)
+
+
+def value(x: sp.Expr) -> sp.Expr:
+    """σ or p in its rational variable: `(ℓ/4)(x − 1/x)`."""
+    return size * (x - 1 / x) / 4
+
+
+def norm(x: sp.Expr) -> sp.Expr:
+    """r or R in the same variable: `(ℓ/2)(x + 1/x)`."""
+    return size * (x + 1 / x) / 2
+
+
+def half_angle(x: sp.Expr) -> sp.Expr:
+    """The tangent of half the angle φ with `tan φ = 2p/ℓ`."""
+    return (x - 1) / (x + 1)
 
 
 KAPPA = (lam**2 + 4 * sigma * p0) / r
@@ -49,23 +62,22 @@ def _weight(growth: sp.Expr, kappa: sp.Expr = KAPPA) -> sp.Expr:
     return (1 - growth) / (2 * r * growth) * ((R0 + kappa) + (R0 - kappa) * growth)
 
 
-def kept(x: sp.Expr) -> sp.Expr:
+def decaying(x: sp.Expr) -> sp.Expr:
     """`tan((φ* − φ)/2)` with `tan φ = 2p/ℓ` and `tan φ* = 2σ/ℓ`, in the rational variable of p."""
-    value, norm = WHERE["value"], WHERE["norm"]
     return 2 * size * (value(X) - value(x)) / (norm(X) * norm(x) + size**2 + 4 * value(X) * value(x))
 
 
 @cache
 def solved() -> sp.Expr:
-    """p from `kept(p) = e kept(p₀)`, `e = e^{−rt}`; linear in `(Z − 1)/(Z + 1)`."""
+    """p from `decaying(p) = e decaying(p₀)`, `e = e^{−rt}`; linear in `(Z − 1)/(Z + 1)`."""
     unknown = sp.Symbol("x")
-    (end,) = sp.solve((HALF(X) - unknown) - e * sp.factor(kept(Y)) * (1 + unknown * HALF(X)), unknown)
-    return sp.cancel(WHERE["value"]((1 + end) / (1 - end)))
+    remaining = e * sp.factor(decaying(Y))
+    (end,) = sp.solve((half_angle(X) - unknown) - remaining * (1 + unknown * half_angle(X)), unknown)
+    return sp.cancel(value((1 + end) / (1 - end)))
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
     """The candidate against what the steps derive."""
-    value, norm = WHERE["value"], WHERE["norm"]
     given = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
     named = a3.in_exponentials(candidate.subs({sp.sqrt(lam**2 + 4 * sigma**2): r, sp.sqrt(lam**2 + 4 * p0**2): R0}))
     rational = named.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(given)
@@ -77,7 +89,10 @@ def conclusion(candidate: sp.Expr) -> Evidence:
 def _balanced(candidate: sp.Expr) -> tuple[tuple, tuple]:
     """Even in λ; at λ = 0 (`r = 2σ`, `R₀ = 2|p₀|`) A3 for p₀ > 0, for p₀ <= 0 what `ṗ = −2p(σ − p)` conserves."""
     start, p = a3.epsilon, sp.Symbol("p")
-    at = lambda p0_: candidate.subs({lam: 0, r: 2 * sigma, R0: 2 * start, p0: p0_})
+
+    def at(p0_: sp.Expr) -> sp.Expr:
+        return candidate.subs({lam: 0, r: 2 * sigma, R0: 2 * start, p0: p0_})
+
     quantity = sp.exp(2 * sigma * t) * p / (sigma - p)
     drift = sp.simplify(quantity.diff(t) - quantity.diff(p) * 2 * p * (sigma - p))
     (below,) = sp.solve(sp.Eq(quantity, -start / (sigma + start)), p)
@@ -96,21 +111,20 @@ def _flow() -> Evidence:
 
 def _rational() -> Evidence:
     """With `p = (ℓ/2) sinh θ` and `Z = e^θ`; `Ż = 2σZ − (ℓ/2)(Z² − 1)` is a Riccati equation."""
-    value, norm = WHERE["value"](Z), WHERE["norm"](Z)
-    tangent = (HALF(X) - HALF(Z)) / (1 + HALF(X) * HALF(Z))
-    riccati = sp.cancel(norm * (sigma - value) / value.diff(Z)) - (2 * sigma * Z - size * (Z**2 - 1) / 2)
+    tangent = (half_angle(X) - half_angle(Z)) / (1 + half_angle(X) * half_angle(Z))
+    velocity = sp.cancel(norm(Z) * (sigma - value(Z)) / value(Z).diff(Z))
+    riccati = velocity - (2 * sigma * Z - size * (Z**2 - 1) / 2)
     return identity(
-        (sp.expand(norm**2), sp.cancel(kept(Z) - tangent), sp.cancel(riccati)),
-        (sp.expand(size**2 + 4 * value**2), sp.S.Zero, sp.S.Zero),
+        (sp.expand(norm(Z) ** 2), sp.cancel(decaying(Z) - tangent), sp.cancel(riccati)),
+        (sp.expand(size**2 + 4 * value(Z) ** 2), sp.S.Zero, sp.S.Zero),
     )
 
 
 @cache
 def _conserved() -> Evidence:
-    """`d/dt kept = −r kept` along `ṗ = R(σ − p)`."""
-    value, norm = WHERE["value"], WHERE["norm"]
+    """`d/dt decaying = −r decaying` along `ṗ = R(σ − p)`."""
     speed = norm(Z) * (value(X) - value(Z)) / value(Z).diff(Z)
-    return Evidence(sp.cancel(kept(Z).diff(Z) * speed + norm(X) * kept(Z)) == 0, Verdict.PROVED, "cancels to 0")
+    return Evidence(sp.cancel(decaying(Z).diff(Z) * speed + norm(X) * decaying(Z)) == 0, Verdict.PROVED, "cancels to 0")
 
 
 def _mean() -> Evidence:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -41,15 +42,23 @@ class Lerch(sp.Function):
 
 def as_lerch(expression: sp.Expr) -> sp.Expr:
     """Every hypergeometric function of that kind replaced, and SymPy's name for it; any other stays what it is."""
-    match = lambda p, q, z: Lerch(p[1], z) if p[0] == 1 and q[0] == p[1] + 1 else sp.hyper(p, q, z)
-    named = lambda z, order, b: Lerch(b, z) / b if order == 1 else sp.lerchphi(z, order, b)
+
+    def match(p: Any, q: Any, z: sp.Expr) -> sp.Expr:
+        return Lerch(p[1], z) if p[0] == 1 and q[0] == p[1] + 1 else sp.hyper(p, q, z)
+
+    def named(z: sp.Expr, order: sp.Expr, b: sp.Expr) -> sp.Expr:
+        return Lerch(b, z) / b if order == 1 else sp.lerchphi(z, order, b)
+
     return expression.replace(sp.hyper, match).replace(sp.lerchphi, named)
 
 
 def lerch_coefficients() -> Evidence:
     """`n c_n = b(1 − c_n)`, and `c_n = (1)_n (b)_n/((1+b)_n n!)` by its first term and its ratio."""
     n, b = sp.Symbol("n", integer=True, nonnegative=True), sp.Symbol("b", positive=True)
-    term = lambda n: sp.rf(b, n) / sp.rf(1 + b, n)
+
+    def term(n: sp.Expr) -> sp.Expr:
+        return sp.rf(b, n) / sp.rf(1 + b, n)
+
     ratio = sp.gammasimp((term(n + 1) / term(n)).rewrite(sp.gamma))
     c = b / (n + b)
     return identity((n * c, ratio, term(0)), (b * (1 - c), c.subs(n, n + 1) / c, c.subs(n, 0)))
@@ -68,8 +77,13 @@ def formula() -> Times:
 
 def times(k: sp.Expr, b: sp.Expr, q: sp.Expr, sign: int = -1, tail: int = 1) -> Times:
     """t(s) below and above the teacher, with its exponents, its sign and its tail open to variants."""
-    up = lambda u: sign * u**-k / k + tail * u**b / b * sp.hyper((1, b), (1 + b,), u)
-    down = lambda v: v**q / q * sp.hyper((1, q), (1 + q,), v)
+
+    def up(u: sp.Expr) -> sp.Expr:
+        return sign * u**-k / k + tail * u**b / b * sp.hyper((1, b), (1 + b,), u)
+
+    def down(v: sp.Expr) -> sp.Expr:
+        return v**q / q * sp.hyper((1, q), (1 + q,), v)
+
     scale = L * sigma ** (2 - 2 / L)
     return (up(s / sigma) - up(epsilon / sigma)) / scale, (down(sigma / s) - down(sigma / epsilon)) / scale
 
@@ -113,7 +127,10 @@ def paced() -> Evidence:
 def shallow() -> Evidence:
     """The claim's own limits: of the powers by SymPy, of the series with its first term, 1, among the powers."""
     n, b = sp.Symbol("n", integer=True, positive=True), sp.Symbol("b", positive=True)
-    shifted = lambda p, q, z: 1 + p[1] * z / (1 + p[1]) * sp.hyper((1, 1 + p[1]), (1 + q[0],), z)
+
+    def shifted(p: Any, q: Any, z: sp.Expr) -> sp.Expr:
+        return 1 + p[1] * z / (1 + p[1]) * sp.hyper((1, 1 + p[1]), (1 + q[0],), z)
+
     coefficient = b / (1 + b) * (1 + b) / (n - 1 + 1 + b)
 
     def at(clock: sp.Expr, depth: int) -> sp.Expr:

@@ -23,10 +23,10 @@ from overtraining.theory.learning import incremental
 sigma, epsilon, tau, delta = sp.symbols("sigma epsilon tau delta", positive=True)
 z = sp.Symbol("z", positive=True)  # ε^{|στ − 1|}
 
-Claim = dict[str, sp.Expr]
+IncrementalLimit = dict[str, sp.Expr]
 
 
-def formula() -> Claim:
+def formula() -> IncrementalLimit:
     """The exact curve in the clock τ, its limits before, at and after τ = 1/σ, and the orders of the error."""
     return {
         "curve": sigma / (1 + (sigma - epsilon) * epsilon ** (sigma * tau - 1)),
@@ -49,7 +49,7 @@ def in_phase() -> tuple[sp.Expr, sp.Expr]:
     return tuple(sp.simplify(curve().subs(tau, (1 + s * sp.log(z) / sp.log(epsilon)) / sigma)) for s in (-1, 1))
 
 
-def conclusion(candidate: Claim) -> Evidence:
+def conclusion(candidate: IncrementalLimit) -> Evidence:
     """The orders are right where the error over z tends to a number that is neither 0 nor infinite."""
     before, after = in_phase()
     scale = [sp.limit(error / z, z, 0) for error in (before, sigma - after)]
@@ -92,7 +92,7 @@ def _not_uniform() -> Evidence:
     return identity(sp.limit(inner, delta, 0, "+"), sigma / (1 + sigma * sp.exp(-x)))
 
 
-def _engine(claim: Claim, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+def _engine(claim: IncrementalLimit, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """σ 1e-6 … 1e6, ε 1e-300 … 1, the phase στ 0 … 3 and beyond; the limit and the bound are held to it, too."""
     n = 150
     top, start = 10 ** generator.uniform(-6, 6, n), 10 ** generator.uniform(-300, 0, n)
@@ -139,7 +139,7 @@ def _decays() -> Evidence:
     return Evidence(early < 0.01 and abs(end - 0.5) < 0.01, Verdict.TESTED, f"{early:.1g} instead of 1, then {end:.2f}")
 
 
-def _orders(claim: Claim, after: sp.Expr) -> Claim:
+def _orders(claim: IncrementalLimit, after: sp.Expr) -> IncrementalLimit:
     return claim | {"order after": after, "order before": -after}
 
 

@@ -2,8 +2,15 @@
 
 import numpy as np
 import sympy as sp
+from sympy.polys.rings import PolyElement
 
-from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring, polynomial_expectation
+from overtraining.theory.derivations.calculus.shapes import (
+    SHAPES,
+    in_ring,
+    integers,
+    noise_ring,
+    polynomial_expectation,
+)
 from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, noise_expectation
 from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, Sx, d_in, d_out, h, loss
@@ -70,15 +77,15 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator, mome
     w1, w2, a, root = (integers(generator, *s) for s in ((k, i), (o, k), (o, i), (i, i)))
     covariance = root * root.T
     ring, noise = noise_ring({"N1": (k, i), "N2": (o, k)})
-    ground = lambda m: np.array([[ring(sp.QQ(int(x))) for x in row] for row in m.tolist()], dtype=object)
 
-    def at(x1: np.ndarray, x2: np.ndarray):  # type: ignore[no-untyped-def]
-        error = x2 @ x1 - ground(a)
-        return np.trace(error @ ground(covariance) @ error.T) / 2
+    first, second, teacher, sx = (in_ring(ring, m) for m in (w1, w2, a, covariance))
 
-    rise = polynomial_expectation(
-        at(ground(w1) + noise["N1"], ground(w2) + noise["N2"]) - at(ground(w1), ground(w2)), moments
-    )
+    def loss_at(x1: np.ndarray, x2: np.ndarray) -> PolyElement:
+        error = x2 @ x1 - teacher
+        return np.trace(error @ sx @ error.T) / 2
+
+    noisy = loss_at(first + noise["N1"], second + noise["N2"])
+    rise = polynomial_expectation(noisy - loss_at(first, second), moments)
     values = {
         q1: (w1 * covariance * w1.T).trace(),
         q2: (w2 * w2.T).trace(),
@@ -100,7 +107,10 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
         points = [10.0 ** generator.uniform(-12, 12, 10) * (generator.random(10) > 0.1) for _ in range(4)]
         trace = float(10 ** generator.uniform(-6, 6))
         at = expression.subs({d_in: sizes["d_in"], h: sizes["h"], d_out: sizes["d_out"], tau: sp.Float(trace, 60)})
-        call = lambda *p, trace=trace, sizes=sizes: function(*p, **sizes, input_trace=trace)
+
+        def call(*p: np.ndarray, trace: float = trace, sizes: dict = sizes) -> np.ndarray:
+            return function(*p, **sizes, input_trace=trace)
+
         worst = max(worst, worst_relative_error(at, (q1, q2, g1, g2), call, points))
     return worst
 

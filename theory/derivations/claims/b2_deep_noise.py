@@ -17,7 +17,7 @@ from overtraining.theory.derivations.calculus.layers import (
     tau,
     width,
 )
-from overtraining.theory.derivations.calculus.shapes import integers, noise_ring, polynomial_expectation
+from overtraining.theory.derivations.calculus.shapes import in_ring, integers, noise_ring, polynomial_expectation
 from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import (
     Letter,
@@ -44,7 +44,7 @@ from overtraining.theory.derivations.claims import b1_noise as b1
 DEPTHS = (1, 2, 3, 4)
 gamma = sp.symbols("gamma_1:9", positive=True)
 
-Formula = dict[int, sp.Expr]
+RiseByDepth = dict[int, sp.Expr]
 
 
 def path_sum(depth: int) -> sp.Expr:
@@ -55,7 +55,7 @@ def path_sum(depth: int) -> sp.Expr:
     return sp.expand(sum(K(0, b) * cost[b] for b in range(1, depth + 1)) / 2)
 
 
-def formula() -> Formula:
+def formula() -> RiseByDepth:
     """The rise at depth 1 … 4, in the norms K of noiseless segments, the widths and τ = tr Σx."""
     return {depth: path_sum(depth) for depth in DEPTHS}
 
@@ -68,7 +68,7 @@ def expected_rise(depth: int) -> TraceSum:
     return noise_expectation(noisy, variances) - plain
 
 
-def conclusion(candidate: Formula) -> Evidence:
+def conclusion(candidate: RiseByDepth) -> Evidence:
     """The candidate against what the steps derive."""
     cases = ((f"depth {depth}", agree(expected_rise(depth), candidate[depth], segments(depth))) for depth in DEPTHS)
     return every(cases, "depth 1 … 4, for symbolic widths; deeper by the induction of the steps")
@@ -127,12 +127,11 @@ def _written_out() -> Evidence:
         layers = [integers(generator, n[l], n[l - 1]) for l in (1, 2, 3)]
         root, teacher = integers(generator, n[0], n[0]), integers(generator, n[3], n[0])
         ring, noise = noise_ring({f"N{l}": (n[l], n[l - 1]) for l in (1, 2, 3)})
-        ground = np.vectorize(lambda x, ring=ring: ring(int(x)), otypes=[object])
         whole = layers[2] * layers[1] * layers[0]
-        plain, target, sx = (ground(np.array(m)) for m in (whole, teacher, root * root.T))
+        plain, target, sx = (in_ring(ring, m) for m in (whole, teacher, root * root.T))
         f = np.eye(n[0], dtype=int) * ring(1)
         for l in (1, 2, 3):
-            f = (ground(np.array(layers[l - 1])) + noise[f"N{l}"]) @ f
+            f = (in_ring(ring, layers[l - 1]) + noise[f"N{l}"]) @ f
         after, before = (np.trace((x - target) @ sx @ (x - target).T) / 2 for x in (f, plain))
         rise = polynomial_expectation(after - before, moments)
         c = sp.eye(n[3])
@@ -145,7 +144,7 @@ def _written_out() -> Evidence:
     return every(cases)
 
 
-def _engine(expression: Formula, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+def _engine(expression: RiseByDepth, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """Random layers over 8 decades each, widths 1 … 5, depth 1 … 4, Σx of any rank, scales 0 and 1e-6 … 100."""
     worst = 0.0
     for depth in list(expression) * 12:
@@ -194,7 +193,7 @@ def _rectified() -> Evidence:
     return Evidence(mean < 0.26, Verdict.TESTED, f"a ReLU between the layers: {mean:.2f} γ² instead of 0.50 γ²")
 
 
-def _each(change: Callable[[int, sp.Expr], sp.Expr]) -> Callable[[Formula], Formula]:
+def _each(change: Callable[[int, sp.Expr], sp.Expr]) -> Callable[[RiseByDepth], RiseByDepth]:
     return lambda f: {depth: change(depth, e) for depth, e in f.items()}
 
 

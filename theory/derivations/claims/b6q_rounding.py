@@ -1,5 +1,7 @@
 """B6q: rounding the weights: when step²/12 is the right noise, and two ways in which it is wrong by any factor."""
 
+from functools import partial
+
 import numpy as np
 import sympy as sp
 
@@ -52,8 +54,13 @@ def _moments() -> Evidence:
 
 def _rise(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, unit: float) -> float:
     """The loss of the weights rounded to multiples of the step, minus that of the weights; white inputs."""
-    loss = lambda a, b: float(((b @ a - teacher) ** 2).sum()) / 2
-    on_grid = lambda w: np.rint(w / unit) * unit
+
+    def loss(a: np.ndarray, b: np.ndarray) -> float:
+        return float(((b @ a - teacher) ** 2).sum()) / 2
+
+    def on_grid(w: np.ndarray) -> np.ndarray:
+        return np.rint(w / unit) * unit
+
     return loss(on_grid(w1), on_grid(w2)) - loss(w1, w2)
 
 
@@ -114,11 +121,16 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     for i, k, o in generator.integers(1, 1001, size=(20, 3)).tolist():
         points = [10.0 ** generator.uniform(-12, 12, 10) * (generator.random(10) > 0.1) for _ in range(4)]
         at = expression.subs({h: k, d_out: o, tau: i})
-        call = lambda a, b, x, y, n=(i, k, o): expected_increase(
-            a, b, function(x), function(y), d_in=n[0], h=n[1], d_out=n[2]
-        )
-        worst = max(worst, worst_relative_error(at, (q1, q2, step_1, step_2), call, points))
+
+        rise = partial(_engine_rise, function, d_in=i, h=k, d_out=o)
+        worst = max(worst, worst_relative_error(at, (q1, q2, step_1, step_2), rise, points))
     return worst
+
+
+def _engine_rise(  # type: ignore[no-untyped-def]
+    function, norm_1: np.ndarray, norm_2: np.ndarray, grid_1: np.ndarray, grid_2: np.ndarray, **widths: int
+) -> np.ndarray:
+    return expected_increase(norm_1, norm_2, function(grid_1), function(grid_2), **widths)
 
 
 DERIVATION = Derivation(

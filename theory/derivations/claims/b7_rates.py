@@ -56,8 +56,13 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     """With n = τ^{1/α} features learned, the derived integrals are factor times power."""
     count = tau ** (1 / alpha)
     loss, norm = (integrals()[k].subs(n, count) for k in ("loss", "norm"))
-    power = lambda name, sign: candidate[f"{name}_factor"] * tau ** (sign * candidate[f"{name}_exponent"])
-    flat = lambda e: sp.powsimp(sp.powdenest(sp.expand_power_exp(sp.simplify(e)), force=True), force=True)
+
+    def power(name: str, sign: int) -> sp.Expr:
+        return candidate[f"{name}_factor"] * tau ** (sign * candidate[f"{name}_exponent"])
+
+    def flat(e: sp.Expr) -> sp.Expr:
+        return sp.powsimp(sp.powdenest(sp.expand_power_exp(sp.simplify(e)), force=True), force=True)
+
     foreign = set().union(*(e.free_symbols for e in candidate.values())) - {alpha}
     if foreign:
         return Evidence(False, Verdict.PROVED, f"exponents and factors contain {foreign}")
@@ -118,7 +123,10 @@ def _at_one_and_above() -> Evidence:
 def _sums_to_integrals() -> Evidence:
     """i^{−a} falls, so a sum lies between integrals one term apart; both have the same leading power, whatever α."""
     falling = -sp.diff(z**-x, z)
-    ratio = lambda sign: sp.limit(sp.exp(-y * sp.log(1 + sign / n)), n, sp.oo)
+
+    def ratio(sign: int) -> sp.Expr:
+        return sp.limit(sp.exp(-y * sp.log(1 + sign / n)), n, sp.oo)
+
     return every(
         (
             ("the terms fall", positive(falling)),

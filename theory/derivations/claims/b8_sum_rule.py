@@ -80,7 +80,10 @@ def outer_norm() -> sp.Expr:
 
 def paid_by_outer_layers() -> bool:
     """In B2 the term in γ₁² alone is ½ tr Σx ‖W_L…W_2‖² times the first layer's width, at depth 2 … 4."""
-    quiet = lambda n: dict.fromkeys(b2.gamma[1:n], 0)
+
+    def quiet(n: int) -> dict:
+        return dict.fromkeys(b2.gamma[1:n], 0)
+
     rises = {n: b2.formula()[n].subs(quiet(n)) for n in (2, 3, 4)}
     return all(rise == b2.gamma[0] ** 2 * b2.K(0, 1) * b2.K(1, n + 1) / 2 for n, rise in rises.items())
 

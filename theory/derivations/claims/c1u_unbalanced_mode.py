@@ -19,7 +19,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive
 from overtraining.theory.derivations.claims import a2_decoupling as a2, a4_unbalanced_mode as a4, b1_noise as b1
-from overtraining.theory.derivations.claims.a4_unbalanced_mode import WHERE, X, Z, lam, r, sigma, size
+from overtraining.theory.derivations.claims.a4_unbalanced_mode import X, Z, lam, norm, r, sigma, size, value
 from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import GEOMETRIC, NOISE, noise_cost, rename
 from overtraining.theory.derivations.claims.shared.path_assumptions import FLOW
@@ -45,7 +45,6 @@ def along(expression: sp.Expr) -> sp.Expr:
 
 def rational(expression: sp.Expr) -> sp.Expr:
     """The same in A4's rational variables of p and σ, with λ = ℓ > 0: only its square enters."""
-    value, norm = WHERE["value"], WHERE["norm"]
     return sp.cancel(sp.together(expression.subs({p: value(Z), R: norm(Z), sigma: value(X), r: norm(X), lam: size})))
 
 

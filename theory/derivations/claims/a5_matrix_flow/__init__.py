@@ -43,20 +43,23 @@ from overtraining.theory.derivations.claims.a5_matrix_flow.steps import (
 from overtraining.theory.derivations.claims.shared.stacked_flow import F, half, stacked, stays_balanced
 from overtraining.theory.learning.matrix_solution import matrix_flow
 
-Solution = dict[str, Any]
+MatrixSolution = dict[str, Any]
 
 
-def formula() -> Solution:
+def formula() -> MatrixSolution:
     """F in blocks; `QQᵀ` and Q in letters Y, S⁻¹ and Z, with Ẏ, Ṡ and Ż; the start is `Y = Q₀`, `S = I`, `Z = I`."""
     gram = y.T @ y
     return {"F": F, "QQᵀ": y @ si @ y.T, "Ẏ": f @ y, "Ṡ": gram, "Q": y @ z, "Ż": scaled(-half, si @ gram @ z)}
 
 
-def riccati(candidate: Solution) -> Evidence:
+def riccati(candidate: MatrixSolution) -> Evidence:
     """Does the candidate's QQᵀ solve the equation that the loss gives, and start at Q₀Q₀ᵀ?"""
     p, flow = q @ q.T, {"Q": f @ q - scaled(half, q @ q.T @ q)}
     of_inverse = scaled(-1, si @ candidate["Ṡ"] @ si)
-    truth = lambda p: f @ p + p @ f - p @ p
+
+    def truth(p: MatrixSum) -> MatrixSum:
+        return f @ p + p @ f - p @ p
+
     from_loss = vanishes(((derivative(p, flow) - truth(p),),), (), "d(QQᵀ)/dt from Q̇")
     solved = candidate["QQᵀ"]
     moved = derivative(solved, {"Y": candidate["Ẏ"], "Si": of_inverse})
@@ -70,7 +73,7 @@ def riccati(candidate: Solution) -> Evidence:
     )
 
 
-def transport(candidate: Solution) -> Evidence:
+def transport(candidate: MatrixSolution) -> Evidence:
     """`ZᵀSZ` is conserved, so `ZZᵀ = S⁻¹`; with that, `Q̇ = FQ − ½QQᵀQ`; and Q starts at Q₀, for −Q solves it too."""
     undo: Rules = (((S, SI), IDENTITY), ((SI, S), IDENTITY))
     flow = {"Z": candidate["Ż"], "S": candidate["Ṡ"], "Y": candidate["Ẏ"]}
@@ -88,7 +91,7 @@ def transport(candidate: Solution) -> Evidence:
     )
 
 
-def conclusion(candidate: Solution) -> Evidence:
+def conclusion(candidate: MatrixSolution) -> Evidence:
     """The candidate against what the steps derive."""
     return every(
         [("F", stacked(candidate["F"])), ("QQᵀ", riccati(candidate)), ("weights", transport(candidate))],
@@ -96,14 +99,17 @@ def conclusion(candidate: Solution) -> Evidence:
     )
 
 
-def _commuting(candidate: Solution) -> dict[str, Any]:
+def _commuting(candidate: MatrixSolution) -> dict[str, Any]:
     """One mode: every matrix is a number."""
-    number = lambda matrix: sp.expand(sum(c * sp.prod(sp.Symbol(x.name) for x in word) for c, word in matrix.terms))
+
+    def number(matrix: MatrixSum) -> sp.Expr:
+        return sp.expand(sum(c * sp.prod(sp.Symbol(x.name) for x in word) for c, word in matrix.terms))
+
     force = tuple(tuple(map(number, row)) for row in candidate["F"])
     return {"F": force} | {key: number(matrix) for key, matrix in candidate.items() if key != "F"}
 
 
-def _change(key: str, change: Callable[[Any], MatrixSum | Block]) -> Callable[[Solution], Solution]:
+def _change(key: str, change: Callable[[Any], MatrixSum | Block]) -> Callable[[MatrixSolution], MatrixSolution]:
     return lambda claim: claim | {key: change(claim[key])}
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import sympy as sp
 from scipy.integrate import solve_ivp
 
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, Word
 from overtraining.theory.derivations.claims.shared.stacked_flow import lam as symbol
 from overtraining.theory.learning.matrix_rotation import matrix_weights
 from overtraining.theory.learning.matrix_solution import balanced_weights
@@ -82,15 +83,25 @@ def _weights(claim: Mapping[str, Any], generator: np.random.Generator) -> float:
 def _force(claim: Mapping[str, Any], teacher: np.ndarray, lam: float) -> np.ndarray:
     """The claim's own F: blocks of multiples of I and of A."""
     sizes = teacher.shape[::-1]
-    number = lambda c: float(c.subs(symbol, lam))
-    letter = lambda word, rows: (teacher.T if word[0].transposed else teacher) if word else np.eye(rows)
-    block = lambda entry, rows: sum(number(c) * letter(word, rows) for c, word in entry.terms)
+
+    def number(c: sp.Expr) -> float:
+        return float(c.subs(symbol, lam))
+
+    def letter(word: Word, rows: int) -> np.ndarray:
+        return (teacher.T if word[0].transposed else teacher) if word else np.eye(rows)
+
+    def block(entry: MatrixSum, rows: int) -> np.ndarray:
+        return sum(number(c) * letter(word, rows) for c, word in entry.terms)
+
     return np.block([[block(entry, rows) for entry in row] for row, rows in zip(claim["F"], sizes, strict=True)])
 
 
 def _value(matrix: MatrixSum, place: Mapping[str, np.ndarray]) -> np.ndarray:
     """A sum of words at explicit matrices."""
-    letters = lambda word: [place[x.name].T if x.transposed else place[x.name] for x in word]
+
+    def letters(word: Word) -> list[np.ndarray]:
+        return [place[x.name].T if x.transposed else place[x.name] for x in word]
+
     return sum(float(c) * reduce(np.matmul, letters(word)) for c, word in matrix.terms)  # type: ignore[return-value]
 
 
@@ -98,21 +109,26 @@ def _evaluate(
     claim: Mapping[str, Any], w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, lam: float, t: float, digits: int
 ) -> np.ndarray:
     """The word for QQᵀ, with Y = e^{Ft}Q₀ and S = I + ∫Ṡ for the claim's own Ẏ and Ṡ."""
-    (rate, _), (growth, _) = claim["Ẏ"].terms[0], claim["Ṡ"].terms[0]
+    rate = claim["Ẏ"].terms[0][0]
+    growth = claim["Ṡ"].terms[0][0]
     with mpmath.workdps(digits):
-        n, start = w1.shape[1] + w2.shape[0], mpmath.matrix(np.concatenate([w1.T, w2]).tolist())
+        start = mpmath.matrix(np.concatenate([w1.T, w2]).tolist())
         force = mpmath.matrix(_force(claim, teacher, lam).tolist())
         values, frame = mpmath.eigsy(force * int(rate))
-        integral = lambda x: mpmath.expm1(2 * x * t) / (2 * x) if abs(x) > mpmath.mpf(10) ** -150 else mpmath.mpf(t)
+
+        def integral(x: Any) -> Any:
+            return mpmath.expm1(2 * x * t) / (2 * x) if abs(x) > mpmath.mpf(10) ** -150 else mpmath.mpf(t)
+
         y = frame * mpmath.diag([mpmath.exp(x * t) for x in values]) * frame.T * start
         over = frame * mpmath.diag([integral(x) for x in values]) * frame.T
         s = mpmath.eye(start.cols) + int(growth) * start.T * over * start
-        place, total = {"Y": y, "Si": s**-1}, mpmath.zeros(n)
+        place = {"Y": y, "Si": s**-1}
+        total = mpmath.zeros(start.rows)
         for coefficient, word in claim["QQᵀ"].terms:
-            made = mpmath.eye(n)
+            product = mpmath.eye(start.rows)
             for letter in word:
-                made = made * (place[letter.name].T if letter.transposed else place[letter.name])
-            total += int(coefficient) * made
+                product = product * (place[letter.name].T if letter.transposed else place[letter.name])
+            total += int(coefficient) * product
         return np.array(total.tolist(), dtype=object)
 
 

@@ -14,7 +14,7 @@ from overtraining.theory.derivations.calculus.matrix_words import (
     transpose,
     vanishes,
 )
-from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import SHAPES, in_ring, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import derivative
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
@@ -79,7 +79,10 @@ def freed() -> Evidence:
     """
     sign: Block = ((scaled(-1, IDENTITY), ZERO), (ZERO, IDENTITY))
     unit: Block = ((IDENTITY, ZERO), (ZERO, IDENTITY))
-    times = lambda x, block: tuple(tuple(scaled(x, entry) for entry in row) for row in block)
+
+    def times(x: sp.Expr, block: Block) -> Block:
+        return tuple(tuple(scaled(x, entry) for entry in row) for row in block)
+
     anti = subtract(multiply(F, sign), times(-1, multiply(sign, F)))
     grams: Block = ((a.T @ a, ZERO), (ZERO, a @ a.T))
     start = multiply(transpose(Q), multiply(sign, Q))[0][0]
@@ -145,8 +148,7 @@ def _one_shape(shape: tuple[int, int, int], sign: int, generator: np.random.Gene
     assert n2.T * n2 - n1 * n1.T == imbalance * sp.eye(k)
     target = integers(generator, o, i)
     ring, noise = noise_ring({"N1": n1.shape, "N2": n2.shape})
-    ground = lambda m: np.array([[ring(sp.QQ(x.p, x.q)) for x in row] for row in m.tolist()], dtype=object)
-    error = (ground(n2) + noise["N2"]) @ (ground(n1) + noise["N1"]) - ground(target)
+    error = (in_ring(ring, n2) + noise["N2"]) @ (in_ring(ring, n1) + noise["N1"]) - in_ring(ring, target)
     loss = (error * error).sum() / 2
     slopes = [-sp.Rational(str(loss.coeff(generator_))) for generator_ in ring.gens]
     moved = sp.Matrix.vstack(sp.Matrix(k, i, slopes[: k * i]).T, sp.Matrix(o, k, slopes[k * i :]))
@@ -165,7 +167,10 @@ def _balanced(shape: tuple[int, int, int], generator: np.random.Generator) -> tu
 
 def _apart(i: int, k: int, o: int) -> tuple[sp.Matrix, sp.Matrix]:
     """Rational weights with W2ᵀW2 − W1W1ᵀ = 4I: modes (n − 1/n, n + 1/n), and (0, 2) where d_in has none left."""
-    size = lambda n, sign: n + sign * sp.Rational(1, n)
+
+    def size(n: int, sign: int) -> sp.Expr:
+        return n + sign * sp.Rational(1, n)
+
     first = sp.Matrix(k, i, lambda row, column: size(row + 2, -1) if row == column else 0)
     second = sp.Matrix(o, k, lambda row, column: size(row + 2 if row < i else 1, 1) if row == column else 0)
     hidden = _reflected(k)

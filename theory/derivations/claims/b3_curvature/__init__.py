@@ -101,7 +101,10 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
     i, k, o = shape
     m, n, claim = min(i, o), min(i, k, o), formula()
     roots, teacher = ([sp.Rational(int(a), 7) for a in generator.integers(1, 20, size)] for size in (n, m))
-    diagonal = lambda rows, cols, values: sp.Matrix(rows, cols, lambda a, b: values[a] if a == b < len(values) else 0)
+
+    def diagonal(rows: int, cols: int, values: list) -> sp.Matrix:
+        return sp.Matrix(rows, cols, lambda a, b: values[a] if a == b < len(values) else 0)
+
     hessian = exact_hessian(diagonal(k, i, roots), diagonal(o, k, roots), diagonal(o, i, teacher))
     widths = {d_in: i, h: k, d_out: o}
     times = {key: int(claim[key].subs(widths)) for key in ("outside per mode", "hidden per mode", "zeros")}
@@ -164,7 +167,10 @@ def _replace(key: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]
 
 def _square(claim: dict[str, Any]) -> dict[str, Any]:
     same = {d_out: d_in, h: d_in, q2: q1, tau: d_in}
-    at = lambda e: e.subs(same, simultaneous=True)
+
+    def at(e: sp.Expr) -> sp.Expr:
+        return e.subs(same, simultaneous=True)
+
     return {key: tuple(map(at, value)) if isinstance(value, tuple) else at(value) for key, value in claim.items()}
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.dyads import KINDS, Index, block, dyads_of, entry
-from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import SHAPES, in_ring, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import laplacian
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word
 from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h, loss
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import every, identity
@@ -37,7 +37,10 @@ def bilinear() -> TraceSum:
     """The Hessian as a bilinear form in X = (X1, X2) and Y: the part of `L(W + X + Y)` that is linear in both."""
     w1, x1, y1 = (of(Letter(name, "h", "d_in")) for name in ("W1", "X1", "Y1"))
     w2, x2, y2 = (of(Letter(name, "d_out", "h")) for name in ("W2", "X2", "Y2"))
-    once = lambda key, kind: sum(letter.name[0] == kind for word in key for letter in word) == 1
+
+    def once(key: tuple[Word, ...], kind: str) -> bool:
+        return sum(letter.name[0] == kind for word in key for letter in word) == 1
+
     terms = loss(w1 + x1 + y1, w2 + x2 + y2).terms.items()
     return TraceSum({k: c for k, c in terms if once(k, "X") and once(k, "Y")})
 
@@ -129,9 +132,8 @@ def complete() -> Evidence:
 def exact_hessian(w1: sp.Matrix, w2: sp.Matrix, teacher: sp.Matrix, covariance: sp.Matrix | None = None) -> sp.Matrix:
     """The Hessian of the loss in all weights, from the second-order coefficients of the loss at `W + N`, exact."""
     ring, noise = noise_ring({"N1": w1.shape, "N2": w2.shape})
-    ground = lambda m: np.array([[ring(sp.QQ(x.p, x.q)) for x in row] for row in m.tolist()], dtype=object)
-    error = (ground(w2) + noise["N2"]) @ (ground(w1) + noise["N1"]) - ground(teacher)
-    weighted = error if covariance is None else error @ ground(covariance)
+    error = (in_ring(ring, w2) + noise["N2"]) @ (in_ring(ring, w1) + noise["N1"]) - in_ring(ring, teacher)
+    weighted = error if covariance is None else error @ in_ring(ring, covariance)
     loss = (error * weighted).sum() / 2
     hessian = sp.zeros(ring.ngens, ring.ngens)
     for powers, coefficient in loss.terms():

@@ -79,8 +79,13 @@ def _trace_error(trace: sp.Expr, generator: np.random.Generator, depth: int) -> 
     covariance = root @ root.T
     with mpmath.workdps(60):
         layers, sx = [mpmath.matrix(w.tolist()) for w in weights], mpmath.matrix(covariance.tolist())
-        square = lambda p, q: mpmath.fsum((p * q * p.T)[c, c] for c in range(p.rows))
-        chain = lambda ws, start: reduce(lambda made, w: w * made, ws, start)
+
+        def square(p: Any, q: Any) -> Any:
+            return mpmath.fsum((p * q * p.T)[c, c] for c in range(p.rows))
+
+        def chain(ws: Any, start: Any) -> Any:
+            return reduce(lambda made, w: w * made, ws, start)
+
         exact = mpmath.fsum(
             square(chain(layers[l + 1 :], mpmath.eye(widths[l + 1])), mpmath.eye(widths[l + 1]))
             * square(chain(layers[:l], mpmath.eye(widths[0])), sx)

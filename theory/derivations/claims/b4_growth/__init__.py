@@ -8,9 +8,9 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus import frames
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
-from overtraining.theory.derivations.calculus.shapes import SHAPES, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import SHAPES, in_ring, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import agree, laplacian, rate
-from overtraining.theory.derivations.calculus.trace_words import MatrixSum
+from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum
 from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, A, Sx, d_in, d_out, loss
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -32,15 +32,15 @@ from overtraining.theory.derivations.claims.b4_growth.other_networks import dept
 x1, x2 = sp.symbols("x_1 x_2", real=True)
 w1, w2, delta, t, lam = sp.symbols("w_1 w_2 delta t lambda", positive=True)
 
-Formula = dict[str, sp.Expr]
+GrowthRates = dict[str, sp.Expr]
 
 
-def formula() -> Formula:
+def formula() -> GrowthRates:
     """`dΔ/dt` in x_k = tr((A − f) Σx^k fᵀ), τ = tr Σx, the noise scales and d_out; and `d tr H/dt` for white inputs."""
     return {"cost": g2**2 * d_out * x2 + g1**2 * tau * x1, "white curvature": 2 * (d_in + d_out) * x1}
 
 
-def conclusion(candidate: Formula) -> Evidence:
+def conclusion(candidate: GrowthRates) -> Evidence:
     """Differentiate B1's expected rise, and the Hessian's trace, both contracted from the loss, along its flow."""
     first, second, covariance, teacher = map(MatrixSum.of, (W1, W2, Sx, A))
     missing, f = teacher - second @ first, second @ first
@@ -70,8 +70,7 @@ def _on_shapes() -> Evidence:
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
     i, k, o = shape
     ring, weights = noise_ring({"W1": (k, i), "W2": (o, k)})
-    ground = lambda m: np.array([[ring(int(x)) for x in row] for row in m.tolist()], dtype=object)
-    teacher, root = ground(integers(generator, o, i)), ground(integers(generator, i, i))
+    teacher, root = in_ring(ring, integers(generator, o, i)), in_ring(ring, integers(generator, i, i))
     covariance, f = root @ root.T, weights["W2"] @ weights["W1"]
     loss = np.trace((f - teacher) @ covariance @ (f - teacher).T) / ring(2)
     curvature = sum((loss.diff(x).diff(x) for x in ring.gens), ring(0))
@@ -92,7 +91,10 @@ def _certain_sign() -> Evidence:
     d, total = sp.Symbol("d", positive=True), sp.Function("K")(t)  # K = ∫ d (w1² + w2²) dt
     p, sigma = w1 * w2, sp.Symbol("sigma", positive=True)
     loss = d * (sigma - p) ** 2 / 2
-    speed = lambda q: -sum(sp.diff(q, w) * sp.diff(loss, w) for w in (w1, w2))
+
+    def speed(q: sp.Expr) -> sp.Expr:
+        return -sum(sp.diff(q, w) * sp.diff(loss, w) for w in (w1, w2))
+
     missing = delta * sp.exp(-total)
     first, second = (_overlap(k) for k in (1, 2))
     return every(
@@ -124,7 +126,10 @@ def _overlap(power: int) -> Evidence:
 def _of_two_starts() -> Evidence:
     """(W1, W2) and (W1, −W2) are equally balanced; their two overlaps ⟨f, A − f⟩ add up to −2‖f‖²."""
     first, second, teacher = map(MatrixSum.of, (W1, W2, A))
-    overlap = lambda f: ((teacher - f) @ f.T).trace()
+
+    def overlap(f: MatrixSum) -> TraceSum:
+        return ((teacher - f) @ f.T).trace()
+
     f, flipped = second @ first, (MatrixSum(()) - second) @ first
     rest = overlap(f) + overlap(flipped) + 2 * (f @ f.T).trace()
     return Evidence(rest.is_zero(), Verdict.PROVED, "so one of them is negative, unless f = 0")
@@ -148,7 +153,7 @@ def _mode_total() -> Evidence:
     )
 
 
-def _engine(expression: Formula, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+def _engine(expression: GrowthRates, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """Random weights over 16 decades, teachers both far away and within 1e-6 of f, rectangular, Σx of low rank too."""
     worst = 0.0
     for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
@@ -164,7 +169,7 @@ def _engine(expression: Formula, function, generator: np.random.Generator) -> fl
     return worst
 
 
-def _each(change: Callable[[sp.Expr], sp.Expr]) -> Callable[[Formula], Formula]:
+def _each(change: Callable[[sp.Expr], sp.Expr]) -> Callable[[GrowthRates], GrowthRates]:
     return lambda f: {name: change(e) for name, e in f.items()}
 
 
@@ -218,8 +223,13 @@ def from_above() -> Evidence:
 def rectified() -> Evidence:
     """One ReLU unit, weights w1 = w2 = 1, x = ±1, y = 2 relu(x): dΔ/dt for noise ±γ, γ = ⅒, and the formula's."""
     (w1, w2), gamma = sp.symbols("w_1 w_2", real=True), sp.Rational(1, 10)
-    relu = lambda z: (z + sp.Abs(z)) / 2
-    loss = lambda a, b: sum((2 * relu(sp.Integer(x)) - b * relu(a * x)) ** 2 for x in (1, -1)) / 4
+
+    def relu(z: sp.Expr) -> sp.Expr:
+        return (z + sp.Abs(z)) / 2
+
+    def loss(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+        return sum((2 * relu(sp.Integer(x)) - b * relu(a * x)) ** 2 for x in (1, -1)) / 4
+
     coins = sum(loss(w1 + i * gamma, w2 + j * gamma) for i in (1, -1) for j in (1, -1)) / 4
     cost, here = coins - loss(w1, w2), {w1: 1, w2: 1}
     true = -sum(cost.diff(w).subs(here) * loss(w1, w2).diff(w).subs(here) for w in (w1, w2))

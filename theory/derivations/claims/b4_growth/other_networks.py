@@ -47,10 +47,13 @@ def relu_halves() -> Evidence:
     """One hidden unit W2_k relu(W1_k·x) met by ±x, with z = W1_k·x > 0: the Jacobian's squares are averaged."""
     preactivation, n, u = sp.symbols("preactivation n u", real=True)
     unit = u * sp.Max(0, preactivation)
-    slopes = lambda at: (
-        sp.diff(unit, u).subs(preactivation, at),
-        sp.diff(unit, preactivation).subs(preactivation, at).doit() * n,
-    )
+
+    def slopes(at: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        return (
+            sp.diff(unit, u).subs(preactivation, at),
+            sp.diff(unit, preactivation).subs(preactivation, at).doit() * n,
+        )
+
     squares = [sum(side[i] ** 2 for side in (slopes(z), slopes(-z))) / 2 for i in (0, 1)]
     scaled = [identity(unit.subs(preactivation, c * at), c * unit.subs(preactivation, at)) for at in (z, -z)]
     return every(
@@ -69,5 +72,8 @@ def _with_bias(at: sp.Expr) -> Evidence:
     """Euler for `u relu(w x + b)` in w and b together, which therefore grow at the rate of u."""
     u, w, x, b = sp.symbols("u w x b", real=True)
     unit, here = u * sp.Max(0, w * x + b), {b: at - w * x}
-    euler = lambda *ys: sum(y * unit.diff(y) for y in ys).subs(here).doit()
+
+    def euler(*ys: sp.Expr) -> sp.Expr:
+        return sum(y * unit.diff(y) for y in ys).subs(here).doit()
+
     return every((("w, b", identity(euler(w, b), unit.subs(here))), ("u", identity(euler(u), unit.subs(here)))))

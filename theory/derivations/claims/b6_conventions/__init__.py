@@ -39,10 +39,10 @@ from overtraining.theory.derivations.claims.b6_conventions.multiplicative import
 )
 from overtraining.theory.sensitivity.conventions import CONVENTIONS
 
-Formula = dict[str, sp.Expr]
+CostsByConvention = dict[str, sp.Expr]
 
 
-def formula() -> Formula:
+def formula() -> CostsByConvention:
     """`Δ` in the two conventions whose unit moves with the weights, and for white inputs in the first of them."""
     return {
         "white relative": (r1**2 + r2**2 + r1**2 * r2**2) * n1 * n2 / (2 * h),
@@ -51,7 +51,7 @@ def formula() -> Formula:
     }
 
 
-def conclusion(candidate: Formula) -> Evidence:
+def conclusion(candidate: CostsByConvention) -> Evidence:
     """Relative: B1's contraction with the layers' own variances. Multiplicative: entry by entry, on every shape."""
     first, second, sx, n_1, n_2 = map(MatrixSum.of, (W1, W2, Sx, N1, N2))
     squares = {n1: (first @ first.T).trace(), n2: (second @ second.T).trace()}
@@ -107,9 +107,10 @@ def _progressive() -> Evidence:
         ("q₁ = Σ d w1²", (first @ covariance @ first.T).trace(), (inputs @ d1 @ d1).trace()),
     )
     p, delta = sp.symbols("p delta", positive=True)
-    zero = lambda x, y: Evidence(
-        (frames.reduced(x) - frames.reduced(y)).is_zero(), Verdict.PROVED, "for symbolic widths"
-    )
+
+    def zero(x: TraceSum, y: TraceSum) -> Evidence:
+        return Evidence((frames.reduced(x) - frames.reduced(y)).is_zero(), Verdict.PROVED, "for symbolic widths")
+
     return every(
         (
             *((name, zero(x, y)) for name, x, y in sums),
@@ -127,7 +128,7 @@ def _between() -> Evidence:
     return identity(spread, h * s2 - s1**2, "½Σ_kl (a_k − a_l)²: 0 exactly where all hidden units carry the same norm")
 
 
-def _engine(expression: Formula, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+def _engine(expression: CostsByConvention, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
     """Random weights over 16 decades, shapes 1 … 5, any Σx, strengths 1e-6 … 100, both conventions."""
     worst = 0.0
     for i, k, o in generator.integers(1, 6, size=(40, 3)).tolist():
@@ -154,7 +155,7 @@ def _frames() -> Evidence:
     return identity(sp.simplify(overlap - turned), 0, "from Σs², one unit per mode, to (Σs)²/h, evenly spread")
 
 
-def _each(change: Callable[[sp.Expr], sp.Expr]) -> Callable[[Formula], Formula]:
+def _each(change: Callable[[sp.Expr], sp.Expr]) -> Callable[[CostsByConvention], CostsByConvention]:
     return lambda f: {name: change(e) for name, e in f.items()}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 from sympy.polys.rings import PolyElement
 
-from overtraining.theory.derivations.calculus.shapes import integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import in_ring, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import polynomial
 from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
@@ -23,11 +23,13 @@ def expected_rise(shape: tuple[int, int, int]) -> tuple[PolyElement, dict[sp.Sym
     i, k, o = shape
     ring, x = noise_ring({"W1": (k, i), "W2": (o, k), "n1": (k, i), "n2": (o, k), "r": (1, 2)})
     generator = np.random.default_rng(list(shape))
-    ground = np.vectorize(lambda c: ring(int(c)), otypes=[object])
-    teacher, root = (ground(np.array(integers(generator, *m))) for m in ((o, i), (i, i)))
+    teacher, root = (in_ring(ring, integers(generator, *m)) for m in ((o, i), (i, i)))
     sx, (rho_1, rho_2) = root @ root.T, x["r"][0]
     w1, w2 = x["W1"] + x["W1"] * x["n1"] * rho_1, x["W2"] + x["W2"] * x["n2"] * rho_2
-    loss = lambda f: np.trace((f - teacher) @ sx @ (f - teacher).T) / ring(2)
+
+    def loss(f: np.ndarray) -> PolyElement:
+        return np.trace((f - teacher) @ sx @ (f - teacher).T) / ring(2)
+
     noisy, mean = loss(w2 @ w1), ring.zero.copy()
     noise = [j for j, symbol in enumerate(ring.symbols) if str(symbol).startswith("n")]
     for powers, coefficient in noisy.terms():

@@ -1,10 +1,11 @@
-"""label-noise (D5): fine-tuning by SGD on noisy labels leaves the task with an excess loss, whatever the pretraining.
+"""label-noise (D5): fine-tuning by SGD on noisy labels ends at an excess loss that does not depend on pretraining.
 
-Measured: thousands of independent fine-tunings by SGD with fresh batches, from three pretraining lengths, long after
-the task is fitted; and, at finite budgets, the slope of the downstream loss in the pretrained value, by chains on the
-whole population that share their noise. Prediction: the stationary excess of the linearized dynamics at every learning
-rate, to first order `½γ² tr H`, `γ² = ην²/2B`; a loss that is least where noiseless fine-tuning ends at `σ' + γ²ψ`
-(D5t). Where it ends: rates near the edge, at which the first order falls short, and large noise.
+Protocol: thousands of independent fine-tunings by SGD with fresh batches, from three pretraining lengths, until long
+after the task is fitted; and, for finite budgets, the slope of the downstream loss in the pretrained singular value, by
+chains on the whole population that share their noise. Prediction: the stationary excess loss of the linearized dynamics
+at every learning rate, to first order `½γ² tr H` with `γ² = ην²/2B`; the downstream loss is least where noiseless
+fine-tuning would end at `σ' + γ²ψ` (D5t). Refuted if the z-scores of the excess or of ψ are not those of chance.
+Limits: learning rates near the edge of stability, where the first order is not enough, and large noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,159 +32,183 @@ from overtraining.theory.fine_tuning.label_noise import label_noise_excess, labe
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
 
 TASK = (1.0, 0.8)
-RATES = (0.05, 0.1, 0.2, 0.4)
-BATCH, NOISE, BUDGET = 4, 0.05, 14.0
-LOUD = (0.2, 0.8)
-TURNS = {"wide": (7, 1, (1.0,)), "square": (2, 2, (1.0, 0.8))}  # d_in, d_out, task: widths beyond its modes, and none
+LEARNING_RATES = (0.05, 0.1, 0.2, 0.4)
+BATCH, LABEL_NOISE, BUDGET = 4, 0.05, 14.0
+LARGE_NOISE = (0.2, 0.8)
+TASKS = {"wide": (7, 1, (1.0,)), "square": (2, 2, (1.0, 0.8))}  # d_in, d_out, task: wider than its modes, and not
 BUDGETS = (0.25, 0.5, 1.0)
-STEPS, GAMMA_SQUARED, APART = 32, 0.001, 0.05  # per unit of time, or in all if that is more; starts at σ'(1 ± APART)
+STEPS = 32  # per unit of gradient-flow time, and at least as many in all
+GAMMA_SQUARED, OFFSET = 0.001, 0.05  # the two starts are σ'(1 ± OFFSET)
 CHUNK = 2**12  # pairs at a time, which fit a processor's cache
 MEASURED = {"excess": "downstream_after", "excess_stderr": "downstream_after_stderr"}
 
 
-def protocol(preset: Preset, rate: float, noise: float = NOISE) -> Protocol:
-    """Two features in a 3→2→3 network, from none learned, half, and all; the task asks for more and for less."""
+def protocol(preset: Preset, learning_rate: float, label_noise: float = LABEL_NOISE) -> Protocol:
+    """Two features in a 3→2→3 network, pretrained to none, half and all; the task has one larger, one smaller."""
     return Protocol(
         Spectrum((0.8, 1.0)),
         lengths=(2.0, 4.0, 20.0),
         strengths=(BUDGET,),
         network=Network(d_in=3, h=2, d_out=3),
         start=Aligned(0.05),
-        perturbation=FineTuning(SharedVectors(TASK), GradientDescent(rate, BATCH), label_noise=noise),
+        perturbation=FineTuning(SharedVectors(TASK), GradientDescent(learning_rate, BATCH), label_noise=label_noise),
         sampling=Sampling(draws=768 if preset == "quick" else 8192),
     )
 
 
-def excess(rate: float, noise: float = NOISE) -> float:
-    """The prediction at every rate."""
-    return float(label_noise_excess(np.array(TASK), rate, noise, float(BATCH), d_in=3, d_out=3, online=True))
+def excess(learning_rate: float, label_noise: float = LABEL_NOISE) -> float:
+    """The predicted stationary excess of the downstream loss."""
+    task, batch = np.array(TASK), float(BATCH)
+    return float(label_noise_excess(task, learning_rate, label_noise, batch, d_in=3, d_out=3, online=True))
 
 
-def first_order(rate: float, noise: float = NOISE) -> float:
+def first_order(learning_rate: float, label_noise: float = LABEL_NOISE) -> float:
     """`½γ² tr H` at the fitted task."""
-    return 0.5 * float(label_noise_scale(rate, noise, float(BATCH))) ** 2 * (3 + 3) * sum(TASK)
+    return 0.5 * float(label_noise_scale(learning_rate, label_noise, float(BATCH))) ** 2 * (3 + 3) * sum(TASK)
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """Every rate from every length at three keys; the first order; a noise that is not small."""
+    """The excess at every learning rate, from every length, with three keys; ψ; the first order; large noise."""
     z, leverage, ratios, data = [], [], {}, {}
-    for i, rate in enumerate(RATES):
-        mean, exact = [], excess(rate)
-        for one in range(key, key + 3):
-            seen = respond(protocol(preset, rate), 100 * one + i)
-            error = seen.downstream_after_stderr.values.ravel()
-            z.append((seen.downstream_after.values.ravel() - exact) / error)
-            leverage.append(exact / error)
-            mean.append(float(seen.downstream_after.mean()))
-            data[f"rate{i}key{one}"] = seen
-        ratios[f"η = {rate:g}"] = float(np.mean(mean)) / first_order(rate)
-    exactly = judge_z_scores("stationary excess (D5)", np.concatenate(z), np.concatenate(leverage))
+    for i, learning_rate in enumerate(LEARNING_RATES):
+        expected, means = excess(learning_rate), []
+        for number in range(key, key + 3):
+            response = respond(protocol(preset, learning_rate), 100 * number + i)
+            stderr = response.downstream_after_stderr.values.ravel()
+            z.append((response.downstream_after.values.ravel() - expected) / stderr)
+            leverage.append(expected / stderr)
+            means.append(float(response.downstream_after.mean()))
+            data[f"rate{i}key{number}"] = response
+        ratios[f"η = {learning_rate:g}"] = float(np.mean(means)) / first_order(learning_rate)
+    stationary = judge_z_scores("stationary excess (D5)", np.concatenate(z), np.concatenate(leverage))
     listed = ", ".join(f"{ratio:.3f} at {name}" for name, ratio in ratios.items())
-    first = map_limit("the first order", f"measured over ½γ² tr H: {listed}", ratios)
-    return Outcome((exactly, _turning(preset, key), first, _loud(preset, key)), data)
+    first = map_limit("the first order", f"measured / ½γ² tr H: {listed}", ratios)
+    return Outcome((stationary, _least_loss(preset, key), first, _large_noise(preset, key)), data)
 
 
-def _turning(preset: Preset, key: int) -> Check:
+def _least_loss(preset: Preset, key: int) -> Check:
     """ψ at every budget of both tasks."""
     z, leverage = [], []
     for repetition in range(1 if preset == "quick" else 8):
-        for i, (d_in, d_out, task) in enumerate(TURNS.values()):
+        for i, (d_in, d_out, task) in enumerate(TASKS.values()):
             for j, budget in enumerate(BUDGETS):
-                psi, error = turn(d_in, d_out, task, budget, 2**16, 1000 * key + 100 * repetition + 10 * i + j)
-                exact = float(np.ravel(noisy_task_turn(task, budget, d_in=d_in, d_out=d_out))[0])
-                z.append((psi - exact) / error)
-                leverage.append(abs(exact / error))
-    return judge_z_scores("where the downstream loss turns (D5t)", np.array(z), np.array(leverage))
+                run_key = 1000 * key + 100 * repetition + 10 * i + j
+                psi, stderr = measure_psi(d_in, d_out, task, budget, 2**16, run_key)
+                expected = float(np.ravel(noisy_task_turn(task, budget, d_in=d_in, d_out=d_out))[0])
+                z.append((psi - expected) / stderr)
+                leverage.append(abs(expected / stderr))
+    return judge_z_scores("where the downstream loss is least (D5t)", np.array(z), np.array(leverage))
 
 
-def turn(d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int) -> tuple[float, float]:
-    """The first mode's ψ and its error, at the limit of small steps and noise: twice that at half size, less that."""
-    (whole, error), (half, half_error) = (_turn(size, d_in, d_out, task, budget, pairs, key) for size in (1, 2))
-    return 2 * half - whole, float(np.hypot(2 * half_error, error))
+def measure_psi(
+    d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int
+) -> tuple[float, float]:
+    """ψ of the first mode and its standard error, in the limit of small steps and noise.
+
+    Extrapolated from two sizes of steps and noise: twice the value at half the size, minus the value at the full size.
+    """
+    full, full_stderr = _psi_at_size(1, d_in, d_out, task, budget, pairs, key)
+    half, half_stderr = _psi_at_size(2, d_in, d_out, task, budget, pairs, key)
+    return 2 * half - full, float(np.hypot(2 * half_stderr, full_stderr))
 
 
 @memoize
-def _turn(
-    finer: int, d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int
+def _psi_at_size(
+    divisor: int, d_in: int, d_out: int, task: Sequence[float], budget: float, pairs: int, key: int
 ) -> tuple[float, float]:
-    """What the noise adds to the difference of the loss between two starts around the task, over γ² and that of r."""
-    steps, gamma_squared, m = finer * max(STEPS, round(STEPS * budget)), GAMMA_SQUARED / finer, len(task)
-    rate, around = budget / steps, task[0] * np.array([1 - APART, 1 + APART])
-    roots = np.sqrt([around, *(np.full(2, other) for other in task[1:])])
+    """ψ and its standard error at steps and noise of 1/divisor of their size.
+
+    What the noise adds to the difference of the losses from two starts around the task, divided by γ² and by the
+    difference of the unlearned parts r.
+    """
+    steps = divisor * max(STEPS, round(STEPS * budget))
+    gamma_squared, learning_rate, m = GAMMA_SQUARED / divisor, budget / steps, len(task)
+    starts = task[0] * np.array([1 - OFFSET, 1 + OFFSET])
+    roots = np.sqrt([starts, *(np.full(2, other) for other in task[1:])])
     w1, w2 = (np.eye(*shape)[..., None] for shape in ((m, d_in), (d_out, m)))
-    start = w1 * roots[:, None], w2 * roots, (w2[..., 0] * np.array(task)) @ w1[..., 0], np.full(steps, rate)
-    given = [jnp.asarray(x) for x in (*start, np.sqrt(2 * gamma_squared / rate))]
-    chunks = jax.random.split(jax.random.fold_in(jax.random.key(key), finer), max(1, pairs // CHUNK))
-    seen = [descend_on_noisy_labels(*given, min(pairs, CHUNK), chunk, _losses) for chunk in chunks]
-    (less, more), error = (np.mean([one[i][-1] for one in seen], axis=0) for i in (0, 1))
-    w = np.sqrt(around)
+    target = (w2[..., 0] * np.array(task)) @ w1[..., 0]
+    noise = np.sqrt(2 * gamma_squared / learning_rate)
+    inputs = (w1 * roots[:, None], w2 * roots, target, np.full(steps, learning_rate), noise)
+    arrays = [jnp.asarray(x) for x in inputs]
+    chunks = jax.random.split(jax.random.fold_in(jax.random.key(key), divisor), max(1, pairs // CHUNK))
+    results = [descend_on_noisy_labels(*arrays, min(pairs, CHUNK), chunk, _losses) for chunk in chunks]
+    below, above = np.mean([losses[-1] for losses, _ in results], axis=0)
+    stderr = np.mean([stderrs[-1] for _, stderrs in results], axis=0)
+    w = np.sqrt(starts)
     for _ in range(steps):
-        w = w - rate * w * (w * w - task[0])
+        w = w - learning_rate * w * (w * w - task[0])
     r = task[0] - w * w
     unit = gamma_squared * (r[0] - r[1])
-    return float(less - more - (r[0] ** 2 - r[1] ** 2) / 2) / unit, float(error) / np.sqrt(len(seen)) / unit
+    by_noise = float(below - above - (r[0] ** 2 - r[1] ** 2) / 2)
+    return by_noise / unit, float(stderr) / np.sqrt(len(results)) / unit
 
 
-def _losses(w1: ChainWeights, w2: ChainWeights, off: ChainWeights) -> tuple[Array, Array]:
-    """The mean downstream loss from both starts, and the error of their difference."""
-    each = (off**2).sum((0, 1)).mean(1) / 2
-    return each.mean(1), (each[0] - each[1]).std(ddof=1) / jnp.sqrt(1.0 * each.shape[1])
+def _losses(w1: ChainWeights, w2: ChainWeights, error: ChainWeights) -> tuple[Array, Array]:
+    """The mean downstream loss from both starts, and the standard error of their difference."""
+    pairs = (error**2).sum((0, 1)).mean(1) / 2
+    return pairs.mean(1), (pairs[0] - pairs[1]).std(ddof=1) / jnp.sqrt(1.0 * pairs.shape[1])
 
 
-def _loud(preset: Preset, key: int) -> Check:
-    found: dict[str, float] = {}
+def _large_noise(preset: Preset, key: int) -> Check:
+    numbers: dict[str, float] = {}
     listed = []
-    for i, noise in enumerate(LOUD):
-        seen, exact = respond(protocol(preset, RATES[1], noise), 100 * key + 50 + i), excess(RATES[1], noise)
-        ratio = float(seen.downstream_after.mean()) / exact
-        error = float((seen.downstream_after_stderr**2).sum()) ** 0.5 / len(seen.pretraining) / exact
-        found |= {f"ν = {noise:g}": ratio, f"error at ν = {noise:g}": error}
-        listed.append(f"{ratio:.3f} ± {error:.3f} at ν = {noise:g}")
-    answer = f"measured over the linearized prediction, η = {RATES[1]:g}: {', '.join(listed)}"
-    return map_limit("noise that is not small", answer, found)
+    learning_rate = LEARNING_RATES[1]
+    for i, noise in enumerate(LARGE_NOISE):
+        response = respond(protocol(preset, learning_rate, noise), 100 * key + 50 + i)
+        expected = excess(learning_rate, noise)
+        ratio = float(response.downstream_after.mean()) / expected
+        stderr = float((response.downstream_after_stderr**2).sum()) ** 0.5 / len(response.pretraining) / expected
+        numbers |= {f"ν = {noise:g}": ratio, f"error at ν = {noise:g}": stderr}
+        listed.append(f"{ratio:.3f} ± {stderr:.3f} at ν = {noise:g}")
+    answer = f"measured / the linearized prediction, η = {learning_rate:g}: {', '.join(listed)}"
+    return map_limit("noise that is not small", answer, numbers)
 
 
 def predicted(setup: Protocol) -> xr.Dataset:
     """The stationary excess over learning rates, as a Trajectory at one length, and its first order."""
-    rates = np.geomspace(0.03, 0.45, 60)
-    found = {"excess": [excess(rate) for rate in rates], "first_order": [first_order(rate) for rate in rates]}
-    return _over_rates(setup, rates, found, "theory", "claim D5")
+    learning_rates = np.geomspace(0.03, 0.45, 60)
+    values = {
+        "excess": [excess(learning_rate) for learning_rate in learning_rates],
+        "first_order": [first_order(learning_rate) for learning_rate in learning_rates],
+    }
+    return _over_learning_rates(setup, learning_rates, values, "theory", "claim D5")
 
 
 def measured(setup: Protocol, key: int) -> xr.Dataset:
-    """The same, measured from the protocol's last length."""
-    each = [
-        respond(replace(protocol("quick", rate), sampling=setup.sampling), 100 * key + i)
-        for i, rate in enumerate(RATES)
+    """The excess measured from the protocol's last length."""
+    responses = [
+        respond(replace(protocol("quick", learning_rate), sampling=setup.sampling), 100 * key + i)
+        for i, learning_rate in enumerate(LEARNING_RATES)
     ]
-    found = {name: [float(one[variable][0, -1, 0]) for one in each] for name, variable in MEASURED.items()}
-    return _over_rates(setup, np.array(RATES), found, "simulation", f"{setup.sampling.draws:,} fine-tunings")
+    values = {name: [float(one[variable][0, -1, 0]) for one in responses] for name, variable in MEASURED.items()}
+    source = f"{setup.sampling.draws:,} fine-tunings"
+    return _over_learning_rates(setup, np.array(LEARNING_RATES), values, "simulation", source)
 
 
-def turns(setup: Protocol) -> xr.Dataset:
+def psi_predicted(setup: Protocol) -> xr.Dataset:
     """ψ of the first mode of both tasks over the protocol's strengths, as a Trajectory at one length."""
-    found = {
+    psi = {
         name: np.asarray(noisy_task_turn(task, np.array(setup.strengths), d_in=d_in, d_out=d_out))[:, 0]
-        for name, (d_in, d_out, task) in TURNS.items()
+        for name, (d_in, d_out, task) in TASKS.items()
     }
-    return _over_budgets(setup, found, "theory", "claim D5")
+    return _over_budgets(setup, psi, "theory", "claim D5")
 
 
-def turned(setup: Protocol, key: int) -> xr.Dataset:
-    """The same, measured by the protocol's number of pairs."""
-    found = {}
-    for i, (name, given) in enumerate(TURNS.items()):
-        each = [
-            turn(*given, budget, setup.sampling.draws, 1000 * key + 10 * i + j)
+def psi_measured(setup: Protocol, key: int) -> xr.Dataset:
+    """The same measured, with the protocol's number of draws as pairs of chains."""
+    psi = {}
+    for i, (name, task) in enumerate(TASKS.items()):
+        estimates = [
+            measure_psi(*task, budget, setup.sampling.draws, 1000 * key + 10 * i + j)
             for j, budget in enumerate(setup.strengths)
         ]
-        found[name], found[f"{name}_stderr"] = np.array(each).T
-    return _over_budgets(setup, found, "simulation", f"{setup.sampling.draws:,} pairs of opposite chains")
+        psi[name], psi[f"{name}_stderr"] = np.array(estimates).T
+    return _over_budgets(setup, psi, "simulation", f"{setup.sampling.draws:,} pairs of opposite chains")
 
 
-def _over_budgets(setup: Protocol, found: Mapping[str, np.ndarray], method: Method, source: str) -> xr.Dataset:
+def _over_budgets(setup: Protocol, psi: Mapping[str, np.ndarray], method: Method, source: str) -> xr.Dataset:
     return trajectory(
-        {name: (("pretraining", "strength"), values[None]) for name, values in found.items()},
+        {name: (("pretraining", "strength"), values[None]) for name, values in psi.items()},
         {"pretraining": [0.0], "strength": ("strength", list(setup.strengths), {"units": "gradient-flow time"})},
         method=method,
         source=source,
@@ -191,12 +216,12 @@ def _over_budgets(setup: Protocol, found: Mapping[str, np.ndarray], method: Meth
     )
 
 
-def _over_rates(
-    setup: Protocol, rates: np.ndarray, found: Mapping[str, list[float]], method: Method, source: str
+def _over_learning_rates(
+    setup: Protocol, learning_rates: np.ndarray, columns: Mapping[str, list[float]], method: Method, source: str
 ) -> xr.Dataset:
     return trajectory(
-        {name: (("pretraining", "learning_rate"), np.array(values)[None]) for name, values in found.items()},
-        {"pretraining": [setup.lengths[-1]], "learning_rate": ("learning_rate", rates, {"units": "1"})},
+        {name: (("pretraining", "learning_rate"), np.array(values)[None]) for name, values in columns.items()},
+        {"pretraining": [setup.lengths[-1]], "learning_rate": ("learning_rate", learning_rates, {"units": "1"})},
         method=method,
         source=source,
         model=f"{setup.network}",

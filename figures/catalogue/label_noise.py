@@ -33,8 +33,8 @@ def recipes() -> dict[str, Recipe]:
     budgets = replace(early, strengths=np.linspace(0, 2.2, 89))
     few = replace(early, strengths=(0.1, 0.25, 0.5, 1.0, 1.5, 2.0), sampling=Sampling(draws=2**16))
     return {
-        "turns": Recipe(f"{SOURCE}.turns", budgets),
-        "turned": Recipe(f"{SOURCE}.turned", few, key=2),
+        "turns": Recipe(f"{SOURCE}.psi_predicted", budgets),
+        "turned": Recipe(f"{SOURCE}.psi_measured", few, key=2),
         "theory": Recipe(f"{SOURCE}.predicted", early),
         "early": Recipe(f"{SOURCE}.measured", early, key=0),
         "late": Recipe(f"{SOURCE}.measured", replace(early, lengths=(20.0,)), key=1),

@@ -1,1 +1,1 @@
-"""The commands of the command line, one file each; none imports at its top what its `--help` does not need."""
+"""The command line: one file per command, which imports at its top only what its `--help` needs."""

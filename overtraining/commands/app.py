@@ -6,7 +6,7 @@ from overtraining import __version__
 from overtraining.commands import check, demo, figures, llm, page, simulate, sweep
 
 app = typer.Typer(
-    help="Why training longer can make a model harder to fine-tune: theory, simulation and figures.",
+    help="Why can training a model for longer make it harder to fine-tune? Theory, simulation and figures.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

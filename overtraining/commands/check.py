@@ -1,4 +1,4 @@
-"""`overtraining check`: the derivations, checked from scratch."""
+"""`overtraining check`: check the derivations from scratch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +8,15 @@ import typer
 
 def check(
     claims: Annotated[
-        list[str] | None, typer.Argument(help="Claims such as A3, or files that define DERIVATION; all without any.")
+        list[str] | None,
+        typer.Argument(help="Claims such as A3, or Python files with a DERIVATION, which are executed. Default: all."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write what was found as JSON.")] = None,
-    tex: Annotated[Path | None, typer.Option(help="Write the derivations as LaTeX, for an appendix.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write verdicts, steps and variants as JSON.")] = None,
+    tex: Annotated[
+        Path | None, typer.Option(help="Write a LaTeX fragment to \\input; it needs amsmath and amssymb.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the book of derivations into this folder.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="How many claims to check side by side.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
 ) -> None:
     """Check derivations from scratch: steps, wrong variants, counterexamples, engine. Exit code 1 if one fails."""
     from tqdm import tqdm
@@ -23,7 +26,7 @@ def check(
     from overtraining.theory.derivations.checker.run import check_all, find_derivation, order_by_use
     from overtraining.theory.derivations.checker.tex import latex
 
-    for path in (json, tex):  # before a minute's work, not after it
+    for path in (json, tex):  # before the work, which takes a minute
         if path and not path.parent.is_dir():
             raise NotADirectoryError(f"{path.parent}: there is no such folder to write {path.name} into; make it first")
     derivations = order_by_use([find_derivation(claim, CLAIMS) for claim in claims or CLAIMS], CLAIMS)

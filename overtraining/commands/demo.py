@@ -1,4 +1,4 @@
-"""`overtraining demo`: the lessons, in a browser."""
+"""`overtraining demo`: open the lessons in a browser."""
 
 import os
 from typing import Annotated
@@ -7,13 +7,17 @@ import typer
 
 
 def demo(
-    lesson: Annotated[str | None, typer.Argument(help="Its name or number; their list without one.")] = None,
+    lesson: Annotated[
+        str | None, typer.Argument(help="Name or number of a lesson. Default: the list of lessons.")
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the lessons and stop.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes a free one.")] = 0,
-    show: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser at it.")] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 chooses a free one.")] = 0,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser window.")] = True,
 ) -> None:
-    """Lessons with sliders, for a class or alone; Ctrl-C ends them. Nothing leaves this machine."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: on small matrices threads wait for each other
+    """Open the lessons in a browser, for a class or for yourself. Ctrl-C ends them. Nothing leaves this machine."""
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # before NumPy is imported: on small matrices several threads are slower
     from overtraining.demos.lessons import LESSONS, find
 
     if listing:

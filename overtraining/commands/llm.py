@@ -1,4 +1,4 @@
-"""`overtraining llm`: result files of a user's own model, and what they say."""
+"""`overtraining llm`: read evaluation results of a language model along training, and find turning points."""
 
 from dataclasses import asdict
 from json import dumps
@@ -12,33 +12,47 @@ if TYPE_CHECKING:
 
     from overtraining.figures.llm.tidy import Unreadable
 
-_FORMATS = "lm-eval-0.4, lm-eval-0.3, openlm, wandb or plain; detected by default."
+_FORMATS = "lm-eval-0.4, lm-eval-0.3, openlm, wandb or plain. Default: detected."
 
 
 def llm(
     files: Annotated[list[Path] | None, typer.Argument(help="Result files, or folders of them.")] = None,
-    x: Annotated[str | None, typer.Option("--x", help="tokens or step; tokens where all files say them.")] = None,
+    x: Annotated[
+        str | None, typer.Option("--x", help="tokens or step. Default: tokens, if all files have them.")
+    ] = None,
     group: Annotated[str, typer.Option(help="task: one curve per task. model: means over the tasks.")] = "task",
     only: Annotated[str | None, typer.Option(help="Tasks or metrics to keep, comma-separated.")] = None,
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Files of the base and of the changed model.", show_default=False)
     ] = None,
-    change: Annotated[str, typer.Option(help="What was done to the second model of --compare.")] = "fine-tuning",
-    predict: Annotated[bool, typer.Option(help="Sensitivity and inflection from the base loss, by claim B8.")] = False,
+    change: Annotated[str, typer.Option(help="How the second model of --compare was changed.")] = "fine-tuning",
+    predict: Annotated[
+        bool, typer.Option(help="Predict sensitivity and inflection from the base loss, by claim B8.")
+    ] = False,
     fit: Annotated[bool, typer.Option(help="Fit L(N, D) = E + A/N^α + B/D^β to the losses, per task.")] = False,
-    plan: Annotated[float | None, typer.Option(help="What it takes to detect a decline of this size.")] = None,
-    level: Annotated[float, typer.Option(help="For --plan: accuracy about which the decline happens.")] = 0.6,
+    plan: Annotated[
+        float | None, typer.Option(help="Print how many checkpoints, seeds and items detect a decline of this size.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="For --plan: accuracy near which the decline happens.")] = 0.6,
     seed_scatter: Annotated[float, typer.Option(help="For --plan: standard deviation between seeds.")] = 0.0,
-    errors: Annotated[str, typer.Option(help="given: as the files say. scatter: between neighbours.")] = "given",
-    confidence: Annotated[float, typer.Option(help="Of intervals, and of a decline being real.")] = 0.95,
-    out: Annotated[Path | None, typer.Option(help="Folder for table.csv, answers.txt and the curves.")] = None,
+    errors: Annotated[
+        str, typer.Option(help="given: standard errors of the files. scatter: estimated from neighbouring checkpoints.")
+    ] = "given",
+    confidence: Annotated[
+        float, typer.Option(help="Confidence level of intervals and of the test for a decline.")
+    ] = 0.95,
+    out: Annotated[
+        Path | None, typer.Option(help="Write table.csv, answers.txt and the curves into this folder.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the answers as JSON.")] = None,
     format: Annotated[str | None, typer.Option(help=_FORMATS)] = None,
-    step: Annotated[float | None, typer.Option(help="Checkpoint of files that do not say it.")] = None,
-    tokens_per_step: Annotated[float | None, typer.Option(help="Turns steps into tokens.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable files out and name them.")] = False,
+    step: Annotated[float | None, typer.Option(help="Checkpoint, for files without a step number.")] = None,
+    tokens_per_step: Annotated[
+        float | None, typer.Option(help="Tokens per step, to convert steps into tokens.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable files and name them.")] = False,
 ) -> None:
-    """Is my model overtrained? Read evaluation results along training; find the turning point, and how sure it is."""
+    """Is my model overtrained? Read results along training; find turning points and their uncertainty."""
     from overtraining.setting.errors import DomainError
 
     for name, given, known in (
@@ -47,7 +61,7 @@ def llm(
     ):  # fmt: skip
         if given not in known:
             raise DomainError(f"{name} {given}", "there is no such choice", f"use {known[0]} or {known[1]}")
-    if json and not json.parent.is_dir():  # before the work, not after it
+    if json and not json.parent.is_dir():  # before the work
         raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
     if not (files or compare or plan is not None):
         raise DomainError("no file", "there is nothing to read", "pass result files or folders, --compare, or --plan")
@@ -66,7 +80,7 @@ def llm(
         for error in bad:
             typer.echo(f"skipped: {error}", err=True)
         typer.echo(f"{summary(table)}\n")
-        if out:  # before the answers, which a single checkpoint does not have
+        if out:  # before the answers: for a single checkpoint there are none
             out.mkdir(parents=True, exist_ok=True)
             table.to_csv(out / "table.csv", index=False)
         found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked

@@ -1,4 +1,4 @@
-"""`overtraining page`: the theory in one file."""
+"""`overtraining page`: write the interactive page, one HTML file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 
 def page(out: Annotated[Path, typer.Option(help="File to write.")] = Path("build/overtraining.html")) -> None:
-    """Write a page that shows the theory under your fingers: one file, which any browser opens without a network."""
+    """Write an interactive page of the theory: one HTML file, which any browser opens without a network."""
     from overtraining.demos.page import write_page
 
     path = write_page(out)

@@ -1,4 +1,4 @@
-"""`overtraining simulate`: the experiments from a shell."""
+"""`overtraining simulate`: run the experiments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +9,16 @@ import typer
 def simulate(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments; see --list.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Run all of them.")] = False,
-    preset: Annotated[str, typer.Option(help="quick (minutes for all) or full (goes on after a crash).")] = "quick",
-    out: Annotated[Path, typer.Option(help="Where results go: NAME.json and NAME.nc.")] = Path("build/experiments"),
+    preset: Annotated[str, typer.Option(help="quick (minutes for all), or full (continues after a crash).")] = "quick",
+    out: Annotated[Path, typer.Option(help="Folder for the results, NAME.json and NAME.nc.")] = Path(
+        "build/experiments"
+    ),
     key: Annotated[int, typer.Option(min=0, help="The random key; all randomness comes from it.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write the verdicts as JSON.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="How many experiments to run side by side.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
     listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
 ) -> None:
-    """Put the claims to the test: run experiments, print claim and verdict. Exit code 1 if one is refuted."""
+    """Run the experiments that could refute the claims; print claims and verdicts. Exit code 1 if one is refuted."""
     from overtraining.experiments import EXPERIMENTS
     from overtraining.experiments.runner import as_json, choose, run_experiments, verdict_line
     from overtraining.setting.errors import DomainError
@@ -26,8 +28,8 @@ def simulate(
             typer.echo(f"{e.name:26}{', '.join(e.claims):14}{e.title}")
         return
     if bool(names) == every:
-        raise DomainError("simulate", "which experiments?", "name some, or pass --all; --list shows them")
-    if json and not json.parent.is_dir():  # before minutes of work, not after them
+        raise DomainError("simulate", "no experiment is named", "name some, or pass --all; --list shows them")
+    if json and not json.parent.is_dir():  # before the work, which takes minutes
         raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, and the SIGTERM of a batch system before it kills: a sentence and a shell's exit code, no traceback."""
+"""Stop on Ctrl-C or SIGTERM with a sentence and the exit code that shells use, without a traceback."""
 
 import signal
 from collections.abc import Iterator
@@ -12,12 +12,14 @@ import typer
 
 @contextmanager
 def goes_on(out: Path) -> Iterator[None]:
-    """For a command that keeps in `out` what is finished."""
+    """For a command that keeps finished work in `out`, and continues when it is run again."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     except KeyboardInterrupt as stop:
-        typer.echo(f"\novertraining: stopped; {out} keeps what is finished, the same command goes on from it", err=True)
+        typer.echo(
+            f"\novertraining: stopped; {out} keeps what is finished, and the same command continues from it", err=True
+        )
         raise SystemExit(128 + (stop.args or (signal.SIGINT,))[0]) from None  # as shells report a signal
 
 

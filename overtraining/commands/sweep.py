@@ -1,4 +1,4 @@
-"""`overtraining sweep`: grids of protocols that survive anything."""
+"""`overtraining sweep`: run grids of protocols that continue after being killed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,21 @@ SHOWN = 20
 
 
 def sweep(
-    spec: Annotated[str | None, typer.Argument(metavar="[SPEC.toml|NAME]", help="A file, or a shipped sweep.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Store; what is in it already is not redone.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; more than one need Dask.")] = 1,
+    spec: Annotated[
+        str | None, typer.Argument(metavar="[SPEC.toml|NAME]", help="A TOML file, or the name of a shipped sweep.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the results; finished cells are not computed again.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; more than one needs Dask.")] = 1,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on this Dask scheduler.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it will take, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, time and memory, and stop.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the shipped sweeps and stop.")] = False,
-    status: Annotated[Path | None, typer.Option(metavar="DIR", help="Say where the sweep in DIR stands.")] = None,
+    status: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Print how much of the sweep in DIR is finished.")
+    ] = None,
 ) -> None:
-    """Run a grid of protocols that survives being killed. Exit code 1 if cells failed; the others are in the result."""
+    """Run a grid of protocols; if it is killed, the same command continues. Exit code 1 if cells failed."""
     if listing:
         from overtraining.simulations.sweeps.spec import find_sweep, shipped_sweeps
 
@@ -31,16 +37,16 @@ def sweep(
 
         typer.echo("\n".join(status_lines(status)))
     elif spec is None:
-        raise typer.BadParameter("name a sweep, or ask for --list or --status", param_hint="SPEC")
+        raise typer.BadParameter("name a sweep, or pass --list or --status", param_hint="SPEC")
     elif dry_run:
         from overtraining.simulations.sweeps.preview import preview_lines
         from overtraining.simulations.sweeps.spec import find_sweep
 
         typer.echo("\n".join(preview_lines(find_sweep(spec), workers)))
     elif scheduler is not None and workers > 1:
-        raise typer.BadParameter("its workers are those that have joined it", param_hint="--workers with --scheduler")
+        raise typer.BadParameter("a scheduler has its own workers", param_hint="--workers with --scheduler")
     elif out is None:
-        raise typer.BadParameter("say where the results go", param_hint="--out")
+        raise typer.BadParameter("name a folder for the results", param_hint="--out")
     else:
         _run(spec, out, workers, scheduler)
 

@@ -210,7 +210,7 @@ def test_ctrl_c_is_a_sentence(tmp_path: Path) -> None:
     _, problems = driver.communicate(timeout=60)
     assert driver.returncode == 130, problems
     assert problems.strip() == (
-        f"overtraining: stopped; {tmp_path} keeps what is finished, the same command goes on from it"
+        f"overtraining: stopped; {tmp_path} keeps what is finished, and the same command continues from it"
     )
 
 

@@ -64,7 +64,7 @@ def test_status(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def
 def test_what_is_not_understood(command, tmp_path: Path, spec: Path) -> None:  # type: ignore[no-untyped-def]
     for arguments, says in (
         ((), "name a sweep"),
-        ((spec,), "say where the results go"),
+        ((spec,), "name a folder for the results"),
         (("noise-against-lenght", "--out", tmp_path / "out"), "noise-against-length"),
         ((tmp_path / "none.toml", "--out", tmp_path / "out"), "No such file"),
         (("--status", tmp_path), "there is no sweep in it"),

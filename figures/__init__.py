@@ -1,4 +1,4 @@
-"""What people see: figures of theory, simulation and language models, drawn with one vocabulary."""
+"""Figures of theory, simulations and language models, the book of derivations, and the functions that draw them."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Fingerprints: a figure is rebuilt when something that it depends on has changed, and only then."""
+"""Fingerprints of figures, so that a figure is rebuilt if and only if something it depends on has changed."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import grimp
 
-DATA_SUFFIXES = {".csv", ".mplstyle", ".css"}  # files that lie beside a module and belong to it
+DATA_SUFFIXES = {".csv", ".mplstyle", ".css"}  # data files in a module's folder count as part of the module
 
 
 @cache
@@ -21,16 +21,16 @@ def _imports() -> grimp.ImportGraph:
 
 @cache
 def sources(module: str) -> tuple[Path, ...]:
-    """The project's files that a module depends on: its own, those it imports, theirs, and the data beside them."""
+    """The project's files that a module depends on: its own, all direct and indirect imports, and their data files."""
     modules = {module} | set(_imports().find_upstream_modules(module))
-    found = set()
+    paths: set[Path] = set()
     for path in map(_path, modules):
-        found |= {path} | {p for p in path.parent.iterdir() if p.suffix in DATA_SUFFIXES}
-    return tuple(sorted(found))
+        paths |= {path} | {p for p in path.parent.iterdir() if p.suffix in DATA_SUFFIXES}
+    return tuple(sorted(paths))
 
 
 def _path(module: str) -> Path:
-    """A module's file, found without importing its package (importing `simulations` sets up JAX)."""
+    """A module's file, found without importing its package, since importing `simulations` sets up JAX."""
     top, *rest = module.split(".")
     spec = find_spec(top)
     path = Path(str(spec and spec.origin)).parent.joinpath(*rest)
@@ -38,12 +38,12 @@ def _path(module: str) -> Path:
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
-    """The installed version of each."""
+    """The installed version of each library."""
     return {name: version(name) for name in libraries}
 
 
 def fingerprint(declaration: Any, module: str, libraries: Iterable[str]) -> str:
-    """SHA-256 of what is declared, of every source file behind `module`, and of the libraries' versions."""
+    """SHA-256 of the declaration, of all source files that `module` depends on, and of the libraries' versions."""
     digest = hashlib.sha256()
     digest.update(json.dumps([declaration, versions(libraries)], sort_keys=True).encode())
     for path in sources(module):

@@ -1,4 +1,4 @@
-"""Recipes: where the data of a figure come from, as a value that can be hashed."""
+"""Recipes: the source of a figure's data, as a value that can be written down and hashed."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,9 +11,9 @@ from overtraining.setting.serialization import write
 
 @dataclass(frozen=True)
 class Recipe:
-    """A call that makes a Response or Trajectory: `source(protocol, key)` with what is given of the two.
+    """A call that makes a Response or Trajectory: `source(protocol, key)`, without arguments that are None.
 
-    source: dotted name of the function, so that declaring a figure imports nothing heavy.
+    source: dotted name of the function, so that the declaration of a figure need not import it.
     """
 
     source: str
@@ -22,17 +22,18 @@ class Recipe:
 
     @property
     def module(self) -> str:
+        """The module of the source."""
         return self.source.rpartition(".")[0]
 
     def make(self) -> xr.Dataset:
-        """Run it."""
+        """Make the data."""
         module, _, name = self.source.rpartition(".")
-        given = [x for x in (self.protocol, self.key) if x is not None]
-        data: xr.Dataset = getattr(import_module(module), name)(*given)
+        arguments = [x for x in (self.protocol, self.key) if x is not None]
+        data: xr.Dataset = getattr(import_module(module), name)(*arguments)
         return data
 
     def declaration(self) -> dict[str, object]:
-        """The recipe as plain data, for manifest and fingerprint."""
+        """The recipe as plain data, for the manifest and the fingerprint."""
         plain: dict[str, object] = {"source": self.source}
         if self.protocol is not None:
             plain["protocol"] = write(self.protocol)
@@ -42,20 +43,20 @@ class Recipe:
 
 
 def theory_response(protocol: Protocol) -> Recipe:
-    """The exact Response to a protocol."""
+    """A recipe for the exact Response to a protocol."""
     return Recipe("overtraining.theory.solvers.exact.respond", protocol)
 
 
 def theory_trajectory(protocol: Protocol) -> Recipe:
-    """The exact Trajectory under a protocol."""
+    """A recipe for the exact Trajectory under a protocol."""
     return Recipe("overtraining.theory.solvers.exact.follow", protocol)
 
 
 def simulated_response(protocol: Protocol, key: int) -> Recipe:
-    """The measured Response to a protocol."""
+    """A recipe for the simulated Response to a protocol."""
     return Recipe("overtraining.simulations.measurements.respond", protocol, key)
 
 
 def simulated_trajectory(protocol: Protocol, key: int) -> Recipe:
-    """The measured Trajectory under a protocol."""
+    """A recipe for the simulated Trajectory under a protocol."""
     return Recipe("overtraining.simulations.measurements.follow", protocol, key)

@@ -1,3 +1,3 @@
-"""The book of derivations: static pages, readable without a network, on a phone and on paper."""
+"""The book of derivations as static pages, which need no network and can be printed."""
 
 from overtraining.figures.book.pages import write_book as write_book

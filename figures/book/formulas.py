@@ -1,4 +1,4 @@
-"""LaTeX formulas as MathML that browsers draw by themselves: no script, no font from elsewhere, nothing unsafe."""
+"""Convert LaTeX formulas to MathML, which browsers draw without scripts or extra fonts; remove unsafe content."""
 
 import html
 import re
@@ -22,23 +22,23 @@ SUMS, UNIONS = frozenset("+−±"), frozenset("∪∩")
 ARITY = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3, "mroot": 2}
 VARIABLE = re.compile("[A-Za-zΑ-Ωα-ωϑϕϵ]")
 CAPITALS = frozenset("ΓΔΘΛΞΠΣΥΦΨΩ")  # upright, as in LaTeX
-SPELLED = {"~": "∼", "ϵ": "ε"}  # as the prose spells them
-WIDE = 40  # leaves of a piece that may not fit the page at full size
+SPELLED = {"~": "∼", "ϵ": "ε"}  # as in the text
+WIDE = 40  # characters beyond which a piece may not fit the page at full size
 
 
 def display(latex: str) -> str:
-    """A formula on its own line, in pieces, so that a narrow page can break it as a typesetter would.
+    """A formula on its own line, in pieces between which a narrow page can break it.
 
-    What cannot be converted is shown as its LaTeX, escaped.
+    A formula that cannot be converted is shown as escaped LaTeX.
     """
     try:
         row = _convert(latex, "block")
-    except Exception:  # a user's formula may be wrong in any way; the reader should see which
+    except Exception:  # a user's formula may be wrong in any way; the reader should see it
         return f'<p class="formula unreadable"><code>{html.escape(latex)}</code></p>'
     parts = _parts(row)
     size = " wide" if max((_leaves(piece) for pieces in parts for piece in pieces), default=0) > WIDE else ""
     drawn = ("<wbr/>".join(_serialize(piece, ' displaystyle="true"') for piece in pieces) for pieces in parts)
-    # a part goes to the next line as a whole if that is enough, else it breaks between its pieces
+    # a part moves to the next line as a whole if that suffices; otherwise it breaks between its pieces
     return f'<div class="formula{size}" tabindex="0">' + " ".join(f"<span>{part}</span>" for part in drawn) + "</div>"
 
 
@@ -51,7 +51,7 @@ def inline(latex: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Plain text as HTML, with the indices and exponents that Unicode cannot write set as such.
+    """Plain text as HTML, with subscripts and superscripts that Unicode does not have.
 
     >>> prose("W_l decays as e^{−2μt} & d_in")
     'W<sub>l</sub> decays as e<sup>−2μt</sup> &amp; d<sub>in</sub>'
@@ -62,7 +62,7 @@ def prose(text: str) -> str:
 
 
 def symbols(latex: str) -> tuple[str, ...]:
-    """The identifiers in a formula as they appear, each with its subscript; none where it cannot be converted.
+    """The identifiers in a formula in their order, each with its subscript; none if it cannot be converted.
 
     >>> symbols(r"c = \\tfrac12(\\gamma_1^2 d_{in} + \\dot a)")
     ('c', 'γ_1', 'd_in', 'a')
@@ -86,9 +86,9 @@ def _array(match: re.Match[str]) -> str:
 
 
 def _mend(element: Element) -> None:
-    """Keep what is mathematics and known to be harmless, and give operators their own element, hence their spacing."""
+    """Keep only harmless elements and attributes of mathematics, and make operators `mo`, which gives them spacing."""
     if element.tag not in ELEMENTS:
-        raise ValueError(f"{element.tag} is no element of a formula")
+        raise ValueError(f"{element.tag} is not an element of a formula")
     for name, value in list(element.attrib.items()):
         if name not in ATTRIBUTES or not re.fullmatch(r"[\w.+%-]+", value):
             del element.attrib[name]
@@ -96,7 +96,7 @@ def _mend(element: Element) -> None:
             element.set(name, "-0.167em")
     text = html.unescape(element.text or "")
     if text.startswith("\\") or len(element) != ARITY.get(element.tag, len(element)):
-        raise ValueError(f"{text or element.tag} is unknown or not complete")
+        raise ValueError(f"{text or element.tag} is unknown or incomplete")
     kind = unicodedata.category(text) if len(text) == 1 else ""
     if element.tag == "mi" and (kind in ("Sm", "Ps", "Pe") or text == ":"):
         element.tag = "mo"
@@ -104,24 +104,27 @@ def _mend(element: Element) -> None:
             element.set("stretchy", "false")
     element.text = SPELLED.get(text, text) or None
     if element.tag == "mi" and VARIABLE.fullmatch(text) and "mathvariant" not in element.attrib:
-        # as text: the mathematical alphabets, the default, are in few fonts, and then from different ones
+        # as plain letters: few fonts contain the mathematical alphabets, which are the default
         element.attrib |= {"class": "capital" if text in CAPITALS else "variable", "mathvariant": "normal"}
     for child in element:
         _mend(child)
     for left, table, right in zip(element[:], element[1:], element[2:], strict=False):
         if table.tag == "mtable" and (left.text, right.text) in (("(", ")"), ("[", "]")):
-            table.set("class", "round" if left.text == "(" else "square")  # drawn, as few fonts can stretch a bracket
+            table.set(
+                "class", "round" if left.text == "(" else "square"
+            )  # drawn by the style sheet, since few fonts can stretch a bracket
             element.remove(left)
             element.remove(right)
     if len(element) > 1 and all(child.attrib == {"mathvariant": "normal"} for child in element):
-        word = "".join(element.itertext())  # one name, and no product of its letters
+        word = "".join(element.itertext())  # one name, and not a product of its letters
         element.tag, element.text = "mi", word
         element[:] = []
 
 
 def _parts(row: Element) -> list[list[Element]]:
-    """The row cut at wide spaces into parts, these cut before relations and sums, where outside of all brackets."""
-    parts, depth, before = [[Element("mrow")]], 0, ""
+    """The row cut at wide spaces into parts, and these before relations and sums, but not inside brackets."""
+    parts = [[Element("mrow")]]
+    depth, before = 0, ""
     for child in row:
         text = (child.text or "") if child.tag == "mo" else child.tag
         depth += (text in ("(", "[", "{", "⟨")) - (text in (")", "]", "}", "⟩"))
@@ -132,14 +135,14 @@ def _parts(row: Element) -> list[list[Element]]:
         is_term = text in SUMS and before not in RELATIONS
         if depth <= 0 and before and (text in RELATIONS or is_term):
             parts[-1].append(Element("mrow"))
-            child.set("form", "infix")  # at the start of a piece it would be taken for a prefix, without its space
+            child.set("form", "infix")  # at the start of a piece it would count as a prefix and lose its space
         parts[-1][-1].append(child)
         before = text
-    return [[p for piece in pieces for p in _softened(piece)] for pieces in parts if len(pieces[0])]
+    return [[p for piece in pieces for p in _split_if_wide(piece)] for pieces in parts if len(pieces[0])]
 
 
-def _softened(piece: Element) -> list[Element]:
-    """A piece too wide for the page is cut inside of its brackets too: at commas and unions, at sums if need be."""
+def _split_if_wide(piece: Element) -> list[Element]:
+    """A piece that is too wide for the page is also cut inside brackets: at commas and unions, then at sums."""
     if _leaves(piece) <= WIDE:
         return [piece]
     sets = _cut(_without_fences(piece), UNIONS)
@@ -160,7 +163,7 @@ def _cut(children: list[Element], before: frozenset[str]) -> list[Element]:
 
 
 def _without_fences(row: Element) -> list[Element]:
-    """The elements of a row and of its bracketed groups in one sequence; brackets without partner do not grow."""
+    """The elements of a row and of its bracketed groups in one sequence; brackets without a partner do not grow."""
     flat = []
     for child in row:
         if child.tag == "mrow" and len(child) and child[0].get("fence") == "true":
@@ -173,7 +176,7 @@ def _without_fences(row: Element) -> list[Element]:
 
 
 def _leaves(element: Element) -> int:
-    """Roughly how many characters wide: those of a fraction's larger half, of the base and of half its scripts."""
+    """Approximate width in characters; that of a fraction is the width of its wider half."""
     if element.tag == "mfrac":
         return max(map(_leaves, element), default=0)
     if element.tag == "mtable":

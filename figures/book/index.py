@@ -1,4 +1,4 @@
-"""Where symbols and assumptions occur across claims: which claims use `c`, which need balance?"""
+"""Indexes of the book: which claims use a symbol, and which claims need an assumption."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from overtraining.theory.derivations.checker.core import Assumption, Derivation
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol: how it is written, what the claims that name it mean by it, and other claims whose formulas have it."""
+    """A symbol, the meanings that claims give it, and other claims whose formulas contain it."""
 
     latex: str
     meanings: Mapping[str, tuple[str, ...]]  # meaning -> claims
-    seen: tuple[str, ...]
+    also_in: tuple[str, ...]
 
 
 def index_of_symbols(derivations: Iterable[Derivation]) -> list[Symbol]:
-    """Every symbol of the claims' tables, Latin before Greek, with the claims that name it and those that only use it.
+    """All symbols in the claims' tables, Latin before Greek, with the claims that define them and that only use them.
 
     >>> from overtraining.theory.derivations.claims.b1_noise import DERIVATION
     >>> [symbol.latex for symbol in index_of_symbols([DERIVATION])]
@@ -32,28 +32,28 @@ def index_of_symbols(derivations: Iterable[Derivation]) -> list[Symbol]:
             for part in _parts(latex):
                 name = (symbols(part) or (part,))[0]
                 written.setdefault(name, part)
-                found = meanings.setdefault(name, {})
-                found[meaning] = (*found.get(meaning, ()), derivation.claim)
+                of_symbol = meanings.setdefault(name, {})
+                of_symbol[meaning] = (*of_symbol.get(meaning, ()), derivation.claim)
     used = {d.claim: {s for text in _formulas(d) for s in symbols(text)} for d in derivations}
     index = []
     for name in sorted(written, key=lambda name: (not name[:1].isascii(), name.casefold(), name)):
-        claim_derivation = {claim for claims in meanings[name].values() for claim in claims}
-        seen = tuple(claim for claim, found in used.items() if name in found and claim not in claim_derivation)
-        index.append(Symbol(written[name], meanings[name], seen))
+        defining = {claim for claims in meanings[name].values() for claim in claims}
+        also_in = tuple(claim for claim, names in used.items() if name in names and claim not in defining)
+        index.append(Symbol(written[name], meanings[name], also_in))
     return index
 
 
 def index_of_assumptions(derivations: Iterable[Derivation]) -> dict[str, dict[str, Assumption]]:
-    """Assumption's name -> claim -> what that claim assumes; names in alphabetical order."""
-    found: dict[str, dict[str, Assumption]] = {}
+    """Name of the assumption -> claim -> the assumption as that claim states it; names in alphabetical order."""
+    index: dict[str, dict[str, Assumption]] = {}
     for derivation in derivations:
         for assumption in derivation.assumptions:
-            found.setdefault(assumption.name, {})[derivation.claim] = assumption
-    return dict(sorted(found.items(), key=lambda entry: entry[0].casefold()))
+            index.setdefault(assumption.name, {})[derivation.claim] = assumption
+    return dict(sorted(index.items(), key=lambda entry: entry[0].casefold()))
 
 
 def _parts(latex: str) -> list[str]:
-    """`\\gamma_1,\\gamma_2` names two symbols; a comma inside of braces or brackets separates nothing."""
+    """The symbols in a list such as `\\gamma_1,\\gamma_2`; a comma inside brackets does not separate."""
     return [part.strip() for part in re.split(r",(?![^{(\[]*[})\]])", latex) if part.strip()]
 
 

@@ -1,6 +1,7 @@
-"""The book of derivations: one static page per claim, and indexes, readable without a network and on paper.
+"""Write the book of derivations: one static page per claim, a table of contents, and indexes.
 
-Every text is escaped, no script runs, and the same derivations and reports give the same bytes.
+The pages contain no scripts and load nothing from a network; all texts are escaped; the same derivations and reports
+give the same bytes.
 """
 
 import re
@@ -31,29 +32,29 @@ GROUPS = {
     "B": "Sensitivity: how it grows with pretraining length",
     "C": "Catastrophic overtraining under noise",
     "D": "Fine-tuning",
-    "E": "Remedies and disputes",
+    "E": "Remedies and disputed questions",
 }
 KNOWN_BY = {
-    Verdict.PROVED: "a symbolic identity, for all values of its symbols",
-    Verdict.CERTIFIED: "interval arithmetic over a stated domain",
-    Verdict.TESTED: "numbers only",
-    Verdict.ASSUMED: "a named theorem from the literature, cited and not derived here",
+    Verdict.PROVED: "a symbolic identity that holds for all values of its symbols",
+    Verdict.CERTIFIED: "verified by interval arithmetic on a stated domain",
+    Verdict.TESTED: "checked on numerical examples only",
+    Verdict.ASSUMED: "a theorem from the literature, cited and not derived here",
     Verdict.FAILED: "the check did not pass",
 }
 
 
 def write_book(derivations: Iterable[Derivation], reports: Iterable[CheckReport], directory: str | Path) -> list[Path]:
-    """Write the book into `directory`, which is made where it is missing, and return its files, the index first.
+    """Write the book into `directory`, which is created if necessary, and return its files, the index first.
 
-    derivations: in the order of the book.  reports: what checking each of them found, in any order.
-    Raises Refusal where a derivation has no report, or two have one identifier.
+    derivations: in the order of the book.  reports: the results of checking them, in any order.
+    Raises Refusal if a derivation has no report, or two derivations have the same identifier.
     """
     derivations, known = list(derivations), {report.claim: report for report in reports}
     for derivation in derivations:
         if derivation.claim not in known:
             raise Refusal(f"claim {derivation.claim!r}", "it has no report", "check it first")
     if len({d.claim for d in derivations}) < len(derivations):
-        raise Refusal("the derivations", "two of them have one identifier", "rename one of them")
+        raise Refusal("the derivations", "two of them have the same identifier", "rename one of them")
     book = _Book(derivations, known)
     pages = {
         "index.html": book.contents(),
@@ -71,7 +72,7 @@ def write_book(derivations: Iterable[Derivation], reports: Iterable[CheckReport]
 
 
 class _Book:
-    """The pages, which need each other's addresses."""
+    """The pages of a book, which need each other's addresses."""
 
     def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, CheckReport]) -> None:
         self.derivations, self.reports = derivations, reports
@@ -82,7 +83,7 @@ class _Book:
             self.address[derivation.claim] = f"{name}.{taken + 1}.html" if taken else f"{name}.html"
 
     def contents(self) -> str:
-        names = ("verdict", "steps", "wrong variants rejected", "engine error")
+        names = ("verdict", "steps", "wrong versions rejected", "numerical error")
         head = '<th colspan="2">claim</th>' + "".join(f"<th>{name}</th>" for name in names)
         bodies = ""
         for letter, group in groupby(self.derivations, key=lambda d: d.claim[:1]):
@@ -96,10 +97,10 @@ class _Book:
         return _page(
             "Derivations",
             f"""<h1>The book of derivations</h1>
-<p class="plain">Why can training a model longer make it harder to fine-tune? Here every claim of the theory of linear
-networks is derived by machine from the loss, and each step says how it is known.</p>
-<p>A claim is as well known as its weakest step, and as the claims that it uses. Each check had to reject wrong versions
-of the formula too, and the formula was compared with the function that computes it.</p>
+<p class="plain">Why can training a model for longer make it harder to fine-tune? In this book, every claim of the
+theory of linear networks is derived from the loss by a program, and every step states how it is verified.</p>
+<p>A claim is only as certain as its weakest step and the claims that it uses. Each check also had to reject wrong
+versions of the formula, and the formula was compared with the function that computes it.</p>
 <dl class="legend">
 {legend}</dl>
 <div class="scroll"><table class="claims">
@@ -138,22 +139,23 @@ of the formula too, and the formula was compared with the function that computes
 
     def _assumptions(self, derivation: Derivation) -> str:
         if not derivation.assumptions:
-            return "<h2>Assumptions</h2>\n<p>None beyond the setting.</p>\n"
+            return "<h2>Assumptions</h2>\n<p>None beyond the general setting.</p>\n"
         stem = self.address[derivation.claim].removesuffix(".html").replace(".", "-")
         items = [
-            assumption_section(a, f"{stem}-{i}", self._shown(a.name)) for i, a in enumerate(derivation.assumptions, 1)
+            assumption_section(a, f"{stem}-{i}", self._claims_with_counterexample(a.name))
+            for i, a in enumerate(derivation.assumptions, 1)
         ]
-        return "<h2>Assumptions, and what breaks without them</h2>\n" + "".join(items)
+        return "<h2>Assumptions, and what fails without them</h2>\n" + "".join(items)
 
-    def _shown(self, name: str) -> str:
-        """Links to the claims that have a counterexample to dropping this assumption."""
+    def _claims_with_counterexample(self, name: str) -> str:
+        """Links to the claims that have a counterexample without this assumption."""
         claims = index_of_assumptions(self.derivations)[name]
         return self._linked(claim for claim, assumption in claims.items() if assumption.counterexample)
 
     def _links(self, derivation: Derivation) -> str:
         users = [d.claim for d in self.derivations if derivation.claim in d.uses]
         items = [("Uses", derivation.uses), ("Used by", users)]
-        lines = [f"<dt>{name}</dt><dd>{self._linked(found)}</dd>\n" for name, found in items if found]
+        lines = [f"<dt>{name}</dt><dd>{self._linked(claims)}</dd>\n" for name, claims in items if claims]
         if derivation.source:
             lines.append(f"<dt>Source</dt><dd>{escape(derivation.source)}</dd>\n")
         return f'<h2>Connections</h2>\n<dl class="facts">\n{"".join(lines)}</dl>\n' if lines else ""
@@ -182,12 +184,12 @@ of the formula too, and the formula was compared with the function that computes
         rows = ""
         for symbol in index_of_symbols(self.derivations):
             items = "".join(f"<li>{self._linked(c)}: {prose(text)}</li>" for text, c in symbol.meanings.items())
-            seen = f"<li>also in {self._linked(symbol.seen)}</li>" if symbol.seen else ""
-            rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{items}{seen}</ul></td></tr>\n'
+            also = f"<li>also in {self._linked(symbol.also_in)}</li>" if symbol.also_in else ""
+            rows += f'<tr><th scope="row">{inline(symbol.latex)}</th><td><ul>{items}{also}</ul></td></tr>\n'
         return _page(
             "Symbols",
             f"""<h1>Index of symbols</h1>
-<p class="plain">Which claims use a symbol, and what each of them means by it.</p>
+<p class="plain">The claims that use a symbol, and what it means in each of them.</p>
 <table class="index">\n{rows}</table>
 """,
         )
@@ -204,11 +206,11 @@ of the formula too, and the formula was compared with the function that computes
             body += f'<h2 id="{anchor(name)}">{escape(name)}</h2>\n<ul class="index">\n{items}</ul>\n'
         free = [d.claim for d in self.derivations if not d.assumptions]
         if free:
-            body += f"<h2>No assumption beyond the setting</h2>\n<p>{self._linked(free)}</p>\n"
+            body += f"<h2>No assumption beyond the general setting</h2>\n<p>{self._linked(free)}</p>\n"
         return _page(
             "Assumptions",
             f"""<h1>Index of assumptions</h1>
-<p class="plain">Which claims need an assumption, and what happens without it.</p>
+<p class="plain">The claims that need an assumption, and what happens without it.</p>
 {body}""",
         )
 

@@ -1,4 +1,4 @@
-"""A counterexample's curves as a small SVG to put into a page; the same numbers give the same bytes."""
+"""Draw a counterexample's curves as a small SVG for a page; the same numbers give the same bytes."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from overtraining.theory.derivations.checker.core import Curves
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 DASHES = ("-", "--", "-.", ":")
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "path",  # the reader's machine need not have the font
+    "svg.fonttype": "path",  # so that the reader's machine does not need the font
     "font.family": ["STIXGeneral", "DejaVu Sans"],
     "mathtext.fontset": "stix",
     "font.size": 10,
@@ -25,13 +25,13 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.6,
 }
 METADATA = ("Creator", "Date", "Format", "Type")
-DECADES = 1e3  # a positive axis that spans more is logarithmic
+DECADES = 1e3  # a positive axis that spans a larger factor is logarithmic
 
 
 def small_plot(curves: Curves, name: str) -> str:
-    """The curves as an SVG element; `name` keeps its identifiers apart from those of other plots in the page."""
+    """The curves as an SVG element; `name` makes its identifiers different from those of other plots on the page."""
     with mpl.rc_context():
-        mpl.rcdefaults()  # the reader's own settings would change the bytes
+        mpl.rcdefaults()  # the user's own settings would change the bytes
         mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
         figure = Figure(figsize=(3.6, 2.3), layout="constrained")
         axes = figure.add_subplot()
@@ -48,22 +48,22 @@ def small_plot(curves: Curves, name: str) -> str:
 
 
 def swatch(i: int) -> tuple[str, str]:
-    """Colour and SVG dash pattern of the i-th curve, for a legend in the page's own type."""
+    """Colour and SVG dash pattern of the i-th curve, for a legend in the font of the page."""
     return COLOURS[i % 7], ("", "6 3", "7 2 2 2", "2 2")[i % 4]
 
 
 def _scale(values: np.ndarray) -> str:
-    """Logarithmic only where all values are positive and span decades.
+    """Logarithmic if all values are positive and span at least three decades, otherwise linear.
 
     >>> _scale(np.array([1e-3, 1, np.nan])), _scale(np.array([0, 1e6])), _scale(np.array([1, 100]))
     ('log', 'linear', 'linear')
     """
-    seen = np.asarray(values, float)[np.isfinite(values)]
-    return "log" if seen.size and seen.min() > 0 and seen.max() / seen.min() >= DECADES else "linear"
+    finite = np.asarray(values, float)[np.isfinite(values)]
+    return "log" if finite.size and finite.min() > 0 and finite.max() / finite.min() >= DECADES else "linear"
 
 
 def _for_a_page(svg: str, name: str) -> str:
-    """The svg element alone, without namespaces, which a page does not need, its identifiers made unique."""
+    """Only the svg element, without namespaces, which a page does not need, and with unique identifiers."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")

@@ -1,4 +1,4 @@
-"""The catalogue: one row per figure, in the order in which the story is told.
+"""The catalogue: one row per figure, in the order of the argument.
 
 A figure `some-name` is the module `figures.catalogue.some_name` with three functions: `recipes()` says where its data
 come from, `draw(data)` draws them, and `caption(data)` describes the figure, with numbers and the limits of the theory.
@@ -22,72 +22,65 @@ class Entry:
         return f"overtraining.figures.catalogue.{self.name.replace('-', '_')}"
 
     def module(self) -> ModuleType:
-        """The figure's module; importing it imports neither JAX nor Matplotlib's machinery for drawing."""
+        """The figure's module; importing it imports neither JAX nor Matplotlib's pyplot."""
         return import_module(self.module_name)
 
 
+# fmt: off
+NUMERICALLY_CHECKED = (
+    "A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "C1", "C4", "C5",
+    "D1", "D2", "D3", "D4", "D5", "D6", "D7", "E1", "E2", "E3",
+)
+# fmt: on
 CATALOGUE = (
     Entry("incremental-learning", ("A2", "A3", "A7"), "Features are learned one at a time"),
     Entry("progressive-sensitivity", ("B1", "B4"), "The longer the pretraining, the more the same noise costs"),
     Entry("catastrophic-overtraining", ("C1", "C4"), "Beyond an inflection point the loss after noise only rises"),
-    Entry("depth", ("A6", "B2", "B4"), "The deeper, the later and the more abruptly; one layer never changes"),
-    Entry("random-start", ("A1", "A7", "B4"), "What survives of the aligned theory from random starts"),
-    Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
-    Entry("curvature", ("B3",), "Curvature grows with the features, and is what noise costs"),
-    Entry("conventions", ("B6",), "Progressive in every unit of noise, and not under rounding"),
-    Entry("noise-universality", ("B1", "B5"), "All laws of noise cost the same in the mean, not in their scatter"),
-    Entry("rates", ("B7", "B8"), "Power laws of loss and sensitivity, whose exponents add up"),
-    Entry("any-start", ("C2",), "From every start the loss after noise turns where two rates balance"),
-    Entry("inflection-scaling", ("C3", "C5"), "The inflection point moves as one over the noise's variance"),
-    Entry("many-minima", ("C4",), "On the way there may be several minima"),
     Entry(
-        "numerical-error",
-        (
-            "A3",
-            "A4",
-            "A5",
-            "A6",
-            "A7",
-            "B1",
-            "B2",
-            "B3",
-            "B4",
-            "B5",
-            "B6",
-            "B7",
-            "B8",
-            "C1",
-            "C4",
-            "C5",
-            "D1",
-            "D2",
-            "D3",
-            "D4",
-            "D5",
-            "D6",
-            "D7",
-            "E1",
-            "E2",
-            "E3",
-        ),
-        "Every closed form is right to rounding all along pretraining",
+        "depth", ("A6", "B2", "B4"), "Deeper networks learn later and more abruptly; one layer keeps its sensitivity"
     ),
-    Entry("forgetting", ("D1", "D2"), "What fine-tuning leaves of pretraining, by the angle of the task"),
+    Entry("random-start", ("A1", "A7", "B4"), "What still holds of the aligned theory from random starts"),
+    Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
+    Entry("curvature", ("B3",), "Curvature grows with the features, and determines the cost of noise"),
+    Entry("conventions", ("B6",), "Sensitivity grows in every unit of noise, but not always under rounding"),
+    Entry(
+        "noise-universality",
+        ("B1", "B5"),
+        "All distributions of noise have the same mean cost, but not the same scatter",
+    ),
+    Entry("rates", ("B7", "B8"), "Loss and sensitivity are power laws whose exponents add up to one"),
+    Entry("any-start", ("C2",), "From every start, the loss after noise turns where two rates balance"),
+    Entry(
+        "inflection-scaling",
+        ("C3", "C5"),
+        "The inflection point is inversely proportional to the variance of the noise",
+    ),
+    Entry("many-minima", ("C4",), "Before the inflection point there may be several minima"),
+    Entry("numerical-error", NUMERICALLY_CHECKED, "Every closed form is accurate to rounding at every length"),
+    Entry("forgetting", ("D1", "D2"), "What remains of pretraining after fine-tuning, by the angle of the task"),
     Entry("the-trap", ("D3", "D4"), "The cost of fine-tuning is not monotone, inside a stage or between plateaus"),
     Entry(
-        "plasticity-and-forgetting", ("D4",), "The more is learned, the better the task is met, and the more forgotten"
+        "plasticity-and-forgetting",
+        ("D4",),
+        "The more is learned, the better the task is fitted, and the more is forgotten",
     ),
     Entry("label-noise", ("D5",), "What noisy labels cost a fitted task, at every learning rate"),
-    Entry("learning-rate", ("D6",), "The best rate by checkpoint; tuning does not remove the inflection"),
-    Entry("regularization", ("D7",), "Anchors delay the inflection and cost the task; replay trades best"),
-    Entry("noise-robust-objective", ("E1",), "Weight decay per layer bears noise better than any stop"),
-    Entry("annealing", ("E2",), "Schedules at equal steps: decay gives features back, and fragility with them"),
-    Entry("mixing", ("E3",), "The share of downstream data in pretraining that is best"),
-    Entry("beyond-linear", ("D1", "D4"), "What survives on tanh and ReLU students"),
+    Entry("learning-rate", ("D6",), "The best learning rate by checkpoint; tuning does not remove the inflection"),
+    Entry(
+        "regularization", ("D7",), "Anchors delay the inflection at a cost to the task; replay has the best trade-off"
+    ),
+    Entry("noise-robust-objective", ("E1",), "Weight decay per layer withstands noise better than any early stopping"),
+    Entry(
+        "annealing",
+        ("E2",),
+        "At the same number of steps, decay of the learning rate restores features, and sensitivity",
+    ),
+    Entry("mixing", ("E3",), "The best share of downstream data in pretraining"),
+    Entry("beyond-linear", ("D1", "D4"), "What still holds for tanh and ReLU students"),
     Entry("beyond-linear-remedies", ("D7", "E1", "E2", "E3"), "What helps tanh and ReLU students"),
     Entry("olmo1b-fine-tuning", ("F1",), "OLMo-1B, base and fine-tuned, against pretraining tokens"),
-    Entry("scaling-fit", ("F2",), "Annealed language models: a law of their loss, and the price of quantization added"),
-    Entry("sum-rule-llm", ("B8", "F3"), "The sum rule against published exponents: near, not equal"),
-    Entry("control", ("F4",), "Base models that get worse with nothing done to them"),
-    Entry("bridge", ("C1", "B1", "F1"), "Theory, toy and language model on the same axes"),
+    Entry("scaling-fit", ("F2",), "A law fitted to annealed language models, plus the cost of quantization"),
+    Entry("sum-rule-llm", ("B8", "F3"), "The sum rule compared with published exponents: close, but not equal"),
+    Entry("control", ("F4",), "Base models that get worse without any perturbation"),
+    Entry("bridge", ("C1", "B1", "F1"), "Theory, simulation and language model on the same axes"),
 )

@@ -17,7 +17,7 @@ SOURCE = "overtraining.experiments.inflection"
 STARTS: dict[str, Start] = {
     "small Gaussian": SmallGaussian(0.1),
     "fan-in": FanIn(0.7),
-    "balanced, turned": Balanced(0.05, angle=1.0),
+    "balanced, rotated": Balanced(0.05, angle=1.0),
     "aligned, λ = 0.5": Aligned(0.05, imbalance=0.5),
 }
 
@@ -67,7 +67,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         line = theory.slope.interp(pretraining=measured.pretraining)
         z.append(float(np.abs((measured.slope - line) / measured.slope_stderr).max()))
         turns = [_last_turn(theory.pretraining.values, theory.slope.values[:, i]) for i in range(theory.sizes["noise"])]
-        parts.append(f"{name} {' and '.join(turns)}")
+        parts.append(f"{' and '.join(turns)} ({name})")
     gammas = " and ".join(f"γ = {g:g}" for g in data[f"theory {name}"].noise.values)
     return (
         "Slope of the loss after noise along gradient flow, d/dt E[L(θ + n)] = −‖∇L‖² + 2c⟨f, A − f⟩ with c = γ²(d_in "
@@ -79,10 +79,10 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     )
 
 
-def _last_turn(t: np.ndarray, slope: np.ndarray) -> str:
-    """Where the slope last becomes positive, in words."""
-    up = np.flatnonzero((slope[:-1] < 0) & (slope[1:] >= 0))
-    if not up.size:
+def _last_turn(length: np.ndarray, slope: np.ndarray) -> str:
+    """The last length at which the slope becomes positive, as text."""
+    upward = np.flatnonzero((slope[:-1] < 0) & (slope[1:] >= 0))
+    if not upward.size:
         return "not in this range"
-    i = up[-1]
-    return f"{t[i] - slope[i] * (t[i + 1] - t[i]) / (slope[i + 1] - slope[i]):.2f}"
+    i = upward[-1]
+    return f"{length[i] - slope[i] * (length[i + 1] - length[i]) / (slope[i + 1] - slope[i]):.2f}"

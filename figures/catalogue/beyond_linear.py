@@ -55,7 +55,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         rise = one.sensitivity.mean("seed").values[:, 0]
         turn = inflection_point(one, which="best").squeeze()
         where = f"turns at {float(turn.length):g}" if bool(turn.exists) else "does not turn"
-        parts.append(f"{name}: Δ from {rise[0]:.2f} to {rise[-1]:.2f}, {where}")
+        parts.append(f"{name.replace(' ', ', ')}: Δ from {rise[0]:.2f} to {rise[-1]:.2f}, {where}")
     seeds = next(iter(data.values())).sizes["seed"]
     return (
         "The same protocols on two-layer students 4→16→4 with linear, tanh and ReLU units, from small random weights, "

@@ -208,8 +208,8 @@ def test_the_indexes_tell_who_uses_what():
     index = {symbol.latex: symbol for symbol in index_of_symbols([B1, other, replace(B1, claim="D1")])}
     assert index["c"].meanings == {"price": ("C1",)}
     assert index[r"\gamma_1"].meanings == {B1.symbols[r"\gamma_1,\gamma_2"]: ("B1", "D1")}
-    assert index[r"\gamma_1"].seen == index["q_1"].seen == ("C1",)
-    assert index[r"\tau"].seen == ()
+    assert index[r"\gamma_1"].also_in == index["q_1"].also_in == ("C1",)
+    assert index[r"\tau"].also_in == ()
     names = index_of_assumptions([B1, other, replace(B1, claim="D1")])
     assert {name: list(claims) for name, claims in names.items()} == {
         "independent noise": ["B1", "D1"], "zero-mean noise": ["B1", "D1"]

@@ -1,9 +1,11 @@
-"""learning-rate (D6): which learning rates fine-tuning bears, which one is best, and what tuning it can mend.
+"""learning-rate (D6): which learning rates are stable in fine-tuning, which one is best, and what tuning can repair.
 
-Measured: the largest eigenvalue of the downstream Hessian along fine-tuning, by differentiation; the largest rate at
-which gradient descent fits the task, from several pretraining lengths; the best rate per checkpoint under noisy labels.
-Prediction: the sharpness along the path; an edge of 1/σ' whatever the length; a best rate that falls toward the task
-and rises beyond it, by which the inflection of the downstream loss is not moved.
+Protocol: the largest eigenvalue of the downstream Hessian along fine-tuning, by autodiff; the largest learning rate at
+which gradient descent fits the task, from several pretraining lengths; the best learning rate of every checkpoint under
+noisy labels, and for four tasks. Prediction: the sharpness along fine-tuning; an edge of 1/σ' at every length; a best
+rate that falls while pretraining approaches the task and rises beyond it, without moving the inflection point of the
+downstream loss. Refuted if the sharpness or the edge deviates, or if tuning moves the inflection point. Limits: the
+best rate far from the task; the trends of the best rate, and the rises of both losses that tuning removes.
 """
 
 from dataclasses import replace
@@ -14,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import memoize, pretrain, respond_at_learning_rates, tune_learning_rate
@@ -29,24 +31,26 @@ from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import seed_key
+from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import RunNumbers, plan_training
 from overtraining.theory.fine_tuning.stability import path_sharpness, tuned_learning_rate, tuning_sharpness
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.solvers.exact import follow
 
 SIGMA, TASK, EPSILON = (1.0, 0.6), (0.7, 0.3), 0.01
+ONE_TASK = 0.8  # σ' of the task of one feature
 TASKS: dict[str, Task] = {
     "less": SharedVectors(TASK),
     "more": SharedVectors((1.5, 0.9)),
-    "turned by 0.5": RotatedTeacher(0.5),
-    "turned by 1.5": RotatedTeacher(1.5),
+    "rotated by 0.5": RotatedTeacher(0.5),
+    "rotated by 1.5": RotatedTeacher(1.5),
 }
 LOSSES = ("tuned", "kept", "downstream_tuned", "downstream_kept")
 NOISES, STEPS, GRID = (0.0, 0.5), (10, 40, 160), np.geomspace(0.005, 0.64, 11)
 
 
-def flowing(preset: Preset) -> Protocol:
-    """Two features in a 3→2→4 network, fine-tuned by flow on a task that asks less of both."""
+def by_flow(preset: Preset) -> Protocol:
+    """Two features in a 3→2→4 network, fine-tuned by gradient flow on a task with smaller singular values."""
     return Protocol(
         Spectrum(SIGMA),
         lengths=(1.0, 2.5, 4.0, 20.0),
@@ -57,204 +61,236 @@ def flowing(preset: Preset) -> Protocol:
     )
 
 
-def stepping(preset: Preset) -> Protocol:
-    """One feature, fine-tuned by steps on more of it than most checkpoints have."""
-    one = replace(flowing(preset), teacher=Spectrum((1.0,)), lengths=(1.0, 2.0, 3.0, 20.0))
-    return replace(one, strengths=(1.0,), perturbation=FineTuning(SharedVectors((0.8,)), GradientDescent(0.1)))
+def by_descent(preset: Preset) -> Protocol:
+    """One feature, fine-tuned by gradient descent on a task that is larger than it at most checkpoints."""
+    fine_tuning = FineTuning(SharedVectors((ONE_TASK,)), GradientDescent(0.1))
+    lengths = (1.0, 2.0, 3.0, 20.0)
+    return replace(
+        by_flow(preset), teacher=Spectrum((1.0,)), lengths=lengths, strengths=(1.0,), perturbation=fine_tuning
+    )
 
 
-def noisy(preset: Preset) -> Protocol:
-    """The same in noisy batches of four, checkpoints around the one that fits the task already."""
-    task = float(deep_mode.time_to_reach(0.8, 1.0, EPSILON, 2))
-    how = FineTuning(SharedVectors((0.8,)), GradientDescent(0.1, batch=4), label_noise=0.5)
-    draws = Sampling(draws=256 if preset == "quick" else 4096)
-    return replace(stepping(preset), lengths=(1.5, 2.2, task, 4.0, 20.0), perturbation=how, sampling=draws)
+def with_label_noise(preset: Preset) -> Protocol:
+    """The same in batches of four with noisy labels, at checkpoints around the one that already fits the task."""
+    at_task = float(deep_mode.time_to_reach(ONE_TASK, 1.0, EPSILON, 2))
+    fine_tuning = FineTuning(SharedVectors((ONE_TASK,)), GradientDescent(0.1, batch=4), label_noise=0.5)
+    sampling = Sampling(draws=256 if preset == "quick" else 4096)
+    lengths = (1.5, 2.2, at_task, 4.0, 20.0)
+    return replace(by_descent(preset), lengths=lengths, perturbation=fine_tuning, sampling=sampling)
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """Sharpness, edge, and the tuned rate."""
-    response, rates = tuned_at(noisy(preset), key)
-    classes = classified(tried(preset), key)
-    checks = (_sharpness(flowing(preset), key), _edge(stepping(preset), key), *_tuned(noisy(preset), response, rates))
-    return Outcome((*checks, _classes(classes)), {"tuned": response, "rates": rates, "classes": classes})
+    """Sharpness, the edge of stability, and the tuned learning rate."""
+    noisy = with_label_noise(preset)
+    response, best_rates = tuned_response_and_rates(noisy, key)
+    cases = tuned_cases(many_tasks(preset), key)
+    checks = (
+        _sharpness(by_flow(preset), key),
+        _edge(by_descent(preset), key),
+        _inflection_stays(noisy, response),
+        _best_rates(noisy, best_rates),
+        _trends(cases),
+    )
+    return Outcome(checks, {"tuned": response, "rates": best_rates, "classes": cases})
 
 
 def _sharpness(setup: Protocol, key: int) -> Check:
     s, n = follow(setup).singular_value.values, setup.network
-    expected = [
-        tuning_sharpness(np.array(setup.strengths), one, np.array(TASK), d_in=n.d_in, h=n.h, d_out=n.d_out) for one in s
-    ]
-    seen = _sharpness_measured(setup, key)
-    return judge_bound("sharpness along fine-tuning (D6)", expected, seen, 1e-6, "the integrator's tolerance")
+    budgets, task = np.array(setup.strengths), np.array(TASK)
+    expected = [tuning_sharpness(budgets, start, task, d_in=n.d_in, h=n.h, d_out=n.d_out) for start in s]
+    measured = _sharpness_measured(setup, key)
+    return judge_bound("sharpness along fine-tuning (D6)", expected, measured, 1e-6, "the integrator's tolerance")
 
 
 @memoize
 def _sharpness_measured(setup: Protocol, key: int) -> np.ndarray:
     plan, numbers = plan_training(setup)
-    return np.asarray(_largest(plan.perturbation, numbers, pretrain(setup, key), seed_key(key, 0)))
+    return np.asarray(_largest_eigenvalues(plan.perturbation, numbers, pretrain(setup, key), seed_key(key, 0)))
 
 
-@partial(jax.jit, static_argnames="how")
-def _largest(how: FineTuning, numbers: RunNumbers, checkpoints, key: Array) -> Array:  # type: ignore[no-untyped-def]
+@partial(jax.jit, static_argnames="fine_tuning")
+def _largest_eigenvalues(
+    fine_tuning: FineTuning, numbers: RunNumbers, checkpoints: Layers, key: Array
+) -> Float[Array, "length budget"]:
     """The largest eigenvalue of the downstream loss's Hessian, at every length and budget."""
     tuning = numbers.tuning
     assert tuning is not None
 
-    def largest(layers) -> Array:  # type: ignore[no-untyped-def]
+    def largest(layers: Layers) -> Array:
         flat, restore = ravel_pytree(layers)
         return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.task))(flat))[-1]
 
-    def row(layers) -> Array:  # type: ignore[no-untyped-def]
-        tuned = fine_tune(layers, how, tuning, numbers.strengths, "linear", lambda now, step: jnp.zeros(()), key)
+    def at_budgets(layers: Layers) -> Array:
+        no_penalty = lambda now, step: jnp.zeros(())
+        tuned = fine_tune(layers, fine_tuning, tuning, numbers.strengths, "linear", no_penalty, key)
         return jax.lax.map(largest, tuned)
 
-    return jax.lax.map(row, checkpoints)
+    return jax.lax.map(at_budgets, checkpoints)
 
 
 def _edge(setup: Protocol, key: int) -> Check:
-    """The largest rate of a grid at which 4,000 steps fit the task, at every length."""
+    """The largest learning rate of a grid at which 4,000 steps fit the task, at every length."""
     grid = np.arange(1.0, 1.5, 0.01)
-    seen = respond_at_learning_rates(setup, grid, key, steps=(4000,))
-    fits = seen.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining").values < 1e-6
-    measured = [float(seen.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
-    return judge_bound("largest rate that fits the task (D6)", np.full(4, 1 / 0.8), measured, 0.01, "the grid's step")
+    response = respond_at_learning_rates(setup, grid, key, steps=(4000,))
+    loss = response.downstream_after.isel(seed=0, strength=0).transpose("learning_rate", "pretraining")
+    fits = loss.values < 1e-6
+    measured = [float(response.learning_rate[np.flatnonzero(column)[-1]]) + 0.005 for column in fits.T]
+    expected = np.full(len(setup.lengths), 1 / ONE_TASK)
+    return judge_bound("largest rate that fits the task (D6)", expected, measured, 0.01, "the step of the grid")
 
 
-def tuned_at(setup: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
-    """Every checkpoint at its best rate after 40 steps."""
+def tuned_response_and_rates(setup: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
+    """The Response of every checkpoint at its best learning rate after 40 steps, and these rates as a Trajectory."""
     return tune_learning_rate(setup, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
 
 
-def _tuned(setup: Protocol, response: xr.Dataset, rates: xr.Dataset) -> tuple[Check, Check]:
-    after, error = (response[name].values.ravel() for name in ("downstream_after", "downstream_after_stderr"))
-    place = int(after.argmin())
-    rise = (after[-1] - after[place]) / np.hypot(error[-1], error[place])
+def _inflection_stays(setup: Protocol, response: xr.Dataset) -> Check:
+    """The tuned downstream loss is least at the checkpoint that already fits the task, and rises after it."""
+    after, stderr = response.downstream_after.values.ravel(), response.downstream_after_stderr.values.ravel()
+    best = int(after.argmin())
+    rise = float((after[-1] - after[best]) / np.hypot(stderr[-1], stderr[best]))
     answer = (
-        f"tuned, the downstream loss is least at length {setup.lengths[place]:.2f}, at the end {rise:.1f} σ above it"
+        f"the tuned downstream loss is least at length {setup.lengths[best]:.2f}, and {rise:.1f} σ higher at the end"
     )
-    kept = Check(
-        "tuning does not move the inflection (D6)",
-        bool(place == 2 and rise > 4),
-        answer,
-        {"rise_in_errors": float(rise)},
-    )
-    taken = rates.learning_rate.values.ravel()
+    numbers = {"rise_in_errors": rise}
+    return Check("tuning does not move the inflection (D6)", bool(best == 2 and rise > 4), answer, numbers)
+
+
+def _best_rates(setup: Protocol, best_rates: xr.Dataset) -> Check:
+    measured = best_rates.learning_rate.values.ravel()
     s = follow(setup).singular_value.values[:, 0]
-    noise = (3 + 4) * 0.8 * 0.5**2 / (2 * 4)  # v = tr H ν²/2B
-    expected = [float(tuned_learning_rate(0.8 - one, 0.8, 40.0, noise)) if abs(one - 0.8) > 1e-6 else 0.0 for one in s]
-    listed = ", ".join(f"{r:.3f} ({p:.3f})" for r, p in zip(taken, expected, strict=True))
-    found = {f"rate at s = {one:.3f}": float(r) for one, r in zip(s, taken, strict=True)}
-    return kept, map_limit(
-        "the best rate", f"measured, and predicted near the task, along pretraining: {listed}", found
-    )
+    noise = (3 + 4) * ONE_TASK * 0.5**2 / (2 * 4)  # v = tr H ν²/2B
+    gaps = ONE_TASK - s
+    predicted = [float(tuned_learning_rate(gap, ONE_TASK, 40.0, noise)) if abs(gap) > 1e-6 else 0.0 for gap in gaps]
+    listed = ", ".join(f"{m:.3f} ({p:.3f})" for m, p in zip(measured, predicted, strict=True))
+    answer = f"measured along pretraining (in brackets, predicted near the task): {listed}"
+    numbers = {f"rate at s = {value:.3f}": float(m) for value, m in zip(s, measured, strict=True)}
+    return map_limit("the best rate", answer, numbers)
 
 
-def tried(preset: Preset) -> Protocol:
-    """Two features from before the first to long after the second, tuned in batches of four."""
-    draws = Sampling(draws=32 if preset == "quick" else 256)
+def many_tasks(preset: Preset) -> Protocol:
+    """Two features from before the first is learned to long after the second, fine-tuned in batches of four."""
+    sampling = Sampling(draws=32 if preset == "quick" else 256)
     lengths = (1.0, 2.0, 3.0, 4.0, 6.0, 20.0)
-    how = FineTuning(TASKS["less"], GradientDescent(0.1, batch=4))
-    return replace(flowing(preset), lengths=lengths, strengths=(1.0,), perturbation=how, sampling=draws)
+    fine_tuning = FineTuning(TASKS["less"], GradientDescent(0.1, batch=4))
+    return replace(by_flow(preset), lengths=lengths, strengths=(1.0,), perturbation=fine_tuning, sampling=sampling)
 
 
-def classified(setup: Protocol, key: int) -> xr.Dataset:
-    """Along pretraining, for every task, noise and budget: the best rate, and both losses at it and at one kept rate.
+def tuned_cases(setup: Protocol, key: int) -> xr.Dataset:
+    """Along pretraining, for every task, noise and budget: the best learning rate, and both losses, as a Trajectory.
 
-    The kept rate is the best one of the first length. `_stderr` of losses; a Trajectory.
+    Losses are given at the best rate of every checkpoint ("tuned") and at that of the first one ("kept"), with standard
+    errors; `…_turns` is 1 where the loss rises again with length.
     """
-    how = setup.perturbation
-    assert isinstance(how, FineTuning)
-    cases = [
-        _rated(replace(setup, perturbation=replace(how, task=task, label_noise=noise)), 100 * key + 10 * i + j)
-        for i, task in enumerate(TASKS.values())
-        for j, noise in enumerate(NOISES)
-    ]
+    fine_tuning = setup.perturbation
+    assert isinstance(fine_tuning, FineTuning)
+    cases = []
+    for i, task in enumerate(TASKS.values()):
+        for j, noise in enumerate(NOISES):
+            case = replace(setup, perturbation=replace(fine_tuning, task=task, label_noise=noise))
+            cases.append(_tuned_and_kept(case, 100 * key + 10 * i + j))
     axes = ("task", "noise", "pretraining", "strength")
     shape = (len(TASKS), len(NOISES), len(setup.lengths), len(STEPS))
-    found = trajectory(
-        {name: (axes, np.reshape([one[name] for one in cases], shape)) for name in cases[0]},
-        {"task": list(TASKS), "noise": list(NOISES), "pretraining": list(setup.lengths),
-         "strength": ("strength", [float(n) for n in STEPS], {"units": "steps"})},
+    rates_and_losses = trajectory(
+        {name: (axes, np.reshape([case[name] for case in cases], shape)) for name in cases[0]},
+        {
+            "task": list(TASKS),
+            "noise": list(NOISES),
+            "pretraining": list(setup.lengths),
+            "strength": ("strength", [float(n) for n in STEPS], {"units": "steps"}),
+        },
         method="simulation",
         source=f"{setup.sampling.draws:,} fine-tunings",
         model=f"{setup.network}",
-    )  # fmt: skip
-    turning = {f"{name}_turns": (("task", "noise", "strength"), _turns(found, name), {"units": "1"}) for name in LOSSES}
-    return validate(found.assign(turning))
+    )
+    turns = {
+        f"{name}_turns": (("task", "noise", "strength"), _rises_again(rates_and_losses, name), {"units": "1"})
+        for name in LOSSES
+    }
+    return validate(rates_and_losses.assign(turns))
 
 
-def _rated(setup: Protocol, key: int) -> dict[str, np.ndarray]:
-    """One task and noise, (length, budget): the best rate, and the losses at it and at the one kept."""
-    seen = respond_at_learning_rates(setup, GRID, key, steps=STEPS).isel(seed=0)
-    every = {str(name): seen[name].transpose(..., "learning_rate").values for name in seen if "after" in str(name)}
-    best = every["downstream_after"].argmin(-1)
-    found = {"rate": seen.learning_rate.values[best]}
-    for name, at in (("tuned", best), ("kept", np.broadcast_to(best[0], best.shape))):
-        for variable, values in every.items():
-            found[variable.replace("after", name)] = np.take_along_axis(values, at[..., None], -1)[..., 0]
-    return found
+def _tuned_and_kept(setup: Protocol, key: int) -> dict[str, np.ndarray]:
+    """One task and noise, (length, budget): the best rate, and the losses at it and at that of the first length."""
+    response = respond_at_learning_rates(setup, GRID, key, steps=STEPS).isel(seed=0)
+    losses = {
+        str(name): response[name].transpose(..., "learning_rate").values for name in response if "after" in str(name)
+    }
+    best = losses["downstream_after"].argmin(-1)
+    columns = {"rate": response.learning_rate.values[best]}
+    for name, place in (("tuned", best), ("kept", np.broadcast_to(best[0], best.shape))):
+        for variable, values in losses.items():
+            columns[variable.replace("after", name)] = np.take_along_axis(values, place[..., None], -1)[..., 0]
+    return columns
 
 
-def trend(rates: np.ndarray) -> str:
-    """Of rates along pretraining, on a grid: less than two steps of it are no change."""
-    places = np.log(rates / rates[0]) / np.log(GRID[1] / GRID[0])
-    fall, rise = places[0] - places.min(), places[-1] - places.min()
-    up, down = places.max() - places[0], places.max() - places[-1]
-    if min(fall, rise) > 1.5:
+def trend(learning_rates: np.ndarray) -> str:
+    """The trend of learning rates of GRID along pretraining; a change of less than two steps of GRID does not count.
+
+    >>> trend(GRID[[5, 2, 2]]), trend(GRID[[5, 2, 6]]), trend(GRID[[5, 4, 5]])
+    ('falls', 'valley', 'level')
+    """
+    places = np.log(learning_rates / learning_rates[0]) / np.log(GRID[1] / GRID[0])
+    fall, rise_at_end = places[0] - places.min(), places[-1] - places.min()
+    rise, fall_at_end = places.max() - places[0], places.max() - places[-1]
+    if min(fall, rise_at_end) > 1.5:
         return "valley"
-    if min(up, down) > 1.5:
+    if min(rise, fall_at_end) > 1.5:
         return "hill"
-    return "falls" if fall > 1.5 else "rises" if up > 1.5 else "level"
+    return "falls" if fall > 1.5 else "rises" if rise > 1.5 else "level"
 
 
-def _turns(classes: xr.Dataset, name: str) -> np.ndarray:
-    """1 where the last length is worse than the best by 4 errors and a twentieth of the loss: task × noise × budget."""
-    loss, error = (classes[name + suffix].transpose(..., "pretraining").values for suffix in ("", "_stderr"))
+def _rises_again(cases: xr.Dataset, name: str) -> np.ndarray:
+    """1 where the loss ends above its minimum by 4 standard errors and by 5% of itself: task × noise × budget."""
+    loss, stderr = (cases[name + suffix].transpose(..., "pretraining").values for suffix in ("", "_stderr"))
     best = loss.argmin(-1)[..., None]
-    least, its_error = (np.take_along_axis(x, best, -1)[..., 0] for x in (loss, error))
+    least, least_stderr = (np.take_along_axis(values, best, -1)[..., 0] for values in (loss, stderr))
     rise = loss[..., -1] - least
-    worse = (rise > 4 * np.hypot(error[..., -1], its_error)) & (rise > 0.05 * loss[..., -1])
-    return np.asarray(worse, float)
+    rises = (rise > 4 * np.hypot(stderr[..., -1], least_stderr)) & (rise > 0.05 * loss[..., -1])
+    return np.asarray(rises, float)
 
 
-def _classes(classes: xr.Dataset) -> Check:
-    told, numbers = [], dict[str, float]()
+def _trends(cases: xr.Dataset) -> Check:
+    trends, numbers = [], dict[str, float]()
     for i, task in enumerate(TASKS):
         for j, noise in enumerate(NOISES):
-            each = [trend(classes.rate.values[i, j, :, k]) for k in range(len(STEPS))]
-            told.append(f"{task}, ν = {noise:g}: {' / '.join(each)}")
-    for loss in ("downstream", "pretraining"):
-        kept, tuned = (classes[f"{'downstream_' * (loss == 'downstream')}{n}_turns"].values for n in ("kept", "tuned"))
-        numbers |= {f"{loss}, turns at a kept rate": float(kept.sum()), f"{loss}, turns when tuned": float(tuned.sum())}
+            by_budget = [trend(cases.rate.values[i, j, :, k]) for k in range(len(STEPS))]
+            trends.append(f"{task}, ν = {noise:g}: {' / '.join(by_budget)}")
+    for loss, prefix in (("downstream", "downstream_"), ("pretraining", "")):
+        kept, tuned = cases[f"{prefix}kept_turns"].values, cases[f"{prefix}tuned_turns"].values
+        numbers[f"{loss}, turns at a kept rate"] = float(kept.sum())
+        numbers[f"{loss}, turns when tuned"] = float(tuned.sum())
         numbers[f"{loss}, turn removed"] = float((kept * (1 - tuned)).sum())
     counts = ", ".join(f"{name} {number:g}" for name, number in numbers.items())
-    answer = f"after {' / '.join(map(str, STEPS))} steps {'; '.join(told)}. Of {len(told) * len(STEPS)} cases: {counts}"
+    answer = (
+        f"after {' / '.join(map(str, STEPS))} steps {'; '.join(trends)}. Of {len(trends) * len(STEPS)} cases: {counts}"
+    )
     return map_limit("trend of the tuned rate, and what tuning removes (D6)", answer, numbers)
 
 
-def chosen(setup: Protocol, key: int) -> xr.Dataset:
-    """The best rate of every checkpoint, a Trajectory."""
-    return tuned_at(setup, key)[1]
+def tuned_rates(setup: Protocol, key: int) -> xr.Dataset:
+    """The measured best learning rate of every checkpoint, as a Trajectory."""
+    return tuned_response_and_rates(setup, key)[1]
 
 
-def best(setup: Protocol, key: int) -> xr.Dataset:
-    """The Response of every checkpoint at its best rate."""
-    return tuned_at(setup, key)[0]
+def tuned_response(setup: Protocol, key: int) -> xr.Dataset:
+    """The measured Response of every checkpoint at its best learning rate."""
+    return tuned_response_and_rates(setup, key)[0]
 
 
-def near(setup: Protocol) -> xr.Dataset:
-    """The predicted best rate near the task, and the largest stable one, along pretraining."""
-    s, n, how = follow(setup).singular_value.values[:, 0], setup.network, setup.perturbation
-    assert isinstance(how, FineTuning)
-    assert isinstance(how.training, GradientDescent)
-    noise = (n.d_in + n.d_out) * 0.8 * how.label_noise**2 / (2 * float(how.training.batch or 1))
-    gap = np.where(np.abs(0.8 - s) > 1e-9, 0.8 - s, 1e-9)
-    found = {
-        "learning_rate": np.asarray(tuned_learning_rate(gap, 0.8, 40.0, noise)),
-        "edge": 2 / path_sharpness(s, 0.8),
+def predicted_rates(setup: Protocol) -> xr.Dataset:
+    """The predicted best learning rate near the task, and the largest stable one, along pretraining."""
+    s, n, fine_tuning = follow(setup).singular_value.values[:, 0], setup.network, setup.perturbation
+    assert isinstance(fine_tuning, FineTuning)
+    assert isinstance(fine_tuning.training, GradientDescent)
+    noise = (n.d_in + n.d_out) * ONE_TASK * fine_tuning.label_noise**2 / (2 * float(fine_tuning.training.batch or 1))
+    gap = np.where(np.abs(ONE_TASK - s) > 1e-9, ONE_TASK - s, 1e-9)
+    learning_rates = {
+        "learning_rate": np.asarray(tuned_learning_rate(gap, ONE_TASK, 40.0, noise)),
+        "edge": np.asarray(2 / path_sharpness(s, ONE_TASK)),
     }
     return trajectory(
-        {name: (("pretraining",), np.asarray(values)) for name, values in found.items()},
+        {name: (("pretraining",), values) for name, values in learning_rates.items()},
         {"pretraining": list(setup.lengths)},
         method="theory",
         source="claim D6",

@@ -37,10 +37,10 @@ def recipes() -> dict[str, Recipe]:
     two = replace(setup, teacher=Spectrum((1.0, 0.6)), lengths=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0))
     tried = replace(two, sampling=Sampling(draws=256), perturbation=replace(tuning, task=SharedVectors((0.7, 0.3))))
     by_label = {
-        "theory": Recipe(f"{SOURCE}.near", replace(setup, lengths=np.linspace(1.0, 8.0, 281))),
-        "chosen": Recipe(f"{SOURCE}.chosen", setup, key=0),
-        "best": Recipe(f"{SOURCE}.best", setup, key=0),
-        "classes": Recipe(f"{SOURCE}.classified", tried, key=0),
+        "theory": Recipe(f"{SOURCE}.predicted_rates", replace(setup, lengths=np.linspace(1.0, 8.0, 281))),
+        "chosen": Recipe(f"{SOURCE}.tuned_rates", setup, key=0),
+        "best": Recipe(f"{SOURCE}.tuned_response", setup, key=0),
+        "classes": Recipe(f"{SOURCE}.tuned_cases", tried, key=0),
     }
     for rate in FIXED:
         training = GradientDescent(rate, batch=4)

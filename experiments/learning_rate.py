@@ -118,7 +118,7 @@ def _largest_eigenvalues(
 
     def largest(layers: Layers) -> Array:
         flat, restore = ravel_pytree(layers)
-        return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.task))(flat))[-1]
+        return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.problem))(flat))[-1]
 
     def at_budgets(layers: Layers) -> Array:
         no_penalty = lambda now, step: jnp.zeros(())

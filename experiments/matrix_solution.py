@@ -91,7 +91,7 @@ def _saddle(setup: Protocol, key: int) -> list[Check]:
 def _flowed(setup: Protocol, w1: np.ndarray, w2: np.ndarray, key: int) -> np.ndarray:
     """The product at every length, from these weights."""
     plan, numbers = plan_training(setup)
-    loss = training_loss(numbers.task, "linear", None, None, jax.random.key(key))
+    loss = training_loss(numbers.problem, "linear", None, None, jax.random.key(key))
     layers = (Layer(jnp.asarray(w1)), Layer(jnp.asarray(w2)))
     seen, solved = integrate(layers, loss, plan.pretraining, numbers.lengths, numbers.pretraining)
     assert bool(solved)

@@ -17,36 +17,43 @@ MOST_ITERATIONS = 200
 RESIDUAL = 1e-5  # of the largest eigenvalue, at which its search ends; the eigenvalue's own error is of second order
 
 Estimates = dict[str, Array]
+GroupLoss = Callable[[Layers, Array], Array]
+"""The mean loss over one group of examples, a function of the layers and of the group's number."""
 
 
-def estimate_curvature(
-    loss: Callable[[Layers, Array], Array], groups: int, layers: Layers, key: Key[Array, ""]
-) -> Estimates:
+def estimate_curvature(loss: GroupLoss, groups: int, layers: Layers, key: Key[Array, ""]) -> Estimates:
     """`hessian_trace` and `sharpness` (largest eigenvalue), with `_stderr` where something is estimated.
 
-    loss: of the layers and of the number of a group of examples; the loss itself is the mean over the groups.
-    Up to 256 parameters the Hessian is written out, beyond that its trace is a mean over random signs z of zᵀHz
-    (Hutchinson 1990) and the largest eigenvalue θ that of LOBPCG (Knyazev 2001), whose residual ‖Hv − θv‖, within
-    which an eigenvalue lies, enters the error. With several groups the errors contain their scatter.
+    loss: over one group of examples; the loss whose Hessian is meant is the mean over the groups.
+    Up to 256 parameters the whole Hessian is computed. Beyond that its trace is the mean over random signs z of zᵀHz
+    (Hutchinson 1990), and the largest eigenvalue θ comes from LOBPCG (Knyazev 2001); an eigenvalue lies within the
+    residual ‖Hv − θv‖ of θ, which enters the error. With several groups the errors contain their scatter.
     """
     flat, restore = ravel_pytree(layers)
-    slope = jax.grad(lambda point, group: loss(restore(point), group))
-    times = lambda v, group: jax.jvp(lambda point: slope(point, group), (flat,), (v,))[1]
-    numbers = jnp.arange(groups)
+    gradient = jax.grad(lambda point, group: loss(restore(point), group))
+    group_numbers = jnp.arange(groups)
+
+    def hessian_times(v: Array, group: Array) -> Array:
+        return jax.jvp(lambda point: gradient(point, group), (flat,), (v,))[1]
+
+    def mean_hessian_times(v: Array) -> Array:
+        return jnp.mean(jax.lax.map(lambda group: hessian_times(v, group), group_numbers), axis=0)
+
     if flat.size <= WRITTEN_OUT:
-        return _written_out(lambda group: jax.vmap(lambda v: times(v, group))(jnp.eye(flat.size)), numbers)
+        rows = jax.vmap(hessian_times, (0, None))
+        return _whole_hessian(lambda group: rows(jnp.eye(flat.size), group), group_numbers)
     for_trace, for_edge = jax.random.split(key)
     probes = jax.random.rademacher(for_trace, (PROBES, flat.size), float)
-    # every probe sees one group, and probes of one group are no independent numbers
-    traces = jax.lax.map(lambda zg: zg[0] @ times(*zg), (probes, jnp.arange(PROBES) % groups))
+    # every probe sees one group, and probes of one group are not independent numbers
+    traces = jax.lax.map(lambda zg: zg[0] @ hessian_times(*zg), (probes, jnp.arange(PROBES) % groups))
     if groups > 1:
         traces = traces.reshape(-1, groups).mean(axis=0)
-    whole = lambda v: jnp.mean(jax.lax.map(lambda group: times(v, group), numbers), axis=0)
-    begin, end = jax.random.normal(for_edge, (flat.size, BLOCK)), RESIDUAL / (20 * flat.size)  # as its tol is defined
-    values, vectors, _ = lobpcg_standard(jax.vmap(whole, 1, 1), begin, m=MOST_ITERATIONS, tol=end)
+    begin = jax.random.normal(for_edge, (flat.size, BLOCK))
+    tolerance = RESIDUAL / (20 * flat.size)  # as lobpcg_standard defines it
+    values, vectors, _ = lobpcg_standard(jax.vmap(mean_hessian_times, 1, 1), begin, m=MOST_ITERATIONS, tol=tolerance)
     edge, top = values[0], vectors[:, 0]
-    residual = jnp.linalg.norm(whole(top) - edge * top)
-    scatter = stderr(jax.lax.map(lambda group: top @ times(top, group), numbers))
+    residual = jnp.linalg.norm(mean_hessian_times(top) - edge * top)
+    scatter = stderr(jax.lax.map(lambda group: top @ hessian_times(top, group), group_numbers))
     return {
         "hessian_trace": traces.mean(),
         "hessian_trace_stderr": stderr(traces),
@@ -55,18 +62,23 @@ def estimate_curvature(
     }
 
 
-def _written_out(hessian: Callable[[Array], Array], numbers: Array) -> Estimates:
-    each = jax.lax.map(hessian, numbers)
+def _whole_hessian(hessian: Callable[[Array], Array], group_numbers: Array) -> Estimates:
+    each = jax.lax.map(hessian, group_numbers)
     values, vectors = jnp.linalg.eigh(each.mean(axis=0))
-    found = {"hessian_trace": jnp.trace(each, axis1=1, axis2=2), "sharpness": vectors[:, -1] @ each @ vectors[:, -1]}
-    exact = {"hessian_trace": found["hessian_trace"].mean(), "sharpness": values[-1]}
-    if numbers.size == 1:
+    top = vectors[:, -1]
+    by_group = {"hessian_trace": jnp.trace(each, axis1=1, axis2=2), "sharpness": top @ each @ top}
+    exact = {"hessian_trace": by_group["hessian_trace"].mean(), "sharpness": values[-1]}
+    if group_numbers.size == 1:
         return exact
-    return exact | {f"{name}_stderr": stderr(scatter) for name, scatter in found.items()}
+    return exact | {f"{name}_stderr": stderr(values) for name, values in by_group.items()}
 
 
 def stderr(sample: Float[Array, " n"]) -> Float[Array, ""]:
-    """Standard error of the mean of independent numbers; a single one is taken as exact."""
+    """Standard error of the mean of independent numbers; 0 for a single one, which is taken as exact.
+
+    >>> float(stderr(jnp.array([1.0, 3.0]))), float(stderr(jnp.array([2.0])))
+    (1.0, 0.0)
+    """
     if sample.size == 1:
         return jnp.zeros(())
     return sample.std(ddof=1) / jnp.sqrt(1.0 * sample.size)

@@ -1,4 +1,4 @@
-"""What is to be learned: inputs, labels and the losses over a population, a training set, batches or a held-out set."""
+"""The learning problem: random inputs and labels, and losses over the population, a training set or batches."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from overtraining.setting.teachers import teacher_matrix
 from overtraining.simulations.networks import Layers, outputs, product
 from overtraining.simulations.random_arrays import sample_arrays
 
-HELD_OUT = 4096  # examples over which the loss of a network with an activation is reported
+HELD_OUT = 4096  # examples over which the loss of a network with an activation is averaged
 
 
 class LearningProblem(NamedTuple):
-    """`x ~ N(0, root rootᵀ)`, `y = A x + label_noise · N(0, I)`; no root: whitened inputs."""
+    """Inputs `x ~ N(0, root rootᵀ)`, labels `y = A x + label_noise · N(0, I)`; without a root, whitened inputs."""
 
     teacher: Float[Array, "d_out d_in"]
     root: Float[Array, "d_in d_in"] | None
@@ -33,11 +33,11 @@ class Examples(NamedTuple):
 
 
 LossAt = Callable[[Layers, Array], Array]
-"""The loss that is descended, of the weights and of the number of the step."""
+"""The training loss, a function of the weights and of the number of the step."""
 
 
 def learning_problem(protocol: Protocol) -> LearningProblem:
-    """The numbers of a protocol's task."""
+    """The learning problem of a protocol's pretraining."""
     d_out, d_in = protocol.network.d_out, protocol.network.d_in
     given = (protocol.inputs, protocol.teacher, d_out, d_in)
     return LearningProblem(
@@ -45,15 +45,16 @@ def learning_problem(protocol: Protocol) -> LearningProblem:
     )
 
 
-def population_loss(layers: Layers, task: LearningProblem) -> Float[Array, ""]:
-    """`½ tr((f − A) Σx (f − A)ᵀ) + ½‖f(0)‖²` of a linear network: over all inputs, without the labels' noise."""
-    error = product(layers) - task.teacher
-    if task.root is not None:
-        error = error @ task.root
+def population_loss(layers: Layers, problem: LearningProblem) -> Float[Array, ""]:
+    """`½ tr((f − A) Σx (f − A)ᵀ) + ½‖f(0)‖²` of a linear network: the mean over all inputs, without label noise."""
+    error = product(layers) - problem.teacher
+    if problem.root is not None:
+        error = error @ problem.root
     loss = jnp.sum(error**2) / 2
     if layers[0].bias is None:
         return loss
-    return loss + jnp.sum(outputs(layers, jnp.zeros((1, task.teacher.shape[1]))) ** 2) / 2
+    at_zero = outputs(layers, jnp.zeros((1, problem.teacher.shape[1])))
+    return loss + jnp.sum(at_zero**2) / 2
 
 
 def losses(layers: Layers, examples: Examples, activation: str = "linear") -> Float[Array, " example"]:
@@ -61,37 +62,44 @@ def losses(layers: Layers, examples: Examples, activation: str = "linear") -> Fl
     return jnp.sum((outputs(layers, examples.x, activation) - examples.y) ** 2, axis=1) / 2
 
 
-def sample_examples(task: LearningProblem, number: int, key: Key[Array, ""]) -> Examples:
-    """Independent examples, their labels with the task's noise."""
-    d_out, d_in = task.teacher.shape
+def sample_examples(problem: LearningProblem, number: int, key: Key[Array, ""]) -> Examples:
+    """So many independent examples; their labels have the problem's noise."""
+    d_out, d_in = problem.teacher.shape
     x, noise = sample_arrays(jax.random.normal, jax.random.split(key), [(number, d_in), (number, d_out)])
-    if task.root is not None:
-        x = x @ task.root.T
-    return Examples(x, x @ task.teacher.T + task.label_noise * noise)
+    if problem.root is not None:
+        x = x @ problem.root.T
+    return Examples(x, x @ problem.teacher.T + problem.label_noise * noise)
 
 
 def training_loss(
-    task: LearningProblem, activation: str, samples: int | None, batch: int | None, key: Key[Array, ""],
-    again: Key[Array, ""] | None = None,
-) -> LossAt:  # fmt: skip
-    """The loss that pretraining descends.
+    problem: LearningProblem,
+    activation: str,
+    samples: int | None,
+    batch: int | None,
+    key: Key[Array, ""],
+    *,
+    batch_key: Key[Array, ""] | None = None,
+) -> LossAt:
+    """The loss that training descends.
 
-    With neither samples nor a batch: the population's, to which the labels' noise adds a constant only. With samples:
-    the mean over a training set, drawn once; its labels keep their noise. With a batch: the mean over examples drawn
-    anew at every step, independently from the population or, with samples, from the training set with replacement.
-    again: a key of its own for the batches, with which the same training set is met once more.
+    With neither samples nor a batch it is the population's loss; the labels' noise would only add a constant.
+    With samples it is the mean over a training set, sampled once; its labels keep their noise.
+    With a batch it is the mean over examples sampled anew at every step: from the population or, with samples, from the
+    training set with replacement.
+    batch_key: a key for the batches alone; the training set then is the one that `key` gives, and the batches are new.
     """
-    for_set, for_batches = jax.random.split(key)
-    for_batches = for_batches if again is None else again
-    training_set = None if samples is None else sample_examples(task, samples, for_set)
+    for_training_set, for_batches = jax.random.split(key)
+    if batch_key is not None:
+        for_batches = batch_key
+    training_set = None if samples is None else sample_examples(problem, samples, for_training_set)
 
     def loss(layers: Layers, step: Array) -> Array:
         if batch is None:
             if training_set is None:
-                return population_loss(layers, task)
+                return population_loss(layers, problem)
             examples = training_set
         elif training_set is None:
-            examples = sample_examples(task, batch, jax.random.fold_in(for_batches, step))
+            examples = sample_examples(problem, batch, jax.random.fold_in(for_batches, step))
         else:
             chosen = jax.random.randint(jax.random.fold_in(for_batches, step), (batch,), 0, len(training_set.x))
             examples = Examples(training_set.x[chosen], training_set.y[chosen])

@@ -1,4 +1,4 @@
-"""All eigenvalues of the loss's Hessian, and the rate at which its trace grows along gradient flow, by autodiff."""
+"""All eigenvalues of the Hessian of the loss, and how fast its trace grows along gradient flow, by differentiation."""
 
 from functools import partial
 
@@ -26,35 +26,34 @@ def hessian_eigenvalues(protocol: Protocol, key: RandomKey) -> Float[np.ndarray,
     >>> hessian_eigenvalues(Protocol(PowerLaw(1), (50.0,), (0.0,)), key=0).round(6).tolist()
     [[0.0, 2.0]]
     """
-    task, checkpoints = _run(protocol, key)
-    return np.asarray(_eigenvalues(task, checkpoints))
+    problem, checkpoints = _run(protocol, key)
+    return np.asarray(_eigenvalues(problem, checkpoints))
 
 
 def trace_rate(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, " length"]:
-    """`d/dt tr H` along gradient flow at every length: the trace's derivative in the direction `−∇L`.
+    """`d/dt tr H` along gradient flow at every length: the derivative of the trace in the direction `−∇L`.
 
     Domain and errors as in `hessian_eigenvalues`.
 
     >>> from overtraining.setting.starts import Aligned
-
     >>> from overtraining.setting.teachers import PowerLaw
     >>> trace_rate(Protocol(PowerLaw(1), (0.0,), (0.0,), start=Aligned(0.5)), key=0).round(6).tolist()
     [1.0]
     """
-    task, checkpoints = _run(protocol, key)
-    return np.asarray(_rates(task, checkpoints))
+    problem, checkpoints = _run(protocol, key)
+    return np.asarray(_trace_rates(problem, checkpoints))
 
 
 @jax.jit
-def _eigenvalues(task: LearningProblem, checkpoints: Layers) -> Array:
-    return jax.lax.map(lambda layers: jnp.linalg.eigvalsh(_hessian(layers, task)), checkpoints)
+def _eigenvalues(problem: LearningProblem, checkpoints: Layers) -> Array:
+    return jax.lax.map(lambda layers: jnp.linalg.eigvalsh(_hessian(layers, problem)), checkpoints)
 
 
 @jax.jit
-def _rates(task: LearningProblem, checkpoints: Layers) -> Array:
+def _trace_rates(problem: LearningProblem, checkpoints: Layers) -> Array:
     def rate(layers: Layers) -> Array:
-        velocity = jax.tree.map(jnp.negative, jax.grad(population_loss)(layers, task))
-        return jax.jvp(lambda point: jnp.trace(_hessian(point, task)), (layers,), (velocity,))[1]
+        velocity = jax.tree.map(jnp.negative, jax.grad(population_loss)(layers, problem))
+        return jax.jvp(lambda point: jnp.trace(_hessian(point, problem)), (layers,), (velocity,))[1]
 
     return jax.lax.map(rate, checkpoints)
 
@@ -68,11 +67,11 @@ def _run(protocol: Protocol, key: RandomKey) -> tuple[LearningProblem, Layers]:
             f"the whole Hessian is that of a linear network without biases, of at most {WRITTEN_OUT} weights",
             "use a smaller one, or simulations.follow for its trace and largest eigenvalue",
         )
-    return numbers.task, pretrain(protocol, key)
+    return numbers.problem, pretrain(protocol, key)
 
 
-def _hessian(layers: Layers, task: LearningProblem) -> Float[Array, "parameters parameters"]:
+def _hessian(layers: Layers, problem: LearningProblem) -> Float[Array, "parameters parameters"]:
     flat, restore = ravel_pytree(layers)
-    slope = jax.grad(lambda point: population_loss(restore(point), task))
-    times = partial(jax.jvp, slope, (flat,))
-    return jax.vmap(lambda v: times((v,))[1])(jnp.eye(flat.size))
+    gradient = jax.grad(lambda point: population_loss(restore(point), problem))
+    hessian_times = partial(jax.jvp, gradient, (flat,))
+    return jax.vmap(lambda v: hessian_times((v,))[1])(jnp.eye(flat.size))

@@ -1,4 +1,4 @@
-"""Starts: the weights before pretraining. Only frames inside a network and Gaussian entries are drawn from a key."""
+"""The weights at the start of pretraining: Gaussian ones are sampled here, others stand in random hidden frames."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -24,11 +24,11 @@ class FramedStart(NamedTuple):
 
 
 StartNumbers = FramedStart | Float[Array, " layer"]
-"""The numbers of a start: factors between which frames are drawn, or every layer's standard deviation."""
+"""The numbers of a start: factors between random frames, or every layer's standard deviation if it is Gaussian."""
 
 
 def start_numbers(protocol: Protocol) -> StartNumbers:
-    """The numbers of a protocol's start, which need no key."""
+    """The numbers of a protocol's start; the rest of it is sampled by `initial_layers`."""
     n = protocol.network
     match protocol.start:
         case Aligned(epsilon, imbalance):
@@ -44,35 +44,46 @@ def start_numbers(protocol: Protocol) -> StartNumbers:
 
 
 def initial_layers(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers:
-    """The layers at the start. Hidden frames are Haar-random: with the identity, a mistake in a hidden index could
-    not show. Biases are 0."""
-    weights = _between_frames(network, start, key) if isinstance(start, FramedStart) else _gaussian(network, start, key)
+    """The layers at the start, sampled: Gaussian weights, or weights between random frames. Biases are 0.
+
+    Hidden frames are Haar-random: with the identity, a mistake in a hidden index could not show.
+    """
+    sample_weights = _weights_in_frames if isinstance(start, FramedStart) else _gaussian_weights
+    weights = sample_weights(network, start, key)
     return tuple(Layer(w, jnp.zeros(w.shape[0]) if network.bias else None) for w in weights)
 
 
 def _framed(
-    n: Network, left: np.ndarray, right: np.ndarray, modes: int, epsilon: float, imbalance: float,
+    n: Network,
+    left_frame: np.ndarray,
+    right_frame: np.ndarray,
+    modes: int,
+    epsilon: float,
+    imbalance: float,
     everywhere: bool = False,
-) -> FramedStart:  # fmt: skip
-    """Factors with `modes` singular values epsilon in the frames left (columns) and right (rows).
+) -> FramedStart:
+    """Factors with `modes` singular values epsilon; the left frame's vectors are columns, the right one's rows.
 
     everywhere: the imbalance holds in every hidden unit; those that carry no mode have a weight on one side only.
     """
     if n.depth == 1:
-        return FramedStart(*map(jnp.asarray, (epsilon * right[:modes], np.ones(modes), left[:, :modes])))
-    below, above = _sides(epsilon, imbalance, n.depth)
+        return FramedStart(
+            jnp.asarray(epsilon * right_frame[:modes]), jnp.asarray(np.ones(modes)), jnp.asarray(left_frame[:, :modes])
+        )
+    first_size, last_size = _mode_sizes(epsilon, imbalance, n.depth)
     first, last = np.zeros((2, n.h))
-    first[:modes], last[:modes] = below, above
+    first[:modes], last[:modes] = first_size, last_size
     if everywhere:
         (last if imbalance > 0 else first)[modes:] = np.sqrt(np.abs(imbalance))
     middle = np.where(np.arange(n.h) < modes, epsilon ** (1 / n.depth), 0.0)
-    a, b = min(n.h, left.shape[1]), min(n.h, len(right))  # what lies beyond has the weight 0
-    first = np.pad(first[:b, None] * right[:b], ((0, n.h - b), (0, 0)))
-    last = np.pad(left[:, :a] * last[:a], ((0, 0), (0, n.h - a)))
-    return FramedStart(*map(jnp.asarray, (first, middle, last)))
+    # frames may have more vectors than there are hidden units; those beyond have the weight 0
+    last_count, first_count = min(n.h, left_frame.shape[1]), min(n.h, len(right_frame))
+    first = np.pad(first[:first_count, None] * right_frame[:first_count], ((0, n.h - first_count), (0, 0)))
+    last = np.pad(left_frame[:, :last_count] * last[:last_count], ((0, 0), (0, n.h - last_count)))
+    return FramedStart(jnp.asarray(first), jnp.asarray(middle), jnp.asarray(last))
 
 
-def _sides(epsilon: float, imbalance: float, depth: int) -> tuple[float, float]:
+def _mode_sizes(epsilon: float, imbalance: float, depth: int) -> tuple[float, float]:
     """The sizes of a mode in the first and in the last layer: for two layers `w1 w2 = ε`, `w2² − w1² = λ`."""
     if imbalance == 0:
         root = epsilon ** (1 / depth)
@@ -81,7 +92,7 @@ def _sides(epsilon: float, imbalance: float, depth: int) -> tuple[float, float]:
     return (epsilon / large, large) if imbalance > 0 else (large, epsilon / large)
 
 
-def _between_frames(network: Network, start: FramedStart, key: Key[Array, ""]) -> list[Array]:
+def _weights_in_frames(network: Network, start: FramedStart, key: Key[Array, ""]) -> list[Array]:
     first, middle, last = start
     if network.depth == 1:
         return [last @ first]
@@ -90,6 +101,6 @@ def _between_frames(network: Network, start: FramedStart, key: Key[Array, ""]) -
     return [frames[0] @ first, *inside, last @ frames[-1].T]
 
 
-def _gaussian(network: Network, stds: Float[Array, " layer"], key: Key[Array, ""]) -> list[Array]:
-    drawn = sample_arrays(jax.random.normal, jax.random.split(key, network.depth), network.shapes)
-    return [std * numbers for std, numbers in zip(stds, drawn, strict=True)]
+def _gaussian_weights(network: Network, stds: Float[Array, " layer"], key: Key[Array, ""]) -> list[Array]:
+    samples = sample_arrays(jax.random.normal, jax.random.split(key, network.depth), network.shapes)
+    return [std * sample for std, sample in zip(stds, samples, strict=True)]

@@ -1,4 +1,4 @@
-"""`respond` and `follow`: what a simulated network does under a protocol, with standard errors."""
+"""Measurements on simulated networks: the Response and the Trajectory of a protocol, with standard errors."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,29 +21,30 @@ from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 RandomKey = int | Key[Array, ""]
+"""The key of all randomness of a measurement: a whole number or a `jax.random.key`."""
 
 
 def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Response: pretrain from every seed, perturb every checkpoint `draws` times, average the losses.
 
-    key: an integer or a `jax.random.key`. Every cell (seed, length, strength) draws independently.
+    key: an integer or a `jax.random.key`. Every cell (seed, length, strength) has independent noise.
     Losses of linear networks are over the whole population; with an activation they are means over held-out examples,
-    whose scatter enters the standard errors beside that of the draws. Rounding and pruning draw nothing: the standard
-    error of their effect on one linear network is 0. Errors over seeds follow when `theory.curve` pools that dimension.
+    whose scatter enters the standard errors beside that of the noise. Rounding and pruning are not random: the standard
+    error of their effect on one linear network is 0. Errors over seeds follow when `curve` pools that dimension.
 
-    Fine-tuning adds the downstream losses. It is drawn `draws` times where it has batches or a low-rank update, else it
-    is run once; budgets of a constant rate, or up to one horizon, are checkpoints along one run, so that their errors
-    are not independent: independent points of a z-test need a key each.
+    Fine-tuning adds the downstream losses. It is run `draws` times if it has batches or a low-rank update, else once.
+    Budgets at a constant rate, or up to one horizon, are checkpoints along one run, so their errors are not
+    independent: independent points of a z-test need a key each.
     Raises DomainError for what cannot be run, NotSolved where training diverges.
 
     >>> from overtraining.setting.teachers import PowerLaw
-
     >>> from overtraining.setting.protocol import Sampling
     >>> r = respond(Protocol(PowerLaw(2), lengths=(0, 4), strengths=(0.1,), sampling=Sampling(draws=64)), key=0)
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
     """
-    return as_response(protocol, key, response_variables(_finite(protocol, run_seeds(runs.measure, protocol, key))))
+    measured = _refuse_infinite(protocol, run_seeds(runs.measure, protocol, key))
+    return as_response(protocol, key, response_variables(measured))
 
 
 def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
@@ -61,12 +62,10 @@ def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
 def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """How far fine-tuning moves the weights: `distance`, `‖θ − θ_pre‖`, a Trajectory over lengths and budgets per seed.
 
-    Draws, domain and errors as in `respond`.
+    Repetitions, domain and errors as in `respond`.
 
     >>> from overtraining.setting.perturbations import FineTuning
-
     >>> from overtraining.setting.teachers import PowerLaw
-
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(RotatedTeacher(1.0)))
     >>> distance_from_pretrained(asked, key=0).distance.values[0].round(2).tolist()
@@ -74,53 +73,52 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """
     if not isinstance(protocol.perturbation, FineTuning):
         raise DomainError(repr(protocol.perturbation), "only fine-tuning moves the weights", "pass FineTuning(…)")
-    seen = _finite(protocol, run_seeds(runs.measure, protocol, key))
-    return as_trajectory(protocol, key, {name: seen[name] for name in ("distance", "distance_stderr")})
+    measured = _refuse_infinite(protocol, run_seeds(runs.measure, protocol, key))
+    return as_trajectory(protocol, key, {name: measured[name] for name in ("distance", "distance_stderr")})
 
 
-def initialize(protocol: Protocol, key: RandomKey, seed: int = 0) -> Layers:
+def initialize(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
     """The layers at the start of one seed's run.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> [layer.weight.shape for layer in initialize(Protocol(PowerLaw(2), (0,), (0,)), key=0)]
     [(2, 2), (2, 2)]
     """
-    return runs.begin(*plan_training(protocol), seed_key(key, seed))
+    return runs.begin(*plan_training(protocol), seed_key(key, seed_index))
 
 
-def pretrain(protocol: Protocol, key: RandomKey, seed: int = 0) -> Layers:
-    """The layers at every length of one seed's run, stacked along a leading axis; raises NotSolved as `respond`."""
-    run = runs.train(*plan_training(protocol), seed_key(key, seed))
+def pretrain(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
+    """The layers at every length of one seed's run, stacked along a leading axis. Raises NotSolved."""
+    run = runs.train(*plan_training(protocol), seed_key(key, seed_index))
     check_solved(protocol, run.solved)
     return run.checkpoints
 
 
-def response_variables(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The variables of a Response from what `runs.measure` returns, whatever axes come before the lengths."""
-    found: dict[str, np.ndarray] = {}
-    for which in ("", "downstream_") if "downstream_rise" in seen else ("",):
-        before, error, rise, rise_error = (
-            seen[which + name] for name in ("before", "before_stderr", "rise", "rise_stderr")
-        )
-        found |= {
-            f"{which}before": before,
-            f"{which}before_stderr": error,
-            f"{which}after": before[..., None] + rise,
-            f"{which}after_stderr": np.hypot(error[..., None], rise_error),
-            f"{which}sensitivity": rise,
-            f"{which}sensitivity_stderr": rise_error,
+def response_variables(measured: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The variables of a Response from the results of `runs.measure`, whatever axes come before the lengths."""
+    variables: dict[str, np.ndarray] = {}
+    for prefix in ("", "downstream_") if "downstream_rise" in measured else ("",):
+        before, before_stderr = measured[f"{prefix}before"], measured[f"{prefix}before_stderr"]
+        rise, rise_stderr = measured[f"{prefix}rise"], measured[f"{prefix}rise_stderr"]
+        variables |= {
+            f"{prefix}before": before,
+            f"{prefix}before_stderr": before_stderr,
+            f"{prefix}after": before[..., None] + rise,
+            f"{prefix}after_stderr": np.hypot(before_stderr[..., None], rise_stderr),
+            f"{prefix}sensitivity": rise,
+            f"{prefix}sensitivity_stderr": rise_stderr,
         }
-    return found
+    return variables
 
 
 def as_response(protocol: Protocol, key: RandomKey, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """The Response of these variables, seeds along the first axis, that came of this protocol and key."""
-    one, both = ("seed", "pretraining"), ("seed", "pretraining", "strength")
+    """The Response with these variables, seeds along the first axis, of this protocol and key."""
     perturbation, strength_name = _perturbation(protocol)
+    axes = ("seed", "pretraining", "strength")
     return response(
-        {name: (one if "before" in name else both, values) for name, values in variables.items()},
+        {name: (axes[:2] if "before" in name else axes, values) for name, values in variables.items()},
         _coordinates(protocol) | {"strength": list(protocol.strengths)},
-        source=_sampled(protocol),
+        source=_source(protocol),
         perturbation=perturbation,
         strength_name=strength_name,
         strength_units="gradient-flow time" if isinstance(protocol.perturbation, FineTuning) else "1",
@@ -129,69 +127,80 @@ def as_response(protocol: Protocol, key: RandomKey, variables: Mapping[str, np.n
 
 
 def as_trajectory(protocol: Protocol, key: RandomKey, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """The Trajectory of these variables, seeds along the first axis, that came of this protocol and key."""
-    further = {"singular_value": ("mode",), "layer_norm": ("layer",), "bias_norm": ("layer",)}
-    further |= dict.fromkeys(("distance", "distance_stderr"), ("strength",))
-    axes = ("seed", "pretraining")
-    return trajectory(
-        {name: (axes + further.get(name, ()), values) for name, values in variables.items()},
-        _coordinates(protocol)
-        | {axis: np.arange(1, variables[name].shape[2] + 1) for name, (axis,) in further.items() if name in variables}
-        | ({"strength": _budgets(protocol)} if "distance" in variables else {}),
-        source=f"{protocol.sampling.seeds} start(s)",
-        **_origin(protocol, key),
-    )
+    """The Trajectory with these variables, seeds along the first axis, of this protocol and key."""
+    further_axis = {
+        "singular_value": "mode",
+        "layer_norm": "layer",
+        "bias_norm": "layer",
+        "distance": "strength",
+        "distance_stderr": "strength",
+    }
+    data, coordinates = {}, _coordinates(protocol)
+    for name, values in variables.items():
+        axis = further_axis.get(name)
+        data[name] = (("seed", "pretraining", *([axis] if axis else [])), values)
+        if axis == "strength":
+            coordinates["strength"] = _budgets(protocol)
+        elif axis:
+            coordinates[axis] = np.arange(1, values.shape[2] + 1)
+    source = f"{protocol.sampling.seeds} start(s)"
+    return trajectory(data, coordinates, source=source, **_origin(protocol, key))
 
 
 def run_seeds(
     run: Callable[[TrainingPlan, RunNumbers, Key[Array, ""]], dict[str, Array]], protocol: Protocol, key: RandomKey
 ) -> dict[str, np.ndarray]:
-    """What a run returns, stacked over the protocol's seeds; raises NotSolved where pretraining was not."""
+    """The results of a run for every seed of the protocol, stacked. Raises NotSolved where pretraining failed."""
     plan, numbers = plan_training(protocol)
-    found = []
-    for seed in range(protocol.sampling.seeds):
-        one = run(plan, numbers, seed_key(key, seed))
-        check_solved(protocol, one.pop("solved"))
-        found.append({name: np.asarray(values) for name, values in one.items()})
-    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+    by_seed = []
+    for seed_index in range(protocol.sampling.seeds):
+        results = run(plan, numbers, seed_key(key, seed_index))
+        check_solved(protocol, results.pop("solved"))
+        by_seed.append({name: np.asarray(values) for name, values in results.items()})
+    return {name: np.stack([results[name] for results in by_seed]) for name in by_seed[0]}
 
 
 def check_solved(protocol: Protocol, solved: Array | np.ndarray | np.bool_) -> None:
-    """NotSolved where training under this protocol was not."""
-    how = protocol.pretraining
+    """Raise NotSolved if training under this protocol failed."""
+    training = protocol.pretraining
     if bool(solved):
         return
-    if isinstance(how, GradientFlow):
+    if isinstance(training, GradientFlow):
         raise NotSolved(
-            f"gradient flow to t = {protocol.lengths[-1]:g} at rtol = {how.rtol:g}",
+            f"gradient flow to t = {protocol.lengths[-1]:g} at rtol = {training.rtol:g}",
             "the integrator gave up (too many steps, or numbers that overflow)",
             "shorten the lengths; after convergence nothing happens",
         )
     raise NotSolved(
-        f"{how.optimizer} at learning rate {how.learning_rate:g}", "it diverges",
+        f"{training.optimizer} at learning rate {training.learning_rate:g}",
+        "it diverges",
         "use a smaller one; gradient descent needs less than 1 / (largest σ)",
-    )  # fmt: skip
+    )
 
 
-def _finite(protocol: Protocol, seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What was measured, or the reason why some of it is no number."""
-    if all(np.isfinite(values).all() for values in seen.values()):
-        return seen
-    strongest, how = f"strength {protocol.strengths[-1]:g}", protocol.perturbation
-    if not isinstance(how, FineTuning):
+def _refuse_infinite(protocol: Protocol, measured: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What was measured; refused, with the reason, if some of it is not finite."""
+    if all(np.isfinite(values).all() for values in measured.values()):
+        return measured
+    strongest, perturbation = f"strength {protocol.strengths[-1]:g}", protocol.perturbation
+    if not isinstance(perturbation, FineTuning):
         raise DomainError(strongest, "the loss after it overflows", "use smaller strengths")
-    if isinstance(how.training, GradientFlow):
+    training = perturbation.training
+    if isinstance(training, GradientFlow):
         raise NotSolved(f"fine-tuning to {strongest}", "the integrator gave up", "use smaller strengths")
-    rate = f"fine-tuning by {how.training.optimizer} at learning rate {how.training.learning_rate:g}"
-    raise NotSolved(rate, "it diverges", "use a smaller one; see overtraining.simulations.learning_rates for tuning it")
+    raise NotSolved(
+        f"fine-tuning by {training.optimizer} at learning rate {training.learning_rate:g}",
+        "it diverges",
+        "use a smaller one; see overtraining.simulations.learning_rates for tuning it",
+    )
 
 
-def seed_key(key: RandomKey, seed: int) -> Key[Array, ""]:
-    """The key of one seed's run."""
-    return jax.random.fold_in(_key(key), seed)
+def seed_key(key: RandomKey, seed_index: int) -> Key[Array, ""]:
+    """The key of the run of one seed, counted from 0."""
+    return jax.random.fold_in(_jax_key(key), seed_index)
 
 
-def _key(key: RandomKey) -> Key[Array, ""]:
+def _jax_key(key: RandomKey) -> Key[Array, ""]:
     if isinstance(key, jax.Array) and jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
     if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < 2**63:
@@ -215,18 +224,19 @@ def _origin(protocol: Protocol, key: RandomKey) -> dict[str, Any]:
     return {"method": "simulation", "model": _describe(protocol), "extra": extra}
 
 
-def _sampled(protocol: Protocol) -> str:
-    sampling = protocol.sampling
-    pairs = " pairs of opposite draws" if sampling.antithetic else " draws"
-    how = protocol.perturbation
-    repeated = f"{sampling.draws:,}{pairs}" if isinstance(how, Noise) else "nothing drawn"
-    if isinstance(how, FineTuning) and is_random(how):
+def _source(protocol: Protocol) -> str:
+    sampling, perturbation = protocol.sampling, protocol.perturbation
+    if isinstance(perturbation, Noise):
+        repeated = f"{sampling.draws:,}" + (" pairs of opposite draws" if sampling.antithetic else " draws")
+    elif isinstance(perturbation, FineTuning) and is_random(perturbation):
         repeated = f"{sampling.draws:,} fine-tunings"
+    else:
+        repeated = "nothing random"
     return repeated + (f" at each of {sampling.seeds} starts" if sampling.seeds > 1 else "")
 
 
 def _perturbation(protocol: Protocol) -> tuple[str, str]:
-    """What is done, and the name of its strength."""
+    """The name of the perturbation and of its strength, for a Response's attributes."""
     match protocol.perturbation:
         case Noise(_, law, convention):
             unit = {

@@ -1,4 +1,4 @@
-"""Networks as tuples of layers: linear of any depth, or two layers with an activation; biases where there are any."""
+"""Networks as tuples of layers: linear of any depth, or two layers with an activation; with or without biases."""
 
 from collections.abc import Callable
 from functools import partial, reduce
@@ -32,7 +32,7 @@ def product(layers: Layers) -> Float[Array, "*batch d_out d_in"]:
     >>> float(product((Layer(2 * jnp.eye(1)), Layer(3 * jnp.eye(1))))[0, 0])
     6.0
     """
-    return reduce(lambda made, layer: layer.weight @ made, layers[1:], layers[0].weight)
+    return reduce(lambda below, layer: layer.weight @ below, layers[1:], layers[0].weight)
 
 
 def outputs(

@@ -1,4 +1,4 @@
-"""Where the loss after noise turns: its slope along training, sampled by differentiation, and that slope's zero."""
+"""The slope of the loss after noise along training, by differentiation, and the turning point where it is zero."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
-from overtraining.simulations import runs
+from overtraining.simulations.curvature import stderr
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.measurements import RandomKey, pretrain, seed_key
 from overtraining.simulations.networks import Layers
@@ -23,51 +23,50 @@ def slopes(
 ) -> tuple[Float[np.ndarray, "length strength"], Float[np.ndarray, "length strength"]]:
     """`d/dt E[L(θ + noise)]` along gradient flow, at every length and strength, with its standard error.
 
-    The flow moves the weights by `−∇L(θ)`, so one pair of opposite draws n gives `−⟨½(∇L(θ+n) + ∇L(θ−n)), ∇L(θ)⟩`; the
+    The flow moves the weights by `−∇L(θ)`, so a pair of opposite draws ±n gives `−⟨½(∇L(θ+n) + ∇L(θ−n)), ∇L(θ)⟩`; the
     protocol's draws are such pairs. Linear networks on whole populations, noise in absolute units; one seed.
     Raises DomainError for other protocols.
 
     >>> from overtraining.setting.teachers import PowerLaw
-
     >>> from overtraining.setting.protocol import Sampling
-    >>> asked = Protocol(PowerLaw(1), (1.0, 20.0), (0.5,), sampling=Sampling(draws=64))
-    >>> slopes(asked, key=0)[0].round(2).tolist()
+    >>> protocol = Protocol(PowerLaw(1), (1.0, 20.0), (0.5,), sampling=Sampling(draws=64))
+    >>> slopes(protocol, key=0)[0].round(2).tolist()
     [[-0.01], [0.0]]
     """
-    how = protocol.perturbation
+    noise = protocol.perturbation
     if protocol.network.activation != "linear" or protocol.inputs.samples is not None:
         raise DomainError(repr(protocol.network), "slopes are those of the population's loss", "use a linear network")
-    if not isinstance(how, Noise) or how.convention != "absolute":
-        raise DomainError(repr(how), "its size would change along the flow", "use Noise() in absolute units")
+    if not isinstance(noise, Noise) or noise.convention != "absolute":
+        raise DomainError(repr(noise), "its size would change along the flow", "use Noise() in absolute units")
     plan, numbers = plan_training(protocol)
     checkpoints = pretrain(protocol, key)
-    mean, stderr = _slopes(plan, numbers, checkpoints, jax.random.fold_in(seed_key(key, 0), 1))
-    return np.asarray(mean), np.asarray(stderr)
+    mean, error = _slopes(plan, numbers, checkpoints, jax.random.fold_in(seed_key(key, 0), 1))
+    return np.asarray(mean), np.asarray(error)
 
 
 @partial(jax.jit, static_argnames="plan")
 def _slopes(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Array) -> tuple[Array, Array]:
-    gradient = jax.grad(partial(population_loss, task=numbers.task))
+    gradient = jax.grad(partial(population_loss, problem=numbers.problem))
     assert isinstance(plan.perturbation, Noise)
     noise = plan.perturbation
 
     def cell(layers: Layers, strength: Array, key: Array) -> tuple[Array, Array]:
-        here = gradient(layers)
+        unperturbed = gradient(layers)
         sizes = noise_sizes(layers, layers, noise, strength * numbers.scales)
 
-        def pair(key: Array) -> Array:
-            shift = sample_noise(layers, noise, sizes, key)
-            there = [gradient(shift_weights(layers, [sign * n for n in shift])) for sign in (1, -1)]
-            along = jax.tree.map(lambda g, a, b: jnp.sum(g * (a + b)) / 2, here, *there)
-            return -jnp.sum(jnp.stack(jax.tree.leaves(along)))
+        def opposite_draws(draw_key: Array) -> Array:
+            shifts = sample_noise(layers, noise, sizes, draw_key)
+            perturbed = [gradient(shift_weights(layers, [sign * n for n in shifts])) for sign in (1, -1)]
+            products = jax.tree.map(lambda g, a, b: jnp.sum(g * (a + b)) / 2, unperturbed, *perturbed)
+            return -jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
-        seen = jax.lax.map(pair, jax.random.split(key, plan.draws), batch_size=256)
-        return seen.mean(), runs.stderr(seen)
+        draws = jax.lax.map(opposite_draws, jax.random.split(key, plan.draws), batch_size=256)
+        return draws.mean(), stderr(draws)
 
-    def row(at: tuple[Layers, Array]) -> tuple[Array, Array]:
-        layers, row_key = at
+    def row(layers_and_key: tuple[Layers, Array]) -> tuple[Array, Array]:
+        layers, row_key = layers_and_key
         keys = jax.random.split(row_key, numbers.strengths.size)
-        return jax.lax.map(lambda one: cell(layers, *one), (numbers.strengths, keys))
+        return jax.lax.map(lambda strength_and_key: cell(layers, *strength_and_key), (numbers.strengths, keys))
 
     return jax.lax.map(row, (checkpoints, jax.random.split(key, numbers.lengths.size)))
 
@@ -85,14 +84,16 @@ def turning_point(
     [1.0, 0.0348]
     """
     if not slope[0] < 0 < slope[-1]:
-        raise NotSolved("a turning point", "the loss does not fall first and rise at last", "choose lengths around it")
+        raise NotSolved(
+            "a turning point", "the loss does not fall first and rise in the end", "choose lengths around it"
+        )
     middle = lengths.mean()
     fit, covariance = np.polyfit(lengths - middle, slope, 2, w=1 / stderr, cov="unscaled")
     zeros = np.roots(fit)
     zero = float(zeros[np.abs(zeros).argmin()].real)
-    at_zero = np.array([zero**2, zero, 1.0])
+    powers = np.array([zero**2, zero, 1.0])
     rise = np.polyval(np.polyder(fit), zero)
-    error = np.sqrt(at_zero @ covariance @ at_zero) / rise
+    error = np.sqrt(powers @ covariance @ powers) / rise
     if not 0 < error < np.ptp(lengths):
         raise NotSolved("a turning point", "its error is as large as the range", "take more draws")
     return float(middle + zero), float(error)

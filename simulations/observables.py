@@ -1,4 +1,4 @@
-"""What is seen inside a network: singular values, norms and balancedness."""
+"""Observables of a network's weights: norms, imbalance of neighbouring layers, and the linear part."""
 
 from itertools import pairwise
 

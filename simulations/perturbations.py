@@ -1,4 +1,4 @@
-"""Perturbations: what is done to the weights after pretraining. Biases stay as they are."""
+"""Perturbations of the weights after pretraining: noise, rounding, pruning. Biases stay as they are."""
 
 import jax
 import jax.numpy as jnp
@@ -6,15 +6,19 @@ from jaxtyping import Array, Float, Key
 
 from overtraining.setting.perturbations import Noise, Pruning, Quantization
 from overtraining.simulations.networks import Layers
-from overtraining.simulations.random_arrays import sample_arrays
+from overtraining.simulations.random_arrays import ArrayShape, sample_arrays
 
-Weights = tuple[Float[Array, "_ _"], ...]
 
-NOISE_LAWS = {  # zero mean, unit variance
-    "gaussian": jax.random.normal,
-    "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5),
-    "sign": lambda key, shape: jax.random.rademacher(key, shape, float),
-}
+def _uniform(key: Key[Array, ""], shape: ArrayShape) -> Array:
+    return jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5)
+
+
+def _signs(key: Key[Array, ""], shape: ArrayShape) -> Array:
+    return jax.random.rademacher(key, shape, float)
+
+
+NOISE_LAWS = {"gaussian": jax.random.normal, "uniform": _uniform, "sign": _signs}
+"""Laws of zero mean and unit variance."""
 
 
 def noise_sizes(layers: Layers, start: Layers, noise: Noise, scales: Float[Array, " layer"]) -> list[Array]:
@@ -25,32 +29,33 @@ def noise_sizes(layers: Layers, start: Layers, noise: Noise, scales: Float[Array
         "relative": lambda now, then: _rms(now),
         "multiplicative": lambda now, then: jnp.abs(now),
     }[noise.convention]
-    pairs = zip(scales, layers, start, strict=True)
-    return [scale * unit(now.weight, then.weight) for scale, now, then in pairs]
+    layer_pairs = zip(scales, layers, start, strict=True)
+    return [scale * unit(now.weight, then.weight) for scale, now, then in layer_pairs]
 
 
 def shift_weights(layers: Layers, shifts: list[Array]) -> Layers:
-    """The layers with something added to every weight matrix."""
+    """The layers with a matrix added to every weight matrix."""
     return tuple(layer._replace(weight=layer.weight + shift) for layer, shift in zip(layers, shifts, strict=True))
 
 
 def sample_noise(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Array, ""]) -> list[Array]:
-    """One draw of the noise, layer by layer."""
-    drawn = sample_arrays(
-        NOISE_LAWS[noise.law], jax.random.split(key, len(layers)), [layer.weight.shape for layer in layers]
-    )
-    return [s * numbers for s, numbers in zip(sizes, drawn, strict=True)]
+    """A sample of the noise, layer by layer."""
+    shapes = [layer.weight.shape for layer in layers]
+    samples = sample_arrays(NOISE_LAWS[noise.law], jax.random.split(key, len(layers)), shapes)
+    return [size * sample for size, sample in zip(sizes, samples, strict=True)]
 
 
-def compress(layers: Layers, how: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:
-    """The layers after rounding or pruning, in which nothing is random."""
-    if isinstance(how, Quantization):
-        return tuple(layer._replace(weight=round_weights(layer.weight, strength, how.per)) for layer in layers)
-    return tuple(layer._replace(weight=prune_weights(layer.weight, strength, how.per)) for layer in layers)
+def compress(layers: Layers, perturbation: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:
+    """The layers after rounding or pruning; nothing in it is random."""
+    if isinstance(perturbation, Quantization):
+        return tuple(layer._replace(weight=round_weights(layer.weight, strength, perturbation.per)) for layer in layers)
+    return tuple(layer._replace(weight=prune_weights(layer.weight, strength, perturbation.per)) for layer in layers)
 
 
 def round_weights(w: Float[Array, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
     """Every weight as the nearest multiple of the step; ties go toward 0, a step of 0 changes nothing.
+
+    strength: the step or, with `per` "tensor" or "row", the step over the largest weight of the tensor or row.
 
     >>> round_weights(jnp.array([[4.0, -1.4]]), jnp.asarray(0.25), "tensor").tolist()
     [[4.0, -1.0]]
@@ -58,19 +63,20 @@ def round_weights(w: Float[Array, "out in"], strength: Float[Array, ""], per: st
     axes = {"tensor": (0, 1), "row": (1,)}
     step = strength if per is None else strength * jnp.max(jnp.abs(w), axes[per], keepdims=True)
     multiple = jnp.abs(w) / step
-    # beyond 2^52 steps float64 knows no halves: such a weight is its own multiple, as is one of which the step is 0
+    # beyond 2^52 steps float64 has no halves: such a weight is its own multiple, as is every weight if the step is 0
     return jnp.where(multiple < 2.0**52, jnp.sign(w) * jnp.ceil(multiple - 0.5) * step, w)
 
 
-def prune_weights(w: Float[Array, "out in"], share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
-    """A share of the weights, rounded to a whole number of them, set to 0: the smallest; of equals, the first.
+def prune_weights(w: Float[Array, "out in"], pruned_share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
+    """A share of the weights of every tensor or row, rounded to a whole number, set to 0: the smallest ones; of equal
+    ones, the first.
 
     >>> prune_weights(jnp.array([[4.0, -1.0], [2.0, 3.0]]), jnp.asarray(0.5), "tensor").tolist()
     [[4.0, 0.0], [0.0, 3.0]]
     """
     groups = jnp.abs(w).reshape((1, -1) if per == "tensor" else w.shape)
     rank = jnp.argsort(jnp.argsort(groups, axis=1), axis=1).astype(float)
-    return jnp.where((rank < jnp.round(share * groups.shape[1])).reshape(w.shape), 0.0, w)
+    return jnp.where((rank < jnp.round(pruned_share * groups.shape[1])).reshape(w.shape), 0.0, w)
 
 
 def _rms(w: Float[Array, "out in"]) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""Pretraining: the weights at every requested length, by gradient flow or by steps of an optimizer."""
+"""Training: the weights at every requested length, by gradient flow or by steps of an optimizer."""
 
 from dataclasses import replace
 
@@ -19,50 +19,57 @@ from overtraining.simulations.optimizers import optimizer
 MOST_STEPS = 200_000  # of the integrator
 
 TrainingNumbers = dict[str, Array]
+"""The numbers of a training that vary without compiling again, by name; see `traced_numbers`."""
 
 
 def train_layers(
-    start: Layers, loss: LossAt, how: Pretraining, lengths: Float[Array, " length"], numbers: TrainingNumbers
+    start: Layers, loss: LossAt, training: Pretraining, lengths: Float[Array, " length"], numbers: TrainingNumbers
 ) -> tuple[Layers, Bool[Array, ""]]:
-    """Checkpoints at `lengths`, stacked along a leading axis, and whether all went well.
+    """Checkpoints at `lengths`, stacked along a leading axis, and whether training succeeded.
 
-    numbers: those of `how` that may be traced, see `traced_numbers`.
+    numbers: the traced numbers of `training`, see `traced_numbers`.
     Gradient flow is integrated by Tsit5 with a relative tolerance; it fails beyond 200,000 steps. Steps of an optimizer
     fail where a weight overflows.
     """
-    if isinstance(how, GradientFlow):
+    if isinstance(training, GradientFlow):
         return _flow(start, loss, lengths, **numbers)
-    return _descend(start, loss, how, numbers)
+    return _descend(start, loss, training, numbers)
 
 
-def traced_numbers(how: Pretraining, lengths: Sequenced, called: str = "length") -> TrainingNumbers:
-    """The numbers of a pretraining that need no compilation of their own; for steps, how many reach every length.
+def traced_numbers(training: Pretraining, lengths: Sequenced, called: str = "length") -> TrainingNumbers:
+    """The numbers of a training that need no compilation of their own; for an optimizer also the steps to every length.
 
-    called: what a length is, for the refusal of one that no whole number of steps reaches.
+    called: the name of a length in the refusal of one that no whole number of steps reaches.
+
+    >>> traced_numbers(GradientDescent(0.1), (0.0, 0.5))["steps"].tolist()
+    [0, 5]
     """
-    if isinstance(how, GradientFlow):
-        return {"rtol": jnp.asarray(how.rtol), "weight_decay": jnp.asarray(how.weight_decay)}
+    if isinstance(training, GradientFlow):
+        return {"rtol": jnp.asarray(training.rtol), "weight_decay": jnp.asarray(training.weight_decay)}
     return {
-        "learning_rate": jnp.asarray(how.learning_rate),
-        "momentum": jnp.asarray(how.momentum),
-        "weight_decay": jnp.asarray(how.weight_decay),
-        "steps": jnp.asarray(_whole_steps(np.array(lengths), how.learning_rate, called)),
+        "learning_rate": jnp.asarray(training.learning_rate),
+        "momentum": jnp.asarray(training.momentum),
+        "weight_decay": jnp.asarray(training.weight_decay),
+        "steps": jnp.asarray(_whole_steps(np.array(lengths), training.learning_rate, called)),
     }
 
 
-def compiled_training(how: Pretraining) -> Pretraining:
-    """The pretraining with its traced numbers forgotten."""
-    if isinstance(how, GradientFlow):
+def compiled_training(training: Pretraining) -> Pretraining:
+    """The training without its traced numbers: equal ones share a compiled program."""
+    if isinstance(training, GradientFlow):
         return GradientFlow()
-    return replace(how, learning_rate=1.0, momentum=0.0, weight_decay=0.0)
+    return replace(training, learning_rate=1.0, momentum=0.0, weight_decay=0.0)
 
 
 def _whole_steps(lengths: np.ndarray, learning_rate: float, called: str) -> Int[np.ndarray, " length"]:
     steps = np.rint(lengths / learning_rate)
+    deviation = np.abs(lengths / learning_rate - steps)
     # 1e-6 of a step: the rounding of t / η for grids written in decimals; more is a length that is never reached
-    if (off := np.abs(lengths / learning_rate - steps)).max() > 1e-6:
-        t = lengths[int(off.argmax())]
-        raise DomainError(f"{called} {t:g}", f"not a multiple of the step {learning_rate:g}", f"round the {called}s")
+    if deviation.max() > 1e-6:
+        length = lengths[int(deviation.argmax())]
+        raise DomainError(
+            f"{called} {length:g}", f"not a multiple of the step {learning_rate:g}", f"round the {called}s"
+        )
     return steps.astype(int)
 
 
@@ -70,9 +77,13 @@ def _flow(start: Layers, loss: LossAt, times: Array, rtol: Array, weight_decay: 
     weights = [layer.weight for layer in start]
     # The weights grow from the size of the start: an absolute tolerance must be small against that, not against 1.
     size = jnp.sqrt(sum(jnp.sum(w**2) for w in weights) / sum(w.size for w in weights))
-    slope = jax.grad(lambda layers: loss(layers, jnp.zeros((), int)))
+    gradient = jax.grad(lambda layers: loss(layers, jnp.zeros((), int)))
+
+    def velocity(time: Array, layers: Layers, _: None) -> Layers:
+        return jax.tree.map(lambda g, w: -(g + weight_decay * w), gradient(layers), layers)
+
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, layers, _: jax.tree.map(lambda g, w: -(g + weight_decay * w), slope(layers), layers)),
+        diffrax.ODETerm(velocity),
         diffrax.Tsit5(),
         t0=0.0,
         t1=times[-1],
@@ -86,29 +97,32 @@ def _flow(start: Layers, loss: LossAt, times: Array, rtol: Array, weight_decay: 
     return solution.ys, (solution.result == diffrax.RESULTS.successful) & _finite(solution.ys)
 
 
-def _descend(start: Layers, loss: LossAt, how: GradientDescent, numbers: TrainingNumbers) -> tuple[Layers, Array]:
+def _descend(start: Layers, loss: LossAt, training: GradientDescent, numbers: TrainingNumbers) -> tuple[Layers, Array]:
     ends = numbers["steps"]
-    if how.horizon == "last" or how.schedule == "constant":  # a constant rate has no horizon
-        checkpoints = _run(start, loss, how, numbers, ends)
+
+    def run_to(end: Array) -> Layers:
+        return jax.tree.map(lambda w: w[0], _run(start, loss, training, numbers, end[None]))
+
+    if training.horizon == "last" or training.schedule == "constant":  # a constant rate has no horizon
+        checkpoints = _run(start, loss, training, numbers, ends)
     else:
-        each = lambda end: jax.tree.map(lambda w: w[0], _run(start, loss, how, numbers, end[None]))
-        checkpoints = jax.lax.map(each, ends)
+        checkpoints = jax.lax.map(run_to, ends)
     return checkpoints, _finite(checkpoints)
 
 
 def _run(
-    start: Layers, loss: LossAt, how: GradientDescent, numbers: TrainingNumbers, ends: Int[Array, " length"]
+    start: Layers, loss: LossAt, training: GradientDescent, numbers: TrainingNumbers, ends: Int[Array, " length"]
 ) -> Layers:
     """Checkpoints of one run after `ends` steps, the last of which is its horizon."""
-    update = optimizer(how, numbers, ends[-1])
-    slope = jax.grad(loss)
+    update = optimizer(training, numbers, ends[-1])
+    gradient = jax.grad(loss)
 
     def step(number: Array, state: tuple[Layers, optax.OptState]) -> tuple[Layers, optax.OptState]:
         layers, memory = state
         # one gradient of all layers, then one update of all: W2 must not see the new W1
-        slopes = slope(layers, number)
+        gradients = gradient(layers, number)
         with jax.numpy_dtype_promotion("standard"):  # optax's Adam raises a float to the power of a whole number
-            updates, memory = update.update(slopes, memory, layers)
+            updates, memory = update.update(gradients, memory, layers)
         return optax.apply_updates(layers, updates), memory
 
     def checkpoint(state, between):  # type: ignore[no-untyped-def]

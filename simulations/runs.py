@@ -1,4 +1,4 @@
-"""One run as a pure function of a plan, its numbers and a key: compiled once per shape, and made to be vmapped."""
+"""One run as a pure function of a plan, its numbers and a key: compiled once per shape, and ready to be vmapped."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,11 +31,18 @@ from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, pla
 GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
 MOST_NUMBERS = 2**22  # float64 numbers in a batch of perturbed networks: 32 MiB
 
-Reported = Callable[[Layers], Float[Array, " example"]]
+ReportedLoss = Callable[[Layers], Float[Array, " example"]]
+
+
+class HeldOut(NamedTuple):
+    """Held-out examples of the pretraining problem and of the downstream one; None where the loss has a closed form."""
+
+    pretraining: Examples | None
+    downstream: Examples | None
 
 
 class Run(NamedTuple):
-    """A pretrained network, its checkpoints along a leading axis of lengths."""
+    """A pretrained network: its start, and its checkpoints along a leading axis of lengths."""
 
     start: Layers
     checkpoints: Layers
@@ -56,30 +63,33 @@ def train(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> Run:
 def measure(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> dict[str, Array]:
     """Loss before, mean rise for every length and strength, their standard errors, and whether pretraining succeeded.
 
-    Of fine-tuning also the downstream loss, `downstream_…`, and how far the weights moved, `distance`; where it failed
-    they are not finite.
+    With fine-tuning also the downstream loss, `downstream_…`, and how far the weights moved, `distance`; they are not
+    finite where fine-tuning failed.
     """
     run = train(plan, numbers, key)
     return _perturb(*plan_after_pretraining(plan, numbers), run, key) | {"solved": run.solved}
 
 
 def observe(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> dict[str, Array]:
-    """What is seen inside the network at every length, with `_stderr` where it is estimated."""
+    """The observables of the network at every length, with `_stderr` where they are estimated."""
     run = train(plan, numbers, key)
-    return _observe(*plan_after_pretraining(*plan_of_pretraining(plan, numbers)), run.checkpoints, key) | {
-        "solved": run.solved
-    }
+    plan, numbers = plan_after_pretraining(*plan_of_pretraining(plan, numbers))
+    return _observe(plan, numbers, run.checkpoints, key) | {"solved": run.solved}
 
 
-def held_out(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> tuple[Examples | None, Examples | None]:
-    """The examples over which losses are reported where they have no closed form: of pretraining, and downstream."""
+def held_out(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> HeldOut:
+    """The examples over which losses without a closed form are reported: of pretraining, and downstream."""
     if plan.network.activation == "linear":
-        return None, None
-    # a loss is reported without the labels' noise
-    drawn = lambda task, key: sample_examples(task._replace(label_noise=jnp.zeros(())), HELD_OUT, key)
-    for_test, later = jax.random.split(key, 4)[3], numbers.tuning
-    downstream = None if later is None else drawn(later.task, jax.random.fold_in(for_test, 1))
-    return drawn(numbers.task, for_test), downstream
+        return HeldOut(None, None)
+
+    def sample(problem: LearningProblem, key: Key[Array, ""]) -> Examples:
+        return sample_examples(problem._replace(label_noise=jnp.zeros(())), HELD_OUT, key)  # reported without it
+
+    for_test = jax.random.split(key, 4)[3]
+    pretraining = sample(numbers.problem, for_test)
+    if numbers.tuning is None:
+        return HeldOut(pretraining, None)
+    return HeldOut(pretraining, sample(numbers.tuning.problem, jax.random.fold_in(for_test, 1)))
 
 
 # The start, pretraining and what is done to its checkpoints are programs of their own: another perturbation of the same
@@ -95,27 +105,31 @@ def _begin(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers
 def _train(
     plan: TrainingPlan, numbers: RunNumbers, start: Layers, key: Key[Array, ""]
 ) -> tuple[Layers, Bool[Array, ""]]:
-    n, how = plan.network, plan.pretraining
-    batch = getattr(how, "batch", None)  # gradient flow has none
-    loss = training_loss(numbers.task, n.activation, plan.samples, batch, jax.random.split(key, 4)[2])
-    return train_layers(start, loss, how, numbers.lengths, numbers.pretraining)
+    activation, training = plan.network.activation, plan.pretraining
+    batch = getattr(training, "batch", None)  # gradient flow has none
+    loss = training_loss(numbers.problem, activation, plan.samples, batch, jax.random.split(key, 4)[2])
+    return train_layers(start, loss, training, numbers.lengths, numbers.pretraining)
 
 
 @partial(jax.jit, static_argnames="plan")
 def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
     for_noise, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
     if isinstance(plan.perturbation, FineTuning):
-        tuned = lambda at: _tuned(plan, numbers, examples, at[1], key, _keyed(for_noise, at[0]))
-        return jax.lax.map(tuned, (numbers.lengths, run.checkpoints))
-    reported = partial(_reported, plan, numbers.task, examples[0])
 
-    def row(at: tuple[Array, Layers]) -> dict[str, Array]:
-        length, layers = at
-        before, row_key = reported(layers), _keyed(for_noise, length)
+        def tuned_row(length_and_layers: tuple[Array, Layers]) -> dict[str, Array]:
+            length, layers = length_and_layers
+            return _fine_tuned(plan, numbers, examples, layers, key, _number_key(for_noise, length))
+
+        return jax.lax.map(tuned_row, (numbers.lengths, run.checkpoints))
+    reported = partial(_reported_loss, plan, numbers.problem, examples.pretraining)
+
+    def row(length_and_layers: tuple[Array, Layers]) -> dict[str, Array]:
+        length, layers = length_and_layers
+        before, row_key = reported(layers), _number_key(for_noise, length)
 
         def cell(strength: Array) -> tuple[Array, Array]:
-            draws = _keyed(row_key, strength)
-            return _mean(_rises(plan, run.start, layers, reported, strength, numbers.scales, draws))
+            cell_key = _number_key(row_key, strength)
+            return _mean(_rises(plan, run.start, layers, reported, strength, numbers.scales, cell_key))
 
         rise, error = jax.lax.map(cell, numbers.strengths)
         return {"before": before.mean(), "before_stderr": stderr(before), "rise": rise, "rise_stderr": error}
@@ -126,94 +140,119 @@ def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, 
 
 @partial(jax.jit, static_argnames="plan")
 def _observe(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Key[Array, ""]) -> dict[str, Array]:
-    for_probes, (examples, _) = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
-    reported = partial(_reported, plan, numbers.task)
+    for_probes, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key).pretraining
+    reported = partial(_reported_loss, plan, numbers.problem)
     groups = 1 if examples is None else GROUPS
     grouped = jax.tree.map(lambda a: a.reshape(groups, -1, a.shape[1]), examples)
-    mean_loss = lambda layers, group: reported(jax.tree.map(lambda a: a[group], grouped), layers).mean()
+
+    def mean_loss(layers: Layers, group: Array) -> Array:
+        return reported(jax.tree.map(lambda a: a[group], grouped), layers).mean()
 
     def row(layers: Layers) -> dict[str, Array]:
         values = jnp.linalg.svd(linear_part(layers, plan.network.activation, examples), compute_uv=False)
         loss = reported(examples, layers)
-        error = {"loss_stderr": stderr(loss)} if groups > 1 else {}
-        seen = {"singular_value": values[: plan.network.width], "loss": loss.mean()} | error
-        return seen | layer_norms(layers) | estimate_curvature(mean_loss, groups, layers, for_probes)
+        observed = {"singular_value": values[: plan.network.width], "loss": loss.mean()}
+        if groups > 1:
+            observed["loss_stderr"] = stderr(loss)
+        return observed | layer_norms(layers) | estimate_curvature(mean_loss, groups, layers, for_probes)
 
     return jax.lax.map(row, checkpoints)
 
 
-def _tuned(
-    plan: TrainingPlan, numbers: RunNumbers, examples: tuple[Examples | None, Examples | None], layers: Layers,
-    key: Key[Array, ""], draws: Key[Array, ""],
-) -> dict[str, Array]:  # fmt: skip
-    """What is measured of a checkpoint's fine-tuning, for all budgets."""
-    how, tuning, n = plan.perturbation, numbers.tuning, plan.network
-    assert isinstance(how, FineTuning)
+def _fine_tuned(
+    plan: TrainingPlan,
+    numbers: RunNumbers,
+    examples: HeldOut,
+    layers: Layers,
+    key: Key[Array, ""],
+    draws_key: Key[Array, ""],
+) -> dict[str, Array]:
+    """Losses and distances of a checkpoint's fine-tuning, for all budgets."""
+    fine_tuning, tuning, network = plan.perturbation, numbers.tuning, plan.network
+    assert isinstance(fine_tuning, FineTuning)
     assert tuning is not None
     for_data = jax.random.split(key, 4)[2]
     reports = {
-        "": partial(_reported, plan, numbers.task, examples[0]),
-        "downstream_": partial(_reported, plan, tuning.task, examples[1]),
+        "": partial(_reported_loss, plan, numbers.problem, examples.pretraining),
+        "downstream_": partial(_reported_loss, plan, tuning.problem, examples.downstream),
     }
     before = {name: report(layers) for name, report in reports.items()}
 
     def one_draw(draw_key: Array) -> dict[str, Array]:
-        for_tuning, again = jax.random.split(draw_key)
+        for_tuning, batch_key = jax.random.split(draw_key)
         # the training set of pretraining, in batches of its own
-        batch = getattr(how.training, "batch", None)
-        replayed = training_loss(numbers.task, n.activation, plan.samples, batch, for_data, again)
-        after = fine_tune(layers, how, tuning, numbers.strengths, n.activation, replayed, for_tuning)
-        rises = lambda now: {f"{name}rise": report(now) - before[name] for name, report in reports.items()}
-        return jax.lax.map(lambda now: rises(now) | {"distance": weight_distance(now, layers)[None]}, after)
+        batch = getattr(fine_tuning.training, "batch", None)
+        pretraining_loss = training_loss(
+            numbers.problem, network.activation, plan.samples, batch, for_data, batch_key=batch_key
+        )
+        after = fine_tune(
+            layers, fine_tuning, tuning, numbers.strengths, network.activation, pretraining_loss, for_tuning
+        )
 
-    needed = (numbers.strengths.size + 1) * weights_in_all(n)
-    seen = jax.lax.map(one_draw, jax.random.split(draws, plan.draws), batch_size=max(1, MOST_NUMBERS // needed))
-    found = {f"{name}before": loss.mean() for name, loss in before.items()}
-    found |= {f"{name}before_stderr": stderr(loss) for name, loss in before.items()}
-    for name, values in seen.items():
-        found[name], found[f"{name}_stderr"] = jax.vmap(_mean, in_axes=1)(values)
-    return found
+        def at_budget(now: Layers) -> dict[str, Array]:
+            rises = {f"{name}rise": report(now) - before[name] for name, report in reports.items()}
+            return rises | {"distance": weight_distance(now, layers)[None]}
+
+        return jax.lax.map(at_budget, after)
+
+    needed = (numbers.strengths.size + 1) * network_numbers(network)
+    draw_keys = jax.random.split(draws_key, plan.draws)
+    draws = jax.lax.map(one_draw, draw_keys, batch_size=max(1, MOST_NUMBERS // needed))
+    results = {f"{name}before": loss.mean() for name, loss in before.items()}
+    results |= {f"{name}before_stderr": stderr(loss) for name, loss in before.items()}
+    for name, values in draws.items():
+        results[name], results[f"{name}_stderr"] = jax.vmap(_mean, in_axes=1)(values)
+    return results
 
 
-def weights_in_all(network: Network) -> int:
-    """Numbers that one network takes, with its hidden units on all held-out examples where they are needed."""
+def network_numbers(network: Network) -> int:
+    """How many numbers one network takes, with its hidden units on all held-out examples where they are needed.
+
+    >>> network_numbers(Network(2, 3, 2))
+    12
+    """
     weights = sum(rows * columns for rows, columns in network.shapes)
     return weights + (0 if network.activation == "linear" else HELD_OUT * (network.h + network.d_out))
 
 
-def _keyed(key: Key[Array, ""], number: Float[Array, ""]) -> Key[Array, ""]:
-    """A key for a number by its bits, so that a cell draws the same whatever else is on the grid."""
+def _number_key(key: Key[Array, ""], number: Float[Array, ""]) -> Key[Array, ""]:
+    """A key for a number by its bits, so that a cell samples the same whatever else is on the grid."""
     high, low = jax.lax.bitcast_convert_type(number, jnp.uint32)
     return jax.random.fold_in(jax.random.fold_in(key, high), low)
 
 
-def _reported(
-    plan: TrainingPlan, task: LearningProblem, held_out: Examples | None, layers: Layers
+def _reported_loss(
+    plan: TrainingPlan, problem: LearningProblem, held_out: Examples | None, layers: Layers
 ) -> Float[Array, " example"]:
     """The loss as it is reported: the population's, one number, or that of every held-out example."""
     if held_out is None:
-        return population_loss(layers, task)[None]
+        return population_loss(layers, problem)[None]
     return losses(layers, held_out, plan.network.activation)
 
 
 def _rises(
-    plan: TrainingPlan, start: Layers, layers: Layers, reported: Reported, strength: Array, scales: Array, key: Array
+    plan: TrainingPlan,
+    start: Layers,
+    layers: Layers,
+    reported: ReportedLoss,
+    strength: Array,
+    scales: Array,
+    key: Array,
 ) -> Float[Array, "draw example"]:
-    """What the perturbation adds to the reported loss, draw by draw; one that draws nothing counts as one draw."""
-    what = plan.perturbation
-    if isinstance(what, Quantization | Pruning):
-        return (reported(compress(layers, what, strength)) - reported(layers))[None]
-    assert isinstance(what, Noise)
-    sizes = noise_sizes(layers, start, what, strength * scales)
+    """What the perturbation adds to the reported loss, draw by draw; one in which nothing is random counts as one."""
+    perturbation = plan.perturbation
+    if isinstance(perturbation, Quantization | Pruning):
+        return (reported(compress(layers, perturbation, strength)) - reported(layers))[None]
+    assert isinstance(perturbation, Noise)
+    sizes = noise_sizes(layers, start, perturbation, strength * scales)
     signs = (1, -1) if plan.antithetic else (1,)
 
     def one_draw(key: Array) -> Float[Array, " example"]:
-        noise = sample_noise(layers, what, sizes, key)
-        return sum(reported(shift_weights(layers, [sign * n for n in noise])) for sign in signs) / len(
-            signs
-        ) - reported(layers)
+        noise = sample_noise(layers, perturbation, sizes, key)
+        after = sum(reported(shift_weights(layers, [sign * n for n in noise])) for sign in signs)
+        return after / len(signs) - reported(layers)
 
-    at_once = max(1, MOST_NUMBERS // weights_in_all(plan.network))
+    at_once = max(1, MOST_NUMBERS // network_numbers(plan.network))
     return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=at_once)
 
 

@@ -1,4 +1,4 @@
-"""A protocol as a plan and its numbers: what decides the compiled program, and what may change from run to run."""
+"""A protocol split in two: the plan, which decides the compiled program, and the numbers, which vary between runs."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from overtraining.simulations.pretraining import compiled_training, traced_numbe
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What of a protocol decides the compiled program; equal plans and equal shapes of the numbers compile once."""
+    """The part of a protocol that decides the compiled program; equal plans and shapes of numbers compile once."""
 
     network: Network
     samples: int | None
@@ -29,9 +29,9 @@ class TrainingPlan:
 
 
 class RunNumbers(NamedTuple):
-    """What may change without compiling again; every leaf is an array, so that runs can be stacked and vmapped."""
+    """The part of a protocol that may change without compiling again: arrays, so that runs can be stacked."""
 
-    task: LearningProblem
+    problem: LearningProblem
     start: StartNumbers
     pretraining: dict[str, Array]
     lengths: Float[Array, " length"]
@@ -44,44 +44,64 @@ def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
     """The plan of a protocol and its numbers. Raises DomainError for what no run can do.
 
     >>> from overtraining.setting.training import GradientDescent
-
     >>> from overtraining.setting.teachers import PowerLaw
     >>> runs = [Protocol(PowerLaw(2), (0, 1), (0.1,), pretraining=GradientDescent(rate)) for rate in (0.1, 0.5)]
     >>> plan_training(runs[0])[0] == plan_training(runs[1])[0]
     True
     """
-    n, how, what = protocol.network, protocol.pretraining, protocol.perturbation
-    _check_warmup(how)
-    draws, antithetic = protocol.sampling.draws, protocol.sampling.antithetic
-    scales = (1.0,) * n.depth
-    if isinstance(what, Noise):
-        what, scales = replace(what, scales=()), what.per_layer(n.depth)
-    elif antithetic:
-        raise DomainError(f"antithetic draws of {what!r}", "nothing of it is drawn with a sign", "use antithetic=False")
-    later = None
-    if isinstance(what, FineTuning):
-        _check_warmup(what.training)
-        what, later, draws = compiled_tuning(what), tuning_numbers(protocol), draws if is_random(what) else 1
-    plan = TrainingPlan(n, protocol.inputs.samples, compiled_training(how), what, draws, antithetic)
-    lengths, strengths, per_layer = (jnp.array(values) for values in (protocol.lengths, protocol.strengths, scales))
-    start, numbers = start_numbers(protocol), traced_numbers(how, protocol.lengths)
-    return plan, RunNumbers(learning_problem(protocol), start, numbers, lengths, strengths, per_layer, later)
+    network, sampling, perturbation = protocol.network, protocol.sampling, protocol.perturbation
+    _check_warmup(protocol.pretraining)
+    if sampling.antithetic and not isinstance(perturbation, Noise):
+        raise DomainError(
+            f"antithetic draws of {perturbation!r}", "it is not random with a sign", "use antithetic=False"
+        )
+    scales = (1.0,) * network.depth
+    draws = sampling.draws
+    tuning = None
+    if isinstance(perturbation, Noise):
+        scales = perturbation.per_layer(network.depth)
+        perturbation = replace(perturbation, scales=())
+    elif isinstance(perturbation, FineTuning):
+        _check_warmup(perturbation.training)
+        tuning = tuning_numbers(protocol)
+        draws = draws if is_random(perturbation) else 1
+        perturbation = compiled_tuning(perturbation)
+    plan = TrainingPlan(
+        network,
+        protocol.inputs.samples,
+        compiled_training(protocol.pretraining),
+        perturbation,
+        draws,
+        sampling.antithetic,
+    )
+    numbers = RunNumbers(
+        problem=learning_problem(protocol),
+        start=start_numbers(protocol),
+        pretraining=traced_numbers(protocol.pretraining, protocol.lengths),
+        lengths=jnp.array(protocol.lengths),
+        strengths=jnp.array(protocol.strengths),
+        scales=jnp.array(scales),
+        tuning=tuning,
+    )
+    return plan, numbers
 
 
 def plan_of_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
-    """What pretraining knows of a run beside its start: whatever is done to checkpoints later, one compiled program."""
-    alone, nothing = replace(plan, perturbation=Noise(), draws=1, antithetic=False), jnp.zeros(0)
-    return alone, numbers._replace(start=nothing, strengths=nothing, scales=nothing, tuning=None)
+    """What pretraining needs beside its start: one compiled program, whatever is done to the checkpoints later."""
+    nothing = jnp.zeros(0)
+    plan = replace(plan, perturbation=Noise(), draws=1, antithetic=False)
+    return plan, numbers._replace(start=nothing, strengths=nothing, scales=nothing, tuning=None)
 
 
 def plan_after_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
-    """What is known of a run once it is pretrained: however that was done, what follows is one compiled program."""
+    """What is needed after pretraining: one compiled program, however the network was pretrained."""
     return replace(plan, pretraining=GradientFlow()), numbers._replace(start=jnp.zeros(0), pretraining={})
 
 
-def _check_warmup(how: Pretraining) -> None:
-    if isinstance(how, GradientDescent) and how.warmup_share and how.schedule != "warmup-stable-decay":
+def _check_warmup(training: Pretraining) -> None:
+    if isinstance(training, GradientDescent) and training.warmup_share and training.schedule != "warmup-stable-decay":
         raise DomainError(
-            f"warmup_share = {how.warmup_share} with schedule {how.schedule!r}", "only 'warmup-stable-decay' warms up",
+            f"warmup_share = {training.warmup_share} with schedule {training.schedule!r}",
+            "only 'warmup-stable-decay' warms up",
             "use that schedule, or warmup_share=0",
-        )  # fmt: skip
+        )

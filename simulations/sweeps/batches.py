@@ -92,7 +92,7 @@ def result_shapes(run: RunFunction) -> Callable[[Protocol], Hashable]:
 def response_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
     n, weights, examples = _sizes(protocol)
-    how, one, results = protocol.perturbation, runs.weights_in_all(n) + extra_numbers(n.shapes), 0
+    how, one, results = protocol.perturbation, runs.network_numbers(n) + extra_numbers(n.shapes), 0
     draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and is_random(how)) else 1
     if isinstance(how, FineTuning):  # checkpoints at every budget, a batch; losses of every draw, budget and example
         batch = getattr(how.training, "batch", None) or 0

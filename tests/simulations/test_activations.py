@@ -67,7 +67,7 @@ def test_the_loss_before_has_the_error_of_its_examples() -> None:
     """Against `½E‖W2 relu(W1x) − Ax‖²` by the arc-cosine kernel (Cho and Saul 2009), over 60 seeds."""
     protocol = replace(RELU, lengths=(0.0,), perturbation=Pruning(), strengths=(0.0,), sampling=Sampling(64, 60))
     seen, z = respond(protocol, 0).squeeze(), []
-    teacher = np.asarray(plan_training(RELU)[1].task.teacher)
+    teacher = np.asarray(plan_training(RELU)[1].problem.teacher)
     for seed, (before, error) in enumerate(zip(seen.before.values, seen.before_stderr.values, strict=True)):
         w1, w2 = (np.asarray(layer.weight) for layer in initialize(RELU, 0, seed))
         norms = np.linalg.norm(w1, axis=1)
@@ -102,7 +102,7 @@ def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch
     """The Hessian of a tanh network on 200 independent held-out sets: its z-scores about a long average."""
     monkeypatch.setattr(curvature, "WRITTEN_OUT", limit)
     protocol = replace(RELU, network=Network(4, 8, 3, activation="tanh"))
-    layers, what = initialize(protocol, 0), plan_training(protocol)[1].task
+    layers, what = initialize(protocol, 0), plan_training(protocol)[1].problem
 
     @jax.jit
     def estimated(key: jax.Array) -> dict[str, jax.Array]:
@@ -120,7 +120,7 @@ def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch
 
 def test_the_linear_part() -> None:
     """That of a linear network is its matrix; that of relu is half of it, up to the sample."""
-    layers, what = initialize(RELU, 0), plan_training(RELU)[1].task
+    layers, what = initialize(RELU, 0), plan_training(RELU)[1].problem
     held_out = sample_examples(what, 20_000, jax.random.key(1))
     np.testing.assert_allclose(linear_part(layers, "linear", held_out), product(layers), rtol=1e-9)
     half = np.asarray(linear_part(layers, "relu", held_out) - product(layers) / 2)

@@ -133,7 +133,7 @@ def test_stochastic_descent_has_its_exact_second_moment() -> None:
 
 def _loss(plan: runs.TrainingPlan, numbers: runs.RunNumbers, key: jax.Array) -> jax.Array:
     (layer,) = runs.train(plan, numbers, key).checkpoints
-    return jax.vmap(lambda w: population_loss((Layer(w),), numbers.task))(layer.weight)
+    return jax.vmap(lambda w: population_loss((Layer(w),), numbers.problem))(layer.weight)
 
 
 def test_losses_of_examples_by_hand() -> None:

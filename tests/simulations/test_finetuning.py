@@ -42,7 +42,7 @@ TUNED = Protocol(
 )
 TEACHER = teacher_matrix(TUNED.teacher, *SHAPE)
 NO_REPLAY: LossAt = lambda layers, step: step / 0.0
-fine_tuned = jax.jit(fine_tune, static_argnames=("how", "activation", "pretrained_on"))
+fine_tuned = jax.jit(fine_tune, static_argnames=("fine_tuning", "activation", "pretraining_loss"))
 COVARIANCE = input_covariance(INPUTS, TUNED.teacher, *SHAPE)
 
 
@@ -256,7 +256,7 @@ def test_a_tanh_student_in_batches() -> None:
     tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", NO_REPLAY, key)
     then = [np.asarray(leaf) for leaf in jax.tree.leaves(layers)]
     now, for_batches = then, jax.random.split(jax.random.split(key)[0])[1]
-    batch = jax.jit(lambda key: sample_examples(numbers.tuning.task, 6, key))
+    batch = jax.jit(lambda key: sample_examples(numbers.tuning.problem, 6, key))
     for step in range(5):
         x, y = map(np.asarray, batch(jax.random.fold_in(for_batches, step)))
         w1, b1, w2, b2 = now
@@ -271,7 +271,7 @@ def test_a_tanh_student_in_batches() -> None:
     seen = respond(protocol, 0).isel(seed=0)
     held_out, downstream = jax.jit(runs.held_out, static_argnums=0)(plan, numbers, seed_key(0, 0))
     assert np.abs(downstream.x - held_out.x).max() > 1
-    np.testing.assert_allclose(downstream.y, downstream.x @ numbers.tuning.task.teacher.T, rtol=1e-12)
+    np.testing.assert_allclose(downstream.y, downstream.x @ numbers.tuning.problem.teacher.T, rtol=1e-12)
     exact = losses(layers, downstream, "tanh")
     assert float(seen.downstream_before[1]) == pytest.approx(float(exact.mean()), rel=1e-12)
     assert float(seen.downstream_before_stderr[1]) == pytest.approx(float(exact.std(ddof=1)) / 64, rel=1e-9)
@@ -366,7 +366,7 @@ def test_failures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         distance_from_pretrained(replace(TUNED, perturbation=Noise()), 0)
     with pytest.raises(DomainError, match="no learning rate"):
         rates.respond_at_learning_rates(replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0))), (0.1,), 0)
-    with pytest.raises(DomainError, match="no increasing list"):
+    with pytest.raises(DomainError, match="not an increasing list"):
         rates.respond_at_learning_rates(TUNED, (0.1, 0.1), 0)
 
 

@@ -127,7 +127,7 @@ def test_what_draws_nothing_has_no_error(how: Quantization | Pruning) -> None:
     seen = respond(protocol, 0)
     assert not seen.sensitivity_stderr.values.any()
     assert not seen.sensitivity.sel(strength=0.0).values.any()
-    assert "nothing drawn" in seen.attrs["source"]
+    assert "nothing random" in seen.attrs["source"]
     teacher = teacher_matrix(protocol.teacher, 4, 5)
     compress = round_weights if isinstance(how, Quantization) else prune_weights
     for seed in range(2):

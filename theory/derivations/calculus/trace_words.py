@@ -162,7 +162,8 @@ def _contract(words: tuple[Word, ...], a: tuple[int, int], b: tuple[int, int]) -
     parallel = x.transposed == y.transposed
     if a[0] == b[0]:  # tr(N X N' Y)
         word = words[a[0]]
-        inner, outer = word[a[1] + 1 : b[1]], word[b[1] + 1 :] + word[: a[1]]
+        inner = word[a[1] + 1 : b[1]]
+        outer = word[b[1] + 1 :] + word[: a[1]]
         # the same orientation: tr(X Yᵀ); opposite: tr(X) tr(Y), an empty word being the dimension of its place
         contracted = [inner + _transpose(outer)] if parallel else [inner, outer]
         places = [x.cols] if parallel else [x.cols, x.rows]

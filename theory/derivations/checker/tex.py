@@ -143,7 +143,8 @@ def _read(token: re.Match[str]) -> tuple[str, str]:  # noqa: PLR0911 — one ret
     """Kind (text, base, super or sub) and LaTeX of one character, or of a letter with its accent."""
     piece = token[0]
     if token["name"]:
-        letter, rest = SIGNS.get(piece[0], piece[0]), piece[1:].lstrip("_")
+        letter = SIGNS.get(piece[0], piece[0])
+        rest = piece[1:].lstrip("_")
         return "base", f"{letter}_{{{rest}}}" if len(rest) == 1 else rf"{letter}_{{\mathrm{{{rest}}}}}"
     if token["accented"]:
         return "base", rf"{ACCENTS[piece[1]]}{{{SIGNS.get(piece[0], piece[0])}}}"

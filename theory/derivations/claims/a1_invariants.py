@@ -1,4 +1,4 @@
-"""A1: the gradient by any layer, and the imbalance of neighbours that gradient flow conserves; any depth, any Σx."""
+"""A1: the gradient by each layer, and the imbalance of neighbouring layers, which gradient flow conserves."""
 
 from collections.abc import Callable
 from functools import cache
@@ -57,7 +57,8 @@ def loss_terms() -> list[tuple[sp.Expr, sp.Trace]]:
     """`½ tr((f − A) Σx (f − A)ᵀ) + ½μ(‖V‖² + ‖W‖²)`, as coefficients and traces."""
     error = P * V * W * R - A
     half = sp.Rational(1, 2)
-    return [(half, sp.Trace(error * Sx * error.T)), (half * mu, sp.Trace(V * V.T)), (half * mu, sp.Trace(W * W.T))]
+    decay = half * mu
+    return [(half, sp.Trace(error * Sx * error.T)), (decay, sp.Trace(V * V.T)), (decay, sp.Trace(W * W.T))]
 
 
 @cache
@@ -75,7 +76,7 @@ def velocity_of_imbalance() -> MatrixSum:
 
 
 def conclusion(candidate: LayerGradients) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     by_w, by_v = gradients()
     truth = {"lower": by_w, "upper": by_v, "imbalance": velocity_of_imbalance()}
     rest = {name: normal_form(truth[name] - as_words(candidate[name], SYMMETRIC)) for name in truth}
@@ -84,7 +85,7 @@ def conclusion(candidate: LayerGradients) -> Evidence:
 
 
 def _conserved() -> Evidence:
-    """`d/dt [e^{2μt}(VᵀV − WWᵀ)]`, with every term that does not carry μ gone by itself."""
+    """`d/dt [e^{2μt}(VᵀV − WWᵀ)] = 0`; the terms without μ cancel among themselves."""
     imbalance = as_words(V.T * V - W * W.T)
     grown = MatrixSum(tuple((2 * mu * c, w) for c, w in imbalance.terms)) + velocity_of_imbalance()
     return Evidence(not normal_form(grown), Verdict.PROVED, f"{len(velocity_of_imbalance().terms)} words cancel")
@@ -105,7 +106,8 @@ def _on_shapes() -> Evidence:
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
     """Two layers: the loss as a polynomial in the entries, differentiated entry by entry, in exact arithmetic."""
     i, n, o = shape
-    root, decay = integers(generator, i, i), sp.Rational(3, 7)
+    root = integers(generator, i, i)
+    decay = sp.Rational(3, 7)
     at = {"P": sp.eye(o), "V": integers(generator, o, n), "W": integers(generator, n, i), "R": sp.eye(i)}
     at |= {"A": integers(generator, o, i), "Sigma_x": root * root.T}
 
@@ -128,13 +130,16 @@ def _engine(expressions: LayerGradients, function: Callable, generator: np.rando
             return generator.normal(size=s) * 10.0 ** generator.uniform(-6, 6, s)
 
         layers = [spread(above, below) for below, above in pairwise(sizes)]
-        teacher, root = spread(sizes[-1], sizes[0]), generator.normal(size=(sizes[0], sizes[0]))
-        covariance, decay = (root @ root.T + (root @ root.T).T) / 2, float(10 ** generator.uniform(-6, 6))
-        got = function(layers, teacher, covariance, decay)
+        teacher = spread(sizes[-1], sizes[0])
+        root = generator.normal(size=(sizes[0], sizes[0]))
+        covariance = (root @ root.T + (root @ root.T).T) / 2
+        decay = float(10 ** generator.uniform(-6, 6))
+        slopes = function(layers, teacher, covariance, decay)
         for l in range(len(layers) - 1):
-            above, below = [np.eye(sizes[l + 2]), *layers[l + 2 :]], [np.eye(sizes[0]), *layers[:l]]
+            above = [np.eye(sizes[l + 2]), *layers[l + 2 :]]
+            below = [np.eye(sizes[0]), *layers[:l]]
             at = {"P": above, "V": [layers[l + 1]], "W": [layers[l]], "R": below, "A": [teacher]}
-            for name, result in (("lower", got[l]), ("upper", got[l + 1])):
+            for name, result in (("lower", slopes[l]), ("upper", slopes[l + 1])):
                 exact, scale = (
                     exactly(expressions[name], at | {"Sigma_x": [covariance]}, {mu: decay}, part)
                     for part in (lambda x: x, abs)
@@ -148,7 +153,8 @@ Slope = Callable[[float, float], tuple[float, float]]
 
 def _descend(step: float, slope: Slope, count: int) -> np.ndarray:
     """The imbalance along gradient descent."""
-    w1, w2, path = 1.5, 0.2, []
+    w1, w2 = 1.5, 0.2
+    path = []
     for _ in range(count):
         path.append(w2**2 - w1**2)
         g1, g2 = slope(w1, w2)
@@ -166,7 +172,7 @@ def _tanh(w1: float, w2: float) -> tuple[float, float]:
 
 
 def paths() -> dict[str, np.ndarray]:
-    """All over the same gradient-flow time 0 … 10."""
+    """The imbalance in each run, all over the gradient-flow time 0 … 10."""
 
     def flow(slope: Slope) -> np.ndarray:
         return _descend(0.001, slope, 10_000)[::500]
@@ -181,17 +187,17 @@ def paths() -> dict[str, np.ndarray]:
 
 
 def drifts(name: str) -> Evidence:
-    """Off the claim's e^{−2μt} for both values of μ that could be meant; the claim's own two cases are the control."""
-    ways, time = paths(), 0.5 * np.arange(20)
+    """The named run leaves e^{−2μt} for either value of μ; the claim's own two cases are the control."""
+    runs = paths()
+    time = 0.5 * np.arange(20)
 
     def off(path: np.ndarray, decay: float) -> float:
         return float(np.abs(path / path[0] - np.exp(-2 * decay * time)).max())
 
-    control = max(off(ways["gradient flow, linear"], 0.0), off(ways["gradient flow, both decay"], 0.1))
-    lost = min(off(ways[name], decay) for decay in (0.0, 0.1))
-    return Evidence(
-        control < 0.002 and lost > 0.05, Verdict.TESTED, f"off by {lost:.0%} of the imbalance, control {control:.1g}"
-    )
+    control = max(off(runs["gradient flow, linear"], 0.0), off(runs["gradient flow, both decay"], 0.1))
+    gap = min(off(runs[name], decay) for decay in (0.0, 0.1))
+    detail = f"off by {gap:.0%} of the imbalance, control {control:.1g}"
+    return Evidence(control < 0.002 and gap > 0.05, Verdict.TESTED, detail)
 
 
 def curves() -> Curves:
@@ -238,7 +244,7 @@ DERIVATION = Derivation(
             "equal weight decay",
             "Both neighbours have the same μ.",
             Counterexample(
-                "Decay of one layer alone changes the imbalance at another rate, and takes balance away.",
+                "Decay of one layer alone changes the imbalance at another rate, and destroys balance.",
                 lambda: drifts("gradient flow, only W₁ decays"),
                 curves,
             ),

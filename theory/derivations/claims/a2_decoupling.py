@@ -1,4 +1,4 @@
-"""A2: from an aligned start gradient flow stays aligned, and every singular value learns by itself."""
+"""A2: from an aligned start gradient flow stays aligned, and each mode learns independently of the others."""
 
 from functools import cache
 from typing import Any
@@ -46,7 +46,7 @@ RULES: Rules = (
     ((COVARIANCE, FRAME["V"]), MatrixSum(((sp.Integer(1), (FRAME["V"], MODES["Xi"])),))),
     ((FRAME["V"].T, COVARIANCE), MatrixSum(((sp.Integer(1), (MODES["Xi"], FRAME["V"].T)),))),
 )
-"""Orthonormal frames; `B`, the teacher's modes that find no hidden unit, is orthogonal to all others; Σx shares V."""
+"""Orthonormal frames; `B`, the teacher's modes without a hidden unit, is orthogonal to all others; Σx shares V."""
 
 
 def formula() -> tuple[sp.Expr, sp.Expr]:
@@ -77,7 +77,7 @@ def velocities() -> tuple[sp.Expr, sp.Expr]:
 
 
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     return identity(velocities(), candidate)
 
 
@@ -142,7 +142,8 @@ def _engine(pair: tuple[sp.Expr, sp.Expr], function, generator: np.random.Genera
 
 def _gap(layers: tuple, modes: tuple, covariance: np.ndarray | None = None) -> np.ndarray:
     """Largest distance of the student's singular values from the claim's, along both flows (the same small steps)."""
-    path, weights = [], np.array(modes, float)
+    path = []
+    weights = np.array(modes, float)
     for step in range(800):
         if step % 20 == 0:
             claimed = np.sort(weights[0] * weights[1])[::-1]
@@ -167,7 +168,8 @@ _CASES = {
 
 def _mixes(case: str) -> Evidence:
     """The claim's modes start from the layers' own singular values."""
-    control, gap = _CASES["aligned"]().max(), _CASES[case]().max()
+    control = _CASES["aligned"]().max()
+    gap = _CASES[case]().max()
     holds = control < 1e-12 and gap > 0.05
     return Evidence(holds, Verdict.TESTED, f"singular values off by {gap:.3f}, aligned by {control:.1g}")
 
@@ -181,9 +183,9 @@ DERIVATION = Derivation(
     claim="A2",
     title="Aligned modes learn independently",
     statement=r"\dot w_1=\xi w_2(\sigma-w_1w_2)-\mu w_1,\qquad\dot w_2=\xi w_1(\sigma-w_1w_2)-\mu w_2",
-    plain="If weights and input covariance share the teacher's singular vectors, and the layers one hidden frame, "
-    "gradient flow keeps it so, and each singular value obeys two equations of its own; modes that find no hidden unit "
-    "stay unlearned and disturb nobody.",
+    plain="If the weights and the input covariance share the teacher's singular vectors, and both layers share one "
+    "hidden frame, gradient flow preserves this, and the two weights of each mode obey two equations of their own; "
+    "modes without a hidden unit stay unlearned and do not affect the others.",
     symbols={
         "w_1,w_2": "the mode's singular values in W1 and W2, with sign",
         r"\sigma": "the teacher's singular value",
@@ -195,7 +197,9 @@ DERIVATION = Derivation(
             "aligned start",
             "W1 = F D1 Vᵀ and W2 = U D2 Fᵀ with the teacher's U, V, one hidden frame F, and diagonal D1, D2.",
             Counterexample(
-                "From a start turned by 53° they do not learn by themselves.", lambda: _mixes("turned start"), _curves
+                "From a start rotated by 53° the modes do not learn independently.",
+                lambda: _mixes("turned start"),
+                _curves,
             ),
         ),
         Assumption(
@@ -213,8 +217,8 @@ DERIVATION = Derivation(
         Step(
             r"\nabla_{W_1}=F\,D_2(D_2D_1-S)\Xi\,V^\top+\mu FD_1V^\top,\quad "
             r"\nabla_{W_2}=U(D_2D_1-S)\Xi D_1F^\top+\mu UD_2F^\top",
-            "Insert the aligned weights into the gradients of A1 and cancel the orthonormal frames: what is left is "
-            "aligned itself, so the curve made of the modes solves the flow.",
+            "Insert the aligned weights into the gradients of A1 and cancel the orthonormal frames: the result is "
+            "aligned too, so the curve composed of the modes solves the flow.",
             _tangent,
         ),
         Step(
@@ -225,7 +229,7 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\partial L/\partial (D_l)_{ij}=0\quad(i\ne j)",
-            "The same on every shape in {1,2,3}³ in exact arithmetic: the loss differentiated by every entry of both "
+            "The same for every shape in {1,2,3}³ in exact arithmetic: the loss differentiated by every entry of both "
             "layers at a diagonal point, hidden units without a partner included.",
             _on_shapes,
         ),

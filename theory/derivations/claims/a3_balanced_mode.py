@@ -1,4 +1,4 @@
-"""A3: one balanced mode learns along a logistic curve, from any side, with weight decay of any size."""
+"""A3: one balanced mode learns along a logistic curve, from either side of σ, with weight decay of any size."""
 
 import numpy as np
 import sympy as sp
@@ -21,7 +21,8 @@ from overtraining.theory.derivations.claims import a2_decoupling as a2
 
 s, t, sigma, epsilon = sp.symbols("s t sigma epsilon", positive=True)
 mu = sp.Symbol("mu", nonnegative=True)
-kappa, xi = sp.Symbol("kappa", real=True, nonzero=True), sp.Symbol("xi", positive=True)
+kappa = sp.Symbol("kappa", real=True, nonzero=True)
+xi = sp.Symbol("xi", positive=True)
 
 
 def formula() -> tuple[sp.Expr, sp.Expr]:
@@ -37,7 +38,7 @@ def rate(variance: sp.Expr = sp.S.One) -> sp.Expr:
 
 
 def conserved() -> tuple[sp.Expr, sp.Expr]:
-    """A quantity that the flow conserves, for σ ≠ μ and for σ = μ: it decides the curve, without a theorem on ODEs."""
+    """A quantity that the flow conserves, for σ ≠ μ and for σ = μ: it fixes the curve without a theorem on ODEs."""
     return (sigma - mu - s) / s * sp.exp(2 * (sigma - mu) * t), 1 / s - 2 * t
 
 
@@ -48,14 +49,14 @@ def solved() -> tuple[sp.Expr, sp.Expr]:
 
 
 def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     if not _conserved().holds:
         return Evidence(False, Verdict.PROVED, "the quantity solved for is not conserved")
     return identity(solved(), tuple(map(in_exponentials, candidate)))
 
 
 def in_exponentials(expression: sp.Expr) -> sp.Expr:
-    """A formula with its hyperbolic functions written out: only the form decides whether SymPy sees two as equal."""
+    """A formula with its hyperbolic functions as exponentials, so that SymPy recognizes equal formulas."""
     return expression.rewrite([sp.sinh, sp.cosh, sp.tanh, sp.coth], sp.exp)
 
 
@@ -150,8 +151,9 @@ def _paths() -> dict[str, np.ndarray]:
 
 
 def _differs(name: str) -> Evidence:
-    """Against the formula from the run's own start, with the plain run as a control of the integration itself."""
-    x, paths = np.linspace(0, 5, 21), _paths()
+    """The named run leaves the formula from its own start; the balanced run is the control of the integration."""
+    x = np.linspace(0, 5, 21)
+    paths = _paths()
 
     def claimed(start: float) -> np.ndarray:
         return 1 / (1 + (1 / start - 1) * np.exp(-2 * x))
@@ -169,8 +171,8 @@ DERIVATION = Derivation(
     title="A balanced mode learns along a logistic curve",
     statement=r"s(t)=\frac{\kappa}{1+(\kappa/\varepsilon-1)e^{-2\kappa t}},\quad\kappa=\sigma-\mu;\qquad "
     r"s(t)=\frac{\varepsilon}{1+2\varepsilon t}\ \text{ for }\sigma=\mu",
-    plain="A balanced mode moves from its start ε, on either side of σ, to σ − μ; if weight decay μ exceeds σ it dies "
-    "exponentially, and algebraically where they are equal.",
+    plain="A balanced mode moves from its start ε, on either side of σ, to σ − μ; if weight decay μ exceeds σ it "
+    "decays to 0 exponentially, and if the two are equal it decays as 1/t.",
     symbols={
         "s": "student singular value",
         r"\sigma": "teacher singular value",
@@ -191,10 +193,10 @@ DERIVATION = Derivation(
         ),
         Assumption(
             "start on the teacher's side",
-            "ε > 0: w₁ and w₂ have the same sign as the teacher's mode asks for.",
+            "ε > 0: w₁w₂ has the sign of the teacher's mode.",
             Counterexample(
-                "Balanced weights of opposite sign end in the saddle at 0 and never learn; at ε < 0 the formula has a "
-                "pole and then promises σ.",
+                "Balanced weights of opposite sign end in the saddle at 0 and never learn; for ε < 0 the formula has a "
+                "pole and then tends to σ.",
                 lambda: _differs("opposite signs"),
                 _curves,
             ),
@@ -202,7 +204,7 @@ DERIVATION = Derivation(
         Assumption(
             "gradient flow",
             "The weights follow the gradient in continuous time.",
-            Counterexample("Steps of 0.25 are late.", lambda: _differs("steps of 0.25"), _curves),
+            Counterexample("With steps of 0.25 learning is late.", lambda: _differs("steps of 0.25"), _curves),
         ),
         Assumption("whitened inputs", "Not needed: variance ξ along the mode runs the clock ξt with decay μ/ξ."),
     ),

@@ -1,4 +1,4 @@
-"""A4: one mode whose layers differ by a conserved imbalance, in closed form, from rich to lazy."""
+"""A4: one mode whose layers differ by a conserved imbalance, in closed form, from rich to lazy learning."""
 
 from functools import cache
 
@@ -77,7 +77,7 @@ def solved() -> sp.Expr:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     given = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
     named = a3.in_exponentials(candidate.subs({sp.sqrt(lam**2 + 4 * sigma**2): r, sp.sqrt(lam**2 + 4 * p0**2): R0}))
     rational = named.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(given)
@@ -88,7 +88,8 @@ def conclusion(candidate: sp.Expr) -> Evidence:
 
 def _balanced(candidate: sp.Expr) -> tuple[tuple, tuple]:
     """Even in λ; at λ = 0 (`r = 2σ`, `R₀ = 2|p₀|`) A3 for p₀ > 0, for p₀ <= 0 what `ṗ = −2p(σ − p)` conserves."""
-    start, p = a3.epsilon, sp.Symbol("p")
+    start = a3.epsilon
+    p = sp.Symbol("p")
 
     def at(p0_: sp.Expr) -> sp.Expr:
         return candidate.subs({lam: 0, r: 2 * sigma, R0: 2 * start, p0: p0_})
@@ -147,7 +148,7 @@ def _limits() -> Evidence:
 
 
 def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
-    """Products and imbalances of either sign and 0, teachers of 0; times around learning and beyond."""
+    """Products and imbalances of either sign and 0, teachers of 0, and times around learning and later."""
     n = 80
     teacher = 10 ** generator.uniform(-6, 6, n)
     start = (
@@ -159,7 +160,8 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     rate = np.hypot(2 * teacher, imbalance)
     time = np.minimum(10 ** generator.uniform(-4, 2.5, n) * generator.choice([0, 1, 1, 1], n) / rate, 1e6)
     full = expression.subs({r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)})
-    inputs, points = (t, sigma, p0, lam), [time, teacher, start, imbalance]
+    inputs = (t, sigma, p0, lam)
+    points = [time, teacher, start, imbalance]
     return worst_relative_error(full, inputs, function, points, condition_number(full, inputs, 150))
 
 
@@ -171,7 +173,9 @@ def _runs() -> dict[str, np.ndarray]:
 
     def run(imbalance: float, decay: float) -> np.ndarray:
         larger = np.sqrt((np.hypot(imbalance, 0.4) + imbalance) / 2)
-        w1, w2, path = -0.2 / larger, larger, []
+        w1 = -0.2 / larger
+        w2 = larger
+        path = []
         for n in range(12_001):
             if n % 250 == 0:
                 path.append(w1 * w2)
@@ -184,7 +188,8 @@ def _runs() -> dict[str, np.ndarray]:
 
 def differs(name: str) -> Evidence:
     """The named run leaves the claim, where the control stays on it."""
-    runs, claim = _runs(), product(_TIMES, 1.0, -0.2, 0.3)
+    runs = _runs()
+    claim = product(_TIMES, 1.0, -0.2, 0.3)
     control, gap = (np.abs(runs[k] - claim).max() for k in ("imbalance 0.3", name))
     return Evidence(control < 0.01 and gap > 0.2, Verdict.TESTED, f"off by {gap:.2f}, control {control:.4f}")
 
@@ -199,9 +204,9 @@ DERIVATION = Derivation(
     title="An unbalanced mode, from rich to lazy",
     statement=r"p(t)=\frac{p_0+\sigma B}{1+B},\quad B=\frac{1-E}{2rE}\left[(R_0+\kappa)+(R_0-\kappa)E\right],\quad "
     r"E=e^{-rt},\ r=\sqrt{\lambda^2+4\sigma^2},\ R_0=\sqrt{\lambda^2+4p_0^2},\ \kappa=\frac{\lambda^2+4\sigma p_0}{r}",
-    plain="With an imbalance λ between its layers a mode moves from p₀ to σ along a weighted mean of the two; any "
-    "imbalance leads every start past the saddle, a large one makes learning exponential with rate |λ|, and as it "
-    "vanishes the logistic curve of A3 remains.",
+    plain="With an imbalance λ between its layers a mode moves from p₀ to σ along a weighted mean of the two; with any "
+    "imbalance every start passes the saddle, with a large one learning is exponential at rate |λ|, and for λ → 0 it "
+    "follows the logistic curve of A3.",
     symbols={
         "p": "the product w₁w₂; p₀ at the start",
         r"\lambda": "the imbalance w₂² − w₁², conserved, of either sign",
@@ -214,13 +219,13 @@ DERIVATION = Derivation(
         Assumption("aligned start", "Then the modes decouple (A2, which shows what happens otherwise)."),
         Assumption(
             "imbalance",
-            "λ ≠ 0 where the start has the wrong sign, if the mode is to be learned; the formula holds at λ = 0 too.",
+            "λ ≠ 0 is needed to learn the mode from a start of the wrong sign; the formula holds at λ = 0 too.",
             Counterexample("At λ = 0 a start p₀ < 0 ends at 0.", lambda: differs("imbalance 0"), curves),
         ),
         Assumption(
             "no weight decay",
             "Else the imbalance decays.",
-            Counterexample("Decay changes end and rate.", lambda: differs("imbalance 0.3, decay 0.3"), curves),
+            Counterexample("Decay changes the end and the rate.", lambda: differs("imbalance 0.3, decay 0.3"), curves),
         ),
         Assumption("gradient flow", "In continuous time; A1 has the counterexample."),
         Assumption("whitened inputs", "Not needed: variance ξ along the mode runs the clock ξt."),

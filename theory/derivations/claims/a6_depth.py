@@ -1,4 +1,4 @@
-"""A6: one balanced mode of a network of any depth: the time at which its singular value reaches s, in closed form."""
+"""A6: one balanced mode of a network of any depth: the time at which its singular value reaches s."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -54,7 +54,8 @@ def as_lerch(expression: sp.Expr) -> sp.Expr:
 
 def lerch_coefficients() -> Evidence:
     """`n c_n = b(1 − c_n)`, and `c_n = (1)_n (b)_n/((1+b)_n n!)` by its first term and its ratio."""
-    n, b = sp.Symbol("n", integer=True, nonnegative=True), sp.Symbol("b", positive=True)
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    b = sp.Symbol("b", positive=True)
 
     def term(n: sp.Expr) -> sp.Expr:
         return sp.rf(b, n) / sp.rf(1 + b, n)
@@ -126,7 +127,8 @@ def paced() -> Evidence:
 
 def shallow() -> Evidence:
     """The claim's own limits: of the powers by SymPy, of the series with its first term, 1, among the powers."""
-    n, b = sp.Symbol("n", integer=True, positive=True), sp.Symbol("b", positive=True)
+    n = sp.Symbol("n", integer=True, positive=True)
+    b = sp.Symbol("b", positive=True)
 
     def shifted(p: Any, q: Any, z: sp.Expr) -> sp.Expr:
         return 1 + p[1] * z / (1 + p[1]) * sp.hyper((1, 1 + p[1]), (1 + q[0],), z)
@@ -188,7 +190,8 @@ def inverse_link(clocks: Sequence[Callable], singular_value: Callable, generator
     worst = 0.0
     for depth in (3, 4, 5, 10, 100):
         for _ in range(12):
-            top, q = 10 ** generator.uniform(-6, 6), 2 - 2 / depth
+            top = 10 ** generator.uniform(-6, 6)
+            q = 2 - 2 / depth
             start = max(top * 10 ** generator.choice([generator.uniform(-294, 0), generator.uniform(-3, 1)]), 1e-300)
             stage = max((start / top) ** (1 - q), 1) / (depth * top**q) * 10 ** generator.choice([-3, -1, 0, 0.2, 1])
             point = (float(min(stage, 1e6)) * bool(generator.random() > 0.1), top, start, depth)
@@ -207,7 +210,10 @@ def inverse_error(
     `X = t ∂ln s/∂t`, `Y = ∂ln s/∂ln ε`, since s scales as `λ s(λ^q t; σ, ε)` when σ and ε do.
     """
     with mpmath.workdps(60 + int(-math.log10(max(abs(found[1]) / sigma, 1e-300)))):  # 1 − s/σ needs its own digits
-        T, S, E, q = mpmath.mpf(t), mpmath.mpf(sigma), mpmath.mpf(epsilon), 2 - mpmath.mpf(2) / depth
+        T = mpmath.mpf(t)
+        S = mpmath.mpf(sigma)
+        E = mpmath.mpf(epsilon)
+        q = 2 - mpmath.mpf(2) / depth
         value, gap = map(mpmath.mpf, found)
         if abs(gap) < 1e-300:  # judged absolutely
             return float(abs(value - S) / S)
@@ -239,7 +245,8 @@ def _engine(times: Times, function: Callable, generator: np.random.Generator) ->
 
 def _layers(product: float, start: tuple[float, ...], decay: float = 0.0, step: float = 1e-3) -> np.ndarray:
     """The product along the flow from three layers scaled to a product, teacher 1, at times 0, 0.25 … 10."""
-    w, path = np.array(start) * (product / np.prod(start)) ** (1 / 3), []
+    w = np.array(start) * (product / np.prod(start)) ** (1 / 3)
+    path = []
     for i in range(round(10 / step) + 1):
         if i % round(0.25 / step) == 0:
             path.append(w.prod())

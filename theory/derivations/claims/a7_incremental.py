@@ -1,4 +1,4 @@
-"""A7: as ε → 0 features are learned one after another; the error's order is bounded on either side of each jump."""
+"""A7: as ε → 0 features are learned one after another; bounds on the error on either side of each jump."""
 
 import numpy as np
 import sympy as sp
@@ -97,7 +97,8 @@ def _engine(claim: IncrementalLimit, function, generator: np.random.Generator) -
     n = 150
     top, start = 10 ** generator.uniform(-6, 6, n), 10 ** generator.uniform(-300, 0, n)
     clock = generator.choice([0, 1, 1, 1, 1e3], n) * generator.uniform(0, 3, n) / top
-    inputs, points = (tau, sigma, epsilon), [clock, top, start]
+    inputs = (tau, sigma, epsilon)
+    points = [clock, top, start]
     small = (start < top) & (np.abs(top * clock - 1) > 1e-3)
     at = [x[small] for x in points]
     off = np.abs(function(*at) - incremental.feature_limit(*at[:2]))
@@ -116,7 +117,7 @@ def _curves() -> Curves:
 
 
 def _finite() -> Evidence:
-    """Just before its time a quarter of the feature is there, at ε = 1e-2; at the time itself a half, at every ε."""
+    """At ε = 1e-2 a quarter of the feature is learned just before its time; at that time a half is, at every ε."""
     early, half = (float(incremental.feature(x, 1.0, 1e-2)) for x in (0.76, 1.0))
     return Evidence(early > 0.2 and abs(half - 0.5) < 0.01, Verdict.TESTED, f"{early:.2f} instead of 0, {half:.2f}")
 
@@ -129,7 +130,8 @@ def _later(top: float, start: float, clock: float, decay: float = 0.0) -> float:
 
 def _above() -> Evidence:
     """σ = 0.1 and ε = 0.5 at στ = 0.1: the limit has 0, and the bound `σz/(σ − ε)` is negative."""
-    found, bound = _later(0.1, 0.5, 1.0), 0.1 * 0.5**0.9 / (0.1 - 0.5)
+    found = _later(0.1, 0.5, 1.0)
+    bound = 0.1 * 0.5**0.9 / (0.1 - 0.5)
     return Evidence(found > 0.1 and bound < 0, Verdict.TESTED, f"s = {found:.2f}, the bound {bound:.2f}")
 
 
@@ -167,12 +169,16 @@ DERIVATION = Derivation(
         Assumption(
             "start below the teacher",
             "ε < σ, and ε < 1, so that the clock runs forward.",
-            Counterexample("From above nothing is absent, and the bound on the error is negative.", _above),
+            Counterexample(
+                "From a start above the teacher no feature is absent, and the bound on the error is negative.", _above
+            ),
         ),
         Assumption(
             "no weight decay",
             "With decay μ < σ the claim holds with σ − μ for σ (A3).",
-            Counterexample("Decay of σ/2 makes the feature come at twice the time, and half of it.", _decays),
+            Counterexample(
+                "With a decay of σ/2 the feature is learned at twice the time, and only half of it.", _decays
+            ),
         ),
         Assumption("balanced start", "A3 shows what happens otherwise."),
         Assumption("aligned start", "A2 shows what happens otherwise."),

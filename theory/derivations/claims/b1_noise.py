@@ -55,7 +55,7 @@ def traces() -> dict[sp.Symbol, TraceSum]:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     return agree(expected_rise(), candidate, traces())
 
 
@@ -159,7 +159,7 @@ DERIVATION = Derivation(
         Assumption(
             "zero-mean noise",
             "Every entry of the noise has mean zero.",
-            Counterexample("A bias toward the teacher lowers the loss, where the formula promises a rise.", _biased),
+            Counterexample("A bias toward the teacher lowers the loss, where the formula predicts a rise.", _biased),
         ),
         Assumption(
             "independent noise",

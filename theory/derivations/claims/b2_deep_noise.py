@@ -1,4 +1,4 @@
-"""B2: the expected rise of the loss under noise on the weights of a linear network of any depth, exact."""
+"""B2: the expected rise of the loss under noise on the weights of a linear network of any depth."""
 
 from collections.abc import Callable
 from functools import cache
@@ -69,13 +69,13 @@ def expected_rise(depth: int) -> TraceSum:
 
 
 def conclusion(candidate: RiseByDepth) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     cases = ((f"depth {depth}", agree(expected_rise(depth), candidate[depth], segments(depth))) for depth in DEPTHS)
     return every(cases, "depth 1 … 4, for symbolic widths; deeper by the induction of the steps")
 
 
 def _one_layer() -> Evidence:
-    """E tr((W + N)ᵀ C (W + N) M) for ANY symmetric C (all that comes after) and ANY M (all that comes before)."""
+    """`E tr((W + N)ᵀ C (W + N) M)` for any symmetric C (from the layers after) and any M (from the layers before)."""
     w, n, m = (MatrixSum.of(Letter(*x)) for x in (("W", "n", "k"), ("N", "n", "k"), ("M", "k", "k")))
     c = MatrixSum.of(Letter("C", "n", "n", symmetric=True))
     v = gamma[0] ** 2
@@ -86,7 +86,8 @@ def _one_layer() -> Evidence:
 
 def _unrolled() -> Evidence:
     """The inductive step of the path sum: C_l = Σ_b u_b P_bᵀP_b, P_b = W_{b−1}…W_{l+1}, keeps its form, u_l new."""
-    u, m = sp.symbols("u_1:6", positive=True), MatrixSum.of(Letter("M", "k", "k"))
+    u = sp.symbols("u_1:6", positive=True)
+    m = MatrixSum.of(Letter("M", "k", "k"))
     w = MatrixSum.of(Letter("W", "n", "k"))
     later = [MatrixSum.of(Letter(f"P{b}", f"m{b}", "n")) for b in range(5)]
     c = MatrixSum(tuple((x * k, word) for x, p in zip(u, later, strict=True) for k, word in (p.T @ p).terms))
@@ -119,7 +120,8 @@ def _depth_two() -> Evidence:
 
 def _written_out() -> Evidence:
     """Depth 3, every width in {1, 2}, the expectation entry by entry for a skewed law, and the recursion for C."""
-    generator, cases = np.random.default_rng(3), []
+    generator = np.random.default_rng(3)
+    cases = []
     v = [sp.Rational(4, 9), sp.Rational(1, 4), sp.Integer(2)]
     moments = {f"N{l}": (sp.Integer(0), v[l - 1], sp.Integer(7), sp.Integer(11)) for l in (1, 2, 3)}
     for widths in np.ndindex(2, 2, 2, 2):
@@ -153,7 +155,8 @@ def _engine(expression: RiseByDepth, function, generator: np.random.Generator) -
         covariance = random_covariance(generator, n[0])
         gammas = 10.0 ** generator.uniform(-6, 2, depth) * (generator.random(depth) > 0.1)
         symbols = sorted(expression[depth].free_symbols, key=str)
-        evaluate, (*exact, sx, scales) = sp.lambdify(symbols, expression[depth]), fractions(*layers, covariance, gammas)
+        evaluate = sp.lambdify(symbols, expression[depth])
+        (*exact, sx, scales) = fractions(*layers, covariance, gammas)
         known = dict(zip(gamma, scales, strict=False))
         at, reach = (norms_of(ls, s) | known for ls, s in ((exact, sx), ([abs(x) for x in exact], abs(sx))))
         want, size = (evaluate(*(x[s] for s in symbols)) for x in (at, reach))
@@ -169,7 +172,7 @@ def _shared(scale: float) -> tuple[float, float]:
     return mean, ((1 + scale**2) ** 3 - 1) / 2
 
 
-def _dearer(mean: float, claimed: float) -> Evidence:
+def _costs_more(mean: float, claimed: float) -> Evidence:
     return Evidence(mean > 2 * claimed, Verdict.TESTED, f"shared noise: {mean:.3f}, the formula {claimed:.3f}")
 
 
@@ -211,7 +214,7 @@ def _torn(depth: int, e: sp.Expr) -> sp.Expr:
 
 DERIVATION = Derivation(
     claim="B2",
-    title="Noise at any depth costs what its noiseless segments weigh",
+    title="The cost of noise at any depth, by its noiseless segments",
     statement=r"\mathbb{E}[L(\theta+N)]-L(\theta)=\tfrac12\sum_{b=1}^{L}K_{0b}\,\gamma_b^2\,y_b,\quad "
     r"y_b=K_{b,L+1}+\sum_{c>b}K_{bc}\,\gamma_c^2\,y_c,\quad K_{ab}=\|W_{b-1}\cdots W_{a+1}\|^2",
     plain="At any depth, noise raises the expected loss by half the sum, over all sets of noisy layers, of the squared "
@@ -220,7 +223,7 @@ DERIVATION = Derivation(
         r"\gamma_l": "standard deviation of the noise on each entry of W_l",
         "K_{ab}": "squared norm of the product between layers a and b; a = 0 is the input, weighted by Σx, b = L+1 the "
         "output; the empty product is the width n_a, at the input τ = tr Σx",
-        "y_b": "the same sum for what follows layer b; it is tr C_b of the recursion",
+        "y_b": "the same sum for the layers after b; it is tr C_b of the recursion",
     },
     assumptions=(
         Assumption(
@@ -233,7 +236,7 @@ DERIVATION = Derivation(
             "Entries are independent, also between layers, with variance γ_l² in layer l.",
             Counterexample(
                 "The same noise on three layers costs more than twice as much.",
-                lambda: _dearer(*_shared(0.3)),
+                lambda: _costs_more(*_shared(0.3)),
                 _shared_curves,
             ),
         ),
@@ -247,8 +250,9 @@ DERIVATION = Derivation(
         Step(
             r"\mathbb{E}\,\mathrm{tr}\left((W+N)^\top C(W+N)M\right)="
             r"\mathrm{tr}\left((W^\top CW+\gamma^2\mathrm{tr}(C)I)M\right)",
-            "One layer, whatever comes after (C) and before (M). By induction from C_L = I: C_{l−1} = W_lᵀC_lW_l + "
-            "γ_l² tr(C_l) I and E tr(f'Σxf'ᵀ) = tr(C₀Σx), at every depth. Second moments only: any law.",
+            "One layer, whatever the layers after it (C) and before it (M). By induction from C_L = I: "
+            "C_{l−1} = W_lᵀC_lW_l + γ_l² tr(C_l) I and E tr(f'Σxf'ᵀ) = tr(C₀Σx), at every depth. Only second moments "
+            "enter, so the law is free.",
             _one_layer,
         ),
         Step(r"\mathbb{E}\langle f',A\rangle=\langle f,A\rangle", "Every noise matrix occurs once in f'.", _cross_term),

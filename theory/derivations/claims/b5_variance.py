@@ -1,4 +1,4 @@
-"""B5: the variance of the loss under Gaussian noise on the weights, exact; how large a Monte-Carlo error is."""
+"""B5: the variance of the loss under Gaussian noise on the weights, and so the error of a Monte-Carlo mean."""
 
 from fractions import Fraction
 from functools import cache
@@ -60,7 +60,9 @@ def formula() -> sp.Expr:
 
 def rise() -> TraceSum:
     """`L(θ + N) − L(θ)` with the present error as the letter E; `_expansion` checks it against the loss."""
-    error, shift, covariance = MatrixSum.of(E), _shift(), MatrixSum.of(Sx)
+    error = MatrixSum.of(E)
+    shift = _shift()
+    covariance = MatrixSum.of(Sx)
     moved = error + shift
     return sp.Rational(1, 2) * ((moved @ covariance @ moved.T).trace() - (error @ covariance @ error.T).trace())
 
@@ -81,7 +83,8 @@ def variance() -> TraceSum:
 def invariants() -> dict[sp.Symbol, TraceSum]:
     """The traces that the symbols of the formula stand for."""
     error, first, second, sx = map(MatrixSum.of, (E, W1, W2, Sx))
-    f, seen = second @ first, first @ sx @ first.T
+    f = second @ first
+    seen = first @ sx @ first.T
     slopes = second.T @ error @ sx, error @ sx @ first.T
     return {
         G1: (slopes[0] @ slopes[0].T).trace(),
@@ -100,14 +103,15 @@ def invariants() -> dict[sp.Symbol, TraceSum]:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     return agree(variance(), candidate, invariants())
 
 
 def _expansion() -> Evidence:
     """The rise written with E, after E = W2W1 − A, is the rise of the loss; and G₁, G₂ are its squared gradients."""
     first, second, teacher, sx = map(MatrixSum.of, (W1, W2, A, Sx))
-    error, shift = second @ first - teacher, _shift()
+    error = second @ first - teacher
+    shift = _shift()
     loss = two_layer_loss(first, second, sx)
     spelled = (error @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()
     kept = MatrixSum.of(E)
@@ -124,7 +128,8 @@ def _mean() -> Evidence:
 
 def _on_shapes() -> Evidence:
     """The moments written out entry by entry, with the Gaussian's own 0, v, 0, 3v²."""
-    generator, v = np.random.default_rng(2), {"N1": sp.Rational(4, 9), "N2": sp.Rational(1, 4)}
+    generator = np.random.default_rng(2)
+    v = {"N1": sp.Rational(4, 9), "N2": sp.Rational(1, 4)}
     moments = {name: (sp.Integer(0), x, sp.Integer(0), 3 * x**2) for name, x in v.items()}
     cases = []
     for i, k, o in SHAPES:
@@ -134,9 +139,10 @@ def _on_shapes() -> Evidence:
 
 
 def _written_out(matrices: list[sp.Matrix], moments: dict) -> tuple[sp.Rational, dict]:
-    """Var of the loss by the given moments of the noise, in exact arithmetic, and the values of the symbols there."""
+    """The variance of the loss from the moments of the noise, in exact arithmetic, and the values of the symbols."""
     first, second, teacher, root = (np.array(m.tolist(), dtype=object) for m in matrices)
-    covariance, error = root @ root.T, second @ first - teacher
+    covariance = root @ root.T
+    error = second @ first - teacher
     ring, noise = noise_ring({"N1": first.shape, "N2": second.shape})
     whole = ring.clone(domain=sp.ZZ)  # five times as fast as fractions
     ground = np.vectorize(lambda x: whole(int(x)), otypes=[object])
@@ -150,7 +156,8 @@ def _written_out(matrices: list[sp.Matrix], moments: dict) -> tuple[sp.Rational,
 
 def values_at(first: np.ndarray, second: np.ndarray, error: np.ndarray, sx: np.ndarray) -> dict[sp.Symbol, object]:
     """The invariants as numbers, in whatever arithmetic the entries have."""
-    square, f = lambda m: (m * m).sum(), second @ first
+    square = lambda m: (m * m).sum()
+    f = second @ first
     return {
         G1: square(second.T @ error @ sx),
         G2: square(error @ sx @ first.T),
@@ -172,7 +179,8 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
     from overtraining.theory.sensitivity.noise_variance import invariants_at
 
     symbols = sorted(expression.free_symbols, key=str)
-    evaluate, worst = sp.lambdify(symbols, expression), 0.0
+    evaluate = sp.lambdify(symbols, expression)
+    worst = 0.0
     for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
         first, second, teacher, covariance, gammas = random_point(generator, i, k, o)
         w, v, a, m = fractions(first, second, teacher, covariance)
@@ -216,7 +224,8 @@ def _laws() -> Curves:
 def _shared() -> Evidence:
     """The SAME Gaussian on both weights, W1 = W2 = 1, A = 0: L = (1 + n)⁴/2."""
     n, weight = np.polynomial.hermite_e.hermegauss(12)
-    loss, chance = (1 + n / 2) ** 4 / 2, weight / weight.sum()
+    loss = (1 + n / 2) ** 4 / 2
+    chance = weight / weight.sum()
     true = float(chance @ loss**2 - (chance @ loss) ** 2)
     at = values_at(*(np.array([[x]]) for x in (1.0, 1.0, 1.0, 1.0))) | {g1: 0.5, g2: 0.5, h: 1, d_out: 1}
     claimed = float(formula().subs(at))
@@ -230,8 +239,8 @@ DERIVATION = Derivation(
     r"+2\tau o_1\right]+\tfrac12\gamma_1^4\tau_2k_2+\tfrac12\gamma_2^4d_{out}k_1+\gamma_1^4\gamma_2^2n_2D"
     r"+\gamma_1^2\gamma_2^4d_{out}\left[(d_{out}+h+1)p_2+\tau p_1\right]+\tfrac12\gamma_1^4\gamma_2^4d_{out}hD,\quad "
     r"D=(d_{out}+h+1)\tau_2+\tau^2",
-    plain="Under Gaussian noise the loss scatters with a variance that is a polynomial in the noise scales and twelve "
-    "numbers of the point, so the error of a Monte-Carlo mean is known before it is run.",
+    plain="Under Gaussian noise the variance of the loss is a polynomial in the noise scales and twelve numbers of the "
+    "weights, so the error of a Monte-Carlo mean is known before it is computed.",
     symbols={
         "G_1,G_2": "squared gradients ‖∇W1‖², ‖∇W2‖²",
         "e,o_k": "with E = f − A: tr(EΣx²Eᵀ) and tr(EΣx^k fᵀ)",

@@ -1,4 +1,4 @@
-"""B6q: rounding the weights: when step²/12 is the right noise, and two ways in which it is wrong by any factor."""
+"""B6q: rounding of the weights: when noise of variance step²/12 is the right model, and how it can fail."""
 
 from functools import partial
 
@@ -41,7 +41,7 @@ def moment(power: int) -> sp.Expr:
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     variance = moment(2)
     scales = {g1: sp.sqrt(variance.subs(step, step_1)), g2: sp.sqrt(variance.subs(step, step_2))}
     terms = ((coefficient.subs(scales), words) for words, coefficient in b1.expected_rise().terms.items())
@@ -73,13 +73,15 @@ def _fixed_grid() -> Evidence:
     """Plain rounding of weights far above the step, at the optimum: the gradient is 0 and the offsets are as random."""
     generator = np.random.default_rng(0)
     w1, w2 = (generator.normal(size=(40, 40)) for _ in range(2))
-    true, claimed = _rise(w1, w2, w2 @ w1, 0.1), _claimed(w1, w2, 0.1)
+    true = _rise(w1, w2, w2 @ w1, 0.1)
+    claimed = _claimed(w1, w2, 0.1)
     return tested(abs(true / claimed - 1), 0.1, f"rise {true:.2f} against {claimed:.2f};")
 
 
 def _away_from_the_optimum() -> Evidence:
     """The same weights, ten times larger, teacher 0: one rounding has a first-order term, whose mean alone is zero."""
-    generator, ratios = np.random.default_rng(0), []
+    generator = np.random.default_rng(0)
+    ratios = []
     for _ in range(20):
         w1, w2 = (10 * generator.normal(size=(40, 40)) for _ in range(2))
         ratios.append(_rise(w1, w2, np.zeros((40, 40)), 0.1) / _claimed(w1, w2, 0.1))
@@ -138,8 +140,8 @@ DERIVATION = Derivation(
     title="Rounding is noise only with a random offset",
     statement=r"\mathbb{E}\Delta=\tfrac12\left(\tfrac{\delta_2^2}{12}d_{out}\,q_1+\tfrac{\delta_1^2}{12}\tau\,q_2"
     r"+\tfrac{\delta_1^2\delta_2^2}{144}d_{out}\,h\,\tau\right)",
-    plain="Rounded to grids of random offset, weights move as under noise of variance step²/12, exactly; on a fixed "
-    "grid that is an approximation for weights above the step at the optimum, and the cost need not be progressive.",
+    plain="Rounding to grids of random offset acts exactly like noise of variance step²/12; on a fixed grid that is an "
+    "approximation for weights above the step at the optimum, and the cost need not grow with training.",
     symbols={
         r"\delta_1,\delta_2": "step of the grid to which W1, W2 are rounded",
         "q_1,q_2": "tr(W1 Σx W1ᵀ) and ‖W2‖²",

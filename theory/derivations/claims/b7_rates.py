@@ -1,4 +1,4 @@
-"""B7: for a power-law spectrum the loss falls and the weights grow as powers of the pretraining length, as ε → 0."""
+"""B7: for a power-law spectrum and ε → 0, loss and norm of the weights are powers of the pretraining length."""
 
 import functools
 
@@ -46,7 +46,9 @@ def formula() -> dict[str, sp.Expr]:
 @functools.cache
 def integrals() -> dict[str, sp.Expr]:
     """`½∫_n^∞ i^{−2α} di` and the antiderivative of `i^{−α}` at n: both sums up to one term."""
-    a, b = 1 + 2 * x, 1 + x  # 2α > 1: the tail exists
+    # 2α > 1: the tail exists
+    a = 1 + 2 * x
+    b = 1 + x
     tail = sp.integrate(z**-a, (z, n, sp.oo)) / 2
     grown = sp.integrate(z ** (-b), z).subs(z, n)
     return {"loss": sp.simplify(tail.subs(x, (2 * alpha - 1) / 2)), "norm": sp.simplify(grown.subs(x, alpha - 1))}
@@ -104,7 +106,8 @@ def _dominated() -> Evidence:
 
 def _at_one_and_above() -> Evidence:
     """α = 1: `ln(n+1) <= Σ1/i <= 1 + ln n`, n = τ. α = 1 + x: `Σ = ζ(α)` less the tail, with n = τ^{1/α}."""
-    logarithm, far = sp.integrate(1 / z, (z, 1, n)), lambda e: sp.limit(e / sp.log(n), n, sp.oo)
+    logarithm = sp.integrate(1 / z, (z, 1, n))
+    far = lambda e: sp.limit(e / sp.log(n), n, sp.oo)
     i = sp.Symbol("i", integer=True, positive=True)
     whole = sp.summation(i ** -(1 + x), (i, 1, sp.oo))
     tail = sp.integrate(z ** -(1 + x), (z, n, sp.oo)).subs(n, tau ** (1 / (1 + x)))
@@ -139,7 +142,8 @@ def _sums_to_integrals() -> Evidence:
 
 def _remainder() -> Evidence:
     """Relative error times n = τ^{1/α}, on sums of up to 10⁶ terms from the far end, stays bounded."""
-    f, worst = formula(), 0.0
+    f = formula()
+    worst = 0.0
     for a in (0.6, 0.75, 0.9, 1.5):
         values = np.arange(1, 2_000_001, dtype=float) ** -a
         for count in (10, 100, 1000, 10_000):
@@ -148,7 +152,8 @@ def _remainder() -> Evidence:
             beyond = 2e6 ** (1 - 2 * a) / (2 * (2 * a - 1))  # the integral from 2·10⁶ on
             loss = (values[count:] ** 2).sum() / 2 + beyond
             worst = max(worst, abs(loss / (at["loss_factor"] * length ** -at["loss_exponent"]) - 1) * count)
-            norm, before = values[:count].sum(), values[: count // 10].sum()
+            norm = values[:count].sum()
+            before = values[: count // 10].sum()
             grown = at["norm_factor"] * length ** at["norm_exponent"]
             grown -= at["norm_factor"] * (count // 10 + 0.5) ** (1 - a)
             worst = max(worst, abs((norm - before) / grown - 1) * count)
@@ -173,7 +178,8 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
 
     a = 0.5 + 10.0 ** generator.uniform(-9, 3, 400)
     a[::4] = 1 + 10.0 ** generator.uniform(-9, -1, 100) * generator.choice([-1, 1], 100)
-    got, worst = function(a), 0.0
+    got = function(a)
+    worst = 0.0
     judge = {name: sp.lambdify(alpha, sp.together(e)) for name, e in expression.items()}
     for i, value in enumerate(map(float, a)):
         for name, exact in judge.items():
@@ -222,7 +228,9 @@ def from_above() -> Evidence:
     v = 1 / np.arange(1, 1_000_001)
     beyond = float(((v - logistic_path(v, 1e-2, np.log(1e2))) ** 2)[10_000:].sum() / 2)  # τ = 2
     bound = float((v[10_000:] ** 2).sum() / 2)
-    few, many, limit = norm_of(10**5, 1e-6, 20.0), norm_of(10**6, 1e-6, 20.0), float((1 / np.arange(1, 21)).sum())
+    few = norm_of(10**5, 1e-6, 20.0)
+    many = norm_of(10**6, 1e-6, 20.0)
+    limit = float((1 / np.arange(1, 21)).sum())
     holds = beyond > 1e5 * bound and many > few + 0.8
     detail = f"loss beyond 10⁴ features {beyond:.1f} against ½Σσ² = {bound:.1e}; from 1e-6 at τ = 20 Σs is {few:.2f} "
     return Evidence(holds, Verdict.TESTED, detail + f"of 10⁵ features, {many:.2f} of 10⁶, in the limit {limit:.2f}")
@@ -238,7 +246,8 @@ def above_curves() -> Curves:
 
 def colored() -> Evidence:
     """α = ¾ and input variances 1/i: features come in the order of ξσ, and both exponents change, not their sum."""
-    i, tau = np.arange(1, 3_000_001, dtype=float), np.array([1e2, 1e4])
+    i = np.arange(1, 3_000_001, dtype=float)
+    tau = np.array([1e2, 1e4])
     learned = (tau ** (1 / 1.75)).astype(int)  # ξσ = i^−1.75 > 1/τ
     loss = np.array([(i[n:] ** -2.5).sum() / 2 for n in learned])
     norm = np.array([(i[:n] ** -0.75).sum() for n in learned])
@@ -278,7 +287,8 @@ DERIVATION = Derivation(
     r"\ (\alpha<1),\quad\ln\tau\ (\alpha=1),\quad\zeta(\alpha)-\frac{\tau^{1/\alpha-1}}{\alpha-1}\ (\alpha>1),"
     r"\qquad\tau=\frac{2t}{\ln(1/\epsilon)}",
     plain="For a teacher with singular values i^−α and a small start below it, the loss falls as a power of the "
-    "pretraining length, and the weights' norm, which is the sensitivity, grows as another, or saturates if α > 1.",
+    "pretraining length, and the norm of the weights, and with it sensitivity, grows as another power, or saturates "
+    "if α > 1.",
     symbols={
         r"\alpha": "exponent of the teacher's spectrum, above ½",
         r"\tau": "pretraining length in units of ½ ln(1/ε)",

@@ -1,4 +1,4 @@
-"""B8: the loss curve predicts the growth of sensitivity: each feature lowers one by ½σ² and raises the other by σ."""
+"""B8: the loss curve predicts the growth of sensitivity: each feature lowers the loss by ½σ² and adds σ to Σs."""
 
 import functools
 
@@ -49,7 +49,8 @@ def formula() -> dict[str, sp.Expr]:
 def whole_stage() -> tuple[sp.Expr, sp.Expr]:
     """What one feature does to Σs and to the loss from t = 0 to ∞, by the path, with the start's limit last."""
     loss = (sigma - s) ** 2 / 2
-    start, end = path().subs(t, 0), sp.limit(path().subs(epsilon, sigma / (1 + x)), t, sp.oo)
+    start = path().subs(t, 0)
+    end = sp.limit(path().subs(epsilon, sigma / (1 + x)), t, sp.oo)
     raised, lowered = (sp.expand(f.subs(s, end) - f.subs(s, start)) for f in (s, loss))
     return raised.subs(epsilon, 0), lowered.subs(epsilon, 0)
 
@@ -68,7 +69,9 @@ def half_way() -> sp.Expr:
 
 def local() -> sp.Expr:
     """`−d ln σ/d ln t` at half way in `ℓ = ln(σ/ε − 1)`, which is ln(σ/ε) up to ε/σ; that is dropped."""
-    slope, ratio = sigma * sp.diff(sp.log(half_way_at()), sigma), sp.Symbol("q", positive=True)  # σ/ε = 1 + 1/q
+    # σ/ε = 1 + 1/q
+    slope = sigma * sp.diff(sp.log(half_way_at()), sigma)
+    ratio = sp.Symbol("q", positive=True)
     placed = sp.simplify(sp.expand_log(slope.subs(sigma, epsilon * (1 + 1 / ratio)).simplify(), force=True))
     return sp.simplify(-1 / placed.subs(sp.log(ratio), -ell).subs(ratio, 0))
 
@@ -78,7 +81,7 @@ def outer_norm() -> sp.Expr:
     return ((a6.a ** (depth - 1)) ** 2).subs(a6.a, s ** (1 / depth))
 
 
-def paid_by_outer_layers() -> bool:
+def first_layer_cost_is_outer_norm() -> bool:
     """In B2 the term in γ₁² alone is ½ tr Σx ‖W_L…W_2‖² times the first layer's width, at depth 2 … 4."""
 
     def quiet(n: int) -> dict:
@@ -90,7 +93,7 @@ def paid_by_outer_layers() -> bool:
 
 @functools.cache
 def sum_of_exponents() -> sp.Expr:
-    """β plus the exponent of the outer layers' norm over n = τ^{1/α} features: B2's price and A6's layers give it."""
+    """β plus the exponent of the outer layers' norm over n = τ^{1/α} features, from the cost in B2 and A6's layers."""
     power = alpha * sp.simplify(s * sp.diff(sp.log(outer_norm()), s))
     grown = sp.integrate(z ** (x - 1), z).subs(x, 1 - power)
     exponent = sp.simplify(z * sp.diff(sp.log(grown), z)) / alpha
@@ -101,12 +104,10 @@ def sum_of_exponents() -> sp.Expr:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     raised, lowered = whole_stage()
     at = sp.solve(sp.Eq(sigma * t, m * half_way()), sigma)[0]
-    deep = (
-        (outer_norm() / lowered).subs(s, sigma).subs(sigma, m / t)
-    )  # a whole stage at t = m/σ, the time of every depth
+    deep = (outer_norm() / lowered).subs(s, sigma).subs(sigma, m / t)  # a whole stage at t = m/σ, at every depth
     # between two lengths L = l₀ + k ln(t/t₀): ∫ t dL = k ∫ dt
     k = (l1 - l0) / sp.log(t1 / t0)
     segment = sp.integrate(-2 / m * z * k / z, (z, t0, t1))
@@ -146,16 +147,20 @@ def _deep() -> Evidence:
             ("flow", identity(*same_flow)),
             ("early", identity(sp.simplify(speed / (depth * sigma * z ** (2 - 2 / depth))).subs(z, 0), 1)),
             ("time", identity(sp.simplify(lead.subs(depth, 2 / (1 - x))), sp.simplify(stated))),
-            ("price", Evidence(paid_by_outer_layers(), Verdict.PROVED, "γ₁² pays for ‖W_L…W_2‖² in B2")),
+            (
+                "cost",
+                Evidence(first_layer_cost_is_outer_norm(), Verdict.PROVED, "the cost of γ₁² in B2 is ∝ ‖W_L…W_2‖²"),
+            ),
             ("norm", identity(outer_norm(), s ** (2 - 2 / depth))),
         ),
-        "A6's time and B2's price; leading time for symbolic depth",
+        "A6's time and B2's cost of noise; leading time for symbolic depth",
     )
 
 
 def _converges() -> Evidence:
     """Through 40 rescaled lengths: the error times ln(1/ε) stays bounded while ε falls by 200 decades."""
-    lengths, worst = np.geomspace(2, 80, 400), 0.0
+    lengths = np.geomspace(2, 80, 400)
+    worst = 0.0
     for start in (1e-12, 1e-25, 1e-50, 1e-100, 1e-200):
         worst = max(worst, abs(moment_error(start, 0.75, lengths)) * np.log(1 / start))
     return tested(worst, 8.0, "relative error · ln(1/ε):")
@@ -167,11 +172,13 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
 
     from overtraining.theory.sensitivity.sum_rule import local_factor, predicted_exponent
 
-    judge, worst = sp.lambdify((t0, t1, l0, l1, m), expression["segment"], modules="mpmath"), 0.0
+    judge = sp.lambdify((t0, t1, l0, l1, m), expression["segment"], modules="mpmath")
+    worst = 0.0
     for _ in range(300):
         first = 10.0 ** generator.uniform(-12, 12)
         second = first * (1 + 10.0 ** generator.uniform(-12, 6))
-        losses, constant = generator.normal(size=2) * 10.0 ** generator.uniform(-6, 6), 10.0 ** generator.uniform(-3, 3)
+        losses = generator.normal(size=2) * 10.0 ** generator.uniform(-6, 6)
+        constant = 10.0 ** generator.uniform(-3, 3)
         got = function([first, second], losses, constant)[1]
         with mpmath.workdps(50):
             exact = judge(*map(mpmath.mpf, (first, second, *losses, constant)))
@@ -223,7 +230,8 @@ def _finite() -> Evidence:
 def _colored() -> Evidence:
     """Input variances ξ = 1/i, α = ¾, whole stages: Σs keeps the rule, `tr(W1ΣxW1ᵀ) = Σξs` of B1 breaks it."""
     i = np.arange(1, 300_001, dtype=float)
-    sigma, variance = i**-0.75, 1 / i
+    sigma = i**-0.75
+    variance = 1 / i
     predicted = np.cumsum(2 / (variance * sigma) * variance * sigma**2 / 2)  # t/m = 1/(ξσ), −ΔL = ½ξσ²
     kept = np.abs(predicted / np.cumsum(sigma) - 1).max()
     off = float(predicted[-1] / np.cumsum(variance * sigma)[-1])
@@ -242,7 +250,7 @@ SMALL = Assumption(
 )
 WHITE = Assumption(
     "whitened inputs",
-    "Σx = I; with Σx = V diag(ξ) Vᵀ the relation still gives Σs, but noise on W2 is then paid by Σξs.",
+    "Σx = I; with Σx = V diag(ξ) Vᵀ the relation still gives Σs, but the cost of noise on W2 is then ∝ Σξs.",
     Counterexample("Variances 1/i: the relation no longer gives what noise on W2 costs.", _colored),
 )
 
@@ -273,8 +281,8 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\dot s=Ls^{2-2/L}(\sigma-s),\quad t=\frac{\epsilon^{-(1-2/L)}}{(L-2)\sigma}",
-            "At every depth the learning time is inverse in σ, so n = τ^{1/α} features are learned; noise on the "
-            "first layer is paid by ‖W_L…W_2‖² = Σs^{2−2/L} (B2), growing for α < L/(2(L−1)).",
+            "At every depth the learning time is proportional to 1/σ, so n = τ^{1/α} features are learned; the cost "
+            "of noise on the first layer is ∝ ‖W_L…W_2‖² = Σs^{2−2/L} (B2), which grows for α < L/(2(L−1)).",
             _deep,
         ),
         Step(

@@ -1,4 +1,4 @@
-"""A5: λ-balanced gradient flow of the whole product matrix, solved; and what it can never learn."""
+"""A5: the λ-balanced gradient flow of the whole product matrix in closed form, and what it can never learn."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,8 +53,9 @@ def formula() -> MatrixSolution:
 
 
 def riccati(candidate: MatrixSolution) -> Evidence:
-    """Does the candidate's QQᵀ solve the equation that the loss gives, and start at Q₀Q₀ᵀ?"""
-    p, flow = q @ q.T, {"Q": f @ q - scaled(half, q @ q.T @ q)}
+    """Whether the candidate's QQᵀ solves the equation that follows from the loss and starts at Q₀Q₀ᵀ."""
+    p = q @ q.T
+    flow = {"Q": f @ q - scaled(half, q @ q.T @ q)}
     of_inverse = scaled(-1, si @ candidate["Ṡ"] @ si)
 
     def truth(p: MatrixSum) -> MatrixSum:
@@ -92,7 +93,7 @@ def transport(candidate: MatrixSolution) -> Evidence:
 
 
 def conclusion(candidate: MatrixSolution) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     return every(
         [("F", stacked(candidate["F"])), ("QQᵀ", riccati(candidate)), ("weights", transport(candidate))],
         "QQᵀ and Q solve the flow of the loss",
@@ -127,7 +128,8 @@ def flow(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, t: np.ndarray, cov
     cut = w1.size
 
     def rate(_: float, theta: np.ndarray) -> np.ndarray:
-        x1, x2 = theta[:cut].reshape(w1.shape), theta[cut:].reshape(w2.shape)
+        x1 = theta[:cut].reshape(w1.shape)
+        x2 = theta[cut:].reshape(w2.shape)
         push = (teacher - x2 @ x1) @ covariance
         return np.concatenate([(x2.T @ push).ravel(), (push @ x1.T).ravel()])
 
@@ -142,7 +144,7 @@ def _wrong_sign(imbalance: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unbalanced() -> Evidence:
-    """From the wrong sign of the determinant a balanced start is stuck, and an imbalance of 1e-3 cures it."""
+    """From the wrong sign of the determinant a balanced start is stuck; with an imbalance of 1e-3 it is not."""
     end = matrix_flow(TIMES[-1], *_wrong_sign(0.0), TEACHER)
     freed = flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2))[-1]
     cured = ((freed - TEACHER) ** 2).sum() / 2
@@ -158,8 +160,9 @@ def unbalanced_curves() -> Curves:
 
 
 def unwhitened() -> Evidence:
-    """With inputs of unequal variance the product is another."""
-    start, t = 0.1 * np.eye(2), np.array([0.0, 1.5])
+    """With inputs of unequal variance the product differs from the formula."""
+    start = 0.1 * np.eye(2)
+    t = np.array([0.0, 1.5])
     found = flow(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
     claimed = matrix_flow(t, start, start, TEACHER).product[-1]
     off = float(np.abs(found - claimed).max())
@@ -186,8 +189,8 @@ DERIVATION = Derivation(
     r"S=I+Q_0^\top\!\int_0^t\!e^{2Fs}ds\,Q_0,\qquad Q=e^{Ft}Q_0Z,\quad \dot Z=-\tfrac12S^{-1}\dot SZ",
     plain="From balanced and λ-balanced weights the product and the Gram matrices have a closed form for every shape "
     "and target; the weights need one more integration. At λ = 0 the rank of the product, and for square ones the sign "
-    "of its determinant, never change, so that a start of the wrong sign leaves a feature unlearned for ever; any λ "
-    "frees it.",
+    "of its determinant, never change, so that from a start of the wrong sign a feature is never learned; any λ ≠ 0 "
+    "removes this obstruction.",
     symbols={
         "Q": "[W1ᵀ; W2], the layers stacked, (d_in + d_out) × h; Q₀ its start",
         "F": "with eigenvalues ±√(σ² + λ²/4), and on unpaired directions λ/2 (out) and −λ/2 (in)",
@@ -210,12 +213,12 @@ DERIVATION = Derivation(
         Assumption(
             "whitened inputs",
             "Σx = I.",
-            Counterexample("With Σx = diag(2, ½) the product runs ahead of the formula.", unwhitened),
+            Counterexample("With Σx = diag(2, ½) the product is ahead of the formula.", unwhitened),
         ),
         Assumption(
             "gradient flow",
             "Training follows the flow, that is small steps.",
-            Counterexample("A step of 1.5 from the teacher's own neighbourhood leaves it.", overshoots),
+            Counterexample("Steps of 1.5 from near the teacher lead away from it.", overshoots),
         ),
     ),
     steps=(
@@ -258,7 +261,7 @@ DERIVATION = Derivation(
         ),
         Step(
             r"FJ+JF=\lambda I,\quad Q^\top JQ=\lambda I,\quad J=\mathrm{diag}(-I,I)",
-            "Why λ ≠ 0 frees what is obstructed; say λ > 0. By the first, eᵢᵀJeⱼ = −λδᵢⱼ/2ρᵢ on the eigenvectors of F "
+            "Why λ ≠ 0 removes the obstruction; take λ > 0. By the first, eᵢᵀJeⱼ = −λδᵢⱼ/2ρᵢ on the eigenvectors of F "
             "at −ρᵢ < 0, so that zᵀJz < 0 for every z that only falls. But z = Q₀x has zᵀJz = λ‖x‖² by the second: no "
             "hidden direction x is without a growing part. F² = λ²/4 + diag(AᵀA, AAᵀ) gives the rates.",
             freed,

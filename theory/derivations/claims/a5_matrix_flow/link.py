@@ -1,4 +1,4 @@
-"""A5's formula against the engine: F's blocks and QQᵀ's words in mpmath, the weights by integrating Ż."""
+"""A5: the formula against the engine: F and QQᵀ in mpmath, and the weights by integrating Ż."""
 
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -24,7 +24,8 @@ def compare(claim: Mapping[str, Any], function: Callable[..., Any], generator: n
 
 def _problem(claim: Mapping[str, Any], function: Callable, generator: np.random.Generator, trial: int) -> float:
     d_in, h, d_out = generator.integers(1, 5, 3).tolist()
-    m, k = min(d_in, d_out), min(d_in, h, d_out)
+    m = min(d_in, d_out)
+    k = min(d_in, h, d_out)
     sigma = generator.uniform(0.3, 1, m) * (np.arange(m) != m - 1 if trial % 3 == 0 else 1)  # rank-deficient
     if trial % 4 == 1:
         sigma[:] = 1.0  # repeated
@@ -54,8 +55,11 @@ def _weights(claim: Mapping[str, Any], generator: np.random.Generator) -> float:
         turn = _frame(generator, h, h)
         k = min(d_in, h, d_out)
         w1, w2 = balanced_weights(generator.normal(size=(d_out, k)) @ generator.normal(size=(k, d_in)), h, lam)
-        w1, w2, teacher = turn @ w1, w2 @ turn.T, generator.normal(size=(d_out, d_in))
-        start, n = np.concatenate([w1.T, w2]), d_in + d_out
+        w1 = turn @ w1
+        w2 = w2 @ turn.T
+        teacher = generator.normal(size=(d_out, d_in))
+        start = np.concatenate([w1.T, w2])
+        n = d_in + d_out
         place = {"F": _force(claim, teacher, lam)}
 
         def split(flat: np.ndarray, n: int = n, h: int = h) -> dict[str, np.ndarray]:

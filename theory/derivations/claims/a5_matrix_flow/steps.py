@@ -1,4 +1,4 @@
-"""A5's steps from the loss: the stacked flow, its invariants, uniqueness, and what a start can never learn."""
+"""A5: the steps from the loss: the solution, its uniqueness, and what cannot be learned from a given start."""
 
 import numpy as np
 import sympy as sp
@@ -24,7 +24,9 @@ from overtraining.theory.derivations.claims.shared.stacked_flow import BALANCED,
 q, y = (MatrixSum.of(Letter(name, "n", "h")) for name in ("Q", "Y"))
 f = MatrixSum.of(Letter("F", "n", "n", symmetric=True))
 S, SI = (Letter(name, "h", "h", symmetric=True) for name in ("S", "Si"))
-s, si, z = MatrixSum.of(S), MatrixSum.of(SI), MatrixSum.of(Letter("Z", "h", "h"))
+s = MatrixSum.of(S)
+si = MatrixSum.of(SI)
+z = MatrixSum.of(Letter("Z", "h", "h"))
 
 
 def inverse() -> Evidence:
@@ -49,7 +51,9 @@ def unique() -> Evidence:
     rest = k * (any_c @ any_c.T).trace() + (any_c.T @ any_c @ b).trace() - (any_c @ square @ any_c.T).trace()
     through = (IDENTITY + q @ q.T @ g) @ q - q @ (IDENTITY + q.T @ g @ q)
     force, decay, growth = (Letter(n, "n", "n", symmetric=True) for n in ("F", "E", "EI"))
-    p, grow, frame = MatrixSum.of(Letter("P", "n", "n", symmetric=True)), MatrixSum.of(growth), MatrixSum.of(decay)
+    p = MatrixSum.of(Letter("P", "n", "n", symmetric=True))
+    grow = MatrixSum.of(growth)
+    frame = MatrixSum.of(decay)
     rules: Rules = (((force, decay), frame @ f), ((decay, growth), IDENTITY), ((growth, decay), IDENTITY))
     moving = frame @ p @ frame
     moved = derivative(moving, {"E": scaled(-1, frame @ f), "P": f @ p + p @ f - p @ p})
@@ -66,7 +70,8 @@ def unique() -> Evidence:
 
 def polar() -> Evidence:
     """`fᵀf = G² + λG` with `G = W1ᵀW1` and `QᵀQ = 2W1W1ᵀ + λI`: at λ = 0, f has the rank of Q, which is conserved."""
-    product, gram = w2 @ w1, w1.T @ w1
+    product = w2 @ w1
+    gram = w1.T @ w1
     square = product.T @ product - gram @ gram - scaled(lam, gram)
     twice = multiply(transpose(Q), Q)[0][0] - scaled(2, w1 @ w1.T) - scaled(lam, IDENTITY)
     return vanishes(((square, twice),), BALANCED, "fᵀf = G² + λG, QᵀQ = 2W1W1ᵀ + λI")
@@ -111,8 +116,11 @@ def reflection() -> Evidence:
         "C = Uᵀ(O + O₀)V₀": grow - of_u.T @ (polar + start) @ of_v0,
         "O + O₀ = O(I + M)": polar + start - polar @ (IDENTITY + polar.T @ start),
     }
-    missing, frame, inverse = Letter("x", "d", "one"), Letter("E", "d", "d", symmetric=True), Letter("EI", "d", "d")
-    c, core = Letter("C", "d", "k"), MatrixSum.of(Letter("core", "k", "k"))
+    missing = Letter("x", "d", "one")
+    frame = Letter("E", "d", "d", symmetric=True)
+    inverse = Letter("EI", "d", "d")
+    c = Letter("C", "d", "k")
+    core = MatrixSum.of(Letter("core", "k", "k"))
     still = MatrixSum.of(missing.T) @ MatrixSum.of(inverse) @ MatrixSum.of(frame) @ MatrixSum.of(c) @ core
     absent: Rules = (((inverse, frame), IDENTITY), ((missing.T, c), ZERO))
     singular = [(f"d = {d}", identity((sp.eye(d) + _reflected(d)).det(), sp.Integer(0))) for d in (1, 2, 3, 4)]

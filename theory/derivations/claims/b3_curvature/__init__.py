@@ -1,4 +1,4 @@
-"""B3: the curvature of the loss, its trace at every depth and its whole spectrum on the balanced aligned path."""
+"""B3: the Hessian of the loss: its trace at every depth, and its whole spectrum on the balanced aligned path."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,7 +43,8 @@ def formula() -> dict[str, Any]:
     """The trace, the roots of each kind of block, and how many blocks of a kind each learned mode has."""
     own_radius = sp.sqrt((sigma_i - sigma_j) ** 2 + 4 * si * sj) / 2
     cross_radius = sp.sqrt((2 * (si - sj) - (sigma_i - sigma_j)) ** 2 + 4 * si * sj) / 2
-    middle, m = (sigma_i + sigma_j) / 2, sp.Min(d_in, d_out)
+    middle = (sigma_i + sigma_j) / 2
+    m = sp.Min(d_in, d_out)
     return {
         "trace": d_out * q1 + tau * q2,
         "own": (3 * si - sigma_i, sigma_i - si),
@@ -78,7 +79,7 @@ def blocks(candidate: Mapping[str, Any]) -> list[tuple[tuple[str, ...], tuple[sp
 
 
 def conclusion(candidate: Mapping[str, Any]) -> Evidence:
-    """The candidate against what the steps derive."""
+    """Whether the candidate is the formula that the steps derive."""
     cases = [("trace", identity(trace_depth_two(), candidate["trace"]))]
     for kinds, roots in blocks(candidate):
         claimed = sp.expand(sp.prod(x - root for root in roots))
@@ -99,7 +100,9 @@ def _on_shapes() -> Evidence:
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
     i, k, o = shape
-    m, n, claim = min(i, o), min(i, k, o), formula()
+    m = min(i, o)
+    n = min(i, k, o)
+    claim = formula()
     roots, teacher = ([sp.Rational(int(a), 7) for a in generator.integers(1, 20, size)] for size in (n, m))
 
     def diagonal(rows: int, cols: int, values: list) -> sp.Matrix:
@@ -131,7 +134,8 @@ def _end() -> Evidence:
 
 def _no_larger(top: sp.Expr, at: Mapping[sp.Symbol, sp.Expr]) -> Evidence:
     """There, `top` is one of the roots and exceeds all others."""
-    claim, square = formula(), lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
+    claim = formula()
+    square = lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
     there = (root.subs(at, simultaneous=True) for key in FAMILIES for root in claim[key])
     roots = [sp.expand(root.replace(lambda e: e.is_Pow and e.exp == sp.Rational(1, 2), square)) for root in there]
     occurs = identity(sp.prod(top - root for root in roots), sp.Integer(0))
@@ -187,7 +191,8 @@ def unbalanced() -> Evidence:
 
 def misaligned() -> Evidence:
     """A turned teacher has a larger curvature than the aligned formula."""
-    found, claimed = _turned(sp.Rational(1, 2)), 2.0
+    found = _turned(sp.Rational(1, 2))
+    claimed = 2.0
     return Evidence(found > claimed + 0.3, Verdict.TESTED, f"λ_max = {found:.2f} against {claimed:.2f} when aligned")
 
 
@@ -206,13 +211,15 @@ def misaligned_curves() -> Curves:
 def _turned(half: sp.Rational) -> float:
     """Two modes, s = 1 and ½ as the teacher's, whose output frame is turned by 2 arctan(half); rational entries."""
     root = sp.diag(1, sp.Rational(5, 7))
-    cos, sin = (1 - half**2) / (1 + half**2), 2 * half / (1 + half**2)
+    cos = (1 - half**2) / (1 + half**2)
+    sin = 2 * half / (1 + half**2)
     return largest(root, root, sp.Matrix([[cos, -sin], [sin, cos]]) * root**2)
 
 
 def unwhitened() -> Evidence:
     """Both modes learned, s = σ = (1, 1): λ_max is 2 for white inputs of the same total variance, 2.5 here."""
-    eye, covariance = sp.eye(2), sp.diag(sp.Rational(3, 2), sp.Rational(1, 2))
+    eye = sp.eye(2)
+    covariance = sp.diag(sp.Rational(3, 2), sp.Rational(1, 2))
     found = largest(eye, eye, eye, covariance)
     return Evidence(found > 2.4, Verdict.TESTED, f"λ_max = {found:.2f} for Σx = diag(1.5, 0.5), the formula says 2")
 
@@ -224,8 +231,8 @@ DERIVATION = Derivation(
     r"\{s_i+s_j-\tfrac{\sigma_i+\sigma_j}2\pm\tfrac12\sqrt{(\sigma_i-\sigma_j)^2+4s_is_j},\ "
     r"\tfrac{\sigma_i+\sigma_j}2\pm\tfrac12\sqrt{(2(s_i-s_j)-(\sigma_i-\sigma_j))^2+4s_is_j}\}_{i<j}\cup"
     r"\{s_i\}^{d_{in}+d_{out}-2m}\cup\{\pm(\sigma_i-s_i)\}^{(h-m)_+}\cup\{s_i\pm\sigma_j\}_{j>h}\cup\{0\}",
-    plain="The trace of the Hessian sees the norms of the weights and nothing of what is still to be learned; on the "
-    "balanced aligned path every eigenvalue is known: the largest ends at 2σ₁, with one mode after a fall to σ/2.",
+    plain="The trace of the Hessian depends on the norms of the weights and not on the unlearned part; on the balanced "
+    "aligned path every eigenvalue is known. The largest ends at 2σ₁; with a single mode it first falls to σ/2.",
     symbols={
         "q_1": "tr(W1 Σx W1ᵀ), which is ‖W1‖² for whitened inputs",
         "q_2": "‖W2‖²",
@@ -243,20 +250,22 @@ DERIVATION = Derivation(
         Assumption(
             "aligned start",
             "The singular vectors of the weights are the teacher's, for the spectrum; the trace needs no alignment.",
-            Counterexample("A turned teacher has a larger curvature.", misaligned, misaligned_curves),
+            Counterexample("With a rotated teacher the curvature is larger.", misaligned, misaligned_curves),
         ),
         Assumption(
             "whitened inputs",
             "Σx = I, for the spectrum; the trace holds for every Σx.",
-            Counterexample("Inputs of the same total variance, not white, are sharper.", unwhitened),
+            Counterexample(
+                "With inputs of the same total variance that are not white the curvature is larger.", unwhitened
+            ),
         ),
     ),
     steps=(
         Step(
             r"f=PW_lR\ \Rightarrow\ \mathrm{tr}\,H_{ll}=\lVert P\rVert^2\,\mathrm{tr}(R\Sigma_xR^\top)",
             "The network is linear in each layer, so in the direction of one layer the loss is a quadratic form that "
-            "knows neither teacher nor residual. Contracting unit noise gives its trace; summing over the layers gives "
-            "tr H at every depth.",
+            "contains neither the teacher nor the residual. Contracting unit noise gives its trace; the sum over the "
+            "layers is tr H at every depth.",
             any_depth,
         ),
         Step(

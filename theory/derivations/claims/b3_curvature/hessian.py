@@ -1,4 +1,4 @@
-"""The Hessian read off the loss, for B3: its trace and its blocks for symbolic widths, all of it on explicit shapes."""
+"""B3: the Hessian from the loss: its trace and its blocks for symbolic widths, and the whole on explicit shapes."""
 
 from functools import cache
 from itertools import combinations_with_replacement, product
@@ -77,7 +77,8 @@ def any_depth() -> Evidence:
     """`f = P W R` with anything before and after the layer W: its block of the Hessian has trace ‖P‖² tr(R Σx Rᵀ)."""
     p, a = of(Letter("P", "d_out", "rows")), of(Letter("A", "d_out", "d_in"))
     w, n = (of(Letter(name, "rows", "cols")) for name in ("W", "N"))
-    r, sx = of(Letter("R", "cols", "d_in")), of(Letter("Sx", "d_in", "d_in", symmetric=True))
+    r = of(Letter("R", "cols", "d_in"))
+    sx = of(Letter("Sx", "d_in", "d_in", symmetric=True))
     error = p @ (w + n) @ r - a
     found = laplacian(sp.Rational(1, 2) * (error @ sx @ error.T).trace())
     rest = found - (p @ p.T).trace() * (r @ sx @ r.T).trace()
@@ -89,7 +90,9 @@ def blocks_only() -> Evidence:
 
     Sets of one or two indices that differ have, up to names and order, the meetings listed here and no other.
     """
-    form, met, tried = bilinear(), 0, 0
+    form = bilinear()
+    met = 0
+    tried = 0
     for mine, others in (("ij", ("ik", "kl", "i", "k")), ("i", ("k",))):
         for kinds in product(KINDS, repeat=4):
             index = {name: Index(name, kind) for name, kind in zip("ijkl", kinds, strict=True)}
@@ -103,7 +106,8 @@ def blocks_only() -> Evidence:
 
 def half_of_trace() -> Evidence:
     """Twice B1's coefficient of γ² is the sum of all second derivatives of the loss, at random weights and Σx."""
-    gamma, generator = sp.Symbol("gamma", positive=True), np.random.default_rng(5)
+    gamma = sp.Symbol("gamma", positive=True)
+    generator = np.random.default_rng(5)
     second = 2 * sp.expand(b1.formula().subs({b1.g1: gamma, b1.g2: gamma})).coeff(gamma, 2)
     cases = []
     for i, k, o in SHAPES:
@@ -117,7 +121,8 @@ def half_of_trace() -> Evidence:
 
 def complete() -> Evidence:
     """The dyads of all blocks, counted by kind, are as many as there are weights."""
-    cases, number = [], dict(zip(KINDS, (modes, narrow, hidden, inputs, outputs), strict=True))
+    cases = []
+    number = dict(zip(KINDS, (modes, narrow, hidden, inputs, outputs), strict=True))
     for regime, widths in REGIMES.items():
         n = {kind: c if any(e.has(c) for e in widths.values()) else sp.Integer(0) for kind, c in number.items()}
         total = sum(n[k] * len(dyads_of((Index("i", k),))) for k in KINDS)

@@ -1,4 +1,4 @@
-"""B3's formula against the engine: every root of the spectrum in 700 digits, and the trace at depths 1 … 5."""
+"""B3: the formula against the engine: every root of the spectrum in 700 digits, and the trace at depths 1 … 5."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -27,10 +27,12 @@ def compare(claim: dict[str, Any], function: Callable[..., Any], generator: np.r
 
 def _spectrum_error(claim: dict, judges: dict, function: Callable, generator: np.random.Generator) -> float:
     i, k, o = generator.integers(1, 7, 3).tolist()
-    m, n = min(i, o), min(i, k, o)
+    m = min(i, o)
+    n = min(i, k, o)
     span = generator.choice([1.0, 12.0, 300.0])
     s, left = (10.0 ** generator.uniform(-span, min(span, 6), m) * (generator.random(m) > 0.1) for _ in range(2))
-    s[n:], left = 0, left * generator.choice([1, 1, -0.5], m)
+    s[n:] = 0
+    left = left * generator.choice([1, 1, -0.5], m)
     number = {key: int(claim[key].subs({d_in: i, h: k, d_out: o})) for key in (*TIMES.values(), "zeros")}
     modes = [(a, a) for a in range(n)]
     places = {"pair": [(a, b) for a, b in product(range(n), repeat=2) if a < b]}
@@ -78,7 +80,8 @@ def _trace_error(trace: sp.Expr, generator: np.random.Generator, depth: int) -> 
     root = generator.normal(size=(widths[0], widths[0]))
     covariance = root @ root.T
     with mpmath.workdps(60):
-        layers, sx = [mpmath.matrix(w.tolist()) for w in weights], mpmath.matrix(covariance.tolist())
+        layers = [mpmath.matrix(w.tolist()) for w in weights]
+        sx = mpmath.matrix(covariance.tolist())
 
         def square(p: Any, q: Any) -> Any:
             return mpmath.fsum((p * q * p.T)[c, c] for c in range(p.rows))

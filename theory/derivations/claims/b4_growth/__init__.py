@@ -1,4 +1,4 @@
-"""B4: how fast the cost of noise grows while the loss falls, from any start; when the sign is certain, and when not."""
+"""B4: how fast the cost of noise grows during training, from any start, and when it is certain to grow."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -41,9 +41,10 @@ def formula() -> GrowthRates:
 
 
 def conclusion(candidate: GrowthRates) -> Evidence:
-    """Differentiate B1's expected rise, and the Hessian's trace, both contracted from the loss, along its flow."""
+    """B1's expected rise and the trace of the Hessian, both from the loss, differentiated along its gradient flow."""
     first, second, covariance, teacher = map(MatrixSum.of, (W1, W2, Sx, A))
-    missing, f = teacher - second @ first, second @ first
+    missing = teacher - second @ first
+    f = second @ first
     traces = {
         x1: (missing @ covariance @ f.T).trace(),
         x2: (missing @ covariance @ covariance @ f.T).trace(),
@@ -71,7 +72,8 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
     i, k, o = shape
     ring, weights = noise_ring({"W1": (k, i), "W2": (o, k)})
     teacher, root = in_ring(ring, integers(generator, o, i)), in_ring(ring, integers(generator, i, i))
-    covariance, f = root @ root.T, weights["W2"] @ weights["W1"]
+    covariance = root @ root.T
+    f = weights["W2"] @ weights["W1"]
     loss = np.trace((f - teacher) @ covariance @ (f - teacher).T) / ring(2)
     curvature = sum((loss.diff(x).diff(x) for x in ring.gens), ring(0))
     growth = sum((-curvature.diff(x) * loss.diff(x) for x in ring.gens), ring(0))
@@ -88,8 +90,11 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
 
 def _certain_sign() -> Evidence:
     """One aligned mode with w1, w2 > 0, balanced or not, input variance d: p = w1w2 stays between p(0) and σ."""
-    d, total = sp.Symbol("d", positive=True), sp.Function("K")(t)  # K = ∫ d (w1² + w2²) dt
-    p, sigma = w1 * w2, sp.Symbol("sigma", positive=True)
+    # K = ∫ d (w1² + w2²) dt
+    d = sp.Symbol("d", positive=True)
+    total = sp.Function("K")(t)
+    p = w1 * w2
+    sigma = sp.Symbol("sigma", positive=True)
     loss = d * (sigma - p) ** 2 / 2
 
     def speed(q: sp.Expr) -> sp.Expr:
@@ -116,7 +121,8 @@ def _overlap(power: int) -> Evidence:
     """tr((A − f) Σx^k fᵀ) over any number of modes, after UᵀU, VᵀV and RᵀR = I."""
     first, second, teacher, covariance = frames.network()
     f, d1, d2, sigma, inputs = second @ first, *map(MatrixSum.of, frames.DIAGONAL)
-    weighted, modes = teacher - f, d1 @ d2 @ (sigma - d1 @ d2)
+    weighted = teacher - f
+    modes = d1 @ d2 @ (sigma - d1 @ d2)
     for _ in range(power):
         weighted, modes = weighted @ covariance, modes @ inputs
     rest = frames.reduced((weighted @ f.T).trace()) - frames.reduced(modes.trace())
@@ -130,7 +136,8 @@ def _of_two_starts() -> Evidence:
     def overlap(f: MatrixSum) -> TraceSum:
         return ((teacher - f) @ f.T).trace()
 
-    f, flipped = second @ first, (MatrixSum(()) - second) @ first
+    f = second @ first
+    flipped = (MatrixSum(()) - second) @ first
     rest = overlap(f) + overlap(flipped) + 2 * (f @ f.T).trace()
     return Evidence(rest.is_zero(), Verdict.PROVED, "so one of them is negative, unless f = 0")
 
@@ -163,8 +170,10 @@ def _engine(expression: GrowthRates, function, generator: np.random.Generator) -
         worst = max(worst, float(abs(Fraction(got) - exact) / size))
         w, v, a = fractions(first, second, teacher)
         white = sp.lambdify((x1, d_in, d_out), expression["white curvature"])
-        f, bound = v @ w, abs(v) @ abs(w)
-        exact, size = white(((a - f) * f).sum(), i, o), white(((abs(a) + bound) * bound).sum(), i, o)
+        f = v @ w
+        bound = abs(v) @ abs(w)
+        exact = white(((a - f) * f).sum(), i, o)
+        size = white(((abs(a) + bound) * bound).sum(), i, o)
         worst = max(worst, float(abs(2 * Fraction(float(function(first, second, teacher, 1.0, 1.0))) - exact) / size))
     return worst
 
@@ -178,7 +187,8 @@ def _exact(expression: sp.Expr, first, second, teacher, covariance, gammas) -> t
     w, v, a, m = fractions(first, second, teacher, covariance)
     evaluate = sp.lambdify((x1, x2, tau, g1, g2, d_out), expression)
     scales = [Fraction(float(g)) for g in gammas]
-    f, bound = v @ w, abs(v) @ abs(w)
+    f = v @ w
+    bound = abs(v) @ abs(w)
     exact = evaluate(*(np.trace((a - f) @ x @ f.T) for x in (m, m @ m)), np.trace(m), *scales, len(v))
     reach = abs(a) + bound
     size = evaluate(*(np.trace(reach @ x @ bound.T) for x in (abs(m), abs(m) @ abs(m))), np.trace(m), *scales, len(v))
@@ -186,7 +196,7 @@ def _exact(expression: sp.Expr, first, second, teacher, covariance, gammas) -> t
 
 
 def decay() -> Evidence:
-    """A mode at its teacher's value, where the formula promises 0: decay μ alone moves w1² + w2², by −2μ(w1² + w2²)."""
+    """A mode at its teacher's value, where the formula gives 0: decay μ alone moves w1² + w2², by −2μ(w1² + w2²)."""
     mu, w, w1, w2 = sp.symbols("mu w w_1 w_2", positive=True)
     loss = (w**2 - w1 * w2) ** 2 / 2 + mu * (w1**2 + w2**2) / 2
     moved = -sum(sp.diff(w1**2 + w2**2, x) * sp.diff(loss, x) for x in (w1, w2)).subs({w1: w, w2: w})
@@ -195,16 +205,20 @@ def decay() -> Evidence:
 
 def big_step() -> Evidence:
     """One step of finite size makes the norms grow where the flow does not."""
-    first, second, rate = 0.0, 1.0, 0.5  # A = 1, f = 0: the formula promises no growth
+    first, second, rate = 0.0, 1.0, 0.5  # A = 1, f = 0: the formula predicts no growth
     rise = (first + rate * second) ** 2 - first**2  # the second weight's gradient is 0
     return Evidence(rise > 0.2, Verdict.TESTED, f"one step of 0.5 adds {rise:.2f} to w1² + w2², the formula 0")
 
 
 def unwhitened() -> Evidence:
-    """W1 = W2 = I, A − f = diag(1, −½), Σx = diag(1/10, 1): ⟨f, A − f⟩ = ½, and all the same dΔ/dt < 0 (γ = 1)."""
-    w, v, covariance = sp.eye(2), sp.eye(2), sp.diag(sp.Rational(1, 10), 1)
+    """W1 = W2 = I, A − f = diag(1, −½), Σx = diag(1/10, 1): ⟨f, A − f⟩ = ½, and yet dΔ/dt < 0 (γ = 1)."""
+    w = sp.eye(2)
+    v = sp.eye(2)
+    covariance = sp.diag(sp.Rational(1, 10), 1)
     missing = sp.diag(1, -sp.Rational(1, 2))
-    on_w1, on_w2 = v.T * missing * covariance, missing * covariance * w.T  # minus the gradient
+    # minus the gradient
+    on_w1 = v.T * missing * covariance
+    on_w2 = missing * covariance * w.T
     growth = 2 * (w * covariance * on_w1.T).trace() + covariance.trace() * (v * on_w2.T).trace()
     holds = missing.trace() > 0 and growth == -sp.Rational(71, 50)
     return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {missing.trace()}, dΔ/dt = {float(growth):.2f}")
@@ -213,7 +227,8 @@ def unwhitened() -> Evidence:
 def from_above() -> Evidence:
     """w1 = w2 = √2, σ = 1: ½(w1² + w2²)γ² along minus the gradient of ½(1 − w1w2)²."""
     w1, w2 = sp.symbols("w_1 w_2", positive=True)
-    cost, loss = (w1**2 + w2**2) / 2, (1 - w1 * w2) ** 2 / 2
+    cost = (w1**2 + w2**2) / 2
+    loss = (1 - w1 * w2) ** 2 / 2
     speed = -sum(cost.diff(w) * loss.diff(w) for w in (w1, w2)).subs({w1: sp.sqrt(2), w2: sp.sqrt(2)})
     return Evidence(
         bool(speed == -4), Verdict.PROVED, f"s = 2, σ = 1: the cost of noise changes at the rate {speed} γ²"
@@ -222,7 +237,8 @@ def from_above() -> Evidence:
 
 def rectified() -> Evidence:
     """One ReLU unit, weights w1 = w2 = 1, x = ±1, y = 2 relu(x): dΔ/dt for noise ±γ, γ = ⅒, and the formula's."""
-    (w1, w2), gamma = sp.symbols("w_1 w_2", real=True), sp.Rational(1, 10)
+    (w1, w2) = sp.symbols("w_1 w_2", real=True)
+    gamma = sp.Rational(1, 10)
 
     def relu(z: sp.Expr) -> sp.Expr:
         return (z + sp.Abs(z)) / 2
@@ -231,7 +247,8 @@ def rectified() -> Evidence:
         return sum((2 * relu(sp.Integer(x)) - b * relu(a * x)) ** 2 for x in (1, -1)) / 4
 
     coins = sum(loss(w1 + i * gamma, w2 + j * gamma) for i in (1, -1) for j in (1, -1)) / 4
-    cost, here = coins - loss(w1, w2), {w1: 1, w2: 1}
+    cost = coins - loss(w1, w2)
+    here = {w1: 1, w2: 1}
     true = -sum(cost.diff(w).subs(here) * loss(w1, w2).diff(w).subs(here) for w in (w1, w2))
     overlap = sp.Rational(1, 2)  # mean of f(y − f) over the inputs; Σx = τ = d_out = 1
     claimed = 2 * gamma**2 * overlap
@@ -239,8 +256,10 @@ def rectified() -> Evidence:
 
 
 def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Balanced W1 = √ε I, W2 = √ε R(angle), A = I, simulated: size of f against the part of the way done."""
-    first, second, seen = 0.3 + 0j, 0.3 * np.exp(1j * angle), []
+    """Balanced W1 = √ε I, W2 = √ε R(angle), A = I, simulated: part of the way to A, and tr H / 8 there."""
+    first = 0.3 + 0j
+    second = 0.3 * np.exp(1j * angle)
+    seen = []
     for _ in range(4000):
         missing = 1 - first * second
         first, second = first + 0.002 * np.conj(second) * missing, second + 0.002 * np.conj(first) * missing
@@ -250,7 +269,7 @@ def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def misaligned() -> Evidence:
-    """From a turned balanced start tr H first falls."""
+    """From a rotated balanced start tr H first falls."""
     fall = (norms := _turned(2.5)[1])[0] / norms.min()
     return Evidence(bool(fall > 1.5), Verdict.TESTED, f"tr H first falls by a factor of {fall:.2f}")
 
@@ -273,7 +292,7 @@ DERIVATION = Derivation(
     "balanced start.",
     symbols={
         r"\Delta": "expected rise of the loss under noise (B1); tr H is twice its coefficient of γ² at γ₁ = γ₂ = γ",
-        "x_1, x_2": "overlap of what is missing with what is learned; both ⟨f, A − f⟩ for whitened inputs",
+        "x_1, x_2": "overlap of the unlearned part A − f with f; both are ⟨f, A − f⟩ for whitened inputs",
         r"\tau": "tr Σx, which is d_in for whitened inputs",
         r"\gamma_1,\gamma_2": "standard deviation of the noise on each entry of W1, W2",
         r"d_{in},d_{out}": "widths of input and output",
@@ -281,7 +300,7 @@ DERIVATION = Derivation(
     assumptions=(
         Assumption(
             "gradient flow",
-            "Learning rate so small that the order η² does not matter.",
+            "The learning rate η is so small that terms of order η² do not matter.",
             Counterexample(
                 "A finite step adds η²(d_out‖∇W1‖² + d_in‖∇W2‖²) ≥ 0: tr H rises at ⟨f, A − f⟩ = 0.", big_step
             ),
@@ -291,21 +310,21 @@ DERIVATION = Derivation(
         ),
         Assumption(
             "linear network",
-            "f = W2 W1. What is left of it for ReLU layers is in the steps.",
+            "f = W2 W1. A step says what holds for ReLU layers.",
             Counterexample("For one ReLU unit the cost grows at half the rate.", rectified),
         ),
         Assumption(
             "whitened inputs",
             "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
             Counterexample(
-                "Inputs that are not white weigh what is missing differently from what is learned.", unwhitened
+                "With inputs that are not white, the signs of ⟨f, A − f⟩ and of the growth can differ.", unwhitened
             ),
         ),
         Assumption(
             "aligned start",
             "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",
             Counterexample(
-                "A balanced start turned by more than a right angle first becomes less sensitive.",
+                "From a balanced start rotated by more than a right angle, sensitivity first falls.",
                 misaligned,
                 misaligned_curves,
             ),
@@ -313,7 +332,7 @@ DERIVATION = Derivation(
         Assumption(
             "start below the teacher",
             "For the certain sign only: w1, w2 > 0 and w1w2 < σ in every mode.",
-            Counterexample("A mode that starts above σ only becomes less sensitive.", from_above),
+            Counterexample("For a mode that starts above σ, sensitivity only falls.", from_above),
         ),
     ),
     steps=(
@@ -325,8 +344,8 @@ DERIVATION = Derivation(
         ),
         Step(
             r"0<p_i<\sigma_i\ \Rightarrow\ x_k=\sum_i d_i^k\,p_i(\sigma_i-p_i)>0",
-            "From an aligned start, balanced or not, Σx sharing V with variances d_i: each mode's p = w1w2 rises and "
-            "what it lacks decays, σ − p = δe^{−K}, never reaching 0: progressive sensitivity at all times.",
+            "From an aligned start, balanced or not, Σx sharing V with variances d_i: each mode's p = w1w2 rises, and "
+            "its unlearned part σ − p = δe^{−K} decays without reaching 0: sensitivity grows at all times.",
             _certain_sign,
         ),
         Step(
@@ -337,11 +356,11 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\sqrt{\lambda^2+4\sigma^2}-|\lambda|\ \to\ 0",
-            "What one mode adds to w1² + w2² on its way from 0 to σ; tr H gains (d_in + d_out)/2 times this. Rich "
-            "training (λ = 0) pays 2σ, lazy training (large imbalance λ) nothing.",
+            "The gain of w1² + w2² while one mode moves from 0 to σ; tr H gains (d_in + d_out)/2 times this. It is 2σ "
+            "for rich training (λ = 0) and tends to 0 for lazy training (large imbalance λ).",
             _mode_total,
         ),
-        Step(r"L=1:\ \tfrac{d}{dt}\,\mathrm{tr}\,H=0", "A convex problem has nothing to grow.", depth_one),
+        Step(r"L=1:\ \tfrac{d}{dt}\,\mathrm{tr}\,H=0", "A convex problem: the curvature is constant.", depth_one),
         Step(
             r"\frac{d\|W_l\|^2}{dt}=2\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
             "In deeper linear networks all layers' squared norms grow at this same rate (f is homogeneous of degree 1 "

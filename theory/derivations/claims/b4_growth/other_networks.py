@@ -11,9 +11,10 @@ c, z = sp.symbols("c z", positive=True)
 
 
 def depth_one() -> Evidence:
-    """`½ tr((W + N − A) Σx (·)ᵀ)`: what is of second order in N contains no W, at any widths."""
+    """`½ tr((W + N − A) Σx (·)ᵀ)`: the terms of second order in N contain no W, at any widths."""
     w, n, a = (MatrixSum.of(Letter(name, "d_out", "d_in")) for name in ("W", "N", "A"))
-    error, covariance = w + n - a, MatrixSum.of(Letter("Sx", "d_in", "d_in", symmetric=True))
+    error = w + n - a
+    covariance = MatrixSum.of(Letter("Sx", "d_in", "d_in", symmetric=True))
     loss = sp.Rational(1, 2) * (error @ covariance @ error.T).trace()
     names = [[x.name for word in key for x in word] for key in loss.terms]
     second = [found for found in names if found.count("N") == 2]
@@ -33,10 +34,8 @@ def _euler(depth: int, layer: int) -> Evidence:
     f = MatrixSum.of(letters[0])
     for letter in letters[1:]:
         f = MatrixSum.of(letter) @ f
-    teacher, covariance = (
-        MatrixSum.of(Letter("A", f"n{depth}", "n0")),
-        MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True)),
-    )
+    teacher = MatrixSum.of(Letter("A", f"n{depth}", "n0"))
+    covariance = MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True))
     loss = sp.Rational(1, 2) * ((f - teacher) @ covariance @ (f - teacher).T).trace()
     w = MatrixSum.of(letters[layer])
     rest = rate((w @ w.T).trace(), loss, [letters[layer].name]) - 2 * ((teacher - f) @ covariance @ f.T).trace()
@@ -44,7 +43,7 @@ def _euler(depth: int, layer: int) -> Evidence:
 
 
 def relu_halves() -> Evidence:
-    """One hidden unit W2_k relu(W1_k·x) met by ±x, with z = W1_k·x > 0: the Jacobian's squares are averaged."""
+    """One hidden unit W2_k relu(W1_k·x) at ±x, with z = W1_k·x > 0: the mean of the squared entries of the Jacobian."""
     preactivation, n, u = sp.symbols("preactivation n u", real=True)
     unit = u * sp.Max(0, preactivation)
 
@@ -71,7 +70,8 @@ def relu_halves() -> Evidence:
 def _with_bias(at: sp.Expr) -> Evidence:
     """Euler for `u relu(w x + b)` in w and b together, which therefore grow at the rate of u."""
     u, w, x, b = sp.symbols("u w x b", real=True)
-    unit, here = u * sp.Max(0, w * x + b), {b: at - w * x}
+    unit = u * sp.Max(0, w * x + b)
+    here = {b: at - w * x}
 
     def euler(*ys: sp.Expr) -> sp.Expr:
         return sum(y * unit.diff(y) for y in ys).subs(here).doit()

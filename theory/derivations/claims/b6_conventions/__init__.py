@@ -1,4 +1,4 @@
-"""B6: the cost of noise in units of the weights: relative to a layer's norm, and in proportion to each weight."""
+"""B6: the cost of noise in units of the weights: relative to the norm of a layer, or to each weight."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ CostsByConvention = dict[str, sp.Expr]
 
 
 def formula() -> CostsByConvention:
-    """`Δ` in the two conventions whose unit moves with the weights, and for white inputs in the first of them."""
+    """`Δ` in the two conventions whose unit changes with the weights, and for white inputs in the first of them."""
     return {
         "white relative": (r1**2 + r2**2 + r1**2 * r2**2) * n1 * n2 / (2 * h),
         "relative": n2 / h * (r2**2 * q1 + r1**2 * (1 + r2**2) * n1 * tau / d_in) / 2,
@@ -69,7 +69,8 @@ def conclusion(candidate: CostsByConvention) -> Evidence:
 
 def _relative(rise: TraceSum, squares: dict[sp.Symbol, TraceSum]) -> TraceSum:
     """The contraction, with ρ_l²‖W_l‖²/size in place of γ_l²."""
-    variances, total = {g1: r1**2 / (h * d_in), g2: r2**2 / (d_out * h)}, constant(0)
+    variances = {g1: r1**2 / (h * d_in), g2: r2**2 / (d_out * h)}
+    total = constant(0)
     for words, coefficient in rise.terms.items():
         for powers, factor in sp.Poly(coefficient, g1, g2).terms():
             term = TraceSum.collect([(factor, words)])
@@ -123,7 +124,9 @@ def _progressive() -> Evidence:
 def _between() -> Evidence:
     """Balanced: a_k = ‖W1_k:‖² = ‖W2_:k‖². Lagrange's identity at any h, by the power sums S_m = Σ_k a_k^m, S_0 = h."""
     a, b, s1, s2 = sp.symbols("a b S_1 S_2")
-    power, half_squares = (h, s1, s2), sp.Poly((a - b) ** 2 / 2, a, b)  # summed over all pairs of units (k, l)
+    # summed over all pairs of units (k, l)
+    power = (h, s1, s2)
+    half_squares = sp.Poly((a - b) ** 2 / 2, a, b)
     spread = sum(c * power[m] * power[n] for (m, n), c in half_squares.terms())
     return identity(spread, h * s2 - s1**2, "½Σ_kl (a_k − a_l)²: 0 exactly where all hidden units carry the same norm")
 
@@ -150,7 +153,8 @@ def _frames() -> Evidence:
     s1, s2, phi = sp.symbols("s_1 s_2 phi", positive=True)
     c, s = sp.cos(phi) ** 2, sp.sin(phi) ** 2
     overlap = (c * s1 + s * s2) ** 2 + (s * s1 + c * s2) ** 2
-    even, lone = (s1 + s2) ** 2 / 2, s1**2 + s2**2
+    even = (s1 + s2) ** 2 / 2
+    lone = s1**2 + s2**2
     turned = even + sp.cos(2 * phi) ** 2 * (lone - even)
     return identity(sp.simplify(overlap - turned), 0, "from Σs², one unit per mode, to (Σs)²/h, evenly spread")
 
@@ -165,7 +169,7 @@ DERIVATION = Derivation(
     statement=r"\Delta_{rel}=\frac{n_2}{2h}\left[\rho_2^2q_1+\rho_1^2(1+\rho_2^2)\frac{\tau}{d_{in}}n_1\right],\quad "
     r"\Delta_{mult}=\tfrac12\left[\rho_2^2m_{joint}+\rho_1^2(1+\rho_2^2)m_{own}\right];\quad \Sigma_x=I:\ "
     r"\Delta_{rel}=\tfrac{1}{2h}(\rho_1^2+\rho_2^2+\rho_1^2\rho_2^2)\|W_1\|^2\|W_2\|^2",
-    plain="Noise in proportion to a layer's norm, or to each weight, also costs more the longer one trains on white "
+    plain="Noise in proportion to a layer's norm, or to each weight, also costs more after longer training on white "
     "inputs from an aligned start below the teacher: units of the weights do not remove the effect, they square it.",
     symbols={
         r"\rho_1,\rho_2": "strength on W1, W2: in units of the root mean square entry, or of each weight's own size",

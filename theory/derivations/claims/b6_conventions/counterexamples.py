@@ -1,4 +1,4 @@
-"""What happens to B6 when the noise is shared, and to growth from other starts and for inputs that are not white."""
+"""B6: counterexamples with shared noise, other starts, and inputs that are not white."""
 
 import numpy as np
 import sympy as sp
@@ -27,7 +27,8 @@ def shared() -> Evidence:
 def _one_mode(first: sp.Expr, second: sp.Expr, teacher: int) -> sp.Expr:
     """d/dt of both costs, which are equal for one weight per layer: 3/2 (w1w2)² along minus the loss's gradient."""
     w1, w2 = sp.symbols("w_1 w_2", real=True)
-    cost, loss = STRENGTH * (w1 * w2) ** 2, (teacher - w1 * w2) ** 2 / 2
+    cost = STRENGTH * (w1 * w2) ** 2
+    loss = (teacher - w1 * w2) ** 2 / 2
     return -sum(cost.diff(w) * loss.diff(w) for w in (w1, w2)).subs({w1: first, w2: second})
 
 
@@ -50,14 +51,18 @@ def _turn(angle: float) -> np.ndarray:
 
 def _costs(w: np.ndarray, v: np.ndarray, sx: np.ndarray) -> tuple[float, float]:
     """Relative and multiplicative, ρ₁ = ρ₂ = 1, h = d_in = 2, from B1's variances and path by path."""
-    n1, n2, unit = (w**2).sum(), (v**2).sum(axis=0), (w @ sx * w).sum(axis=1)
+    n1 = (w**2).sum()
+    n2 = (v**2).sum(axis=0)
+    unit = (w @ sx * w).sum(axis=1)
     return n2.sum() * (unit.sum() + np.trace(sx) * n1) / 4, float(n2 @ unit + 2 * n2 @ w**2 @ np.diag(sx)) / 2
 
 
 def _path(angle: float = 5 * np.pi / 6, least: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A = diag(1, .5752), Σx of variances 2 − k, k, turned; balanced, aligned, s = (.01, .5): t and the two costs."""
-    sx, teacher = _turn(angle) @ np.diag([2 - least, least]) @ _turn(angle).T, np.diag([1.0, 0.5752])
-    step, seen = 0.002, []
+    sx = _turn(angle) @ np.diag([2 - least, least]) @ _turn(angle).T
+    teacher = np.diag([1.0, 0.5752])
+    step = 0.002
+    seen = []
     first = second = np.diag(np.sqrt([0.01, 0.5]))
     for _ in range(2500):
         seen.append(_costs(first, second, sx))
@@ -71,11 +76,16 @@ def _path(angle: float = 5 * np.pi / 6, least: float = 0.05) -> tuple[np.ndarray
 
 
 def shared_axes() -> Evidence:
-    """Balanced, aligned, 0 < s < σ, Σx sharing V: relative noise gets dearer, multiplicative noise cheaper."""
-    frame, v_axes, root = _turn(2.71), _turn(6.02), np.diag(np.sqrt([0.144, 0.00026]))
-    sx, teacher = v_axes @ np.diag([0.46, 87.0]) @ v_axes.T, np.diag([0.244, 0.904]) @ v_axes.T
-    first, second = frame @ root @ v_axes.T, root @ frame.T
-    pull, step = (teacher - second @ first) @ sx, 1e-6
+    """Balanced, aligned, 0 < s < σ, Σx sharing V: relative noise becomes more costly, multiplicative noise less."""
+    frame = _turn(2.71)
+    v_axes = _turn(6.02)
+    root = np.diag(np.sqrt([0.144, 0.00026]))
+    sx = v_axes @ np.diag([0.46, 87.0]) @ v_axes.T
+    teacher = np.diag([0.244, 0.904]) @ v_axes.T
+    first = frame @ root @ v_axes.T
+    second = root @ frame.T
+    pull = (teacher - second @ first) @ sx
+    step = 1e-6
     ahead, behind = (_costs(first + t * second.T @ pull, second + t * pull @ first.T, sx) for t in (step, -step))
     relative, multiplicative = ((a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True))
     said = f"Σx in V's axes: relative changes at the rate {relative:.2f}, multiplicative at {multiplicative:.2f}"
@@ -83,7 +93,7 @@ def shared_axes() -> Evidence:
 
 
 def unwhitened() -> Evidence:
-    """Both costs fall for a while; the fall is a hundred times what this integration errs by."""
+    """Both costs fall for a while, by a hundred times the error of this integration."""
     _, *costs = _path()
     falls = [float((np.maximum.accumulate(c) - c).max()) for c in costs]
     said = "relative falls by {:.1e}, multiplicative by {:.1e}".format(*falls)

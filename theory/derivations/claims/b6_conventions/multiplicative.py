@@ -1,4 +1,4 @@
-"""Noise in proportion to every weight, `W_ij (1 + ρ n_ij)`, entry by entry: what B6 rests on."""
+"""B6: noise in proportion to every weight, `W_ij (1 + ρ n_ij)`, entry by entry."""
 
 from functools import cache
 from typing import Any
@@ -24,13 +24,15 @@ def expected_rise(shape: tuple[int, int, int]) -> tuple[PolyElement, dict[sp.Sym
     ring, x = noise_ring({"W1": (k, i), "W2": (o, k), "n1": (k, i), "n2": (o, k), "r": (1, 2)})
     generator = np.random.default_rng(list(shape))
     teacher, root = (in_ring(ring, integers(generator, *m)) for m in ((o, i), (i, i)))
-    sx, (rho_1, rho_2) = root @ root.T, x["r"][0]
+    sx = root @ root.T
+    (rho_1, rho_2) = x["r"][0]
     w1, w2 = x["W1"] + x["W1"] * x["n1"] * rho_1, x["W2"] + x["W2"] * x["n2"] * rho_2
 
     def loss(f: np.ndarray) -> PolyElement:
         return np.trace((f - teacher) @ sx @ (f - teacher).T) / ring(2)
 
-    noisy, mean = loss(w2 @ w1), ring.zero.copy()
+    noisy = loss(w2 @ w1)
+    mean = ring.zero.copy()
     noise = [j for j, symbol in enumerate(ring.symbols) if str(symbol).startswith("n")]
     for powers, coefficient in noisy.terms():
         if all(powers[j] in (0, 2) for j in noise):
@@ -42,7 +44,7 @@ def expected_rise(shape: tuple[int, int, int]) -> tuple[PolyElement, dict[sp.Sym
 
 
 def spells(candidate: sp.Expr, shape: tuple[int, int, int]) -> Evidence:
-    """Is a formula, a polynomial in own, joint and ρ, the true rise once written out in the weights of this shape?"""
+    """Whether a polynomial in own, joint and ρ is the true rise, written out in the weights of this shape."""
     true, names = expected_rise(shape)
     written = polynomial(candidate.subs(dict(zip((d_in, h, d_out), shape, strict=True))), names)
     terms = written.terms() if written else [((), sp.nan)]
@@ -58,7 +60,7 @@ def spells(candidate: sp.Expr, shape: tuple[int, int, int]) -> Evidence:
 
 
 def any_width() -> Evidence:
-    """E of the four factors (1 + ρn) of one pair of paths i → k → o, j → l → o: only meeting paths feel the noise."""
+    """E of the four factors (1 + ρn) of two paths i → k → o, j → l → o: noise enters only where the paths meet."""
     ring, x = noise_ring({"n1": (2, 2), "n2": (1, 2)})
     names = {"n1": sp.Symbol("rho_1"), "n2": sp.Symbol("rho_2")}
     found = {}
@@ -78,7 +80,8 @@ def any_width() -> Evidence:
 
 def values_at(first: np.ndarray, second: np.ndarray, sx: np.ndarray) -> dict[sp.Symbol, Any]:
     """The values of all symbols of B6 in whatever arithmetic the entries have."""
-    unit, outgoing = (first @ sx * first).sum(axis=1), (second**2).sum(axis=0)
+    unit = (first @ sx * first).sum(axis=1)
+    outgoing = (second**2).sum(axis=0)
     return {
         q1: unit.sum(),
         n1: (first**2).sum(),

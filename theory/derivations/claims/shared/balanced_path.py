@@ -1,7 +1,7 @@
-"""The loss after noise along the balanced aligned path, on claims A3 and B1: what B7, B8 and C1, C3–C5 start from.
+"""The loss after noise along the balanced aligned path, from claims A3 and B1; B7, B8 and C1, C3–C5 start from it.
 
-Nothing is derived twice: the flow of a mode, what it conserves and its solution are A3's, without weight decay; the
-cost of noise is B1's.
+Nothing is derived twice: the flow of a mode, its conserved quantity and its solution are A3's without weight decay, and
+the cost of noise is B1's.
 """
 
 import functools
@@ -21,7 +21,7 @@ noise_cost = (g2**2 * d_out + g1**2 * d_in) / 2
 """The cost c of one unit of singular value, to write formulas with; checks compare it with `derived_noise_cost()`."""
 
 NOISE = tuple(a for a in b1_noise.DERIVATION.assumptions if "noise" in a.name)
-"""What B1 assumes of the noise, with its counterexamples."""
+"""B1's assumptions on the noise, with their counterexamples."""
 
 
 @functools.cache
@@ -54,7 +54,7 @@ def after_noise() -> sp.Expr:
 
 
 def derived_noise_cost() -> sp.Expr:
-    """What one unit of singular value costs: the coefficient of s that B1 gives."""
+    """The cost of one unit of singular value: the coefficient of s in B1."""
     return sp.expand(after_noise() - (sigma - s) ** 2 / 2).coeff(s)
 
 
@@ -64,14 +64,14 @@ def slope() -> sp.Expr:
 
 
 GEOMETRIC = {d_out: g1 * sp.sqrt(d_in * d_out) / g2, d_in: g2 * sp.sqrt(d_in * d_out) / g1}
-"""Turns c into `γ₁γ₂√(d_in d_out)`: the wrong mean, and the right one only for square networks and equal noise."""
+"""Turns c into `γ₁γ₂√(d_in d_out)`, the geometric mean: wrong, except for square networks and equal noise."""
 
 
 def in_noise_cost(expression: sp.Expr) -> sp.Expr:
-    """The same with c written for what B1 gives: γ₂ is eliminated, so nothing can hide in the shorter symbol."""
+    """The same in terms of c instead of B1's sum: γ₂ is eliminated, so a wrong sum does not become c."""
     return sp.simplify(expression.subs(g2, sp.sqrt((2 * c - g1**2 * d_in) / d_out)))
 
 
 def rename(formulas: dict[str, sp.Expr], change: dict[sp.Symbol, sp.Expr]) -> dict[str, sp.Expr]:
-    """Several expressions with symbols exchanged at once, for variants and special cases."""
+    """Several expressions with symbols replaced simultaneously, for variants and special cases."""
     return {name: e.subs(change, simultaneous=True) for name, e in formulas.items()}

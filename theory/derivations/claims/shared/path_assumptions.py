@@ -1,4 +1,4 @@
-"""What the claims on the noisy balanced path (C1, C3–C5) assume of start, inputs and training, and what breaks."""
+"""Assumptions of the claims on the balanced path with noise (C1, C3–C5) on start, inputs and training."""
 
 import numpy as np
 import sympy as sp
@@ -29,8 +29,8 @@ def _balance_curves() -> Curves:
     return Curves(imbalance, {"turning value": found[0], "σ − c": found[1]}, "imbalance λ", "s where the loss turns")
 
 
-_START, _PRICE = 1e-3, 0.05
-_CLAIMED = float(np.log((1 / _START - 1) * (1 - _PRICE) / _PRICE) / 2)
+_START, _NOISE_COST = 1e-3, 0.05
+_CLAIMED = float(np.log((1 / _START - 1) * (1 - _NOISE_COST) / _NOISE_COST) / 2)
 
 
 def turning_time(angle: float) -> float:
@@ -40,13 +40,14 @@ def turning_time(angle: float) -> float:
     for _ in range(3):  # each round narrows the bracket twentyfold, to 0.003
         times = np.linspace(low, high, 41)
         flow = matrix_flow(times, np.sqrt(_START) * np.eye(2), np.sqrt(_START) * turn, np.eye(2))
-        k = int(np.argmin(flow.loss + _PRICE * flow.norm))  # c‖W‖², by B1
+        k = int(np.argmin(flow.loss + _NOISE_COST * flow.norm))  # c‖W‖², by B1
         low, high = times[max(k - 1, 0)], times[min(k + 1, 40)]
     return float(times[k])
 
 
 def _needs_alignment() -> Evidence:
-    aligned, found = turning_time(0.0), turning_time(np.radians(150))
+    aligned = turning_time(0.0)
+    found = turning_time(np.radians(150))
     detail = f"turns at {found:.2f}, aligned {aligned:.2f}, the formula says {_CLAIMED:.2f}"
     return Evidence(abs(aligned - _CLAIMED) < 0.01 and found > _CLAIMED + 1, Verdict.TESTED, detail)
 
@@ -58,43 +59,48 @@ def _alignment_curves() -> Curves:
 
 
 def _needs_flow() -> Evidence:
-    """Steps of 1.5 from s = 0.05, σ = 1: the mode jumps over its turn, and is beyond σ, where the formula has no s."""
-    w, trace = np.sqrt(0.05), []
+    """Steps of 1.5 from s = 0.05, σ = 1: the mode jumps past σ, where no solution of the flow goes."""
+    w = np.sqrt(0.05)
+    trace = []
     for _ in range(8):
         w = w + 1.5 * w * (1 - w * w)
         trace.append(w * w)
     return Evidence(max(trace) > 1.5, Verdict.TESTED, f"largest s {max(trace):.3f}, on the flow s < 1")
 
 
-def turn_at(variance: float, trace: float, a: float, b: float) -> float:
-    """Where a mode σ = 1 with input variance ξ turns, from B1; a = γ₂² d_out, b = γ₁² d_in with d_in = 2."""
+def turning_value(variance: float, trace: float, layer_costs: tuple[float, float] = (0.18, 0.02)) -> float:
+    """Where a mode σ = 1 with input variance ξ turns, from B1; layer_costs are γ₂² d_out and γ₁² d_in, with d_in = 2."""
+    on_w2, on_w1 = layer_costs
     norms = {b1_noise.q1: variance * s, b1_noise.q2: s, b1_noise.tau: trace}
-    rise = b1_noise.formula().subs(norms).subs({b1_noise.g2: sp.sqrt(a / d_out), b1_noise.g1: sp.sqrt(b / 2)})
+    rise = b1_noise.formula().subs(norms).subs({b1_noise.g2: sp.sqrt(on_w2 / d_out), b1_noise.g1: sp.sqrt(on_w1 / 2)})
     (turn,) = sp.solve(sp.diff(variance * (1 - s) ** 2 / 2 + rise, s), s)
     return float(turn)
 
 
-def mode_turns(variance: float) -> float:
+def mode_turning_time(variance: float) -> float:
     """When a single mode, σ = 1, one weight per layer, turns under inputs of variance ξ, by following its weights."""
-    w, time, step = np.sqrt(_START), 0.0, 1e-3
-    while w * w < 1 - _PRICE:  # where it turns: with one input tr Σx/ξ = 1
+    w = np.sqrt(_START)
+    time = 0.0
+    step = 1e-3
+    while w * w < 1 - _NOISE_COST:  # where it turns: with one input tr Σx/ξ = 1
         middle = w + step / 2 * variance * w * (1 - w * w)
-        w, time = w + step * variance * middle * (1 - middle * middle), time + step
+        w = w + step * variance * middle * (1 - middle * middle)
+        time = time + step
     return time
 
 
 def _needs_white() -> Evidence:
-    white, fast = mode_turns(1.0), mode_turns(4.0)
-    values = [turn_at(x, 1.1, a=0.18, b=0.02) for x in (1.0, 0.1)]
+    white, fast = mode_turning_time(1.0), mode_turning_time(4.0)
+    values = [turning_value(x, 1.1) for x in (1.0, 0.1)]
     timed = abs(white - _CLAIMED) < 0.01 and abs(fast - _CLAIMED / 4) < 0.01
-    moved = abs(turn_at(1.0, 2.0, 0.18, 0.02) - 0.9) < 1e-9 and np.allclose(values, (0.9045, 0.855))
+    moved = abs(turning_value(1.0, 2.0) - 0.9) < 1e-9 and np.allclose(values, (0.9045, 0.855))
     detail = f"Σx = 4 turns at {fast:.3f}, the formula says {_CLAIMED:.3f}; Σx = diag(1, 0.1) at s = {values}, not 0.9"
     return Evidence(timed and moved, Verdict.TESTED, detail)
 
 
 def _white_curves() -> Curves:
     variance = np.geomspace(0.1, 1, 19)
-    found = np.array([turn_at(x, 1 + x, 0.18, 0.02) for x in variance])
+    found = np.array([turning_value(x, 1 + x) for x in variance])
     claimed = np.full(variance.size, 0.9)
     return Curves(variance, {"weak input": found, "formula": claimed}, "variance ξ of the weak input", "s at the turn")
 

@@ -1,4 +1,4 @@
-"""Why a curve that solves gradient flow is THE solution: the gradient is a polynomial in the weights."""
+"""Why gradient flow has only one solution from each start: the gradient is a polynomial in the weights."""
 
 from overtraining.theory.derivations.calculus.frames import insert
 from overtraining.theory.derivations.calculus.matrix_words import normal_form
@@ -10,7 +10,7 @@ LAYERS = {"P": ("d_out", "m"), "V": ("m", "h"), "W": ("h", "k"), "R": ("k", "d_i
 
 
 def unique() -> Evidence:
-    """Every word of `∇L(θ + δ) − ∇L(θ)` holds a δ, so its size is at most K‖δ‖ on bounded sets.
+    """Every word of `∇L(θ + δ) − ∇L(θ)` contains a δ, so its size is at most K‖δ‖ on bounded sets.
 
     Then `d(e^{−2Kt}‖δ‖²)/dt = −2e^{−2Kt}(K‖δ‖² + ⟨δ, ∇L(θ + δ) − ∇L(θ)⟩) <= 0`: two solutions that start at one point,
     δ = 0, never part. P and R are products of layers themselves; their δ hold a layer's.

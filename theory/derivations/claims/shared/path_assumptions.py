@@ -69,7 +69,7 @@ def _needs_flow() -> Evidence:
 
 
 def turning_value(variance: float, trace: float, layer_costs: tuple[float, float] = (0.18, 0.02)) -> float:
-    """Where a mode σ = 1 with input variance ξ turns, from B1; layer_costs are γ₂² d_out and γ₁² d_in, with d_in = 2."""
+    """Where a mode σ = 1 with input variance ξ turns, from B1; layer_costs: γ₂² d_out and γ₁² d_in, d_in = 2."""
     on_w2, on_w1 = layer_costs
     norms = {b1_noise.q1: variance * s, b1_noise.q2: s, b1_noise.tau: trace}
     rise = b1_noise.formula().subs(norms).subs({b1_noise.g2: sp.sqrt(on_w2 / d_out), b1_noise.g1: sp.sqrt(on_w1 / 2)})

@@ -1,8 +1,9 @@
-"""mixing (E3): a share of downstream data in pretraining: which is best for which loss, and when?
+"""mixing (E3): pretraining on a share of downstream data: the best share for each loss, by length and budget.
 
-Measured: gradient flow on the mixture of both losses, `(1 − q)L_pre + qL_ft`, then on the downstream loss alone; a grid
-of shares at several lengths and budgets. Prediction: A3 twice, toward the interpolated target first; the share that is
-best downstream, and that for a trade of both losses. Where it ends: turned tasks, whose mixture has other axes.
+Protocol: gradient flow on the mixture of both losses, `(1 − q)L_pre + qL_ft`, then on the downstream loss alone, for a
+grid of shares q, lengths and budgets. Prediction: the logistic curve (A3) twice, toward the interpolated task first;
+the share that is best downstream, and the share that is best for the mean of both losses. Refuted if a mode or a best
+share deviates. Limit: rotated tasks, whose mixture has other singular vectors than the teacher.
 """
 
 from dataclasses import replace
@@ -22,19 +23,19 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.teachers import Spectrum, teacher_matrix
 from overtraining.setting.training import GradientFlow
-from overtraining.simulations.data import LearningProblem, population_loss
+from overtraining.simulations.data import LearningProblem, LossAt, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
 from overtraining.simulations.pretraining import train_layers
 from overtraining.theory.remedies.mixing import best_task_share, mixed_value, tradeoff_task_share
 
 SIGMA, EPSILON = 1.0, 1e-3
-TASKS = (2.0, 0.5)
+SIGMA_TASKS = (2.0, 0.5)
 LENGTHS = (2.0, 4.0, 6.0, 30.0)
 BUDGETS = (0.0, 0.05, 0.15, 0.3, 0.5)
 SHARES = np.linspace(0.0, 1.0, 21)
-KEEP = 0.5
-PARABOLA = "a parabola through the grid"
+WEIGHT = 0.5  # of the pretraining loss, where both losses count
+PARABOLA = "a parabola through the lowest points of the grid"
 
 
 def protocol() -> Protocol:
@@ -43,74 +44,84 @@ def protocol() -> Protocol:
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """The mode after both phases, the best shares, and a turned task."""
+    """The mode after both phases, the best shares, and a rotated task."""
     shares = SHARES if preset == "quick" else np.linspace(0, 1, 201)
-    found = {target: _modes(target, shares, key) for target in TASKS}
+    modes = {sigma_task: _modes(sigma_task, shares, key) for sigma_task in SIGMA_TASKS}
     axes = (np.array(LENGTHS)[:, None], np.array(BUDGETS))
-    expected = [mixed_value(*axes, SIGMA, target, shares[:, None, None], EPSILON) for target in TASKS]
+    expected = [mixed_value(*axes, SIGMA, sigma_task, shares[:, None, None], EPSILON) for sigma_task in SIGMA_TASKS]
     reason = "the integrator's tolerance"
     checks = (
-        judge_bound("a mode after mixing and fine-tuning (E3)", expected, list(found.values()), 1e-6, reason),
-        _best_downstream(found, shares),
-        _best_trade(found, shares),
-        _turned(shares, key),
+        judge_bound("a mode after mixing and fine-tuning (E3)", expected, list(modes.values()), 1e-6, reason),
+        _best_downstream(modes, shares),
+        _best_for_both(modes, shares),
+        _rotated(shares, key),
     )
-    return Outcome(checks, {"measured": _as_data(found[TASKS[1]], shares)})
+    return Outcome(checks, {"measured": _as_trajectory(modes[SIGMA_TASKS[1]], shares)})
 
 
-def _modes(target: float, shares: np.ndarray, key: int) -> np.ndarray:
-    """The product's one singular value, with its sign: share × length × budget."""
+def _modes(sigma_task: float, shares: np.ndarray, key: int) -> np.ndarray:
+    """The product's only singular value, with its sign: share × length × budget."""
     setup = protocol()
     teacher = teacher_matrix(setup.teacher, 2, 3)
-    return np.einsum("qtbij,ij->qtb", _products(setup, target / SIGMA * teacher, shares, key), teacher) / SIGMA
+    return np.einsum("qtbij,ij->qtb", _products(setup, sigma_task / SIGMA * teacher, shares, key), teacher) / SIGMA
 
 
-def _best_downstream(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
-    predicted, measured = [], []
-    for target, modes in found.items():
-        predicted.append([float(best_task_share(t, SIGMA, target, EPSILON)) for t in LENGTHS])
-        measured.append(_least(((target - modes[..., -1]) ** 2).T, shares))
+def _downstream_shares(sigma_task: float, modes: np.ndarray, shares: np.ndarray) -> list[float]:
+    """The measured share with the least downstream loss, at every length, for the largest budget."""
+    return minimizers(((sigma_task - modes[..., -1]) ** 2).T, shares)
+
+
+def _shares_for_both(sigma_task: float, modes: np.ndarray, shares: np.ndarray) -> list[float]:
+    """The measured share with the least weighted mean of both losses, at every budget, for the largest length."""
+    last = modes[:, -1]
+    return minimizers((WEIGHT * (SIGMA - last) ** 2 + (1 - WEIGHT) * (sigma_task - last) ** 2).T, shares)
+
+
+def _best_downstream(modes: dict[float, np.ndarray], shares: np.ndarray) -> Check:
+    predicted = [[float(best_task_share(t, SIGMA, sigma, EPSILON)) for t in LENGTHS] for sigma in modes]
+    measured = [_downstream_shares(sigma_task, values, shares) for sigma_task, values in modes.items()]
     return judge_bound("share that is best downstream (E3)", predicted, measured, 0.04, PARABOLA)
 
 
-def _best_trade(found: dict[float, np.ndarray], shares: np.ndarray) -> Check:
-    predicted, measured = [], []
-    for target, modes in found.items():
-        last = modes[:, -1]
-        predicted.append([float(tradeoff_task_share(t, SIGMA, target, KEEP)) for t in BUDGETS])
-        measured.append(_least((KEEP * (SIGMA - last) ** 2 + (1 - KEEP) * (target - last) ** 2).T, shares))
-    return judge_bound(
-        "share that is best for both losses (E3)", predicted, measured, 0.04, "a parabola through the grid"
-    )
+def _best_for_both(modes: dict[float, np.ndarray], shares: np.ndarray) -> Check:
+    predicted = [[float(tradeoff_task_share(t, SIGMA, sigma, WEIGHT)) for t in BUDGETS] for sigma in modes]
+    measured = [_shares_for_both(sigma_task, values, shares) for sigma_task, values in modes.items()]
+    return judge_bound("share that is best for both losses (E3)", predicted, measured, 0.04, PARABOLA)
 
 
-def _least(loss: np.ndarray, shares: np.ndarray) -> list[float]:
-    """Where each row of losses is least, by a parabola through the three lowest of the grid."""
+def minimizers(losses: np.ndarray, shares: np.ndarray) -> list[float]:
+    """The share at which each row of losses is least, by a parabola through the three lowest points of the grid.
+
+    >>> minimizers(np.array([[0.5, 0.1, 0.5], [0.0, 1.0, 4.0], [0.5, 0.25, 2.0]]), np.array([0.0, 0.5, 1.0]))
+    [0.5, 0.0, 0.3125]
+    """
     best = []
-    for row in loss:
+    for row in losses:
         i = int(row.argmin())
         if i in (0, row.size - 1):
             best.append(float(shares[i]))
             continue
-        left, middle, right = row[i - 1 : i + 2]
-        best.append(float(shares[i] + (shares[1] - shares[0]) * (left - right) / (left - 2 * middle + right) / 2))
+        before, lowest, after = row[i - 1 : i + 2]
+        shift = (before - after) / (before - 2 * lowest + after) / 2
+        best.append(float(shares[i] + (shares[1] - shares[0]) * shift))
     return best
 
 
-def _turned(shares: np.ndarray, key: int) -> Check:
-    """A task of the teacher's own size in turned singular vectors: the mixture is smaller than either."""
+def _rotated(shares: np.ndarray, key: int) -> Check:
+    """A task as large as the teacher, with rotated singular vectors: the mixture is smaller than either."""
     setup = protocol()
-    found: dict[str, float] = {}
+    best: dict[str, float] = {}
     teacher = teacher_matrix(setup.teacher, 2, 3)
     for angle in (0.5, 1.5):
         task = task_matrix(RotatedTeacher(angle), setup.teacher, 2, 3)
-        f = _products(setup, task, shares, key)
-        base, down = (((f - wanted) ** 2).sum((-2, -1))[:, -1] for wanted in (teacher, task))  # share × budget
-        best = _least((KEEP * base + (1 - KEEP) * down).T, shares)
-        found |= {f"angle {angle:g}, T = {t:g}": x for t, x in zip(BUDGETS, best, strict=True)}
-    listed = ", ".join(f"{share:.2f} at {name}" for name, share in found.items())
-    answer = f"share that is best for both losses after pretraining to the end: {listed}"
-    return map_limit("turned tasks", answer, found)
+        last = _products(setup, task, shares, key)[:, -1]
+        pretraining, downstream = (((last - matrix) ** 2).sum((-2, -1)) for matrix in (teacher, task))  # share × budget
+        at_budgets = minimizers((WEIGHT * pretraining + (1 - WEIGHT) * downstream).T, shares)
+        best |= {f"angle {angle:g}, T = {t:g}": share for t, share in zip(BUDGETS, at_budgets, strict=True)}
+    listed = ", ".join(f"{share:.2f} at {name}" for name, share in best.items())
+    return map_limit(
+        "rotated tasks", f"share that is best for both losses after the longest pretraining: {listed}", best
+    )
 
 
 @memoize
@@ -125,63 +136,70 @@ def _both_phases(
     start: Layers, teacher: Array, task: Array, shares: Float[Array, " share"]
 ) -> Float[Array, "share length budget d_out d_in"]:
     """The product after pretraining on the mixture and fine-tuning on the task, for every share, length and budget."""
-    first, second = (LearningProblem(matrix, None, jnp.zeros(())) for matrix in (teacher, task))
+    pretraining, downstream = (LearningProblem(matrix, None, jnp.zeros(())) for matrix in (teacher, task))
     numbers = {"rtol": jnp.asarray(1e-8), "weight_decay": jnp.zeros(())}
-    flow = lambda layers, loss, times: train_layers(layers, loss, GradientFlow(), jnp.array(times), numbers)[0]
 
-    def one(share: Array) -> Array:
-        mixture = lambda layers, step: (
-            (1 - share) * population_loss(layers, first) + share * population_loss(layers, second)
-        )
+    def flow(layers: Layers, loss: LossAt, times: tuple[float, ...]) -> Layers:
+        return train_layers(layers, loss, GradientFlow(), jnp.array(times), numbers)[0]
+
+    def downstream_loss(layers: Layers, step: Array) -> Array:
+        return population_loss(layers, downstream)
+
+    def at_share(share: Array) -> Array:
+        def mixture(layers: Layers, step: Array) -> Array:
+            return (1 - share) * population_loss(layers, pretraining) + share * population_loss(layers, downstream)
+
         checkpoints = flow(start, mixture, LENGTHS)
-        tune = lambda layers: product(flow(layers, lambda now, step: population_loss(now, second), BUDGETS))
-        return jax.lax.map(tune, checkpoints)
+        return jax.lax.map(lambda layers: product(flow(layers, downstream_loss, BUDGETS)), checkpoints)
 
-    return jax.lax.map(one, shares)
+    return jax.lax.map(at_share, shares)
 
 
-def _as_data(modes: np.ndarray, shares: np.ndarray) -> xr.Dataset:
+def _as_trajectory(modes: np.ndarray, shares: np.ndarray) -> xr.Dataset:
     """Modes as a Trajectory over lengths."""
     return trajectory(
         {"mode_value": (("share", "pretraining", "strength"), modes)},
-        {"share": ("share", shares), "pretraining": list(LENGTHS),
-         "strength": ("strength", list(BUDGETS), {"units": "gradient-flow time"})},
+        {
+            "share": ("share", shares),
+            "pretraining": list(LENGTHS),
+            "strength": ("strength", list(BUDGETS), {"units": "gradient-flow time"}),
+        },
         method="simulation",
         source="gradient flow",
         model=f"{protocol().network}, mixed",
-    )  # fmt: skip
+    )
 
 
 def predicted(setup: Protocol) -> xr.Dataset:
-    """The best share downstream over the protocol's lengths, for both losses over its strengths, by task."""
-    lengths, budgets, tasks = (np.array(x) for x in (setup.lengths, setup.strengths, TASKS))
-    down = best_task_share(lengths[:, None], SIGMA, tasks, EPSILON)
-    both = tradeoff_task_share(budgets, SIGMA, tasks[:, None], KEEP)
-    return _best(setup, np.asarray(down), np.asarray(both), "theory", "claim E3")
+    """The best share downstream over the protocol's lengths, and for both losses over its strengths, by task."""
+    lengths, budgets, tasks = np.array(setup.lengths), np.array(setup.strengths), np.array(SIGMA_TASKS)
+    downstream = best_task_share(lengths[:, None], SIGMA, tasks, EPSILON)
+    both = tradeoff_task_share(budgets, SIGMA, tasks[:, None], WEIGHT)
+    return _best_shares(setup, np.asarray(downstream), np.asarray(both), "theory", "claim E3")
 
 
 def measured(setup: Protocol, key: int) -> xr.Dataset:
-    """The same, measured on the experiment's own lengths, budgets and shares."""
+    """The same measured, at the experiment's own lengths, budgets and shares."""
+    modes = {sigma_task: _modes(sigma_task, SHARES, key) for sigma_task in SIGMA_TASKS}
+    downstream = np.array([_downstream_shares(sigma_task, values, SHARES) for sigma_task, values in modes.items()])
+    both = np.array([_shares_for_both(sigma_task, values, SHARES) for sigma_task, values in modes.items()])
     grid = replace(setup, lengths=LENGTHS, strengths=BUDGETS)
-    down, both = [], []
-    for target in TASKS:
-        modes = _modes(target, SHARES, key)
-        last = modes[:, -1]
-        down.append(_least(((target - modes[..., -1]) ** 2).T, SHARES))
-        both.append(_least((KEEP * (SIGMA - last) ** 2 + (1 - KEEP) * (target - last) ** 2).T, SHARES))
-    return _best(grid, np.array(down).T, np.array(both), "simulation", f"gradient flow at {SHARES.size} shares")
+    return _best_shares(grid, downstream.T, both, "simulation", f"gradient flow at {SHARES.size} shares")
 
 
-def _best(setup: Protocol, down: np.ndarray, both: np.ndarray, method: Method, source: str) -> xr.Dataset:
+def _best_shares(setup: Protocol, downstream: np.ndarray, both: np.ndarray, method: Method, source: str) -> xr.Dataset:
     repeated = np.broadcast_to(both, (len(setup.lengths), *both.shape))
     return trajectory(
         {
-            "downstream_share": (("pretraining", "target"), down),
+            "downstream_share": (("pretraining", "target"), downstream),
             "trade_share": (("pretraining", "target", "strength"), repeated),
         },
-        {"pretraining": list(setup.lengths), "target": ("target", list(TASKS)),
-         "strength": ("strength", list(setup.strengths), {"units": "gradient-flow time"})},
+        {
+            "pretraining": list(setup.lengths),
+            "target": ("target", list(SIGMA_TASKS)),
+            "strength": ("strength", list(setup.strengths), {"units": "gradient-flow time"}),
+        },
         method=method,
         source=source,
         model=f"{setup.network}, mixed",
-    )  # fmt: skip
+    )

@@ -1,12 +1,13 @@
-"""noise-robust (E1): the weights that bear noise best are those of weight decay per layer, thresholded geometrically.
+"""noise-robust (E1): the weights that are most robust to noise are those of a suitable weight decay per layer.
 
-Measured: gradient flow with a decay of its own in each layer, from random weights, to the end; the loss after noise
-there, along plain pretraining and at its best stop, by sampling. Prediction: `s = (σ − κ)₊`, `κ = √(ab)`, with the
-imbalance `w2²/w1² = a/b`; and how far above that optimum the balanced path stays at every length.
+Protocol: gradient flow to the end with a weight decay of its own in each layer, from random weights; the loss after
+noise there, and along plain pretraining, by sampling. Prediction: singular values `s = (σ − κ)₊` with `κ = √(ab)`, a
+and b the noise costs of the layers, and weights with `w2²/w1² = a/b`; the loss after noise at this optimum and along
+the balanced path. Refuted if a weight or a z-score deviates, or if the weight decay does not beat the best stop.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -31,102 +32,121 @@ from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import sample_noise, shift_weights
 from overtraining.simulations.pretraining import train_layers
-from overtraining.theory.remedies.robust import excess_over_robust, layer_costs, robust_optimum
+from overtraining.theory.remedies.robust import RobustOptimum, excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.solvers.exact import follow
 
 SIGMA = singular_values(unequal_costs(NOISES[0]).teacher)
-END = 1500.0  # a mode just below the threshold dies at the rate of its distance to it
+END = 1500.0  # long, because a mode just below the threshold decays at the rate of its distance to it
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """Losses after noise: measured, their standard errors, and predicted."""
+
+    measured: np.ndarray
+    stderr: np.ndarray
+    predicted: np.ndarray
 
 
 def protocol(preset: Preset) -> Protocol:
-    """The network and its noise, by pairs of opposite draws."""
+    """The network and its noise, sampled by pairs of opposite draws."""
     draws = 16384 if preset == "quick" else 2**18
     return replace(unequal_costs(NOISES[1]), sampling=Sampling(draws=draws, antithetic=True))
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """The optimum's weights, its loss after noise, and that of the path; who wins."""
+    """The weights of the optimum, its loss after noise, that of plain pretraining, and their order."""
     setup = protocol(preset)
-    robust = [_robust(setup, noise, key + i) for i, noise in enumerate(NOISES)]
-    path = [_path(setup, noise, 100 * key + i) for i, noise in enumerate(NOISES)]
-    z, leverage = (
-        np.concatenate([np.ravel(a) for a in parts])
-        for parts in zip(*(((m - p) / e, p / e) for m, e, p in [r[2] for r in robust] + path), strict=True)
-    )
+    trained = [_train_under_decay(setup, noise, key + i) for i, noise in enumerate(NOISES)]
+    decayed_losses = [_under_decay(setup, noise, one) for noise, one in zip(NOISES, trained, strict=True)]
+    plain_losses = [_along_path(setup, noise, 100 * key + i) for i, noise in enumerate(NOISES)]
+    losses = decayed_losses + plain_losses
+    z = np.concatenate([(one.measured - one.predicted) / one.stderr for one in losses])
+    leverage = np.concatenate([one.predicted / one.stderr for one in losses])
     checks = (
-        judge_bound(
-            "singular values, and the layers' norms, under decay (E1)",
-            [np.append(r[0].s, [(r[0].w1 ** 2).sum(), (r[0].w2 ** 2).sum()]) for r in robust],
-            [r[1] for r in robust],
-            1e-4,
-            "what is left of the feature below the threshold, by the largest rate at the last length",
-        ),
+        _weights(setup, trained),
         judge_z_scores("loss after noise at the optimum and along the path (E1)", z, leverage),
-        _order([r[2] for r in robust], path),
+        _order(decayed_losses, plain_losses),
     )
-    best = replace(setup, perturbation=Noise(NOISES[1]))
-    return Outcome(checks, {"measured": respond(best, key)})
+    return Outcome(checks, {"measured": respond(replace(setup, perturbation=Noise(NOISES[1])), key)})
 
 
-def _robust(setup: Protocol, noise: tuple[float, float], key: int):  # type: ignore[no-untyped-def]
-    """The predicted optimum; measured singular values and norms; measured and predicted loss after noise."""
-    n, seen = setup.network, _trained(setup, noise, key)
-    optimum = robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
-    w1, w2 = seen["w1"], seen["w2"]
-    values = np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()])
-    expected = optimum.loss.sum() + _floor(setup, noise)
-    return optimum, values, tuple(np.array([x]) for x in (seen["after"], seen["after_stderr"], expected))
-
-
-def _path(setup: Protocol, noise: tuple[float, float], key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Plain pretraining: measured loss after noise at every length, its error, and the prediction."""
+def _optimum(setup: Protocol, noise: tuple[float, float]) -> RobustOptimum:
     n = setup.network
-    given = replace(setup, perturbation=Noise(noise))
-    seen, s = respond(given, key).isel(seed=0, strength=0), follow(given).singular_value.values
-    prices = layer_costs(*noise, d_in=n.d_in, d_out=n.d_out)
-    expected = (robust_optimum(SIGMA, *prices).loss + excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *prices)).sum(1)
-    return seen.after.values, seen.after_stderr.values, expected + _floor(setup, noise)
+    return robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
 
 
-def _floor(setup: Protocol, noise: tuple[float, float]) -> float:
-    """B1's constant, the noise of the two layers on each other."""
+def _weights(setup: Protocol, trained: Sequence[dict[str, Any]]) -> Check:
+    """Singular values and squared norms of the layers, in every noise."""
+    expected, measured = [], []
+    for noise, one in zip(NOISES, trained, strict=True):
+        optimum, w1, w2 = _optimum(setup, noise), one["w1"], one["w2"]
+        expected.append(np.append(optimum.s, [(optimum.w1**2).sum(), (optimum.w2**2).sum()]))
+        measured.append(np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()]))
+    name = "singular values, and the layers' norms, under weight decay (E1)"
+    reason = "what remains of the feature below the threshold at the last length"
+    return judge_bound(name, expected, measured, 1e-4, reason)
+
+
+def _under_decay(setup: Protocol, noise: tuple[float, float], trained: dict[str, Any]) -> _Losses:
+    """The loss after noise of the network trained with weight decay per layer."""
+    predicted = _optimum(setup, noise).loss.sum() + _noise_product(setup, noise)
+    return _Losses(*(np.array([loss]) for loss in (trained["after"], trained["after_stderr"], predicted)))
+
+
+def _along_path(setup: Protocol, noise: tuple[float, float], key: int) -> _Losses:
+    """The loss after noise along plain pretraining."""
+    n = setup.network
+    variant = replace(setup, perturbation=Noise(noise))
+    measured, s = respond(variant, key).isel(seed=0, strength=0), follow(variant).singular_value.values
+    costs = layer_costs(*noise, d_in=n.d_in, d_out=n.d_out)
+    excess = excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *costs)
+    predicted = (_optimum(setup, noise).loss + excess).sum(1) + _noise_product(setup, noise)
+    return _Losses(measured.after.values, measured.after_stderr.values, predicted)
+
+
+def _noise_product(setup: Protocol, noise: tuple[float, float]) -> float:
+    """B1's constant, the loss from the product of the two layers' noise."""
     n = setup.network
     return noise[0] ** 2 * noise[1] ** 2 * n.d_in * n.h * n.d_out / 2
 
 
-def _order(robust: Sequence[tuple[np.ndarray, ...]], path: Sequence[tuple[np.ndarray, ...]]) -> Check:
-    """Long pretraining loses to the best stop, the best stop to decay, by more than chance."""
+def _order(decayed_losses: Sequence[_Losses], plain_losses: Sequence[_Losses]) -> Check:
+    """Weight decay beats the best stop, and the best stop beats long pretraining, by more than chance."""
     gaps, listed = [], []
     numbers: dict[str, float] = {}
-    for (low, low_error, _), (after, error, _), noise in zip(robust, path, NOISES, strict=True):
-        best = int(after.argmin())
-        gaps += [(after[best] - low[0]) / np.hypot(error[best], low_error[0])]
-        gaps += [(after[-1] - after[best]) / np.hypot(error[-1], error[best])]
-        listed.append(f"{after[-1]:.3f}, {after[best]:.3f}, {low[0]:.3f} at γ = {noise}")
-        numbers |= {f"gain of decay at {noise}": float(after[best] - low[0])}
-    answer = f"loss after noise long after, at the best stop, under decay: {'; '.join(listed)}"
-    return Check("decay beats stopping beats neither (E1)", bool(min(gaps) > 4), answer, numbers)
+    for decay, plain, noise in zip(decayed_losses, plain_losses, NOISES, strict=True):
+        best = int(plain.measured.argmin())
+        at_end, at_best, under_decay = plain.measured[-1], plain.measured[best], decay.measured[0]
+        gaps.append((at_best - under_decay) / np.hypot(plain.stderr[best], decay.stderr[0]))
+        gaps.append((at_end - at_best) / np.hypot(plain.stderr[-1], plain.stderr[best]))
+        listed.append(f"{at_end:.3f}, {at_best:.3f}, {under_decay:.3f} at γ = {noise}")
+        numbers[f"gain of decay at {noise}"] = float(at_best - under_decay)
+    answer = f"loss after noise after long pretraining, at the best stop, under weight decay: {'; '.join(listed)}"
+    name = "weight decay beats the best stop, which beats long pretraining (E1)"
+    return Check(name, bool(min(gaps) > 4), answer, numbers)
 
 
 @memoize
-def _trained(setup: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
-    """The weights under the decay that noise amounts to, from random ones; their loss before and after noise."""
-    n, what = setup.network, learning_problem(setup)
-    decay = jnp.asarray(layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
-    layers = _decayed(initialize(replace(setup, start=SmallGaussian(0.3)), key), what, decay)
-    mean, error = _sampled(layers, what, jnp.asarray(noise), setup.sampling.draws, jax.random.key(1000 + key))
-    losses = {"before": population_loss(layers, what), "after": mean, "after_stderr": error}
+def _train_under_decay(setup: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
+    """Random weights trained with the weight decay that is equivalent to the noise; the loss before and after noise."""
+    n, problem = setup.network, learning_problem(setup)
+    weight_decays = jnp.asarray(layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
+    layers = _end_of_flow(initialize(replace(setup, start=SmallGaussian(0.3)), key), problem, weight_decays)
+    sampling_key = jax.random.key(1000 + key)
+    mean, stderr = _loss_after_noise(layers, problem, jnp.asarray(noise), setup.sampling.draws, sampling_key)
+    losses = {"before": population_loss(layers, problem), "after": mean, "after_stderr": stderr}
     weights = {f"w{i}": np.asarray(layer.weight) for i, layer in enumerate(layers, 1)}
     return weights | {name: float(loss) for name, loss in losses.items()}
 
 
 @jax.jit
-def _decayed(start: Layers, what: LearningProblem, decay: Float[Array, "2"]) -> Layers:
+def _end_of_flow(start: Layers, problem: LearningProblem, weight_decays: Float[Array, "2"]) -> Layers:
     """The end of gradient flow with a weight decay of its own in each layer."""
 
     def loss(layers: Layers, step: Array) -> Array:
         norms = jnp.stack([jnp.sum(layer.weight**2) for layer in layers])
-        return population_loss(layers, what) + decay @ norms / 2
+        return population_loss(layers, problem) + weight_decays @ norms / 2
 
     numbers = {"rtol": jnp.asarray(1e-8), "weight_decay": jnp.zeros(())}
     layers, _ = train_layers(start, loss, GradientFlow(), jnp.array([END]), numbers)
@@ -134,49 +154,51 @@ def _decayed(start: Layers, what: LearningProblem, decay: Float[Array, "2"]) -> 
 
 
 @partial(jax.jit, static_argnames="draws")
-def _sampled(
-    layers: Layers, what: LearningProblem, noise: Float[Array, "2"], draws: int, key: Array
+def _loss_after_noise(
+    layers: Layers, problem: LearningProblem, noise: Float[Array, "2"], draws: int, key: Array
 ) -> tuple[Array, Array]:
     """Mean and standard error of the loss after noise, by pairs of opposite draws."""
 
     def pair(key: Array) -> Array:
         shift = sample_noise(layers, Noise(), list(noise), key)
-        losses = [population_loss(shift_weights(layers, [sign * s for s in shift]), what) for sign in (1, -1)]
+        losses = [population_loss(shift_weights(layers, [sign * s for s in shift]), problem) for sign in (1, -1)]
         return (losses[0] + losses[1]) / 2
 
-    seen = jax.lax.map(pair, jax.random.split(key, draws), batch_size=4096)
-    return seen.mean(), seen.std(ddof=1) / jnp.sqrt(1.0 * draws)
+    pairs = jax.lax.map(pair, jax.random.split(key, draws), batch_size=4096)
+    return pairs.mean(), pairs.std(ddof=1) / jnp.sqrt(1.0 * draws)
 
 
-def optimum(setup: Protocol) -> xr.Dataset:
-    """The Response of the noise-robust optimum, the same at every length; one strength."""
-    n, noise = setup.network, _noise(setup)
-    best = robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
-    before = float(((SIGMA - best.s) ** 2).sum() / 2)
-    return _constant(setup, before, float(best.loss.sum()) + _floor(setup, noise), 0.0, "theory", "claim E1")
+def optimum_predicted(setup: Protocol) -> xr.Dataset:
+    """The Response of the noise-robust optimum, the same at every length, for one strength."""
+    noise = _noise(setup)
+    optimum = _optimum(setup, noise)
+    before = float(((SIGMA - optimum.s) ** 2).sum() / 2)
+    after = float(optimum.loss.sum()) + _noise_product(setup, noise)
+    return _constant(setup, before, after, 0.0, "theory", "claim E1")
 
 
-def decayed(setup: Protocol, key: int) -> xr.Dataset:
-    """The measured Response of a network trained under the decay that noise amounts to, as at the last length."""
-    seen = _trained(setup, _noise(setup), key)
+def optimum_measured(setup: Protocol, key: int) -> xr.Dataset:
+    """The measured Response of a network trained with the equivalent weight decay, at the last length."""
+    trained = _train_under_decay(setup, _noise(setup), key)
     last, source = replace(setup, lengths=setup.lengths[-1:]), f"{setup.sampling.draws:,} pairs of draws"
-    return _constant(last, seen["before"], seen["after"], seen["after_stderr"], "simulation", source)
+    return _constant(last, trained["before"], trained["after"], trained["after_stderr"], "simulation", source)
 
 
 def _noise(setup: Protocol) -> tuple[float, float]:
-    how = setup.perturbation
-    assert isinstance(how, Noise)
-    first, second = how.per_layer(2)
+    """γ₁ and γ₂ of the protocol's first strength."""
+    assert isinstance(setup.perturbation, Noise)
+    first, second = setup.perturbation.per_layer(2)
     return setup.strengths[0] * first, setup.strengths[0] * second
 
 
-def _constant(setup: Protocol, before: float, after: float, error: float, method: Method, source: str) -> xr.Dataset:
-    one, both = np.ones(len(setup.lengths)), np.ones((len(setup.lengths), 1))
+def _constant(setup: Protocol, before: float, after: float, stderr: float, method: Method, source: str) -> xr.Dataset:
+    """A Response that is the same at every length."""
+    by_length, by_strength = np.ones(len(setup.lengths)), np.ones((len(setup.lengths), 1))
     return response(
         {
-            "before": (("pretraining",), before * one),
-            "after": (("pretraining", "strength"), after * both),
-            "after_stderr": (("pretraining", "strength"), error * both),
+            "before": (("pretraining",), before * by_length),
+            "after": (("pretraining", "strength"), after * by_strength),
+            "after_stderr": (("pretraining", "strength"), stderr * by_strength),
         },
         {"pretraining": list(setup.lengths), "strength": list(setup.strengths)},
         method=method,

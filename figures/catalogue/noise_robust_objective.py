@@ -25,8 +25,8 @@ def recipes() -> dict[str, Recipe]:
         coarse = replace(fine, lengths=np.linspace(0, 24, 13))
         by_label[f"path{i}"] = theory_response(fine)
         by_label[f"simulation{i}"] = simulated_response(coarse, key=i)
-        by_label[f"optimum{i}"] = Recipe(f"{SOURCE}.optimum", coarse)
-        by_label[f"decayed{i}"] = Recipe(f"{SOURCE}.decayed", coarse, key=i)
+        by_label[f"optimum{i}"] = Recipe(f"{SOURCE}.optimum_predicted", coarse)
+        by_label[f"decayed{i}"] = Recipe(f"{SOURCE}.optimum_measured", coarse, key=i)
     return by_label
 
 

@@ -34,7 +34,7 @@ simulate: $(STAMP) ## put every claim to the test of its experiment, with the qu
 	$(BIN)/overtraining simulate --all --out build/experiments --json build/verdicts.json
 
 fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
-	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/test_fuzz.py
+	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/llm/readers/test_fuzz.py
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
 	$(BIN)/python -W error -m overtraining check --html build/book

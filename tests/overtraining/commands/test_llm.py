@@ -1,29 +1,20 @@
-"""`overtraining llm`, as people use it: from files to answers, curves and JSON, and every way to be told no."""
+"""`overtraining llm` as people use it: from files to answers, curves and JSON, and everything that is refused."""
 
 import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from overtraining.commands.app import app
-from overtraining.figures.llm.answers import answer_all, pair_with_base, paired_response
-from overtraining.figures.llm.confounded import confounding
-from overtraining.figures.llm.curves import length_column, measured_curves
 from overtraining.figures.llm.readers import read
-from overtraining.figures.llm.tidy import Row, select, tidy_table, with_changed_model
-from overtraining.setting.errors import DomainError, Refusal, SchemaError
+from overtraining.setting.errors import Refusal, SchemaError
 from overtraining.setting.protocol import Network, Protocol
-from overtraining.setting.responses import validate
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw
 from overtraining.theory.solvers.exact import respond
-from tests.figures import samples
-
-STEPS = (1000, 2000, 4000, 8000, 16000, 32000, 64000)
-RISES = (0.40, 0.55, 0.70, 0.80, 0.78, 0.70, 0.60)  # an accuracy with a turning point
-GROWS = (0.40, 0.50, 0.60, 0.66, 0.70, 0.73, 0.75)  # and one without
+from tests.figures.llm import samples
+from tests.figures.llm.samples import GROWS, RISES, STEPS
 
 
 def run(*arguments: object, capsys: pytest.CaptureFixture[str]) -> str:
@@ -37,11 +28,6 @@ def folder(path: Path, course: tuple[float, ...], model: str = "lab/tiny") -> Pa
             path / f"step{step}.json", samples.new(model, step, sciq={"acc,none": value, "acc_stderr,none": 0.01})
         )
     return path
-
-
-def rows(course: tuple[float, ...] = RISES, **more: object) -> pd.DataFrame:
-    said = {"stderr": 0.01, "unit": "fraction", "orientation": "higher"} | more
-    return tidy_table(Row("m", "sciq", "acc", v, tokens=float(s), **said) for s, v in zip(STEPS, course, strict=True))  # type: ignore[arg-type]
 
 
 def test_from_a_folder_to_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,93 +79,6 @@ def test_comparing_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert sorted(table.stage.unique()) == ["base", "fine-tuned"]
 
 
-def test_the_response_of_two_measures() -> None:
-    table = with_changed_model(rows(GROWS), rows(RISES), "noise")
-    ((base, after),) = pair_with_base(measured_curves(table, "tokens")[0])
-    data = validate(paired_response(base, after, "tokens"))
-    assert data.before.values.tolist() == list(GROWS)
-    assert data.after.values[:, 0].tolist() == list(RISES)
-    assert data.after.attrs["orientation"] == "higher"
-    assert data.attrs["perturbation"] == "noise"
-    ((_, fewer),) = pair_with_base(
-        measured_curves(with_changed_model(rows(GROWS), rows(RISES).iloc[2:], "noise"), "tokens")[0]
-    )
-    assert paired_response(base, fewer, "tokens").pretraining.values.tolist() == list(STEPS[2:])
-    ((_, other),) = pair_with_base(
-        measured_curves(
-            with_changed_model(rows(GROWS), rows(RISES).assign(tokens=lambda t: t.tokens + 1), "n"), "tokens"
-        )[0]
-    )
-    with pytest.raises(SchemaError, match="different checkpoints"):
-        paired_response(base, other, "tokens")
-
-
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        ({"annealed": "yes"}, "not confounded: every checkpoint is the end"),
-        ({"learning_rate": 1e-3}, "not confounded: the learning rate is 0.001"),
-        ({}, "unknown whether"),
-    ],
-)
-def test_confounding(more: dict[str, object], says: str) -> None:
-    assert says in confounding(rows(**more))["m"]
-
-
-def test_confounded() -> None:
-    table = rows().assign(learning_rate=np.geomspace(1e-3, 1e-4, 7))
-    assert "confounded in this run: the learning rate goes from 0.001 to 0.0001" in confounding(table)["m"]
-
-
-def test_where_errors_come_from() -> None:
-    def how(table: pd.DataFrame, **options: object) -> tuple[str, float, float]:
-        one = measured_curves(table, "tokens", **options)[0][0].series  # type: ignore[arg-type]
-        return one.errors_from, float(one.stderr[0]), one.freedom
-
-    long = pd.concat([rows(GROWS), rows(GROWS).assign(tokens=lambda t: t.tokens * 100)], ignore_index=True)
-    seeds = pd.concat([rows(GROWS).assign(seed=0.0), rows(GROWS).assign(seed=1.0, value=lambda t: t.value + 0.02)])
-    assert how(rows(GROWS)) == ("as given", 0.01, np.inf)
-    assert how(rows(GROWS, stderr=np.nan, items=2400.0)) == (
-        "binomial, from the test items", pytest.approx(0.01), np.inf,
-    )  # fmt: skip
-    assert how(seeds) == ("scatter of 14 repetitions", pytest.approx(0.01), 7.0)
-    assert how(long, errors="scatter")[0] == "scatter between neighbouring checkpoints"
-    assert how(long.assign(stderr=np.nan))[0] == "scatter between neighbouring checkpoints"
-    assert "neighbouring checkpoints scatter" in how(long.assign(stderr=1e-4))[0]
-    with pytest.raises(SchemaError, match="7 checkpoints: without standard errors"):
-        measured_curves(rows(GROWS, stderr=np.nan), "tokens")
-
-
-def test_a_mean_over_tasks() -> None:
-    """Mean of two tasks at the checkpoints that both have; errors as of independent tasks."""
-    other = rows(GROWS).assign(task="piqa").iloc[1:]
-    (mean,), _ = measured_curves(pd.concat([rows(), other], ignore_index=True), "tokens", group="model")
-    assert mean.name == "mean of 2 tasks (acc)"
-    assert (-mean.series.value).tolist() == pytest.approx((np.array(RISES) + GROWS)[1:] / 2)
-    assert mean.series.stderr.tolist() == pytest.approx([0.01 / np.sqrt(2)] * 6)
-
-
-def test_perplexities_are_logarithms() -> None:
-    table = rows((40.0, 20.0, 10.0, 8.0, 7.0, 9.0, 12.0), unit="perplexity", orientation="lower", stderr=0.5)
-    (one,), _ = measured_curves(table, "tokens")
-    assert one.series.value.tolist() == pytest.approx(np.log(table.value))
-    assert one.series.stderr.tolist() == pytest.approx(0.5 / table.value)
-
-
-def test_many_measures_are_looked_at_together() -> None:
-    """A decline at 2% chance is found alone, and not as one of a hundred."""
-    weak = rows((0.40, 0.50, 0.60, 0.65, 0.66, 0.64, 0.615))
-    alone = answer_all(measured_curves(weak, "tokens")[0])[0]
-    crowd = [weak, *(rows(GROWS).assign(task=f"t{i}") for i in range(20))]
-    together = answer_all(measured_curves(pd.concat(crowd, ignore_index=True), "tokens")[0])
-    assert alone.found
-    (same,) = (a for a in together if a.curve.task == "sciq")
-    assert same.point.p_value == alone.point.p_value
-    assert same.adjusted_p_value == pytest.approx(min(1.0, 21 * alone.point.p_value))
-    assert not same.found
-    assert same.verdict == "no inflection, given how many curves were tested"
-
-
 def test_prediction_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A Response made by theory, written as a plain CSV: B8 beats a straight line."""
     lengths = np.geomspace(1, 50, 16) * 20
@@ -216,22 +115,6 @@ def test_a_plan_needs_no_files(capsys: pytest.CaptureFixture[str]) -> None:
     said = run("--plan", 0.05, "--level", 0.5, capsys=capsys)
     assert "80% power" in said
     assert "0.05" in said
-
-
-def test_only_some(tmp_path: Path) -> None:
-    table = pd.concat([rows(), rows().assign(task="piqa"), rows().assign(metric="f1")], ignore_index=True)
-    assert len(select(table, ["piqa"])) == 7
-    assert len(select(table, ["sciq", "acc"])) == 7
-    with pytest.raises(DomainError, match="try sciq"):
-        select(table, ["sciqq"])
-
-
-def test_the_axis() -> None:
-    table = rows()
-    assert length_column(table) == "tokens"
-    assert length_column(table.assign(tokens=np.nan, step=table.tokens)) == "step"
-    with pytest.raises(SchemaError, match="--tokens-per-step"):
-        length_column(table.assign(tokens=np.nan), "tokens")
 
 
 @pytest.mark.parametrize(
@@ -279,9 +162,3 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, capsys: pytest.Capture
     assert "skipped: " in shown.err
     assert "broken.json" in shown.err
     assert "inflection between" in shown.out
-
-
-def test_only_the_same_task_of_the_same_model_is_a_pair() -> None:
-    tasks = pd.concat([rows(GROWS), rows(GROWS).assign(task="piqa")], ignore_index=True)
-    found = pair_with_base(measured_curves(with_changed_model(tasks, rows(RISES), "noise"), "tokens")[0])
-    assert [(base.task, after and after.task) for base, after in found] == [("piqa", None), ("sciq", "sciq")]

@@ -1,4 +1,4 @@
-"""Result files as other people's tools write them, of our own making, and the real ones where they are at hand."""
+"""Samples for the tests: result files as other tools write them, real ones if they are present, rows and series."""
 
 import csv
 import io
@@ -7,9 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-SHARED = Path(__file__).parents[3] / "shared/data"
+from overtraining.figures.llm.statistics.series import Series
+from overtraining.figures.llm.tidy import Row, tidy_table
+
+SHARED = Path(__file__).parents[4] / "shared/data"
 
 
 def shared(name: str) -> Path:
@@ -111,3 +116,24 @@ def put(path: Path, content: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1), encoding="utf-8")
     return path
+
+
+STEPS = (1000, 2000, 4000, 8000, 16000, 32000, 64000)
+RISES = (0.40, 0.55, 0.70, 0.80, 0.78, 0.70, 0.60)  # an accuracy with a turning point
+GROWS = (0.40, 0.50, 0.60, 0.66, 0.70, 0.73, 0.75)  # and one without
+
+
+def rows(course: tuple[float, ...] = RISES, **more: object) -> pd.DataFrame:
+    """The tidy table of one model on one task along training."""
+    entries = {"stderr": 0.01, "unit": "fraction", "orientation": "higher"} | more
+    return tidy_table(
+        Row("m", "sciq", "acc", value, tokens=float(step), **entries)  # type: ignore[arg-type]
+        for step, value in zip(STEPS, course, strict=True)
+    )
+
+
+def series(value: Any, stderr: Any = 0.1, length: Any = None, **more: Any) -> Series:
+    """A series whose lengths double from 1e9 by default, with one standard error for all values."""
+    value = np.asarray(value, float)
+    length = 1e9 * 2.0 ** np.arange(value.size) if length is None else np.asarray(length, float)
+    return Series(length, value, np.broadcast_to(np.asarray(stderr, float), value.shape).copy(), **more)

@@ -16,7 +16,7 @@ import pytest
 from overtraining.figures.llm.readers import read_file
 from overtraining.figures.llm.tidy import Row, tidy_table
 from overtraining.setting.errors import Refusal, SchemaError
-from tests.figures import samples
+from tests.figures.llm import samples
 
 MUTANTS = int(os.environ.get("OVERTRAINING_MUTANTS", "500"))
 TOKENS = (b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\x00",

@@ -1,0 +1,62 @@
+"""The test for a decline: the contrast by brute force, uniform p-values, power, and Holm's adjustment."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from overtraining.figures.llm.statistics.decline import holm, largest_contrast, p_value
+from overtraining.figures.llm.statistics.turning_point import find_turning_point
+from tests.figures.llm.samples import series
+
+
+@pytest.mark.parametrize("n", [4, 5, 9, 16])
+def test_the_contrast_by_brute_force(n: int) -> None:
+    rng = np.random.default_rng(n)
+    value, stderr = rng.normal(size=(3, n)), rng.uniform(0.5, 2, n)
+    for row in value:
+        found = -np.inf
+        for i, w in itertools.product(range(n), (1, 2, 4, 8)):
+            if i + w <= n - 1:
+                weight = stderr[i : i + w] ** -2
+                mean = (row[i : i + w] * weight).sum() / weight.sum()
+                found = max(found, (row[-1] - mean) / np.sqrt(stderr[-1] ** 2 + 1 / weight.sum()))
+        assert largest_contrast(row, stderr) == pytest.approx(found, rel=1e-12)
+    assert largest_contrast(value, stderr).shape == (3,)
+
+
+@pytest.mark.parametrize("freedom", [np.inf, 10.0, 3.0])
+def test_false_alarms_where_nothing_happens(freedom: float) -> None:
+    """The chance is uniform on flat series, the errors known or estimated; five points, uneven errors."""
+    rng, errors = np.random.default_rng(0), np.array([1.0, 2.0, 1.0, 0.5, 1.0])
+    scales = np.ones(2000) if np.isinf(freedom) else np.sqrt(rng.chisquare(freedom, 2000) / freedom)
+    found = [
+        p_value(series(errors * rng.normal(size=5), s * errors, freedom=freedom), draws=999) for s in scales
+    ]  # fmt: skip
+    for level in (0.01, 0.05, 0.2):
+        alarms = int(np.sum(np.array(found) <= level))
+        assert stats.binomtest(alarms, 2000, level).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("course", [[4, 3, 2, 1, 0], [4, 0, 0, 0, 0], [0, 1, 2, 3, 0], [9, 9, 9, 0, 0]])
+def test_fewer_alarms_where_the_last_is_the_best(course: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    found = [p_value(series(np.array(course) + rng.normal(size=5), 1.0), draws=999) for _ in range(300)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.05
+
+
+def test_a_real_decline_is_found() -> None:
+    rng = np.random.default_rng(2)
+    found = [p_value(series(np.array([3, 1, 0, 2, 5]) + rng.normal(size=5), 1.0), draws=999) for _ in range(200)]
+    assert np.mean(np.array(found) <= 0.05) > 0.7
+
+
+def test_ties_are_no_decline() -> None:
+    assert p_value(series([1.0, 1.0, 1.0, 1.0, 1.0])) > 0.5
+    assert find_turning_point(series([3.0, 1.0, 1.0, 1.0, 1.0])).found is False
+
+
+def test_holm_by_hand() -> None:
+    assert holm(np.array([0.01, 0.01, 0.5])).tolist() == [0.03, 0.03, 0.5]
+    assert holm(np.array([0.9, 0.9])).tolist() == [1.0, 1.0]

@@ -165,7 +165,8 @@ def test_a_page_tells_the_claim(book):
 
 
 @pytest.mark.parametrize(
-    ("claims", "words"), [([OTHER, B1, OTHER], "the same identifier"), ([replace(B1, claim="C9")], "'C9': it has no report")]
+    ("claims", "words"),
+    [([OTHER, B1, OTHER], "the same identifier"), ([replace(B1, claim="C9")], "'C9': it has no report")],
 )
 def test_a_book_that_cannot_be_is_refused(claims, words, reports, tmp_path):
     with pytest.raises(Refusal, match=words):

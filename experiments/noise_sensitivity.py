@@ -1,7 +1,8 @@
 """noise-sensitivity (B1, B4): the cost of Gaussian noise along pretraining, exact at every strength and shape.
 
 Protocol: six power-law features in an 8→6→7 network from the aligned start, unequal noise in the two layers, three
-keys. Prediction: `Δ = cΣs_i + ½γ₁²γ₂² d_in h d_out`, which grows with the length. A regime beyond: none, B1 is exact.
+keys. Prediction: `Δ = cΣs_i + ½γ₁²γ₂² d_in h d_out`, which grows with the length. Refuted if the z-scores are not those
+of chance. Limits: none, B1 is exact.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from overtraining.theory.solvers.exact import respond as predict
 
 
 def protocol(preset: Preset) -> Protocol:
-    """The lengths at which features are learned, noise from small to as large as the weights."""
+    """Lengths while the features are learned; noise from small to as large as the weights."""
     return Protocol(
         PowerLaw(modes=6, alpha=1.0),
         lengths=np.linspace(0, 24, 7 if preset == "quick" else 25),

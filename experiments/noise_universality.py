@@ -1,8 +1,10 @@
-"""noise-universality (B1, B5): Gaussian, uniform and sign noise cost the same in the mean, and do not scatter alike.
+"""noise-universality (B1, B5): Gaussian, uniform and sign noise cost the same on average, but scatter differently.
 
-Protocol: four features in a 5→4→6 network along pretraining. Predictions: B1's mean for every law; B5's variance for
-the Gaussian one, by z-scores with the sample variance's own error. Where it ends: B5 for other laws, which enter by
-their fourth moments; and rounding to a grid, which is like uniform noise only where weights are far above its step.
+Protocol: four features in a 5→4→6 network along pretraining, noise of three laws. Prediction: the mean of B1 for every
+law; the variance of B5 for the Gaussian law. Refuted if the z-scores of a mean or of the Gaussian variance, with the
+sample variance's own standard error, are not those of chance. Limits: the variance under other laws, which depends on
+their fourth moments; rounding to a grid, which costs as much as uniform noise only if the weights are far larger than
+the step.
 """
 
 from dataclasses import replace
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
 
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import memoize, pretrain, rise_and_spread, rises
@@ -34,7 +37,7 @@ STEPS = np.geomspace(1e-2, 3.0, 12)
 
 
 def protocol(preset: Preset, law: str = "gaussian") -> Protocol:
-    """From an early length, where the gradient makes most of the scatter, to convergence, where there is none."""
+    """From an early length, where the gradient causes most of the scatter, to convergence, where it vanishes."""
     return Protocol(
         PowerLaw(4),
         lengths=(1.0, 3.0, 6.0, 40.0),
@@ -47,31 +50,31 @@ def protocol(preset: Preset, law: str = "gaussian") -> Protocol:
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """One mean for three laws; one variance for the Gaussian law, and what the others' is of it; rounding."""
-    setup = {law: protocol(preset, law) for law in LAWS}
-    checks, keys = [], range(key, key + 3)
-    expected = predict(setup["gaussian"]).sensitivity.values
-    for i, (law, one) in enumerate(setup.items()):
-        measured = [rise_and_spread(one, 100 * number + i) for number in keys]
-        z = [((m.rise - expected) / m.rise_stderr).values.ravel() for m in measured]
-        leverage = [(expected / m.rise_stderr).values.ravel() for m in measured]
+    """One mean for three laws; the variance of the Gaussian law and of the others; rounding."""
+    setups = {law: protocol(preset, law) for law in LAWS}
+    gaussian, keys = setups["gaussian"], range(key, key + 3)
+    expected = predict(gaussian).sensitivity.values
+    checks = []
+    for i, (law, setup) in enumerate(setups.items()):
+        measured = [rise_and_spread(setup, 100 * number + i) for number in keys]
+        z = [((one.rise - expected) / one.rise_stderr).values.ravel() for one in measured]
+        leverage = [(expected / one.rise_stderr).values.ravel() for one in measured]
         checks.append(judge_z_scores(f"mean rise under {law} noise (B1)", np.concatenate(z), np.concatenate(leverage)))
-    gaussian = setup["gaussian"]
-    checks += [_gaussian_variance(gaussian, keys), _other_laws(setup, key), _rounding(preset, key)]
-    return Outcome(
-        tuple(checks), {"theory": spread_predicted(gaussian), "measured": rise_and_spread(gaussian, 100 * key)}
-    )
+    checks += [_gaussian_variance(gaussian, keys), _other_laws(setups, key), _rounding(preset, key)]
+    data = {"theory": spread_predicted(gaussian), "measured": rise_and_spread(gaussian, 100 * key)}
+    return Outcome(tuple(checks), data)
 
 
 def spread_predicted(setup: Protocol) -> xr.Dataset:
     """B5's standard deviation of the loss after Gaussian noise on the aligned path, as a Trajectory."""
-    n, (sigma, t) = setup.network, (singular_values(setup.teacher), np.array(setup.lengths)[:, None])
-    learned = (f(t, sigma, setup.start.epsilon) for f in (singular_value, unlearned))  # type: ignore[union-attr]
-    s, left = map(np.asarray, learned)
-    point, gamma = invariants_on_path(s, left, d_in=n.d_in), np.array(setup.strengths)
-    value = np.stack([loss_variance(point, g, g, h=n.h, d_out=n.d_out) for g in gamma], axis=-1)
+    assert isinstance(setup.start, Aligned)
+    n, gamma, epsilon = setup.network, np.array(setup.strengths), setup.start.epsilon
+    sigma, length = singular_values(setup.teacher), np.array(setup.lengths)[:, None]
+    s, remaining = np.asarray(singular_value(length, sigma, epsilon)), np.asarray(unlearned(length, sigma, epsilon))
+    invariants = invariants_on_path(s, remaining, d_in=n.d_in)
+    variances = np.stack([loss_variance(invariants, g, g, h=n.h, d_out=n.d_out) for g in gamma], axis=-1)
     return trajectory(
-        {"spread": (("pretraining", "strength"), np.sqrt(value))},
+        {"spread": (("pretraining", "strength"), np.sqrt(variances))},
         {"pretraining": list(setup.lengths), "strength": ("strength", list(gamma), {"units": "1"})},
         method="theory",
         source="claim B5",
@@ -79,63 +82,68 @@ def spread_predicted(setup: Protocol) -> xr.Dataset:
     )
 
 
-def _predicted(setup: Protocol, key: int) -> np.ndarray:
+def _variance_predicted(setup: Protocol, key: int) -> np.ndarray:
     """B5 at the weights of a run, (length, strength)."""
     n, gamma = setup.network, np.array(setup.strengths)
     teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(setup, sampling=Sampling()), key))
-    points = [invariants_at(*w, teacher) for w in zip(w1, w2, strict=True)]
-    return np.stack([loss_variance(p, gamma, gamma, h=n.h, d_out=n.d_out) for p in points])
+    invariants = [invariants_at(*weights, teacher) for weights in zip(w1, w2, strict=True)]
+    return np.stack([loss_variance(one, gamma, gamma, h=n.h, d_out=n.d_out) for one in invariants])
 
 
 def _gaussian_variance(setup: Protocol, keys: range) -> Check:
     z, leverage = [], []
-    for key in (100 * number + 50 for number in keys):  # other draws than those of the means
-        expected = _predicted(setup, key)
-        value, error = variance(rises(setup, key))
-        z.append(((value - expected) / error).ravel())
-        leverage.append((expected / error).ravel())
+    for run_key in (100 * number + 50 for number in keys):  # not the draws of the means
+        expected = _variance_predicted(setup, run_key)
+        measured, stderr = variance(rises(setup, run_key))
+        z.append(((measured - expected) / stderr).ravel())
+        leverage.append((expected / stderr).ravel())
     return judge_z_scores("variance under Gaussian noise (B5)", np.concatenate(z), np.concatenate(leverage))
 
 
-def _other_laws(setup: dict[str, Protocol], key: int) -> Check:
-    """Their variance over the Gaussian one, early in training and in the end, at the larger strength."""
-    expected = _predicted(setup["gaussian"], key)
+def _other_laws(setups: dict[str, Protocol], key: int) -> Check:
+    """Their variance divided by the Gaussian one, early in training and at the end, at the larger strength."""
+    gaussian = _variance_predicted(setups["gaussian"], key)
     numbers: dict[str, float] = {}
     for law in LAWS[1:]:
-        value, error = (x / expected for x in variance(rises(setup[law], key)))
-        numbers |= {f"{law}_{when}": float(value[at, -1]) for when, at in (("early", 0), ("late", -1))}
-        numbers[f"{law}_stderr"] = float(error[:, -1].max())
+        ratio, stderr = (values / gaussian for values in variance(rises(setups[law], key)))
+        numbers[f"{law}_early"] = float(ratio[0, -1])
+        numbers[f"{law}_late"] = float(ratio[-1, -1])
+        numbers[f"{law}_stderr"] = float(stderr[:, -1].max())
     listed = "; ".join(
-        f"{law} {numbers[f'{law}_early']:.3f} early, {numbers[f'{law}_late']:.3f} in the end (± "
+        f"{law} {numbers[f'{law}_early']:.3f} early, {numbers[f'{law}_late']:.3f} at the end (± "
         f"{numbers[f'{law}_stderr']:.3f})"
         for law in LAWS[1:]
     )
-    return map_limit("B5 is not law-free", f"variance over the Gaussian one: {listed}", numbers)
+    return map_limit("the variance depends on the law", f"variance / that of Gaussian noise: {listed}", numbers)
 
 
 def _rounding(preset: Preset, key: int) -> Check:
-    """Rise from rounding every weight, over that of noise of variance step²/12, in a converged network."""
+    """The rise by rounding every weight, divided by that of noise of variance step²/12, in a converged network."""
     setup = replace(protocol(preset), sampling=Sampling())
-    keys = range(key, key + (32 if preset == "quick" else 256))  # hidden frames: one rounding is one number
-    seen = [_rounded(setup, key) for key in keys]
+    # the mean over hidden frames, because rounding in one frame gives one number without any scatter
+    keys = range(key, key + (32 if preset == "quick" else 256))
+    rise = np.mean([_rise_by_rounding(setup, run_key) for run_key in keys], axis=0)
     w1, w2 = (np.asarray(layer.weight[-1]) for layer in pretrain(setup, keys[-1]))
     gamma = rounding_model_scale(STEPS)
-    ratio = np.mean(seen, axis=0) / expected_increase_at(w1, w2, gamma, gamma)
-    size = float(np.sqrt((w1**2).mean()))
-    good = np.abs(ratio - 1) < 0.1
-    numbers = {"rms_weight": size, "ratio_smallest_step": float(ratio[0]), "ratio_largest_step": float(ratio[-1])}
-    numbers["good_below"] = float(STEPS[::-1][np.argmax(good[::-1])])
+    ratio = rise / expected_increase_at(w1, w2, gamma, gamma)
+    rms = float(np.sqrt((w1**2).mean()))
+    close = np.abs(ratio - 1) < 0.1
+    largest_close_step = float(STEPS[::-1][np.argmax(close[::-1])])
+    numbers = {"rms_weight": rms, "ratio_smallest_step": float(ratio[0]), "ratio_largest_step": float(ratio[-1])}
     answer = (
-        f"weights of rms size {size:.2g}: mean rise over the uniform model {ratio[0]:.2f} at step {STEPS[0]:g}, last "
-        f"within 10% at step {numbers['good_below']:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
+        f"weights of rms size {rms:.2g}; mean rise / that of uniform noise: {ratio[0]:.2f} at step {STEPS[0]:g}, within "
+        f"10% of 1 up to step {largest_close_step:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
     )
-    return map_limit("rounding is not noise", answer, numbers)
+    return map_limit("rounding is not noise", answer, numbers | {"good_below": largest_close_step})
 
 
 @memoize
-def _rounded(setup: Protocol, key: int) -> np.ndarray:
-    """What rounding to each of the steps adds to the loss at the last length."""
-    goal, last = learning_problem(setup), jax.tree.map(lambda w: w[-1], pretrain(setup, key))
-    rise = lambda step: population_loss(compress(last, Quantization(per=None), step), goal)
-    return np.asarray(jax.vmap(rise)(jnp.asarray(STEPS)) - population_loss(last, goal))
+def _rise_by_rounding(setup: Protocol, key: int) -> np.ndarray:
+    """The rise of the loss at the last length when all weights are rounded, for each of STEPS."""
+    problem, last = learning_problem(setup), jax.tree.map(lambda w: w[-1], pretrain(setup, key))
+
+    def after(step: Array) -> Array:
+        return population_loss(compress(last, Quantization(per=None), step), problem)
+
+    return np.asarray(jax.vmap(after)(jnp.asarray(STEPS)) - population_loss(last, problem))

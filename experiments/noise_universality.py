@@ -132,8 +132,8 @@ def _rounding(preset: Preset, key: int) -> Check:
     largest_close_step = float(STEPS[::-1][np.argmax(close[::-1])])
     numbers = {"rms_weight": rms, "ratio_smallest_step": float(ratio[0]), "ratio_largest_step": float(ratio[-1])}
     answer = (
-        f"weights of rms size {rms:.2g}; mean rise / that of uniform noise: {ratio[0]:.2f} at step {STEPS[0]:g}, within "
-        f"10% of 1 up to step {largest_close_step:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
+        f"weights of rms size {rms:.2g}; mean rise / that of uniform noise: {ratio[0]:.2f} at step {STEPS[0]:g}, "
+        f"within 10% of 1 up to step {largest_close_step:.2g}, {ratio[-1]:.2g} at step {STEPS[-1]:g}"
     )
     return map_limit("rounding is not noise", answer, numbers | {"good_below": largest_close_step})
 

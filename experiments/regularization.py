@@ -1,12 +1,13 @@
-"""regularization (D7): what holds fine-tuning back delays the inflection, and costs the downstream task.
+"""regularization (D7): remedies that restrain fine-tuning delay the inflection point and raise the downstream loss.
 
-Measured by gradient flow: aligned features tuned to the end with L2 toward the pretrained weights; where longer
-pretraining begins to hurt, with an anchor and with an early stop; replay and low-rank updates on a turned task.
-Prediction: the cubic's root, the two inflections, the interpolated target, the frontier that nothing passes, and the
-least loss that a rank allows. Where it ends: how near to that least a low rank comes.
+Protocol, by gradient flow: aligned features fine-tuned to the end with an L2 pull to the pretrained weights; the length
+at which longer pretraining begins to raise the loss, with an anchor and with an early stop; replay and low-rank updates
+on a rotated task. Prediction: the root of the cubic equation, both inflection points, the interpolated task, the
+frontier that no remedy passes, and the least loss that a rank allows. Refuted if a loss or an inflection point
+deviates, or if a remedy ends below the frontier. Limit: how close low-rank updates come to the least loss of their
+rank.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -28,180 +29,202 @@ from overtraining.theory.remedies.anchored import anchored_inflection, anchored_
 from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor
 from overtraining.theory.solvers.exact import follow
 
-TASK = SharedVectors((1.5, 0.2, -0.4))  # more, less and the reverse of what the teacher asks
+TASK = SharedVectors((1.5, 0.2, -0.4))  # larger than, smaller than and opposite to the teacher
+ROTATED = RotatedTeacher(1.0)
 ANCHORS = (0.2, 1.0, 5.0)
 STOPS = (0.1, 0.3, 1.0)
-SHARES = (0.25, 0.5, 0.75)
-HELD = (0.1, 0.3, 1.0)  # anchors, and below stops, of the trade between both losses
-EARLY = (0.2, 0.5, 1.0, 2.0)
+REPLAY_SHARES = (0.25, 0.5, 0.75)
+TRADED_ANCHORS = (0.1, 0.3, 1.0)  # these anchors and budgets map the trade-off between both losses
+TRADED_STOPS = (0.2, 0.5, 1.0, 2.0)
 END = 60.0
-NEXT_TO_NOTHING = 1e-12  # an anchor and a share: with both in it, every full update is one compiled program
+NEXT_TO_NOTHING = 1e-12  # for an anchor and a share: with both in it, every full update is one compiled program
+FLOW_END = "the distance of the flow from its limit at the last budget"
 
 
-def _tuned(task: Task, anchor: float = NEXT_TO_NOTHING, replay_share: float = NEXT_TO_NOTHING) -> FineTuning:
+def _fine_tuning(task: Task, anchor: float = NEXT_TO_NOTHING, replay_share: float = NEXT_TO_NOTHING) -> FineTuning:
     return FineTuning(task, anchor=anchor, replay_share=replay_share)
 
 
 def aligned(preset: Preset) -> Protocol:
-    """Three features, from none learned to all. All that follows has these shapes, so that little is compiled."""
+    """Three features, from none learned to all. The other protocols have the same shapes, to save compilations."""
     return Protocol(
         Spectrum((1.0, 0.7, 0.5)),
         lengths=np.linspace(0, 12, 5 if preset == "quick" else 25),
         strengths=(END,),
         network=Network(d_in=4, h=4, d_out=5),
         start=Aligned(0.01),
-        perturbation=_tuned(TASK, anchor=ANCHORS[0]),
+        perturbation=_fine_tuning(TASK, anchor=ANCHORS[0]),
     )
 
 
-def turned(preset: Preset) -> Protocol:
-    """A converged network and a task turned away from its teacher."""
-    given = aligned(preset)
-    long = np.linspace(40, 60, len(given.lengths))
-    return replace(given, teacher=PowerLaw(4), lengths=long, perturbation=_tuned(RotatedTeacher(1.0)))
+def rotated(preset: Preset) -> Protocol:
+    """A converged network and a task rotated away from its teacher."""
+    setup = aligned(preset)
+    long = np.linspace(40, 60, len(setup.lengths))
+    return replace(setup, teacher=PowerLaw(4), lengths=long, perturbation=_fine_tuning(ROTATED))
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """The anchored end, both inflections, and the trade between the two losses for every remedy."""
+    """The end of anchored fine-tuning, both inflection points, and the trade-off between the losses by remedy."""
     setup = aligned(preset)
-    end = _anchored_end(setup, key)
-    turns = judge_bound(
-        "where pretraining begins to hurt (D7)", *_inflections(setup, key), 2e-3, "a line through ±1% around it"
-    )
-    return Outcome((end, turns, *_trades(turned(preset), key)), {"measured": respond(setup, key)})
+    checks = (_anchored_end(setup, key), _inflection_points(setup, key), *_trade_offs(rotated(preset), key))
+    return Outcome(checks, {"measured": respond(setup, key)})
 
 
 def _anchored_end(setup: Protocol, key: int) -> Check:
-    sigma, target = np.array([1.0, 0.7, 0.5]), np.array(TASK.values)
-    w, expected, found = np.sqrt(follow(setup).singular_value.values), [], []
+    sigma, sigma_task = np.array([1.0, 0.7, 0.5]), np.array(TASK.values)
+    w = np.sqrt(follow(setup).singular_value.values)
+    expected, measured = [], []
     for i, anchor in enumerate(ANCHORS):
-        seen = respond(replace(setup, perturbation=_tuned(TASK, anchor=anchor)), key + i).isel(seed=0, strength=0)
-        x = np.asarray(anchored_weight(w, target, anchor)) ** 2
-        expected.append([((sigma - x) ** 2).sum(1) / 2, ((target - x) ** 2).sum(1) / 2])
-        found.append([seen.after.values, seen.downstream_after.values])
-    reason = "the integrator's tolerance, and what is left of the flow at its end"
-    return judge_bound("both losses where an anchor holds (D7)", expected, found, 1e-5, reason)
+        variant = replace(setup, perturbation=_fine_tuning(TASK, anchor=anchor))
+        tuned = respond(variant, key + i).isel(seed=0, strength=0)
+        s = np.asarray(anchored_weight(w, sigma_task, anchor)) ** 2
+        expected.append([((sigma - s) ** 2).sum(1) / 2, ((sigma_task - s) ** 2).sum(1) / 2])
+        measured.append([tuned.after.values, tuned.downstream_after.values])
+    reason = f"the integrator's tolerance, and {FLOW_END}"
+    return judge_bound("both losses where an anchor holds (D7)", expected, measured, 1e-5, reason)
 
 
-def _inflections(shape: Protocol, key: int) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted and measured lengths where one mode's pretraining loss after fine-tuning turns: it vanishes there."""
-    one = replace(shape, teacher=Spectrum((1.0,)), start=Aligned(1e-3))
-    given = [
-        (anchored_inflection(1.0, 1.5, a), _tuned(SharedVectors((1.5,)), anchor=a), END) for a in ANCHORS if a > 0.5
-    ] + [(stopped_inflection(1.0, 1.5, t), _tuned(SharedVectors((1.5,))), t) for t in STOPS]
-    predicted = np.array([float(deep_mode.time_to_reach(float(s), 1.0, 1e-3, 2)) for s, _, _ in given])
-    measured = []
-    for time, (_, how, budget) in zip(predicted, given, strict=True):
-        around = time * np.linspace(0.99, 1.01, len(shape.lengths))
-        setup = replace(one, lengths=around, strengths=(budget,), perturbation=how)
-        before, after = np.sqrt(2 * respond(setup, key).after.values.ravel()[[0, -1]])  # |σ − x²| on either side of 0
+def _inflection_points(setup: Protocol, key: int) -> Check:
+    """The length at which the pretraining loss of one mode after fine-tuning vanishes, between falling and rising."""
+    one_mode = replace(setup, teacher=Spectrum((1.0,)), start=Aligned(1e-3))
+    task = SharedVectors((1.5,))
+    cases = [
+        (anchored_inflection(1.0, 1.5, anchor), _fine_tuning(task, anchor=anchor), END)
+        for anchor in ANCHORS
+        if anchor > 0.5
+    ]
+    cases += [(stopped_inflection(1.0, 1.5, budget), _fine_tuning(task), budget) for budget in STOPS]
+    predicted, measured = [], []
+    for s, fine_tuning, budget in cases:
+        length = float(deep_mode.time_to_reach(float(s), 1.0, 1e-3, 2))
+        around = length * np.linspace(0.99, 1.01, len(setup.lengths))
+        variant = replace(one_mode, lengths=around, strengths=(budget,), perturbation=fine_tuning)
+        loss = respond(variant, key).after.values.ravel()
+        before, after = np.sqrt(2 * loss[[0, -1]])  # |σ − s| on both sides of 0
+        predicted.append(length)
         measured.append(around[0] + (around[-1] - around[0]) * before / (before + after))
-    return predicted, np.array(measured)
+    name = "inflection points with an anchor and an early stop (D7)"
+    return judge_bound(name, np.array(predicted), np.array(measured), 2e-3, "a straight line through ±1% around it")
 
 
-def _trades(setup: Protocol, key: int) -> tuple[Check, ...]:
+def _trade_offs(setup: Protocol, key: int) -> tuple[Check, ...]:
+    """Both losses with replay, the frontier of all remedies, and updates of rank 1."""
+    teacher, task = _matrices(setup)
+    expected, replay_losses = [], []
+    for replay_share in REPLAY_SHARES:
+        fine_tuning = _fine_tuning(ROTATED, replay_share=replay_share)
+        replay_losses.append(_both_losses(replace(setup, perturbation=fine_tuning), key))
+        mixed = np.asarray(interpolated(teacher, task, replay_share))
+        expected.append([((mixed - matrix) ** 2).sum() / 2 for matrix in (teacher, task)])
+    replay = judge_bound("both losses with replay (D7)", expected, replay_losses, 1e-5, FLOW_END)
+
+    rank_one = FineTuning(ROTATED, GradientFlow(1e-6), rank=1)
+    rank_losses = _both_losses(replace(setup, perturbation=rank_one, sampling=Sampling(draws=4)), key)
+    anchor_losses = _both_losses(replace(setup, perturbation=_fine_tuning(ROTATED, anchor=0.3)), key)
+    stop_losses = _both_losses(replace(setup, perturbation=_fine_tuning(ROTATED), strengths=(0.5,)), key)
+    distance, floor = float(np.linalg.norm(teacher - task)), float(low_rank_floor(task - teacher, 1))
+    return (
+        replay,
+        _on_or_above_frontier(distance, floor, [*replay_losses, rank_losses, anchor_losses, stop_losses], rank_losses),
+        _rank_one(distance, floor, rank_losses),
+    )
+
+
+def _on_or_above_frontier(distance: float, floor: float, losses: list[list[float]], rank_losses: list[float]) -> Check:
+    """Pretraining and downstream loss of every remedy, and the downstream loss of rank 1 against its least value."""
+    above = [pretraining - float(least_forgetting(distance, downstream)) for pretraining, downstream in losses]
+    answer = f"{len(losses)} remedies end between {min(above):.2g} and {max(above):.2g} above the least forgetting"
+    name = "no remedy is below the frontier, and no rank below its least loss (D7)"
+    passed = min(above) > -1e-5 and rank_losses[1] > floor - 1e-6
+    return Check(name, passed, answer, {"nearest": min(above)})
+
+
+def _rank_one(distance: float, floor: float, low_rank: list[float]) -> Check:
+    at_least = distance**2 / 2
+    answer = (
+        f"updates of rank 1 end at a downstream loss of {low_rank[1]:.4f}, of which {floor:.4f} is unavoidable; the sum "
+        f"of both losses is {sum(low_rank):.4f}, and {at_least:.4f} at that least loss"
+    )
+    numbers = {"downstream": low_rank[1], "least": floor, "sum": sum(low_rank), "sum at the least": at_least}
+    return map_limit("the loss that low-rank updates reach", answer, numbers)
+
+
+def _both_losses(setup: Protocol, key: int) -> list[float]:
+    """Pretraining and downstream loss after fine-tuning, at the last length."""
+    last = respond(setup, key).isel(seed=0, strength=0, pretraining=-1)
+    return [float(last[name]) for name in ("after", "downstream_after")]
+
+
+def _matrices(setup: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """The teacher and the rotated task."""
     n = setup.network
     teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
-    task = task_matrix(RotatedTeacher(1.0), setup.teacher, n.d_out, n.d_in)
-    apart = float(np.linalg.norm(teacher - task))
-    expected, found = [], []
-    for share in SHARES:
-        seen = _both(replace(setup, perturbation=_tuned(RotatedTeacher(1.0), replay_share=share)), key)
-        mixed = np.asarray(interpolated(teacher, task, share))
-        expected.append([((mixed - m) ** 2).sum() / 2 for m in (teacher, task)])
-        found.append(seen)
-    replay = judge_bound("both losses with replay (D7)", expected, found, 1e-5, "what is left of the flow at its end")
-
-    low = FineTuning(RotatedTeacher(1.0), GradientFlow(1e-6), rank=1)
-    single = _both(replace(setup, perturbation=low, sampling=Sampling(draws=4)), key)
-    trades = [*found, single]
-    for how in (_tuned(RotatedTeacher(1.0), anchor=0.3), _tuned(RotatedTeacher(1.0))):
-        trades.append(
-            _both(replace(setup, perturbation=how, strengths=(END if how.anchor > NEXT_TO_NOTHING else 0.5,)), key)
-        )
-    above = [base - float(least_forgetting(apart, down)) for base, down in trades]
-    floor, pays = float(low_rank_floor(task - teacher, 1)), apart**2 / 2
-    kept = min(above) > -1e-5 and single[1] > floor - 1e-6
-    answer = f"{len(trades)} remedies end between {min(above):.2g} and {max(above):.2g} above the least forgetting"
-    frontier = Check("nothing passes the frontier, nor a rank its floor (D7)", kept, answer, {"nearest": min(above)})
-    answer = (
-        f"updates of rank 1 end at a downstream loss of {single[1]:.4f}, least {floor:.4f}; the sum of both losses is "
-        f"{sum(single):.4f}, at that least {pays:.4f}"
-    )
-    numbers = {"downstream": single[1], "least": floor, "sum": sum(single), "sum at the least": pays}
-    return replay, frontier, map_limit("what low-rank updates reach", answer, numbers)
-
-
-def _both(setup: Protocol, key: int) -> list[float]:
-    """Both losses at the last length."""
-    seen = respond(setup, key).isel(seed=0, strength=0, pretraining=-1)
-    return [float(seen[name]) for name in ("after", "downstream_after")]
+    return teacher, task_matrix(ROTATED, setup.teacher, n.d_out, n.d_in)
 
 
 def anchored(setup: Protocol) -> xr.Dataset:
-    """The Response of an aligned network tuned to the end on a shared task under an anchor."""
-    how, sigma = setup.perturbation, singular_values(setup.teacher)
-    assert isinstance(how, FineTuning)
-    assert isinstance(how.task, SharedVectors)
-    s, target, both = follow(setup).singular_value.values, np.array(how.task.values), ("pretraining", "strength")
-    x = np.asarray(anchored_weight(np.sqrt(s), target, how.anchor)) ** 2
-    half = lambda wanted, now: ((wanted - now) ** 2).sum(1) / 2
+    """The predicted Response of an aligned network, fine-tuned to the end on a shared task with an anchor."""
+    fine_tuning, sigma = setup.perturbation, singular_values(setup.teacher)
+    assert isinstance(fine_tuning, FineTuning)
+    assert isinstance(fine_tuning.task, SharedVectors)
+    s, sigma_task = follow(setup).singular_value.values, np.array(fine_tuning.task.values)
+    s_tuned = np.asarray(anchored_weight(np.sqrt(s), sigma_task, fine_tuning.anchor)) ** 2
+
+    def loss(goal: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.asarray(((goal - values) ** 2).sum(1) / 2)
+
+    by_length, by_strength = ("pretraining",), ("pretraining", "strength")
     return response(
         {
-            "before": (both[:1], half(sigma, s)),
-            "after": (both, half(sigma, x)[:, None]),
-            "downstream_before": (both[:1], half(target, s)),
-            "downstream_after": (both, half(target, x)[:, None]),
+            "before": (by_length, loss(sigma, s)),
+            "after": (by_strength, loss(sigma, s_tuned)[:, None]),
+            "downstream_before": (by_length, loss(sigma_task, s)),
+            "downstream_after": (by_strength, loss(sigma_task, s_tuned)[:, None]),
         },
         {"pretraining": list(setup.lengths), "strength": list(setup.strengths[-1:])},
         method="theory",
         source="closed form (claim D7)",
         perturbation="fine-tuning",
-        model=f"anchor {how.anchor:g}",
+        model=f"anchor {fine_tuning.anchor:g}",
     )
 
 
 def frontier(setup: Protocol) -> xr.Dataset:
     """The least forgetting at every downstream loss, as a Trajectory at one length."""
-    apart = _apart(setup)
-    return _trade(
-        np.linspace(0, apart**2 / 2, 101), lambda x: np.asarray(least_forgetting(apart, x)), "theory", "claim D7"
-    )
+    teacher, task = _matrices(setup)
+    distance = float(np.linalg.norm(task - teacher))
+    downstream = np.linspace(0, distance**2 / 2, 101)
+    return _trade_off(downstream, np.asarray(least_forgetting(distance, downstream)), "theory", "claim D7")
 
 
-def replayed(setup: Protocol, key: int) -> xr.Dataset:
-    """Both losses for shares of replay, measured."""
-    return _measured(
-        [replace(setup, perturbation=FineTuning(RotatedTeacher(1.0), replay_share=share)) for share in SHARES], key
-    )
+def with_replay(setup: Protocol, key: int) -> xr.Dataset:
+    """Both losses measured with several shares of replay."""
+    tunings = [FineTuning(ROTATED, replay_share=replay_share) for replay_share in REPLAY_SHARES]
+    return _measured_trade_off([replace(setup, perturbation=fine_tuning) for fine_tuning in tunings], key)
 
 
-def held(setup: Protocol, key: int) -> xr.Dataset:
-    """Both losses under anchors, measured."""
-    return _measured([replace(setup, perturbation=FineTuning(RotatedTeacher(1.0), anchor=a)) for a in HELD], key)
+def with_anchor(setup: Protocol, key: int) -> xr.Dataset:
+    """Both losses measured with several anchors."""
+    tunings = [FineTuning(ROTATED, anchor=anchor) for anchor in TRADED_ANCHORS]
+    return _measured_trade_off([replace(setup, perturbation=fine_tuning) for fine_tuning in tunings], key)
 
 
-def stopped(setup: Protocol, key: int) -> xr.Dataset:
-    """Both losses where fine-tuning stops early, measured."""
-    return _measured([replace(setup, strengths=(time,)) for time in EARLY], key)
+def with_early_stop(setup: Protocol, key: int) -> xr.Dataset:
+    """Both losses measured where fine-tuning stops early."""
+    return _measured_trade_off([replace(setup, strengths=(budget,)) for budget in TRADED_STOPS], key)
 
 
-def _measured(each: list[Protocol], key: int) -> xr.Dataset:
-    base, down = np.array([_both(one, key) for one in each]).T
-    return _trade(down, lambda _: base, "simulation", "gradient flow")
+def _measured_trade_off(setups: list[Protocol], key: int) -> xr.Dataset:
+    pretraining, downstream = np.array([_both_losses(setup, key) for setup in setups]).T
+    return _trade_off(downstream, pretraining, "simulation", "gradient flow")
 
 
-def _trade(down: np.ndarray, base: Callable[[np.ndarray], np.ndarray], method: Method, source: str) -> xr.Dataset:
+def _trade_off(downstream: np.ndarray, forgetting: np.ndarray, method: Method, source: str) -> xr.Dataset:
     return trajectory(
-        {"forgetting": (("pretraining", "remedy"), np.asarray(base(down))[None])},
-        {"pretraining": [0.0], "remedy": np.arange(down.size), "downstream": ("remedy", down)},
+        {"forgetting": (("pretraining", "remedy"), forgetting[None])},
+        {"pretraining": [0.0], "remedy": np.arange(downstream.size), "downstream": ("remedy", downstream)},
         method=method,
         source=source,
         model="a converged network",
     )
-
-
-def _apart(setup: Protocol) -> float:
-    n = setup.network
-    task = task_matrix(RotatedTeacher(1.0), setup.teacher, n.d_out, n.d_in)
-    return float(np.linalg.norm(teacher_matrix(setup.teacher, n.d_out, n.d_in) - task))

@@ -41,7 +41,7 @@ def recipes() -> dict[str, Recipe]:
             by_label[f"simulation{i}"] = simulated_response(replace(setup, lengths=np.linspace(0, 16, 9)), key=0)
     turned = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(RotatedTeacher(1.0)))
     by_label["frontier"] = Recipe(f"{SOURCE}.frontier", turned)
-    for name in ("replayed", "held", "stopped"):
+    for name in ("with_replay", "with_anchor", "with_early_stop"):
         by_label[name] = Recipe(f"{SOURCE}.{name}", turned, key=0)
     return by_label
 
@@ -59,7 +59,9 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
         ax.set_xlabel("pretraining length")
     trade = axes[2]
     drawing.against_coordinate(trade, data["frontier"], "forgetting", "downstream", label="least forgetting", colour=6)
-    for i, (name, label) in enumerate((("replayed", "replay"), ("held", "anchor"), ("stopped", "early stop"))):
+    for i, (name, label) in enumerate(
+        (("with_replay", "replay"), ("with_anchor", "anchor"), ("with_early_stop", "early stop"))
+    ):
         drawing.against_coordinate(trade, data[name], "forgetting", "downstream", label=label, colour=i)
     trade.set_xlabel("downstream loss")
     trade.set_ylabel("pretraining loss")
@@ -84,7 +86,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
                 - np.interp(data[name].downstream.values, frontier.downstream.values, frontier.forgetting.values[0])
             )
         )
-        for name in ("replayed", "held", "stopped")
+        for name in ("with_replay", "with_anchor", "with_early_stop")
     }
     return (
         "What regularization delays and costs (claim D7). (a) Pretraining and (b) downstream loss after fine-tuning to "
@@ -93,7 +95,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "flow. The stronger the anchor, the later the loss turns, and the more of the task remains: "
         f"{'; '.join(turns)}. Without an anchor, fine-tuning ends at the task after any pretraining. (c) The two "
         "losses after fine-tuning a converged network on a rotated task, against each other: no method can get below "
-        f"the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['replayed']):.0e}), anchors and "
-        f"early stops at most {above['held']:.2g} and {above['stopped']:.2g} above it. σ = 1, 0.7, 0.5 in (a, b), 1/i "
+        f"the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['with_replay']):.0e}), anchors and "
+        f"early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = 1, 0.7, 0.5 in (a, b), 1/i "
         "in (c), 4→4→5 networks. In (a, b) the theory holds for shared singular vectors and balanced weights."
     )

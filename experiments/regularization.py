@@ -143,8 +143,8 @@ def _on_or_above_frontier(distance: float, floor: float, losses: list[list[float
 def _rank_one(distance: float, floor: float, low_rank: list[float]) -> Check:
     at_least = distance**2 / 2
     answer = (
-        f"updates of rank 1 end at a downstream loss of {low_rank[1]:.4f}, of which {floor:.4f} is unavoidable; the sum "
-        f"of both losses is {sum(low_rank):.4f}, and {at_least:.4f} at that least loss"
+        f"updates of rank 1 end at a downstream loss of {low_rank[1]:.4f}, where the least possible is {floor:.4f}; the "
+        f"sum of both losses is {sum(low_rank):.4f}, and would be {at_least:.4f} there"
     )
     numbers = {"downstream": low_rank[1], "least": floor, "sum": sum(low_rank), "sum at the least": at_least}
     return map_limit("the loss that low-rank updates reach", answer, numbers)

@@ -15,6 +15,7 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import respond
+from overtraining.experiments.shared_task import length_of_zero_loss
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -101,9 +102,8 @@ def _inflection_points(setup: Protocol, key: int) -> Check:
         around = length * np.linspace(0.99, 1.01, len(setup.lengths))
         variant = replace(one_mode, lengths=around, strengths=(budget,), perturbation=fine_tuning)
         loss = respond(variant, key).after.values.ravel()
-        before, after = np.sqrt(2 * loss[[0, -1]])  # |σ − s| on both sides of 0
         predicted.append(length)
-        measured.append(around[0] + (around[-1] - around[0]) * before / (before + after))
+        measured.append(length_of_zero_loss(around, loss))
     name = "inflection points with an anchor and an early stop (D7)"
     return judge_bound(name, np.array(predicted), np.array(measured), 2e-3, "a straight line through ±1% around it")
 
@@ -143,8 +143,8 @@ def _on_or_above_frontier(distance: float, floor: float, losses: list[list[float
 def _rank_one(distance: float, floor: float, low_rank: list[float]) -> Check:
     at_least = distance**2 / 2
     answer = (
-        f"updates of rank 1 end at a downstream loss of {low_rank[1]:.4f}, where the least possible is {floor:.4f}; the "
-        f"sum of both losses is {sum(low_rank):.4f}, and would be {at_least:.4f} there"
+        f"updates of rank 1 end at a downstream loss of {low_rank[1]:.4f}, where {floor:.4f} is the least; the sum "
+        f"of both losses is {sum(low_rank):.4f}, and would be {at_least:.4f} there"
     )
     numbers = {"downstream": low_rank[1], "least": floor, "sum": sum(low_rank), "sum at the least": at_least}
     return map_limit("the loss that low-rank updates reach", answer, numbers)

@@ -96,6 +96,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{'; '.join(turns)}. Without an anchor, fine-tuning ends at the task after any pretraining. (c) The two "
         "losses after fine-tuning a converged network on a rotated task, against each other: no method can get below "
         f"the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['with_replay']):.0e}), anchors and "
-        f"early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = 1, 0.7, 0.5 in "
-        "(a, b), 1/i in (c), 4→4→5 networks. In (a, b) the theory holds for shared singular vectors and balanced weights."
+        f"early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = 1, 0.7, 0.5 "
+        "in (a, b), 1/i in (c), 4→4→5 networks. In (a, b) the theory holds for shared singular vectors and balanced "
+        "weights."
     )

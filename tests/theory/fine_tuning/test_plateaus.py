@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.derivations.claims.d4m_monotone import growth, past
+from overtraining.theory.derivations.claims.d4m_monotone import breaking_task, growth
 from overtraining.theory.fine_tuning.plateaus import (
     CERTAIN,
     fine_tune_plateaus,
@@ -267,10 +267,10 @@ def test_the_root_of_the_gap_is_needed():
         for power in (4, 8, 12):
             gap = mpmath.mpf(10) ** -power
             budget = mpmath.mpf("2.2") * mpmath.sqrt(gap)
-            assert growth(budget, [mpmath.mpf(1), gap], past(budget, gap), 1) < 0
+            assert growth(budget, [mpmath.mpf(1), gap], breaking_task(budget, gap), 1) < 0
             safe = safe_budget(np.array([1.0, float(gap)]), 1.0)[1]
             assert float(budget) / safe == pytest.approx(8.8, rel=0.005)
-            assert growth(mpmath.mpf(safe), [mpmath.mpf(1), gap], past(mpmath.mpf(safe), gap), 1) > 0
+            assert growth(mpmath.mpf(safe), [mpmath.mpf(1), gap], breaking_task(mpmath.mpf(safe), gap), 1) > 0
 
 
 def test_digits_of_the_counterexamples_agree_with_the_engine():

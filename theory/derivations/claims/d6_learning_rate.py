@@ -27,55 +27,64 @@ from overtraining.theory.fine_tuning.stability import tuned_budget, tuned_learni
 from overtraining.theory.learning.balanced_mode import singular_value
 
 s, sigma, x, delta = sp.symbols("s sigma x delta", positive=True)  # σ is the task's
-error, steps, noise, eta, best = sp.symbols("e N v eta v_rho", positive=True)
+initial_error, steps, noise, eta, best = sp.symbols("e N v eta v_rho", positive=True)
 
 
 def formula() -> dict[str, sp.Expr]:
-    """Largest curvature from below, in the task's largest σ, and of one mode from above; the best rate and budget."""
+    """The largest curvature from below and, for one mode, from above; the best learning rate and the best budget."""
     return {
         "below": 2 * sigma,
         "above": 3 * s - sigma,
-        "tuned": sp.log(4 * sigma * steps * error**2 / noise) / (4 * sigma * steps),
+        "tuned": sp.log(4 * sigma * steps * initial_error**2 / noise) / (4 * sigma * steps),
         "budget": sp.log(1 + sigma * (best - s) / (s * (sigma - best))) / (2 * sigma),
     }
 
 
 def roots(at: dict[sp.Symbol, sp.Expr]) -> list[sp.Expr]:
-    """All of B3's roots there, square roots of squares taken."""
-    claimed = b3.formula()
-    square = lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
-    there = (root.subs(at, simultaneous=True) for key in b3.FAMILIES for root in claimed[key])
-    return [sp.expand(r.replace(lambda e: e.is_Pow and e.exp == sp.Rational(1, 2), square)) for r in there]
+    """All of B3's roots at the given values, with square roots of squares resolved."""
+    half = sp.Rational(1, 2)
+    resolved = []
+    for key in b3.FAMILIES:
+        for root in b3.formula()[key]:
+            root_there = root.subs(at, simultaneous=True).replace(
+                lambda e: e.is_Pow and e.exp == half, lambda e: sp.sqrt(sp.factor(sp.expand(e.base)))
+            )
+            resolved.append(sp.expand(root_there))
+    return resolved
 
 
-def left_after() -> sp.Expr:
-    """`½e²e^{−4σ'ηN} + ½ηv`: the slowest term of A3 near the task, and noise in proportion to the rate."""
-    return error**2 * sp.exp(-4 * sigma * eta * steps) / 2 + eta * noise / 2
+def final_loss() -> sp.Expr:
+    """`½e²e^{−4σ'ηN} + ½ηv`: the slowest term of A3 near the task, and noise in proportion to the learning rate."""
+    return initial_error**2 * sp.exp(-4 * sigma * eta * steps) / 2 + eta * noise / 2
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """At the fitted task and at the start from above these are roots, and no other is larger; the best rate is."""
+    """Curvatures: both are roots, and no other root is larger; the best learning rate and the best budget."""
     fitted = roots({b3.si: sigma, b3.sj: x, b3.sigma_i: sigma, b3.sigma_j: x})
-    largest = [sp.expand(candidate["below"] - r).subs(sigma, x + delta) for r in fitted]
+    below_largest = [sp.expand(candidate["below"] - r).subs(sigma, x + delta) for r in fitted]
     own = [root.subs({b3.si: s, b3.sigma_i: sigma}, simultaneous=True) for root in roots_of_one()]
-    over = [sp.expand((candidate["above"] - r).subs(s, sigma + x)) for r in own]
-    nonnegative = lambda e: sp.factor(e).is_nonnegative is True
-    slope = left_after().diff(eta).subs(eta, candidate["tuned"])
+    above_largest = [sp.expand((candidate["above"] - r).subs(s, sigma + x)) for r in own]
+    slope = final_loss().diff(eta).subs(eta, candidate["tuned"])
     return every(
         (
-            ("end", Evidence(all(map(nonnegative, largest)) and 0 in largest, Verdict.PROVED, "2σ' is the largest")),
-            ("start", Evidence(all(map(nonnegative, over)) and 0 in over, Verdict.PROVED, "3s − σ' is the largest")),
-            ("best rate", identity(sp.simplify(slope), 0)),
-            ("best budget", identity(sp.simplify(tuned_to(candidate["budget"])), best)),
+            ("end", Evidence(_are_least_zero(below_largest), Verdict.PROVED, "2σ' is the largest")),
+            ("start", Evidence(_are_least_zero(above_largest), Verdict.PROVED, "3s − σ' is the largest")),
+            ("best learning rate", identity(sp.simplify(slope), 0)),
+            ("best budget", identity(sp.simplify(fine_tuned(candidate["budget"])), best)),
         ),
-        "end, start, best rate and best budget",
+        "end, start, best learning rate and best budget",
     )
 
 
-def tuned_to(budget: sp.Expr) -> sp.Expr:
-    """Where A3 is after a budget, from s toward the task."""
-    given = {a3.mu: 0, a3.sigma: sigma, a3.t: budget, a3.epsilon: s}
-    return a3.solved()[0].subs(given, simultaneous=True)
+def _are_least_zero(differences: list[sp.Expr]) -> bool:
+    """Are all nonnegative, and is one of them 0?"""
+    return 0 in differences and all(sp.factor(e).is_nonnegative is True for e in differences)
+
+
+def fine_tuned(budget: sp.Expr) -> sp.Expr:
+    """A3's singular value after a budget of fine-tuning, from s toward the task."""
+    values = {a3.mu: 0, a3.sigma: sigma, a3.t: budget, a3.epsilon: s}
+    return a3.solved()[0].subs(values, simultaneous=True)
 
 
 def roots_of_one() -> tuple[sp.Expr, sp.Expr]:
@@ -85,14 +94,15 @@ def roots_of_one() -> tuple[sp.Expr, sp.Expr]:
 
 
 def _any_weights() -> Evidence:
-    """The Hessian's form is `‖W2X1 + X2W1‖² − 2⟨B − f, X2X1⟩`; and `(p + q)(a² + b²) − (√p a + √q b)²` is a square."""
+    """The Hessian's form is `‖W2X1 + X2W1‖² − 2⟨B − f, X2X1⟩`, and `(p + q)(a² + b²) − (√p a + √q b)²` is a square."""
     w1, x1 = (MatrixSum.of(Letter(n, "h", "d_in")) for n in ("W1", "X1"))
     w2, x2 = (MatrixSum.of(Letter(n, "d_out", "h")) for n in ("W2", "X2"))
     task = MatrixSum.of(Letter("A", "d_out", "d_in"))
-    moved = two_layer_loss(w1 + x1, w2 + x2)
-    second = type(moved)(
-        {k: c for k, c in moved.terms.items() if sum(l.name[0] == "X" for word in k for l in word) == 2}
-    )
+    loss = two_layer_loss(w1 + x1, w2 + x2)
+    quadratic = {
+        words: c for words, c in loss.terms.items() if sum(l.name[0] == "X" for word in words for l in word) == 2
+    }
+    second = type(loss)(quadratic)
     claimed = squared_norm(w2 @ x1 + x2 @ w1) - 2 * ((task - w2 @ w1) @ (x2 @ x1).T).trace()
     p, q, a, b = sp.symbols("p q a b", positive=True)
     scalar = (p + q) * (a**2 + b**2) - (sp.sqrt(p) * a + sp.sqrt(q) * b) ** 2
@@ -106,33 +116,35 @@ def _any_weights() -> Evidence:
 
 
 def _below() -> Evidence:
-    """0 <= s_i <= σ_i: every root is convex, or rises, in each singular value, and at most 2σ₁ at the corners."""
+    """For 0 <= s_i <= σ_i every root is convex or increasing in each singular value, and at most 2σ₁ at the corners."""
     top, bottom = x + delta, x  # σ_i >= σ_j
-    claimed, cases = b3.formula(), []
+    cases = []
     for a in (0, top):
         for b in (0, bottom):
-            at = {b3.si: a, b3.sj: b, b3.sigma_i: top, b3.sigma_j: bottom}
-            over = [sp.factor(2 * top - r) for r in roots(at)]
+            corner = {b3.si: a, b3.sj: b, b3.sigma_i: top, b3.sigma_j: bottom}
+            over = [sp.factor(2 * top - r) for r in roots(corner)]
             holds = all(e.is_nonnegative is True for e in over)
             cases.append((f"s = ({a}, {b})", Evidence(holds, Verdict.PROVED, f"{over}")))
-    first, _, third, _ = claimed["pair"]
+    first, _, third, _ = b3.formula()["pair"]
     inner = ((third - (b3.sigma_i + b3.sigma_j) / 2) * 2) ** 2
     cases += [("convex in s", identity(tuple(sp.expand(inner).diff(v, 2) for v in (b3.si, b3.sj)), (8, 8)))]
     root = sp.Symbol("R", positive=True)
-    rise = [first.diff(v).replace(lambda e: e.is_Pow and abs(e.exp) == sp.Rational(1, 2), lambda e: root ** (2 * e.exp))
-            for v in (b3.si, b3.sj)]  # fmt: skip
-    cases += [("rises", positive(e)) for e in rise]
+    for v in (b3.si, b3.sj):
+        slope = first.diff(v).replace(
+            lambda e: e.is_Pow and abs(e.exp) == sp.Rational(1, 2), lambda e: root ** (2 * e.exp)
+        )
+        cases.append(("increasing", positive(slope)))
     return every(cases, "four corners, two directions")
 
 
 def _one_path() -> Evidence:
-    """From above the mode comes down (A3), and with it 3s − σ'; from below both roots are at most 2σ'."""
+    """A mode above the task falls (A3), and 3s − σ' with it; from below both roots are at most 2σ'."""
     speed = a3.rate().subs({a3.mu: 0, a3.sigma: sigma, a3.s: s}, simultaneous=True)
     first, second = (r.subs({b3.si: s, b3.sigma_i: sigma}, simultaneous=True) for r in roots_of_one())
     return every(
         (
-            ("comes down", positive(-speed.subs(s, sigma + x))),
-            ("falls", positive((-first.diff(s) * speed).subs(s, sigma + x))),
+            ("the mode falls", positive(-speed.subs(s, sigma + x))),
+            ("its curvature falls", positive((-first.diff(s) * speed).subs(s, sigma + x))),
             ("sharper with pretraining", positive(first.diff(s))),
             ("first from below", positive((2 * sigma - first).subs(sigma, s + x))),
             ("second from below", positive((2 * sigma - second).subs(sigma, s + x))),
@@ -141,87 +153,105 @@ def _one_path() -> Evidence:
 
 
 def _near() -> Evidence:
-    """`σ' − s` decays at 2σ' there: A3's rate, linearized; so the loss's bias decays as e^{−4σ'T}, T = ηN."""
+    """Near the task `σ' − s` decays at the rate 2σ', by A3 linearized, so its part of the loss decays as e^{−4σ'T}."""
     speed = a3.rate().subs({a3.mu: 0, a3.sigma: sigma, a3.s: sigma - delta}, simultaneous=True)
     return identity(sp.expand(speed).coeff(delta, 1), 2 * sigma)
 
 
 def _trend() -> Evidence:
-    """The best rate rises with |e|; so does the loss there, `e e^{−4σ'ηN} > 0`, by e alone as η is best."""
+    """The best learning rate rises with |e|, and so does the loss at it: its derivative is `e e^{−4σ'ηN} > 0`."""
     tuned = formula()["tuned"]
     return every(
         (
-            ("rate", positive(tuned.diff(error))),
-            ("loss", positive(left_after().diff(error))),
-            ("a minimum", positive(left_after().diff(eta, 2))),
+            ("rate", positive(tuned.diff(initial_error))),
+            ("loss", positive(final_loss().diff(initial_error))),
+            ("a minimum", positive(final_loss().diff(eta, 2))),
         )
     )
 
 
 def _budget() -> Evidence:
-    """Of `½ρ(σ_pre − p)² + ½(1 − ρ)(σ' − p)²` the slope by p is p − v: least at v, where a free budget can stop.
+    """The slope of `½ρ(σ_pre − p)² + ½(1 − ρ)(σ' − p)²` in p is p − v, so the minimum is at v.
 
-    A start between σ' and v, which the flow only leaves, is best left alone; more pretraining then lowers the loss.
+    A start between σ' and v, from which the flow only moves away from v, should not be fine-tuned at all; there more
+    pretraining lowers the loss.
     """
     rho, own = sp.symbols("rho sigma_pre", positive=True)
     trade = (rho * (own - s) ** 2 + (1 - rho) * (sigma - s) ** 2) / 2
     return identity(sp.expand(trade.diff(s) - (s - (rho * own + (1 - rho) * sigma))), 0)
 
 
-def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
-    """One mode from both sides, over 12 decades; the best rate where it is positive, and 0 elsewhere."""
+def _engine_error(
+    expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator
+) -> float:
+    """One mode on both sides of the task, over 12 decades; the best learning rate, which may be 0; the best budget."""
     pretrained, task = 10.0 ** generator.uniform(-6, 6, (2, 300))
     beyond = pretrained > task
-    condition = lambda a, b: (3 * a + b) / (3 * a - b)
+
+    def curvature_condition(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (3 * a + b) / (3 * a - b)
+
     points = [pretrained[beyond], task[beyond]]
-    worst = worst_relative_error(expression["above"], (s, sigma), function, points, condition)
+    worst = worst_relative_error(expression["above"], (s, sigma), function, points, curvature_condition)
     points = [pretrained[~beyond], task[~beyond]]
     worst = max(worst, worst_relative_error(expression["below"] + 0 * s, (s, sigma), function, points))
-    given = [10.0 ** generator.uniform(-3, 3, 300) for _ in range(4)]
-    gain = np.log(4 * given[1] * given[2] * given[0] ** 2 / given[3])
-    if (tuned_learning_rate(*(g[gain < 0] for g in given)) != 0).any():
+    worst = max(worst, _rate_error(expression["tuned"], generator))
+    return max(worst, _budget_error(pretrained, generator))
+
+
+def _rate_error(expression: sp.Expr, generator: np.random.Generator) -> float:
+    """The best learning rate where it is positive; it must be 0 elsewhere."""
+    inputs = [10.0 ** generator.uniform(-3, 3, 300) for _ in range(4)]
+    logarithm = np.log(4 * inputs[1] * inputs[2] * inputs[0] ** 2 / inputs[3])
+    if (tuned_learning_rate(*(values[logarithm < 0] for values in inputs)) != 0).any():
         return np.inf
-    points = [g[gain > 0] for g in given]
-    relative = lambda *_: 1 + 5 / gain[gain > 0]
-    own, aim = pretrained * 10.0 ** generator.uniform(-1, 1, (2, 300))
-    share = generator.uniform(0.05, 0.95, 300)
-    stop = share * own + (1 - share) * aim
-    between = (stop - pretrained) * (aim - stop) > 0
-    found = np.asarray(tuned_budget(pretrained, own, aim, share))
-    tuned = singular_value(np.where(between, found, 0), aim, pretrained)
-    off = np.abs(tuned / stop - 1)[between] / (1 + 2 * (aim * found)[between] + (aim / np.abs(aim - stop))[between])
-    if (found[(pretrained - aim) * (stop - pretrained) > 0] != 0).any():
-        return np.inf
-    worst = max(worst, float(off.max()))
-    return max(
-        worst,
-        worst_relative_error(expression["tuned"], (error, sigma, steps, noise), tuned_learning_rate, points, relative),
+    points = [values[logarithm > 0] for values in inputs]
+    condition = 1 + 5 / logarithm[logarithm > 0]
+    return worst_relative_error(
+        expression, (initial_error, sigma, steps, noise), tuned_learning_rate, points, lambda *_: condition
     )
 
 
+def _budget_error(pretrained: np.ndarray, generator: np.random.Generator) -> float:
+    """Fine-tuning for the best budget must end at v_ρ where v_ρ lies on the way; starts past it get the budget 0."""
+    teacher, task = pretrained * 10.0 ** generator.uniform(-1, 1, (2, 300))
+    weight = generator.uniform(0.05, 0.95, 300)
+    best_value = weight * teacher + (1 - weight) * task
+    on_the_way = (best_value - pretrained) * (task - best_value) > 0
+    budget = np.asarray(tuned_budget(pretrained, teacher, task, weight))
+    if (budget[(pretrained - task) * (best_value - pretrained) > 0] != 0).any():
+        return np.inf
+    end = singular_value(np.where(on_the_way, budget, 0), task, pretrained)
+    condition = 1 + 2 * task * budget + task / np.abs(task - best_value)
+    return float((np.abs(end / best_value - 1) / condition)[on_the_way].max())
+
+
 def far() -> Evidence:
-    """From s = 0.01 with σ' = 1, N = 100, v = 0.1: the best rate of the whole flow against the formula's."""
-    rate = np.linspace(1e-4, 0.2, 20_000)
-    left = 1 - 1 / (1 + 99 * np.exp(-200 * rate))
-    best = rate[np.argmin(left**2 / 2 + rate * 0.1 / 2)]
+    """From s = 0.01 with σ' = 1, N = 100, v = 0.1: the best learning rate of the whole flow against the formula."""
+    rates = np.linspace(1e-4, 0.2, 20_000)
+    unlearned = 1 - 1 / (1 + 99 * np.exp(-200 * rates))
+    best_rate = rates[np.argmin(unlearned**2 / 2 + rates * 0.1 / 2)]
     claimed = np.log(400 * 0.99**2 / 0.1) / 400
-    return Evidence(bool(best > 1.5 * claimed), Verdict.TESTED, f"best rate {best:.4f}, the formula {claimed:.4f}")
+    detail = f"best learning rate {best_rate:.4f}, the formula {claimed:.4f}"
+    return Evidence(bool(best_rate > 1.5 * claimed), Verdict.TESTED, detail)
 
 
-def turned_task() -> Evidence:
-    """f = diag(1, 0) and B = diag(0, 1) turned by 45°: sharper at the start, by the Hessian, than 2‖B‖ = 2."""
+def rotated_task() -> Evidence:
+    """f = diag(1, 0) and B = diag(0, 1) rotated by 45°: the Hessian at the start exceeds 2‖B‖ = 2."""
     b = np.array([[0.5, -0.5], [-0.5, 0.5]])
     largest = largest_curvature(np.diag([1.0, 1e-3]), np.diag([1.0, 1e-3]), b)
-    return Evidence(largest > 2.2, Verdict.TESTED, f"largest eigenvalue {largest:.3f}, below the task it is at most 2")
+    detail = f"largest eigenvalue {largest:.3f}; on an aligned task, from below, it is at most 2"
+    return Evidence(largest > 2.2, Verdict.TESTED, detail)
 
 
 def largest_curvature(w1: np.ndarray, w2: np.ndarray, task: np.ndarray) -> float:
-    """The largest eigenvalue of the Hessian of ½‖W2W1 − B‖², by second differences, exact for a quartic."""
+    """The largest eigenvalue of the Hessian of ½‖W2W1 − B‖², by second differences (the loss is a quartic)."""
 
     def loss(flat: np.ndarray) -> float:
         return float(((flat[4:].reshape(2, 2) @ flat[:4].reshape(2, 2) - task) ** 2).sum() / 2)
 
-    point, unit = np.concatenate([w1.ravel(), w2.ravel()]), np.eye(8) * 1e-3
+    point = np.concatenate([w1.ravel(), w2.ravel()])
+    unit = np.eye(8) * 1e-3
     hessian = [
         [(loss(point + u + v) - loss(point + u - v) - loss(point - u + v) + loss(point - u - v)) / 4e-6 for v in unit]
         for u in unit
@@ -229,16 +259,16 @@ def largest_curvature(w1: np.ndarray, w2: np.ndarray, task: np.ndarray) -> float
     return float(np.linalg.eigvalsh(np.array(hessian)).max())
 
 
-def turned_curves() -> Curves:
+def rotated_curves() -> Curves:
     """The largest curvature at the start of fine-tuning, against the task's angle."""
     angles = np.linspace(0, np.pi, 37)
-    found = []
+    curvatures = []
     for angle in angles:
         out = np.array([np.cos(angle), np.sin(angle)])
-        found.append(largest_curvature(np.diag([1.0, 1e-3]), np.diag([1.0, 1e-3]), np.outer(out, [1.0, 0.0])))
+        curvatures.append(largest_curvature(np.diag([1.0, 1e-3]), np.diag([1.0, 1e-3]), np.outer(out, [1.0, 0.0])))
     return Curves(
         np.degrees(angles),
-        {"at the start": np.array(found), "2‖B‖": np.full(37, 2.0)},
+        {"at the start": np.array(curvatures), "2‖B‖": np.full(37, 2.0)},
         "angle of the task",
         "largest curvature",
     )
@@ -246,94 +276,96 @@ def turned_curves() -> Curves:
 
 DERIVATION = Derivation(
     claim="D6",
-    title="The stable learning rate ends at 1/‖B‖, and falls where pretraining is beyond the task",
+    title="The largest stable learning rate ends at 1/‖B‖, and is lower where pretraining is beyond the task",
     statement=r"\lambda_{max}\le\|W_1\|^2+\|W_2\|^2+\|B-f\|;\quad s_i\le\sigma'_i\ \forall i\Rightarrow\lambda_{max}\le"
     r"2\sigma'_1=2\|B\|;\quad s>\sigma'\Rightarrow\lambda_{max}=3s-\sigma';\quad "
     r"\eta^*=\frac{1}{4\sigma'N}\ln\frac{4\sigma'Ne^2}{v};\quad "
     r"T^*=\frac1{2\sigma'}\ln\left(1+\frac{\sigma'(v_\rho-s)}{s(\sigma'-v_\rho)}\right)",
-    plain="Fine-tuning on an aligned task meets its sharpest point at the end, 2‖B‖ whatever the pretraining length, "
-    "as long as no mode is beyond the task; a single mode that is beyond meets it at the start, where every bit of "
-    "pretraining lowers the stable rate. With label noise the best rate falls as pretraining comes nearer to the task.",
+    plain="Fine-tuning on an aligned task has its largest curvature at the end, 2‖B‖ whatever the pretraining length, "
+    "as long as no mode is beyond the task. A single mode that is beyond the task has it at the start, where more "
+    "pretraining always lowers the largest stable learning rate. With label noise the best learning rate falls as "
+    "pretraining comes nearer to the task.",
     symbols={
         r"\lambda_{max}": "largest eigenvalue of the downstream loss's Hessian; 2/λ_max is the largest stable rate",
         "s": "pretrained singular value",
         r"\sigma'": "the task's singular value, σ'₁ the largest",
         "e": "σ' − s, the error at the start of fine-tuning",
-        "N": "steps, T = ηN",
-        "v": "what noise adds per unit of learning rate, twice",
-        r"\eta^*": "learning rate of the lowest loss after N steps",
+        "N": "number of steps, T = ηN",
+        "v": "twice the loss that noise adds per unit of learning rate",
+        r"\eta^*": "learning rate with the lowest loss after N steps",
         r"v_\rho": "ρσ + (1 − ρ)σ', the best value for ρL_pre + (1 − ρ)L_ft; T* is the budget that ends there",
     },
     assumptions=(
         Assumption(
             "shared singular vectors",
-            "The task has pretraining's singular vectors. The first bound needs no alignment.",
-            Counterexample("A turned task is sharper at the start.", turned_task, turned_curves),
+            "The task has the singular vectors of pretraining. The first bound does not need this.",
+            Counterexample("On a rotated task the curvature is larger at the start.", rotated_task, rotated_curves),
         ),
-        Assumption("balanced start", "W2ᵀW2 = W1W1ᵀ; the first bound needs no balance."),
+        Assumption("balanced start", "W2ᵀW2 = W1W1ᵀ. The first bound does not need this."),
         Assumption("aligned start", "The student's singular vectors are the teacher's."),
         Assumption("whitened inputs", "Σx = I."),
         Assumption(
             "near the task",
-            "For the best rate: the error decays as in the end, at the rate 2σ'.",
-            Counterexample("A mode that is not learned yet first has to grow, with a larger rate.", far),
+            "For the best learning rate: the error decays as it does near the task, at the rate 2σ'.",
+            Counterexample("A mode that is not yet learned must first grow, which needs a larger learning rate.", far),
         ),
     ),
     steps=(
         Step(
             r"X\cdot HX=\|W_2X_1+X_2W_1\|^2-2\langle B-f,X_2X_1\rangle\le(\|W_1\|^2+\|W_2\|^2+\|B-f\|)\,\|X\|^2",
-            "The second-order part of the loss, at symbolic widths; then operator norms and Cauchy–Schwarz.",
+            "The second-order part of the loss, for symbolic widths; then operator norms and Cauchy–Schwarz.",
             _any_weights,
         ),
         Step(
             r"0\le s_i\le\sigma'_i\ \Rightarrow\ \lambda_{max}\le2\sigma'_1",
-            "B3's roots with the task for the teacher: at the corners of the box of singular values none is above "
-            "2σ'₁, and between them each rises or is convex under a root.",
+            "B3's roots with the task as the teacher: at the corners of the box of singular values none is above 2σ'₁, "
+            "and between the corners each is increasing, or the square root of a convex function.",
             _below,
         ),
         Step(
             r"\text{one mode: }\max_T\lambda_{max}=\max(2\sigma',3s-\sigma')",
-            "From above the mode only comes down, and its curvature with it.",
+            "From above the mode only falls, and its curvature with it.",
             _one_path,
         ),
         Step(r"\dot e=-2\sigma'e+O(e^2)", "A3's rate near the task.", _near),
         Step(
             r"\frac{\partial\eta^*}{\partial|e|}>0,\quad\frac{\partial L^*}{\partial|e|}>0",
-            "So the best rate and the loss at the best rate both fall until s = σ' and then rise: the downstream "
-            "inflection of a mode stays where it is, at every rate and at the best one.",
+            "So both the best learning rate and the loss at it fall until s = σ' and then rise: the downstream "
+            "inflection of a mode does not depend on the learning rate, not even if it is the best one.",
             _trend,
         ),
         Step(
             r"\frac{d}{dp}\left(\rho L_{pre}+(1-\rho)L_{ft}\right)=p-v_\rho",
-            "Not so if the budget is free and tuned for a trade of both losses, 0 < ρ < 1: wherever v_ρ is on the way "
-            "from s to σ' the mode can be stopped there, elsewhere the loss falls with pretraining or does not depend "
-            "on it: tuning for the trade removes its inflection.",
+            "This changes if the budget is tuned for a trade-off of both losses, 0 < ρ < 1. Wherever v_ρ lies between "
+            "s and σ' the mode can be stopped there; elsewhere the loss falls with pretraining or does not depend on "
+            "it. So tuning the budget for the trade-off removes its inflection.",
             _budget,
         ),
     ),
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("σ' at the end", lambda f: f | {"below": sigma}),
-        Variant("3σ' at the end", lambda f: f | {"below": 3 * sigma}),
+        Variant("σ' for 2σ' at the end", lambda f: f | {"below": sigma}),
+        Variant("3σ' for 2σ' at the end", lambda f: f | {"below": 3 * sigma}),
         Variant("2s at the start", lambda f: f | {"above": 2 * s}),
         Variant("s + σ' at the start", lambda f: f | {"above": s + sigma}),
         Variant("3s at the start", lambda f: f | {"above": 3 * s}),
-        Variant("rate 2σ' of the loss", lambda f: f | {"tuned": 2 * f["tuned"]}),
-        Variant("e for e²", lambda f: f | {"tuned": f["tuned"].subs(error, sp.sqrt(error))}),
-        Variant("clock of the trade", lambda f: f | {"budget": f["budget"] * sigma / best}),
-        Variant("without the task's distance", lambda f: f | {"budget": sp.log(best / s) / (2 * sigma)}),
-        Variant("sign of the best rate", lambda f: f | {"tuned": -f["tuned"]}),
+        Variant("decay of the loss at 2σ' for 4σ'", lambda f: f | {"tuned": 2 * f["tuned"]}),
+        Variant("e for e²", lambda f: f | {"tuned": f["tuned"].subs(initial_error, sp.sqrt(initial_error))}),
+        Variant("budget with 1/v_ρ for 1/σ'", lambda f: f | {"budget": f["budget"] * sigma / best}),
+        Variant("budget ln(v_ρ/s)/(2σ')", lambda f: f | {"budget": sp.log(best / s) / (2 * sigma)}),
+        Variant("sign of the best learning rate", lambda f: f | {"tuned": -f["tuned"]}),
     ),
     special_case=SpecialCase(
-        "pretraining at the task", lambda f: {k: e.subs(s, sigma).subs(error, 1) for k, e in f.items()}
+        "pretraining that ends at the task",
+        lambda f: {k: e.subs(s, sigma).subs(initial_error, 1) for k, e in f.items()},
     ),
     floor=Verdict.PROVED,
     uses=("A3", "B3"),
     link=Link(
         "overtraining.theory.fine_tuning.stability.path_sharpness",
         "s, σ' 1e-6 … 1e6; the best rate, inputs 1e-3 … 1e3",
-        _engine,
+        _engine_error,
     ),
     source="ours",
 )

@@ -1,4 +1,4 @@
-"""D4m: budgets up to which one more learned feature cannot make fine-tuning cheaper: a certified region, any task."""
+"""D4m: budgets up to which one more learned feature never makes fine-tuning cheaper: a certified region, any task."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,10 +28,13 @@ A, S, T, b, sigma, top, gap, reach = sp.symbols("A S T b sigma sigma_1 gap q", p
 
 
 def formula() -> dict[str, sp.Expr]:
-    """What a feature finds, N²a; what w overlaps with the learned weights; the growth; its loss; the budget."""
+    """N²a of a piece; the overlap of w with the learned weights; the growth; the largest loss of overlap; the budget.
+
+    "unlearned": a is the unlearned part of the teacher along the piece m û v̂ᵀ that the feature adds.
+    """
     q = sp.sqrt(gap / top) / 4
     return {
-        "found": uav - qw2 / 4,
+        "unlearned": uav - qw2 / 4,
         "overlap": 2 * qcw + qhw,
         "growth": (m - sigma) ** 2 / 2 + m * (sigma - a),
         "lost": z**2 / (A**2 - S),
@@ -40,14 +43,19 @@ def formula() -> dict[str, sp.Expr]:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The two overlaps as words, the growth against D4's, the largest loss, and the budget by interval arithmetic."""
-    found, over = candidate["found"], candidate["overlap"]
+    """Both overlaps in words, the growth against D4's, the largest loss, and the budget by interval arithmetic."""
+    unlearned = candidate["unlearned"]
+    overlap = candidate["overlap"]
+    if unlearned.coeff(uav) == 1:
+        along_piece = steps.learned_along_piece(-unlearned.coeff(qw2))
+    else:
+        along_piece = identity(unlearned.coeff(uav), 1)
     return every(
         (
-            ("found", steps.taken(-found.coeff(qw2)) if found.coeff(uav) == 1 else identity(found.coeff(uav), 1)),
-            ("overlap", steps.overlap(over.coeff(qcw), over.coeff(qhw))),
+            ("unlearned", along_piece),
+            ("overlap", steps.overlap(overlap.coeff(qcw), overlap.coeff(qhw))),
             ("growth", identity(candidate["growth"], (m**2 + sigma**2) / 2 - m * a)),
-            ("lost", steps.worst_of_one(candidate["lost"])),
+            ("lost", steps.largest_loss(candidate["lost"])),
             ("budget", _certified(candidate["budget"])),
         ),
         "overlaps, growth and budget",
@@ -55,7 +63,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
 
 
 def _certified(budget: sp.Expr) -> Evidence:
-    """`bT(1 + σ₁T) = κ√(gap/σ₁)`, with a number κ for which the margin is positive everywhere."""
+    """`bT(1 + σ₁T) = κ√(gap/σ₁)` with a number κ for which the margin is positive on the whole domain."""
     root = sp.Symbol("r", positive=True)  # √(gap/σ₁)
     kappa = sp.simplify((b * budget * (1 + top * budget)).subs(gap, top * root**2) / root)
     if kappa.free_symbols:
@@ -63,30 +71,33 @@ def _certified(budget: sp.Expr) -> Evidence:
     return certified_positive(steps.margin(kappa), ((0.0, 1.0), (0.0, float(kappa))), most_boxes=2000)
 
 
-def _turned() -> Evidence:
-    """The plane's smaller weight is at least N − ω, by `N² − ω² >= (N − ω)²`, and `a <= σ` is enough for a growth."""
+def _growth_bound() -> Evidence:
+    """The smaller weight in the plane is at least N − ω, since `N² − ω² >= (N − ω)²`; `a <= σ` gives growth >= 0."""
     n, more = sp.symbols("N omega", positive=True)
     return every(
         (
             ("weight", identity((n + more) ** 2 - more**2 - n**2, 2 * more * n)),
             ("growth", identity(formula()["growth"].subs(a, sigma - more), (m - sigma) ** 2 / 2 + m * more)),
         ),
-        "N = ω + rest, rest >= 0; a = σ − more",
+        "with N − ω >= 0 written n, and a = σ − more",
     )
 
 
-def _engine(claim: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
-    """The budget over the whole domain; inside it no growth below rounding; and `a` of single tasks as derived."""
+def _engine_error(claim: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
+    """The budget over its whole domain; within it, on random tasks, no fall of the cost beyond rounding."""
     strong, strength = 10.0 ** generator.uniform(-6, 6, (2, 100))
     weak = strong * generator.uniform(0.01, 1, 100)
-    found = lambda *rows: np.array([function(np.array(row[:2]), row[2])[1] for row in zip(*rows, strict=True)])
+
+    def budget_of_second(*points: np.ndarray) -> np.ndarray:
+        return np.array([function(np.array(row[:2]), row[2])[1] for row in zip(*points, strict=True)])
+
     exact = claim["budget"].subs(gap, sigma)
-    return max(
-        worst_relative_error(exact, (top, sigma, b), found, [strong, weak, strength]), _inside(function, generator)
-    )
+    error = worst_relative_error(exact, (top, sigma, b), budget_of_second, [strong, weak, strength])
+    return max(error, _largest_fall(function, generator))
 
 
-def _inside(function: Callable[..., Any], generator: np.random.Generator) -> float:
+def _largest_fall(function: Callable[..., Any], generator: np.random.Generator) -> float:
+    """The largest fall of the cost at safe budgets, over the squared norms; a result of 1e-12 means a fall of 1e-9."""
     from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus
 
     worst = 0.0
@@ -96,25 +107,24 @@ def _inside(function: Callable[..., Any], generator: np.random.Generator) -> flo
         tasks = generator.normal(size=(20, d_out, d_in)) * 10.0 ** generator.uniform(-2, 1, (20, d_out, d_in))
         norms = np.linalg.norm(tasks, 2, axis=(-2, -1))
         for n, budget in enumerate(function(values, norms).T):
-            at = np.minimum(budget, 3 / norms) * generator.uniform(0.5, 1, 20)
-            growth = np.asarray(fine_tune_plateaus(at, values, tasks).growth)[:, n]
-            worst = max(worst, float((-growth / (values[0] ** 2 + norms**2)).max()))
-    return worst * 1e-3  # 1e-9 is rounding there
-
-
-THREE = mpmath.mpf(3)
+            within = np.minimum(budget, 3 / norms) * generator.uniform(0.5, 1, 20)
+            change = np.asarray(fine_tune_plateaus(within, values, tasks).growth)[:, n]
+            worst = max(worst, float((-change / (values[0] ** 2 + norms**2)).max()))
+    return worst * 1e-3
 
 
 def growth(budget: Any, sigma: list[Any], task: Any, n: int) -> Any:
-    """`Δ_{n+1} − Δ_n` by A5 with all digits, from the plateaus themselves."""
+    """`Δ_{n+1} − Δ_n` by A5 with mpmath's digits, from both plateaus."""
     d = task.rows
-    force, teacher = mpmath.zeros(2 * d), mpmath.diag([*sigma, *[0] * (d - len(sigma))])
-    force[d:, :d], force[:d, d:] = task, task.T
+    teacher = mpmath.diag([*sigma, *[0] * (d - len(sigma))])
+    force = mpmath.zeros(2 * d)
+    force[d:, :d] = task
+    force[:d, d:] = task.T
     rate, basis = mpmath.eigsy(force)
     middle = mpmath.diag([mpmath.expm1(2 * x * budget) / (2 * x) if x else budget for x in rate])
     ahead = basis * mpmath.diag([mpmath.exp(x * budget) for x in rate]) * basis.T
 
-    def rise(learned: int) -> Any:
+    def cost(learned: int) -> Any:
         if not learned:
             return mpmath.mpf(0)
         start = mpmath.zeros(2 * d, learned)
@@ -125,51 +135,58 @@ def growth(budget: Any, sigma: list[Any], task: Any, n: int) -> Any:
         f = (q * mpmath.inverse(mpmath.eye(learned) + within.T * middle * within) * q.T)[d:, :d] - teacher
         return mpmath.fsum(x * x for x in f) / 2 - mpmath.fsum(x * x for x in sigma[learned:]) / 2
 
-    return rise(n + 1) - rise(n)
+    return cost(n + 1) - cost(n)
 
 
-def past(budget: Any, sigma: Any) -> Any:
-    """A task of norm 1: the direction beyond turns feature 2 past feature 1, `u₁ = −T y + ½T²y'b`, at `u₃ = Tb`.
+def breaking_task(budget: Any, sigma: Any) -> Any:
+    """A task of norm 1 whose direction beyond the teacher rotates feature 2 past feature 1.
 
-    y is such that the next feature overlaps with the strong one while the strong one does not see it, and B₂₂ such that
-    its piece keeps its size; `y' = √3/2`, `b = ½`.
+    To leading order `u₁ = −T y + ½T²y'b` and `u₃ = Tb`, with `y' = √3/2` and `b = ½`. Here y is such that the new
+    feature overlaps with the strong one while the strong one does not see it, and B₂₂ such that its piece keeps its
+    size.
     """
-    far, near = mpmath.sqrt(THREE) / 2, mpmath.mpf(1) / 2
-    y, own = -mpmath.mpf(7) / 6 * budget * far * near, sigma - near**2 * budget
+    far = mpmath.sqrt(mpmath.mpf(3)) / 2
+    near = mpmath.mpf(1) / 2
+    y = -mpmath.mpf(7) / 6 * budget * far * near
+    own = sigma - near**2 * budget
     task = mpmath.matrix([[0, y, far], [y, own, near], [far, near, 0]])
     return task / mpmath.sqrt(max(mpmath.eigsy(task.T * task, eigvals_only=True)))
 
 
-def falls(reach: Any, gap: Any, strong: Any = 0) -> Any:
+def scaled_growth(reach: Any, gap: Any, strong: Any = 0) -> Any:
     """The growth over T⁴σ for σ = (1, gap + strong, strong) at `‖B‖T = reach √gap`."""
     sigma = [mpmath.mpf(1), gap + strong, strong] if strong else [mpmath.mpf(1), gap]
     budget = reach * mpmath.sqrt(gap)
-    return growth(budget, sigma, past(budget, gap + strong), 1) / budget**4 / (gap + strong)
+    return growth(budget, sigma, breaking_task(budget, gap + strong), 1) / budget**4 / (gap + strong)
 
 
-def beyond() -> Evidence:
-    """At 2.2 √gap Δ falls however small the gap, ‖B‖T and σ₁T are; the budgets of the claim are 9 times smaller."""
+def beyond_the_budget() -> Evidence:
+    """At 2.2 √gap Δ falls, however small the gap, ‖B‖T and σ₁T are; the claim's budgets are 9 times smaller."""
     with mpmath.workdps(50):
-        found = [float(falls(mpmath.mpf("2.2"), mpmath.mpf(10) ** -k)) for k in (4, 6, 8)]
-        within = [float(falls(mpmath.mpf("0.25"), mpmath.mpf(10) ** -k)) for k in (4, 6, 8)]
-    detail = f"growth/(T⁴σ) at gaps of 1e-4, 1e-6, 1e-8: {', '.join(f'{x:.4f}' for x in found)}; at ¼√gap positive"
-    return Evidence(max(found) < -0.008 and min(within) > 0, Verdict.TESTED, detail)
+        gaps = [mpmath.mpf(10) ** -k for k in (4, 6, 8)]
+        beyond = [float(scaled_growth(mpmath.mpf("2.2"), gap)) for gap in gaps]
+        within = [float(scaled_growth(mpmath.mpf("0.25"), gap)) for gap in gaps]
+    detail = f"growth/(T⁴σ) at gaps of 1e-4, 1e-6, 1e-8: {', '.join(f'{x:.4f}' for x in beyond)}; at ¼√gap positive"
+    return Evidence(max(beyond) < -0.008 and min(within) > 0, Verdict.TESTED, detail)
 
 
 def equal_features() -> Evidence:
-    """Not the weakness of a feature but its distance to the next one counts: σ = (1, 0.01 + g, 0.01), g → 0."""
+    """What counts is not how weak a feature is, but its gap to the next: σ = (1, 0.01 + g, 0.01), g → 0."""
     with mpmath.workdps(50):
-        found = [float(falls(mpmath.mpf(4), mpmath.mpf(10) ** -k, mpmath.mpf("0.01"))) for k in (6, 8)]
-    return Evidence(max(found) < 0, Verdict.TESTED, f"growth/(T⁴σ) at 4√g: {found[0]:.4f}, {found[1]:.4f}")
+        weak = mpmath.mpf("0.01")
+        values = [float(scaled_growth(mpmath.mpf(4), mpmath.mpf(10) ** -k, weak)) for k in (6, 8)]
+    return Evidence(max(values) < 0, Verdict.TESTED, f"growth/(T⁴σ) at 4√g: {values[0]:.4f}, {values[1]:.4f}")
 
 
 def curves() -> Curves:
-    """The growth against the budget in units of √gap, one curve for each gap."""
+    """The growth of the cost against the budget in units of √gap, one curve for each gap."""
     reach = np.linspace(0.25, 4.0, 31)
+    by_gap = {}
     with mpmath.workdps(40):
-        rows = {f"gap 1e-{k}": np.array([float(falls(mpmath.mpf(float(x)), mpmath.mpf(10) ** -k)) for x in reach])
-                for k in (2, 4, 6)}  # fmt: skip
-    return Curves(reach, rows, "‖B‖T/√gap", "growth of the cost/(T⁴σ)")
+        for k in (2, 4, 6):
+            gap = mpmath.mpf(10) ** -k
+            by_gap[f"gap 1e-{k}"] = np.array([float(scaled_growth(mpmath.mpf(float(x)), gap)) for x in reach])
+    return Curves(reach, by_gap, "‖B‖T/√gap", "growth of the cost/(T⁴σ)")
 
 
 DERIVATION = Derivation(
@@ -178,34 +195,34 @@ DERIVATION = Derivation(
     statement=r"\|B\|T\,(1+\sigma_1T)\le\tfrac14\sqrt{\frac{\sigma_{n+1}-\sigma_{n+2}}{\sigma_1}}\ \Rightarrow\ "
     r"\Delta_{n+1}\ge\Delta_n\ \text{for every }B;\quad a=\hat u^\top A\hat v-\|W_2^\top\hat u\|^2;\quad "
     r"\Delta_{n+1}<\Delta_n\Rightarrow a>\sigma_{n+1};\quad \Delta_1\ge\Delta_0\ \text{at every }T",
-    plain="Up to a budget that the gap to the next feature sets, one more learned feature never makes fine-tuning "
-    "cheaper, on any task and at any angle; the first feature never does at any budget; and the square root of the gap "
-    "is needed: tasks that break it at nine times this budget exist however small everything is.",
+    plain="Up to a budget that is set by the gap to the next feature, one more learned feature never makes fine-tuning "
+    "cheaper, on any task and at any angle. The first feature never does so at any budget. The square root of the gap "
+    "is needed: at nine times this budget there are tasks that break the claim, however small all quantities are.",
     symbols={
         r"\sigma_{n+1},\sigma_{n+2}": "the feature learned next and the one after it, 0 beyond the teacher's rank",
         r"\hat u,\hat v": "unit vectors of the piece m û v̂ᵀ that the feature adds after fine-tuning (D4)",
-        "a": "what the piece finds missing; W₂ are the weights after fine-tuning from plateau n",
-        "w, N": "w = (v, u) before it is scaled, at first (e, e); N = ‖u‖ = ‖v‖",
-        "Q, C, H": "the weights of plateau n, stacked; cosh FT; sinh(FT)/F",
+        "a": "unlearned part of A along the piece; W₂ are the weights after fine-tuning from plateau n",
+        "w, N": "w = (v, u) before scaling, with w = (e, e) at the start; N = ‖u‖ = ‖v‖",
+        "Q, C, H": "the stacked weights of plateau n; cosh FT; sinh(FT)/F",
         "x, X": "‖B‖T and σ₁T",
-        "A, S, k, z": "2(1 + σ_kT); 1 + 2σ_kT + 2Xϑ; Q₀ᵀw; what Qᵀe^{FT}w is beyond Ak",
+        "A, S, k, z": "2(1 + σ_kT); 1 + 2σ_kT + 2Xϑ; Q₀ᵀw; the rest of Qᵀe^{FT}w beyond Ak",
     },
     assumptions=(
         Assumption(
             "a budget for the gap",
-            "The bound; it holds for every n alone, and for all of them up to the smallest.",
+            "The bound. It holds for each n separately, and for all of them up to the smallest of their budgets.",
             Counterexample(
-                "σ = (1, g), 3 × 3: B₁₃ = √3/2, B₂₃ = ½, B₁₂ ≈ −0.5T turn the new feature past the strong one; at "
-                "‖B‖T = 2.2√g Δ falls, for g = 1e-4, 1e-6, 1e-8 alike. So no condition on ‖B‖T and σ₁T alone can do, "
-                "and none with more than the root of the gap.",
-                beyond,
+                "σ = (1, g), 3 × 3: B₁₃ = √3/2, B₂₃ = ½, B₁₂ ≈ −0.5T rotate the new feature past the strong one; at "
+                "‖B‖T = 2.2√g Δ falls, for g = 1e-4, 1e-6 and 1e-8 alike. So no condition on ‖B‖T and σ₁T alone is "
+                "enough, and no budget of a larger order than the root of the gap is safe.",
+                beyond_the_budget,
                 curves,
             ),
         ),
         Assumption(
             "a gap to the next feature",
             "Equal features have no safe budget.",
-            Counterexample("σ = (1, 0.01 + g, 0.01): Δ falls at 4√g, g → 0.", equal_features),
+            Counterexample("σ = (1, 0.01 + g, 0.01): Δ falls at 4√g as g → 0.", equal_features),
         ),
         Assumption("strongest feature first", "As in D4, which has the counterexample."),
         Assumption("finished features", "As in D4 and D3, which have the counterexamples."),
@@ -213,70 +230,74 @@ DERIVATION = Derivation(
     steps=(
         Step(
             r"\|u\|=\|v\|,\quad W_1v=W_2^\top u=\tfrac12Q(T)^\top w",
-            "The piece's two vectors are as long, and see as much of either layer.",
+            "The two vectors of the piece have the same length and the same overlap with either layer.",
             steps.balanced_piece,
         ),
         Step(
             r"N^2a=u^\top Av-\tfrac14\|Q(T)^\top w\|^2",
-            "What fine-tuning has put where the piece is, is a square: it only lowers a.",
-            lambda: steps.taken(sp.Rational(1, 4)),
+            "What fine-tuning has learned along the piece is a square, so it only lowers a.",
+            lambda: steps.learned_along_piece(sp.Rational(1, 4)),
         ),
         Step(
             r"u^\top Av\le\tfrac14\|Q_0^\top w\|^2+\sigma_{n+1}N^2-\tfrac12(\sigma_{n+1}-\sigma_{n+2})\|w_\perp\|^2",
-            "Each product of the teacher's as a bound less a square; w⊥ is w outside the feature's own plane.",
+            "Each product with a singular value of the teacher is a bound minus a square; w⊥ is the part of w outside "
+            "the feature's own plane.",
             steps.teacher,
         ),
         Step(
             r"a\le\sigma_{n+1}\Rightarrow\Delta_{n+1}-\Delta_n=\tfrac12(m-\sigma)^2+m(\sigma-a)\ge0",
-            "So it is enough that ‖Q₀ᵀw‖² − ‖Q(T)ᵀw‖² <= 2(σ_{n+1} − σ_{n+2})‖w⊥‖²; for n = 0 both are 0, at every T. "
-            "The other step bounds what is in the plane from below, by N − ‖w⊥‖.",
-            _turned,
+            "So it is enough that ‖Q₀ᵀw‖² − ‖Q(T)ᵀw‖² <= 2(σ_{n+1} − σ_{n+2})‖w⊥‖²; for n = 0 both norms are 0 at "
+            "every T. The other identity bounds the part in the plane from below, by N − ‖w⊥‖.",
+            _growth_bound,
         ),
         Step(
             r"Q_0^\top e^{-FT}w=-Q_0^\top Q_0\,Q_0^\top\tfrac{\sinh FT}{F}w",
-            "The history of fine-tuning, in w alone.",
+            "The history of fine-tuning, expressed by w alone.",
             steps.history,
         ),
         Step(
             r"Q_0^\top e^{FT}w=2Q_0^\top\cosh(FT)w+Q_0^\top Q_0Q_0^\top\tfrac{\sinh FT}{F}w=A\,Q_0^\top w+z",
-            "With A = 2(1 + TΣ) the rest z holds F twice at least: (2 cosh FT − 2)w and (sinh FT/FT − 1)w.",
+            "With A = 2(1 + TΣ), every term of the rest z has at least two factors F: (2 cosh FT − 2)w and "
+            "(sinh FT/FT − 1)w.",
             lambda: steps.overlap(sp.Integer(2), sp.Integer(1)),
         ),
         Step(
             r"k^2-\frac{(Ak+z)^2}{S}\le\frac{z^2}{A^2-S}",
-            "‖Q(T)ᵀw‖² is Q₀ᵀe^{FT}w weighed by S⁻¹, S <= 1 + 2TΣ + 2Xϑ, ϑ = (e^{2x} − 1)/2x − 1.",
-            lambda: steps.worst_of_one(formula()["lost"]),
+            "‖Q(T)ᵀw‖² is the squared norm of Q₀ᵀe^{FT}w weighted by S⁻¹, and S <= 1 + 2TΣ + 2Xϑ with "
+            "ϑ = (e^{2x} − 1)/2x − 1.",
+            lambda: steps.largest_loss(formula()["lost"]),
         ),
         Step(
             r"A^2-S\ge3+6X_k+4X_k^2-2X\vartheta,\quad(\alpha+2X_k\beta)^2\le(3+4X_k^2)(\tfrac13\alpha^2+\beta^2)",
-            "Mode by mode, X_k = σ_kT <= X.",
+            "For each mode separately, with X_k = σ_kT <= X.",
             steps.room,
         ),
         Step(
             r"\|PF^jw_e\|\le j\|B\|^{j-1}N\|\beta\|,\quad NT\|\beta\|\le R\|w_\perp\|,\quad "
             r"R=\frac{e^x+\sqrt2x+2X\frac{\sinh x}x}{2-e^x-2X\chi(x)}",
-            "β = PFe couples the feature to all others; the first exit from its plane bounds every power, and the "
-            "history with P on its left, P(e^{−FT} − 1)w_e = −Pe^{−FT}w⊥ − Q₀Q₀ᵀ(sinh FT/F)w, bounds β by w⊥; "
-            "χ = (x cosh x − sinh x)/x². So α = 2(cosh x − 1) + 2R sinh x and β = sinh x/x − 1 + Rχ.",
+            "β = PFe couples the feature to all others. Splitting each power of F at the first step out of the "
+            "feature's plane bounds it; and the history multiplied by P, P(e^{−FT} − 1)w_e = −Pe^{−FT}w⊥ − "
+            "Q₀Q₀ᵀ(sinh FT/F)w, bounds β by w⊥; χ = (x cosh x − sinh x)/x². So α = 2(cosh x − 1) + 2R sinh x and "
+            "β = sinh x/x − 1 + Rχ.",
             steps.first_exit,
         ),
     ),
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("κ = ½", lambda f: f | {"budget": f["budget"].subs(gap, 4 * gap)}),
-        Variant("no root of the gap", lambda f: f | {"budget": f["budget"].subs(gap, gap**2 / top)}),
-        Variant("the gap without σ₁", lambda f: f | {"budget": f["budget"].subs(gap, gap * top)}),
-        Variant("no σ₁T", lambda f: f | {"budget": sp.sqrt(gap / top) / 4 / b}),
-        Variant("½ of what is taken", lambda f: f | {"found": uav - qw2 / 2}),
-        Variant("sign of what is taken", lambda f: f | {"found": uav + qw2 / 4}),
-        Variant("cosh once", lambda f: f | {"overlap": qcw + qhw}),
-        Variant("no memory of σT", lambda f: f | {"overlap": 2 * qcw}),
+        Variant("κ = ½ for ¼", lambda f: f | {"budget": f["budget"].subs(gap, 4 * gap)}),
+        Variant("the gap for its root", lambda f: f | {"budget": f["budget"].subs(gap, gap**2 / top)}),
+        Variant("the gap not divided by σ₁", lambda f: f | {"budget": f["budget"].subs(gap, gap * top)}),
+        Variant("σ₁T dropped", lambda f: f | {"budget": sp.sqrt(gap / top) / 4 / b}),
+        Variant("½ for ¼ of the learned part", lambda f: f | {"unlearned": uav - qw2 / 2}),
+        Variant("sign of the learned part", lambda f: f | {"unlearned": uav + qw2 / 4}),
+        Variant("cosh once, not twice", lambda f: f | {"overlap": qcw + qhw}),
+        Variant("term with sinh dropped", lambda f: f | {"overlap": 2 * qcw}),
         Variant("growth without its square", lambda f: f | {"growth": m * (sigma - a)}),
-        Variant("lost with A for A²", lambda f: f | {"lost": z**2 / (A - S)}),
+        Variant("A for A² in the loss", lambda f: f | {"lost": z**2 / (A - S)}),
     ),
     special_case=SpecialCase(
-        "nothing learned before, Q = 0, and a single feature, whose gap is itself",
+        "nothing learned before (Q = 0), and a single feature, whose gap is its own value",
         lambda f: {key: e.subs({qw2: 0, qcw: 0, qhw: 0, z: 0, gap: top}) for key, e in f.items()},
     ),
     floor=Verdict.CERTIFIED,
@@ -284,7 +305,7 @@ DERIVATION = Derivation(
     link=Link(
         "overtraining.theory.fine_tuning.plateaus.safe_budget",
         "σ, ‖B‖ 1e-6 … 1e6; 4,000 tasks of all shapes up to 4 × 4",
-        _engine,
+        _engine_error,
     ),
     source="ours",
 )

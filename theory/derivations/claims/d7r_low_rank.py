@@ -1,4 +1,4 @@
-"""D7r: what an update of low rank in both layers leaves unlearned, at least; and the update that leaves no more."""
+"""D7r: the least loss after a low-rank update of both layers, and an update that reaches it."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -24,75 +24,85 @@ from overtraining.theory.derivations.checker.evidence import every, identity
 
 STEPS = sp.symbols("delta_1:6", nonnegative=True)
 VALUES = tuple(sp.Add(*STEPS[i:]) for i in range(5))  # σ₁ >= … >= σ₅ >= 0 of B − f
-FIRST, SECOND, MOVED = sp.symbols("M_a M_b V_1")  # the halves of what is learned; the update of the first layer
+FIRST, SECOND, UPDATE = sp.symbols("M_a M_b V_1")  # the two halves of the learned part; the update of the first layer
 
 
 def formula() -> dict[str, sp.Expr]:
-    """The floor of updates of rank 1 and of rank 2 at five directions; what W2 and the moved W1 are inverted on; price.
+    """The floors of updates of rank 1 and 2 for five directions; the parts of the update; the cost in both losses.
 
-    "first": of `V1 = W2⁺(…)`.  "second" and "through": `V2 = (…)(W1 + … V1)⁺`.  "price": what L_pre + L_ft is from
-    converged weights after an update of rank 1.
+    "first": M in `V1 = W2⁺M`.  "second" and "through": M and V in `V2 = M(W1 + V)⁺`.  "cost": L_pre + L_ft after an
+    update of rank 1 of converged weights.
     """
     return {
         "rank 1": sum(v**2 for v in VALUES[2:]) / 2,
         "rank 2": VALUES[4] ** 2 / 2,
         "first": FIRST,
         "second": SECOND,
-        "through": MOVED,
-        "price": sum(v**2 for v in VALUES) / 2,
+        "through": UPDATE,
+        "cost": sum(v**2 for v in VALUES) / 2,
     }
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The floors as least of all choices of directions; the update multiplied out; the two losses along it."""
-    found = [("update", _reached(candidate))]
+    """The floors are the least over all choices of directions; the update multiplied out; both losses after it."""
+    cases = [("update", _update(candidate))]
     for rank in (1, 2):
         floor = candidate[f"rank {rank}"]
-        sums = [sum(VALUES[i] ** 2 for i in s) / 2 for s in combinations(range(5), 5 - 2 * rank)]
-        over = [sp.expand(s - floor) for s in sums]
-        least = all(e.is_nonnegative is True for e in over) and any(e == 0 for e in over)
-        found.append((f"rank {rank}", Evidence(least, Verdict.PROVED, "the least of all choices of directions")))
-    left = sum(v**2 for v in VALUES[2:]) / 2  # f = A + M: L_ft = ½‖D − M‖², L_pre = ½‖M‖²
-    moved = sum(v**2 for v in VALUES[:2]) / 2
-    return every([*found, ("price", identity(sp.expand(candidate["price"] - left - moved), 0))], "floors and update")
+        sums = [sum(VALUES[i] ** 2 for i in chosen) / 2 for chosen in combinations(range(5), 5 - 2 * rank)]
+        above = [sp.expand(total - floor) for total in sums]
+        least = all(e.is_nonnegative is True for e in above) and any(e == 0 for e in above)
+        cases.append((f"rank {rank}", Evidence(least, Verdict.PROVED, "the least of all choices of directions")))
+    downstream = sum(v**2 for v in VALUES[2:]) / 2  # f = A + M: L_ft = ½‖D − M‖²
+    pretraining = sum(v**2 for v in VALUES[:2]) / 2  # L_pre = ½‖M‖²
+    cases.append(("cost", identity(sp.expand(candidate["cost"] - downstream - pretraining), 0)))
+    return every(cases, "floors and update")
 
 
-def _reached(candidate: dict[str, sp.Expr]) -> Evidence:
-    """`(W2 + V2)(W1 + V1) = W2W1 + M_a + M_b`, with `W2W2⁺ = 1` and `(W1 + V1)⁺(W1 + V1) = 1`, for symbolic widths."""
-    w1, w2 = MatrixSum.of(Letter("W1", "h", "d_in")), MatrixSum.of(Letter("W2", "d_out", "h"))
-    right, left = Letter("W2⁺", "h", "d_out"), Letter("(W1+V1)⁺", "d_in", "h")
-    halves = {FIRST: "M_a", SECOND: "M_b"}
-    half = lambda e: sum(
-        (scaled(e.coeff(s), MatrixSum.of(Letter(n, "d_out", "d_in"))) for s, n in halves.items()), MatrixSum(())
-    )
-    v1 = MatrixSum.of(right) @ half(candidate["first"])
-    v2 = half(candidate["second"]) @ MatrixSum.of(left)
-    turned = w1 + scaled(candidate["through"].coeff(MOVED), v1)
-    undone = MatrixSum.of(left) @ turned - IDENTITY  # what the pseudo-inverse of the moved W1 undoes
-    rest = w2 @ v1 + v2 @ (w1 + v1) - half(FIRST) - half(SECOND) - half(candidate["second"]) @ undone
-    rules: Rules = (((Letter("W2", "d_out", "h"), right), IDENTITY),)
-    return Evidence(not normal_form(rest, rules), Verdict.PROVED, f"{len(normal_form(rest, rules))} words differ")
+def _update(candidate: dict[str, sp.Expr]) -> Evidence:
+    """`(W2 + V2)(W1 + V1) = W2W1 + M_a + M_b` if `W2W2⁺ = 1` and `(W1 + V1)⁺(W1 + V1) = 1`, for symbolic widths."""
+    w1 = MatrixSum.of(Letter("W1", "h", "d_in"))
+    w2 = MatrixSum.of(Letter("W2", "d_out", "h"))
+    inverse_2 = Letter("W2⁺", "h", "d_out")
+    inverse_1 = Letter("(W1+V1)⁺", "d_in", "h")
+
+    def learned_part(expression: sp.Expr) -> MatrixSum:
+        parts = MatrixSum(())
+        for symbol, name in ((FIRST, "M_a"), (SECOND, "M_b")):
+            parts = parts + scaled(expression.coeff(symbol), MatrixSum.of(Letter(name, "d_out", "d_in")))
+        return parts
+
+    first, second = learned_part(candidate["first"]), learned_part(candidate["second"])
+    v1 = MatrixSum.of(inverse_2) @ first
+    v2 = second @ MatrixSum.of(inverse_1)
+    inverted = w1 + scaled(candidate["through"].coeff(UPDATE), v1)
+    not_identity = MatrixSum.of(inverse_1) @ inverted - IDENTITY  # 0 for the pseudo-inverse of what is inverted
+    change = w2 @ v1 + v2 @ (w1 + v1)
+    difference = change - learned_part(FIRST) - learned_part(SECOND) - second @ not_identity
+    rules: Rules = (((Letter("W2", "d_out", "h"), inverse_2), IDENTITY),)
+    remaining = normal_form(difference, rules)
+    return Evidence(not remaining, Verdict.PROVED, f"{len(remaining)} words differ")
 
 
 def _rank() -> Evidence:
-    """`(W2 + V2)(W1 + V1) − W2W1 = V2(W1 + V1) + W2V1`: two terms, each through r columns; and n + r columns in all."""
+    """`(W2 + V2)(W1 + V1) − W2W1 = V2(W1 + V1) + W2V1`: two terms of rank r; all in all the rank is at most n + r."""
     w1, v1 = (MatrixSum.of(Letter(n, "h", "d_in")) for n in ("W1", "V1"))
     w2, v2 = (MatrixSum.of(Letter(n, "d_out", "h")) for n in ("W2", "V2"))
     change = (w2 + v2) @ (w1 + v1) - w2 @ w1 - v2 @ (w1 + v1) - w2 @ v1
-    out = MatrixSum.of(Letter("U", "d_out", "n")) @ MatrixSum.of(Letter("S", "n", "h"))
-    beside = MatrixSum.of(Letter("P", "d_out", "r")) @ MatrixSum.of(Letter("Z", "r", "h"))
-    whole = (out + beside) @ (w1 + v1) - out @ (w1 + v1) - beside @ (w1 + v1)
-    return Evidence(
-        not normal_form(change) and not normal_form(whole), Verdict.PROVED, "rank at most 2r, and at most n + r"
-    )
+    rank_n = MatrixSum.of(Letter("U", "d_out", "n")) @ MatrixSum.of(Letter("S", "n", "h"))
+    rank_r = MatrixSum.of(Letter("P", "d_out", "r")) @ MatrixSum.of(Letter("Z", "r", "h"))
+    product = (rank_n + rank_r) @ (w1 + v1) - rank_n @ (w1 + v1) - rank_r @ (w1 + v1)
+    holds = not normal_form(change) and not normal_form(product)
+    return Evidence(holds, Verdict.PROVED, "rank at most 2r, and at most n + r")
 
 
 def _projected() -> Evidence:
     """`‖X‖² = ‖XP‖² + ‖X(1 − P)‖²` for a projection P; with X = D − M and MP = 0, `‖D − M‖² >= ‖DP‖²`."""
-    p, x = Letter("P", "d_in", "d_in", symmetric=True), MatrixSum.of(Letter("X", "d_out", "d_in"))
-    proj = MatrixSum.of(p)
-    rest = x @ x.T - (x @ proj) @ (x @ proj).T - (x - x @ proj) @ (x - x @ proj).T
-    return Evidence(not normal_form(rest, [((p, p), proj)]), Verdict.PROVED, "for symbolic widths")
+    p = Letter("P", "d_in", "d_in", symmetric=True)
+    x = MatrixSum.of(Letter("X", "d_out", "d_in"))
+    projection = MatrixSum.of(p)
+    inside, outside = x @ projection, x - x @ projection
+    difference = x @ x.T - inside @ inside.T - outside @ outside.T
+    return Evidence(not normal_form(difference, [((p, p), projection)]), Verdict.PROVED, "for symbolic widths")
 
 
 def _weights() -> Evidence:
@@ -111,116 +121,123 @@ def _weights() -> Evidence:
     return every(cases)
 
 
-def _engine(expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
-    """The floors from matrices of known singular values; and the update, whose loss is the floor, for either rank."""
+def _engine_error(
+    expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator
+) -> float:
+    """The floors for matrices of known singular values, and the loss after the update, for both ranks."""
     from overtraining.theory.remedies.tradeoff import low_rank_update
 
     worst = 0.0
     for rank in (1, 2):
         u, v = (np.linalg.qr(generator.normal(size=(n, n)))[0][:, :5] for n in (6, 5))
         values = np.sort(generator.uniform(1, 2, 5))[::-1]
-        at = dict(zip(STEPS, (*-np.diff(values), values[-1]), strict=True))
-        exact, difference = float(expression[f"rank {rank}"].subs(at)), u * values @ v.T
+        steps = dict(zip(STEPS, (*-np.diff(values), values[-1]), strict=True))
+        exact = float(expression[f"rank {rank}"].subs(steps))
+        difference = u * values @ v.T
         worst = max(worst, abs(float(function(difference, rank)) / exact - 1))
         w1, w2 = generator.normal(size=(7, 5)), generator.normal(size=(6, 7))
         v1, v2 = low_rank_update(w1, w2, w2 @ w1 + difference, rank)
-        left = (w2 + v2) @ (w1 + v1) - w2 @ w1 - difference
-        worst = max(worst, abs(float((left**2).sum() / 2) / exact - 1) * 1e-2)  # two pseudo-inverses
+        unlearned = (w2 + v2) @ (w1 + v1) - w2 @ w1 - difference
+        worst = max(worst, abs(float((unlearned**2).sum() / 2) / exact - 1) * 1e-2)  # two pseudo-inverses
         if max(map(np.linalg.matrix_rank, (v1, v2))) > rank:
             return np.inf
     return worst
 
 
 def _untrained() -> Evidence:
-    """From W1 = W2 = 0 and B = diag(2, 1), rank 1: V2V1 has rank 1, so that ½ remains where the floor says 0."""
+    """From W1 = W2 = 0 and B = diag(2, 1), rank 1: V2V1 has rank 1, so the loss is at least ½; the floor is 0."""
     from overtraining.theory.remedies.tradeoff import low_rank_floor
 
     task = np.diag([2.0, 1.0])
-    floor, best = float(low_rank_floor(task, 1)), 0.5  # Eckart and Young: of rank n + r = 1
-    turn = [np.array([np.cos(t), np.sin(t)]) for t in np.linspace(0, 3, 13)]
-    found = min(((task - s * np.outer(u, v)) ** 2).sum() / 2 for s in np.linspace(0, 3, 31) for u in turn for v in turn)
-    return Evidence(floor == 0 and found >= best - 1e-12, Verdict.TESTED, f"best {found:.3f}, floor {floor:g}")
+    floor = float(low_rank_floor(task, 1))
+    best = 0.5  # Eckart and Young, for rank n + r = 1
+    units = [np.array([np.cos(angle), np.sin(angle)]) for angle in np.linspace(0, 3, 13)]
+    least = min(
+        ((task - s * np.outer(u, v)) ** 2).sum() / 2 for s in np.linspace(0, 3, 31) for u in units for v in units
+    )
+    return Evidence(floor == 0 and least >= best - 1e-12, Verdict.TESTED, f"least loss {least:.3f}, floor {floor:g}")
 
 
 def _with_replay() -> Evidence:
-    """A = diag(1, 1), B = diag(3, 2): an update of rank 1 pays 2.5 in all, replay of half the time 1.25."""
+    """A = diag(1, 1), B = diag(3, 2): a rank-1 update ends with a sum of losses of 2.5, replay with share ½ of 1.25."""
     replay = np.hypot(2, 1) ** 2 / 8
     return Evidence(2 * replay < 2.5 - 1, Verdict.TESTED, f"L_pre + L_ft = 2.5, with replay {2 * replay:.2f}")
 
 
 DERIVATION = Derivation(
     claim="D7r",
-    title="Updates of low rank: the floor, and the update that reaches it",
+    title="Low-rank updates: the least loss, and an update that reaches it",
     statement=r"L_{ft}\ge\tfrac12\sum_{i>2r}\sigma_i(B-f)^2,\quad V_1=W_2^+M_a,\ V_2=M_b(W_1+V_1)^+\ \Rightarrow\ "
     r"(W_2+V_2)(W_1+V_1)=f+M_a+M_b;\quad L_{pre}+L_{ft}=\tfrac12\|A-B\|^2\ \text{from }f=A",
-    plain="An update of rank r in each of two layers changes the network by rank 2r at most, and leaves what is beyond "
-    "it; where the weights reach the task's directions the floor is reached, at a price that replay undercuts.",
+    plain="An update of rank r in each of two layers changes the network by a matrix of rank at most 2r, so the weaker "
+    "directions of the difference remain unlearned. If the weights reach the task's directions, this floor is "
+    "attained, but its cost in both losses is higher than that of replay.",
     symbols={
-        "A,B,f": "pretraining's teacher, the task's, the network",
+        "A,B,f": "teacher of pretraining, task, network",
         r"\sigma_i": "singular values of B − f before fine-tuning",
         "r, n": "rank of the update of each of two layers; rank of f before",
-        "M_a,M_b": "the 2r strongest directions of B − f, r in each",
+        "M_a,M_b": "the 2r strongest directions of B − f, r of them in each",
         "V_1,V_2": "the updates",
-        "P": "the projection on what a matrix M of rank k leaves out",
+        "P": "the projection on the directions that a matrix M of rank k maps to 0",
     },
     assumptions=(
         Assumption(
             "weights that reach the task",
-            "Only for the update: W2 has full rank on M_a's columns and W1 + V1 on M_b's rows.",
-            Counterexample("Nothing learned: the update's rank r is all there is, not 2r.", _untrained),
+            "Needed only for the update: W2 has full rank on the columns of M_a, and W1 + V1 on the rows of M_b.",
+            Counterexample("If nothing is learned, the update has rank r, not 2r.", _untrained),
         ),
         Assumption(
             "the best update, not the best trade",
-            "The price is that of the least downstream loss.",
-            Counterexample("Replay of the full weights has the lower sum of both losses.", _with_replay),
+            "The cost is that of the update with the least downstream loss.",
+            Counterexample("Replay of the full weights has a lower sum of both losses.", _with_replay),
         ),
     ),
     steps=(
         Step(
             r"\mathrm{rank}\,\Delta f\le2r,\quad\mathrm{rank}(f+\Delta f)\le n+r",
-            "The change of f is a sum of two products through r columns; the second layer goes through n + r.",
+            "The change of f is a sum of two products of rank r; the new second layer has rank at most n + r.",
             _rank,
         ),
         Step(
             r"\|D-M\|^2\ge\|DP\|^2,\quad MP=0",
-            "P projects on what a matrix M of rank k leaves out, d − k directions.",
+            "P projects on the d − k directions that a matrix M of rank k maps to 0.",
             _projected,
         ),
         Step(
             r"\sum\sigma_i^2p_i\ge\sum_{i>k}\sigma_i^2,\quad 0\le p_i\le1,\ \sum p_i=d-k",
-            "Term by term, for up to five singular values (Ky Fan's argument); p_i = ‖Pv_i‖², whose sum is tr P.",
+            "Term by term, for up to five singular values (Ky Fan's argument); p_i = ‖Pv_i‖², and their sum is tr P.",
             _weights,
         ),
         Step(
             r"(W_2+V_2)(W_1+V_1)=f+M_a+M_b",
-            "Half of the directions through the second layer as it was, half through the first as it is now.",
-            lambda: _reached(formula()),
+            "Half of the directions are learned through the second layer as it was, half through the updated first.",
+            lambda: _update(formula()),
         ),
     ),
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("rank r of two layers", lambda f: f | {"rank 1": sum(v**2 for v in VALUES[1:]) / 2}),
-        Variant("rank 3r", lambda f: f | {"rank 1": sum(v**2 for v in VALUES[3:]) / 2}),
-        Variant("largest left out", lambda f: f | {"rank 2": VALUES[0] ** 2 / 2}),
+        Variant("rank r for 2r", lambda f: f | {"rank 1": sum(v**2 for v in VALUES[1:]) / 2}),
+        Variant("rank 3r for 2r", lambda f: f | {"rank 1": sum(v**2 for v in VALUES[3:]) / 2}),
+        Variant("the largest direction left unlearned", lambda f: f | {"rank 2": VALUES[0] ** 2 / 2}),
         Variant("½ missing", lambda f: f | {"rank 2": VALUES[4] ** 2}),
-        Variant("all through the second layer", lambda f: f | {"first": FIRST + SECOND}),
-        Variant("the first layer as it was", lambda f: f | {"through": sp.Integer(0)}),
-        Variant("the halves exchanged in one layer", lambda f: f | {"second": FIRST}),
-        Variant("price of a trade on the frontier", lambda f: f | {"price": f["price"] / 2}),
+        Variant("all directions through the second layer", lambda f: f | {"first": FIRST + SECOND}),
+        Variant("inverse of the first layer before its update", lambda f: f | {"through": sp.Integer(0)}),
+        Variant("M_a for M_b in the second layer", lambda f: f | {"second": FIRST}),
+        Variant("cost of a trade-off on the frontier", lambda f: f | {"cost": f["cost"] / 2}),
     ),
     special_case=SpecialCase(
-        "two equal directions and nothing beyond, one of them through each layer",
+        "two equal directions and none beyond, one through each layer",
         lambda f: {
-            k: e.subs(dict.fromkeys(STEPS[2:], 0)).subs({STEPS[0]: 0, MOVED: 0, SECOND: 0, FIRST: 0})
+            k: e.subs(dict.fromkeys(STEPS[2:], 0)).subs({STEPS[0]: 0, UPDATE: 0, SECOND: 0, FIRST: 0})
             for k, e in f.items()
         },
     ),
     floor=Verdict.PROVED,
     link=Link(
         "overtraining.theory.remedies.tradeoff.low_rank_floor",
-        "6 × 5 of known singular values, ranks 1 and 2; the update",
-        _engine,
+        "6 × 5 matrices of known singular values, ranks 1 and 2; the update",
+        _engine_error,
     ),
     source="ours; the floor: Eckart and Young 1936; Fan 1949",
 )

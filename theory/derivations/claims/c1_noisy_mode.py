@@ -1,4 +1,7 @@
-"""C1: one balanced mode under noise: it helps the loss after noise until `s = σ − c`, and then hurts it."""
+"""C1: one balanced mode under noise: learning it lowers the loss after noise until `s = σ − c`, and then raises it."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -28,11 +31,12 @@ from overtraining.theory.derivations.claims.shared.path_assumptions import START
 
 
 def _time(ratio: sp.Expr) -> sp.Expr:
+    """The time at which `(σ/ε − 1)/(σ/s − 1)` reaches a ratio."""
     return sp.log(ratio) / (2 * sigma)
 
 
 def formula() -> dict[str, sp.Expr]:
-    """The loss after noise of one mode, the price of a unit of singular value, where the mode turns, and when."""
+    """The loss after noise of one mode, its turning value, and when the mode reaches it."""
     turn = sigma - noise_cost
     return {
         "loss": (sigma - s) ** 2 / 2 + noise_cost * s,
@@ -42,41 +46,45 @@ def formula() -> dict[str, sp.Expr]:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The derived loss is the stated one, its slope vanishes at the stated turn, and the path is there at that time."""
-    there = in_noise_cost(path().subs(t, candidate["time"]))
+    """The derived loss is the claimed one, its slope vanishes at the turning value, and the path is there in time."""
+    reached = in_noise_cost(path().subs(t, candidate["time"]))
     return every(
         (
             ("loss after noise", identity(after_noise(), candidate["loss"])),
-            ("slope at the turn", identity(sp.diff(after_noise(), s).subs(s, candidate["turn"]), 0)),
-            ("path at the time", identity(there, in_noise_cost(sigma - derived_noise_cost()))),
+            ("slope at the turning value", identity(sp.diff(after_noise(), s).subs(s, candidate["turn"]), 0)),
+            ("path at the time", identity(reached, in_noise_cost(sigma - derived_noise_cost()))),
         ),
         "loss, turning value and time agree",
     )
 
 
 def _signs() -> Evidence:
-    """With `0 < s < σ`: the slope is positive exactly where `s > σ − c`, negative exactly where `s < σ − c`."""
-    rise, rest, gain = sp.symbols("rise rest gain", positive=True)
-    short = sp.factor(in_noise_cost(slope()))
-    after = short.subs(c, rise + sigma - s).subs(sigma, s + rest)  # s = σ − c + rise
-    before = -short.subs(c, sigma - s - gain).subs(sigma, s + rest)  # s = σ − c − gain
-    return every((("beyond the turn", positive(after)), ("before the turn", positive(before))))
+    """For `0 < s < σ` the slope is positive exactly if `s > σ − c`, and negative exactly if `s < σ − c`."""
+    beyond, unlearned, short = sp.symbols("rise rest gain", positive=True)
+    in_c = sp.factor(in_noise_cost(slope()))
+    after = in_c.subs(c, beyond + sigma - s).subs(sigma, s + unlearned)  # s = σ − c + beyond
+    before = -in_c.subs(c, sigma - s - short).subs(sigma, s + unlearned)  # s = σ − c − short
+    return every((("beyond the turning value", positive(after)), ("before the turning value", positive(before))))
 
 
-def _only_hurts() -> Evidence:
-    excess, rest = sp.symbols("excess rest", positive=True)
-    return positive(in_noise_cost(slope()).subs(c, sigma + excess).subs(sigma, s + rest))
+def _only_rises() -> Evidence:
+    """With σ < c the slope is positive for all s below σ."""
+    excess, unlearned = sp.symbols("excess rest", positive=True)
+    return positive(in_noise_cost(slope()).subs(c, sigma + excess).subs(sigma, s + unlearned))
 
 
-def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
-    """Inside, against the expression; outside, the stated limits must be exact."""
+def _engine_error(
+    expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator
+) -> float:
+    """In the interior against the expression; outside it the limits must be exact."""
     size = 400
     x = 10.0 ** generator.uniform(-6, 6, size)
     start = x * 10.0 ** -(generator.uniform(0, 1, size) * generator.choice([1e-6, 1.0, 294.0], size))
     cost = x * np.where(generator.random(size) < 0.5, generator.random(size), 10.0 ** generator.uniform(-290, 0, size))
     gap = (x - cost) - start
     inside = (gap > 0) & (start < x)
-    if not (np.all(function(x[~inside], start[~inside], cost[~inside]) == 0) and inside.any() and (~inside).any()):
+    outside = ~inside
+    if not (inside.any() and outside.any() and np.all(function(x[outside], start[outside], cost[outside]) == 0)):
         return np.inf
     if not (np.isinf(function(x, 2 * x, cost)).all() and np.isinf(function(x, start / 2, 0.0)).all()):
         return np.inf
@@ -94,34 +102,37 @@ def condition(sigma: np.ndarray, epsilon: np.ndarray, c: np.ndarray) -> np.ndarr
 
 DERIVATION = Derivation(
     claim="C1",
-    title="A learned mode first helps against noise, then hurts",
+    title="Learning a mode first lowers the loss after noise, then raises it",
     statement=r"P(s)=\tfrac12(\sigma-s)^2+c\,s,\quad c=\tfrac12(\gamma_2^2d_{out}+\gamma_1^2d_{in}),\quad "
     r"t^*=\frac{1}{2\sigma}\ln\left[\left(\frac{\sigma}{\epsilon}-1\right)\frac{\sigma-c}{c}\right]",
-    plain="On the balanced aligned path each mode lowers the expected loss after noise until its singular value is "
-    "short of the teacher's by the price c of noise, and raises it from then on; a mode not above c only hurts.",
+    plain="On the balanced aligned path each mode lowers the expected loss after noise until its singular value is c "
+    "below the teacher's, where c is the noise cost, and raises it from then on; a mode that is not above c only "
+    "raises it.",
     symbols={
         r"\sigma": "teacher's singular value",
         "s": "student's singular value",
         r"\epsilon": "its value at the start, below σ − c",
-        "c": "price of one unit of singular value under noise",
+        "c": "noise cost of one unit of singular value",
         r"\gamma_1,\gamma_2": "standard deviation of the noise on each entry of W1, W2",
         r"d_{in},d_{out}": "widths of input and output",
-        "t^*": "pretraining length where the mode turns",
+        "t^*": "pretraining length at the turning value",
     },
     assumptions=(*START, *NOISE),
     steps=(
         Step(
             r"\frac{dP}{dt}=2s(\sigma-s)\,\left(s-(\sigma-c)\right)",
-            "The chain rule along the flow; claim B1 gives the price, with ‖W1‖² = ‖W2‖² = Σs.",
+            "The chain rule along the flow. Claim B1 gives the noise cost, with ‖W1‖² = ‖W2‖² = Σs.",
             lambda: identity(slope(), flow() * (s - sigma + derived_noise_cost())),
         ),
         Step(
             r"\mathrm{sign}\,\frac{dP}{dt}=\mathrm{sign}(s-(\sigma-c)),\quad 0<s<\sigma",
-            "Written in positive increments, both signs follow term by term, so the turn is the only minimum.",
+            "In terms of positive increments both signs follow term by term, so the turning value is the only minimum.",
             _signs,
         ),
         Step(
-            r"\sigma\le c\ \Rightarrow\ \frac{dP}{dt}>0", "A mode that is not above the price only hurts.", _only_hurts
+            r"\sigma\le c\ \Rightarrow\ \frac{dP}{dt}>0",
+            "Learning a mode that is not above the noise cost only raises the loss after noise.",
+            _only_rises,
         ),
     ),
     formula=formula,
@@ -129,19 +140,20 @@ DERIVATION = Derivation(
     variants=(
         Variant("d_in and d_out swapped", lambda f: rename(f, {d_in: d_out, d_out: d_in})),
         Variant("geometric for arithmetic mean in c", lambda f: rename(f, GEOMETRIC)),
-        Variant("price doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
-        Variant("rate σ instead of 2σ", lambda f: f | {"time": 2 * f["time"]}),
+        Variant("noise cost doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
+        Variant("time with 1/σ for 1/(2σ)", lambda f: f | {"time": 2 * f["time"]}),
         Variant(
-            "−1 dropped in the time", lambda f: f | {"time": _time(sigma / epsilon * (sigma - noise_cost) / noise_cost)}
+            "σ/ε for σ/ε − 1 in the time",
+            lambda f: f | {"time": _time(sigma / epsilon * (sigma - noise_cost) / noise_cost)},
         ),
-        Variant("turn at σ − 2c", lambda f: f | {"turn": sigma - 2 * noise_cost}),
+        Variant("turning value σ − 2c", lambda f: f | {"turn": sigma - 2 * noise_cost}),
         Variant(
-            "ratio upside down",
+            "c/(σ − c) for (σ − c)/c in the time",
             lambda f: f | {"time": _time((sigma / epsilon - 1) * noise_cost / (sigma - noise_cost))},
         ),
         Variant("½ missing in the loss", lambda f: f | {"loss": (sigma - s) ** 2 + noise_cost * s}),
         Variant(
-            "geometric mean of the two prices",
+            "geometric mean of the layers' costs in the loss",
             lambda f: f | {"loss": f["loss"] + (g1 * g2 * sp.sqrt(d_in * d_out) - noise_cost) * s},
         ),
     ),
@@ -151,7 +163,7 @@ DERIVATION = Derivation(
     link=Link(
         "overtraining.theory.inflection.noisy_mode.inflection_time",
         "σ 1e-6 … 1e6, ε/σ 1e-294 … 2, c/σ 0 … 1, and the limits",
-        _engine,
+        _engine_error,
     ),
     source="ours",
 )

@@ -1,7 +1,9 @@
 """C2: the slope of the loss after noise along gradient flow, at any weights and for any covariance of the inputs."""
 
 import functools
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -41,8 +43,10 @@ w1, w2, a, sx = map(MatrixSum.of, (W1, W2, A, Sx))
 
 @functools.cache
 def traces() -> dict[sp.Symbol, TraceSum]:
-    """What the formula's symbols stand for; the gradient is the loss's, taken by machine."""
-    loss, error, f = two_layer_loss(w1, w2, sx), a - w2 @ w1, w2 @ w1
+    """The traces that the formula's symbols stand for; the gradient of the loss is derived by machine."""
+    loss = two_layer_loss(w1, w2, sx)
+    f = w2 @ w1
+    error = a - f
     return {
         gain: squared_norm(gradient(loss, "W1")) + squared_norm(gradient(loss, "W2")),
         k1: (error @ sx @ sx @ f.T).trace(),
@@ -53,123 +57,143 @@ def traces() -> dict[sp.Symbol, TraceSum]:
 
 @functools.cache
 def slope() -> TraceSum:
-    """`d/dt` of the expected loss after noise, along the loss's own gradient flow."""
+    """`d/dt` of the expected loss after noise, along the gradient flow of the loss."""
     loss = two_layer_loss(w1, w2, sx)
     return along(loss + b1_noise.expected_rise(), descent(loss, "W1", "W2"))
 
 
 def conclusion(candidate: sp.Expr) -> Evidence:
-    """The candidate against what the steps derive."""
+    """The candidate against the derived slope."""
     return agree(slope(), candidate, traces())
 
 
 def _gradients() -> Evidence:
-    """The gradients, and the loss's own fall, as traces with symbolic dimensions."""
-    loss, error = two_layer_loss(w1, w2, sx), w2 @ w1 - a
-    probe = {"W1": w2.T @ error @ sx, "W2": error @ sx @ w1.T}
-    wrong = [squared_norm(gradient(loss, name) - g) for name, g in probe.items()]
-    fall = along(loss, descent(loss, "W1", "W2")) + traces()[gain]
-    return Evidence(
-        all(x.is_zero() for x in (*wrong, fall)), Verdict.PROVED, "‖difference‖² vanishes, dimensions symbolic"
-    )
+    """The gradients, and the decrease of the loss along its flow, as traces with symbolic dimensions."""
+    loss = two_layer_loss(w1, w2, sx)
+    error = w2 @ w1 - a
+    stated = {"W1": w2.T @ error @ sx, "W2": error @ sx @ w1.T}
+    differences = [squared_norm(gradient(loss, name) - g) for name, g in stated.items()]
+    differences.append(along(loss, descent(loss, "W1", "W2")) + traces()[gain])
+    holds = all(x.is_zero() for x in differences)
+    return Evidence(holds, Verdict.PROVED, "‖difference‖² vanishes, dimensions symbolic")
 
 
 def _on_shapes() -> Evidence:
+    """The formula on every shape with a random covariance, by exact differences instead of traces."""
     generator = np.random.default_rng(0)
     return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
-    """In exact differences: the loss is quadratic in each entry, and of fourth order in a step along the gradient."""
+    """By exact differences: the loss is quadratic in each entry, and of fourth order in a step along the gradient."""
     i, k, o = shape
-    draw = lambda *n: np.array(generator.integers(-5, 6, size=n).tolist(), dtype=object).reshape(n) * Fraction(1)
-    at1, at2, teacher, root = draw(k, i), draw(o, k), draw(o, i), draw(i, i)
-    covariance, trace = root @ root.T, np.trace(root @ root.T)
-    loss_at = lambda m, n: np.trace((n @ m - teacher) @ covariance @ (n @ m - teacher).T) / 2
-    sizes = {d_in: i, h: k, d_out: o, g1: sp.Rational(2, 3), g2: sp.Rational(1, 2), tau: trace}
+
+    def integers(*size: int) -> np.ndarray:
+        entries = np.array(generator.integers(-5, 6, size=size).tolist(), dtype=object)
+        return entries.reshape(size) * Fraction(1)
+
+    at1, at2, teacher, root = integers(k, i), integers(o, k), integers(o, i), integers(i, i)
+    covariance = root @ root.T
+    sizes = {d_in: i, h: k, d_out: o, g1: sp.Rational(2, 3), g2: sp.Rational(1, 2), tau: np.trace(covariance)}
     rise = b1_noise.formula().subs(sizes)
-    norms = lambda m, n: {b1_noise.q1: np.trace(m @ covariance @ m.T), b1_noise.q2: (n * n).sum()}
-    total = lambda m, n: sp.Rational(loss_at(m, n)) + rise.subs(norms(m, n))
 
-    def slope_in(weights: np.ndarray, loss) -> np.ndarray:  # type: ignore[no-untyped-def]
-        units = np.eye(weights.size, dtype=int).reshape(-1, *weights.shape)
-        return np.array([(loss(weights + e) - loss(weights - e)) / 2 for e in units]).reshape(weights.shape)
+    def loss(m: np.ndarray, n: np.ndarray) -> Any:
+        return np.trace((n @ m - teacher) @ covariance @ (n @ m - teacher).T) / 2
 
-    grad = slope_in(at1, lambda m: loss_at(m, at2)), slope_in(at2, lambda n: loss_at(at1, n))
-    moved = lambda step: total(at1 - step * grad[0], at2 - step * grad[1])
-    change = (8 * (moved(1) - moved(-1)) - moved(2) + moved(-2)) / 12
+    def after_noise(m: np.ndarray, n: np.ndarray) -> sp.Expr:
+        norms = {b1_noise.q1: np.trace(m @ covariance @ m.T), b1_noise.q2: (n * n).sum()}
+        return sp.Rational(loss(m, n)) + rise.subs(norms)
+
+    grad1 = _gradient_by_entries(at1, lambda m: loss(m, at2))
+    grad2 = _gradient_by_entries(at2, lambda n: loss(at1, n))
+    after = {step: after_noise(at1 - step * grad1, at2 - step * grad2) for step in (-2, -1, 1, 2)}
+    change = (8 * (after[1] - after[-1]) - after[2] + after[-2]) / 12
     f = at2 @ at1
-    inner = {
-        gain: sum((g * g).sum() for g in grad),
+    values = {
+        gain: (grad1 * grad1).sum() + (grad2 * grad2).sum(),
         k1: np.trace((teacher - f) @ covariance @ covariance @ f.T),
         k2: np.trace((teacher - f) @ covariance @ f.T),
     }
-    return identity(change, formula().subs(sizes).subs(inner))
+    return identity(change, formula().subs(sizes).subs(values))
+
+
+def _gradient_by_entries(weights: np.ndarray, loss: Callable[[np.ndarray], Any]) -> np.ndarray:
+    """The gradient of a loss that is quadratic in every entry, by central differences with steps of 1."""
+    units = np.eye(weights.size, dtype=int).reshape(-1, *weights.shape)
+    return np.array([(loss(weights + e) - loss(weights - e)) / 2 for e in units]).reshape(weights.shape)
 
 
 def _one_mode() -> Evidence:
-    """On the balanced aligned path `‖∇L‖² = 2s(σ−s)²` and `⟨f, A−f⟩ = s(σ−s)`, and C1's slope comes back."""
+    """On the balanced aligned path `‖∇L‖² = 2s(σ−s)²` and `⟨f, A−f⟩ = s(σ−s)`, and the formula is C1's slope."""
     s, sigma = balanced_path.s, balanced_path.sigma
-    inner = {gain: 2 * s * (sigma - s) ** 2, k1: s * (sigma - s), k2: s * (sigma - s), tau: d_in}
-    return identity(formula().subs(inner), balanced_path.slope())
+    values = {gain: 2 * s * (sigma - s) ** 2, k1: s * (sigma - s), k2: s * (sigma - s), tau: d_in}
+    return identity(formula().subs(values), balanced_path.slope())
 
 
 def _colored() -> Evidence:
-    """Σx = diag(3, 1/10), W1 = W2 = diag(3/10, 1), A − f = diag(1/5, −1/10), γ = 1: P rises though ⟨f, A−f⟩ < 0."""
-    w, left, variance = np.array([0.3, 1.0]), np.array([0.2, -0.1]), np.array([3.0, 0.1])
-    inner = [float((left * variance**n * w * w).sum()) for n in range(3)]
-    values = {gain: 2 * ((w * left * variance) ** 2).sum(), k2: inner[1], k1: inner[2], tau: variance.sum()}
+    """Σx = diag(3, 1/10), W1 = W2 = diag(3/10, 1), A − f = diag(1/5, −1/10), γ = 1: P rises although ⟨f, A−f⟩ < 0."""
+    w = np.array([0.3, 1.0])
+    unlearned = np.array([0.2, -0.1])
+    variance = np.array([3.0, 0.1])
+    inner = [float((unlearned * variance**n * w * w).sum()) for n in range(3)]
+    values = {gain: 2 * ((w * unlearned * variance) ** 2).sum(), k2: inner[1], k1: inner[2], tau: variance.sum()}
     rising = float(formula().subs(values).subs({g1: 1, g2: 1, d_out: 2}))
-    # k₁ = k₂ = ⟨f, A − f⟩ where Σx = I: its coefficient is 2c
+    # if Σx = I, then k₁ = k₂ = ⟨f, A − f⟩, with the coefficient 2c
     white = sp.expand(formula().subs({k2: k1, tau: d_in}) + gain).coeff(k1) - 2 * balanced_path.derived_noise_cost()
     holds = inner[0] < 0 < rising and sp.simplify(white) == 0
     return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {inner[0]:.3f}, dP/dt = {rising:.3f}")
 
 
-def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
+def _engine_error(expression: sp.Expr, function: Callable[..., Any], generator: np.random.Generator) -> float:
     """Against 60-digit matrices; errors in units of the formula with every term taken positive, its conditioning."""
-    judge, worst = sp.lambdify((gain, k1, k2, g1, g2, tau, d_out), expression, modules="mpmath"), 0.0
+    exact_slope = sp.lambdify((gain, k1, k2, g1, g2, tau, d_out), expression, modules="mpmath")
+    worst = 0.0
     for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
         x1, x2, teacher = (
             10.0 ** generator.uniform(-6, 6) * generator.normal(size=n) for n in ((k, i), (o, k), (o, i))
         )
         root = generator.normal(size=(i, i))
         covariance = (root @ root.T + (root @ root.T).T) / 2
-        scales = 10.0 ** generator.uniform(-6, 6, 2) * (generator.random(2) > 0.1)
+        gammas = 10.0 ** generator.uniform(-6, 6, 2) * (generator.random(2) > 0.1)
+        matrices = (x1, x2, teacher, covariance)
         with mpmath.workdps(60):
-            exact, size = (_terms(judge, m, x1, x2, teacher, covariance, scales) for m in (False, True))
-        worst = max(worst, float(abs(mpmath.mpf(float(function(x1, x2, teacher, *scales, covariance))) - exact) / size))
+            exact = exact_slope(*_values(matrices, gammas))
+            size = exact_slope(*_values(tuple(map(np.abs, matrices)), gammas, sign=-1))
+        computed = mpmath.mpf(float(function(x1, x2, teacher, *gammas, covariance)))
+        worst = max(worst, float(abs(computed - exact) / size))
     return worst
 
 
-def _terms(judge, positive: bool, *given: np.ndarray):  # type: ignore[no-untyped-def]
-    *matrices, scales = given
-    x1, x2, teacher, sx_ = (mpmath.matrix((np.abs(m) if positive else m).tolist()) for m in matrices)
-    sign = 1 if positive else -1
+def _values(matrices: tuple[np.ndarray, ...], gammas: np.ndarray, sign: int = 1) -> tuple[Any, ...]:
+    """What the formula's symbols are at these weights; with sign −1 every term of the formula is added up."""
+    x1, x2, teacher, inputs = (mpmath.matrix(m.tolist()) for m in matrices)
     f = x2 * x1
-    pull = (teacher + sign * f) * sx_
-    square = lambda m: mpmath.fsum(e**2 for e in m)
-    inner = lambda m, n: mpmath.fsum(x * y for x, y in zip(m, n, strict=True))
-    g = square(x2.T * pull) + square(pull * x1.T)
-    trace = mpmath.fsum(sx_[j, j] for j in range(sx_.rows))
-    return judge(
-        sign * -g if positive else g, inner(pull * sx_, f), inner(pull, f), *map(mpmath.mpf, scales), trace, x2.rows
-    )
+    error = (teacher - sign * f) * inputs
+    squared_gradient = _inner_product(x2.T * error, x2.T * error) + _inner_product(error * x1.T, error * x1.T)
+    traces_at = (_inner_product(error * inputs, f), _inner_product(error, f))
+    trace = mpmath.fsum(inputs[j, j] for j in range(inputs.rows))
+    return (sign * squared_gradient, *traces_at, *map(mpmath.mpf, gammas), trace, x2.rows)
+
+
+def _inner_product(m: Any, n: Any) -> Any:
+    return mpmath.fsum(x * y for x, y in zip(m, n, strict=True))
 
 
 def _loss_after(p: float, decay: float, step: float) -> tuple[float, float]:
-    """One balanced weight pair, σ = 1, c = 0.1: `(P, dP/dt by the flow's formula)` after a step from `s = p`."""
+    """`(P, dP/dt by the formula)` of one balanced pair of weights, σ = 1, c = 0.1, after one step from `s = p`."""
     w = np.sqrt(p) + step * (np.sqrt(p) * (1 - p) - decay * np.sqrt(p))
     return float((1 - w**2) ** 2 / 2 + 0.1 * w**2), float(-2 * p * (1 - p) ** 2 + 0.2 * p * (1 - p))
 
 
 def _with_decay() -> Evidence:
+    """At a fitted teacher decay shrinks the weights, which lowers the loss after noise."""
     change = (_loss_after(1.0, 0.05, 1e-4)[0] - _loss_after(1.0, 0.05, 0.0)[0]) / 1e-4
     claimed = _loss_after(1.0, 0.0, 0.0)[1]
     return Evidence(change < claimed - 5e-3, Verdict.TESTED, f"slope {change:.4f} with decay 0.05, formula {claimed}")
 
 
 def _with_big_steps() -> Evidence:
+    """One step of 3 from s = ½ overshoots."""
     after, claimed = _loss_after(0.5, 0.0, 3.0)
     before = _loss_after(0.5, 0.0, 0.0)[0]
     return Evidence(claimed < -0.1 and after > before + 0.5, Verdict.TESTED, f"slope {claimed}, {before} → {after:.2f}")
@@ -178,12 +202,9 @@ def _with_big_steps() -> Evidence:
 def _step_curves() -> Curves:
     steps = np.linspace(0, 3, 31)
     now, slope_now = _loss_after(0.5, 0.0, 0.0)
-    return Curves(
-        steps,
-        {"one step": np.array([_loss_after(0.5, 0.0, x)[0] for x in steps]), "flow's slope": now + slope_now * steps},
-        "size of the step",
-        "loss after noise",
-    )
+    by_step = np.array([_loss_after(0.5, 0.0, x)[0] for x in steps])
+    curves = {"one step": by_step, "slope of the flow": now + slope_now * steps}
+    return Curves(steps, curves, "size of the step", "loss after noise")
 
 
 DERIVATION = Derivation(
@@ -191,9 +212,10 @@ DERIVATION = Derivation(
     title="Learning against growth: the slope of the loss after noise at any weights",
     statement=r"\frac{dP}{dt}=-\|\nabla L\|^2+\gamma_2^2d_{out}\,\mathrm{tr}\left((A-f)\Sigma_x^2f^\top\right)"
     r"+\gamma_1^2\,\mathrm{tr}\Sigma_x\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
-    plain="From any weights, pretraining lowers the loss after noise by the squared gradient and raises it by what the "
-    "weights' growth costs, 2c⟨f, A−f⟩ for whitened inputs; an inflection is where the slope passes from negative to "
-    "positive, so for whitened inputs there is none while ⟨f, A−f⟩ is not positive (with other inputs there can be).",
+    plain="At any weights, pretraining lowers the loss after noise by the squared gradient and raises it by the cost "
+    "of the growing weights, which is 2c⟨f, A−f⟩ for whitened inputs. An inflection is where the slope changes from "
+    "negative to positive, so for whitened inputs there is none as long as ⟨f, A−f⟩ is not positive; for other inputs "
+    "there can be one.",
     symbols={
         "P": "expected loss after noise",
         "G": "‖∇L‖², over both layers",
@@ -205,26 +227,27 @@ DERIVATION = Derivation(
     assumptions=(
         Assumption(
             "gradient flow",
-            "Training follows the flow of the loss, that is small steps.",
+            "Training follows the gradient flow of the loss, as small steps do.",
             Counterexample("One large step raises what the flow would lower.", _with_big_steps, _step_curves),
         ),
         Assumption(
             "no weight decay",
-            "Only the loss moves the weights.",
-            Counterexample("At a fitted teacher decay alone lowers the loss after noise.", _with_decay),
+            "The weights move only by the gradient of the loss.",
+            Counterexample("At a fitted teacher weight decay lowers the loss after noise.", _with_decay),
         ),
         *balanced_path.NOISE,
     ),
     steps=(
         Step(
             r"\nabla_{W_1}L=W_2^\top(f-A)\Sigma_x,\quad\nabla_{W_2}L=(f-A)\Sigma_xW_1^\top,\quad\dot L=-\|\nabla L\|^2",
-            "The loss as a sum of traces, differentiated by machine with symbolic dimensions.",
+            "The loss as a sum of traces, differentiated by machine for symbolic dimensions.",
             _gradients,
         ),
         Step(
             r"\frac{d}{dt}\left(L+\Delta\right)\ \text{entry by entry}",
-            "On every shape in {1,2,3}³ with a random covariance the loss is differentiated by entry, the weights "
-            "move along it, and L + Δ is differentiated in time: the formula comes out in exact arithmetic.",
+            "For every shape in {1,2,3}³ and a random covariance, the loss is differentiated with respect to every "
+            "entry, the weights move along the gradient, and L + Δ is differentiated with respect to time: the result "
+            "is the formula, in exact arithmetic.",
             _on_shapes,
         ),
         Step(
@@ -234,8 +257,9 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\Sigma_x=I:\ \tfrac{dP}{dt}=-\|\nabla L\|^2+2c\langle f,A-f\rangle",
-            "So for whitened inputs the sign of ⟨f, A−f⟩ alone can forbid an inflection. Not so for Σx = diag(3, 0.1), "
-            "W1 = W2 = diag(0.3, 1), A − f = diag(0.2, −0.1), γ = 1: ⟨f, A−f⟩ = −0.082 and dP/dt = 0.393.",
+            "So for whitened inputs the sign of ⟨f, A−f⟩ alone can exclude an inflection. For other inputs it cannot: "
+            "if Σx = diag(3, 0.1), W1 = W2 = diag(0.3, 1), A − f = diag(0.2, −0.1) and γ = 1, then ⟨f, A−f⟩ = −0.082 "
+            "and dP/dt = 0.393.",
             _colored,
         ),
     ),
@@ -246,9 +270,9 @@ DERIVATION = Derivation(
         Variant("d_out and tr Σx swapped", lambda f: f.subs({d_out: tau, tau: d_out}, simultaneous=True)),
         Variant("k₁ and k₂ swapped", lambda f: f.subs({k1: k2, k2: k1}, simultaneous=True)),
         Variant("tr Σx replaced by d_in", lambda f: f.subs(tau, d_in)),
-        Variant("gradient's norm halved", lambda f: f.subs(gain, gain / 2)),
-        Variant("price halved", lambda f: f + (g2**2 * d_out * k1 + g1**2 * tau * k2) / -2),
-        Variant("price subtracted", lambda f: f.subs({k1: -k1, k2: -k2})),
+        Variant("squared gradient halved", lambda f: f.subs(gain, gain / 2)),
+        Variant("cost halved", lambda f: f + (g2**2 * d_out * k1 + g1**2 * tau * k2) / -2),
+        Variant("sign of the cost", lambda f: f.subs({k1: -k1, k2: -k2})),
         Variant("gradient dropped", lambda f: f.subs(gain, 0)),
     ),
     special_case=SpecialCase(
@@ -260,7 +284,7 @@ DERIVATION = Derivation(
     link=Link(
         "overtraining.theory.inflection.noisy_flow.slope_after_noise",
         "shapes {1..5}³, entries and scales 1e-6 … 1e6, any Σx",
-        _engine,
+        _engine_error,
     ),
     source="ours",
 )

@@ -301,6 +301,8 @@ DERIVATION = Derivation(
         ),
         Variant("e^{σ'T} for e^{2σ'T}", lambda f: f | {"stopped": f["stopped"].subs(T, T / 2)}),
         Variant("−T for T", lambda f: f | {"stopped": f["stopped"].subs(T, -T)}),
+        Variant("budget T e^{−λT}", lambda f: f | {"budget": T * sp.exp(-anchor * T)}),
+        Variant("budget T/(1 + λT)", lambda f: f | {"budget": T / (1 + anchor * T)}),
     ),
     special_case=SpecialCase(
         "fine-tuning on the same task for no time",

@@ -1,6 +1,8 @@
-"""C5d: with three layers and more the best place to stop comes earlier as the L-th power of the noise."""
+"""C5d: with three or more layers the inflection length is inversely proportional to the L-th power of the noise."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -30,47 +32,51 @@ from overtraining.theory.inflection.deep_stages import deep_inflection_time, sta
 DEPTHS = (2, 3, 4)
 M = sp.symbols("M_1:5", positive=True)  # M_j = Σ s^{2j/L}
 L, epsilon, sigma, y, k, z = sp.symbols("L epsilon sigma y k z", positive=True)
-
-Formula = dict[str, sp.Expr]
+INNER_WIDTHS = {tau: width(1), width(1): tau, width(2): width(3), width(3): width(2)}  # for a wrong variant
 
 
 def entering(depth: int) -> list[sp.Expr]:
-    """e_k: noise in the first j and the last m layers, j + m = k, every noisy layer by the width on its outside."""
+    """e_k: noise in the first j and the last k − j layers, each of them with the width on its outer side."""
     d = [tau, *(width(l) for l in range(1, depth + 1))]
-    first = lambda j: sp.prod(gamma[l - 1] ** 2 * d[l - 1] for l in range(1, j + 1))
-    last = lambda m: sp.prod(gamma[l - 1] ** 2 * d[l] for l in range(depth - m + 1, depth + 1))
-    return [sum(first(j) * last(n - j) for j in range(n + 1)) for n in range(1, depth)]
+
+    def first(count: int) -> sp.Expr:
+        return sp.prod(gamma[l - 1] ** 2 * d[l - 1] for l in range(1, count + 1))
+
+    def last(count: int) -> sp.Expr:
+        return sp.prod(gamma[l - 1] ** 2 * d[l] for l in range(depth - count + 1, depth + 1))
+
+    return [sum(first(j) * last(k - j) for j in range(k + 1)) for k in range(1, depth)]
 
 
-def formula() -> Formula:
-    """What the features cost at depth 2, 3, 4; when one is learned; the power of γ in the length at the inflection."""
-    noise_cost = {
+def formula() -> dict[str, sp.Expr]:
+    """The noise cost of all features at depth 2, 3, 4; the time to learn one; the power of γ in the length t*."""
+    costs = {
         f"L = {depth}": sum(e * M[depth - n - 1] for n, e in enumerate(entering(depth), 1)) / 2 for depth in DEPTHS
     }
-    return noise_cost | {"time": epsilon ** (2 / L - 1) / ((L - 2) * sigma), "power": -L}
+    return costs | {"time": epsilon ** (2 / L - 1) / ((L - 2) * sigma), "power": -L}
 
 
 @cache
-def cost(depth: int) -> sp.Expr:
-    """B2's terms that change with training, all widths large and all γ² in inverse proportion."""
+def noise_cost_of_features(depth: int) -> sp.Expr:
+    """The terms of B2 that change with training, as all widths grow and all γ² shrink in inverse proportion."""
     lengths = {K(a, b): M[b - a - 2] for a in range(depth + 1) for b in range(a + 2, depth + 2)}
     rise = b2.formula()[depth].subs(lengths)
-    grown = sp.expand(rise - rise.subs(dict.fromkeys(M, 0)))
+    changing = sp.expand(rise - rise.subs(dict.fromkeys(M, 0)))
     n = sp.Symbol("N", positive=True)
     wide = {x: n * x for x in (tau, *(width(l) for l in range(1, depth + 1)))} | {g: g / sp.sqrt(n) for g in gamma}
-    return sp.limit(sp.expand(grown.subs(wide, simultaneous=True)), n, sp.oo)
+    return sp.limit(sp.expand(changing.subs(wide, simultaneous=True)), n, sp.oo)
 
 
 def learning_time() -> sp.Expr:
-    """`∫ ds/ṡ` from ε for L > 2, by its leading power of ε; what is left is A6's, bounded."""
+    """`∫ ds/ṡ` from ε for L > 2, by its leading power of ε; the remainder is bounded by A6."""
     power = 1 + k  # 2 − 2/L
-    lead = sp.limit(epsilon**k * sp.integrate(z**-power, (z, epsilon, sigma)), epsilon, 0, "+")
+    leading = sp.limit(epsilon**k * sp.integrate(z**-power, (z, epsilon, sigma)), epsilon, 0, "+")
     rate = sp.simplify(a6.rate().subs({a6.L: L, a6.s: z, a6.sigma: sigma}) / z ** (2 - 2 / L)).subs(z, 0)  # Lσ
-    return (lead / rate).subs(k, 1 - 2 / L) * epsilon ** (2 / L - 1)
+    return (leading / rate).subs(k, 1 - 2 / L) * epsilon ** (2 / L - 1)
 
 
 def power_of_noise() -> sp.Expr:
-    """Of γ in 1/σ*: `e_k → a^{2k} e_k` under γ → aγ, so that `Σ e_k y^{−k} = 1` keeps y/γ²; and σ* = y^{L/2}."""
+    """The power of γ in 1/σ*: under γ → aγ, `e_k → a^{2k} e_k`, so `Σ e_k y^{−k} = 1` fixes y/γ², and σ* = y^{L/2}."""
     a = sp.Symbol("a", positive=True)
     scaled = {g: a * g for g in gamma}
     for depth in DEPTHS:
@@ -79,178 +85,221 @@ def power_of_noise() -> sp.Expr:
     return sp.simplify(a * sp.diff(sp.log((a**2 * y) ** (-L / 2)), a))
 
 
-def conclusion(candidate: Formula) -> Evidence:
-    """The candidate against what the steps derive."""
-    prices = ((f"L = {n}", identity(sp.expand(candidate[f"L = {n}"] - cost(n)), 0)) for n in DEPTHS)
-    time = identity(sp.simplify(candidate["time"] / learning_time()), 1)
-    return every((*prices, ("time", time), ("power", identity(candidate["power"], power_of_noise()))), "all agree")
+def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
+    """The candidate against the derived cost, time and power."""
+    cases = [
+        (f"L = {depth}", identity(sp.expand(candidate[f"L = {depth}"] - noise_cost_of_features(depth)), 0))
+        for depth in DEPTHS
+    ]
+    cases.append(("time", identity(sp.simplify(candidate["time"] / learning_time()), 1)))
+    cases.append(("power", identity(candidate["power"], power_of_noise())))
+    return every(cases, "all agree")
 
 
 def _additive() -> Evidence:
-    """The limit is linear in the sums over features: one feature's price does not depend on the others."""
-    cases = ((f"L = {n}", Evidence(sp.Poly(cost(n), *M).total_degree() == 1, Verdict.PROVED, "linear")) for n in DEPTHS)
+    """The limit is linear in the sums over features: the cost of one feature does not depend on the others."""
+    cases = []
+    for depth in DEPTHS:
+        linear = sp.Poly(noise_cost_of_features(depth), *M).total_degree() == 1
+        cases.append((f"L = {depth}", Evidence(linear, Verdict.PROVED, "linear")))
     return every(cases, "linear in every M_j, for L = 2, 3, 4")
 
 
 def _threshold() -> Evidence:
-    """`½y^L − ½Σ e_k y^{L−k}` over y^L rises in y: one threshold; for all γ²d = β at 2β, 3β and, L → ∞, (2 + √2)β."""
-    e, x = sp.symbols("e_1:4", positive=True), sp.Symbol("x", positive=True)
+    """`½y^L − ½Σ e_k y^{L−k}` over y^L rises in y, so there is one threshold.
+
+    If all γ²d = β, it is at y = 2β for L = 2, at 3β for L = 3, and at (2 + √2)β for L → ∞.
+    """
+    e = sp.symbols("e_1:4", positive=True)
+    x = sp.Symbol("x", positive=True)
     rises = positive(sp.diff(-sum(c * y**-n for n, c in enumerate(e, 1)), y))
     shallow = [1 - sum((n + 1) * x**n for n in range(1, depth)) for depth in (2, 3)]
     zeros = [f.subs(x, v) for f, v in zip(shallow, (sp.Rational(1, 2), sp.Rational(1, 3)), strict=True)]
     n = sp.Symbol("n", integer=True, positive=True)
-    whole = sp.simplify(sp.summation((n + 1) * (x / (1 + x)) ** n, (n, 1, sp.oo)))  # ratio below 1
+    series = sp.simplify(sp.summation((n + 1) * (x / (1 + x)) ** n, (n, 1, sp.oo)))
+    if series.has(sp.Piecewise):
+        series = series.args[0][0]  # for a ratio below 1
     closed = (1 + x) ** 2 - 1
-    infinite = (
-        (whole - closed if not whole.has(sp.Piecewise) else whole.args[0][0] - closed),
-        closed.subs(x, sp.sqrt(2) - 1),
+    infinite = (sp.simplify(series - closed), sp.simplify(closed.subs(x, sp.sqrt(2) - 1)))
+    return every(
+        (("one", rises), ("L = 2, 3", identity(tuple(zeros), (0, 0))), ("L = ∞", identity(infinite, (0, 1)))),
+        "one threshold",
     )
-    return every((("one", rises), ("L = 2, 3", identity(tuple(zeros), (0, 0))),
-                  ("L = ∞", identity(tuple(map(sp.simplify, infinite)), (0, 1)))), "one threshold")  # fmt: skip
 
 
-def case(
-    depth: int, outer: bool = False, wide: int = 4000, paying: int = 9
+def example(
+    depth: int, outer: bool = False, wide: int = 4000, above: int = 9
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """16 features i^−0.7, noise for which σ* is between the one and the next, widths."""
-    v, sizes, g = np.arange(1.0, 17) ** -0.7, [wide] * (depth + 1), np.ones(depth)
+    """16 features i^−0.7, noise for which σ* lies below the first `above` of them, and widths.
+
+    outer: only the first and the last layer are noisy.
+    """
+    v = np.arange(1.0, 17) ** -0.7
+    sizes = [wide] * (depth + 1)
+    g = np.ones(depth)
     if outer:
         g[1:-1] = 0.0
-    star = np.sqrt(v[paying - 1] * v[paying])
-    return v, g * (star / float(threshold_singular_value(g, sizes))) ** (1 / depth), sizes
+    threshold = np.sqrt(v[above - 1] * v[above])
+    return v, g * (threshold / float(threshold_singular_value(g, sizes))) ** (1 / depth), sizes
 
 
 def _best() -> Evidence:
-    """ln(t/t*) of the best minimum over the spectrum's spacing at σ*: half, and one as the last stage stops short.
+    """ln(t/t*) of the best minimum in units of the spectrum's spacing at σ*.
 
-    Over this range of σ* the noise grows by a quarter.
+    Half a unit is due to the spacing, and one to the best stop being before the end of the last stage. Over this range
+    of σ* the noise grows by a quarter.
     """
     worst = 0.0
-    for depth, outer, start, paying in (
+    for depth, outer, start, above in (
         (3, False, 1e-9, 5),
         (3, False, 1e-9, 12),
         (4, False, 1e-7, 9),
         (4, True, 1e-7, 9),
     ):
-        v, g, sizes = case(depth, outer, paying=paying)
-        found = deep_minima(v, start, g, sizes).at("best") / deep_inflection_time(start, g, sizes)
-        worst = max(worst, abs(float(np.log(found))) / float(np.log(v[paying - 1] / v[paying])))
-    return tested(worst, 2.0, "every minimum of P, L = 3, 4, all layers noisy or the outer two: features off")
+        v, g, sizes = example(depth, outer, above=above)
+        ratio = deep_minima(v, start, g, sizes).at("best") / deep_inflection_time(start, g, sizes)
+        worst = max(worst, abs(float(np.log(ratio))) / float(np.log(v[above - 1] / v[above])))
+    return tested(worst, 2.0, "all minima of P, L = 3, 4, noise in all layers or in the outer two; in spacings:")
 
 
-def _engine(formula: Formula, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
-    """Random widths and noise; the threshold by bisection of the claim's own price at 60 digits."""
+def _engine_error(formula: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:
+    """Random widths and noise; the threshold by bisection of the claim's own cost at 60 digits."""
     worst = 0.0
     for depth in (3, 4) * 12:
         n = generator.integers(1, 2000, depth + 1).tolist()
         g = 10.0 ** generator.uniform(-4, 2, depth) * np.append(generator.random(depth - 1) < 0.7, 1)
         names = dict(zip((tau, *(width(l) for l in range(1, depth + 1))), n, strict=True))
         names |= dict(zip(gamma, map(sp.Float, g, [60] * depth), strict=False))
-        noise_cost = formula[f"L = {depth}"].subs(names).subs({m: y**j for j, m in enumerate(M, 1)})
-        gain = sp.lambdify(y, y**depth / 2 - noise_cost, "mpmath")
+        cost = formula[f"L = {depth}"].subs(names).subs({m: y**j for j, m in enumerate(M, 1)})
+        gain = sp.lambdify(y, y**depth / 2 - cost, "mpmath")
         with mpmath.workdps(60):
             high = mpmath.mpf(4) * depth * max(n) * float((g**2).max())
             low = mpmath.mpf(0)
             for _ in range(200):
                 middle = (low + high) / 2
                 low, high = (low, middle) if gain(middle) > 0 else (middle, high)
-            star = low ** (mpmath.mpf(depth) / 2)
-            start = float(star) * 10.0 ** generator.uniform(-20, -1)
-            exact = sp.lambdify((epsilon, L, sigma), formula["time"], "mpmath")(mpmath.mpf(start), depth, star)
-            worst = max(worst, float(abs(function(g, n, start) - exact) / exact))
+            threshold = low ** (mpmath.mpf(depth) / 2)
+            start = float(threshold) * 10.0 ** generator.uniform(-20, -1)
+            exact = sp.lambdify((epsilon, L, sigma), formula["time"], "mpmath")(mpmath.mpf(start), depth, threshold)
+            worst = max(worst, float(abs(function(start, g, n) - exact) / exact))
     return worst / depth  # σ* is the L-th power of the noise
 
 
 def _narrow() -> Evidence:
-    """σ* counts 9 features; among 16 features in widths of 30 each raises the others' price."""
-    v, g, _ = case(3, wide=30)
-    many, few = (int(np.argmin(stage_changes(v, g * np.sqrt(30 / n), [n] * 4))) for n in (30, 4000))
-    return Evidence(few == 9 and many < 7, Verdict.TESTED, f"{many} features pay at widths of 30, {few} at 4,000")
+    """9 features are above σ*; among 16 features in layers of width 30 each raises the cost of the others."""
+    v, g, _ = example(3, wide=30)
+    narrow, wide = (int(np.argmin(stage_changes(v, g * np.sqrt(30 / n), [n] * 4))) for n in (30, 4000))
+    detail = f"the loss is least with {narrow} features at width 30, with {wide} at width 4,000"
+    return Evidence(wide == 9 and narrow < 7, Verdict.TESTED, detail)
 
 
 def _narrow_curves() -> Curves:
-    v, g, _ = case(3, wide=30)
+    v, g, _ = example(3, wide=30)
     count = np.arange(17)
     curves = {f"width {n}": np.asarray(stage_changes(v, g * np.sqrt(30 / n), [n] * 4)) for n in (30, 4000)}
     return Curves(count, curves, "features learned", "change of the loss after noise, L = 3")
 
 
 def _last_is_not_best() -> Evidence:
-    """At depth 2 modes below c make no minimum; at depth 3 each does, and the last is far behind the best."""
-    v, g, sizes = case(3, outer=True)
-    found = deep_minima(v, 1e-9, g, sizes)
-    late = found.at("last") / found.at("best")
-    return Evidence(bool(late > 1.4 and found.times.size >= 16), Verdict.TESTED,
-                    f"{found.times.size} minima, the last at {late:.2f} of the best")  # fmt: skip
+    """At depth 2 modes below c cause no minimum; at depth 3 every mode does, and the last is far behind the best."""
+    v, g, sizes = example(3, outer=True)
+    every_minimum = deep_minima(v, 1e-9, g, sizes)
+    ratio = every_minimum.at("last") / every_minimum.at("best")
+    count = every_minimum.times.size
+    detail = f"{count} minima, the last at {ratio:.2f} of the best"
+    return Evidence(bool(ratio > 1.4 and count >= 16), Verdict.TESTED, detail)
 
 
 def _large_start() -> Evidence:
-    """From 1e-2 at L = 3 the stages overlap, and the delay is no power of the start."""
-    v, g, sizes = case(3)
-    found = deep_minima(v, 1e-2, g, sizes).at("best") / deep_inflection_time(1e-2, g, sizes)
-    return Evidence(bool(found < 0.8), Verdict.TESTED, f"turns at {found:.2f} t*")
+    """From 1e-2 at L = 3 the stages overlap, and the delay is not a power of the start."""
+    v, g, sizes = example(3)
+    ratio = deep_minima(v, 1e-2, g, sizes).at("best") / deep_inflection_time(1e-2, g, sizes)
+    return Evidence(bool(ratio < 0.8), Verdict.TESTED, f"best minimum at {ratio:.2f} t*")
 
 
 DERIVATION = Derivation(
     claim="C5d",
-    title="In deep networks the inflection comes earlier as the L-th power of the noise",
+    title="In deep networks the inflection length is inversely proportional to the L-th power of the noise",
     statement=r"t^*\to\frac{\epsilon^{-(1-2/L)}}{(L-2)\,\sigma^*},\quad\sigma^*=y^{L/2},\quad\sum_{k=1}^{L-1}e_ky^{-k}=1,"
     r"\quad e_k=\sum_{j+m=k}\prod_{l\le j}\gamma_l^2n_{l-1}\prod_{l>L-m}\gamma_l^2n_l;\quad t^*\propto\gamma^{-L}",
-    plain="From a small start a feature of a deep network pays for noise as a whole beyond a singular value that "
-    "grows as the L-th power of the noise, and training is best stopped when the last one that does is learned.",
+    plain="From a small start, learning a feature of a deep network completely lowers the loss after noise if its "
+    "singular value is above a threshold, which grows as the L-th power of the noise. The best stop is when the last "
+    "feature above this threshold has been learned.",
     symbols={
         "t^*": "length at the best minimum of the loss after noise, L >= 3",
-        r"\sigma^*": "the singular value beyond which a feature pays",
-        "e_k": "noise that enters from either end and passes k layers; n₀ is τ = tr Σx",
+        r"\sigma^*": "the singular value above which a feature lowers the loss after noise",
+        "e_k": "noise that enters at either end and passes k layers; n₀ is τ = tr Σx",
         r"\gamma_l": "standard deviation of the noise on each entry of W_l",
         "M_j": "Σ s^{2j/L} over the features",
         r"\epsilon": "student's singular values at the start",
     },
     assumptions=(
-        Assumption("few features", "The features are few against every width.",
-                   Counterexample("In narrow layers features raise each other's price.", _narrow, _narrow_curves)),
-        Assumption("small ε", "(ε/σ*)^{1−2/L} is small.",
-                   Counterexample("From 1e-2 the stages overlap.", _large_start)),
-        Assumption("dense spectrum", "There are singular values near σ*; else the weakest that pays takes its place. "
-                   "C5 has the counterexample."),
-        Assumption("best minimum", "The last minimum is another one.",
-                   Counterexample("Every weaker feature makes a minimum of its own.", _last_is_not_best)),
-        Assumption("aligned start", "Neighbours share one hidden frame; A2 shows what happens otherwise."),
+        Assumption(
+            "few features",
+            "The features are few compared with every width.",
+            Counterexample("In narrow layers features raise each other's noise cost.", _narrow, _narrow_curves),
+        ),
+        Assumption(
+            "small ε", "(ε/σ*)^{1−2/L} is small.", Counterexample("From 1e-2 the stages overlap.", _large_start)
+        ),
+        Assumption(
+            "dense spectrum",
+            "There are singular values near σ*; otherwise the weakest one above σ* takes its place. C5 has the "
+            "counterexample.",
+        ),
+        Assumption(
+            "best minimum",
+            "The claim is about the best minimum; the last one is another.",
+            Counterexample("Every weaker feature causes a minimum of its own.", _last_is_not_best),
+        ),
+        Assumption("aligned start", "Neighbouring layers share one hidden frame; A2 shows what happens otherwise."),
         Assumption("balanced start", "All layers start at ε^{1/L}; A6 shows what happens otherwise."),
         FLOW,
         Assumption("whitened inputs", "Σx = I; C1 shows what happens otherwise."),
         *NOISE,
     ),
     steps=(
-        Step(r"P=\tfrac12\sum(\sigma-s)^2+\tfrac12\sum_ke_kM_{L-k}+O(\text{features}/\text{width})",
-             "B2 at widths that grow with γ²n fixed: only chains of noise from the ends survive.", _additive),
-        Step(r"\tfrac12\sigma^2>\tfrac12\sum_ke_k\sigma^{2-2k/L}\iff\sigma>\sigma^*",
-             "In y = σ^{2/L}: one threshold, from 2β at L = 2 (claim C3) to (2 + √2)β, β = γ²n.", _threshold),
-        Step(r"t\,(L-2)\,\sigma\,\epsilon^{1-2/L}\to1", "A6: from three layers on all the time is waiting.", a6.late),
-        Step(r"t_{best}/t^*\to1", "Against every minimum of P, in units of the spectrum's spacing at σ*.", _best),
+        Step(
+            r"P=\tfrac12\sum(\sigma-s)^2+\tfrac12\sum_ke_kM_{L-k}+O(\text{features}/\text{width})",
+            "B2 as the widths grow with γ²n fixed: only chains of noise that begin at either end survive.",
+            _additive,
+        ),
+        Step(
+            r"\tfrac12\sigma^2>\tfrac12\sum_ke_k\sigma^{2-2k/L}\iff\sigma>\sigma^*",
+            "In y = σ^{2/L} there is one threshold, from 2β at L = 2 (claim C3) to (2 + √2)β, with β = γ²n.",
+            _threshold,
+        ),
+        Step(
+            r"t\,(L-2)\,\sigma\,\epsilon^{1-2/L}\to1",
+            "A6: with three or more layers almost all the time is spent near the start.",
+            a6.late,
+        ),
+        Step(r"t_{best}/t^*\to1", "Against all minima of P, in units of the spectrum's spacing at σ*.", _best),
     ),
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("first order in the noise only", lambda f: f | {
-            f"L = {n}": entering(n)[0] * M[n - 2] / 2 for n in DEPTHS}),
-        Variant("the outer layers only", lambda f: {
-            name: e.subs({gamma[1]: 0}) if name in ("L = 3", "L = 4") else e for name, e in f.items()}),
+        Variant(
+            "only first order in the noise", lambda f: f | {f"L = {n}": entering(n)[0] * M[n - 2] / 2 for n in DEPTHS}
+        ),
+        Variant(
+            "noise in the outer layers only",
+            lambda f: {name: e.subs({gamma[1]: 0}) if name in ("L = 3", "L = 4") else e for name, e in f.items()},
+        ),
         Variant("½ missing", lambda f: f | {f"L = {n}": 2 * f[f"L = {n}"] for n in DEPTHS}),
-        Variant("widths on the inner side", lambda f: f | {"L = 3": f["L = 3"].subs({tau: width(1), width(1): tau,
-                width(2): width(3), width(3): width(2)}, simultaneous=True)}),
+        Variant("widths on the inner side", lambda f: f | {"L = 3": f["L = 3"].subs(INNER_WIDTHS, simultaneous=True)}),
         Variant("L for L − 2 in the time", lambda f: f | {"time": epsilon ** (2 / L - 1) / (L * sigma)}),
-        Variant("2/L in the time's exponent", lambda f: f | {"time": epsilon ** (-2 / L) / ((L - 2) * sigma)}),
-        Variant("inverse in the variance", lambda f: f | {"power": sp.Integer(-2)}),
+        Variant("exponent −2/L in the time", lambda f: f | {"time": epsilon ** (-2 / L) / ((L - 2) * sigma)}),
+        Variant("power −2, as for two layers", lambda f: f | {"power": sp.Integer(-2)}),
         Variant("power −L/2", lambda f: f | {"power": -L / 2}),
     ),
-    special_case=SpecialCase("depth 2", lambda f: {"price": f["L = 2"], "power": f["power"].subs(L, 2)}),
+    special_case=SpecialCase("depth 2", lambda f: {"cost": f["L = 2"], "power": f["power"].subs(L, 2)}),
     floor=Verdict.TESTED,
     uses=("A6", "B2"),
     link=Link(
         "overtraining.theory.inflection.deep_stages.deep_inflection_time",
         "L = 3, 4, widths 1 … 2,000, γ 1e-4 … 100 and 0",
-        _engine,
+        _engine_error,
     ),
     source="ours",
-)  # fmt: skip
+)

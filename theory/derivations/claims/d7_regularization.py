@@ -275,7 +275,7 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\frac{ds^*_\lambda}{d\lambda}>0,\ s^*_\lambda\to\sigma;\qquad\frac{ds^*_T}{dT}<0",
-            "The delay: s*_λ rises from 0 at λ = σ' − σ (for weaker anchors pretraining only hurts) toward σ, and "
+            "The delay: s*_λ rises from 0 at λ = σ' − σ (for weaker anchors L_pre rises throughout) toward σ, and "
             "never beyond σ.",
             _delays,
         ),

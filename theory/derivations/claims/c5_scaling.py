@@ -155,12 +155,12 @@ def _engine_error(expression: sp.Expr, function: Callable[..., Any], generator: 
     exponent = 0.5 + 10.0 ** generator.uniform(-6, 2, size)
     start = 2 * cost * np.exp(-(2 - 1 / exponent) - 10.0 ** generator.uniform(-3, 2.7, size))
 
-    def condition(c_: np.ndarray, e: np.ndarray, a: np.ndarray) -> np.ndarray:
+    def condition(a: np.ndarray, e: np.ndarray, c_: np.ndarray) -> np.ndarray:
         logarithms = np.abs(np.log(2 * c_)) + np.abs(np.log(e)) + 3
         return 2 + logarithms / (np.log(2 * c_ / e) - (2 - 1 / a))
 
     exact = sp.expand_log(in_noise_cost(expression), force=True)
-    return worst_relative_error(exact, (c, epsilon, alpha), function, [cost, start, exponent], condition)
+    return worst_relative_error(exact, (alpha, epsilon, c), function, [exponent, start, cost], condition)
 
 
 def continuum_inflection(start: float, cost: float, exponent: float) -> float:

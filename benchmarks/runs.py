@@ -1,4 +1,4 @@
-"""Many small runs at once: `simulations.descend` beside a loop over runs, batched NumPy and plain matrix products."""
+"""Many small runs at once: batched descent beside a loop over runs, batched NumPy and plain matrix products."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.batched_descent import cached_chunk, descend
 from benchmarks.measure import BenchmarkPreset, Growth, Workload, cores, time_growth, time_interleaved
 from benchmarks.report import BenchmarkReport
 from overtraining.figures.style import BASE, COLOURS, PAGE, canvas, letter
-from overtraining.simulations.batched import cached_chunk, descend
 
 STEPS = 1_000  # of the runs that "runs per second" counts; a task takes fewer, its time is in proportion
 WIDTHS = {"full": (8, 16, 32, 64, 128), "tiny": (4, 8)}

@@ -74,10 +74,9 @@ def _store(cells: int) -> BenchmarkReport:
         consolidate(store.result, recipe, plan, store.read)
         gathered = perf_counter()
         size = store.result.stat().st_size
-    cell = plan.grid.chosen(0)
     made = perf_counter()
     for _ in range(200):
-        plan.grid.cell(cell)
+        plan.grid.cell_at(0)
     steps = {
         "protocol and key (worker)": (perf_counter() - made) * cells / 200,
         "write, with fsync": stored - began,

@@ -103,6 +103,6 @@ def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> lis
     folder = _STORES.get()
     if preset == "quick" or folder is None:
         grid = Grid(sweep)
-        cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
+        cells = [grid.cell_at(number) for number in range(sweep.cells)]
         return [measurements.respond(cell.protocol, cell.key) for cell in cells]
     return memoized_cells(sweep, folder)

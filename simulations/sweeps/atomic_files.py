@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, on disk and not only in memory, and their checksums."""
+"""Files that are written whole or not at all, on disk and not only in memory, and their checksums."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TEMPORARY = ".temporary-"
-"""How the names of unfinished files begin; a killed process may leave one."""
+"""The names of unfinished files begin with it; a killed process may leave one."""
 
 
 @contextmanager

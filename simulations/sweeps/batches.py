@@ -1,4 +1,4 @@
-"""The laboratory's measures: many runs of one plan as one compiled program, over the cells and their seeds."""
+"""The measures `response` and `trajectory`: the runs of many cells and seeds with one plan as one compiled program."""
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache, lru_cache, partial
@@ -22,9 +22,10 @@ from overtraining.simulations.sweeps.measures import BatchResult, Measure
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 SCALARS = 256
-"""Numbers that even the smallest run holds: counters, keys, step sizes."""
+"""How many numbers even the smallest run holds: counters, keys, step sizes."""
 
 RunFunction = Callable[[TrainingPlan, RunNumbers, Key[Array, ""]], dict[str, Array]]
+"""A run as a pure function, such as `runs.measure`."""
 
 
 class Program(NamedTuple):
@@ -45,62 +46,69 @@ def program(protocol: Protocol) -> Program:
 
 @lru_cache(maxsize=1024)
 def _planned(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
-    """Asked for twice, for what is compiled and to run it, and random frames take a millisecond."""
+    """Cached, since it is needed twice, for the program and to run it, and random frames take a millisecond."""
     return plan_training(protocol)
 
 
 def batched(
     run: RunFunction, finish: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 ) -> Callable[..., BatchResult]:
-    """A measure's `run` from a pure function of one run, vmapped over seeds and cells of one program."""
+    """A measure's `run` from a run as a pure function, vmapped over seeds and cells of one program."""
 
-    def together(protocols: Sequence[Protocol], keys: Sequence[int]) -> BatchResult:
+    def run_batch(protocols: Sequence[Protocol], keys: Sequence[int]) -> BatchResult:
         plans, numbers = zip(*map(_planned, protocols), strict=True)
+        stacked_numbers = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
         seeds = range(protocols[0].sampling.seeds)
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
-        drawn = jnp.stack([jnp.stack([seed_key(key, seed) for seed in seeds]) for key in keys])
-        seen = {name: np.asarray(values) for name, values in _compiled(run, plans[0])(stacked, drawn).items()}
+        stacked_keys = jnp.stack([jnp.stack([seed_key(key, seed) for seed in seeds]) for key in keys])
+        compiled = _compiled(run, plans[0])
+        results = {name: np.asarray(values) for name, values in compiled(stacked_numbers, stacked_keys).items()}
         refused = {}
-        for place, solved in enumerate(np.atleast_1d(seen.pop("solved").all(axis=1))):
+        for place, solved in enumerate(np.atleast_1d(results.pop("solved").all(axis=1))):
             try:
                 check_solved(protocols[place], solved)
             except Refusal as refusal:
                 refused[place] = str(refusal)
-        return BatchResult(finish(seen), refused)
+        return BatchResult(finish(results), refused)
 
-    return together
+    return run_batch
 
 
 @lru_cache(maxsize=4)
 def _compiled(run: RunFunction, plan: TrainingPlan) -> Callable[[RunNumbers, Array], dict[str, Array]]:
-    """Blocks come one after another: what is compiled for those long past must not fill the memory."""
+    """A small cache: blocks come one after another, and the programs of those long past must not fill the memory."""
     return jax.jit(jax.vmap(jax.vmap(partial(run, plan), (None, 0))))
 
 
 def result_shapes(run: RunFunction) -> Callable[[Protocol], Hashable]:
-    """A measure's `shape`: names and shapes of what a run returns, found without running it."""
+    """A measure's `shape`: names and shapes of the results of a run, without running it."""
 
     @cache
-    def of_program(found: Program) -> Hashable:
-        numbers = jax.tree.unflatten(found.structure, [jax.ShapeDtypeStruct(*leaf) for leaf in found.leaves])
-        seen = jax.eval_shape(partial(run, found.plan), numbers, jax.random.key(0))
-        return found.seeds, tuple((name, values.shape) for name, values in sorted(seen.items()))
+    def shapes_of_program(plan_and_shapes: Program) -> Hashable:
+        leaves = [jax.ShapeDtypeStruct(*leaf) for leaf in plan_and_shapes.leaves]
+        numbers = jax.tree.unflatten(plan_and_shapes.structure, leaves)
+        results = jax.eval_shape(partial(run, plan_and_shapes.plan), numbers, jax.random.key(0))
+        return plan_and_shapes.seeds, tuple((name, values.shape) for name, values in sorted(results.items()))
 
-    return lambda protocol: of_program(program(protocol))
+    return lambda protocol: shapes_of_program(program(protocol))
 
 
 def response_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
     n, weights, examples = _sizes(protocol)
-    how, one, results = protocol.perturbation, runs.network_numbers(n) + extra_numbers(n.shapes), 0
-    draws = protocol.sampling.draws if isinstance(how, Noise) or (isinstance(how, FineTuning) and is_random(how)) else 1
-    if isinstance(how, FineTuning):  # checkpoints at every budget, a batch; losses of every draw, budget and example
-        batch = getattr(how.training, "batch", None) or 0
-        one = one * (len(protocol.strengths) + 1) + batch * (n.d_in + n.h + n.d_out)
-        one += extra_numbers([(batch, n.d_in), (batch, n.d_out)])
-        results = draws * len(protocol.strengths) * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
-    at_once = min(draws, max(1, runs.MOST_NUMBERS // one))
-    numbers = one * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
+    perturbation, budgets = protocol.perturbation, len(protocol.strengths)
+    per_draw = runs.network_numbers(n) + extra_numbers(n.shapes)
+    draws, results = 1, 0
+    if isinstance(perturbation, Noise):
+        draws = protocol.sampling.draws
+    elif isinstance(perturbation, FineTuning):
+        draws = protocol.sampling.draws if is_random(perturbation) else 1
+        # checkpoints at every budget, a batch; losses of every draw, budget and example
+        batch = getattr(perturbation.training, "batch", None) or 0
+        per_draw = per_draw * (budgets + 1) + batch * (n.d_in + n.h + n.d_out)
+        per_draw += extra_numbers([(batch, n.d_in), (batch, n.d_out)])
+        results = draws * budgets * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
+    at_once = min(draws, max(1, runs.MOST_NUMBERS // per_draw))
+    numbers = per_draw * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
     return 16 * protocol.sampling.seeds * numbers
 
 
@@ -108,10 +116,10 @@ def trajectory_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the curvature's vectors of a cell take, in bytes."""
     _, weights, examples = _sizes(protocol)
     if weights <= WRITTEN_OUT:
-        vectors, held = weights, weights**2 * 5 // 2
+        vectors, hessian = weights, weights**2 * 5 // 2
     else:
-        vectors, held = BLOCK, weights * PROBES * 2
-    numbers = weights * len(protocol.lengths) + held + examples * (2 + vectors // runs.GROUPS) + SCALARS
+        vectors, hessian = BLOCK, weights * PROBES * 2
+    numbers = weights * len(protocol.lengths) + hessian + examples * (2 + vectors // runs.GROUPS) + SCALARS
     return 16 * protocol.sampling.seeds * numbers
 
 
@@ -123,8 +131,18 @@ def _sizes(protocol: Protocol) -> tuple[Network, int, int]:
 
 
 RESPONSE = Measure(
-    batched(runs.measure, response_variables), as_response, program, True, result_shapes(runs.measure), response_memory
+    run=batched(runs.measure, response_variables),
+    as_dataset=as_response,
+    program=program,
+    batched=True,
+    shape=result_shapes(runs.measure),
+    memory=response_memory,
 )
 TRAJECTORY = Measure(
-    batched(runs.observe, dict), as_trajectory, program, True, result_shapes(runs.observe), trajectory_memory
+    run=batched(runs.observe, dict),
+    as_dataset=as_trajectory,
+    program=program,
+    batched=True,
+    shape=result_shapes(runs.observe),
+    memory=trajectory_memory,
 )

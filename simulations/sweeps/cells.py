@@ -1,4 +1,4 @@
-"""Cells: the protocols of a sweep one by one, each with a key that follows from its own text and repetition."""
+"""The cells of a sweep: protocols, each with a key that follows from its text and its repetition."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from overtraining.simulations.sweeps.spec import KEY, REPEAT, Axis, Sweep
 class Cell:
     """One protocol to run once.
 
-    place: the value of every axis, by field.  key: the seed of all its randomness, see `derived_key`, or the axis' own.
+    place: the value of every axis, by field.  key: of all its randomness: `derived_key`, or the value of the key axis.
     """
 
     protocol: Protocol
@@ -30,7 +30,7 @@ class Cell:
 def derived_key(protocol: Protocol, repeat: int) -> int:
     """A whole number from 0 to 2⁶³ − 1: the first bits of the SHA-256 of the protocol's text and the repetition.
 
-    So that a cell draws the same numbers in whatever sweep, at whatever place it stands.
+    A cell so has the same random numbers in every sweep, at every place in it.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> derived_key(Protocol(PowerLaw(2), (0, 1), (0.1,)), 0)
@@ -50,42 +50,48 @@ def axis_indices(axes: Sequence[Axis], number: int) -> tuple[int, ...]:
 
 
 class AxisValue(NamedTuple):
-    """A value of an axis: what the reader wrote, and what becomes of it in a protocol, both by field."""
+    """A value of an axis, by field: as it is written in the sweep, and as it is in a protocol."""
 
     written: Mapping[str, Any]
     built: Mapping[str, Any]
 
 
-def cell_name(*settings: AxisValue) -> str:
-    """How messages name a cell.
+def cell_name(*axis_values: AxisValue) -> str:
+    """The name of a cell in messages.
 
     >>> cell_name(AxisValue({"start.epsilon": 0.1}, {}), AxisValue({"repeat": 3}, {}))
     'start.epsilon = 0.1, repeat = 3'
     """
-    written = {field: value for setting in settings for field, value in setting.written.items()}
+    written = {field: value for one in axis_values for field, value in one.written.items()}
     return ", ".join(f"{field} = {_short(value)}" for field, value in written.items()) or "the only cell"
 
 
 class Grid:
-    """The settings of every axis of a sweep, each checked by itself over the base protocol.
+    """The values of every axis of a sweep, each checked by itself over the base protocol.
 
     Raises DomainError or ShapeError, naming the axis, for a value that the base protocol cannot take.
     """
 
     def __init__(self, sweep: Sweep) -> None:
         self.axes = sweep.axes
-        self._given = json.loads(json.dumps(sweep.base))  # plain lists and dictionaries, our own copy
-        self.base = _protocol(self._given, "the base protocol")
-        self._follows = self._given.get("network") is None and not any(
+        self._plain = json.loads(json.dumps(sweep.base))  # plain lists and dictionaries, our own copy
+        self.base = _protocol(self._plain, "the base protocol")
+        self._network_by_default = self._plain.get("network") is None and not any(
             field.split(".")[0] == "network" for axis in sweep.axes for field in axis.fields
         )
-        self.settings = {axis.path: tuple(self._setting(axis, value) for value in axis.values) for axis in sweep.axes}
+        self.axis_values = {
+            axis.path: tuple(self._axis_value(axis, value) for value in axis.values) for axis in sweep.axes
+        }
 
-    def cell(self, chosen: tuple[AxisValue, ...]) -> Cell:
-        """The cell of one setting per axis."""
-        built = {field: value for setting in chosen for field, value in setting.built.items()}
+    def cell_at(self, number: int) -> Cell:
+        """The cell of this number, counted with the last axis fastest."""
+        return self.cell(self.values_of(number))
+
+    def cell(self, values: tuple[AxisValue, ...]) -> Cell:
+        """The cell with one value per axis."""
+        built = {field: value for axis_value in values for field, value in axis_value.built.items()}
         protocol = self.protocol(built)
-        place = {field: value for setting in chosen for field, value in setting.written.items()}
+        place = {field: value for axis_value in values for field, value in axis_value.written.items()}
         key = built[KEY] if KEY in built else derived_key(protocol, built.get(REPEAT, 0))
         return Cell(protocol, place, key)
 
@@ -93,21 +99,20 @@ class Grid:
         """The base protocol with these fields changed, all at once."""
         changes = {tuple(field.split(".")): value for field, value in built.items() if field not in (REPEAT, KEY)}
         parts = {field.name: getattr(self.base, field.name) for field in fields(Protocol)}
-        if self._follows:
+        if self._network_by_default:
             del parts["network"]
         return Protocol(**parts | _changes_of(parts, changes))
 
-    def chosen(self, number: int) -> tuple[AxisValue, ...]:
-        """One setting per axis: the cell of this number, counted with the last axis fastest."""
-        return tuple(
-            self.settings[axis.path][at] for axis, at in zip(self.axes, axis_indices(self.axes, number), strict=True)
-        )
+    def values_of(self, number: int) -> tuple[AxisValue, ...]:
+        """One value per axis: those of the cell of this number, counted with the last axis fastest."""
+        indices = axis_indices(self.axes, number)
+        return tuple(self.axis_values[axis.path][index] for axis, index in zip(self.axes, indices, strict=True))
 
-    def _setting(self, axis: Axis, value: Any) -> AxisValue:
+    def _axis_value(self, axis: Axis, value: Any) -> AxisValue:
         if axis.path in (REPEAT, KEY):
             return AxisValue({axis.path: value}, {axis.path: value})
         values = list(value) if len(axis.fields) > 1 else [value]
-        plain = deepcopy(self._given)
+        plain = deepcopy(self._plain)
         for field, one in zip(axis.fields, values, strict=True):
             _set(plain, self.base, field.split("."), one)
         protocol = _protocol(plain, f"axis {axis.path!r} = {_short(value)}")
@@ -115,13 +120,13 @@ class Grid:
         return AxisValue(dict(zip(axis.fields, values, strict=True)), built)
 
 
-def _protocol(plain: Mapping[str, Any], what: str) -> Protocol:
+def _protocol(plain: Mapping[str, Any], source: str) -> Protocol:
     try:
         return read(json.dumps(plain))
     except DomainError as error:
-        raise DomainError(what, error.why, "correct the sweep") from None
+        raise DomainError(source, error.why, "correct the sweep") from None
     except (TypeError, ValueError) as error:
-        raise DomainError(what, f"it cannot be read ({error})", "correct the sweep") from None
+        raise DomainError(source, f"it cannot be read ({error})", "correct the sweep") from None
 
 
 def _set(plain: Any, part: Any, path: list[str], value: Any) -> None:
@@ -145,7 +150,7 @@ def _get(part: Any, path: list[str]) -> Any:
 
 
 def _changes_of(parts: Mapping[str, Any], changes: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    """The parts that change, each all at once: between two changes it might be one that cannot be."""
+    """The parts that change, each with all its changes at once: one change alone might give a part that is refused."""
     below: dict[str, dict[tuple[str, ...], Any]] = {}
     for (head, *rest), value in changes.items():
         below.setdefault(head, {})[tuple(rest)] = value

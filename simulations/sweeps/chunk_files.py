@@ -1,4 +1,4 @@
-"""The file of a finished chunk: its outcome and what it belongs to, as bytes and back."""
+"""The file of a finished chunk: its outcome as bytes and back. `store.Store.write` writes it."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ class Damaged(Refusal):
 
 
 def encode(outcome: ChunkOutcome, recipe: str, chunk: int) -> bytes:
-    """The outcome of a chunk of the sweep with this fingerprint of its recipe."""
+    """The bytes of a chunk's outcome; `recipe` is the fingerprint of the sweep's recipe."""
     about = {
         "recipe": recipe,
         "chunk": chunk,
@@ -34,7 +34,7 @@ def encode(outcome: ChunkOutcome, recipe: str, chunk: int) -> bytes:
 
 
 def file_name(chunk: int, content: bytes) -> str:
-    """Number and checksum: one rename makes both true at once.
+    """The name of a chunk's file, number and checksum: one rename makes both true at once.
 
     >>> file_name(12, b"")
     '0000012.e3b0c44298fc1c149afbf4c8996fb924.npz'
@@ -43,7 +43,7 @@ def file_name(chunk: int, content: bytes) -> str:
 
 
 def chunk_number(path: Path) -> int | None:
-    """The chunk that a file's name says it holds."""
+    """The number of the chunk in a file, from its name; None for other files."""
     head = path.name.partition(".")[0]
     return int(head) if head.isdecimal() else None
 

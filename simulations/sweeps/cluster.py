@@ -1,4 +1,4 @@
-"""Workers by dask.distributed: processes of this machine, or whatever cluster a scheduler's address leads to."""
+"""Workers of dask.distributed: processes of this machine, or those of the cluster at a scheduler's address."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,26 +33,26 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         with ExitStack() as stack:
             self._client = self._connected(stack)
-            self._refuse_strangers()
+            self._refuse_workers_without_project()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
+    def outcomes(self, next_task: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
         """Every task with its outcome as it comes; two tasks are under way for each worker, so that none waits."""
-        landed = _distributed().as_completed(loop=self._client.loop)
-        flying: dict[Any, ChunkTask] = {}
+        finished = _distributed().as_completed(loop=self._client.loop)
+        running: dict[Any, ChunkTask] = {}
         while True:
-            while len(flying) < self._wanted() and (task := take()) is not None:
+            while len(running) < self._wanted() and (task := next_task()) is not None:
                 future = self._client.submit(compute, task, pure=False)
-                flying[future] = task
-                landed.add(future)
-            if not flying:
+                running[future] = task
+                finished.add(future)
+            if not running:
                 return
-            future = next(landed)
-            task = flying.pop(future)
+            future = next(finished)
+            task = running.pop(future)
             yield task, self._outcome(task, future)
 
     def _wanted(self) -> int:
@@ -83,7 +83,7 @@ class Cluster:
             except (OSError, ValueError) as error:
                 raise self._refused(f"nobody answers there ({error})", "start a scheduler, or correct it") from None
             return stack.enter_context(client)
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             try:
                 with no_interrupt():  # inherited by the threads that start workers, and so by the workers
                     local = distributed.LocalCluster(
@@ -92,23 +92,21 @@ class Cluster:
                     )  # fmt: skip
                 break
             except RuntimeError as fault:  # a worker was killed while it started; Dask then gives all of them up
-                if not left:
+                if not tries_left:
                     raise self._refused(f"its workers do not start ({fault})", AGAIN) from fault
         return stack.enter_context(distributed.Client(stack.enter_context(local), set_as_default=False))
 
-    def _refuse_strangers(self) -> None:
-        """Without the project every task would fail, each with an error of its own that explains little."""
+    def _refuse_workers_without_project(self) -> None:
+        """Refuse a scheduler or worker without the project, where every task would fail with an obscure error."""
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
         except TimeoutError:
             raise self._refused(f"no worker joined it within {self._patience:g} s", "start workers") from None
         # a function of Python's own: it can be called where nothing of ours is installed
-        found = {"the scheduler": self._client.run_on_scheduler(find_spec, "simulations")}
-        found |= {
-            f"worker {name}": spec
-            for name, spec in self._client.run(find_spec, "simulations", on_error="ignore").items()
-        }
-        if lacking := [name for name, spec in found.items() if spec is None]:
+        specs = {"the scheduler": self._client.run_on_scheduler(find_spec, "overtraining")}
+        workers = self._client.run(find_spec, "overtraining", on_error="ignore")
+        specs |= {f"worker {name}": spec for name, spec in workers.items()}
+        if lacking := [name for name, spec in specs.items() if spec is None]:
             raise self._refused(f"{', '.join(lacking)} lack this project", "install it wherever they run")
 
     def _refused(self, why: str, instead: str) -> ClusterRefused:

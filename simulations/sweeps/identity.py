@@ -1,4 +1,4 @@
-"""Which software computes: versions and a hash of the sources, so that a store never mixes two of them."""
+"""The identity of the software: versions and a hash of the sources, so that a store never mixes two of them."""
 
 import hashlib
 import platform
@@ -21,13 +21,13 @@ def software_identity(measure: str) -> dict[str, str]:
     >>> sorted(software_identity("response"))[-3:]
     ['python', 'scipy', 'sources']
     """
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in ("overtraining", *LIBRARIES):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:  # run from a source tree: its hash below says more than a version
-            found[name] = "not installed"
-    return found | {"sources": _sources(module_of(measure))}
+            versions[name] = "not installed"
+    return versions | {"sources": _sources(module_of(measure))}
 
 
 def processor() -> str:
@@ -41,7 +41,7 @@ def processor() -> str:
 
 
 def _sources(module: str) -> str:
-    """Of all files behind the sweeps' workers and behind the measure; a user's own measure counts with its file."""
+    """The hash of all files that the workers and the measure import; of a user's own measure, its own file."""
     graph = _graph()
     digest = hashlib.sha256()
     modules = {module}

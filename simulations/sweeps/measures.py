@@ -1,4 +1,4 @@
-"""What a sweep can measure: a table of names, each with how many cells run at once and how one is dressed."""
+"""The measures of a sweep: what is run for its cells, and how the numbers of a cell become a Dataset."""
 
 import importlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,7 +18,7 @@ MEASURES = {
 
 
 class BatchResult(NamedTuple):
-    """What came of a batch: arrays with the cells along the first axis, and why some have no numbers, by place."""
+    """The result of a batch: arrays with the cells along the first axis, and why some have no numbers, by place."""
 
     values: Mapping[str, np.ndarray]
     refused: Mapping[int, str]
@@ -28,16 +28,16 @@ class BatchResult(NamedTuple):
 class Measure:
     """A way to measure cells.
 
-    run: many cells at once, protocols and keys; the numbers of refused cells are left out of everything.
-    batched: whether it compiles once for a number of cells; then it always gets as many, copies where need be.
-    dress: a cell's arrays as a Response or Trajectory.
-    program: equal for cells that one compiled call can hold; a Refusal for a protocol that cannot be measured.
-    shape: names and sizes of a cell's numbers, or what follows from these; one sweep holds one.
+    run: measures many cells, given their protocols and keys; the numbers of refused cells are not used.
+    as_dataset: a cell's arrays as a Response or Trajectory, given its protocol and key.
+    program: equal for cells that one compiled call can hold; raises a Refusal for a protocol that cannot be measured.
+    batched: whether `run` compiles once for a number of cells; then it always gets as many, copies if need be.
+    shape: names and sizes of a cell's numbers, or what follows from these; equal for all cells of a sweep.
     memory: bytes that a cell needs while it is computed.
     """
 
     run: Callable[[Sequence[Protocol], Sequence[int]], BatchResult]
-    dress: Callable[[Protocol, int, Mapping[str, np.ndarray]], xr.Dataset]
+    as_dataset: Callable[[Protocol, int, Mapping[str, np.ndarray]], xr.Dataset]
     program: Callable[[Protocol], Hashable] = lambda protocol: None
     batched: bool = False
     shape: Callable[[Protocol], Hashable] = lambda protocol: (len(protocol.lengths), len(protocol.strengths))
@@ -45,7 +45,7 @@ class Measure:
 
 
 def find_measure(name: str) -> Measure:
-    """The measure of this name, or of `module:NAME`, a Measure of the user's own."""
+    """The measure of this name, or the user's own Measure at `module:NAME`."""
     module, _, attribute = MEASURES.get(name, name).partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute) if attribute else None
@@ -83,9 +83,9 @@ def one_by_one(function: Callable[[Protocol, int], Mapping[str, np.ndarray]]) ->
 
 
 def stacked(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays of single cells along a new first axis; cells without numbers get NaN, which nobody is to read."""
+    """Arrays of single cells along a new first axis; cells without numbers get NaN, which is not used."""
     example: Mapping[str, np.ndarray] = next((row for row in rows if row), {})
     return {
-        name: np.stack([np.asarray(row[name], float) if row else np.full(np.shape(of), np.nan) for row in rows])
-        for name, of in example.items()
+        name: np.stack([np.asarray(row[name], float) if row else np.full(np.shape(array), np.nan) for row in rows])
+        for name, array in example.items()
     }

@@ -17,7 +17,7 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import processor, software_identity
 from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, recipe_text
-from overtraining.simulations.sweeps.result import cells_of
+from overtraining.simulations.sweeps.result import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors
@@ -27,49 +27,49 @@ from overtraining.simulations.sweeps.worker_processes import OneWorker, ThisProc
 NETCDF = " as NetCDF"
 
 
-def memoized_call(function: Callable[..., Any], stores: Path, *given: Any, **named: Any) -> Any:
-    """What the function returns; where a folder below `stores` has it already, it is not called.
+def memoized_call(function: Callable[..., Any], stores: Path, *args: Any, **kwargs: Any) -> Any:
+    """The result of a call of the function; if a folder below `stores` has it already, the function is not called.
 
     function: of a module, deterministic; its arguments are finite numbers, text, arrays of numbers, Protocols, or lists
     and tuples of these. It returns a number, an array of some axes or a Dataset whose attributes are texts and numbers,
     or a tuple or dictionary of these. Other arguments, or another version of the software, get a folder of their own.
-    Raises TypeError for other kinds; StoreRefused where the folder is in use, full or not writable.
+    Raises TypeError for other kinds; StoreRefused if the folder is in use, full or not writable.
     """
     name = f"{function.__module__}:{function.__qualname__}"
     plain = {"format": FORMAT, "call": name, "threads": 1, "software": software_identity(name)}
-    recipe = _json(plain | {"arguments": json.loads(arguments(function, *given, **named))})
+    recipe = _json(plain | {"arguments": json.loads(arguments(function, *args, **kwargs))})
     folder = stores / fingerprint(recipe)[:16]
     with ExitStack() as stack:
         with refuse_disk_errors(folder):
             store = stack.enter_context(open_store(folder, recipe))
             missing = store.missing(1, lambda line: warnings.warn(line, stacklevel=2))
         if missing:
-            found = _plain(function(*given, **named))
+            values = _as_arrays(function(*args, **kwargs))
             with refuse_disk_errors(folder):
-                store.write(0, ChunkOutcome(done=(0,), values=found, processor=processor()))
+                store.write(0, ChunkOutcome(done=(0,), values=values, processor=processor()))
         with refuse_disk_errors(folder):
-            return _back(store.read(0).values)
+            return _from_arrays(store.read(0).values)
 
 
 def memoized_cells(sweep: Sweep, stores: Path) -> list[xr.Dataset]:
-    """The cells of a sweep as Responses or Trajectories; what is finished in a folder below `stores` is not run again.
+    """The cells of a sweep as Responses or Trajectories; cells that are in a folder below `stores` are not run again.
 
-    Another recipe, or another version of the software, gets a folder of its own. Raises NotSolved where a cell fails,
-    StoreRefused where the folder is in use, full or not writable.
+    Another recipe, or another version of the software, gets a folder of its own. Raises NotSolved if a cell fails,
+    StoreRefused if the folder is in use, full or not writable.
     """
     workers = ThisProcess if is_worker() else OneWorker
     finished = run_sweep(sweep, stores / fingerprint(recipe_text(sweep))[:16], workers)
     if finished.failed:
         name, why = finished.failed[0]
-        raise NotSolved(f"the measurement {name}", why.removesuffix("."), "mend the cause, and run the same again")
-    return cells_of(finished.result)
+        raise NotSolved(f"the measurement {name}", why.removesuffix("."), "remove the cause, and run the same again")
+    return read_cells(finished.result)
 
 
-def arguments(function: Callable[..., Any], *given: Any, **named: Any) -> str:
-    """The arguments of a call as JSON; TypeError where it cannot be kept."""
+def arguments(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """The arguments of a call as JSON. Raises TypeError if the call cannot be memoized."""
     if "<" in function.__qualname__ or function.__module__ == "__main__":
         raise TypeError(f"{function!r} has no name of its own in a module: define it there")
-    bound = inspect.signature(function).bind(*given, **named)
+    bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
     for name, argument in bound.arguments.items():
         if isinstance(argument, dict) or hasattr(argument, "_fields"):
@@ -81,32 +81,32 @@ def arguments(function: Callable[..., Any], *given: Any, **named: Any) -> str:
 
 
 def _json(plain: Mapping[str, Any]) -> str:
-    return json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False, default=_written, allow_nan=False) + "\n"
+    return json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False, default=_as_json, allow_nan=False) + "\n"
 
 
-def _written(argument: Any) -> Any:
-    """What JSON has no form for."""
+def _as_json(argument: Any) -> Any:
+    """The JSON form of an argument for which JSON has none."""
     if isinstance(argument, Protocol):
         return json.loads(write(argument))
     if not isinstance(argument, np.ndarray | np.generic) or argument.dtype.kind not in "biuf":
         raise _no_argument(repr(argument))
-    usual = argument.dtype in (np.dtype(float), np.dtype(int), np.dtype(bool)) and argument.size
-    # an array of the usual numbers is what a list of them is; of others their kind and shape tell them apart
+    is_usual = argument.dtype in (np.dtype(float), np.dtype(int), np.dtype(bool)) and argument.size
+    # an array of the usual numbers is equal to a list of them; others are told apart by kind and shape
     listed = argument.tolist()
-    return listed if usual else {"dtype": str(argument.dtype), "shape": argument.shape, "values": listed}
+    return listed if is_usual else {"dtype": str(argument.dtype), "shape": argument.shape, "values": listed}
 
 
-def _no_argument(what: str) -> TypeError:
-    return TypeError(f"{what} is no argument of a memoized call: pass finite numbers, text, arrays or a Protocol")
+def _no_argument(argument: str) -> TypeError:
+    return TypeError(f"{argument} is no argument of a memoized call: pass finite numbers, text, arrays or a Protocol")
 
 
-def _plain(found: Any) -> dict[str, np.ndarray]:
-    """A result as arrays, whose names say how it is put together."""
-    parts = {"whole": found}
-    if type(found) is tuple and found:
-        parts = {f"item {place}": part for place, part in enumerate(found)}
-    elif type(found) is dict and found and all(isinstance(name, str) for name in found):
-        parts = {f"entry {name}": part for name, part in found.items()}
+def _as_arrays(result: Any) -> dict[str, np.ndarray]:
+    """A result as named arrays; `_from_arrays` makes the result of them again."""
+    parts = {"whole": result}
+    if type(result) is tuple and result:
+        parts = {f"item {place}": part for place, part in enumerate(result)}
+    elif type(result) is dict and result and all(isinstance(name, str) for name in result):
+        parts = {f"entry {name}": part for name, part in result.items()}
     return dict(_array(name, part) for name, part in parts.items())
 
 
@@ -119,7 +119,7 @@ def _array(name: str, part: Any) -> tuple[str, np.ndarray]:
     return name, array
 
 
-def _back(arrays: Mapping[str, np.ndarray]) -> Any:
+def _from_arrays(arrays: Mapping[str, np.ndarray]) -> Any:
     parts = {name.removesuffix(NETCDF): _part(name, array) for name, array in arrays.items()}
     kinds = {name.partition(" ")[0] for name in parts}
     if kinds == {"item"}:

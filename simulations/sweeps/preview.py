@@ -1,4 +1,4 @@
-"""What a sweep will take, before it runs: cells, chunks, memory, and the time, from chunks that are tried out."""
+"""A preview of a sweep: its cells, chunks and memory, and the time that it will take, from some chunks that are run."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
 from overtraining.simulations.sweeps.worker_processes import OneWorker
 
 TRIED = 3
-"""Blocks that are tried out; the others are taken to be like these on average."""
+"""How many blocks are tried; the others are assumed to be like these on average."""
 
 BASE = 700_000_000
-"""Bytes that Python, JAX and a compilation take, before there is any cell (measured: 300 to 600 MB)."""
+"""Bytes that Python, JAX and a compilation take without any cell (measured: 300 to 600 MB)."""
 
 
 def outline_lines(plan: SweepPlan) -> list[str]:
-    """What is known, and said, before anything is computed.
+    """The lines that are known before anything is computed.
 
     >>> from overtraining.simulations.sweeps.spec import find_sweep
     >>> outline_lines(SweepPlan(find_sweep("noise-against-length")))[0]
@@ -33,11 +33,11 @@ def outline_lines(plan: SweepPlan) -> list[str]:
 
 
 def preview_lines(sweep: Sweep, workers: int = 1) -> list[str]:
-    """The outline, and what trying out shows: nothing of it is kept."""
+    """The outline, and the memory, size and time of a trial run, whose results are not kept."""
     recipe, plan = recipe_text(sweep), SweepPlan(sweep)
     blocks = np.unique(np.linspace(0, plan.blocks - 1, min(TRIED, plan.blocks)).astype(int))
-    with OneWorker() as pool:
-        tried = [list(_tried(pool, recipe, plan, int(block) * plan.chunks_of_block)) for block in blocks]
+    with OneWorker() as worker:
+        tried = [list(_tried(worker, recipe, plan, int(block) * plan.chunks_of_block)) for block in blocks]
     outcomes = [outcome for pair in tried for outcome in pair]
     failed = sum(len(outcome.crashed) + len(outcome.refused) for outcome in outcomes)
     seconds = [pair[0].seconds + (plan.chunks_of_block - 1) * pair[-1].seconds for pair in tried]
@@ -52,11 +52,11 @@ def preview_lines(sweep: Sweep, workers: int = 1) -> list[str]:
     ]
 
 
-def _tried(pool: OneWorker, recipe: str, plan: SweepPlan, first: int) -> Iterator[ChunkOutcome]:
-    """The first chunk of a block, which compiles, and once more without."""
+def _tried(worker: OneWorker, recipe: str, plan: SweepPlan, first: int) -> Iterator[ChunkOutcome]:
+    """The outcomes of the first chunk of a block: with compilation, and once more without."""
     tasks = [ChunkTask(recipe, first, tuple(range(plan.size(first))))] * (2 if plan.chunks_of_block > 1 else 1)
     waiting = iter(tasks)
-    for _, outcome in pool.outcomes(lambda: next(waiting, None)):
+    for _, outcome in worker.outcomes(lambda: next(waiting, None)):
         yield outcome
 
 

@@ -1,4 +1,4 @@
-"""Progress: cells done, rate, time left; one line that renews itself, or a line now and then on a dumb terminal."""
+"""Progress of a sweep: cells done, rate, time left; one line that is updated, or single lines on a dumb terminal."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ RATED = PLAIN + ", {rate_noinv_fmt}, {remaining} left"
 
 
 class Progress:
-    """Shows how much is done, whenever it is called and the last time is long enough ago.
+    """Shows how much is done when it is called, but not more often than `often` seconds.
 
     Times are monotonic: a clock that is set while a sweep runs changes neither the rate nor the time left.
     """
@@ -26,7 +26,7 @@ class Progress:
         self._open = False
 
     def __call__(self, done: int, cells: int) -> None:
-        """So much is done. The rate counts what was done since the first call, not what was there before."""
+        """Show that so many cells are done. The rate counts cells done since the first call."""
         now = monotonic()
         if self._began is None:
             self._began, self._first, self._last = now, done, now - self._often
@@ -35,13 +35,13 @@ class Progress:
             self._show(done, cells, now - self._began)
 
     def line(self, text: str) -> None:
-        """Something else that is to be read, on a line of its own."""
+        """Show another text, on a line of its own."""
         self.close()
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
     def close(self) -> None:
-        """Leave what is shown standing."""
+        """End the line that is shown."""
         if self._open:
             self._stream.write("\n")
             self._open = False

@@ -1,4 +1,4 @@
-"""The recipe of a store: everything that decides its bits, as one canonical text, and how two of them differ."""
+"""The recipe of a store: everything that decides its bits, as one canonical text; the differences of two recipes."""
 
 import hashlib
 import json
@@ -9,42 +9,42 @@ from overtraining.simulations.sweeps.identity import software_identity
 from overtraining.simulations.sweeps.spec import Axis, Sweep
 
 FORMAT = 1
-"""Of stores and results; another number is another version."""
+"""The version of the format of stores and results."""
 
 
 def recipe_text(sweep: Sweep) -> str:
-    """The recipe of this sweep, computed by the software that is running."""
+    """The recipe of this sweep with the software that is running."""
     plain = {"format": FORMAT, "sweep": sweep.plain(), "threads": 1, "software": software_identity(sweep.measure)}
     return json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
 def sweep_in_recipe(recipe: str) -> Sweep:
-    """The sweep that a recipe is of."""
+    """The sweep in the text of a recipe."""
     plain = json.loads(recipe)["sweep"]
     axes = tuple(Axis(path, tuple(values)) for path, values in plain["axes"].items())
     return Sweep(plain["protocol"], axes, plain["measure"], plain["chunk"])
 
 
 def fingerprint(recipe: str) -> str:
-    """SHA-256 of the text."""
+    """The SHA-256 of a recipe's text."""
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 
-def differences(kept: str, wanted: str) -> list[str]:
-    """What differs between two recipes, one phrase each.
+def differences(stored: str, wanted: str) -> list[str]:
+    """The differences between a stored recipe and the wanted one, one phrase each.
 
     >>> differences('{"sweep": {"chunk": 64}}', '{"sweep": {"chunk": 32}}')
     ['sweep.chunk: 64 there, 32 here']
     """
-    return list(_differences(json.loads(kept), json.loads(wanted), ""))
+    return list(_differences(json.loads(stored), json.loads(wanted), ""))
 
 
-def _differences(kept: Any, wanted: Any, path: str) -> Iterator[str]:
-    if isinstance(kept, Mapping) and isinstance(wanted, Mapping):
-        for name in sorted(kept.keys() | wanted.keys()):
-            yield from _differences(kept.get(name), wanted.get(name), f"{path}.{name}" if path else name)
-    elif kept != wanted:
-        yield f"{path}: {_short(kept)} there, {_short(wanted)} here"
+def _differences(stored: Any, wanted: Any, path: str) -> Iterator[str]:
+    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
+        for name in sorted(stored.keys() | wanted.keys()):
+            yield from _differences(stored.get(name), wanted.get(name), f"{path}.{name}" if path else name)
+    elif stored != wanted:
+        yield f"{path}: {_short(stored)} there, {_short(wanted)} here"
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The result: one NetCDF file with every cell, and its way back into Responses and Trajectories."""
+"""The result of a sweep: write all cells to one NetCDF file, and read them back as Responses or Trajectories."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ import xarray as xr
 
 from overtraining.setting.errors import DomainError, SchemaError
 from overtraining.setting.responses import validate
-from overtraining.simulations.sweeps.atomic_hdf5 import DeferredErrorFile
+from overtraining.simulations.sweeps.atomic_hdf5 import atomic_hdf5_file
 from overtraining.simulations.sweeps.cells import Grid, axis_indices
 from overtraining.simulations.sweeps.measures import find_measure
 from overtraining.simulations.sweeps.recipe import sweep_in_recipe
@@ -21,7 +21,7 @@ from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 OWN = {"lengths": "pretraining", "strengths": "strength"}
-"""Fields that are coordinates of a cell's Response: where one is an axis, every cell has its own."""
+"""Fields that are coordinates of a cell's Response: if one is an axis of the sweep, every cell has its own."""
 
 ABOUT = {
     "number": "place of the cell in the grid of all axes, the last axis fastest",
@@ -32,15 +32,17 @@ ABOUT = {
 
 def consolidate(path: Path, recipe: str, plan: SweepPlan, read: Callable[[int], ChunkOutcome]) -> None:
     """Write the cells of all chunks to one file, a chunk in memory at a time; equal chunks give equal bytes."""
-    cells, failed, crashed, processors = 0, [], 0, set()
+    cells, crashed = 0, 0
+    failed: list[tuple[str, str]] = []
+    processors: set[str] = set()
     for chunk in range(plan.chunks):
         outcome = read(chunk)
-        cells, crashed = cells + len(outcome.done), crashed + len(outcome.crashed)
+        cells += len(outcome.done)
+        crashed += len(outcome.crashed)
         processors.add(outcome.processor)
-        failed += [
-            (plan.name(chunk, lane), why) for lane, why in sorted([*outcome.refused.items(), *outcome.crashed.items()])
-        ]
-    with DeferredErrorFile(path) as disk, h5netcdf.File(disk, "w") as file:
+        reasons = sorted([*outcome.refused.items(), *outcome.crashed.items()])
+        failed += [(plan.name(chunk, lane), why) for lane, why in reasons]
+    with atomic_hdf5_file(path) as (file, check_disk):
         about = {"kind": "Sweep", "method": "simulation", "measure": plan.sweep.measure, "recipe": recipe}
         file.attrs.update(about | {"processors": "; ".join(sorted(processors)), "crashed": crashed})
         if failed:
@@ -49,7 +51,7 @@ def consolidate(path: Path, recipe: str, plan: SweepPlan, read: Callable[[int], 
                 _texts(file, name, "failed", texts)
         if cells:
             file.dimensions["cell"] = cells
-            _fill(file, plan, cells, ((chunk, read(chunk)) for chunk in range(plan.chunks)), disk.check)
+            _fill(file, plan, cells, ((chunk, read(chunk)) for chunk in range(plan.chunks)), check_disk)
 
 
 def _fill(
@@ -57,47 +59,47 @@ def _fill(
     plan: SweepPlan,
     cells: int,
     outcomes: Iterator[tuple[int, ChunkOutcome]],
-    check: Callable[[], None],
+    check_disk: Callable[[], None],
 ) -> None:
     numbers = np.empty(cells, np.int64)
-    at = 0
+    filled = 0
     for chunk, outcome in outcomes:
         if not outcome.done:
             continue
-        if at == 0:
+        if filled == 0:
             _prepare(file, plan, plan.cell(chunk, outcome.done[0]).protocol, outcome)
             names = outcome.values.keys()
         if outcome.values.keys() != names:
             raise SchemaError(f"chunk {chunk}", "its cells have other variables than the first", "make two sweeps")
-        rows = slice(at, at + len(outcome.done))
+        rows = slice(filled, filled + len(outcome.done))
         numbers[rows] = [plan.number(chunk, lane) for lane in outcome.done]
         for name, values in {"key": np.array(outcome.keys), **outcome.values}.items():
             file[name][rows] = values
-        check()
-        at = rows.stop
-    _place(file, plan, numbers)
+        check_disk()
+        filled = rows.stop
+    _add_axes(file, plan, numbers)
 
 
 def _prepare(file: h5netcdf.File, plan: SweepPlan, protocol: Any, outcome: ChunkOutcome) -> None:
     """Dimensions, coordinates and empty variables, as the first cell's Response has them."""
     first = {name: values[0] for name, values in outcome.values.items()}
-    dressed = plan.measure.dress(protocol, outcome.keys[0], first)
+    example = plan.measure.as_dataset(protocol, outcome.keys[0], first)
     own = {OWN[field] for axis in plan.sweep.axes for field in axis.fields if field in OWN}
-    for name, size in dressed.sizes.items():
+    for name, size in example.sizes.items():
         file.dimensions[str(name)] = size
         if name not in own:
-            _variable(file, str(name), (str(name),), dressed[name].values, dict(dressed[name].attrs))
-    for name, variable in dressed.data_vars.items():
+            _variable(file, str(name), (str(name),), example[name].values, dict(example[name].attrs))
+    for name, variable in example.data_vars.items():
         attributes = {k: v for k, v in variable.attrs.items() if isinstance(v, str)}
         dims = ("cell", *map(str, variable.dims))
         file.create_variable(str(name), dims, np.float64).attrs.update(attributes)
-    _described(file.create_variable("key", ("cell",), np.int64), "key")
+    _describe(file.create_variable("key", ("cell",), np.int64), "key")
 
 
-def _place(file: h5netcdf.File, plan: SweepPlan, numbers: np.ndarray) -> None:
+def _add_axes(file: h5netcdf.File, plan: SweepPlan, numbers: np.ndarray) -> None:
     """The values of every axis along `cell`, which xarray then shows as coordinates."""
     names = ["number", "key"]
-    _described(_variable(file, "number", ("cell",), numbers), "number")
+    _describe(_variable(file, "number", ("cell",), numbers), "number")
     chosen = np.array([axis_indices(plan.sweep.axes, int(number)) for number in numbers]).reshape(len(numbers), -1)
     for axis, at in zip(plan.sweep.axes, chosen.T, strict=True):
         for place, field in enumerate(() if axis.path == KEY else axis.fields):  # keys are there already
@@ -115,10 +117,10 @@ def _coordinate(file: h5netcdf.File, field: str, values: Sequence[Any], at: np.n
     else:
         texts = [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in values]
         _texts(file, name, "cell", [texts[i] for i in at])
-    return _described(file[name], name)
+    return _describe(file[name], name)
 
 
-def _described(variable: Any, name: str) -> str:
+def _describe(variable: Any, name: str) -> str:
     variable.attrs["long_name"] = ABOUT.get(name, f"{name} of the protocol")
     return name
 
@@ -136,7 +138,7 @@ def _texts(file: h5netcdf.File, name: str, dim: str, texts: Sequence[str]) -> No
 
 
 def failures(result: Path) -> tuple[tuple[str, str], ...]:
-    """The cells that a result lacks: their names with the reason."""
+    """The cells that are missing in a result: their names, each with the reason."""
     with xr.open_dataset(result, engine="h5netcdf") as data:
         if "failed" not in data.dims:
             return ()
@@ -144,37 +146,37 @@ def failures(result: Path) -> tuple[tuple[str, str], ...]:
 
 
 def crashes(result: Path) -> bool:
-    """Are there cells that crashed, and might not another time?"""
+    """Whether there are cells that crashed; they may not crash another time."""
     with xr.open_dataset(result, engine="h5netcdf") as data:
         return bool(data.attrs["crashed"])
 
 
-def cells_of(data: Path | xr.Dataset) -> list[xr.Dataset]:
+def read_cells(data: Path | xr.Dataset) -> list[xr.Dataset]:
     """The cells of a result as Responses or Trajectories, each with its protocol and key.
 
-    data: the file, or what `xarray.open_dataset` made of it, of which cells may have been chosen:
-    `cells_of(result.isel(cell=result["repeat"] == 0))`. Raises SchemaError for what is no result of a sweep.
+    data: the file, or the Dataset that `xarray.open_dataset` gives, perhaps with some of its cells only:
+    `read_cells(result.isel(cell=result["repeat"] == 0))`. Raises SchemaError for other Datasets.
     """
     if isinstance(data, Path):
         with xr.open_dataset(data, engine="h5netcdf") as opened:
-            return cells_of(opened.load())
+            return read_cells(opened.load())
     if data.attrs.get("kind") != "Sweep":
-        raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is no result of a sweep", "open a result.nc")
+        raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is not the result of a sweep", "open a result.nc")
     sweep = sweep_in_recipe(data.attrs["recipe"])
-    grid, dress = Grid(sweep), find_measure(sweep.measure).dress
-    found = []
+    grid, measure = Grid(sweep), find_measure(sweep.measure)
+    cells = []
     for row in range(data.sizes.get("cell", 0)):
-        cell = grid.cell(grid.chosen(int(data["number"][row])))
+        cell = grid.cell_at(int(data["number"][row]))
         values = {str(name): v.values[row] for name, v in data.data_vars.items() if "cell" in v.dims}
-        found.append(dress(cell.protocol, cell.key, values))
-    return found
+        cells.append(measure.as_dataset(cell.protocol, cell.key, values))
+    return cells
 
 
-def pooled(cells: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Cells that repeat one protocol, as `cells_of` gives them, with the seeds of all of them along `seed`.
+def pool_repetitions(cells: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Repetitions of one protocol, as `read_cells` gives them, as one Dataset with all their seeds along `seed`.
 
-    `theory.curve` then gives means and their errors over all starts. Raises DomainError for no cells, or for cells of
-    several protocols.
+    `setting.responses.curve` then gives means and their errors over all starts. Raises DomainError for no cells, or for
+    cells of several protocols.
     """
     protocols = {cell.attrs.get("protocol") for cell in cells}
     if len(protocols) != 1:

@@ -1,4 +1,4 @@
-"""Running a sweep: what is missing is computed, stored, and in the end gathered into one file."""
+"""Run a sweep: compute and store the missing chunks, then gather all of them into one file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
-from overtraining.simulations.sweeps.atomic_files import atomic_write
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate, crashes, failures
 from overtraining.simulations.sweeps.spec import Sweep
@@ -18,9 +17,9 @@ from overtraining.simulations.sweeps.worker_processes import OneWorker
 
 
 class Workers(Interface):
-    """Who computes: `outcomes` gives every task that `take` gives, with its outcome, in any order."""
+    """What computes: `outcomes` gives every task that `next_task` gives, with its outcome, in any order."""
 
-    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]: ...
+    def outcomes(self, next_task: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]: ...
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,11 @@ def run_sweep(
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, cells: None,
 ) -> FinishedSweep:
-    """Run a sweep in a folder, or what is left of it.
+    """Run a sweep in a folder, or the part of it that is missing there.
 
-    workers: makes what computes; `OneWorker`, one process of this machine, or a `Cluster`.
-    report: gets a line for everything unusual.  progress: gets the number of cells done, and of all cells.
+    workers: makes the workers: `OneWorker`, one process of this machine, or a `Cluster`.
+    report: called with a line for everything unusual.
+    progress: called with the numbers of cells done and of all cells.
     Raises StoreRefused where the folder is another sweep's, in use, full or not writable; nothing is damaged by it.
     """
     recipe, plan = recipe_text(sweep), SweepPlan(sweep)
@@ -57,8 +57,7 @@ def run_sweep(
 
 def _gather(plan: SweepPlan, store: Store) -> None:
     store.unseal()
-    with atomic_write(store.result) as temporary:
-        consolidate(temporary, store.recipe, plan, store.read)
+    consolidate(store.result, store.recipe, plan, store.read)
     store.seal()
 
 
@@ -75,10 +74,10 @@ def _compute(
     if not missing:
         return
     queue = TaskQueue(store.recipe, plan, missing)
-    with workers() as crew:
-        for task, outcome in crew.outcomes(queue.take):
-            whole = queue.put(task, outcome)
-            if whole is not None:
-                store.write(task.chunk, whole)
+    with workers() as running:
+        for task, outcome in running.outcomes(queue.take):
+            finished = queue.put(task, outcome)
+            if finished is not None:
+                store.write(task.chunk, finished)
                 done += plan.size(task.chunk)
                 progress(done, cells)

@@ -1,4 +1,4 @@
-"""What a sweep is: a base protocol, axes through its fields, what to measure, and how many cells go together."""
+"""The specification of a sweep, and how it is read from TOML: base protocol, axes, measure, chunk; shipped sweeps."""
 
 import json
 import tomllib
@@ -86,7 +86,7 @@ class Sweep:
 
     @property
     def cells(self) -> int:
-        """How many there are."""
+        """How many cells there are."""
         return int(np.prod([len(axis.values) for axis in self.axes], dtype=np.int64))
 
     def plain(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Sweep:
 
 
 def load_sweep(path: Path) -> Sweep:
-    """The sweep in a TOML file; DomainError says what is wrong with it, OSError that it cannot be read."""
+    """The sweep in a TOML file. Raises DomainError for a wrong one, OSError if it cannot be read."""
     try:
         return parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -123,7 +123,7 @@ def parse_sweep(plain: Mapping[str, Any]) -> Sweep:
 
 
 def shipped_sweeps() -> dict[str, Path]:
-    """Their files by name.
+    """The sweeps that come with the project: their TOML files by name.
 
     >>> "noise-against-length" in shipped_sweeps()
     True
@@ -132,15 +132,15 @@ def shipped_sweeps() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def find_sweep(what: str) -> Sweep:
-    """What a user names: a shipped sweep, or the path of a TOML file (anything that ends in .toml)."""
-    if what.endswith(".toml"):
-        return load_sweep(Path(what))
+def find_sweep(name: str) -> Sweep:
+    """The shipped sweep of this name, or the sweep in a TOML file (a name that ends in .toml)."""
+    if name.endswith(".toml"):
+        return load_sweep(Path(name))
     known = shipped_sweeps()
-    if what not in known:
-        near = get_close_matches(what, known, n=3, cutoff=0.3) or list(known)
-        raise DomainError(f"sweep {what!r}", "there is none of this name", f"try {', '.join(near)}, or a .toml file")
-    return load_sweep(known[what])
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
+        raise DomainError(f"sweep {name!r}", "there is none of this name", f"try {', '.join(near)}, or a .toml file")
+    return load_sweep(known[name])
 
 
 def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,7 +165,7 @@ def _values(path: str, given: Any) -> tuple[Any, ...]:
             # through text, so that powers of ten come out as they are written: 0.001 and not 0.0010000000000000002
             return tuple(float(f"{x:.15g}") for x in grid)
     known = "[values], {linear = [a, b], count = n}, {log = [a, b], count = n} or {whole = [first, last]}"
-    raise DomainError(f"axis {path!r} = {given!r}", "it is none of the forms that are known", f"write {known}")
+    raise DomainError(f"axis {path!r} = {given!r}", "this is not the form of an axis", f"write {known}")
 
 
 def _in_order(value: Any) -> tuple[int, float, str]:

@@ -1,4 +1,4 @@
-"""Where the sweep in a folder stands; reads names and the recipe, and changes nothing."""
+"""The status of the sweep in a folder, from its recipe and file names; nothing is changed."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 
 
 def status_lines(folder: Path) -> list[str]:
-    """Lines to read. Raises StoreRefused where there is no sweep."""
+    """The status in lines. Raises StoreRefused if there is no sweep in the folder."""
     try:
         plan = SweepPlan(sweep_in_recipe((folder / RECIPE).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError) as error:
         raise StoreRefused(str(folder), f"there is no sweep in it ({error})", "pass the --out of a sweep") from None
-    there = len(chunk_paths(folder).keys() & set(range(plan.chunks)))
+    finished = len(chunk_paths(folder).keys() & set(range(plan.chunks)))
     lines = [f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.sweep.chunk}: {plan.sweep.measure}"]
     if (folder / RESULT).exists() and (folder / SUM).exists():
         failed = failures(folder / RESULT)
@@ -24,7 +24,7 @@ def status_lines(folder: Path) -> list[str]:
         lines += [f"failed: {cell}: {why}" for cell, why in failed[:10]]
         lines += [f"… and {len(failed) - 10:,} more, in `failed_cell` of the result"] if len(failed) > 10 else []
     else:
-        lines.append(f"{there:,} chunks are there, {plan.chunks - there:,} are missing")
+        lines.append(f"{finished:,} chunks are there, {plan.chunks - finished:,} are missing")
     return [*lines, "a process is at work in it" if _in_use(folder) else "no process is at work in it"]
 
 
@@ -34,5 +34,5 @@ def _in_use(folder: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # we may not even look: then whoever may is not we
+    except OSError:  # we may not open the lock, so that no process of ours holds it
         return False

@@ -16,7 +16,7 @@ RECIPE, LOCK, CHUNKS, RESULT, SUM = "recipe.json", "lock", "chunks", "result.nc"
 
 
 class StoreRefused(Refusal):
-    """A folder that a sweep cannot go on in."""
+    """A folder in which a sweep cannot go on."""
 
 
 class Store:
@@ -29,15 +29,15 @@ class Store:
         self._paths = chunk_paths(folder)  # read once: nobody else writes while we hold the lock
 
     def missing(self, chunks: int, report: Callable[[str], None]) -> list[int]:
-        """Chunks that are not there whole, or have cells that crashed. Damaged files are named and removed."""
+        """Chunks that are not there whole, or have cells that crashed. Damaged files are reported and removed."""
         return [chunk for chunk in range(chunks) if not self._complete(chunk, report)]
 
     def read(self, chunk: int) -> ChunkOutcome:
-        """A chunk that is there; Damaged where it is not what was written."""
+        """The outcome of a chunk that is there. Raises Damaged if its file is not what was written."""
         return decode(self._paths[chunk][0], self._mark)
 
     def write(self, chunk: int, outcome: ChunkOutcome) -> None:
-        """Add a chunk, whole or not at all, in place of what was there of it; on disk when this returns."""
+        """Write a finished chunk, whole or not at all, in place of an older file of it; on disk when this returns."""
         content = encode(outcome, self._mark, chunk)
         path = self.folder / CHUNKS / file_name(chunk, content)
         with atomic_write(path) as temporary:
@@ -45,16 +45,16 @@ class Store:
         self._keep(chunk, path)
 
     def seal(self) -> None:
-        """State the checksum of the result, as `sha256sum -c` reads it."""
+        """Write the checksum of the result beside it, as `sha256sum -c` reads it."""
         with atomic_write(self.folder / SUM) as temporary:
             temporary.write_text(f"{sha256(self.result)}  {RESULT}\n", encoding="utf-8")
 
     def unseal(self) -> None:
-        """The result is about to be another one."""
+        """Remove the checksum, before another result is written."""
         (self.folder / SUM).unlink(missing_ok=True)
 
     def sealed(self, report: Callable[[str], None]) -> bool:
-        """Is the result there, whole? A damaged one is named and removed."""
+        """Whether the result is there, whole; a damaged one is reported and removed."""
         if not (self.result.exists() and (self.folder / SUM).exists()):
             return False
         if (self.folder / SUM).read_text(encoding="utf-8", errors="replace").split(" ")[0] == sha256(self.result):
@@ -104,7 +104,7 @@ def chunk_paths(folder: Path) -> dict[int, list[Path]]:
 
 @contextmanager
 def refuse_disk_errors(folder: Path) -> Iterator[None]:
-    """What the disk refuses as a StoreRefused: a sentence about the file, or the folder."""
+    """Errors of the disk become a StoreRefused that names the file or the folder."""
     try:
         yield
     except OSError as error:
@@ -117,19 +117,19 @@ def refuse_disk_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def open_store(folder: Path, recipe: str) -> Iterator[Store]:
-    """The store of this recipe in a folder, made where there is none; no other process has it meanwhile.
+    """The store of this recipe in a folder, created if there is none; locked against other processes.
 
-    Raises StoreRefused for a folder that holds something else or another recipe's store, or that another process is
-    at work in; OSError where it cannot be written.
+    Raises StoreRefused for a folder with other content, with the store of another recipe, or in which another process
+    is at work; OSError where it cannot be written.
     """
-    _refuse_strangers(folder)
+    _refuse_other_content(folder)
     (folder / CHUNKS).mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=1)  # a look at the status holds it for a moment
     try:
         with lock:
-            _settle_recipe(folder, recipe)
-            for left in [*folder.glob(f"{TEMPORARY}*"), *(folder / CHUNKS).glob(f"{TEMPORARY}*")]:
-                left.unlink()
+            _match_recipe(folder, recipe)
+            for unfinished in [*folder.glob(f"{TEMPORARY}*"), *(folder / CHUNKS).glob(f"{TEMPORARY}*")]:
+                unfinished.unlink()
             yield Store(folder, recipe)
     except Timeout:
         raise StoreRefused(
@@ -137,25 +137,25 @@ def open_store(folder: Path, recipe: str) -> Iterator[Store]:
         ) from None
 
 
-def _refuse_strangers(folder: Path) -> None:
+def _refuse_other_content(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StoreRefused(str(folder), "it is a file", "choose a folder as --out")
     if folder.is_dir() and not (folder / CHUNKS).is_dir() and any(folder.iterdir()):
-        raise StoreRefused(str(folder), "it holds other things and no sweep", "choose a new or an empty folder")
+        raise StoreRefused(str(folder), "it holds other files and no sweep", "choose a new or an empty folder")
 
 
-def _settle_recipe(folder: Path, recipe: str) -> None:
+def _match_recipe(folder: Path, recipe: str) -> None:
     path = folder / RECIPE
     if path.exists():
         try:
-            unlike = differences(path.read_text(encoding="utf-8"), recipe)
+            different = differences(path.read_text(encoding="utf-8"), recipe)
         except ValueError:
             raise StoreRefused(
                 str(path), "it is damaged", f"restore it, delete {folder}, or start in another folder"
             ) from None
-        if unlike:
+        if different:
             raise StoreRefused(
-                f"the store in {folder}", f"it was made from another recipe ({'; '.join(unlike)})",
+                f"the store in {folder}", f"it was made from another recipe ({'; '.join(different)})",
                 "choose another --out, or go back to that recipe",
             )  # fmt: skip
     elif chunk_paths(folder) or (folder / RESULT).exists():

@@ -1,4 +1,4 @@
-"""The queue of tasks: chunks that are missing, and the halves of those in which something crashed."""
+"""The queue of tasks: the missing chunks, and the halves of chunks in which a cell crashed."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
 
 
 class TaskQueue:
-    """Hands out tasks and puts their outcomes together.
+    """Hands out tasks and merges their outcomes.
 
-    Where cells crash, their task is halved until single cells crash: those are the culprits, and the others are saved.
+    If cells crash, their task is halved until a single cell crashes alone: so the others are saved.
     """
 
     def __init__(self, recipe: str, plan: SweepPlan, missing: Iterable[int]) -> None:
@@ -22,7 +22,7 @@ class TaskQueue:
         self._parts: dict[int, list[ChunkOutcome]] = {}
 
     def take(self) -> ChunkTask | None:
-        """The next task, if there is one now; outcomes may bring more."""
+        """The next task, or None if there is none now; outcomes may bring more."""
         if self._halves:
             return self._halves.popleft()
         chunk = next(self._missing, None)
@@ -32,7 +32,7 @@ class TaskQueue:
         return ChunkTask(self._recipe, chunk, tuple(range(self._plan.size(chunk))))
 
     def put(self, task: ChunkTask, outcome: ChunkOutcome) -> ChunkOutcome | None:
-        """The outcome of a task; gives that of its whole chunk once there is nothing left to do in it."""
+        """Take the outcome of a task; returns the outcome of its whole chunk once nothing of it is open."""
         crashed = sorted(outcome.crashed)
         if crashed and len(task.lanes) > 1:
             middle = (len(crashed) + 1) // 2
@@ -49,7 +49,7 @@ class TaskQueue:
 
 
 def merge_outcomes(parts: list[ChunkOutcome]) -> ChunkOutcome:
-    """Outcomes of different cells of a chunk as one, its cells in their order."""
+    """The outcomes of different cells of a chunk as one, with its cells in order."""
     if len(parts) == 1:
         return parts[0]
     lanes = np.array([lane for part in parts for lane in part.done], int)

@@ -1,4 +1,4 @@
-"""What a worker does: check that it is the right kind of worker, and compute some cells of a chunk."""
+"""What a worker does: check its software and its number of threads, and compute some cells of a chunk."""
 
 import os
 import resource
@@ -24,7 +24,7 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-"""The environment of every worker: bits differ between numbers of threads, so there is one."""
+"""The environment of every worker: bits differ between numbers of threads, so every worker has one thread."""
 
 
 class WorkerDiffers(Refusal):
@@ -40,10 +40,10 @@ class ChunkTask(NamedTuple):
 
 
 class ChunkOutcome(NamedTuple):
-    """What came of a task.
+    """The outcome of a task.
 
     keys, values: of the cells that have numbers, in the order of `done`, their lanes.
-    refused: why a cell has no numbers, for good.  crashed: what went wrong with it, and might not another time.
+    refused: why a cell has no numbers, and never will.  crashed: what went wrong with it; it may not another time.
     peak: the most memory that the worker has used so far, in bytes.
     """
 
@@ -58,14 +58,14 @@ class ChunkOutcome(NamedTuple):
 
 
 def compute(task: ChunkTask) -> ChunkOutcome:
-    """Compute a task. Whatever goes wrong with its cells is part of the outcome; raises WorkerDiffers."""
+    """Compute the cells of a task. Errors of its cells are part of the outcome. Raises WorkerDiffers."""
     _check_worker(task.recipe)
     began = time.perf_counter()
     plan = _plan(task.recipe)
     cells, refused = _cells(plan, task)
     rows: dict[int, Mapping[str, np.ndarray]] = {}
     crashed: dict[int, str] = {}
-    for lanes in _together(plan, cells):
+    for lanes in _lanes_by_program(plan, cells):
         try:
             rows |= _run(plan, cells, lanes, refused)
         except Exception as fault:  # a measure is anybody's code: whatever it does, the other cells go on
@@ -74,14 +74,14 @@ def compute(task: ChunkTask) -> ChunkOutcome:
     done = tuple(sorted(rows))
     names = rows[done[0]] if done else ()
     return ChunkOutcome(
-        done,
-        tuple(cells[lane].key for lane in done),
-        {name: np.stack([rows[lane][name] for lane in done]) for name in names},
-        refused,
-        crashed,
-        processor(),
-        time.perf_counter() - began,
-        peak_memory(),
+        done=done,
+        keys=tuple(cells[lane].key for lane in done),
+        values={name: np.stack([rows[lane][name] for lane in done]) for name in names},
+        refused=refused,
+        crashed=crashed,
+        processor=processor(),
+        seconds=time.perf_counter() - began,
+        peak=peak_memory(),
     )
 
 
@@ -90,7 +90,7 @@ def peak_memory() -> int:
     try:  # what getrusage says would include the process that started this one
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):  # not Linux
+    except (OSError, StopIteration):  # no /proc: not Linux
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -104,13 +104,13 @@ def _cells(plan: SweepPlan, task: ChunkTask) -> tuple[dict[int, Cell], dict[int,
     return cells, refused
 
 
-def _together(plan: SweepPlan, cells: Mapping[int, Cell]) -> list[list[int]]:
-    """Lanes that one compiled program can hold; by the plan all of a chunk, except where fast axes act together."""
+def _lanes_by_program(plan: SweepPlan, cells: Mapping[int, Cell]) -> list[list[int]]:
+    """The lanes that share a compiled program: all of a chunk, except where fast axes change the program together."""
     groups: dict[Hashable, list[int]] = {}
     for lane, cell in cells.items():
         try:
             program = plan.measure.program(cell.protocol)
-        except Refusal:  # by itself, so that its refusal is its own
+        except Refusal:  # alone, so that no other cell is refused with it
             program = cell.key
         groups.setdefault(program, []).append(lane)
     return list(groups.values())
@@ -119,16 +119,16 @@ def _together(plan: SweepPlan, cells: Mapping[int, Cell]) -> list[list[int]]:
 def _run(
     plan: SweepPlan, cells: Mapping[int, Cell], lanes: list[int], refused: dict[int, str]
 ) -> dict[int, Mapping[str, np.ndarray]]:
-    """The numbers of some lanes; in a compiled batch the other lanes hold copies: one program, the same bits."""
+    """The numbers of some lanes; in a compiled batch the other lanes hold copies, for one program and equal bits."""
     places = range(plan.lanes) if plan.measure.batched else lanes
     batch = [cells[lane if lane in lanes else lanes[0]] for lane in places]
-    ran = plan.measure.run([cell.protocol for cell in batch], [cell.key for cell in batch])
+    result = plan.measure.run([cell.protocol for cell in batch], [cell.key for cell in batch])
     rows: dict[int, Mapping[str, np.ndarray]] = {}
     for place, lane in enumerate(places):
         if lane in lanes:
-            row = {name: array[place] for name, array in ran.values.items()}
-            if place in ran.refused:
-                refused[lane] = ran.refused[place]
+            row = {name: array[place] for name, array in result.values.items()}
+            if place in result.refused:
+                refused[lane] = result.refused[place]
             elif not row or not all(np.isfinite(array).all() for array in row.values()):
                 refused[lane] = "its numbers are not all finite"
             else:
@@ -137,27 +137,27 @@ def _run(
 
 
 def is_worker() -> bool:
-    """Does this process run one thread?"""
-    return not _unlike_a_worker()
+    """Whether this process runs one thread, as every worker does."""
+    return not _other_variables()
 
 
-def _unlike_a_worker() -> dict[str, str]:
+def _other_variables() -> dict[str, str]:
     return {name: value for name, value in ONE_THREAD.items() if os.environ.get(name) != value}
 
 
 def _check_worker(recipe: str) -> None:
-    if unlike := _unlike_a_worker():
+    if unlike := _other_variables():
         raise WorkerDiffers(
             f"a worker on {os.uname().nodename} without {', '.join(f'{k}={v}' for k, v in unlike.items())}",
             "it may run several threads, which changes bits",
             "start it with these variables, as CONTRIBUTING.md shows",
         )
-    if other := _unlike(recipe):
+    if other := _software_differences(recipe):
         raise WorkerDiffers(f"the software on {os.uname().nodename}", "; ".join(other), "install the same everywhere")
 
 
 @cache
-def _unlike(recipe: str) -> tuple[str, ...]:
+def _software_differences(recipe: str) -> tuple[str, ...]:
     return tuple(differences(recipe_text(sweep_in_recipe(recipe)), recipe))
 
 

@@ -18,22 +18,22 @@ from tqdm import tqdm
 from overtraining.simulations.sweeps.worker import ONE_THREAD, ChunkOutcome, ChunkTask, compute
 
 TRIES = 3
-"""How often a job may take its process down before it is held to be the cause."""
+"""How many processes may die of a job before it is given up."""
 
 Job = TypeVar("Job")
 
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """The answer to a job whose processes all died of it."""
+    """The answer to a job of which all its processes died."""
 
     why: str
 
 
 class WorkerProcesses(Generic[Job]):
-    """Calls a function on jobs, each in one of so many processes of one thread, which end on leaving the context.
+    """Calls a function on jobs in processes of one thread each, which end on leaving the context.
 
-    function: found by its name in a new process, as are the jobs and the answers that pass between them.
+    function: of a module, since a new process finds it by its name; jobs and answers are pickled.
     """
 
     def __init__(self, function: Callable[[Job], Any], workers: int = 1) -> None:
@@ -46,18 +46,18 @@ class WorkerProcesses(Generic[Job]):
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes.values():
-            process.kill()  # what is not finished is not wanted any more
+            process.kill()  # unfinished jobs are not needed any more
             process.join()
 
-    def answers(self, take: Callable[[], Job | None]) -> Iterator[tuple[Job, Any]]:
-        """Every job with its answer as it comes, until `take` gives none and all are answered.
+    def answers(self, next_job: Callable[[], Job | None]) -> Iterator[tuple[Job, Any]]:
+        """Every job with its answer as it comes, until `next_job` gives none and all are answered.
 
         An answer is what the function returned, the exception that it raised, or WorkerDied.
         """
         busy: dict[Connection, tuple[Job, int]] = {}
         while True:
-            while len(busy) < self._workers and (job := take()) is not None:
-                busy[self._hand_out(job)] = job, 1
+            while len(busy) < self._workers and (job := next_job()) is not None:
+                busy[self._send(job)] = job, 1
             if not busy:
                 return
             for pipe in [pipe for pipe in wait(list(busy)) if isinstance(pipe, Connection)]:
@@ -65,40 +65,40 @@ class WorkerProcesses(Generic[Job]):
                 try:
                     answer = pipe.recv()
                 except (EOFError, OSError):
-                    answer = WorkerDied(f"its worker died (exit code {self._buried(pipe)})")
+                    answer = WorkerDied(f"its worker died (exit code {self._reap(pipe)})")
                     if tries < TRIES:
-                        busy[self._hand_out(job)] = job, tries + 1
+                        busy[self._send(job)] = job, tries + 1
                         continue
                 else:
                     self._idle.append(pipe)
                 yield job, answer
 
-    def _hand_out(self, job: Job) -> Connection:
+    def _send(self, job: Job) -> Connection:
         """The pipe on which the answer will come; a process that died while it was idle is replaced."""
         while self._idle:
             pipe = self._idle.pop()
             try:
                 pipe.send(job)
             except OSError:
-                self._buried(pipe)
+                self._reap(pipe)
             else:
                 return pipe
-        pipe = self._started()
+        pipe = self._start()
         pipe.send(job)
         return pipe
 
-    def _started(self) -> Connection:
+    def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
         pipe, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._function), daemon=True)
         with environment(ONE_THREAD), no_interrupt():
             process.start()
-        theirs.close()  # or we would not notice that it is gone
+        theirs.close()  # while it is open here, we do not notice that the process is gone
         self._processes[pipe] = process
         return pipe
 
-    def _buried(self, pipe: Connection) -> int | None:
-        """The exit code of a process that is gone."""
+    def _reap(self, pipe: Connection) -> int | None:
+        """Remove a process that is gone; its exit code."""
         process = self._processes.pop(pipe)
         process.join()
         pipe.close()
@@ -109,26 +109,24 @@ class OneWorker:
     """Computes tasks, one after another, in a process of its own, which is ended on leaving the context."""
 
     def __init__(self) -> None:
-        self._crew = WorkerProcesses(compute)
+        self._processes = WorkerProcesses(compute)
 
     def __enter__(self) -> "OneWorker":
-        self._crew.__enter__()
+        self._processes.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._crew.__exit__()
+        self._processes.__exit__()
 
-    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
-        """Every task with its outcome, until `take` gives none."""
-        for task, answer in self._crew.answers(take):
+    def outcomes(self, next_task: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
+        """Every task with its outcome, until `next_task` gives none."""
+        for task, answer in self._processes.answers(next_task):
             if isinstance(answer, Exception):
                 raise answer
-            yield (
-                task,
-                ChunkOutcome(crashed=dict.fromkeys(task.lanes, answer.why))
-                if isinstance(answer, WorkerDied)
-                else answer,
-            )
+            if isinstance(answer, WorkerDied):
+                yield task, ChunkOutcome(crashed=dict.fromkeys(task.lanes, answer.why))
+            else:
+                yield task, answer
 
 
 class ThisProcess(nullcontext[Any]):
@@ -137,9 +135,9 @@ class ThisProcess(nullcontext[Any]):
     def __enter__(self) -> "ThisProcess":
         return self
 
-    def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
-        """Every task with its outcome, until `take` gives none."""
-        while (task := take()) is not None:
+    def outcomes(self, next_task: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
+        """Every task with its outcome, until `next_task` gives none."""
+        while (task := next_task()) is not None:
             yield task, compute(task)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks import runs, solvers
 from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.batched_descent import descend
 from benchmarks.matrix import problem
 from benchmarks.measure import Timings, cores, machine, peak_memory, time_interleaved
 from overtraining.setting.teachers import PowerLaw, singular_values
-from overtraining.simulations.batched import descend
 from overtraining.theory.learning.balanced_mode import singular_value
 from overtraining.theory.learning.matrix_solution import matrix_flow
 from overtraining.theory.sensitivity.noise import expected_increase_at

@@ -33,7 +33,7 @@ def measured(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
     return {"before": before, "after": before[:, None] + np.array(protocol.strengths)}
 
 
-def dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
+def as_dataset(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
     dims = {"before": ("pretraining",), "after": ("pretraining", "strength")}
     return response(
         {name: (dims[name], array) for name, array in values.items()},
@@ -43,4 +43,4 @@ def dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.
     )  # fmt: skip
 
 
-QUICK = Measure(one_by_one(measured), dress, program=lambda protocol: protocol.network)
+QUICK = Measure(one_by_one(measured), as_dataset, program=lambda protocol: protocol.network)

@@ -21,7 +21,7 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
 from overtraining.simulations.measurements import follow, respond, seed_key
-from overtraining.simulations.sweeps import cells_of, pooled, run_sweep
+from overtraining.simulations.sweeps import pool_repetitions, read_cells, run_sweep
 from overtraining.simulations.sweeps.batches import RESPONSE, TRAJECTORY, response_memory, trajectory_memory
 from overtraining.simulations.sweeps.memoized import memoized_cells
 from overtraining.simulations.sweeps.recipe import recipe_text
@@ -44,10 +44,10 @@ def test_a_batch_has_the_numbers_of_single_runs(measure, single) -> None:  # typ
     assert not usual.refused
     for place, (protocol, key) in enumerate(zip(CELLS, KEYS, strict=True)):
         alone = single(protocol, key)
-        dressed = measure.dress(protocol, key, {name: values[place] for name, values in usual.values.items()})
-        xr.testing.assert_allclose(dressed, alone, rtol=1e-9, atol=1e-13)
-        assert dressed.attrs == alone.attrs
-        assert all(dressed[name].attrs == alone[name].attrs for name in alone.variables)
+        dataset = measure.as_dataset(protocol, key, {name: values[place] for name, values in usual.values.items()})
+        xr.testing.assert_allclose(dataset, alone, rtol=1e-9, atol=1e-13)
+        assert dataset.attrs == alone.attrs
+        assert all(dataset[name].attrs == alone[name].attrs for name in alone.variables)
     order = [4, 2, 0, 5, 3, 1]
     turned = measure.run([CELLS[i] for i in order], [KEYS[i] for i in order]).values
     copies = measure.run([CELLS[1]] * 6, [KEYS[1]] * 6).values
@@ -68,7 +68,7 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
     """With a padded last chunk: every cell comes back as the Response that its protocol and key give alone."""
     axes = (Axis("start.epsilon", (1e-3, 1e-2, 0.1)), Axis("pretraining.learning_rate", (0.1, 0.2, 0.05)))
     done = run_sweep(Sweep(json.loads(write(ONE)), axes, chunk=6), tmp_path, ThisProcess)
-    back = cells_of(done.result)
+    back = read_cells(done.result)
     assert len(back) == 9
     for response in back:
         validate(response)
@@ -77,7 +77,7 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
         alone = respond(
             replace(ONE, start=Aligned(0.1), pretraining=GradientDescent(0.2)), int(data["key"][row])
         )  # fmt: skip
-        (same,) = cells_of(data.isel(cell=[row]))
+        (same,) = read_cells(data.isel(cell=[row]))
     assert back[row].attrs == alone.attrs
     assert back[row].identical(same)
     xr.testing.assert_allclose(back[row], alone, rtol=1e-9)
@@ -111,8 +111,8 @@ def test_cells_alone_have_the_bits_that_they_have_together() -> None:
 def test_repetitions_are_pooled_over_their_starts() -> None:
     keys = (5, 6, 7)
     ran = RESPONSE.run([CELLS[0]] * 6, [*keys, *keys])
-    cells = [RESPONSE.dress(CELLS[0], key, {n: v[i] for n, v in ran.values.items()}) for i, key in enumerate(keys)]
-    together = pooled(cells)
+    cells = [RESPONSE.as_dataset(CELLS[0], key, {n: v[i] for n, v in ran.values.items()}) for i, key in enumerate(keys)]
+    together = pool_repetitions(cells)
     assert together.sizes["seed"] == 6
     assert together.attrs["key"] == "5, 6, 7"
     assert together.attrs["protocol"] == cells[0].attrs["protocol"]
@@ -121,9 +121,9 @@ def test_repetitions_are_pooled_over_their_starts() -> None:
     assert float(found.value) == pytest.approx(np.mean(means), rel=1e-12)
     assert float(found.stderr) == pytest.approx(np.std(means, ddof=1) / np.sqrt(6), rel=1e-12)
     with pytest.raises(DomainError, match="cells of 2 protocols"):
-        pooled([cells[0], RESPONSE.dress(CELLS[1], 5, {n: v[0] for n, v in ran.values.items()})])
+        pool_repetitions([cells[0], RESPONSE.as_dataset(CELLS[1], 5, {n: v[0] for n, v in ran.values.items()})])
     with pytest.raises(DomainError, match="cells of 0 protocols"):
-        pooled([])
+        pool_repetitions([])
 
 
 def relu(draws: int) -> Protocol:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from overtraining.commands.app import main
 from overtraining.setting.serialization import read
-from overtraining.simulations.sweeps import cells_of, parse_sweep, run_sweep
+from overtraining.simulations.sweeps import parse_sweep, read_cells, run_sweep
 from overtraining.simulations.sweeps.progress import Progress
 from tests.simulations.sweeps.conftest import ThisProcess, small
 from tests.simulations.sweeps.test_spec import BASE
@@ -116,7 +116,7 @@ def test_axes_that_are_no_numbers(tmp_path: Path) -> None:
     }
     plain = {"protocol": BASE, "axes": axes, "measure": "tests.simulations.sweeps.measures:QUICK"}
     done = run_sweep(parse_sweep(plain), tmp_path, ThisProcess)
-    cells = cells_of(done.result)
+    cells = read_cells(done.result)
     with xr.open_dataset(done.result) as data:
         assert data["lengths"].dims == ("cell", "pretraining")
         assert "pretraining" not in data.coords

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from overtraining.setting.serialization import read
-from overtraining.simulations.sweeps import cells_of, progress, recipe
+from overtraining.simulations.sweeps import progress, read_cells, recipe
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
@@ -123,14 +123,14 @@ def test_other_parameters_are_refused_by_name(tmp_path: Path, sweep: Sweep, says
 def test_another_version_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
     stopped_after(8, tmp_path)
     real = recipe.software_identity
-    monkeypatch.setattr(recipe, "identity", lambda measure: real(measure) | {changed: "another"})
+    monkeypatch.setattr(recipe, "software_identity", lambda measure: real(measure) | {changed: "another"})
     with pytest.raises(StoreRefused, match=f'software.{changed}: .* there, "another" here'):
         run_sweep(small(), tmp_path, ThisProcess)
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    for folder, says in ((tmp_path, "holds other things"), (tmp_path / "thesis.tex", "it is a file")):
+    for folder, says in ((tmp_path, "holds other files"), (tmp_path / "thesis.tex", "it is a file")):
         with pytest.raises(StoreRefused, match=says):
             run_sweep(small(), folder, ThisProcess)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -168,7 +168,7 @@ def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undistu
         assert data.sizes["cell"] == 12
         assert set(data["teacher.alpha"].values) == {20.0}
         assert not any(bool(np.isnan(v).any()) for v in data.data_vars.values() if v.dtype.kind == "f")
-    for cell in cells_of(done.result):
+    for cell in read_cells(done.result):
         alone = measured(read(cell.attrs["protocol"]), int(cell.attrs["key"]))
         assert all(np.array_equal(cell[name], values) for name, values in alone.items())
     # what raised may not raise another time: its chunks are kept, and tried again

@@ -43,8 +43,8 @@ def test_forms_of_an_axis(given: Any, values: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize(
     ("axes", "base", "says"),
     [
-        ({"start.epsilon": "x"}, {}, "none of the forms"),
-        ({"start.epsilon": {"log": [1e-3, 1.0]}}, {}, "none of the forms"),
+        ({"start.epsilon": "x"}, {}, "not the form of an axis"),
+        ({"start.epsilon": {"log": [1e-3, 1.0]}}, {}, "not the form of an axis"),
         ({"start.epsilon": {"log": [0.0, 1.0], "count": 2}}, {}, "must be positive"),
         ({"start.epsilon": []}, {}, "no values"),
         ({"start.epsilon": [0.1, 0.1]}, {}, "there twice"),
@@ -100,7 +100,7 @@ def test_cells_are_the_protocols_that_the_axes_say() -> None:
     }
     how = {"pretraining": {"kind": "GradientDescent", "schedule": "warmup-stable-decay", "learning_rate": 0.1}}
     grid = Grid(sweep := swept(axes, how))
-    cells = [grid.cell(grid.chosen(number)) for number in range(sweep.cells)]
+    cells = [grid.cell_at(number) for number in range(sweep.cells)]
     expected = {
         (write(Protocol(
             PowerLaw(modes), (0.0, 1.0), (0.1,), start=Aligned(epsilon),
@@ -118,14 +118,9 @@ def test_a_key_is_the_cell_s_own() -> None:
     """It does not know what else is swept, nor the cell's place; it changes with fields and with the repetition."""
     one = Grid(swept({"start.epsilon": [0.1, 0.2]}))
     other = Grid(swept({"teacher.alpha": [1.0], "start.epsilon": [0.2]}))
-    assert one.cell(one.chosen(1)).key == other.cell(other.chosen(0)).key
+    assert one.cell_at(1).key == other.cell_at(0).key
     protocol = read(write(one.base))
-    keys = [
-        derived_key(protocol, 0),
-        derived_key(protocol, 1),
-        one.cell(one.chosen(0)).key,
-        one.cell(one.chosen(1)).key,
-    ]
+    keys = [derived_key(protocol, 0), derived_key(protocol, 1), one.cell_at(0).key, one.cell_at(1).key]
     assert len(set(keys)) == 4
     assert all(0 <= key < 2**63 for key in keys)
 

@@ -9,12 +9,12 @@ import numpy as np
 import optax
 import pytest
 
+from benchmarks.batched_descent import cached_chunk, descend
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.batched import cached_chunk, descend
 from overtraining.simulations.measurements import follow
 
 SHAPES = {  # (out, in) of W_1, W_2, …: no two sizes alike where that can be, so that a transposed factor cannot fit

@@ -1,5 +1,8 @@
 """Many small runs at once: gradient descent on linear networks whose starts, teachers and learning rates differ.
 
+The laboratory does not use it: it trains with plain descent on whitened populations alone, and at widths of 8 and more
+the compiled batches of a sweep take at most half as long again (measured: 1.5 times at 8, 1.3 at 16, 1.1 at 32).
+
 A step of one small network costs the processor less than the call that starts it, so that runs go in chunks through
 one compiled program, each thread a chunk at a time. The run is the first axis and the matrices lie row after row; two
 habits of XLA on processors shape the step (measured with jaxlib 0.10: together they are worth a factor of 2). A

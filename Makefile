@@ -1,4 +1,4 @@
-# `make figures`, `make test` and `make demo` are the README's; `make help` lists the rest.
+# The README explains `make figures`, `make test` and `make demo`; `make help` lists all targets.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-figures: $(STAMP) ## build every figure into build/figures (what has not changed is left alone)
+figures: $(STAMP) ## build every figure into build/figures, except those that have not changed
 	$(BIN)/overtraining figures
 
 demo: $(STAMP) ## open the lessons in a browser
@@ -24,13 +24,13 @@ notebooks: $(STAMP) ## write the lessons as notebooks, with their pictures, into
 	        && echo build/notebooks/$$(basename $$lesson .py).ipynb || exit 1; \
 	done
 
-test: $(STAMP) ## run all tests, doctests included, after `make figures`; claims: `make check`, `make simulate`
+test: $(STAMP) ## run all tests and doctests; run `make figures` before, and `make check` and `make simulate` for the claims
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
-test-browser: .venv/.with-browser ## open lessons and page in a Chromium, found by CHROMIUM or on PATH; screenshots in build
+test-browser: .venv/.with-browser ## test lessons and page in Chromium (CHROMIUM or on PATH); screenshots in build/screenshots
 	$(BIN)/python -m pytest tests/browser
 
-simulate: $(STAMP) ## put every claim to the test of its experiment, with the quick preset; fails if one is refuted
+simulate: $(STAMP) ## run the experiment of every claim with the quick preset; fails if a claim is refuted
 	$(BIN)/overtraining simulate --all --out build/experiments --json build/verdicts.json
 
 fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
@@ -39,10 +39,10 @@ fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
 	$(BIN)/python -W error -m overtraining check --html build/book
 
-bench: $(STAMP) ## measure speed and memory (five minutes on an idle machine) and write benchmarks/results
+bench: $(STAMP) ## measure speed and memory into benchmarks/results (five minutes on an idle machine)
 	$(BIN)/python -m benchmarks
 
-lint: $(STAMP) ## run the linters and the type checker
+lint: $(STAMP) ## run the linters, the import contracts and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -63,18 +63,18 @@ clean: ## remove the environment and everything built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment is made once, and again only when what it is made from has changed. uv is some four times faster than
-# pip; where it cannot be installed, pip does the same work.
+# The environment is made once, and again only when pyproject.toml or constraints.txt has changed. uv is some four times
+# faster than pip; where it cannot be installed, pip does the same work.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or newer is needed, $(PYTHON) is older; try: make PYTHON=python3.12 ..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv \
-	    || echo "uv is not to be had here; installing with pip, which takes longer"
+	    || echo "uv cannot be installed here; installing with pip, which takes longer"
 	@$(call INSTALL,$(EXTRAS))
 	@touch $@
 
-.venv/.with-%: $(STAMP) # an extra that not everybody needs
+.venv/.with-%: $(STAMP) # an optional extra
 	@$(call INSTALL,$*)
 	@touch $@
 

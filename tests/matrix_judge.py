@@ -42,8 +42,14 @@ def exactly(t, u, s, v, teacher, lam=0.0):
     least = [abs(np.log10(abs(x))) for x in (*s, lam) if x]
     digits = int(80 + 2 * stage + 2 * max(least))
     matrix = lambda x: mpmath.matrix(np.asarray(x, float).tolist())
-    inputs = lambda: [[mpmath.mpf(float(x)) for x in t], matrix(u), [mpmath.mpf(float(x)) for x in s], matrix(v),
-                      matrix(teacher), mpmath.mpf(float(lam))]  # fmt: skip
+    inputs = lambda: [
+        [mpmath.mpf(float(x)) for x in t],
+        matrix(u),
+        [mpmath.mpf(float(x)) for x in s],
+        matrix(v),
+        matrix(teacher),
+        mpmath.mpf(float(lam)),
+    ]
     with mpmath.workdps(digits):
         low = truth(*inputs())
     with mpmath.workdps(2 * digits):

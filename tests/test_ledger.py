@@ -15,8 +15,11 @@ COLUMNS = ("claim", "statement", "derivation", "engine", "experiment", "figure",
 
 def ledger() -> dict[str, dict[str, str]]:
     text = (ROOT / "paper_notes.md").read_text()
-    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in text.splitlines()
-            if re.match(r"\| [A-F]\d \|", line)]  # fmt: skip
+    rows = [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in text.splitlines()
+        if re.match(r"\| [A-F]\d \|", line)
+    ]
     return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
 
 

@@ -47,8 +47,11 @@ def test_an_absolute_cut_on_a_determinant(size: float) -> None:
     np.testing.assert_allclose(flow.product[-1], size * target, rtol=1e-9, atol=1e-11 * size)
 
 
-SMALL_IMBALANCE = [(form, lam) for form, lam in product(FORMS, (1e-8, -1e-8, 1e-12))
-                   if form.claim in ("A4", "A5") and "3 × 3" not in form.name]  # fmt: skip
+SMALL_IMBALANCE = [
+    (form, lam)
+    for form, lam in product(FORMS, (1e-8, -1e-8, 1e-12))
+    if form.claim in ("A4", "A5") and "3 × 3" not in form.name
+]
 
 
 @pytest.mark.parametrize(("form", "lam"), SMALL_IMBALANCE, ids=lambda x: getattr(x, "name", str(x)))

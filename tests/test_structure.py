@@ -29,9 +29,18 @@ def test_theory_runs_without_jax_and_matplotlib() -> None:
 def test_experiments_measure_by_what_survives_a_crash() -> None:
     """What `experiments.memoized` keeps is taken from there, never from where it is defined."""
     kept = {
-        "distance_from_pretrained", "follow", "hessian_eigenvalues", "pretrain", "respond", "respond_at_learning_rates",
-        "rise_and_spread", "rises", "slopes", "trace_rate", "tune_learning_rate",
-    }  # fmt: skip
+        "distance_from_pretrained",
+        "follow",
+        "hessian_eigenvalues",
+        "pretrain",
+        "respond",
+        "respond_at_learning_rates",
+        "rise_and_spread",
+        "rises",
+        "slopes",
+        "trace_rate",
+        "tune_learning_rate",
+    }
     own = {"overtraining.experiments.memoized"}
     for path in (ROOT / "experiments").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -64,9 +64,10 @@ def _(reached, squared):
 def _(PREDICTIONS, prediction):
     halves = deep_mode.time_to_reach(0.5 / np.arange(1, 5), 1 / np.arange(1, 5), 1e-3, depth=2)
     stage.answered(
-        prediction, PREDICTIONS[1],
+        prediction,
+        PREDICTIONS[1],
         f"From ε = 0.001 the four are half learned at t = {', '.join(f'{t:.1f}' for t in halves)}.",
-    )  # fmt: skip
+    )
     return
 
 
@@ -127,8 +128,12 @@ def _(asked, exponent, length, measured, number, start, train):
 
 @app.cell
 def _():
-    small = mo.ui.slider(steps=[10.0**-k for k in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)], value=1e-3,
-                         label="start ε", show_value=True)  # fmt: skip
+    small = mo.ui.slider(
+        steps=[10.0**-k for k in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)],
+        value=1e-3,
+        label="start ε",
+        show_value=True,
+    )
     return (small,)
 
 
@@ -138,10 +143,15 @@ def _(small):
     coordinates = {"pretraining": tau, "mode": np.arange(1, 4)}
     axes_of = ("pretraining", "mode")
     said = {"method": "theory", "model": "two layers", "length_units": "½ ln(1/ε)"}
-    at_epsilon = trajectory({"singular_value": (axes_of, feature(tau[:, None], sigma, small.value))}, coordinates,
-                            source="closed form (A7)", **said)  # fmt: skip
-    limit = trajectory({"singular_value": (axes_of, feature_limit(tau[:, None], sigma))}, coordinates,
-                       source="limit (A7)", **said)  # fmt: skip
+    at_epsilon = trajectory(
+        {"singular_value": (axes_of, feature(tau[:, None], sigma, small.value))},
+        coordinates,
+        source="closed form (A7)",
+        **said,
+    )
+    limit = trajectory(
+        {"singular_value": (axes_of, feature_limit(tau[:, None], sigma))}, coordinates, source="limit (A7)", **said
+    )
 
     def stairs(axes):
         drawing.singular_values(axes[0], at_epsilon, label=None)
@@ -151,8 +161,10 @@ def _(small):
 
     jumps = trajectory(
         {"singular_value": (("pretraining",), feature(1 / sigma, sigma, small.value))},
-        {"pretraining": 1 / sigma}, source="closed form (A7)", **said,
-    )  # fmt: skip
+        {"pretraining": 1 / sigma},
+        source="closed form (A7)",
+        **said,
+    )
     off, here = float(limit_error(2.0, 1.0, small.value)), float(feature(1.0, 1.0, small.value))
     stage.screen(
         "In rescaled time the curves become stairs",
@@ -180,9 +192,14 @@ def _():
 def _(depth, from_):
     half = deep_mode.time_to_reach(0.5 / np.arange(1, 4), 1 / np.arange(1, 4), from_.value, depth=depth.value)
     deep = follow(
-        Protocol(PowerLaw(3), np.linspace(0, 1.3 * half[-1], 241), (0.0,), Network(3, 3, 3, depth=depth.value),
-                 start=Aligned(from_.value))
-    )  # fmt: skip
+        Protocol(
+            PowerLaw(3),
+            np.linspace(0, 1.3 * half[-1], 241),
+            (0.0,),
+            Network(3, 3, 3, depth=depth.value),
+            start=Aligned(from_.value),
+        )
+    )
 
     two = follow(Protocol(PowerLaw(3), deep.pretraining.values, (0.0,), Network(3, 3, 3), start=Aligned(from_.value)))
 

@@ -70,10 +70,11 @@ def _(PREDICTIONS, prediction):
     one = respond(Protocol(PowerLaw(24), np.linspace(0, 60, 601), (0.1,), start=Aligned(1e-4)))
     turn = inflection_point(one).squeeze()
     stage.answered(
-        prediction, PREDICTIONS[1],
+        prediction,
+        PREDICTIONS[1],
         f"With 24 features σ = 1/i and noise of 0.1, the loss after it turns at t = {float(turn.length):.1f} and then rises by "
         f"{float(turn.rise):.3f}, while the loss before it keeps falling.",
-    )  # fmt: skip
+    )
     return
 
 
@@ -94,9 +95,12 @@ def _(features, noise, width):
     response, sigma = respond(asked), 1 / np.arange(1, features.value + 1)
     pull = curvature_growth(np.array(asked.lengths)[:, None], sigma, asked.start.epsilon, d_in=d, d_out=d).sum(axis=1)
     growing = trajectory(
-        {"growth": (("pretraining",), pull)}, {"pretraining": list(asked.lengths)}, method="theory", source="claim B4",
+        {"growth": (("pretraining",), pull)},
+        {"pretraining": list(asked.lengths)},
+        method="theory",
+        source="claim B4",
         model="two layers",
-    )  # fmt: skip
+    )
 
     def fragile(axes):
         drawing.curves(axes[0], response, "sensitivity", label=None)
@@ -123,9 +127,14 @@ def _(features, noise, width):
 def _():
     gamma = mo.ui.slider(0.02, 0.3, 0.005, value=0.1, label="noise γ", show_value=True)
     spectrum = mo.ui.dropdown(
-        {"24 features, σ = 1/i": PowerLaw(24), "one feature": Spectrum((1.0,)), "σ = 1, ½, ¼": Spectrum((1.0, 0.5, 0.25))},
-        value="24 features, σ = 1/i", label="teacher",
-    )  # fmt: skip
+        {
+            "24 features, σ = 1/i": PowerLaw(24),
+            "one feature": Spectrum((1.0,)),
+            "σ = 1, ½, ¼": Spectrum((1.0, 0.5, 0.25)),
+        },
+        value="24 features, σ = 1/i",
+        label="teacher",
+    )
     measure = mo.ui.run_button(label="Measure it on a network, now")
     return gamma, measure, spectrum
 
@@ -228,8 +237,12 @@ def _(small, strength):
 
 @app.cell
 def _():
-    variance = mo.ui.slider(steps=np.geomspace(0.001, 0.01, 41).tolist(), value=float(np.geomspace(0.001, 0.01, 41)[20]),
-                            label="variance of the noise γ²", show_value=True)  # fmt: skip
+    variance = mo.ui.slider(
+        steps=np.geomspace(0.001, 0.01, 41).tolist(),
+        value=float(np.geomspace(0.001, 0.01, 41)[20]),
+        label="variance of the noise γ²",
+        show_value=True,
+    )
     return (variance,)
 
 
@@ -247,9 +260,12 @@ def _():
 def _(deepest, dense, variance, variances):
     def turning(times, source):
         return trajectory(
-            {"turning_strength": (("pretraining",), np.sqrt(variances)[::-1])}, {"pretraining": np.asarray(times)[::-1]},
-            method="theory", source=source, model="24 features",
-        )  # fmt: skip
+            {"turning_strength": (("pretraining",), np.sqrt(variances)[::-1])},
+            {"pretraining": np.asarray(times)[::-1]},
+            method="theory",
+            source=source,
+            model="24 features",
+        )
 
     here = int(np.abs(variances - variance.value).argmin())
 

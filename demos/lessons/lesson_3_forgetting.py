@@ -86,11 +86,12 @@ def _():
 @app.cell
 def _(PREDICTIONS, aligned, far, long_, prediction):
     stage.answered(
-        prediction, PREDICTIONS[1],
+        prediction,
+        PREDICTIONS[1],
         f"For a task rotated by 1.5 and a budget of T = 2, the loss is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
         f"the old task itself (angle 0) it {'turns too' if bool(aligned.exists) else 'only falls'}; after very long fine-tuning "
         f"(T = 30) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
-    )  # fmt: skip
+    )
     return
 
 
@@ -135,8 +136,9 @@ def _(angle, asked, budget, measure, measured):
     lowest = inflection_point(both, "downstream", which="best").squeeze()
     told = (
         f"The old task's loss is lowest at t = **{float(turn.length):.1f}**; by the end it has risen by {float(turn.rise):.2g}."
-        if bool(turn.exists) else "Longer pretraining only helps the old task."
-    )  # fmt: skip
+        if bool(turn.exists)
+        else "Longer pretraining only helps the old task."
+    )
     stage.screen(
         "On a rotated task, longer pretraining can mean more forgetting",
         stage.picture(
@@ -168,9 +170,13 @@ def _():
 @app.cell
 def _(time, wants):
     stage_ = Protocol(
-        Spectrum((1.0,)), np.linspace(0, 9, 241), (time.value,), Network(2, 2, 2), start=Aligned(1e-3),
+        Spectrum((1.0,)),
+        np.linspace(0, 9, 241),
+        (time.value,),
+        Network(2, 2, 2),
+        start=Aligned(1e-3),
         perturbation=FineTuning(SharedVectors((wants.value,))),
-    )  # fmt: skip
+    )
     inside = respond(stage_)
 
     def trap(axes):
@@ -221,9 +227,12 @@ def _(long, mixed, second):
     around = np.linspace(-9, 9, 19)  # the moments at which the two are learned; between them nothing happens
     lengths_ = np.unique([*np.linspace(0, 200, 9), *(69 + around), *(138 + around)])
     plateaus = Protocol(
-        Matrix(((1.0, 0.0), (0.0, 0.5))), lengths_, (long.value,), start=Aligned(1e-60),
+        Matrix(((1.0, 0.0), (0.0, 0.5))),
+        lengths_,
+        (long.value,),
+        start=Aligned(1e-60),
         perturbation=FineTuning(Matrix(task)),
-    )  # fmt: skip
+    )
     staircase = respond(plateaus)
 
     flats = staircase.sel(pretraining=[0, 100, 200])  # none, one and both learned
@@ -271,8 +280,11 @@ def _(steps_, target):
             "sharpness": (("pretraining",), path_sharpness(s, target.value)),
             "rate": (("pretraining",), tuned_learning_rate(target.value - s, target.value, float(steps_.value), 0.02)),
         },
-        {"pretraining": lengths}, method="theory", source="claim D6", model="one feature",
-    )  # fmt: skip
+        {"pretraining": lengths},
+        method="theory",
+        source="claim D6",
+        model="one feature",
+    )
 
     passed = float(lengths[np.abs(s - target.value).argmin()])
 
@@ -308,9 +320,13 @@ def _():
 @app.cell
 def _():
     free = Protocol(
-        Spectrum((1.0, 0.7, 0.5)), np.linspace(0, 16, 161), (60.0,), Network(4, 4, 5), start=Aligned(0.01),
+        Spectrum((1.0, 0.7, 0.5)),
+        np.linspace(0, 16, 161),
+        (60.0,),
+        Network(4, 4, 5),
+        start=Aligned(0.01),
         perturbation=FineTuning(SharedVectors((1.4, 0.9, 0.6))),
-    )  # fmt: skip
+    )
     source = "overtraining.experiments.regularization.anchored"  # the recipe of the figure `regularization`
     loose = Recipe(source, free).make()
     return free, loose, source

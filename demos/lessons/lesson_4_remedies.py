@@ -80,9 +80,12 @@ def _(first, second):
     floor = float(expected_increase(0.0, 0.0, first.value, second.value, d_in=n.d_in, h=n.h, d_out=n.d_out))
     lowest = float(best.loss.sum()) + floor
     optimum = trajectory(
-        {"after": (("pretraining",), np.full(lengths.size, lowest))}, {"pretraining": lengths}, method="theory",
-        source="claim E1", model="decay",
-    )  # fmt: skip
+        {"after": (("pretraining",), np.full(lengths.size, lowest))},
+        {"pretraining": lengths},
+        method="theory",
+        source="claim E1",
+        model="decay",
+    )
     after = plain.after.values[:, 0]
     return after, best, lowest, n, optimum, plain, prices
 
@@ -90,9 +93,10 @@ def _(first, second):
 @app.cell
 def _(PREDICTIONS, after, lowest, prediction):
     stage.answered(
-        prediction, PREDICTIONS[1],
+        prediction,
+        PREDICTIONS[1],
         f"With the sliders below as they are set: plain pretraining {after[-1]:.3f}, the best early stop {after.min():.3f}, weight decay {lowest:.3f}.",
-    )  # fmt: skip
+    )
     return
 
 
@@ -163,9 +167,12 @@ def _(decay, peak, steps):
         late = late[:: -(steps.value // 500)][::-1]  # as many as the picture can show, and always the last
         return trajectory(
             {name: (("pretraining",), one[late]) for name, one in values.items()},
-            {"pretraining": share[late] * steps.value / 1000}, method="theory", source="claim E2", model="two features",
+            {"pretraining": share[late] * steps.value / 1000},
+            method="theory",
+            source="claim E2",
+            model="two features",
             length_units="thousand steps",
-        )  # fmt: skip
+        )
 
     missing = {name: two.sum() - one for name, one in sums.items()}
     tables = along_steps(rates), along_steps(missing)
@@ -204,26 +211,35 @@ def _():
             mo.md("## The dispute"),
             mo.hstack(
                 [
-                    mo.callout(mo.md(
-                        "**It is the tokens.** The source paper (arXiv 2503.19206) finds later checkpoints harder to fine-tune, and "
-                        "explains it by features learned with time. It names the confound: checkpoints of one run differ in their "
-                        "learning rate too.")),
-                    mo.callout(mo.md(
-                        "**It is the learning-rate decay.** arXiv 2604.13627 and 2510.06213 attribute the fragility of late "
-                        "checkpoints to the decay, not to tokens; 2603.16127 fine-tunes better without it. As remedies, 2605.02105 "
-                        "takes sharpness-aware steps, large rates and short annealing, 2602.11137 weight decay.")),
+                    mo.callout(
+                        mo.md(
+                            "**It is the tokens.** The source paper (arXiv 2503.19206) finds later checkpoints harder to fine-tune, and "
+                            "explains it by features learned with time. It names the confound: checkpoints of one run differ in their "
+                            "learning rate too."
+                        )
+                    ),
+                    mo.callout(
+                        mo.md(
+                            "**It is the learning-rate decay.** arXiv 2604.13627 and 2510.06213 attribute the fragility of late "
+                            "checkpoints to the decay, not to tokens; 2603.16127 fine-tunes better without it. As remedies, 2605.02105 "
+                            "takes sharpness-aware steps, large rates and short annealing, 2602.11137 weight decay."
+                        )
+                    ),
                 ],
-                widths="equal", align="stretch",
+                widths="equal",
+                align="stretch",
             ),
-            mo.md(stage.linked(
-                "In a linear network **both are causes of one effect**: sensitivity follows Σs(t, η), which grows with the steps as "
-                "long as features are being learned, and with the decay of the rate whenever noise had kept them below the teacher's. This "
-                "cannot decide which of the two acts in a language model: the linear network has no unlimited supply of features, and no "
-                "noise but that of the labels. What would tell them apart: the same tokens with and without decay, *and* the same final rate after different "
-                "numbers of tokens (figure `annealing` does both, on linear networks)."
-            )),
+            mo.md(
+                stage.linked(
+                    "In a linear network **both are causes of one effect**: sensitivity follows Σs(t, η), which grows with the steps as "
+                    "long as features are being learned, and with the decay of the rate whenever noise had kept them below the teacher's. This "
+                    "cannot decide which of the two acts in a language model: the linear network has no unlimited supply of features, and no "
+                    "noise but that of the labels. What would tell them apart: the same tokens with and without decay, *and* the same final rate after different "
+                    "numbers of tokens (figure `annealing` does both, on linear networks)."
+                )
+            ),
         ]
-    )  # fmt: skip
+    )
     return
 
 
@@ -243,10 +259,15 @@ def _(old_task_weight, wants):
     down = best_task_share(until, 1.0, target, 1e-3)
     trade = tradeoff_task_share(budgets, 1.0, target, old_task_weight.value)
     shares = trajectory(
-        {"downstream": (("pretraining",), down), "trade": (("pretraining", "strength"), np.tile(trade, (until.size, 1)))},
+        {
+            "downstream": (("pretraining",), down),
+            "trade": (("pretraining", "strength"), np.tile(trade, (until.size, 1))),
+        },
         {"pretraining": until, "strength": ("strength", budgets, {"units": "gradient-flow time"})},
-        method="theory", source="claim E3", model="one feature",
-    )  # fmt: skip
+        method="theory",
+        source="claim E3",
+        model="one feature",
+    )
 
     def mixing(axes):
         drawing.against_length(axes[0], shares, "downstream")

@@ -63,9 +63,10 @@ def _(PREDICTIONS, prediction):
     mean = after_tulu().sel(task=["mean"]).squeeze("task")
     (fall, error), each = drawing.final_decline(mean), float(mean.after_stderr.max())
     stage.answered(
-        prediction, PREDICTIONS[1],
+        prediction,
+        PREDICTIONS[1],
         f"From the best to the last it loses {fall:.3f} ± {error:.3f}, and the best was chosen by looking.",
-    )  # fmt: skip
+    )
     return each, error, fall
 
 
@@ -113,9 +114,12 @@ def _(checkpoint, found, group, names, refused, upload, which):
     else:
         answer = names[which.value]
         m, p = answer.curve, answer.point
-        pair = [a for a in found.answers
-                if (a.curve.model, a.curve.task, a.curve.metric) == (m.model, m.task, m.metric)
-                and a.curve.state in ("base", m.state)]  # fmt: skip
+        pair = [
+            a
+            for a in found.answers
+            if (a.curve.model, a.curve.task, a.curve.metric) == (m.model, m.task, m.metric)
+            and a.curve.state in ("base", m.state)
+        ]
         figure = next(draw_answers(pair, found.length_units), None)
         seen = (
             mo.callout("It was not measured on the base model, so there is no curve to compare it with.")
@@ -169,10 +173,14 @@ def _(plans):
     RUN = 2000  # one more fine-tuning run costs as much as this many test items
     costs = {one: one.checkpoints * one.seeds * (one.items + RUN) for one in plans if one.items}
     cheapest = min(costs, key=costs.get, default=None)
-    answer_ = "none of these plans can" if cheapest is None else (
-        f"**{cheapest.checkpoints} checkpoints, {cheapest.seeds} seeds, {cheapest.items:,} items each**, which cost as much as "
-        f"{costs[cheapest]:,} items in all"
-    )  # fmt: skip
+    answer_ = (
+        "none of these plans can"
+        if cheapest is None
+        else (
+            f"**{cheapest.checkpoints} checkpoints, {cheapest.seeds} seeds, {cheapest.items:,} items each**, which cost as much as "
+            f"{costs[cheapest]:,} items in all"
+        )
+    )
     stage.exercise(
         f"With the sliders as they are set: if one more fine-tuning run (a seed at a checkpoint) costs as much as evaluating {RUN:,} test "
         "items, which of the plans is the cheapest?",

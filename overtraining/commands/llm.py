@@ -56,9 +56,10 @@ def llm(
     from overtraining.setting.errors import DomainError
 
     for name, given, known in (
-        ("--x", x, ("tokens", "step", None)), ("--group", group, ("task", "model")),
+        ("--x", x, ("tokens", "step", None)),
+        ("--group", group, ("task", "model")),
         ("--errors", errors, ("given", "scatter")),
-    ):  # fmt: skip
+    ):
         if given not in known:
             raise DomainError(f"{name} {given}", "there is no such choice", f"use {known[0]} or {known[1]}")
     if json and not json.parent.is_dir():  # before the work
@@ -94,9 +95,15 @@ def llm(
 
 
 def _table(
-    files: list[Path], compare: tuple[Path, Path] | None, change: str, format: str | None, step: float | None,
-    tokens_per_step: float | None, only: str | None, skip_bad: bool,
-) -> tuple["pd.DataFrame", list["Unreadable"]]:  # fmt: skip
+    files: list[Path],
+    compare: tuple[Path, Path] | None,
+    change: str,
+    format: str | None,
+    step: float | None,
+    tokens_per_step: float | None,
+    only: str | None,
+    skip_bad: bool,
+) -> tuple["pd.DataFrame", list["Unreadable"]]:
     from overtraining.figures.llm.readers import read
     from overtraining.figures.llm.tidy import select, with_changed_model, with_tokens
 

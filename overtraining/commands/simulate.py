@@ -36,9 +36,13 @@ def simulate(
     chosen = choose(names or ())
     with tqdm(total=len(chosen), unit="experiment", disable=None) as bar:
         results = run_experiments(
-            chosen, preset, key, out, processes,  # type: ignore[arg-type]  # checked by run
+            chosen,
+            preset,
+            key,
+            out,
+            processes,  # type: ignore[arg-type]  # checked by run
             report=lambda result: (tqdm.write(verdict_line(result)), bar.update())[0],
-        )  # fmt: skip
+        )
     for result in results:
         for check in result.checks if len(results) == 1 or result.verdict == "refuted" else ():
             typer.echo(f"  {result.experiment}: {check['name']}: {check['answer']}")

@@ -18,11 +18,25 @@ from tests.browser.conftest import SCREENSHOTS, Open
 
 PICTURES = ("features", "loss", "rise", "tuned")
 SITUATIONS = (
-    "Overtraining", "The U", "Many minima", "An aligned task protects the old one", "The trap",
+    "Overtraining",
+    "The U",
+    "Many minima",
+    "An aligned task protects the old one",
+    "The trap",
     "Learning more, forgetting less",
-)  # fmt: skip
-START = {"n": 2, "alpha": 1, "eps": 0.001, "t": 6, "gamma": 0.2, "T": 1, "task": "turned", "k": 1.5, "angle": 60,
-         "axis": "linear"}  # fmt: skip
+)
+START = {
+    "n": 2,
+    "alpha": 1,
+    "eps": 0.001,
+    "t": 6,
+    "gamma": 0.2,
+    "T": 1,
+    "task": "turned",
+    "k": 1.5,
+    "angle": 60,
+    "axis": "linear",
+}
 sizes = pytest.mark.parametrize(("width", "height"), SIZES.values(), ids=SIZES)
 
 
@@ -223,13 +237,24 @@ def test_the_address_restores_everything(visit: Open, address: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ("n=99", "not a whole number from 1 to 8"), ("n=2.5&task=aligned", "whole number"), ("alpha=steep", "“steep”"),
-        ("eps=0", "the start ε"), ("gamma=", "the noise γ"), ("T=Infinity", "the budget T"), ("k=NaN", "strength"),
-        ("t=-1", "pretraining length"), ("t=1e9", "end at 14"), ("n=3", "2"), ("task=curved", "aligned or turned"),
-        ("axis=up", "linear or log"), ("n=3&task=turned", "computed for 2"), ("secret=1", "“secret”"),
-        ("%E0%A4%A=1", "does not know"), ("alpha=<img src=x onerror=alert(1)>", "the exponent"),
+        ("n=99", "not a whole number from 1 to 8"),
+        ("n=2.5&task=aligned", "whole number"),
+        ("alpha=steep", "“steep”"),
+        ("eps=0", "the start ε"),
+        ("gamma=", "the noise γ"),
+        ("T=Infinity", "the budget T"),
+        ("k=NaN", "strength"),
+        ("t=-1", "pretraining length"),
+        ("t=1e9", "end at 14"),
+        ("n=3", "2"),
+        ("task=curved", "aligned or turned"),
+        ("axis=up", "linear or log"),
+        ("n=3&task=turned", "computed for 2"),
+        ("secret=1", "“secret”"),
+        ("%E0%A4%A=1", "does not know"),
+        ("alpha=<img src=x onerror=alert(1)>", "the exponent"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_address_is_refused_with_a_sentence(visit: Open, address: str, wrong: str, says: str) -> None:
     page = visit(f"{address}#{wrong}")
     message = page.get_by_role("alert")

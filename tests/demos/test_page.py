@@ -85,10 +85,13 @@ def test_inflections_after_fine_tuning_are_where_they_are(run: Run, axis: str, k
 @pytest.mark.parametrize(
     "sets",
     [
-        {"k": 1.5, "angle": 0, "T": 50}, {"k": 1.5, "angle": 60, "T": 50}, {"k": 1.5, "angle": 60, "T": 100},
-        {"k": 1.0, "angle": 60, "T": 15}, {"k": 1.0, "angle": 60, "T": 50},
+        {"k": 1.5, "angle": 0, "T": 50},
+        {"k": 1.5, "angle": 60, "T": 50},
+        {"k": 1.5, "angle": 60, "T": 100},
+        {"k": 1.0, "angle": 60, "T": 15},
+        {"k": 1.0, "angle": 60, "T": 50},
     ],
-)  # fmt: skip
+)
 def test_rounding_is_no_turn(run: Run, sets: dict[str, Any]) -> None:
     """With a budget that ends at the task the downstream loss is 0 to rounding; that turns nowhere, told or marked."""
     p = run("DEFAULT") | sets
@@ -112,9 +115,11 @@ def test_a_deeper_earlier_minimum_is_marked_as_such(run: Run) -> None:
 
 
 SHOWN: list[dict[str, Any]] = [
-    {}, {"angle": 17.5, "k": 0.3, "T": 4.0}, {"n": 1, "task": "aligned", "k": 0.0, "T": 0.1, "t": 3.9},
+    {},
+    {"angle": 17.5, "k": 0.3, "T": 4.0},
+    {"n": 1, "task": "aligned", "k": 0.0, "T": 0.1, "t": 3.9},
     {"n": 5, "task": "aligned", "k": 2.0, "alpha": 0.7, "eps": 1e-9, "t": 13.25, "gamma": 0.05},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("sets", SHOWN)

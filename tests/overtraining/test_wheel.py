@@ -11,8 +11,14 @@ from zipfile import ZipFile
 
 from tests import ROOT
 
-SOMEBODY_ELSES = ("theory.py", "figures.py", "commands.py", "setting.py", "simulations/__init__.py",
-                  "experiments/__init__.py")  # fmt: skip
+SOMEBODY_ELSES = (
+    "theory.py",
+    "figures.py",
+    "commands.py",
+    "setting.py",
+    "simulations/__init__.py",
+    "experiments/__init__.py",
+)
 
 
 def test_the_wheel_works_beside_files_of_the_same_names(tmp_path: Path) -> None:

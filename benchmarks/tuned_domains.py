@@ -91,7 +91,7 @@ def noisy_turn(draw: at.Draw, n: int) -> np.ndarray:
 def noisy_start(draw: at.Draw, n: int) -> np.ndarray:
     """(σ', another mode's, γ, T): noise that leaves the mode, and a turn that some pretraining reaches."""
     task, other, time = noisy_turn(draw, n).T
-    psi = np.asarray(noisy_task_turn(np.column_stack([task, other]), time, d_in=3, d_out=2))[:, 0]
+    psi = np.asarray(noisy_task_turn(time, np.column_stack([task, other]), d_in=3, d_out=2))[:, 0]
     gamma = np.sqrt(task * at.between(1e-12, 0.5)(draw, n) / np.maximum(np.abs(psi), 1e-300))
     given = np.column_stack([task, other, gamma, time])
     return given[np.isfinite(gamma) & (psi < 0)]

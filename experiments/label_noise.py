@@ -94,7 +94,7 @@ def _least_loss(preset: Preset, key: int) -> Check:
             for j, budget in enumerate(BUDGETS):
                 run_key = 1000 * key + 100 * repetition + 10 * i + j
                 psi, stderr = measure_psi(d_in, d_out, task, budget, 2**16, run_key)
-                expected = float(np.ravel(noisy_task_turn(task, budget, d_in=d_in, d_out=d_out))[0])
+                expected = float(np.ravel(noisy_task_turn(budget, task, d_in=d_in, d_out=d_out))[0])
                 z.append((psi - expected) / stderr)
                 leverage.append(abs(expected / stderr))
     return judge_z_scores("where the downstream loss is least (D5t)", np.array(z), np.array(leverage))
@@ -188,7 +188,7 @@ def measured(setup: Protocol, key: int) -> xr.Dataset:
 def psi_predicted(setup: Protocol) -> xr.Dataset:
     """ψ of the first mode of both tasks over the protocol's strengths, as a Trajectory at one length."""
     psi = {
-        name: np.asarray(noisy_task_turn(task, np.array(setup.strengths), d_in=d_in, d_out=d_out))[:, 0]
+        name: np.asarray(noisy_task_turn(np.array(setup.strengths), task, d_in=d_in, d_out=d_out))[:, 0]
         for name, (d_in, d_out, task) in TASKS.items()
     }
     return _over_budgets(setup, psi, "theory", "claim D5")

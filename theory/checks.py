@@ -144,6 +144,60 @@ def check_alpha(alpha: Numbers) -> np.ndarray:
     return alpha
 
 
+def check_falling(sigma: Any) -> np.ndarray:
+    """The teacher's singular values as a list, > 0, strongest first; ShapeError, DomainError otherwise."""
+    sigma = check_sigma(sigma)
+    if sigma.ndim != 1 or not sigma.size:
+        raise ShapeError(f"sigma {sigma.shape}", "it is not a list of features", "pass a 1-d array")
+    if (np.diff(sigma) > 0).any():
+        raise DomainError("sigma", "plateaus come in the order of strength", "sort it, strongest first")
+    return sigma
+
+
+def check_replay_share(replay_share: Any) -> np.ndarray:
+    """Shares of pretraining data, or weights of the pretraining loss, from 0 to 1."""
+    share = nonnegative("replay_share", replay_share, "pass 0 to 1")
+    if (share > 1).any():
+        raise DomainError("replay_share", "it is above 1", "pass 0 to 1")
+    return share
+
+
+def check_tuned_mode(
+    budget: Numbers, s: Numbers, sigma_task: Numbers, imbalance: Numbers
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of fine-tuning one mode: budget and s >= 0, the task's value and λ of either sign."""
+    budget, s, sigma_task, imbalance = check_broadcast(
+        budget=check_time("budget", budget),
+        s=check_singular_value("s", s),
+        sigma_task=finite("sigma_task", sigma_task),
+        imbalance=finite("imbalance", imbalance),
+    )
+    return budget, s, sigma_task, imbalance
+
+
+def check_noisy_steps(
+    learning_rate: Numbers, label_noise: Numbers, batch: Numbers
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of SGD on noisy labels: learning_rate > 0, label_noise >= 0, batch >= 1, within the range."""
+    learning_rate, label_noise, batch = check_broadcast(
+        learning_rate=positive("learning_rate", learning_rate),
+        label_noise=nonnegative("label_noise", label_noise, "pass the standard deviation"),
+        batch=positive("batch", batch),
+    )
+    if (batch < 1).any():
+        raise DomainError("batch", "a batch has at least one example", "pass batch >= 1")
+    check_range(np.zeros(()), learning_rate=learning_rate, label_noise=label_noise, batch=batch)
+    return learning_rate, label_noise, batch
+
+
+def check_task_modes(name: str, values: np.ndarray, d_in: int, d_out: int, least: int = 0) -> None:
+    """Refuse fewer modes, on the last axis, than `least`, or more than the widths have room for; ShapeError."""
+    if values.ndim == 0 or values.shape[-1] < least:
+        raise ShapeError(f"{name} {values.shape}", f"the last axis lists at least {least} mode", "pass [σ'] for one")
+    if values.shape[-1] > min(d_in, d_out):
+        raise ShapeError(f"{values.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
+
+
 def check_weights(weights: Sequence[Any]) -> tuple[np.ndarray, ...]:
     """The list W1, …, WL as float64 matrices for which `W_L … W_1` is defined; ShapeError otherwise.
 

@@ -75,7 +75,7 @@ def test_a_bad_value_is_a_domain_error(plain: SimpleNamespace, kind: str) -> Non
 
 
 ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_floor", "difference"),
-             ("tuning_sharpness", "time"), ("overtraining_bounds", "sigma"), ("matrix_flow_from_modes", "time"),
+             ("tuning_sharpness", "budget"), ("overtraining_bounds", "sigma"), ("matrix_flow_from_modes", "time"),
              ("matrix_flow", "time"),
              ("overtraining_in_stages", "noise_cost"),
              ("loss_after_noise", "length"), ("path_sums", "t"), ("power_law_path", "t"),

@@ -8,9 +8,15 @@ import numpy as np
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, finite, nonnegative, normal_inverse, positive
-from overtraining.setting.errors import DomainError
-from overtraining.theory.checks import check_range
+from overtraining.setting.domain import check_broadcast, finite
+from overtraining.theory.checks import (
+    check_epsilon,
+    check_range,
+    check_sigma,
+    check_singular_value,
+    check_start_below,
+    check_time,
+)
 
 
 def overshoot_length(budget: Numbers, sigma: Numbers, sigma_task: Numbers, epsilon: Numbers) -> Values:
@@ -30,14 +36,13 @@ def overshoot_length(budget: Numbers, sigma: Numbers, sigma_task: Numbers, epsil
     [3.69826, inf]
     """
     budget, sigma, sigma_task, epsilon = check_broadcast(
-        budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
-        sigma=positive("sigma", sigma, "leave out modes that the teacher does not have"),
+        budget=check_time("budget", budget),
+        sigma=check_sigma(sigma),
         sigma_task=finite("sigma_task", sigma_task),
-        epsilon=normal_inverse("epsilon", epsilon, "start from a small positive number; 0 is a saddle"),
+        epsilon=check_epsilon(epsilon),
     )
     check_range(sigma, budget=budget, sigma_task=sigma_task)
-    if (epsilon >= sigma).any():
-        raise DomainError("epsilon >= sigma", "from above the teacher the turn is another", "start below the teacher")
+    check_start_below(epsilon, sigma)
     gap = sigma_task - sigma
     turns = (gap > 0) & (budget > 0)
     gap = np.where(turns, gap, 1.0)
@@ -63,9 +68,9 @@ def forgetting_cost(budget: Numbers, s: Numbers, sigma: Numbers, sigma_task: Num
     [0.0, 0.0295, 0.0139]
     """
     budget, s, sigma, sigma_task = check_broadcast(
-        budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
-        s=nonnegative("s", s, "put the sign into the singular vectors"),
-        sigma=nonnegative("sigma", sigma, "put the sign into the singular vectors"),
+        budget=check_time("budget", budget),
+        s=check_singular_value("s", s),
+        sigma=check_singular_value("sigma", sigma),
         sigma_task=finite("sigma_task", sigma_task),
     )
     check_range(sigma, budget=budget, s=s, sigma_task=sigma_task)

@@ -1,8 +1,8 @@
-"""D1: what fine-tuning on any downstream task leaves of pretraining, exactly, at every budget.
+"""D1: both losses after fine-tuning on any downstream task, exactly, at every budget.
 
 Fine-tuning is gradient flow on `½‖f − B‖²` from the pretrained weights for the time T. These are λ-balanced if the
-start of pretraining was, so that A5 holds a second time; on a task with the teacher's singular vectors every mode goes
-its own way (A3, A4).
+start of pretraining was, so that A5 holds a second time; on a task with the teacher's singular vectors every mode
+evolves by itself (A3, A4).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, finite, instance, nonnegative
-from overtraining.theory.checks import WeightMatrix, check_teacher
+from overtraining.setting.domain import instance
+from overtraining.theory.checks import WeightMatrix, check_teacher, check_tuned_mode
 from overtraining.theory.learning import unbalanced_mode
 from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.learning.matrix_solution import MatrixFlow, MatrixStack, matrix_flow_from_modes
@@ -22,32 +22,32 @@ from overtraining.theory.learning.matrix_solution import MatrixFlow, MatrixStack
 class FineTuned:
     """A network after fine-tuning, at every budget.
 
-    missing: `A − f`, what it lacks of the pretraining teacher.  flow: the fine-tuning itself, whose `loss` is that of
-    the downstream task and whose `never_learned` lists what of B these weights cannot reach.
+    unlearned: `A − f`, the unlearned part of the pretraining teacher.  flow: the fine-tuning itself, whose `loss` is
+    that of the downstream task and whose `never_learned` lists the singular values of B that these weights never reach.
     """
 
-    missing: MatrixStack
+    unlearned: MatrixStack
     flow: MatrixFlow
 
     @cached_property
     def pretraining(self) -> Values:
-        """`½‖f − A‖²`, the pretraining loss after fine-tuning, inputs white."""
-        return (self.missing**2).sum((-2, -1)) / 2
+        """`½‖f − A‖²`, the pretraining loss after fine-tuning, for whitened inputs."""
+        return (self.unlearned**2).sum((-2, -1)) / 2
 
     @property
     def downstream(self) -> Values:
-        """`½‖f − B‖²`."""
+        """`½‖f − B‖²`, the downstream loss after fine-tuning."""
         return self.flow.loss
 
 
 def fine_tune(budget: Numbers, pretrained: Modes, teacher: WeightMatrix, task: WeightMatrix) -> FineTuned:
     """Both losses after fine-tuning λ-balanced weights for a time T, `A − f(T) = (A − B) + (B − f(T))` (claim D1).
 
-    Of its two forms the one with the smaller rounding: where f is nearer to B than to 0, this one.
+    It is computed in this form where f is nearer to B than to 0, and as `A − f(T)` elsewhere, whichever rounds less.
 
     budget: T >= 0, gradient-flow time (learning rate × steps), any shape.  pretrained: `modes_of(w1, w2)`, or the modes
-    of an aligned path, `Modes(u, s, v)`.  teacher: A, `d_out × d_in`.  task: B, of that shape, any. Whitened inputs.
-    How far the weights move is `distance_moved(budget, w1, w2, task)`.
+    of an aligned path, `Modes(u, s, v)`.  teacher: A, `d_out × d_in`.  task: B, any matrix of that shape. Whitened
+    inputs. How far the weights move is `distance_moved(budget, w1, w2, task)`.
     Raises ShapeError, DomainError and NotSolved as `matrix_flow_from_modes`.
 
     >>> A, B, at_end = np.diag([1.0, 0.5]), np.diag([0.5, 1.0]), Modes(np.eye(2), np.array([1.0, 0.5]), np.eye(2))
@@ -58,47 +58,38 @@ def fine_tune(budget: Numbers, pretrained: Modes, teacher: WeightMatrix, task: W
     instance("pretrained", pretrained, Modes)
     flow = matrix_flow_from_modes(budget, *pretrained[:3], task, pretrained.imbalance)
     teacher, task = (check_teacher(x, (pretrained.v.T, pretrained.u)) for x in (teacher, task))
-    met = [(x**2).sum((-2, -1), keepdims=True) for x in (flow.unlearned, flow.product)]
-    return FineTuned(np.where(met[0] < met[1], (teacher - task) + flow.unlearned, teacher - flow.product), flow)  # D1
+    to_task, to_zero = ((x**2).sum((-2, -1), keepdims=True) for x in (flow.unlearned, flow.product))
+    unlearned = np.where(to_task < to_zero, (teacher - task) + flow.unlearned, teacher - flow.product)  # D1
+    return FineTuned(unlearned, flow)
 
 
-def fine_tune_mode(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numbers = 0.0) -> tuple[Values, Values]:
-    """A mode's product after fine-tuning on a task that shares its singular vectors, and what is left (claims D1, D2).
+def fine_tune_mode(budget: Numbers, s: Numbers, sigma_task: Numbers, imbalance: Numbers = 0.0) -> tuple[Values, Values]:
+    """One mode after fine-tuning on a task with its singular vectors: its product and the unlearned part (D1, D2).
 
     `x = σ's/(s + (σ' − s)e^{−2σ'T})` at λ = 0, and `σ' − x`; with an imbalance A4's solution.
 
-    budget: T >= 0.  s: the pretrained product >= 0.  target: σ' of the task, of either sign: where it is negative a
-    balanced mode dies and leaves σ' to learn.  imbalance: λ of the mode. All broadcast.
-    Raises DomainError outside, ShapeError where arrays do not broadcast.
+    budget: T >= 0, gradient-flow time.  s: the pretrained product >= 0.  sigma_task: σ' of the task, of either sign;
+    where it is negative a balanced mode goes to 0 and σ' remains unlearned.  imbalance: λ of the mode. All broadcast.
+    Raises DomainError outside the domain, ShapeError where arrays do not broadcast.
 
-    >>> x, left = fine_tune_mode(0.2, s=1.0, target=[0.5, -1.0])
-    >>> x.round(4).tolist(), left.round(4).tolist()
+    >>> x, unlearned = fine_tune_mode(0.2, s=1.0, sigma_task=[0.5, -1.0])
+    >>> x.round(4).tolist(), unlearned.round(4).tolist()
     ([0.8465, 0.5041], [-0.3465, -1.5041])
     """
-    budget, s, target, lam = _mode(budget, s, target, imbalance)
-    turned = np.where(target < 0, -1.0, 1.0)  # the flow does not change where w2, σ' and s change their signs together
-    x, left = unbalanced_mode.learned_and_unlearned(budget, np.abs(target), turned * s, lam)
-    return turned * x + 0.0, turned * left + 0.0  # D1; + 0.0 for −0.0
+    budget, s, sigma_task, imbalance = check_tuned_mode(budget, s, sigma_task, imbalance)
+    sign = np.where(sigma_task < 0, -1.0, 1.0)  # the flow is the same where w2, σ' and s change their signs together
+    x, unlearned = unbalanced_mode.learned_and_unlearned(budget, np.abs(sigma_task), sign * s, imbalance)
+    return sign * x + 0.0, sign * unlearned + 0.0  # D1; + 0.0 turns −0.0 into 0.0
 
 
-def mode_distance(budget: Numbers, s: Numbers, target: Numbers, imbalance: Numbers = 0.0) -> Values:
+def mode_distance(budget: Numbers, s: Numbers, sigma_task: Numbers, imbalance: Numbers = 0.0) -> Values:
     """How far one mode's two weights move, `√(Δw₁² + Δw₂²)`: `√2|√x − √s|` at λ = 0 (claim D1).
 
-    Arguments and errors as in `fine_tune_mode`; over all modes the squares add up, to `distance_moved`'s.
+    Arguments and errors as in `fine_tune_mode`. The squares of all modes add up to the square of `distance_moved`.
 
-    >>> float(mode_distance(50.0, s=1.0, target=0.25))
+    >>> float(mode_distance(50.0, s=1.0, sigma_task=0.25))
     0.707106...
     """
-    budget, s, target, lam = _mode(budget, s, target, imbalance)
-    turned = np.where(target < 0, -1.0, 1.0)
-    return np.hypot(*unbalanced_mode.weights_moved(budget, np.abs(target), turned * s, lam))[()]  # D1
-
-
-def _mode(*given: Numbers) -> tuple[np.ndarray, ...]:
-    budget, s, target, lam = given
-    return check_broadcast(
-        budget=nonnegative("budget", budget, "measure fine-tuning forward from the pretrained weights, T >= 0"),
-        s=nonnegative("s", s, "put the sign into the singular vectors"),
-        target=finite("target", target),
-        imbalance=finite("imbalance", lam),
-    )
+    budget, s, sigma_task, imbalance = check_tuned_mode(budget, s, sigma_task, imbalance)
+    sign = np.where(sigma_task < 0, -1.0, 1.0)
+    return np.hypot(*unbalanced_mode.weights_moved(budget, np.abs(sigma_task), sign * s, imbalance))[()]  # D1

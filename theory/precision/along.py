@@ -75,7 +75,7 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (0.75, START, np.clip(4.0 / t, 1e-8, 0.49))),
     ("C4", "P(∞) − P(t)", "noisy_path.remaining_increase", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
     ("D1, D2", "x", "tuned_flow.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
-    ("D1, D2", "A − f", "tuned_flow.fine_tune, missing", _tuned),
+    ("D1, D2", "A − f", "tuned_flow.fine_tune, unlearned", _tuned),
     ("D1, D2", "moved", "tuned_flow.mode_distance", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
     ("D1, D2", "t*", "shared_task.overshoot_length", lambda t: (t / 100, STRONG, 1.5, START)),
     ("D3, D4", "Δ in a stage", "shared_task.forgetting_cost", lambda t: (0.3, _s(t)[0], STRONG, 0.5)),

@@ -14,7 +14,7 @@ from overtraining.theory.fine_tuning import (
     plateaus,
     shared_task,
     stability,
-    tuned_flow as fine_tuning,
+    tuned_flow,
 )
 from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.precision.features import layer, spread, unbalanced
@@ -162,7 +162,7 @@ def _digits(*point: float) -> tuple[int, ...]:
 
 def _tuned(which: str, *row: float) -> Any:
     t, lam, s, (u, v, b, a) = row[0], row[1], np.array(row[2:4]), np.reshape(row[4:], (4, 2, 2))
-    return np.ravel(getattr(fine_tuning.fine_tune(t, Modes(u, s, v, lam), a, b), which))
+    return np.ravel(getattr(tuned_flow.fine_tune(t, Modes(u, s, v, lam), a, b), which))
 
 
 def _growth(which: int, *row: float) -> Any:
@@ -178,12 +178,12 @@ def _excess(online: bool, *c: np.ndarray) -> Any:
 
 
 def _turned(s: np.ndarray, other: np.ndarray, time: np.ndarray) -> Any:
-    return np.asarray(noisy_task.noisy_task_turn(np.stack([s, other], axis=-1), time, d_in=3, d_out=2))[..., 0]
+    return np.asarray(noisy_task.noisy_task_turn(time, np.stack([s, other], axis=-1), d_in=3, d_out=2))[..., 0]
 
 
 def _inflected(s: np.ndarray, other: np.ndarray, gamma: np.ndarray, time: np.ndarray) -> Any:
     both = np.stack([s, other], axis=-1)
-    return np.asarray(noisy_task.noisy_task_inflection(both, gamma, time, d_in=3, d_out=2))[..., 0]
+    return np.asarray(noisy_task.noisy_task_inflection(time, both, gamma, d_in=3, d_out=2))[..., 0]
 
 
 def _path(time: float, s: float, task: float) -> Any:
@@ -201,12 +201,12 @@ def sharpest(time: Any, s: Any, task: Any) -> Any:
 
 
 FORMS = (
-    Form("D1", "tuned_flow.fine_tune_mode, x", lambda *c: fine_tuning.fine_tune_mode(*c)[0], tuned, spread),
-    Form("D1", "tuned_flow.fine_tune_mode, left", lambda *c: fine_tuning.fine_tune_mode(*c)[1], tuned_left, spread),
-    Form("D1", "tuned_flow.mode_distance", fine_tuning.mode_distance, distance, (400, 800, 1600)),
+    Form("D1", "tuned_flow.fine_tune_mode, x", lambda *c: tuned_flow.fine_tune_mode(*c)[0], tuned, spread),
+    Form("D1", "tuned_flow.fine_tune_mode, unlearned", lambda *c: tuned_flow.fine_tune_mode(*c)[1], tuned_left, spread),
+    Form("D1", "tuned_flow.mode_distance", tuned_flow.mode_distance, distance, (400, 800, 1600)),
     *(Form("D1", f"tuned_flow.fine_tune, {which}", each(partial(_tuned, which)),
            partial(after, which), _digits)
-      for which in ("missing", "downstream")),
+      for which in ("unlearned", "downstream")),
     Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
     Form("D3", "shared_task.forgetting_cost", shared_task.forgetting_cost, rise, SHORT),
     *(Form("D4", f"plateaus.plateau_growth, {which}", each(partial(_growth, which)), partial(growth, which))

@@ -74,7 +74,7 @@ def _as_a_whole(protocol: Protocol, how: FineTuning, path: Path) -> tuple[dict[s
     after, downstream, lost = [], [], np.zeros(0)
     for modes in path.modes():
         tuned = fine_tune(budget, modes, teacher, task)
-        after.append(np.einsum("tij,tij->t", tuned.missing @ covariance, tuned.missing) / 2)
+        after.append(np.einsum("tij,tij->t", tuned.unlearned @ covariance, tuned.unlearned) / 2)
         downstream.append(tuned.downstream)
         lost = max(lost, tuned.flow.never_learned, key=np.size)
     return _named(path, np.array(after), np.array(downstream)), lost

@@ -24,7 +24,7 @@ HARMONIC = 1 / np.arange(1, 4)
 
 @pytest.fixture
 def tasks():
-    return rotated_tasks(SIGMA, np.array([0.5, 3.0]), np.array([0.3, 1.2, 3.0]), 40, seed=0, d_in=4)
+    return rotated_tasks(SIGMA, np.array([0.5, 3.0]), np.array([0.3, 1.2, 3.0]), 40, key=0, d_in=4)
 
 
 def test_the_shares_are_those_of_single_tasks(tasks):
@@ -56,14 +56,14 @@ def test_turned_tasks_are_the_teacher_turned(tasks):
     values = np.linalg.svd(tasks, compute_uv=False)
     np.testing.assert_allclose(values[0], np.broadcast_to(0.5 * SIGMA, values[0].shape), atol=1e-12)
     np.testing.assert_allclose(6 * tasks[0], tasks[1], atol=1e-12)
-    still = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.0]), 3, seed=0)
+    still = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.0]), 3, key=0)
     np.testing.assert_allclose(still, np.broadcast_to(2 * np.diag(SIGMA), still.shape), atol=1e-15)
-    small = rotated_tasks(SIGMA, np.array([1.0]), np.array([1e-6]), 5, seed=1)
+    small = rotated_tasks(SIGMA, np.array([1.0]), np.array([1e-6]), 5, key=1)
     assert 0 < np.abs(small - np.diag(SIGMA)).max() < 2.1e-6  # both frames turn by no more than the angle
 
 
 def test_random_tasks_share_what_is_asked_and_are_as_strong():
-    made = random_tasks(SIGMA, np.array([1.0, 2.0]), np.array([0, 2, 3]), 4, seed=0, d_out=4, d_in=5)
+    made = random_tasks(SIGMA, np.array([1.0, 2.0]), np.array([0, 2, 3]), 4, key=0, d_out=4, d_in=5)
     assert made.shape == (2, 3, 4, 4, 5)
     np.testing.assert_allclose(
         np.linalg.norm(made, 2, axis=(-2, -1)), np.array([1.0, 2.0])[:, None, None] + 0 * made[..., 0, 0]
@@ -74,7 +74,7 @@ def test_random_tasks_share_what_is_asked_and_are_as_strong():
 
 def test_what_the_map_says():
     """Small budgets: monotone, and foreseen by the order T². Large ones: up to a quarter of turned tasks are not."""
-    made = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.8, 1.2, 2.0]), 300, seed=0)
+    made = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.8, 1.2, 2.0]), 300, key=0)
     found = map_forgetting(np.array([0.02, 0.2, 3.5]), SIGMA, made)
     assert (found.monotone[..., :2] == 1).all()
     assert (found.foreseen[..., 0, :] == 1).all()
@@ -115,7 +115,7 @@ def test_refusals(call, error):
 
 def test_a_task_that_is_the_teacher_costs_nothing_and_never_turns():
     """Steps of 0 are no falls, however they are rounded."""
-    found = map_forgetting(BUDGETS, SIGMA, rotated_tasks(SIGMA, np.array([1.0]), np.array([0.0]), 3, seed=0))
+    found = map_forgetting(BUDGETS, SIGMA, rotated_tasks(SIGMA, np.array([1.0]), np.array([0.0]), 3, key=0))
     assert (found.monotone == 1).all()
     assert not found.turns.any()
     assert not found.hurts.any()

@@ -104,7 +104,7 @@ def test_the_counterexample_and_its_mechanism():
     task = np.array([[1.0, 0.1], [0.1, 2.0]])
     found = fine_tune_plateaus(5.0, np.array([1.0, 0.5]), task)
     np.testing.assert_allclose(found.rise, [0, 1.478, 1.135], atol=5e-4)
-    assert found.found[1] > (found.size[1] ** 2 + 0.25) / (2 * found.size[1]) >= 0.5
+    assert found.overlap[1] > (found.size[1] ** 2 + 0.25) / (2 * found.size[1]) >= 0.5
     small = fine_tune_plateaus(0.5, np.array([1.0, 0.5]), task)
     assert (small.growth > 0).all()
 
@@ -118,7 +118,7 @@ def test_in_the_long_run_the_pieces_are_the_task_s_own():
         v[:, 2] *= -1
     found = fine_tune_plateaus(5.0, sigma, u * tau @ v.T)
     np.testing.assert_allclose(found.size, tau, rtol=1e-3)
-    np.testing.assert_allclose(found.found, np.diag(u.T * sigma @ v), atol=2e-3)
+    np.testing.assert_allclose(found.overlap, np.diag(u.T * sigma @ v), atol=2e-3)
 
 
 def test_the_ratio_is_the_mean_over_random_tasks():
@@ -231,7 +231,7 @@ def test_every_inequality_of_the_safe_budget_s_proof(seed):
         w, q, inner, of, rate, plane = pieces(sigma, task, n, budget)
         v, u, ahead = w[:d_in], w[d_in:], q.T @ of(np.exp(rate * budget)) @ w
         size, k, seen = np.linalg.norm(u), q.T @ w, ahead @ np.linalg.solve(inner, ahead)
-        found = fine_tune_plateaus(budget, sigma, task).found[n]
+        found = fine_tune_plateaus(budget, sigma, task).overlap[n]
         on_teacher, off = u[: sigma.size] * v[: sigma.size] @ sigma, np.linalg.norm(w[~plane])
         assert found == pytest.approx((on_teacher - seen / 4) / size**2, abs=1e-7 * (b + sigma[0]))
         gap = sigma[n] - (sigma[n + 1] if n + 1 < sigma.size else 0)
@@ -289,10 +289,10 @@ def test_limits_of_the_safe_budget():
 
 
 @pytest.mark.parametrize(
-    ("sigma", "strength", "error"),
+    ("sigma", "task_norm", "error"),
     [([0.5, 1.0], 1.0, DomainError), ([1.0, 0.0], 1.0, DomainError), ([1.0], -1.0, DomainError),
      ([], 1.0, ShapeError), ([1e80], 1.0, DomainError)],
 )  # fmt: skip
-def test_refusals_of_the_safe_budget(sigma, strength, error):
+def test_refusals_of_the_safe_budget(sigma, task_norm, error):
     with pytest.raises(error):
-        safe_budget(np.array(sigma), strength)
+        safe_budget(np.array(sigma), task_norm)

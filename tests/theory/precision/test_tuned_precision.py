@@ -25,7 +25,7 @@ def test_every_claim_has_a_form():
 
 def test_small_moves_are_not_differences():
     """√2 |x − s|/(√x + √s), to rounding, where subtracting two roots keeps no digit."""
-    found = mode_distance([1e-9, 1e-15], s=1.0, target=0.5, imbalance=[0.0, 0.3])
+    found = mode_distance([1e-9, 1e-15], s=1.0, sigma_task=0.5, imbalance=[0.0, 0.3])
     np.testing.assert_allclose(found[0], np.sqrt(2) * 0.5e-9, rtol=2e-9)
     lam, w1, w2 = 0.3, *weights(0.0, 0.5, 1.0, 0.3)
     assert w2**2 - w1**2 == pytest.approx(lam)

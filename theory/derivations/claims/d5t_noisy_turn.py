@@ -180,7 +180,7 @@ def _transpose(matrices: np.ndarray) -> np.ndarray:
 
 def _late_noise() -> Evidence:
     """Labels that are noisy from the first step on, and labels that are noisy only in the last fifth of the steps."""
-    claimed = float(np.ravel(noisy_task_turn([1.0], 2.0, d_in=2, d_out=2))[0])
+    claimed = float(np.ravel(noisy_task_turn(2.0, [1.0], d_in=2, d_out=2))[0])
     always = _sgd_turning_point(throughout=True)
     late = _sgd_turning_point(throughout=False)
     holds = abs(always - claimed) < 0.25 and abs(late - claimed) > 0.5
@@ -198,7 +198,7 @@ def _engine_error(
         i, o = generator.integers(m, 7, 2).tolist()
         values = 10.0 ** generator.uniform(-2, 1, m)
         budget = 10.0 ** generator.uniform(-3, 1)
-        turning_points = function(values, budget, d_in=i, d_out=o)
+        turning_points = function(budget, values, d_in=i, d_out=o)
         exact_budget = sp.Float(float(budget), 60)
         exact_values = [sp.Float(float(x), 60) for x in values]
         for k, value in enumerate(exact_values):

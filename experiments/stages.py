@@ -1,8 +1,9 @@
-"""stages (C3): from a very small start, what does each whole feature do to the loss after noise?
+"""stages (C3): from a very small start, how each learned feature changes the loss after noise.
 
 Protocol: three features, a start of 1e-30, noise of four strengths; the loss after noise on the plateaus between the
-features and where each feature should stop. Prediction: feature σ changes it by `σ(c − σ/2)`, so that it pays exactly
-if σ > 2c; learned beyond `σ − c` it costs `½c²` more. Where it ends: the error of a finite start, `ε^{|στ − 1|}`.
+features and at the best point of each feature. Prediction: learning feature σ completely changes the loss by
+`σ(c − σ/2)`, which lowers it exactly if σ > 2c; from the best point `σ − c` to completion the loss rises by `½c²`; the
+deviation of a finite start is of order `ε^{|στ − 1|}`. Refuted if a change, a rise or the order deviates.
 """
 
 from dataclasses import replace
@@ -24,7 +25,7 @@ SIGMA = np.array([1.0, 0.7, 0.5])
 
 
 def protocol(preset: Preset, epsilon: float = 1e-30) -> Protocol:
-    """Lengths on the four plateaus, as far from the features on either side as they can be."""
+    """Lengths on the four plateaus, as far as possible from the times at which features are learned."""
     learned = np.log(1 / epsilon) / (2 * SIGMA)
     plateaus = [0.0, *(learned[:-1] + learned[1:]) / 2, 1.5 * learned[-1]]
     return Protocol(
@@ -37,54 +38,59 @@ def protocol(preset: Preset, epsilon: float = 1e-30) -> Protocol:
 
 
 def run(preset: Preset, key: int) -> Outcome:
-    """Each feature's change, each feature's bump, and the order in which a finite start departs from both."""
+    """The change by each feature, the rise after its best point, and the order of a finite start's deviation."""
     setup = protocol(preset)
     gamma, d = np.array(setup.strengths), SIGMA.size
-    c = np.asarray(mode_cost(gamma, gamma, d_in=d, d_out=d))
-    features = stage(SIGMA[:, None], c)
-    changes, bumps = [], []
+    noise_costs = np.asarray(mode_cost(gamma, gamma, d_in=d, d_out=d))
+    expected = np.asarray(stage(SIGMA[:, None], noise_costs).change)
+    changes, rises = [], []
     measured = responses(setup, range(key, key + 3), preset)
-    for i, one in enumerate(measured):
-        seen = one.isel(seed=0)
-        changes.append(_z(seen.after.values, seen.after_stderr.values, np.asarray(features.change)))
-        bumps += [_bump(setup, c, j, 100 * (key + i) + j) for j in np.flatnonzero(c < SIGMA[-1]).tolist()]
+    for i, repeated in enumerate(measured):
+        response = repeated.isel(seed=0)
+        changes.append(_changes(response.after.values, response.after_stderr.values, expected))
+        for j in np.flatnonzero(noise_costs < SIGMA[-1]).tolist():
+            rises.append(_rises_after_best(setup, noise_costs, j, 100 * (key + i) + j))
     checks = (
         judge_z_scores("change by a whole feature (C3)", *map(np.concatenate, zip(*changes, strict=True))),
-        judge_z_scores("rise after a feature's best point (C3)", *map(np.concatenate, zip(*bumps, strict=True))),
-        _order(setup, key),
+        judge_z_scores("rise after a feature's best point (C3)", *map(np.concatenate, zip(*rises, strict=True))),
+        _order(key),
     )
     fine = replace(setup, lengths=np.linspace(0, setup.lengths[-1], 400))
     return Outcome(checks, {"theory": predict(fine), "measured": measured[0]})
 
 
-def _z(after: np.ndarray, stderr: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Differences between neighbouring plateaus, every second one: those in between share a measurement."""
-    found, error = np.diff(after, axis=0)[::2], np.hypot(stderr[:-1], stderr[1:])[::2]
-    return ((found - change[::2]) / error).ravel(), (change[::2] / error).ravel()
+def _changes(after: np.ndarray, stderr: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """z-scores and leverage of the differences between neighbouring plateaus.
+
+    Only every second difference, because neighbouring ones share a measurement and are not independent.
+    """
+    change, change_stderr = np.diff(after, axis=0)[::2], np.hypot(stderr[:-1], stderr[1:])[::2]
+    return ((change - expected[::2]) / change_stderr).ravel(), (expected[::2] / change_stderr).ravel()
 
 
-def _bump(setup: Protocol, c: np.ndarray, j: int, key: int) -> tuple[np.ndarray, np.ndarray]:
-    """From every feature's best point, where C1 puts it, to the plateau after it."""
-    best = np.asarray(inflection_time(SIGMA, setup.start.epsilon, c[j]))  # type: ignore[union-attr]
+def _rises_after_best(setup: Protocol, noise_costs: np.ndarray, j: int, key: int) -> tuple[np.ndarray, np.ndarray]:
+    """z-scores and leverage of the rise from every feature's best point (C1) to the plateau after it."""
+    best = np.asarray(inflection_time(SIGMA, setup.start.epsilon, noise_costs[j]))  # type: ignore[union-attr]
     lengths = np.sort(np.concatenate([best, setup.lengths[1:]]))
-    many = replace(setup.sampling, draws=16 * setup.sampling.draws)  # a bump is small against the noise's scatter
-    one = replace(setup, lengths=lengths, strengths=(setup.strengths[j],), sampling=many)
-    seen = respond(one, key).isel(seed=0, strength=0)
-    at = np.searchsorted(lengths, best)
-    rise = seen.after.values[at + 1] - seen.after.values[at]
-    error = np.hypot(seen.after_stderr.values[at + 1], seen.after_stderr.values[at])
-    bump = np.asarray(stage(SIGMA, c[j]).bump)
-    return (rise - bump) / error, bump / error
+    # the rise is small compared with the scatter of the noise
+    sampling = replace(setup.sampling, draws=16 * setup.sampling.draws)
+    variant = replace(setup, lengths=lengths, strengths=(setup.strengths[j],), sampling=sampling)
+    response = respond(variant, key).isel(seed=0, strength=0)
+    after, stderr = response.after.values, response.after_stderr.values
+    places = np.searchsorted(lengths, best)
+    rise = after[places + 1] - after[places]
+    rise_stderr = np.hypot(stderr[places + 1], stderr[places])
+    expected = np.asarray(stage(SIGMA, noise_costs[j]).bump)
+    return (rise - expected) / rise_stderr, expected / rise_stderr
 
 
-def _order(setup: Protocol, key: int) -> Check:
-    """In the middle between the first two features `|στ − 1|` is the same for both up to the factor σ: the second's."""
-    starts, off = np.array([1e-10, 1e-14, 1e-18, 1e-22]), []
-    for epsilon in starts:
-        at = protocol("quick", float(epsilon))
-        s = follow(replace(at, lengths=at.lengths[:2]), key).singular_value.values[0, 1]
-        off.append(np.abs(s - SIGMA * (np.arange(3) < 1)).max())
+def _order(key: int) -> Check:
+    """The deviation on the plateau between the first two features, where the second one's is the larger."""
+    epsilons, deviation = np.array([1e-10, 1e-14, 1e-18, 1e-22]), []
+    for epsilon in epsilons:
+        setup = protocol("quick", float(epsilon))
+        s = follow(replace(setup, lengths=setup.lengths[:2]), key).singular_value.values[0, 1]
+        deviation.append(np.abs(s - SIGMA * (np.arange(3) < 1)).max())
     order = (1 - SIGMA[1] / SIGMA[0]) / 2
-    return judge_order(
-        "what a finite start leaves on the second plateau (A7)", starts, np.array(off), float(order), "ε"
-    )
+    name = "deviation of a finite start on the second plateau (A7)"
+    return judge_order(name, epsilons, np.array(deviation), float(order), "ε")

@@ -11,7 +11,7 @@ from itertools import groupby
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Rules
-from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word, rotations
 
 
 def diagonal(name: str) -> Letter:
@@ -68,6 +68,11 @@ def _cancel(word: Word) -> Word:
 
 
 def _commute(word: Word) -> Word:
-    first = next((i for i, x in enumerate(word) if x not in DIAGONAL), 0)
-    runs = groupby(word[first:] + word[:first], key=lambda x: x in DIAGONAL)
+    """The least of all words with this trace, the diagonals sorted between the other letters."""
+    starts = [w for w in rotations(word) if w[0] not in DIAGONAL] or rotations(word)
+    return min(map(_sort_diagonals, starts), default=word)
+
+
+def _sort_diagonals(word: Word) -> Word:
+    runs = groupby(word, key=lambda x: x in DIAGONAL)
     return tuple(x for is_diagonal, run in runs for x in (sorted(run) if is_diagonal else run))

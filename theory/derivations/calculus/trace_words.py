@@ -184,7 +184,11 @@ def _transpose(word: Word) -> Word:
     return tuple(x.T for x in reversed(word))
 
 
+def rotations(word: Word) -> list[Word]:
+    """All words with the trace of this one: its rotations and those of its transpose."""
+    return [w[i:] + w[:i] for w in (word, _transpose(word)) for i in range(len(w))]
+
+
 def _canonical(word: Word) -> Word:
-    """The least among all rotations of a word and of its transpose: equal traces get equal keys."""
-    turns = [w[i:] + w[:i] for w in (word, _transpose(word)) for i in range(len(w))]
-    return min(turns) if turns else word
+    """The least of all words with this trace: equal traces get equal keys."""
+    return min(rotations(word), default=word)

@@ -10,6 +10,7 @@ from overtraining.theory.derivations.calculus.trace_calculus import (
     descent,
     gradient,
     in_traces,
+    polynomial,
     rate,
     squared_norm,
 )
@@ -105,3 +106,11 @@ def test_in_traces_spells_out_a_polynomial():
 
 def test_letters_of_the_words_are_those_of_sympys_symbols():
     assert as_words(W1) == MatrixSum.of(Letter("W1", "h", "d_in"))
+
+
+def test_polynomials_may_come_uncancelled():
+    x, y = sp.symbols("x y", positive=True)
+    assert polynomial(sp.expand(x * (x + y)) / (x + y), (x, y)) == sp.Poly(x, x, y)
+    assert polynomial(sp.sqrt((x + y) ** 2), (x, y)) == sp.Poly(x + y, x, y)
+    assert polynomial(sp.sqrt(x * y), (x, y)) is None
+    assert polynomial(x**2 / y, (x, y)) is None

@@ -1,6 +1,5 @@
-"""The checker itself: whatever is wrong with a derivation must end in a problem that names it."""
+"""Checking a derivation: whatever is wrong with it must end in a problem that names it."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,14 +8,6 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.shapes import integers, noise_ring, polynomial_expectation
-from overtraining.theory.derivations.calculus.trace_words import (
-    Letter,
-    MatrixSum,
-    TraceSum,
-    constant,
-    noise_expectation,
-)
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     CheckReport,
@@ -29,6 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
     check,
+    same,
 )
 from overtraining.theory.derivations.checker.evidence import (
     assumed,
@@ -179,100 +171,58 @@ def test_a_claim_is_as_strong_as_its_weakest_step(check_step, verdict):
     assert (report.verdict, report.problems) == (verdict, ())
 
 
-@pytest.mark.parametrize("theorem", [("", "a book"), ("a theorem", "")])
-def test_a_theorem_is_assumed_by_name_and_with_its_source(theorem):
-    assert not assumed(*theorem).holds
+QUICK = replace(B1, steps=B1.steps[:1], assumptions=())
 
 
-def test_a_number_that_is_none_is_not_within_its_tolerance():
-    assert not numbers(float("nan"), 1.0, "").holds
+def problems_of(**changes):
+    return check(replace(QUICK, **changes)).problems
 
 
-BOXES = [
-    (lambda t: t * t - t + 0.3, [(0.0, 1.0)], True),  # least value 0.05: one interval is too coarse
-    (lambda s, t: 2 + s * t - t, [(-1.0, 1.0), (-0.5, 0.5)], True),
-    (lambda t: t * t - t + 0.2, [(0.0, 1.0)], False),
-    (lambda t: t - 0.75, [(0.0, 1.0)], False),
-    (lambda t: t, [(0.0, 1.0)], False),  # touches zero
-]
+def test_a_variant_that_raises_is_a_problem():
+    assert problems_of(variants=(*B1.variants, Variant("none", raises)))
 
 
-@pytest.mark.parametrize(("function", "box", "holds"), BOXES)
-def test_intervals_certify_what_is_positive_and_nothing_else(function, box, holds):
-    evidence = certified_positive(function, box, most_boxes=500)
-    assert (evidence.holds, evidence.verdict) == (holds, Verdict.CERTIFIED)
+def test_a_formula_that_raises_is_a_problem():
+    assert problems_of(formula=raises)
 
 
-def test_intervals_tell_how_many_boxes_they_took():
-    assert certified_positive(lambda t: t, [(1.0, 2.0)]).detail == "positive on 1 boxes"
-    words = certified_positive(*BOXES[0][:2]).detail.split()
-    assert int(words[2]) > 1
-    assert not certified_positive(*BOXES[0][:2], most_boxes=1).holds
+def test_a_special_case_that_raises_is_a_problem():
+    assert problems_of(special_case=SpecialCase("none", raises))
 
 
-SHAPES = tuple(itertools.product((1, 2), (1, 2, 3)))
-N, P = Letter("N", "h", "d"), Letter("P", "h", "d")
-B, C, D, S = Letter("B", "h", "h"), Letter("C", "d", "h"), Letter("D", "d", "d"), Letter("S", "d", "d", symmetric=True)
-GAUSSIAN = lambda v: (sp.Integer(0), v, sp.Integer(0), 3 * v**2)
-WORDS = {  # products of traces in which noise occurs up to four times
-    "NDNᵀB": [[N, D, N.T, B]],
-    "NCNC": [[N, C, N, C]],
-    "NNᵀNNᵀ": [[N, N.T, N, N.T]],
-    "NDNᵀBNSNᵀ": [[N, D, N.T, B, N, S, N.T]],
-    "NCNCNDNᵀ": [[N, C, N, C, N, D, N.T]],
-    "tr(NDNᵀB)²": [[N, D, N.T, B], [N, D, N.T, B]],
-    "tr(NC)⁴": [[N, C]] * 4,
-    "tr(NC)² tr(NᵀBN)": [[N, C], [N, C], [N.T, B, N]],
-    "tr(NCPSPᵀ) tr(NC)": [[N, C, P, S, P.T], [N, C]],
-    "NPᵀNPᵀ": [[N, P.T, N, P.T], [P, C]],
-    "an odd moment": [[N, C], [N, D, N.T]],
-}
+@pytest.mark.parametrize("found", [None, True])
+def test_a_check_that_returns_no_verdict_is_a_problem(found):
+    assert problems_of(steps=(Step("x", "", lambda: found),))
 
 
-@pytest.mark.parametrize("name", WORDS)
-def test_contraction_is_the_gaussian_expectation_written_out(name):
-    words, v, w = WORDS[name], sp.Rational(4, 9), sp.Rational(1, 7)
-    product = constant(1)
-    for word in words:
-        product = product * matrix(word).trace()
-    occurring = {x.name for word in words for x in word}
-    contracted = noise_expectation(product, {name: s for name, s in (("N", v), ("P", w)) if name in occurring})
-    for h, d in SHAPES:
-        generator = np.random.default_rng(7)
-        size = {"h": h, "d": d}
-        known = {x.name: integers(generator, size[x.rows], size[x.cols]) for x in (B, C, D, S)}
-        known["S"] = known["S"] + known["S"].T
-        ring, noise = noise_ring({"N": (h, d), "P": (h, d)})
-        ground = {k: np.array([[ring(sp.QQ(int(e))) for e in row] for row in m.tolist()]) for k, m in known.items()}
-        written = ring.one
-        for word in words:
-            written *= np.trace(chain(word, ground | noise))
-        truth = polynomial_expectation(written, {"N": GAUSSIAN(v), "P": GAUSSIAN(w)})
-        assert evaluate(contracted, known, size) == truth, (h, d)
+def test_a_link_that_never_calls_the_engine_is_a_problem():
+    assert problems_of(link=Link("overtraining.theory.sensitivity.noise.expected_increase", "nothing", lambda *_: 0.0))
 
 
-def matrix(word: list[Letter]) -> MatrixSum:
-    product, *rest = map(MatrixSum.of, word)
-    for factor in rest:
-        product = product @ factor
-    return product
+def test_an_engine_error_below_zero_is_a_problem():
+    assert problems_of(link=Link("overtraining.theory.sensitivity.noise.expected_increase", "", lambda *_: -1.0))
 
 
-def explicit(letter: Letter, known: dict[str, Any]) -> Any:
-    return known[letter.name].T if letter.transposed else known[letter.name]
+def test_five_copies_of_one_variant_are_too_few():
+    assert problems_of(variants=(B1.variants[0],) * 2 + (B1.variants[1],) * 3)
 
 
-def chain(word: Any, known: dict[str, Any]) -> Any:
-    first, *rest = (explicit(letter, known) for letter in word)
-    for factor in rest:
-        first = first @ factor
-    return first
+def test_a_special_case_that_forgets_the_formula_is_a_problem():
+    assert problems_of(special_case=SpecialCase("all are equal", lambda f: sp.Integer(0)))
 
 
-def evaluate(scalar: TraceSum, known: dict[str, sp.Matrix], size: dict[str, int]) -> sp.Expr:
-    dimensions = {sp.Symbol(name, positive=True, integer=True): n for name, n in size.items()}
-    total = sp.Integer(0)
-    for words, coefficient in scalar.terms.items():
-        traces = [chain(word, known).trace() for word in words]
-        total += coefficient.subs(dimensions) * sp.prod(traces)
-    return total
+def test_the_report_keeps_an_engine_error_that_is_too_large():
+    report = check(
+        replace(QUICK, link=Link("overtraining.theory.sensitivity.noise.expected_increase", "", lambda *_: 0.05))
+    )
+    assert report.engine_error == 0.05
+
+
+def test_a_matrix_expression_is_the_same_as_itself():
+    matrix = sp.MatrixSymbol("M", 2, 3)
+    assert same(matrix + matrix, 2 * matrix)
+
+
+@pytest.mark.parametrize(("left", "right"), [(x, {}), (sp.eye(2), x), (x, (x,))])
+def test_formulas_of_different_kinds_differ(left, right):
+    assert not same(left, right)

@@ -3,7 +3,6 @@
 import pytest
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.trace_calculus import polynomial
 from overtraining.theory.derivations.checker.core import Verdict
 from overtraining.theory.derivations.claims import (
     b1_noise as b1,
@@ -11,15 +10,6 @@ from overtraining.theory.derivations.claims import (
     b4_growth as b4,
     b6_conventions as b6,
 )
-
-x, y = sp.symbols("x y", positive=True)
-
-
-def test_polynomials_may_come_uncancelled() -> None:
-    assert polynomial(sp.expand(x * (x + y)) / (x + y), (x, y)) == sp.Poly(x, x, y)
-    assert polynomial(sp.sqrt((x + y) ** 2), (x, y)) == sp.Poly(x + y, x, y)
-    assert polynomial(sp.sqrt(x * y), (x, y)) is None
-    assert polynomial(x**2 / y, (x, y)) is None
 
 
 @pytest.mark.parametrize("change", [lambda e, a, b: sp.sqrt(a * b), lambda e, a, b: a**2 / b, lambda e, a, b: e / a])

@@ -1,0 +1,106 @@
+"""The kinds of check: what each accepts, what it refuses, and how strong it says that it is."""
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from overtraining.theory.derivations.checker.core import Evidence, Verdict
+from overtraining.theory.derivations.checker.evidence import (
+    assumed,
+    certified_positive,
+    every,
+    identity,
+    positive,
+    tested as numbers,
+    worst_relative_error,
+)
+
+x = sp.Symbol("x", positive=True)
+
+
+@pytest.mark.parametrize("theorem", [("", "a book"), ("a theorem", "")])
+def test_a_theorem_is_assumed_by_name_and_with_its_source(theorem):
+    assert not assumed(*theorem).holds
+
+
+def test_a_number_that_is_none_is_not_within_its_tolerance():
+    assert not numbers(float("nan"), 1.0, "").holds
+
+
+BOXES = [
+    (lambda t: t * t - t + 0.3, [(0.0, 1.0)], True),  # least value 0.05: one interval is too coarse
+    (lambda s, t: 2 + s * t - t, [(-1.0, 1.0), (-0.5, 0.5)], True),
+    (lambda t: t * t - t + 0.2, [(0.0, 1.0)], False),
+    (lambda t: t - 0.75, [(0.0, 1.0)], False),
+    (lambda t: t, [(0.0, 1.0)], False),  # touches zero
+]
+
+
+@pytest.mark.parametrize(("function", "box", "holds"), BOXES)
+def test_intervals_certify_what_is_positive_and_nothing_else(function, box, holds):
+    evidence = certified_positive(function, box, most_boxes=500)
+    assert (evidence.holds, evidence.verdict) == (holds, Verdict.CERTIFIED)
+
+
+def test_intervals_tell_how_many_boxes_they_took():
+    assert certified_positive(lambda t: t, [(1.0, 2.0)]).detail == "positive on 1 boxes"
+    words = certified_positive(*BOXES[0][:2]).detail.split()
+    assert int(words[2]) > 1
+    assert not certified_positive(*BOXES[0][:2], most_boxes=1).holds
+
+
+@pytest.mark.parametrize(("engine", "expected"), [(lambda p: p / 2, 0.0), (lambda p: 0 * p, 1.0)])
+def test_the_judge_is_right_where_everything_cancels(engine, expected):
+    assert worst_relative_error(sp.sqrt(1 + x) - 1, [x], engine, [np.array([1e-200])]) == pytest.approx(
+        expected, abs=1e-12
+    )
+
+
+def test_a_comparison_on_no_points_is_refused():
+    with pytest.raises(ValueError, match="point"):
+        worst_relative_error(x, [x], lambda p: 3 * p, [np.array([])])
+
+
+def test_a_condition_number_that_excuses_everything_is_refused():
+    infinite = lambda p: np.full(p.shape, np.inf)
+    assert worst_relative_error(x, [x], lambda p: 3 * p, [np.array([1.0])], condition=infinite) > 1
+
+
+@pytest.mark.parametrize(("error", "tolerance"), [(-1.0, 1e-12), (1.0, float("inf"))])
+def test_a_test_without_a_bound_does_not_hold(error, tolerance):
+    assert not numbers(error, tolerance, "").holds
+
+
+def test_a_failed_positivity_does_not_say_positive():
+    assert "positive term by term" not in positive(-x).detail
+
+
+@pytest.mark.parametrize(
+    ("one_side", "other_side", "holds"),
+    [
+        ((x + 1) ** 2, x**2 + 2 * x + 1, True),
+        (sp.sin(x) ** 2 + sp.cos(x) ** 2, 1, True),
+        ((x, x**2), (x, x * x), True),
+        (x, x + sp.Rational(1, 10**9), False),
+        ((x,), x, False),
+    ],
+)
+def test_an_identity_is_proved_by_simplification(one_side, other_side, holds):
+    evidence = identity(one_side, other_side)
+    assert (bool(evidence.holds), evidence.verdict) == (holds, Verdict.PROVED)
+
+
+def test_every_has_the_weakest_verdict_and_names_the_first_failure():
+    proved = Evidence(True, Verdict.PROVED, "p")
+    number = Evidence(True, Verdict.TESTED, "t")
+    wrong = Evidence(False, Verdict.PROVED, "w")
+    assert every([("a", proved), ("b", number)]) == Evidence(True, Verdict.TESTED, "2 cases")
+    assert every([("a", number), ("b", wrong), ("c", wrong)]) == Evidence(False, Verdict.TESTED, "b: w")
+    assert not every([]).holds
+
+
+def test_the_worst_relative_error_is_in_units_of_the_condition_number():
+    points = [np.array([2.0, 3.0])]
+    off = lambda p: p * np.array([1.0, 1 + 1e-6])
+    assert worst_relative_error(x, [x], off, points) == pytest.approx(1e-6, rel=1e-6)
+    assert worst_relative_error(x, [x], off, points, lambda p: np.array([1.0, 10.0])) == pytest.approx(1e-7, rel=1e-6)

@@ -1,0 +1,34 @@
+"""Panels: one per base curve, up to twelve per figure, starred where the decline is significant."""
+
+import pandas as pd
+
+from overtraining.figures.llm.answers import answer_all
+from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.panels import draw_answers, save
+from overtraining.figures.llm.tidy import with_changed_model
+from tests.figures.llm.samples import GROWS, RISES, rows
+
+
+def test_a_significant_decline_has_its_interval_and_star() -> None:
+    both = pd.concat([rows(RISES), rows(GROWS).assign(task="piqa")], ignore_index=True)
+    (figure,) = draw_answers(answer_all(measured_curves(both, "tokens")[0]), "tokens")
+    shown = {ax.get_title(loc="left").split(") ")[1]: ax for ax in figure.axes}
+    assert set(shown) == {"piqa", "sciq"}
+    assert len(shown["sciq"].patches) == 1
+    assert [line.get_marker() for line in shown["sciq"].lines].count("*") == 1
+    assert not shown["piqa"].patches
+
+
+def test_base_and_changed_model_share_a_panel() -> None:
+    table = with_changed_model(rows(GROWS), rows(RISES), "noise")
+    (figure,) = draw_answers(answer_all(measured_curves(table, "tokens")[0]), "tokens")
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["base", "noise"]
+
+
+def test_more_than_twelve_panels_are_several_figures(tmp_path) -> None:
+    many = pd.concat([rows(GROWS).assign(task=f"t{i:02}") for i in range(13)], ignore_index=True)
+    figures = list(draw_answers(answer_all(measured_curves(many, "tokens")[0]), "tokens"))
+    assert [len(figure.axes) for figure in figures] == [12, 1]
+    names = [path.name for path in save(iter(figures[1:]), tmp_path, "part")]
+    assert names == ["part.pdf", "part.svg", "part.png"]

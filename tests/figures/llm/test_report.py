@@ -1,0 +1,80 @@
+"""Reports: text and data agree, B8's prediction and the law are added on request, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.report import checkpoint_report, fitted_laws, predictions, write_report
+from overtraining.figures.llm.tidy import Row, tidy_table, with_changed_model
+from overtraining.setting.errors import SchemaError
+from tests.figures.llm.samples import GROWS, RISES, STEPS, rows
+
+
+def losses(values: np.ndarray) -> pd.DataFrame:
+    return rows(tuple(values), unit="nats", orientation="lower").assign(metric="loss")
+
+
+def test_text_and_data_say_the_same() -> None:
+    report = checkpoint_report(rows(RISES))
+    (answer,) = report.data["answers"]
+    assert report.length_units == "tokens"
+    assert answer["verdict"] == report.answers[0].verdict
+    assert answer["verdict"] in report.text
+    assert report.data["confounding"]["m"] in report.text
+    assert "adjusted for 1 curves" in report.text
+    json.dumps(report.data, allow_nan=False)
+
+
+def test_a_curve_that_cannot_be_used_is_named() -> None:
+    short = rows(GROWS).iloc[:3].assign(task="short")
+    report = checkpoint_report(pd.concat([rows(RISES), short], ignore_index=True))
+    (reason,) = report.data["left_out"]
+    assert reason.startswith("m, short, acc: 3 checkpoints")
+    assert f"left out: {reason}" in report.text
+
+
+def test_predictions_are_of_losses_with_a_changed_model() -> None:
+    lengths = np.array(STEPS, float)
+    base = losses(1 + lengths**-0.5)
+    changed = losses(1 + lengths**-0.5 + 1e-3 * lengths**0.5)
+    curves, _ = measured_curves(with_changed_model(base, changed, "noise"), "tokens")
+    (made,), (sentence,) = predictions(curves)
+    assert made["curve"] == "m, sciq (loss), noise"
+    assert made["noise_cost"] == pytest.approx(5e-4, rel=0.05)  # G = −2∫t dL = 2√t
+    assert "B8 is off by" in sentence
+    with pytest.raises(SchemaError, match="accuracies are not losses"):
+        predictions(measured_curves(with_changed_model(rows(), rows(GROWS), "noise"), "tokens")[0])
+
+
+def test_a_law_needs_sizes_and_annealed_runs() -> None:
+    runs = tidy_table(
+        Row(
+            f"m{n:g}",
+            "web",
+            "loss",
+            1.5 + 50 * n**-0.2 + 400 * (20 * n * k) ** -0.3,
+            params=n,
+            tokens=20 * n * k,
+            annealed="yes",
+            unit="nats",
+        )
+        for n in (1e7, 1e8, 1e9)
+        for k in (1, 2, 4, 8)
+    )
+    (row,) = fitted_laws(runs)
+    assert [row[symbol][0] for symbol in ("E", "A", "alpha", "B", "beta")] == pytest.approx(
+        [1.5, 50, 0.2, 400, 0.3], rel=1e-3
+    )
+    with pytest.raises(SchemaError, match="not for checkpoints along one run"):
+        fitted_laws(runs.assign(annealed="no"))
+    with pytest.raises(SchemaError, match="params and tokens"):
+        fitted_laws(runs.assign(params=np.nan))
+
+
+def test_a_report_is_written_with_its_panels(tmp_path) -> None:
+    paths = write_report(checkpoint_report(rows(RISES)), tmp_path)
+    assert [path.name for path in paths] == ["answers.txt", "curves.pdf", "curves.svg", "curves.png"]
+    assert "inflection between" in paths[0].read_text()

@@ -60,7 +60,7 @@ def run(preset: Preset, key: int) -> Outcome:
         map_limit("steps that are not small", answer, {"early": early[-1], "late": late[-1], "tilt": tilts[-1]})
     )
     runs = {name: _run_schedule(name, setup, key) for name in SCHEDULES}
-    checks += [_annealing_restores(runs), _weak_features(pairs, key)]
+    checks += [judge_restoration(runs), _weak_features(pairs, key)]
     return Outcome(tuple(checks), {f"measured {i}": one for i, one in enumerate(runs.values())})
 
 
@@ -132,7 +132,7 @@ def _ratios_to_prediction(size: float, pairs: int, key: int) -> tuple[float, flo
     return early, late, float(np.log(u[steps // 2]) / np.log(expected_tilt))
 
 
-def _annealing_restores(runs: Mapping[str, xr.Dataset]) -> Check:
+def judge_restoration(runs: Mapping[str, xr.Dataset]) -> Check:
     """At the end, every annealed schedule has less than half of the shrinkage under a constant learning rate."""
     shrinkage = {name: float(SIGMA.sum() - run[name].values[-1]) for name, run in runs.items()}
     constant, *annealed = shrinkage.values()

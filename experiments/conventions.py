@@ -85,18 +85,23 @@ def _pretraining_only(setup: Protocol) -> Protocol:
 
 
 def _grows(path: Protocol, key: int) -> Check:
-    """The cost never falls between two lengths by more than chance, and from the first to the last it rises by more."""
+    """The growth of the cost along the path in every unit."""
     numbers: dict[str, float] = {}
     passed = True
     for i, convention in enumerate(CONVENTIONS):
         measured = rise_and_spread(replace(path, perturbation=Noise(convention=convention)), 100 * key + 50 + i)
         rise, stderr = measured.rise.values, measured.rise_stderr.values
-        steps = np.diff(rise, axis=0) / np.hypot(stderr[1:], stderr[:-1])
-        growth = (rise[-1] - rise[0]) / np.hypot(stderr[-1], stderr[0])
-        passed &= bool(steps.min() > -4 and growth.min() > 4)
+        passed &= grows(rise, stderr)
         numbers[convention] = float((rise[-1] / rise[0])[0])
     listed = ", ".join(f"× {factor:.3g} {name}" for name, factor in numbers.items())
     return Check("cost grows in every unit (B6)", passed, f"growth of the cost at γ = 0.1: {listed}", numbers)
+
+
+def grows(rise: np.ndarray, stderr: np.ndarray) -> bool:
+    """Whether a cost, (length, …), never falls by 4 standard errors, and rises by more than 4 from first to last."""
+    steps = np.diff(rise, axis=0) / np.hypot(stderr[1:], stderr[:-1])
+    growth = (rise[-1] - rise[0]) / np.hypot(stderr[-1], stderr[0])
+    return bool(steps.min() > -4 and growth.min() > 4)
 
 
 def _rounding(path: Protocol, key: int) -> Check:

@@ -49,7 +49,7 @@ def run(preset: Preset, key: int) -> Outcome:
         checks.append(judge_response(f"cost of noise, L = {depth} (B2)", predicted, measured))
         data |= {f"theory {depth}": predicted, f"measured {depth}": measured[0]}
     paths = {depth: _singular_values(pretrain(setup, key)) for depth, setup in setups.items()}
-    checks += [_paths(setups, paths), _growth(tuple(setups), data)]
+    checks += [_paths(setups, paths), judge_growth(tuple(setups), data)]
     checks += [_learning_time(preset, depth, key) for depth in setups if depth in (3, 4)]
     return Outcome((*checks, _rotated(setups, key)), data)
 
@@ -67,7 +67,7 @@ def _paths(setups: dict[int, Protocol], paths: dict[int, np.ndarray]) -> Check:
     return judge_bound("singular values at all depths (A6)", predicted, np.array(list(paths.values())), 1e-6, reason)
 
 
-def _growth(depths: tuple[int, ...], data: dict[str, xr.Dataset]) -> Check:
+def judge_growth(depths: tuple[int, ...], data: dict[str, xr.Dataset]) -> Check:
     """The rise of the cost of the weaker noise from the start to the end, in standard errors: only for L > 1."""
     rise, factor = {}, {}
     for depth in depths:

@@ -45,7 +45,7 @@ def run(preset: Preset, key: int) -> Outcome:
     flow = np.array([drift(protocol(preset, GradientFlow(float(rtol))), key) for rtol in TOLERANCES])
     descent = [drift(protocol(preset, GradientDescent(float(eta))), key) for eta in LEARNING_RATES]
     checks = (
-        _flow_conserves(flow),
+        judge_conservation(flow),
         _decays(protocol(preset, GradientFlow(1e-10, WEIGHT_DECAY)), key),
         judge_order("drift under gradient descent (A1)", LEARNING_RATES, np.array(descent), 1.0, "η"),
         _not_conserved(preset, key),
@@ -65,7 +65,7 @@ def drift(setup: Protocol, key: int) -> float:
     return float(max(np.abs(d - d[0]).max() for d in matrices) / max(np.abs(d[0]).max() for d in matrices))
 
 
-def _flow_conserves(drifts: np.ndarray) -> Check:
+def judge_conservation(drifts: np.ndarray) -> Check:
     """The drift vanishes with the integrator's tolerance, in proportion to it or faster."""
     check = judge_order("drift under gradient flow (A1)", TOLERANCES, drifts, 1.0, "rtol")
     answer = f"{check.answer} or faster; {drifts[-1]:.1g} at 1e-8"

@@ -87,7 +87,7 @@ def run(preset: Preset, key: int) -> Outcome:
     checks = (
         _sharpness(by_flow(preset), key),
         _edge(by_descent(preset), key),
-        _inflection_stays(noisy, response),
+        judge_inflection(noisy, response),
         _best_rates(noisy, best_rates),
         _trends(cases),
     )
@@ -144,7 +144,7 @@ def tuned_response_and_rates(setup: Protocol, key: int) -> tuple[xr.Dataset, xr.
     return tune_learning_rate(setup, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
 
 
-def _inflection_stays(setup: Protocol, response: xr.Dataset) -> Check:
+def judge_inflection(setup: Protocol, response: xr.Dataset) -> Check:
     """The tuned downstream loss is least at the checkpoint that already fits the task, and rises after it."""
     after, stderr = response.downstream_after.values.ravel(), response.downstream_after_stderr.values.ravel()
     best = int(after.argmin())
@@ -204,7 +204,7 @@ def tuned_cases(setup: Protocol, key: int) -> xr.Dataset:
         model=f"{setup.network}",
     )
     turns = {
-        f"{name}_turns": (("task", "noise", "strength"), _rises_again(rates_and_losses, name), {"units": "1"})
+        f"{name}_turns": (("task", "noise", "strength"), rises_again(rates_and_losses, name), {"units": "1"})
         for name in LOSSES
     }
     return validate(rates_and_losses.assign(turns))
@@ -240,7 +240,7 @@ def trend(learning_rates: np.ndarray) -> str:
     return "falls" if fall > 1.5 else "rises" if rise > 1.5 else "level"
 
 
-def _rises_again(cases: xr.Dataset, name: str) -> np.ndarray:
+def rises_again(cases: xr.Dataset, name: str) -> np.ndarray:
     """1 where the loss ends above its minimum by 4 standard errors and by 5% of itself: task × noise × budget."""
     loss, stderr = (cases[name + suffix].transpose(..., "pretraining").values for suffix in ("", "_stderr"))
     best = loss.argmin(-1)[..., None]

@@ -44,8 +44,8 @@ def run(preset: Preset, key: int) -> Outcome:
     measured = responses(setup, range(key, key + 3), preset)
     checks = (
         judge_response("loss after noise at its turning points (C4)", predicted, measured, "after"),
-        _rises_and_falls(setup, predicted.after.values[:, 0], key),
-        _within_bounds(predicted.after.values[:, 0]),
+        judge_rises_and_falls(_precise_steps(setup, key), predicted.after.values[:, 0]),
+        judge_bounds(predicted.after.values[:, 0]),
         _from_above(setup, key),
     )
     fine = replace(setup, lengths=np.linspace(0, END, 601))
@@ -58,18 +58,24 @@ def _steps(response: xr.Dataset) -> np.ndarray:
     return np.diff(response.after.values) / np.hypot(stderr[1:], stderr[:-1])
 
 
-def _rises_and_falls(setup: Protocol, after: np.ndarray, key: int) -> Check:
-    """Between neighbouring turning points the loss rises or falls as predicted, by more than chance."""
-    # the rises are small compared with the scatter of the noise
+def _precise_steps(setup: Protocol, key: int) -> np.ndarray:
+    """The changes measured with more draws, because the rises are small compared with the scatter of the noise."""
     sampling = replace(setup.sampling, draws=8 * setup.sampling.draws)
-    steps = _steps(respond(replace(setup, sampling=sampling), 100 * key).isel(seed=0, strength=0))
+    return _steps(respond(replace(setup, sampling=sampling), 100 * key).isel(seed=0, strength=0))
+
+
+def judge_rises_and_falls(steps: np.ndarray, after: np.ndarray) -> Check:
+    """Between neighbouring turning points the loss rises or falls as predicted, by more than chance.
+
+    steps: measured changes in standard errors.  after: the predicted loss at the turning points.
+    """
     passed = bool((np.sign(steps) == np.sign(np.diff(after))).all() and np.abs(steps).min() > 4)
     listed = ", ".join(f"{step:+.0f}" for step in steps)
     answer = f"change from turning point to turning point, in standard errors: {listed}"
     return Check("three distinct minima (C4)", passed, answer, {"smallest_step": float(np.abs(steps).min())})
 
 
-def _within_bounds(after: np.ndarray) -> Check:
+def judge_bounds(after: np.ndarray) -> Check:
     rise, bounds = float(after[-1] - after.min()), overtraining_bounds(SIGMA, EPSILON, NOISE_COST)
     low, high = float(bounds.lower), float(bounds.upper)
     answer = f"the loss rises by {rise:.4f} from the best length to the end; bounds {low:.4f} and {high:.4f}"

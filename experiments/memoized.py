@@ -25,15 +25,15 @@ from overtraining.simulations.sweeps.worker import WorkerDiffers, is_worker
 
 _STORES: ContextVar[Path | None] = ContextVar("stores", default=None)
 
-Given = ParamSpec("Given")
-Found = TypeVar("Found")
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
 
 
 @contextmanager
 def storing(folder: Path | None) -> Iterator[None]:
-    """Keep what is measured below this folder, and do not measure it again; nothing breaks where it is deleted.
+    """Store all measurements below this folder, and do not measure again what is there; the folder may be deleted.
 
-    Raises WorkerDiffers in a process of several threads, which might compute other bits.
+    Raises WorkerDiffers in a process of several threads, which might compute different bits.
     """
     if folder and not is_worker():
         raise WorkerDiffers(
@@ -46,19 +46,19 @@ def storing(folder: Path | None) -> Iterator[None]:
         _STORES.reset(token)
 
 
-def memoize(function: Callable[Given, Found]) -> Callable[Given, Found]:
-    """The function; within `storing` it is called once for equal arguments, whatever crashes.
+def memoize(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """A function that, within `storing`, is called only once for equal arguments, even after a crash.
 
     See `overtraining.simulations.sweeps.memoized.memoized_call` for the functions that this can be done for.
     """
 
     @wraps(function)
-    def call(*given: Given.args, **named: Given.kwargs) -> Found:
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
         folder = _STORES.get()
         if folder is not None:
-            return memoized_call(function, folder, *given, **named)
-        arguments(function, *given, **named)  # what could not be kept is told at once, not in the full preset
-        return function(*given, **named)
+            return memoized_call(function, folder, *args, **kwargs)
+        arguments(function, *args, **kwargs)  # refuses what could not be stored already in the quick preset
+        return function(*args, **kwargs)
 
     return call
 
@@ -76,10 +76,10 @@ trace_rate = memoize(hessian_spectrum.trace_rate)
 
 
 def pretrain(protocol: Protocol, key: int) -> Layers:
-    """`overtraining.simulations.measurements.pretrain` of one seed, in the same way."""
-    found = _trained(protocol, key)
+    """`overtraining.simulations.measurements.pretrain` of one start, memoized."""
+    arrays = _trained(protocol, key)
     layers = [
-        {part: jnp.asarray(found[f"{part}{i}"]) for part in Layer._fields if f"{part}{i}" in found}
+        {part: jnp.asarray(arrays[f"{part}{i}"]) for part in Layer._fields if f"{part}{i}" in arrays}
         for i in range(protocol.network.depth)
     ]
     return tuple(Layer(**layer) for layer in layers)
@@ -93,11 +93,11 @@ def _trained(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
 
 
 def responses(protocol: Protocol, numbers: Sequence[int], preset: Preset) -> list[xr.Dataset]:
-    """The measured Response once for each of these numbers, with the randomness of a sweep's cell.
+    """The measured Response once for each of these numbers, with the random key of a sweep's cell.
 
-    It depends on the whole protocol and the number, so that no two points of an experiment share their draws. The full
-    preset runs the same cells as a sweep in the folder of `storing`, if there is one: every finished repetition is
-    stored, and another version of the software starts a store of its own. Raises NotSolved where a cell fails.
+    The key depends on the whole protocol and the number, so that no two points of an experiment share their draws. The
+    full preset runs the same cells as a sweep in the folder of `storing`, if there is one: every finished repetition is
+    stored, and another version of the software starts a store of its own. Raises NotSolved if a cell fails.
     """
     sweep = Sweep(json.loads(write(protocol)), (Axis(REPEAT, tuple(numbers)),), chunk=1)
     folder = _STORES.get()

@@ -63,9 +63,9 @@ def run(preset: Preset, key: int) -> Outcome:
     after = np.array([response.after.values for response in measured])
     checks = (
         judge_bound("cost on every plateau (D4)", [plateaus.rise.T for plateaus in predicted], rise, 1e-5, TOLERANCE),
-        _which_features_hurt(after, np.array([plateaus.hurts.T for plateaus in predicted])),
+        judge_hurting_features(after, np.array([plateaus.hurts.T for plateaus in predicted])),
         _order(tasks[0], key),
-        _safe_budgets(rise[..., 0], np.array(budgets)[:, 0]),
+        judge_safe_budgets(rise[..., 0], np.array(budgets)[:, 0]),
         _fall_at_small_budget(key),
         *_mapped(4 if preset == "quick" else 60, key),
         _falls(rise, tasks, np.array(budgets)),
@@ -73,7 +73,7 @@ def run(preset: Preset, key: int) -> Outcome:
     return Outcome(checks, {"theory": predict(protocol(STEAL, budgets[-1])), "measured": measured[-1]})
 
 
-def _which_features_hurt(after: np.ndarray, predicted: np.ndarray) -> Check:
+def judge_hurting_features(after: np.ndarray, predicted: np.ndarray) -> Check:
     """task × plateau × budget: whether the loss after fine-tuning is higher with the next feature than without."""
     measured = np.diff(after, axis=1) > 0
     right = int((measured == predicted).sum())
@@ -97,7 +97,7 @@ def safe(task: np.ndarray) -> float:
     return min(float(safe_budget(SIGMA, np.linalg.norm(task, 2)).min()), 0.4)
 
 
-def _safe_budgets(rise: np.ndarray, budgets: np.ndarray) -> Check:
+def judge_safe_budgets(rise: np.ndarray, budgets: np.ndarray) -> Check:
     """task × plateau, with one budget per task: no step is below 0 by more than the integrator's error."""
     least = float((np.diff(rise, axis=1) / budgets[:, None] ** 2).min())
     answer = f"the smallest step of {len(rise)} tasks is {least:.2g} T², at budgets of at least {budgets.min():.2g}"

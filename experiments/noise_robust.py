@@ -40,7 +40,7 @@ END = 1500.0  # long, because a mode just below the threshold decays at the rate
 
 
 @dataclass(frozen=True)
-class _Losses:
+class LossesAfterNoise:
     """Losses after noise: measured, their standard errors, and predicted."""
 
     measured: np.ndarray
@@ -66,7 +66,7 @@ def run(preset: Preset, key: int) -> Outcome:
     checks = (
         _weights(setup, trained),
         judge_z_scores("loss after noise at the optimum and along the path (E1)", z, leverage),
-        _order(decayed_losses, plain_losses),
+        judge_ranking(decayed_losses, plain_losses),
     )
     return Outcome(checks, {"measured": respond(replace(setup, perturbation=Noise(NOISES[1])), key)})
 
@@ -88,13 +88,13 @@ def _weights(setup: Protocol, trained: Sequence[dict[str, Any]]) -> Check:
     return judge_bound(name, expected, measured, 1e-4, reason)
 
 
-def _under_decay(setup: Protocol, noise: tuple[float, float], trained: dict[str, Any]) -> _Losses:
+def _under_decay(setup: Protocol, noise: tuple[float, float], trained: dict[str, Any]) -> LossesAfterNoise:
     """The loss after noise of the network trained with weight decay per layer."""
     predicted = _optimum(setup, noise).loss.sum() + _noise_product(setup, noise)
-    return _Losses(*(np.array([loss]) for loss in (trained["after"], trained["after_stderr"], predicted)))
+    return LossesAfterNoise(*(np.array([loss]) for loss in (trained["after"], trained["after_stderr"], predicted)))
 
 
-def _along_path(setup: Protocol, noise: tuple[float, float], key: int) -> _Losses:
+def _along_path(setup: Protocol, noise: tuple[float, float], key: int) -> LossesAfterNoise:
     """The loss after noise along plain pretraining."""
     n = setup.network
     variant = replace(setup, perturbation=Noise(noise))
@@ -102,7 +102,7 @@ def _along_path(setup: Protocol, noise: tuple[float, float], key: int) -> _Losse
     costs = layer_costs(*noise, d_in=n.d_in, d_out=n.d_out)
     excess = excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *costs)
     predicted = (_optimum(setup, noise).loss + excess).sum(1) + _noise_product(setup, noise)
-    return _Losses(measured.after.values, measured.after_stderr.values, predicted)
+    return LossesAfterNoise(measured.after.values, measured.after_stderr.values, predicted)
 
 
 def _noise_product(setup: Protocol, noise: tuple[float, float]) -> float:
@@ -111,7 +111,7 @@ def _noise_product(setup: Protocol, noise: tuple[float, float]) -> float:
     return noise[0] ** 2 * noise[1] ** 2 * n.d_in * n.h * n.d_out / 2
 
 
-def _order(decayed_losses: Sequence[_Losses], plain_losses: Sequence[_Losses]) -> Check:
+def judge_ranking(decayed_losses: Sequence[LossesAfterNoise], plain_losses: Sequence[LossesAfterNoise]) -> Check:
     """Weight decay beats the best stop, and the best stop beats long pretraining, by more than chance."""
     gaps, listed = [], []
     numbers: dict[str, float] = {}

@@ -126,12 +126,12 @@ def _trade_offs(setup: Protocol, key: int) -> tuple[Check, ...]:
     distance, floor = float(np.linalg.norm(teacher - task)), float(low_rank_floor(task - teacher, 1))
     return (
         replay,
-        _on_or_above_frontier(distance, floor, [*replay_losses, rank_losses, anchor_losses, stop_losses], rank_losses),
+        judge_frontier(distance, floor, [*replay_losses, rank_losses, anchor_losses, stop_losses], rank_losses),
         _rank_one(distance, floor, rank_losses),
     )
 
 
-def _on_or_above_frontier(distance: float, floor: float, losses: list[list[float]], rank_losses: list[float]) -> Check:
+def judge_frontier(distance: float, floor: float, losses: list[list[float]], rank_losses: list[float]) -> Check:
     """Pretraining and downstream loss of every remedy, and the downstream loss of rank 1 against its least value."""
     above = [pretraining - float(least_forgetting(distance, downstream)) for pretraining, downstream in losses]
     answer = f"{len(losses)} remedies end between {min(above):.2g} and {max(above):.2g} above the least forgetting"

@@ -54,9 +54,9 @@ def run(preset: Preset, key: int) -> Outcome:
     name = "rise of the pretraining loss in the stage (D3)"
     checks = (
         judge_bound(name, predicted, rises, 1e-6, "the integrator's tolerance"),
-        _peak_within_stage(s, rises[0]),
+        judge_peak(s, rises[0]),
         _turns(setup, key),
-        _only_falls(measured[:3]),
+        judge_falls(measured[:3]),
         _rotated(setup, key),
     )
     return Outcome(checks, {"theory": predict(setup), "measured": measured[0]})
@@ -67,7 +67,7 @@ def _fine_tuned(setup: Protocol, sigma_task: float, budget: float) -> Protocol:
     return replace(setup, strengths=(budget,), perturbation=fine_tuning)
 
 
-def _peak_within_stage(s: np.ndarray, rise: np.ndarray) -> Check:
+def judge_peak(s: np.ndarray, rise: np.ndarray) -> Check:
     """The rise of the loss is largest while the feature is half learned, not at the end."""
     top = int(rise.argmax())
     answer = f"forgetting the feature costs {rise[top]:.4f} at s = {s[top]:.2f}, and {rise[-1]:.4f} at s = {s[-1]:.4f}"
@@ -111,7 +111,7 @@ def length_of_zero_loss(lengths: np.ndarray, losses: np.ndarray) -> float:
     return float(lengths[0] + (lengths[-1] - lengths[0]) * before / (before + after))
 
 
-def _only_falls(measured: list[xr.Dataset]) -> Check:
+def judge_falls(measured: list[xr.Dataset]) -> Check:
     """Without overshoot, the pretraining loss after fine-tuning does not rise from one length to the next."""
     steps = [float(np.diff(response.after.values.ravel()).max()) for response in measured]
     listed = ", ".join(f"{step:.2g} at σ' = {sigma:g}" for step, sigma in zip(steps, SIGMA_TASKS, strict=False))

@@ -26,6 +26,11 @@ def test_help_lists_the_commands(shell: Shell) -> None:
     assert "--preset" in shell("figures", "--help").stdout
 
 
+def test_version_and_completion(shell: Shell) -> None:
+    assert shell("--version").stdout == f"overtraining {ot.__version__}\n"
+    assert "--install-completion" in shell("--help").stdout
+
+
 def test_listing(shell: Shell) -> None:
     from overtraining.figures.catalogue import CATALOGUE
 

@@ -48,9 +48,8 @@ lint: $(STAMP) ## run the linters, the import contracts and the type checker
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-gallery: $(STAMP) ## renew the committed pictures and numbers that README and tests show and compare
-	$(BIN)/overtraining figures --formats png --out build/gallery
-	mkdir -p gallery && cp build/gallery/*.png gallery/ && cp -r build/gallery/numbers build/gallery/captions gallery/
+gallery: figures ## renew the committed pictures and numbers that README and tests show and compare
+	mkdir -p gallery && cp build/figures/*.png gallery/ && cp -r build/figures/numbers build/figures/captions gallery/
 
 maps: $(STAMP) ## renew docs/claims.md (from the ledger) and docs/vocabulary.md (from docs/vocabulary.toml)
 	$(BIN)/python docs/maps.py

@@ -66,10 +66,10 @@ def build(
     or if another process is building in `out`.
     """
     chosen = choose(names)
-    for name, given, known in (("format", formats, FORMATS), ("preset", (preset,), STYLE_PRESETS)):
-        if not given:
+    for name, wanted, known in (("format", formats, FORMATS), ("preset", (preset,), STYLE_PRESETS)):
+        if not wanted:
             raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")
-        if unknown := set(given) - set(known):
+        if unknown := set(wanted) - set(known):
             raise DomainError(f"{name} {sorted(unknown)[0]!r}", f"no such {name}", f"use {', '.join(known)}")
     orders, rows = {}, _manifest(out)
     for entry in chosen:

@@ -108,13 +108,13 @@ def _mend(element: Element) -> None:
         element.attrib |= {"class": "capital" if text in CAPITALS else "variable", "mathvariant": "normal"}
     for child in element:
         _mend(child)
-    for left, table, right in zip(element[:], element[1:], element[2:], strict=False):
-        if table.tag == "mtable" and (left.text, right.text) in (("(", ")"), ("[", "]")):
+    for opening, table, closing in zip(element[:], element[1:], element[2:], strict=False):
+        if table.tag == "mtable" and (opening.text, closing.text) in (("(", ")"), ("[", "]")):
             table.set(
-                "class", "round" if left.text == "(" else "square"
+                "class", "round" if opening.text == "(" else "square"
             )  # drawn by the style sheet, since few fonts can stretch a bracket
-            element.remove(left)
-            element.remove(right)
+            element.remove(opening)
+            element.remove(closing)
     if len(element) > 1 and all(child.attrib == {"mathvariant": "normal"} for child in element):
         word = "".join(element.itertext())  # one name, and not a product of its letters
         element.tag, element.text = "mi", word

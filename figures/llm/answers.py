@@ -24,7 +24,7 @@ class Answer:
     adjusted_p_value: float
 
     @property
-    def found(self) -> bool:
+    def significant(self) -> bool:
         """Whether the decline is significant after the adjustment."""
         return self.adjusted_p_value <= 1 - self.point.confidence
 
@@ -32,9 +32,9 @@ class Answer:
     def verdict(self) -> str:
         """The answer in a few words."""
         p = self.point
-        if self.found:
+        if self.significant:
             return f"inflection between {p.low:.4g} and {p.high:.4g}"
-        if p.found:
+        if p.significant:
             return "no inflection, given how many curves were tested"
         return "no inflection in this range" + ("" if p.rise > 0 else ": best at the end")
 
@@ -101,7 +101,7 @@ def as_text(answers: Sequence[Answer], length_units: str) -> str:
     for a in answers:
         p = a.point
         low = f"{p.low:.3g}" if np.isfinite(p.low) else "end"
-        interval = f"{low} … " + (f"{p.high:.3g}" if a.found else "none")
+        interval = f"{low} … " + (f"{p.high:.3g}" if a.significant else "none")
         decline = f"{p.rise:.3g} ± {p.rise_stderr:.2g} ({p.rise_in_errors:.1f} s.e.)" if p.rise > 0 else "none"
         lines.append(
             f"{_title(a.curve):{width}}  {p.checkpoints:3}  {p.best:9.4g}  {interval:>22}  {decline:>24}  "
@@ -128,7 +128,7 @@ def as_records(answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "errors_from": series.errors_from,
         }
         result = {
-            "found": a.found,
+            "significant": a.significant,
             "adjusted_p_value": a.adjusted_p_value,
             "verdict": a.verdict,
             "turning_point": asdict(a.point),

@@ -43,7 +43,7 @@ def _panel(ax: Axes, base: MeasuredCurve, after: MeasuredCurve | None, answer: A
     if first > 0 and last > 30 * first:
         ax.set_xscale("log")
     point = answer.point
-    if answer.found:
+    if answer.significant:
         ax.axvspan(point.low, min(point.high, float(base.series.length[-1])), color="0.9", zorder=0)
         series = (after or base).series
         at = int(np.flatnonzero(series.length == point.best)[0])

@@ -97,8 +97,10 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
     ]
     assert list(json.loads((tmp_path / "manifest.json").read_text())["figures"]) == ["sum-rule-llm"]
     assert {p.name for p in tmp_path.rglob("*") if p.is_file() and "sum-rule-llm" not in p.name} == {
-        ".lock", "manifest.json", f"{CHEAP}.nc",  # the data are kept, whole
-    }  # fmt: skip
+        ".lock",
+        "manifest.json",
+        f"{CHEAP}.nc",  # the data are kept, whole
+    }
     patched(build_figure.make_figure)
     assert watched([CHEAP, "sum-rule-llm"], tmp_path, ["svg"]) == ["sum-rule-llm: unchanged", f"{CHEAP}: built"]
 

@@ -75,8 +75,11 @@ def test_a_trade_goes_from_length_to_length_and_marks_the_end() -> None:
             "downstream_after": (both, [[5.0, 6.0], [7.0, 8.0]]),
         },
         {"pretraining": [0.0, 1.0], "strength": [0.1, 0.2]},
-        method="theory", source="made up", perturbation="none", model="none",
-    )  # fmt: skip
+        method="theory",
+        source="made up",
+        perturbation="none",
+        model="none",
+    )
     ax = Figure().subplots()
     drawing.trade_off(ax, made, label="T = {:g}", colour=1)
     seen = [(line.get_label(), *map(list, line.get_data()), line.get_color()) for line in ax.lines[::2]]

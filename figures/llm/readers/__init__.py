@@ -71,13 +71,13 @@ def _unknown(file: File, format: str | None) -> Unreadable:
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """The given files, and all .json and .csv files below the given folders, in order of their names."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         if not inside:
             raise Unreadable(str(path), "there is no .json or .csv file in this folder", "pass a folder of results")
-        found += inside
-    return list(dict.fromkeys(found))
+        files += inside
+    return list(dict.fromkeys(files))
 
 
 def read(

@@ -121,9 +121,9 @@ def _origin(file: File, data: Mapping[str, Any]) -> dict[str, Any]:
     return origin
 
 
-def _arguments(given: Any) -> Mapping[str, Any]:
+def _arguments(model_args: Any) -> Mapping[str, Any]:
     """`model_args` as a mapping; older files contain a string, newer ones an object."""
-    if isinstance(given, str):
-        pairs = (part.partition("=") for part in given.split(","))
+    if isinstance(model_args, str):
+        pairs = (part.partition("=") for part in model_args.split(","))
         return {key.strip(): value.strip() for key, _, value in pairs}
-    return given if isinstance(given, dict) else {}
+    return model_args if isinstance(model_args, dict) else {}

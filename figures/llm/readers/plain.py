@@ -28,29 +28,31 @@ def read_plain(file: File, header: Sequence[str], lines: Lines) -> Iterator[Row]
         columns = ", ".join((*COLUMNS, *IGNORED))
         raise file.refuse("line 1", f"unknown column {unknown[0]!r}", f"use {columns}")
     for line, cells in lines:
-        given: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for name, cell in zip(header, map(str.strip, cells), strict=True):
             if cell and name not in IGNORED:
-                given[name] = file.numeral(cell, f"line {line}, {name}") if name in NUMBERS else cell
-        _check_line(file, line, given)
+                entries[name] = file.numeral(cell, f"line {line}, {name}") if name in NUMBERS else cell
+        _check_line(file, line, entries)
         place = f"line {line}, value"
         known = (
-            metric(given["metric"]) if "unit" in given else checked_metric(file, place, given["metric"], given["value"])
+            metric(entries["metric"])
+            if "unit" in entries
+            else checked_metric(file, place, entries["metric"], entries["value"])
         )
-        yield Row(**{"unit": known.unit, "orientation": known.orientation, "source": str(file.path)} | given)
+        yield Row(**{"unit": known.unit, "orientation": known.orientation, "source": str(file.path)} | entries)
 
 
-def _check_line(file: File, line: int, given: dict[str, Any]) -> None:
+def _check_line(file: File, line: int, entries: dict[str, Any]) -> None:
     for name in REQUIRED:
-        if name not in given:
+        if name not in entries:
             raise file.refuse(f"line {line}, {name}", "it is empty", f"every line needs {', '.join(REQUIRED)}")
-    if not set(LENGTHS) & given.keys():
+    if not set(LENGTHS) & entries.keys():
         raise file.refuse(f"line {line}", "neither step nor tokens is filled in", "give the length of training")
     for name, choices in CHOICES.items():
-        if name in given and given[name] not in choices:
-            raise file.refuse(f"line {line}, {name}", f"{given[name]!r} is unknown", f"use {', '.join(choices)}")
+        if name in entries and entries[name] not in choices:
+            raise file.refuse(f"line {line}, {name}", f"{entries[name]!r} is unknown", f"use {', '.join(choices)}")
     for name in _NOT_NEGATIVE:
-        file.not_negative(given.get(name, 0.0), f"line {line}, {name}")
-    if given.get("stage", "base") != "base" and not given.get("perturbation"):
+        file.not_negative(entries.get(name, 0.0), f"line {line}, {name}")
+    if entries.get("stage", "base") != "base" and not entries.get("perturbation"):
         why = "the model was changed, but the line does not say how"
         raise file.refuse(f"line {line}, perturbation", why, "name what was done, such as 'fine-tuning on X'")

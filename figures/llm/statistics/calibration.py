@@ -168,7 +168,7 @@ def as_text(with_turn: list[Trial], without: list[Trial]) -> str:
                     np.mean([t.covered for t in some]),
                     np.mean([t.decline_covered for t in some]),
                     np.mean([t.bootstrap_covered for t in some]),
-                    np.mean([t.answer.found for t in some]),
+                    np.mean([t.answer.significant for t in some]),
                 ]
                 lines.append(f"{title + ', ' + name:34}{len(some):6}" + "".join(f"{100 * x:9.1f}%" for x in fractions))
     return "\n".join(lines)
@@ -178,7 +178,7 @@ if __name__ == "__main__":
     from tqdm import tqdm
 
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    found = [
+    results = [
         list(tqdm(trials(make, count), total=count, disable=None)) for make in (turning_course, course_without_turn)
     ]
-    print(as_text(*found))
+    print(as_text(*results))

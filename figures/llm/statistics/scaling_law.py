@@ -141,15 +141,20 @@ class _Problem:
 
         low = np.full(start.size, -50.0)
         low[[2, 4] if self.sized else [2]] = 1e-3  # exponents are positive
-        found = least_squares(
-            lambda p: self.model(p) - y, np.maximum(start, low + 1e-6), self.slopes,
-            bounds=(low, np.full(start.size, 50.0)), loss="huber" if scale else "linear", method="dogbox",
-            f_scale=1.345 * scale if scale else 1.0, max_nfev=2000,
-        )  # fmt: skip
-        if not found.success:
+        solution = least_squares(
+            lambda p: self.model(p) - y,
+            np.maximum(start, low + 1e-6),
+            self.slopes,
+            bounds=(low, np.full(start.size, 50.0)),
+            loss="huber" if scale else "linear",
+            method="dogbox",
+            f_scale=1.345 * scale if scale else 1.0,
+            max_nfev=2000,
+        )
+        if not solution.success:
             why = "the least-squares fit did not converge"
             raise NotSolved("L(N, D)", why, "leave out runs that were not trained like the others")
-        return found.x, float(found.cost)
+        return solution.x, float(solution.cost)
 
 
 def _constants(p: np.ndarray, n: np.ndarray, d: np.ndarray, sized: bool) -> np.ndarray:

@@ -34,7 +34,7 @@ class TurningPoint:
     checkpoints: int
 
     @property
-    def found(self) -> bool:
+    def significant(self) -> bool:
         """Whether the decline is significant: `p_value <= 1 − confidence`."""
         return self.p_value <= 1 - self.confidence
 
@@ -56,7 +56,7 @@ def find_turning_point(
 
     >>> s = Series(np.arange(1.0, 8.0), (np.arange(7.0) - 3) ** 2, np.full(7, 0.2))
     >>> t = find_turning_point(s)
-    >>> t.found, t.best, 2 < t.low <= 4 <= t.high < 5
+    >>> t.significant, t.best, 2 < t.low <= 4 <= t.high < 5
     (True, 4.0, True)
     """
     if not 0 < confidence < 1:
@@ -73,9 +73,15 @@ def find_turning_point(
     measured = curves[:, np.searchsorted(places, series.clock)]  # between checkpoints a curve may be lower
     declines = np.quantile(measured[:, -1] - measured.min(axis=1), [0.5, *tails])
     return TurningPoint(
-        best=float(series.length[best]), low=float(low), high=float(high) if real else np.inf, p_value=p,
+        best=float(series.length[best]),
+        low=float(low),
+        high=float(high) if real else np.inf,
+        p_value=p,
         rise=float(series.value[last] - series.value[best]),
         rise_stderr=float(np.hypot(series.stderr[last], series.stderr[best])),
-        decline=float(declines[0]), decline_low=float(declines[1]) if real else 0.0,
-        decline_high=float(declines[2]), confidence=confidence, checkpoints=series.value.size,
-    )  # fmt: skip
+        decline=float(declines[0]),
+        decline_low=float(declines[1]) if real else 0.0,
+        decline_high=float(declines[2]),
+        confidence=confidence,
+        checkpoints=series.value.size,
+    )

@@ -15,5 +15,6 @@ def test_the_indexes_tell_who_uses_what():
     assert index[r"\tau"].also_in == ()
     names = index_of_assumptions([B1, other, replace(B1, claim="D1")])
     assert {name: list(claims) for name, claims in names.items()} == {
-        "independent noise": ["B1", "D1"], "zero-mean noise": ["B1", "D1"]
-    }  # fmt: skip
+        "independent noise": ["B1", "D1"],
+        "zero-mean noise": ["B1", "D1"],
+    }

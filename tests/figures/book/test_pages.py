@@ -82,9 +82,14 @@ def pages(book):
 
 def test_there_is_a_page_per_claim_and_each_index(book):
     assert list(book) == [
-        "index.html", "claim-B1.html", "claim-B4.html", "claim-b-x.html", "symbols.html", "assumptions.html",
+        "index.html",
+        "claim-B1.html",
+        "claim-B4.html",
+        "claim-b-x.html",
+        "symbols.html",
+        "assumptions.html",
         "book.css",
-    ]  # fmt: skip
+    ]
 
 
 class Tags(HTMLParser):
@@ -152,11 +157,18 @@ def test_time_is_not_in_the_book(reports, tmp_path):
 def test_a_page_tells_the_claim(book):
     page, text = book["claim-B1.html"], " ".join(Tags(book["claim-B1.html"]).text.split())
     for words in (
-        B1.title, B1.plain, B1.source, "overtraining.theory.sensitivity.noise.expected_increase",
-        "8 of 8 rejected", "no noise matrix",
-        *(v.text for v in B1.variants), *(s.because for s in B1.steps), *(a.text for a in B1.assumptions),
-        *(a.counterexample.text for a in B1.assumptions), B1.link.domain,
-    ):  # fmt: skip
+        B1.title,
+        B1.plain,
+        B1.source,
+        "overtraining.theory.sensitivity.noise.expected_increase",
+        "8 of 8 rejected",
+        "no noise matrix",
+        *(v.text for v in B1.variants),
+        *(s.because for s in B1.steps),
+        *(a.text for a in B1.assumptions),
+        *(a.counterexample.text for a in B1.assumptions),
+        B1.link.domain,
+    ):
         assert " ".join(Tags(prose(words)).text.split()) in text
     assert page.count("<figure>") == 1
     assert page.count('class="verdict proved"') == 4  # claim, two steps, conclusion

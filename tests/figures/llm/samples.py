@@ -47,13 +47,16 @@ def new(model: str = "lab/tiny", step: int | None = 2000, as_object: bool = True
     results = tasks or {
         "sciq": {"alias": "sciq", "acc,none": 0.625, "acc_stderr,none": 0.0153, "samples": 1000},
         "gsm": {
-            "alias": " - gsm", "exact_match,strict-match": 0.125, "exact_match_stderr,strict-match": 0.01,
-            "exact_match,flexible": 0.25, "exact_match_stderr,flexible": "N/A",
+            "alias": " - gsm",
+            "exact_match,strict-match": 0.125,
+            "exact_match_stderr,strict-match": 0.01,
+            "exact_match,flexible": 0.25,
+            "exact_match_stderr,flexible": "N/A",
         },
         "wiki": {"alias": "wiki", "word_perplexity,none": 31.5, "word_perplexity_stderr,none": "N/A"},
         "mystery": {"alias": "mystery", "vibes,none": -3, "vibes_stderr,none": None},
         "group": {"alias": "group", " ": " "},
-    }  # fmt: skip
+    }
     arguments: Any = {"pretrained": model} | ({"revision": f"step{step}"} if step is not None else {})
     if not as_object:
         arguments = ",".join(f"{k}={v}" for k, v in arguments.items())
@@ -80,11 +83,15 @@ def openlm(tokens: int = 1_600_000_000, loss: float = 3.25, multiplier: float = 
         "hyperparameters": {"model": "configs/d=64_l=2.json", "tokens": tokens, "params": 8e7, "lr": 3e-3, "cd": 3e-5},
         "results": [
             {
-                "loss": loss, "loss_sequences_lower_95": loss - 0.0195996, "loss_sequences_upper_95": loss + 0.0195996,
-                "loss_tokens_lower_95": loss - 1, "loss_tokens_upper_95": loss + 1, "val_data": [shard],
+                "loss": loss,
+                "loss_sequences_lower_95": loss - 0.0195996,
+                "loss_sequences_upper_95": loss + 0.0195996,
+                "loss_tokens_lower_95": loss - 1,
+                "loss_tokens_upper_95": loss + 1,
+                "val_data": [shard],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 WANDB = """_step,eval/c4/CrossEntropyLoss,eval/downstream_bpb/piqa_bpb,throughput/total_tokens,optim/lr,_runtime

@@ -38,11 +38,11 @@ def test_many_measures_are_looked_at_together() -> None:
     alone = answer_all(measured_curves(weak, "tokens")[0])[0]
     crowd = [weak, *(rows(GROWS).assign(task=f"t{i}") for i in range(20))]
     together = answer_all(measured_curves(pd.concat(crowd, ignore_index=True), "tokens")[0])
-    assert alone.found
+    assert alone.significant
     (same,) = (a for a in together if a.curve.task == "sciq")
     assert same.point.p_value == alone.point.p_value
     assert same.adjusted_p_value == pytest.approx(min(1.0, 21 * alone.point.p_value))
-    assert not same.found
+    assert not same.significant
     assert same.verdict == "no inflection, given how many curves were tested"
 
 

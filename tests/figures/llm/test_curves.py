@@ -18,8 +18,10 @@ def test_where_errors_come_from() -> None:
     seeds = pd.concat([rows(GROWS).assign(seed=0.0), rows(GROWS).assign(seed=1.0, value=lambda t: t.value + 0.02)])
     assert how(rows(GROWS)) == ("as given", 0.01, np.inf)
     assert how(rows(GROWS, stderr=np.nan, items=2400.0)) == (
-        "binomial, from the test items", pytest.approx(0.01), np.inf,
-    )  # fmt: skip
+        "binomial, from the test items",
+        pytest.approx(0.01),
+        np.inf,
+    )
     assert how(seeds) == ("scatter of 14 repetitions", pytest.approx(0.01), 7.0)
     assert how(long, errors="scatter")[0] == "scatter between neighbouring checkpoints"
     assert how(long.assign(stderr=np.nan))[0] == "scatter between neighbouring checkpoints"

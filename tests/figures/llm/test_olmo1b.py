@@ -26,9 +26,9 @@ def test_olmo1b_is_not_significant() -> None:
     assert point.best == pytest.approx(2.118e12, rel=1e-3)
     assert (point.rise, point.rise_stderr) == pytest.approx((0.010, 0.010), abs=5e-4)
     assert point.p_value > 0.2
-    assert not point.found
+    assert not point.significant
     (paws,), _ = measured_curves(table[(table.task == "paws") & (table.stage == "fine-tuned")], "tokens")
-    assert find_turning_point(paws.series).found
+    assert find_turning_point(paws.series).significant
 
 
 def test_numbers_of_the_ledger() -> None:

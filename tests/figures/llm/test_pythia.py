@@ -13,8 +13,10 @@ FOLDER = Path(str(files("overtraining.figures.llm")))
 
 def test_pythia_against_the_raw_measurements() -> None:
     with gzip.open(samples.shared("llm/pythia_v1_evals_core_tasks.csv.gz"), "rt") as stream:
-        raw = {(row["model"], row["step"], row["shots"], row["task"], row["metric"]): (row["value"], row["stderr"])
-               for row in csv.DictReader(stream)}  # fmt: skip
+        raw = {
+            (row["model"], row["step"], row["shots"], row["task"], row["metric"]): (row["value"], row["stderr"])
+            for row in csv.DictReader(stream)
+        }
     rows = list(csv.DictReader((FOLDER / "pythia.csv").read_text().splitlines()))
     assert len(rows) == 112
     for row in rows:

@@ -33,12 +33,12 @@ def folder(path: Path, course: tuple[float, ...], model: str = "lab/tiny") -> Pa
 def test_from_a_folder_to_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = run(
         folder(tmp_path / "runs", RISES), "--json", tmp_path / "a.json", "--out", tmp_path / "out", capsys=capsys
-    )  # fmt: skip
+    )
     assert "inflection between" in said
     assert "unknown whether tokens and learning rate are confounded" in said
     found = json.loads((tmp_path / "a.json").read_text())
     (one,) = found["answers"]
-    assert one["found"] is True
+    assert one["significant"] is True
     assert one["value"] == pytest.approx(RISES)
     assert one["turning_point"]["best"] == 8000
     assert one["turning_point"]["low"] <= 8000 <= one["turning_point"]["high"]
@@ -84,11 +84,20 @@ def test_prediction_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
     lengths = np.geomspace(1, 50, 16) * 20
     data = respond(Protocol(PowerLaw(100, alpha=0.75), lengths, (0.03,), Network(100, 100, 100), start=Aligned(1e-24)))
     lines = [
-        {"model": "theory", "tokens": t, "task": "loss", "metric": "loss", "value": value, "stderr": 1e-3,
-         "stage": stage, "perturbation": done, "strength": 0.03 if done else ""}
+        {
+            "model": "theory",
+            "tokens": t,
+            "task": "loss",
+            "metric": "loss",
+            "value": value,
+            "stderr": 1e-3,
+            "stage": stage,
+            "perturbation": done,
+            "strength": 0.03 if done else "",
+        }
         for stage, done, values in (("base", "", data.before.values), ("perturbed", "noise", data.after.values[:, 0]))
         for t, value in zip(lengths, values, strict=True)
-    ]  # fmt: skip
+    ]
     path = samples.put(tmp_path / "theory.csv", samples.as_csv(lines))
     said = run(path, "--predict", "--json", tmp_path / "a.json", capsys=capsys)
     assert "B8 does not explain" in said
@@ -99,10 +108,19 @@ def test_prediction_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_fitting_a_law(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [
-        {"model": f"m{n:g}", "params": n, "tokens": 20 * n * k, "annealed": "yes", "task": "web", "metric": "loss",
-         "value": 1.5 + 50 * n**-0.2 + 400 * (20 * n * k) ** -0.3, "stderr": 0.01}
-        for n in (1e7, 1e8, 1e9) for k in (1, 2, 4, 8)
-    ]  # fmt: skip
+        {
+            "model": f"m{n:g}",
+            "params": n,
+            "tokens": 20 * n * k,
+            "annealed": "yes",
+            "task": "web",
+            "metric": "loss",
+            "value": 1.5 + 50 * n**-0.2 + 400 * (20 * n * k) ** -0.3,
+            "stderr": 0.01,
+        }
+        for n in (1e7, 1e8, 1e9)
+        for k in (1, 2, 4, 8)
+    ]
     path = samples.put(tmp_path / "runs.csv", samples.as_csv(lines))
     run(path, "--fit", "--json", tmp_path / "a.json", capsys=capsys)
     (made,) = json.loads((tmp_path / "a.json").read_text())["fits"]

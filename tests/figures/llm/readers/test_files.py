@@ -15,8 +15,12 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"model\xe9")
     (tmp_path / "big").write_bytes(b"{" + b" " * MAX_BYTES)
     os.mkfifo(tmp_path / "pipe")
-    for name, says in (("latin", "byte 5: this is not UTF-8"), ("big", "larger than"), ("pipe", "no such file"),
-                       ("absent", "no such file")):  # fmt: skip
+    for name, says in (
+        ("latin", "byte 5: this is not UTF-8"),
+        ("big", "larger than"),
+        ("pipe", "no such file"),
+        ("absent", "no such file"),
+    ):
         with pytest.raises(Unreadable, match=says):
             read([tmp_path / name])
     with pytest.raises(DomainError, match=r"use lm-eval-0\.4"):

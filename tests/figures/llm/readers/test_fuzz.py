@@ -26,10 +26,13 @@ TOKENS = (b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"{", b"}", b"[", b"
 
 def originals() -> dict[str, bytes]:
     own = {
-        "old.json": json.dumps(samples.old(), indent=1), "new.json": json.dumps(samples.new()),
-        "openlm.json": json.dumps(samples.openlm()), "wandb.csv": samples.WANDB, "page.csv": samples.WANDB_PAGE,
+        "old.json": json.dumps(samples.old(), indent=1),
+        "new.json": json.dumps(samples.new()),
+        "openlm.json": json.dumps(samples.openlm()),
+        "wandb.csv": samples.WANDB,
+        "page.csv": samples.WANDB_PAGE,
         "plain.csv": samples.PLAIN,
-    }  # fmt: skip
+    }
     found = {name: text.encode() for name, text in own.items()}
     folder = samples.SHARED / "formats"
     if folder.exists() or os.environ.get("CI"):  # there the real files must be
@@ -104,15 +107,17 @@ def told(data: bytes) -> tuple[Counter[float], bool]:
     exactly = text.lstrip().startswith("{")
     if exactly:
         entries = [
-            (path, value) for path, value in leaves(text)
+            (path, value)
+            for path, value in leaves(text)
             if len(path) == 3 and path[0] == "results" and not value.startswith('"')
-        ]  # fmt: skip
+        ]
         new = any("," in path[2] for path, _ in leaves(text) if path[0] == "results" and "[]" not in path)
         tokens = [
-            value for path, value in entries
+            value
+            for path, value in entries
             if (path[2] == "loss" if path[1] == "[]" else not re.search("_stderr(,|$)", path[2]))
             and ("," in path[2] or path[1] == "[]" or not new)
-        ]  # fmt: skip
+        ]
     else:
         tokens = re.findall(r"[-+.\w]+", text)
     return Counter(float(Decimal(t)) for t in tokens if re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", t, re.A)), exactly

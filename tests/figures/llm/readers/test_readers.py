@@ -112,9 +112,12 @@ def test_what_is_refused(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_forced_format_is_held_against_the_file(tmp_path: Path, format: str) -> None:
     files = {
-        "lm-eval-0.4": samples.new(), "lm-eval-0.3": samples.old(), "openlm": samples.openlm(),
-        "plain": samples.PLAIN, "wandb": samples.WANDB,
-    }  # fmt: skip
+        "lm-eval-0.4": samples.new(),
+        "lm-eval-0.3": samples.old(),
+        "openlm": samples.openlm(),
+        "plain": samples.PLAIN,
+        "wandb": samples.WANDB,
+    }
     for name, content in files.items():
         path = samples.put(tmp_path / name, content)
         if name == format:

@@ -24,5 +24,7 @@ def test_wandb(tmp_path: Path) -> None:
     assert one(table, metric="bpb").task == "downstream_bpb/piqa"
     page, _ = read([samples.put(tmp_path / "page.csv", samples.WANDB_PAGE)])
     assert page[["model", "step", "value"]].values.tolist() == [
-        ["run a", 10.0, 2.5], ["run a", 20.0, 2.25], ["run b", 20.0, 2.75],
-    ]  # fmt: skip
+        ["run a", 10.0, 2.5],
+        ["run a", 20.0, 2.25],
+        ["run b", 20.0, 2.75],
+    ]

@@ -31,9 +31,7 @@ def test_false_alarms_where_nothing_happens(freedom: float) -> None:
     """The chance is uniform on flat series, the errors known or estimated; five points, uneven errors."""
     rng, errors = np.random.default_rng(0), np.array([1.0, 2.0, 1.0, 0.5, 1.0])
     scales = np.ones(2000) if np.isinf(freedom) else np.sqrt(rng.chisquare(freedom, 2000) / freedom)
-    found = [
-        p_value(series(errors * rng.normal(size=5), s * errors, freedom=freedom), draws=999) for s in scales
-    ]  # fmt: skip
+    found = [p_value(series(errors * rng.normal(size=5), s * errors, freedom=freedom), draws=999) for s in scales]
     for level in (0.01, 0.05, 0.2):
         alarms = int(np.sum(np.array(found) <= level))
         assert stats.binomtest(alarms, 2000, level).pvalue > 1e-3
@@ -54,7 +52,7 @@ def test_a_real_decline_is_found() -> None:
 
 def test_ties_are_no_decline() -> None:
     assert p_value(series([1.0, 1.0, 1.0, 1.0, 1.0])) > 0.5
-    assert find_turning_point(series([3.0, 1.0, 1.0, 1.0, 1.0])).found is False
+    assert find_turning_point(series([3.0, 1.0, 1.0, 1.0, 1.0])).significant is False
 
 
 def test_holm_by_hand() -> None:

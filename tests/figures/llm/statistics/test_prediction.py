@@ -23,9 +23,7 @@ D = 20 * N * np.tile([0.5, 1, 2, 4, 8, 16, 32, 64], 4)
 def test_b8_on_a_response_made_by_theory(epsilon: float, gamma: float) -> None:
     """Fitted to the first half: the noise cost is c/m to 10%, B8 leaves under 1%, and the inflection is met to 20%."""
     lengths = np.geomspace(1, 50, 20) * np.log(1 / epsilon) / 3
-    protocol = Protocol(
-        PowerLaw(200, alpha=0.75), lengths, (gamma,), Network(200, 200, 200), start=Aligned(epsilon)
-    )  # fmt: skip
+    protocol = Protocol(PowerLaw(200, alpha=0.75), lengths, (gamma,), Network(200, 200, 200), start=Aligned(epsilon))
     data = respond(protocol)
     delta = data.sensitivity.values[:, 0]
     found = predict(lengths, data.before.values, delta, np.full(20, 1e-3))

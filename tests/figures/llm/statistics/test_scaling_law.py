@@ -18,7 +18,8 @@ N = np.repeat([1e7, 5e7, 1.2e8, 3.6e8], 8)
 D = 20 * N * np.tile([0.5, 1, 2, 4, 8, 16, 32, 64], 4)
 
 
-constants = lambda law: [getattr(law, name) for name in SYMBOLS]
+def constants(law: ScalingLaw) -> list[float]:
+    return [getattr(law, name) for name in SYMBOLS]
 
 
 def test_exact_losses_give_the_constants() -> None:

@@ -12,7 +12,7 @@ def test_a_precise_parabola() -> None:
     """The minimum of a parabola on the clock, to one spacing: between checkpoints the course may do what it likes."""
     length = 1e9 * 2.0 ** np.arange(9)
     found = find_turning_point(series((np.log2(length / 1e9) - 4.3) ** 2, 0.01, length))
-    assert found.found
+    assert found.significant
     assert found.low < 1e9 * 2**4.3 < found.high < 2 * found.low
     assert found.best == 1e9 * 2**4
     assert found.rise == pytest.approx(3.7**2 - 0.3**2)
@@ -21,9 +21,9 @@ def test_a_precise_parabola() -> None:
 
 def test_only_hurts_and_only_helps() -> None:
     rising, falling = find_turning_point(series(np.arange(6.0))), find_turning_point(series(-np.arange(6.0)))
-    assert rising.found
+    assert rising.significant
     assert rising.low == rising.best == 1e9
-    assert not falling.found
+    assert not falling.significant
     assert falling.low == falling.high == np.inf
     assert falling.decline_low == 0
 

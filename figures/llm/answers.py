@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from overtraining.figures.llm.curves import MeasuredCurve
+from overtraining.figures.llm.model_curves import MeasuredCurve
 from overtraining.figures.llm.statistics.decline import holm
 from overtraining.figures.llm.statistics.turning_point import TurningPoint, find_turning_point
 from overtraining.setting.errors import SchemaError

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
 from overtraining.figures.llm.answers import Answer, pair_with_base, paired_response
-from overtraining.figures.llm.curves import MeasuredCurve
+from overtraining.figures.llm.model_curves import MeasuredCurve
 from overtraining.figures.style import COLUMN, PAGE, canvas, letter, styled
 
 MOST = 12  # panels of one figure

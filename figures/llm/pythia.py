@@ -6,7 +6,7 @@ from importlib.resources import as_file, files
 import xarray as xr
 
 from overtraining.figures.llm.answers import paired_response
-from overtraining.figures.llm.curves import MeasuredCurve, measured_curves
+from overtraining.figures.llm.model_curves import MeasuredCurve, measured_curves
 from overtraining.figures.llm.readers import read
 from overtraining.figures.llm.statistics.decline import p_value
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from overtraining.figures.llm.answers import Answer, answer_all, as_records, as_text, json_safe, pair_with_base
 from overtraining.figures.llm.confounded import confounding
-from overtraining.figures.llm.curves import (
+from overtraining.figures.llm.model_curves import (
     ErrorSource,
     Grouping,
     LengthColumn,

@@ -81,15 +81,16 @@ def _count(value: Any) -> float:
     return float(value) if whole else UNKNOWN
 
 
-def _measured(file: File, place: str, name: str, value: Any, error: Any) -> dict[str, Any]:
+def _measured(file: File, place: str, name: str, value: Any, given_stderr: Any) -> dict[str, Any]:
     """Value, standard error, unit and orientation."""
     number = file.number(value, place)
     stderr = UNKNOWN
     known = checked_metric(file, place, name, number)
-    # the harness writes all three of these for an unknown error
-    if not (error is None or error == "N/A" or (isinstance(error, float) and math.isnan(error))):
+    # the harness writes None, "N/A" or NaN for an unknown error
+    unknown = given_stderr is None or given_stderr == "N/A"
+    if not (unknown or (isinstance(given_stderr, float) and math.isnan(given_stderr))):
         place = f"the standard error of {place}"
-        stderr = file.not_negative(file.number(error, place), place)
+        stderr = file.not_negative(file.number(given_stderr, place), place)
     return {"value": number, "stderr": stderr, "unit": known.unit, "orientation": known.orientation}
 
 

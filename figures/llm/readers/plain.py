@@ -34,11 +34,10 @@ def read_plain(file: File, header: Sequence[str], lines: Lines) -> Iterator[Row]
                 entries[name] = file.numeral(cell, f"line {line}, {name}") if name in NUMBERS else cell
         _check_line(file, line, entries)
         place = f"line {line}, value"
-        known = (
-            metric(entries["metric"])
-            if "unit" in entries
-            else checked_metric(file, place, entries["metric"], entries["value"])
-        )
+        if "unit" in entries:
+            known = metric(entries["metric"])
+        else:
+            known = checked_metric(file, place, entries["metric"], entries["value"])
         yield Row(**{"unit": known.unit, "orientation": known.orientation, "source": str(file.path)} | entries)
 
 

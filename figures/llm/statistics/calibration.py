@@ -155,10 +155,10 @@ def as_text(with_turn: list[Trial], without: list[Trial]) -> str:
     """Coverage of the 95% intervals, detections and false alarms, by kind of series."""
     lines = [f"{'':34}{'n':>6}{'interval':>10}{'decline':>9}{'bootstrap':>11}{'detected':>10}"]
     groupings: tuple[Callable[[Trial], str], ...] = (
-        lambda t: "all",
-        lambda t: t.truth.name,
-        lambda t: f"errors {t.errors}",
-        lambda t: f"{t.checkpoints} checkpoints",
+        lambda trial: "all",
+        lambda trial: trial.truth.name,
+        lambda trial: f"errors {trial.errors}",
+        lambda trial: f"{trial.checkpoints} checkpoints",
     )
     for title, group in (("with a turning point", with_turn), ("without", without)):
         for key in groupings:

@@ -51,8 +51,8 @@ def consistent_curves(
     return places, np.concatenate(curves)
 
 
-def _kernel(a: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
-    distance = np.sqrt(3) * np.abs(a[:, None] - b[None, :]) / scale
+def _kernel(here: np.ndarray, there: np.ndarray, scale: float) -> np.ndarray:
+    distance = np.sqrt(3) * np.abs(here[:, None] - there[None, :]) / scale
     return (1 + distance) * np.exp(-distance)
 
 

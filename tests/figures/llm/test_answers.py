@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from overtraining.figures.llm.answers import answer_all, pair_with_base, paired_response
-from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.tidy import with_changed_model
 from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import validate

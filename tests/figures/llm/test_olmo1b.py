@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from overtraining.figures.llm import olmo1b
-from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.olmo1b import after_mnli, after_paws, after_tulu
 from overtraining.figures.llm.readers import read
 from overtraining.figures.llm.statistics.turning_point import find_turning_point

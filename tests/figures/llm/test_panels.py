@@ -3,7 +3,7 @@
 import pandas as pd
 
 from overtraining.figures.llm.answers import answer_all
-from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.panels import draw_answers, save
 from overtraining.figures.llm.tidy import with_changed_model
 from tests.figures.llm.samples import GROWS, RISES, rows

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overtraining.figures.llm.curves import measured_curves
+from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.report import checkpoint_report, fitted_laws, predictions, write_report
 from overtraining.figures.llm.tidy import Row, tidy_table, with_changed_model
 from overtraining.setting.errors import SchemaError

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from overtraining.figures.llm.curves import length_column, measured_curves
+from overtraining.figures.llm.model_curves import length_column, measured_curves
 from overtraining.setting.errors import SchemaError
 from tests.figures.llm.samples import GROWS, RISES, rows
 

@@ -145,11 +145,11 @@ def _errors(
     return value, np.full_like(value, stderr_of_one), freedom, "scatter between neighbouring checkpoints"
 
 
-def _excess_scatter(clock: np.ndarray, value: np.ndarray, given: np.ndarray) -> str:
+def _excess_scatter(clock: np.ndarray, value: np.ndarray, stderr: np.ndarray) -> str:
     """A warning if neighbouring checkpoints differ by much more than the errors explain."""
     if value.size < 8:
         return ""
-    ratio = neighbours_scatter(clock, value)[0] / float(np.sqrt(np.median(given**2)))
+    ratio = neighbours_scatter(clock, value)[0] / float(np.sqrt(np.median(stderr**2)))
     warning = f"; neighbouring checkpoints scatter {ratio:.1f} times as much, see --errors scatter"
     return warning if ratio > 1.5 else ""
 

@@ -105,12 +105,13 @@ def _parts(derivation: Derivation, report: CheckReport) -> list[str]:
 
 
 def _verdict(derivation: Derivation, report: CheckReport) -> str:
-    said = f"{str(report.verdict).capitalize()}; {len(report.rejected)} of {report.variants} wrong variants rejected."
+    rejected = f"{len(report.rejected)} of {report.variants} wrong variants rejected"
+    summary = f"{str(report.verdict).capitalize()}; {rejected}."
     link = derivation.link
     if link is None or report.engine_error is None:
-        return prose(said)
+        return prose(summary)
     error = f"{report.engine_error:.1e} on {link.domain}."
-    return rf"{prose(said)} Worst relative error of \texttt{{{prose(link.function)}}}: {prose(error)}"
+    return rf"{prose(summary)} Worst relative error of \texttt{{{prose(link.function)}}}: {prose(error)}"
 
 
 def _assumption(assumption: Assumption) -> str:

@@ -72,7 +72,7 @@ def aligned_gradients() -> tuple[dict, dict]:
 def velocities() -> tuple[sp.Expr, sp.Expr]:
     """Entry i of `D1` and `D2` under gradient flow: diagonal matrices multiply like numbers."""
     value = {"D1": w1, "D2": w2, "S": sigma, "Xi": xi}
-    v1, v2 = (-one_mode(found, value) for found in aligned_gradients())
+    v1, v2 = (-one_mode(words, value) for words in aligned_gradients())
     return v1, v2
 
 
@@ -84,10 +84,10 @@ def conclusion(candidate: tuple[sp.Expr, sp.Expr]) -> Evidence:
 def _tangent() -> Evidence:
     """Every word of the gradients is `F … Vᵀ` or `U … Fᵀ` around diagonal matrices."""
     ends = (FRAME["F"], FRAME["V"].T), (FRAME["U"], FRAME["F"].T)
-    found = aligned_gradients()
-    around = all((w[0], w[-1]) == end for words, end in zip(found, ends, strict=True) for w in words)
-    inside = all(x.name in MODES for words in found for w in words for x in w[1:-1])
-    return Evidence(around and inside, Verdict.PROVED, f"{sum(map(len, found))} words, for symbolic dimensions")
+    both = aligned_gradients()
+    around = all((w[0], w[-1]) == end for words, end in zip(both, ends, strict=True) for w in words)
+    inside = all(x.name in MODES for words in both for w in words for x in w[1:-1])
+    return Evidence(around and inside, Verdict.PROVED, f"{sum(map(len, both))} words, for symbolic dimensions")
 
 
 def _on_shapes() -> Evidence:

@@ -78,9 +78,9 @@ def solved() -> sp.Expr:
 
 def conclusion(candidate: sp.Expr) -> Evidence:
     """Whether the candidate is the formula that the steps derive."""
-    given = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
+    rational_form = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
     named = a3.in_exponentials(candidate.subs({sp.sqrt(lam**2 + 4 * sigma**2): r, sp.sqrt(lam**2 + 4 * p0**2): R0}))
-    rational = named.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(given)
+    rational = named.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(rational_form)
     if not (_conserved().holds and sp.cancel(sp.together(rational - solved())) == 0):
         return Evidence(False, Verdict.PROVED, "differs as a rational function")
     return identity(*_balanced(named), "equal as rational functions, and at λ = 0 to the solution there")
@@ -97,8 +97,8 @@ def _balanced(candidate: sp.Expr) -> tuple[tuple, tuple]:
     quantity = sp.exp(2 * sigma * t) * p / (sigma - p)
     drift = sp.simplify(quantity.diff(t) - quantity.diff(p) * 2 * p * (sigma - p))
     (below,) = sp.solve(sp.Eq(quantity, -start / (sigma + start)), p)
-    found = candidate.subs(lam, -lam), at(start), at(-start), sp.limit(at(-start), start, 0), drift
-    return found, (candidate, a3.solved()[0].subs(a3.mu, 0), below, sp.S.Zero, sp.S.Zero)
+    limits = candidate.subs(lam, -lam), at(start), at(-start), sp.limit(at(-start), start, 0), drift
+    return limits, (candidate, a3.solved()[0].subs(a3.mu, 0), below, sp.S.Zero, sp.S.Zero)
 
 
 def _flow() -> Evidence:
@@ -130,8 +130,8 @@ def _conserved() -> Evidence:
 
 def _mean() -> Evidence:
     """`(rR₀)² − (λ² + 4σp₀)² = 4λ²(σ − p₀)²`, so |κ| <= R₀ and the weight is positive and grows without bound."""
-    given = {r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)}
-    gap = ((r * R0) ** 2 - (lam**2 + 4 * sigma * p0) ** 2).subs(given)
+    roots = {r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)}
+    gap = ((r * R0) ** 2 - (lam**2 + 4 * sigma * p0) ** 2).subs(roots)
     g, kappa = sp.Symbol("g", positive=True), sp.Symbol("kappa", real=True)
     slope = _weight(g, kappa).diff(g)
     expected = -(R0 + kappa + (R0 - kappa) * g**2) / (2 * r * g**2)
@@ -141,9 +141,9 @@ def _mean() -> Evidence:
 def _limits() -> Evidence:
     """Lazy: the weight becomes `(1 − E)/E`, so `p → σ + (p₀ − σ)e^{−|λ|t}`. Rich: see the conclusion."""
     g, big = sp.Symbol("g", positive=True), sp.Symbol("Lambda", positive=True)
-    given = {r: sp.sqrt(big**2 + 4 * sigma**2), R0: sp.sqrt(big**2 + 4 * p0**2), lam: big}
-    lazy = sp.limit(_weight(g).subs(given) * g / (1 - g), big, sp.oo)
-    pace = sp.limit(given[r] - big, big, sp.oo)
+    roots = {r: sp.sqrt(big**2 + 4 * sigma**2), R0: sp.sqrt(big**2 + 4 * p0**2), lam: big}
+    lazy = sp.limit(_weight(g).subs(roots) * g / (1 - g), big, sp.oo)
+    pace = sp.limit(roots[r] - big, big, sp.oo)
     return identity((lazy, pace, sp.limit(_balanced(formula())[1][2], t, sp.oo)), (sp.S.One, sp.S.Zero, sp.S.Zero))
 
 

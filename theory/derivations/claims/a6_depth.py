@@ -103,13 +103,13 @@ def aligned() -> Evidence:
     frames = [Letter(name, rows, "r") for name, rows in sizes.items()]
     U, E, F, G, V = map(MatrixSum.of, frames)
     D1, D2, D3, D4, S, Xi = (MatrixSum.of(diagonal(x)) for x in ("D1", "D2", "D3", "D4", "S", "Xi"))
-    given = {"P": U @ D4 @ E.T, "V": E @ D3 @ F.T, "W": F @ D2 @ G.T, "R": G @ D1 @ V.T}
-    given |= {"A": U @ S @ V.T, "Sigma_x": V @ Xi @ V.T}
-    found = normal_form(insert(a1.gradients()[0], given), orthonormal(frames))
+    layers = {"P": U @ D4 @ E.T, "V": E @ D3 @ F.T, "W": F @ D2 @ G.T, "R": G @ D1 @ V.T}
+    layers |= {"A": U @ S @ V.T, "Sigma_x": V @ Xi @ V.T}
+    gradient = normal_form(insert(a1.gradients()[0], layers), orthonormal(frames))
     w1, w2, w3, w4, xi, top = sp.symbols("w_1 w_2 w_3 w_4 xi sigma")
     values = {"D1": w1, "D2": w2, "D3": w3, "D4": w4, "S": top, "Xi": xi}
-    mode = identity(one_mode(found, values), w4 * w3 * (w4 * w3 * w2 * w1 - top) * xi * w1 + a1.mu * w2)
-    outside = {(w[0].name, w[-1].name) for w in found}
+    mode = identity(one_mode(gradient, values), w4 * w3 * (w4 * w3 * w2 * w1 - top) * xi * w1 + a1.mu * w2)
+    outside = {(w[0].name, w[-1].name) for w in gradient}
     return every([("frames", Evidence(outside == {("F", "G")}, Verdict.PROVED, str(outside))), ("modes", mode)])
 
 
@@ -146,8 +146,8 @@ def shallow() -> Evidence:
     cases = [("series", identity(coefficient, b / (n + b)))]
     for depth, grown in flows.items():
         for side, clock in zip(("below", "above"), scaled, strict=True):
-            found = sp.simplify(sp.exp(sp.expand(sp.expand_log(at(clock, depth), force=True))))
-            cases.append((f"L = {depth}, {side}", identity(found, grown)))
+            growth = sp.simplify(sp.exp(sp.expand(sp.expand_log(at(clock, depth), force=True))))
+            cases.append((f"L = {depth}, {side}", identity(growth, grown)))
     return every(cases)
 
 
@@ -195,13 +195,13 @@ def inverse_link(clocks: Sequence[Callable], singular_value: Callable, generator
             start = max(top * 10 ** generator.choice([generator.uniform(-294, 0), generator.uniform(-3, 1)]), 1e-300)
             stage = max((start / top) ** (1 - q), 1) / (depth * top**q) * 10 ** generator.choice([-3, -1, 0, 0.2, 1])
             point = (float(min(stage, 1e6)) * bool(generator.random() > 0.1), top, start, depth)
-            found = float(singular_value(*point)), float(unlearned(*point))
-            worst = max(worst, inverse_error(clocks[int(start > top)], found, *point))
+            engine = float(singular_value(*point)), float(unlearned(*point))
+            worst = max(worst, inverse_error(clocks[int(start > top)], engine, *point))
     return worst
 
 
 def inverse_error(
-    clock: Callable, found: tuple[float, float], t: float, sigma: float, epsilon: float, depth: int
+    clock: Callable, engine: tuple[float, float], t: float, sigma: float, epsilon: float, depth: int
 ) -> float:
     """Relative error of the engine's `(s, σ − s)`, judged by the time `clock(s, σ, ε, L)` that the formula gives back.
 
@@ -209,12 +209,12 @@ def inverse_error(
     only for agreeing with it. Per unit of the condition number, which is bounded by `1 + (1 + q)X + 2Y` with
     `X = t ∂ln s/∂t`, `Y = ∂ln s/∂ln ε`, since s scales as `λ s(λ^q t; σ, ε)` when σ and ε do.
     """
-    with mpmath.workdps(60 + int(-math.log10(max(abs(found[1]) / sigma, 1e-300)))):  # 1 − s/σ needs its own digits
+    with mpmath.workdps(60 + int(-math.log10(max(abs(engine[1]) / sigma, 1e-300)))):  # 1 − s/σ needs its own digits
         T = mpmath.mpf(t)
         S = mpmath.mpf(sigma)
         E = mpmath.mpf(epsilon)
         q = 2 - mpmath.mpf(2) / depth
-        value, gap = map(mpmath.mpf, found)
+        value, gap = map(mpmath.mpf, engine)
         if abs(gap) < 1e-300:  # judged absolutely
             return float(abs(value - S) / S)
         late = abs(gap) < S / 2
@@ -231,12 +231,13 @@ def conclusion(candidate: Times) -> Evidence:
 
     Continued analytically, either form holds on the other side of σ as well; each is real and convergent on its own.
     """
-    found = []
+    pace_and_start = []
     for time in candidate:
         known = as_lerch(time)
         pace = sp.powsimp(sp.expand(known.diff(s) * rate()), force=True)
-        found += [sp.simplify(pace), known.subs(s, epsilon)]
-    return identity(tuple(found), (sp.S.One, sp.S.Zero) * 2, f"pace and start {tuple(map(sp.sstr, found))}"[:150])
+        pace_and_start += [sp.simplify(pace), known.subs(s, epsilon)]
+    detail = f"pace and start {tuple(map(sp.sstr, pace_and_start))}"[:150]
+    return identity(tuple(pace_and_start), (sp.S.One, sp.S.Zero) * 2, detail)
 
 
 def _engine(times: Times, function: Callable, generator: np.random.Generator) -> float:

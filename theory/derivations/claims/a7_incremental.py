@@ -130,9 +130,9 @@ def _later(top: float, start: float, clock: float, decay: float = 0.0) -> float:
 
 def _above() -> Evidence:
     """σ = 0.1 and ε = 0.5 at στ = 0.1: the limit has 0, and the bound `σz/(σ − ε)` is negative."""
-    found = _later(0.1, 0.5, 1.0)
+    learned = _later(0.1, 0.5, 1.0)
     bound = 0.1 * 0.5**0.9 / (0.1 - 0.5)
-    return Evidence(found > 0.1 and bound < 0, Verdict.TESTED, f"s = {found:.2f}, the bound {bound:.2f}")
+    return Evidence(learned > 0.1 and bound < 0, Verdict.TESTED, f"s = {learned:.2f}, the bound {bound:.2f}")
 
 
 def _decays() -> Evidence:

@@ -160,8 +160,8 @@ def _engine(expression: RiseByDepth, function, generator: np.random.Generator) -
         known = dict(zip(gamma, scales, strict=False))
         at, reach = (norms_of(ls, s) | known for ls, s in ((exact, sx), ([abs(x) for x in exact], abs(sx))))
         want, size = (evaluate(*(x[s] for s in symbols)) for x in (at, reach))
-        got = function(layers, gammas, covariance)
-        worst = max(worst, float(abs(type(size)(float(got)) - want) / size) if size else abs(float(got)))
+        computed = function(layers, gammas, covariance)
+        worst = max(worst, float(abs(type(size)(float(computed)) - want) / size) if size else abs(float(computed)))
     return worst
 
 

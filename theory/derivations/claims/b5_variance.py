@@ -84,7 +84,7 @@ def invariants() -> dict[sp.Symbol, TraceSum]:
     """The traces that the symbols of the formula stand for."""
     error, first, second, sx = map(MatrixSum.of, (E, W1, W2, Sx))
     f = second @ first
-    seen = first @ sx @ first.T
+    gram = first @ sx @ first.T
     slopes = second.T @ error @ sx, error @ sx @ first.T
     return {
         G1: (slopes[0] @ slopes[0].T).trace(),
@@ -92,10 +92,10 @@ def invariants() -> dict[sp.Symbol, TraceSum]:
         e: (error @ sx @ sx @ error.T).trace(),
         o1: (error @ sx @ f.T).trace(),
         o2: (error @ sx @ sx @ f.T).trace(),
-        p1: seen.trace(),
+        p1: gram.trace(),
         p2: (first @ sx @ sx @ first.T).trace(),
         n2: (second @ second.T).trace(),
-        k1: (seen @ seen).trace(),
+        k1: (gram @ gram).trace(),
         k2: (second.T @ second @ second.T @ second).trace(),
         tau: sx.trace(),
         tau2: (sx @ sx).trace(),
@@ -114,8 +114,8 @@ def _expansion() -> Evidence:
     shift = _shift()
     loss = two_layer_loss(first, second, sx)
     spelled = (error @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()
-    kept = MatrixSum.of(E)
-    abstract = (kept @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()
+    error_letter = MatrixSum.of(E)
+    abstract = (error_letter @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()
     slopes = ((gradient(loss, "W1"), second.T @ error @ sx), (gradient(loss, "W2"), error @ sx @ first.T))
     differences = [b1.noisy_loss() - loss - spelled, rise() - abstract]
     differences += [((a - b) @ (a - b).T).trace() for a, b in slopes]
@@ -133,8 +133,8 @@ def _on_shapes() -> Evidence:
     moments = {name: (sp.Integer(0), x, sp.Integer(0), 3 * x**2) for name, x in v.items()}
     cases = []
     for i, k, o in SHAPES:
-        got, values = _written_out([integers(generator, *m) for m in ((k, i), (o, k), (o, i), (i, i))], moments)
-        cases.append((f"(d_in, h, d_out) = {i, k, o}", identity(got, formula().subs(values))))
+        exact, values = _written_out([integers(generator, *m) for m in ((k, i), (o, k), (o, i), (i, i))], moments)
+        cases.append((f"(d_in, h, d_out) = {i, k, o}", identity(exact, formula().subs(values))))
     return every(cases)
 
 
@@ -149,9 +149,9 @@ def _written_out(matrices: list[sp.Matrix], moments: dict) -> tuple[sp.Rational,
     n1, n2_ = (np.vectorize(lambda x: x.set_ring(whole), otypes=[object])(noise[n]) for n in ("N1", "N2"))
     shift = n2_ @ ground(first) + ground(second) @ n1 + n2_ @ n1
     twice = np.trace((2 * ground(error) + shift) @ ground(covariance) @ shift.T)
-    got = (polynomial_expectation(twice * twice, moments) - polynomial_expectation(twice, moments) ** 2) / 4
+    exact = (polynomial_expectation(twice * twice, moments) - polynomial_expectation(twice, moments) ** 2) / 4
     scales = {g1: sp.sqrt(moments["N1"][1]), g2: sp.sqrt(moments["N2"][1]), h: len(first), d_out: len(second)}
-    return got, values_at(first, second, error, covariance) | scales
+    return exact, values_at(first, second, error, covariance) | scales
 
 
 def values_at(first: np.ndarray, second: np.ndarray, error: np.ndarray, sx: np.ndarray) -> dict[sp.Symbol, object]:
@@ -188,16 +188,16 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
         at = values_at(w, v, v @ w - a, m) | known
         reach = values_at(abs(w), abs(v), abs(v) @ abs(w) + abs(a), abs(m)) | known
         exact, size = (evaluate(*(x[s] for s in symbols)) for x in (at, reach))
-        got = function(invariants_at(first, second, teacher, covariance), *gammas.tolist(), h=k, d_out=o)
-        worst = max(worst, float(abs(Fraction(float(got)) - exact) / size))
+        computed = function(invariants_at(first, second, teacher, covariance), *gammas.tolist(), h=k, d_out=o)
+        worst = max(worst, float(abs(Fraction(float(computed)) - exact) / size))
     return worst
 
 
 def _scalar(law: tuple[int, ...], scale: sp.Rational) -> tuple[float, float]:
     """One weight each, W1 = W2 = 1, A = 2: true variance for a law with moments 0, 1, …, and the formula's."""
     moments = {name: tuple(m * scale ** (j + 1) for j, m in enumerate(law)) for name in ("N1", "N2")}
-    got, values = _written_out([sp.Matrix([[x]]) for x in (1, 1, 2, 1)], moments)
-    return float(got), float(formula().subs(values))
+    true, values = _written_out([sp.Matrix([[x]]) for x in (1, 1, 2, 1)], moments)
+    return float(true), float(formula().subs(values))
 
 
 def _coins() -> Evidence:

@@ -100,8 +100,8 @@ def _not_progressive() -> Evidence:
     true, claimed = _absmax(np.array([0.005, 0.07, 0.075]))
     falls = bool(true[2] < 0 < true[0] < true[1])
     rises = ", ".join(f"{x:.1e}" for x in true)
-    said = f"√s₂ = .005, .07, .075: rise {rises}; formula {claimed[0]:.1e}"
-    return Evidence(falls and bool(true[0] < claimed[0] / 100), Verdict.TESTED, said)
+    detail = f"√s₂ = .005, .07, .075: rise {rises}; formula {claimed[0]:.1e}"
+    return Evidence(falls and bool(true[0] < claimed[0] / 100), Verdict.TESTED, detail)
 
 
 def _curves() -> Curves:

@@ -178,13 +178,13 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
 
     a = 0.5 + 10.0 ** generator.uniform(-9, 3, 400)
     a[::4] = 1 + 10.0 ** generator.uniform(-9, -1, 100) * generator.choice([-1, 1], 100)
-    got = function(a)
+    computed = function(a)
     worst = 0.0
     judge = {name: sp.lambdify(alpha, sp.together(e)) for name, e in expression.items()}
     for i, value in enumerate(map(float, a)):
         for name, exact in judge.items():
             truth = exact(Fraction(value))
-            worst = max(worst, float(abs(Fraction(float(getattr(got, name)[i])) - truth) / abs(truth)))
+            worst = max(worst, float(abs(Fraction(float(getattr(computed, name)[i])) - truth) / abs(truth)))
     return worst
 
 
@@ -239,9 +239,9 @@ def from_above() -> Evidence:
 def above_curves() -> Curves:
     """Σs against the number of features, all started at one ε."""
     counts = np.geomspace(30, 1e6, 19)
-    found = np.array([norm_of(int(n), 1e-6, 20.0) for n in counts])
+    sums = np.array([norm_of(int(n), 1e-6, 20.0) for n in counts])
     limit = np.full(19, (1 / np.arange(1, 21)).sum())
-    return Curves(np.log10(counts), {"ε = 1e-6": found, "limit": limit}, "log₁₀ of the features", "Σs at τ = 20")
+    return Curves(np.log10(counts), {"ε = 1e-6": sums, "limit": limit}, "log₁₀ of the features", "Σs at τ = 20")
 
 
 def colored() -> Evidence:

@@ -179,10 +179,10 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
         second = first * (1 + 10.0 ** generator.uniform(-12, 6))
         losses = generator.normal(size=2) * 10.0 ** generator.uniform(-6, 6)
         constant = 10.0 ** generator.uniform(-3, 3)
-        got = function([first, second], losses, constant)[1]
+        computed = function([first, second], losses, constant)[1]
         with mpmath.workdps(50):
             exact = judge(*map(mpmath.mpf, (first, second, *losses, constant)))
-            worst = max(worst, float(abs(got - exact) / abs(exact)))
+            worst = max(worst, float(abs(computed - exact) / abs(exact)))
     for beta, layers in ((0.3, 2), (1.2, 3)):
         worst = max(
             worst, abs(float(predicted_exponent(beta, layers)) - float(expression["sum"].subs(depth, layers)) + beta)
@@ -233,9 +233,11 @@ def _colored() -> Evidence:
     sigma = i**-0.75
     variance = 1 / i
     predicted = np.cumsum(2 / (variance * sigma) * variance * sigma**2 / 2)  # t/m = 1/(ξσ), −ΔL = ½ξσ²
-    kept = np.abs(predicted / np.cumsum(sigma) - 1).max()
+    error = np.abs(predicted / np.cumsum(sigma) - 1).max()
     off = float(predicted[-1] / np.cumsum(variance * sigma)[-1])
-    return Evidence(bool(kept < 1e-12 and off > 10), Verdict.TESTED, f"Σs off by {kept:.0e}, Σξs by a factor {off:.0f}")
+    return Evidence(
+        bool(error < 1e-12 and off > 10), Verdict.TESTED, f"Σs off by {error:.0e}, Σξs by a factor {off:.0f}"
+    )
 
 
 STAGES = Assumption(

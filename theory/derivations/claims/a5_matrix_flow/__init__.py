@@ -78,14 +78,14 @@ def transport(candidate: MatrixSolution) -> Evidence:
     """`ZᵀSZ` is conserved, so `ZZᵀ = S⁻¹`; with that, `Q̇ = FQ − ½QQᵀQ`; and Q starts at Q₀, for −Q solves it too."""
     undo: Rules = (((S, SI), IDENTITY), ((SI, S), IDENTITY))
     flow = {"Z": candidate["Ż"], "S": candidate["Ṡ"], "Y": candidate["Ẏ"]}
-    kept = derivative(z.T @ s @ z, flow)
+    rate_of_product = derivative(z.T @ s @ z, flow)
     letter = Letter("Z", "h", "h")
     whole = candidate["Q"]
     moved = derivative(whole, flow) - f @ whole + scaled(half, whole @ whole.T @ whole)
     at_start = normal_form(whole - y, tuple(((x,), IDENTITY) for x in (letter, letter.T, S, SI)))
     return every(
         [
-            ("ZᵀSZ", vanishes(((kept,),), undo, "d(ZᵀSZ)/dt")),
+            ("ZᵀSZ", vanishes(((rate_of_product,),), undo, "d(ZᵀSZ)/dt")),
             ("weights", vanishes(((moved,),), (((letter, letter.T), si),), "Q̇")),
             ("start", Evidence(not at_start, Verdict.PROVED, f"at t = 0 {len(at_start)} words differ from Q₀")),
         ]
@@ -163,9 +163,9 @@ def unwhitened() -> Evidence:
     """With inputs of unequal variance the product differs from the formula."""
     start = 0.1 * np.eye(2)
     t = np.array([0.0, 1.5])
-    found = flow(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
+    integrated = flow(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
     claimed = matrix_flow(t, start, start, TEACHER).product[-1]
-    off = float(np.abs(found - claimed).max())
+    off = float(np.abs(integrated - claimed).max())
     return Evidence(off > 0.3, Verdict.TESTED, f"the product is off by {off:.2f} at t = 1.5")
 
 

@@ -78,8 +78,8 @@ def _weights(claim: Mapping[str, Any], generator: np.random.Generator) -> float:
         begin = np.concatenate([start.ravel(), np.eye(h).ravel(), np.eye(h).ravel()])
         end = solve_ivp(rate, (0, t), begin, method="DOP853", rtol=3e-14, atol=1e-14).y[:, -1]
         exact = _value(claim["Q"], place | split(end))
-        found = matrix_weights(t, w1, w2, teacher, tolerance=1e-11)
-        off = np.abs(np.concatenate([found[0].T, found[1]]) - exact).max() / np.abs(exact).max()
+        weights = matrix_weights(t, w1, w2, teacher, tolerance=1e-11)
+        off = np.abs(np.concatenate([weights[0].T, weights[1]]) - exact).max() / np.abs(exact).max()
         worst = max(worst, float(off) / 1000)
     return worst
 

@@ -116,13 +116,13 @@ def reflection() -> Evidence:
         "C = Uᵀ(O + O₀)V₀": grow - of_u.T @ (polar + start) @ of_v0,
         "O + O₀ = O(I + M)": polar + start - polar @ (IDENTITY + polar.T @ start),
     }
-    missing = Letter("x", "d", "one")
+    absent_direction = Letter("x", "d", "one")
     frame = Letter("E", "d", "d", symmetric=True)
     inverse = Letter("EI", "d", "d")
     c = Letter("C", "d", "k")
     core = MatrixSum.of(Letter("core", "k", "k"))
-    still = MatrixSum.of(missing.T) @ MatrixSum.of(inverse) @ MatrixSum.of(frame) @ MatrixSum.of(c) @ core
-    absent: Rules = (((inverse, frame), IDENTITY), ((missing.T, c), ZERO))
+    still = MatrixSum.of(absent_direction.T) @ MatrixSum.of(inverse) @ MatrixSum.of(frame) @ MatrixSum.of(c) @ core
+    absent: Rules = (((inverse, frame), IDENTITY), ((absent_direction.T, c), ZERO))
     singular = [(f"d = {d}", identity((sp.eye(d) + _reflected(d)).det(), sp.Integer(0))) for d in (1, 2, 3, 4)]
     return every(
         [

@@ -185,15 +185,15 @@ def largest(w1: sp.Matrix, w2: sp.Matrix, teacher: sp.Matrix, covariance: sp.Mat
 
 def unbalanced() -> Evidence:
     """One mode, p = w1 w2 = 1 = σ: λ_max is w1² + w2², which is 2σ only for w1 = w2."""
-    found = largest(sp.Matrix([[sp.Rational(1, 3)]]), sp.Matrix([[3]]), sp.Matrix([[1]]))
-    return Evidence(found > 4 * 2, Verdict.TESTED, f"λ_max = {found:.2f} at w1 = 1/3, w2 = 3, where the roots end at 2")
+    top = largest(sp.Matrix([[sp.Rational(1, 3)]]), sp.Matrix([[3]]), sp.Matrix([[1]]))
+    return Evidence(top > 4 * 2, Verdict.TESTED, f"λ_max = {top:.2f} at w1 = 1/3, w2 = 3, where the roots end at 2")
 
 
 def misaligned() -> Evidence:
     """A turned teacher has a larger curvature than the aligned formula."""
-    found = _turned(sp.Rational(1, 2))
+    top = _turned(sp.Rational(1, 2))
     claimed = 2.0
-    return Evidence(found > claimed + 0.3, Verdict.TESTED, f"λ_max = {found:.2f} against {claimed:.2f} when aligned")
+    return Evidence(top > claimed + 0.3, Verdict.TESTED, f"λ_max = {top:.2f} against {claimed:.2f} when aligned")
 
 
 def misaligned_curves() -> Curves:
@@ -220,8 +220,8 @@ def unwhitened() -> Evidence:
     """Both modes learned, s = σ = (1, 1): λ_max is 2 for white inputs of the same total variance, 2.5 here."""
     eye = sp.eye(2)
     covariance = sp.diag(sp.Rational(3, 2), sp.Rational(1, 2))
-    found = largest(eye, eye, eye, covariance)
-    return Evidence(found > 2.4, Verdict.TESTED, f"λ_max = {found:.2f} for Σx = diag(1.5, 0.5), the formula says 2")
+    top = largest(eye, eye, eye, covariance)
+    return Evidence(top > 2.4, Verdict.TESTED, f"λ_max = {top:.2f} for Σx = diag(1.5, 0.5), the formula says 2")
 
 
 DERIVATION = Derivation(

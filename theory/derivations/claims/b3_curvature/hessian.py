@@ -28,8 +28,8 @@ def trace_depth_two() -> sp.Expr:
     sx = of(Letter("Sx", "d_in", "d_in", symmetric=True))
     traces = (((w1 @ sx @ w1.T).trace(), q1), ((w2 @ w2.T).trace(), q2), (sx.trace(), tau))
     names = {word: symbol for trace, symbol in traces for (word,) in trace.terms}
-    found = laplacian(loss(w1 + n1, w2 + n2, sx))
-    return sum(c * sp.prod(names[word] for word in key) for key, c in found.terms.items())
+    trace_of_hessian = laplacian(loss(w1 + n1, w2 + n2, sx))
+    return sum(c * sp.prod(names[word] for word in key) for key, c in trace_of_hessian.terms.items())
 
 
 @cache
@@ -54,12 +54,12 @@ def characteristic_polynomial(kinds: tuple[str, ...]) -> sp.Expr:
 
 def counts() -> dict[str, dict[str, sp.Expr]]:
     """How many blocks of each kind a learned mode has, and how many zeros there are, in each order of the widths."""
-    found = {}
+    numbers = {}
     for regime, widths in REGIMES.items():
         has = {n: n if any(e.has(n) for e in widths.values()) else sp.Integer(0) for n in (hidden, inputs, outputs)}
         spare = has[inputs] + has[outputs]
-        found[regime] = {"outside per mode": spare, "hidden per mode": has[hidden], "zeros": has[hidden] * spare}
-    return found
+        numbers[regime] = {"outside per mode": spare, "hidden per mode": has[hidden], "zeros": has[hidden] * spare}
+    return numbers
 
 
 REGIMES = {
@@ -80,8 +80,8 @@ def any_depth() -> Evidence:
     r = of(Letter("R", "cols", "d_in"))
     sx = of(Letter("Sx", "d_in", "d_in", symmetric=True))
     error = p @ (w + n) @ r - a
-    found = laplacian(sp.Rational(1, 2) * (error @ sx @ error.T).trace())
-    rest = found - (p @ p.T).trace() * (r @ sx @ r.T).trace()
+    trace_of_block = laplacian(sp.Rational(1, 2) * (error @ sx @ error.T).trace())
+    rest = trace_of_block - (p @ p.T).trace() * (r @ sx @ r.T).trace()
     return Evidence(rest.is_zero(), Verdict.PROVED, "for symbolic widths; W and A do not occur in the result")
 
 

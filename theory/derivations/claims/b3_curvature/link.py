@@ -30,25 +30,25 @@ def _spectrum_error(claim: dict, judges: dict, function: Callable, generator: np
     m = min(i, o)
     n = min(i, k, o)
     span = generator.choice([1.0, 12.0, 300.0])
-    s, left = (10.0 ** generator.uniform(-span, min(span, 6), m) * (generator.random(m) > 0.1) for _ in range(2))
+    s, unlearned = (10.0 ** generator.uniform(-span, min(span, 6), m) * (generator.random(m) > 0.1) for _ in range(2))
     s[n:] = 0
-    left = left * generator.choice([1, 1, -0.5], m)
+    unlearned = unlearned * generator.choice([1, 1, -0.5], m)
     number = {key: int(claim[key].subs({d_in: i, h: k, d_out: o})) for key in (*TIMES.values(), "zeros")}
     modes = [(a, a) for a in range(n)]
     places = {"pair": [(a, b) for a, b in product(range(n), repeat=2) if a < b]}
     places["unlearnable"] = list(product(range(n), range(n, m)))
     expected = [
-        (*judge(s[a], s[b], left[a], left[b]), number.get(TIMES.get(key, ""), 1))
+        (*judge(s[a], s[b], unlearned[a], unlearned[b]), number.get(TIMES.get(key, ""), 1))
         for key in FAMILIES
         for judge in judges[key]
         for a, b in places.get(key, modes)
     ]
     expected.append((mpmath.mpf(0), 1.0, number["zeros"]))
-    got = function(s, left, d_in=i, h=k, d_out=o)
-    if [repeat for *_, repeat in expected] != got.multiplicity.tolist():
+    spectrum = function(s, unlearned, d_in=i, h=k, d_out=o)
+    if [repeat for *_, repeat in expected] != spectrum.multiplicity.tolist():
         return float("inf")
     worst = 0.0
-    for (value, condition, _), root in zip(expected, got.values, strict=True):
+    for (value, condition, _), root in zip(expected, spectrum.values, strict=True):
         error = float(abs(value - mpmath.mpf(float(root))) / max(abs(value), mpmath.mpf("1e-300")) / max(condition, 1))
         worst = max(worst, error if not np.isnan(error) else float("inf"))
     return worst
@@ -62,9 +62,9 @@ def _conditioned(root: sp.Expr) -> Callable[..., tuple[mpmath.mpf, float]]:
     value = sp.lambdify(arguments, at, "mpmath")
     slopes = [sp.lambdify(arguments, at.diff(a), "mpmath") for a in arguments]
 
-    def judged(*given: float) -> tuple[mpmath.mpf, float]:
+    def judged(*args: float) -> tuple[mpmath.mpf, float]:
         with mpmath.workdps(700):
-            point = [mpmath.mpf(float(g)) for g in given]
+            point = [mpmath.mpf(float(g)) for g in args]
             exact = value(*point)
             moved = (abs(p * slope(*point)) for p, slope in zip(point, slopes, strict=True) if p)
             return exact, float(sum(moved) / abs(exact)) if exact else 1.0
@@ -95,6 +95,6 @@ def _trace_error(trace: sp.Expr, generator: np.random.Generator, depth: int) -> 
             for l in range(depth)
         )
         if depth == 2:
-            given = (square(layers[0], sx), square(layers[1], mpmath.eye(widths[1])), mpmath.fsum(np.diag(covariance)))
-            exact = sp.lambdify((q1, q2, tau, d_out), trace, "mpmath")(*given, widths[-1])
+            norms = (square(layers[0], sx), square(layers[1], mpmath.eye(widths[1])), mpmath.fsum(np.diag(covariance)))
+            exact = sp.lambdify((q1, q2, tau, d_out), trace, "mpmath")(*norms, widths[-1])
         return float(abs(exact - mpmath.mpf(float(hessian_trace(weights, covariance)))) / exact)

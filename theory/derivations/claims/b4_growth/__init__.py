@@ -43,11 +43,11 @@ def formula() -> GrowthRates:
 def conclusion(candidate: GrowthRates) -> Evidence:
     """B1's expected rise and the trace of the Hessian, both from the loss, differentiated along its gradient flow."""
     first, second, covariance, teacher = map(MatrixSum.of, (W1, W2, Sx, A))
-    missing = teacher - second @ first
+    unlearned = teacher - second @ first
     f = second @ first
     traces = {
-        x1: (missing @ covariance @ f.T).trace(),
-        x2: (missing @ covariance @ covariance @ f.T).trace(),
+        x1: (unlearned @ covariance @ f.T).trace(),
+        x2: (unlearned @ covariance @ covariance @ f.T).trace(),
         tau: covariance.trace(),
     }
     cost = rate(b1.expected_rise(), loss(first, second, covariance), ("W1", "W2"))
@@ -56,7 +56,7 @@ def conclusion(candidate: GrowthRates) -> Evidence:
     return every(
         (
             ("dΔ/dt", agree(cost, candidate["cost"], traces)),
-            ("white inputs", agree(white, candidate["white curvature"], {x1: (missing @ f.T).trace()})),
+            ("white inputs", agree(white, candidate["white curvature"], {x1: (unlearned @ f.T).trace()})),
         ),
         "for symbolic dimensions",
     )
@@ -100,12 +100,12 @@ def _certain_sign() -> Evidence:
     def speed(q: sp.Expr) -> sp.Expr:
         return -sum(sp.diff(q, w) * sp.diff(loss, w) for w in (w1, w2))
 
-    missing = delta * sp.exp(-total)
+    unlearned = delta * sp.exp(-total)
     first, second = (_overlap(k) for k in (1, 2))
     return every(
         (
             ("d(σ − p)/dt = −d(w1² + w2²)(σ − p)", identity(speed(sigma - p), -d * (w1**2 + w2**2) * (sigma - p))),
-            ("solved by δ e^{−K}", identity(sp.diff(missing, t), -sp.diff(total, t) * missing)),
+            ("solved by δ e^{−K}", identity(sp.diff(unlearned, t), -sp.diff(total, t) * unlearned)),
             ("p rises", positive(speed(p).subs(sigma, p + delta))),
             ("w1 rises", positive(speed(w1).subs(sigma, p + delta))),
             ("w2 rises", positive(speed(w2).subs(sigma, p + delta))),
@@ -166,8 +166,8 @@ def _engine(expression: GrowthRates, function, generator: np.random.Generator) -
     for i, k, o in generator.integers(1, 6, size=(60, 3)).tolist():
         first, second, teacher, covariance, gammas = random_point(generator, i, k, o)
         exact, size = _exact(expression["cost"], first, second, teacher, covariance, gammas)
-        got = float(function(first, second, teacher, *gammas.tolist(), covariance))
-        worst = max(worst, float(abs(Fraction(got) - exact) / size))
+        computed = float(function(first, second, teacher, *gammas.tolist(), covariance))
+        worst = max(worst, float(abs(Fraction(computed) - exact) / size))
         w, v, a = fractions(first, second, teacher)
         white = sp.lambdify((x1, d_in, d_out), expression["white curvature"])
         f = v @ w
@@ -215,13 +215,13 @@ def unwhitened() -> Evidence:
     w = sp.eye(2)
     v = sp.eye(2)
     covariance = sp.diag(sp.Rational(1, 10), 1)
-    missing = sp.diag(1, -sp.Rational(1, 2))
+    unlearned = sp.diag(1, -sp.Rational(1, 2))
     # minus the gradient
-    on_w1 = v.T * missing * covariance
-    on_w2 = missing * covariance * w.T
+    on_w1 = v.T * unlearned * covariance
+    on_w2 = unlearned * covariance * w.T
     growth = 2 * (w * covariance * on_w1.T).trace() + covariance.trace() * (v * on_w2.T).trace()
-    holds = missing.trace() > 0 and growth == -sp.Rational(71, 50)
-    return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {missing.trace()}, dΔ/dt = {float(growth):.2f}")
+    holds = unlearned.trace() > 0 and growth == -sp.Rational(71, 50)
+    return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {unlearned.trace()}, dΔ/dt = {float(growth):.2f}")
 
 
 def from_above() -> Evidence:
@@ -259,12 +259,12 @@ def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
     """Balanced W1 = √ε I, W2 = √ε R(angle), A = I, simulated: part of the way to A, and tr H / 8 there."""
     first = 0.3 + 0j
     second = 0.3 * np.exp(1j * angle)
-    seen = []
+    path = []
     for _ in range(4000):
-        missing = 1 - first * second
-        first, second = first + 0.002 * np.conj(second) * missing, second + 0.002 * np.conj(first) * missing
-        seen.append((abs(first) ** 2 + abs(second) ** 2, abs(missing)))
-    norms, distance = np.array(seen).T
+        unlearned = 1 - first * second
+        first, second = first + 0.002 * np.conj(second) * unlearned, second + 0.002 * np.conj(first) * unlearned
+        path.append((abs(first) ** 2 + abs(second) ** 2, abs(unlearned)))
+    norms, distance = np.array(path).T
     return 1 - distance / abs(1 - 0.09 * np.exp(1j * angle)), norms / 2
 
 

@@ -140,11 +140,14 @@ def _engine(expression: CostsByConvention, function, generator: np.random.Genera
         values = values_at(w, v, m) | {r1: ra, r2: rb}
         reach = values_at(abs(w), abs(v), abs(m)) | {r1: ra, r2: rb}
         for convention, claimed in expression.items():
-            asked, given = (convention, covariance) if convention in CONVENTIONS else ("relative", None)
+            whitened = convention not in CONVENTIONS
+            engine_convention = "relative" if whitened else convention
+            input_covariance = None if whitened else covariance
             symbols = sorted(claimed.free_symbols, key=str)
             want, size = (sp.lambdify(symbols, claimed)(*(x[s] for s in symbols)) for x in (values, reach))
-            got = float(function(asked, first, second, *rho.tolist(), input_covariance=given))
-            worst = max(worst, float(abs(type(want)(got) - want) / size))
+            strengths = rho.tolist()
+            computed = function(engine_convention, first, second, *strengths, input_covariance=input_covariance)
+            worst = max(worst, float(abs(type(want)(float(computed)) - want) / size))
     return worst
 
 

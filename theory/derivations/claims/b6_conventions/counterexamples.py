@@ -62,16 +62,16 @@ def _path(angle: float = 5 * np.pi / 6, least: float = 0.05) -> tuple[np.ndarray
     sx = _turn(angle) @ np.diag([2 - least, least]) @ _turn(angle).T
     teacher = np.diag([1.0, 0.5752])
     step = 0.002
-    seen = []
+    costs = []
     first = second = np.diag(np.sqrt([0.01, 0.5]))
     for _ in range(2500):
-        seen.append(_costs(first, second, sx))
+        costs.append(_costs(first, second, sx))
         w, v = first, second
         for part in (step / 2, step):  # the midpoint rule
             pull = (teacher - v @ w) @ sx
             w, v = first + part * v.T @ pull, second + part * pull @ w.T
         first, second = w, v
-    relative, multiplicative = np.array(seen).T
+    relative, multiplicative = np.array(costs).T
     return step * np.arange(2500), relative, multiplicative
 
 
@@ -88,17 +88,17 @@ def shared_axes() -> Evidence:
     step = 1e-6
     ahead, behind = (_costs(first + t * second.T @ pull, second + t * pull @ first.T, sx) for t in (step, -step))
     relative, multiplicative = ((a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True))
-    said = f"Σx in V's axes: relative changes at the rate {relative:.2f}, multiplicative at {multiplicative:.2f}"
-    return Evidence(relative > 0.1 and multiplicative < -0.1, Verdict.TESTED, said)
+    detail = f"Σx in V's axes: relative changes at the rate {relative:.2f}, multiplicative at {multiplicative:.2f}"
+    return Evidence(relative > 0.1 and multiplicative < -0.1, Verdict.TESTED, detail)
 
 
 def unwhitened() -> Evidence:
     """Both costs fall for a while, by a hundred times the error of this integration."""
     _, *costs = _path()
     falls = [float((np.maximum.accumulate(c) - c).max()) for c in costs]
-    said = "relative falls by {:.1e}, multiplicative by {:.1e}".format(*falls)
-    turned = every(((said, Evidence(fall > 1e-3, Verdict.TESTED, said)) for fall in falls), said)
-    return every((("turned", turned), ("shared axes", shared_axes())), f"{said}; {shared_axes().detail}")
+    detail = "relative falls by {:.1e}, multiplicative by {:.1e}".format(*falls)
+    turned = every(((detail, Evidence(fall > 1e-3, Verdict.TESTED, detail)) for fall in falls), detail)
+    return every((("turned", turned), ("shared axes", shared_axes())), f"{detail}; {shared_axes().detail}")
 
 
 def unwhitened_curves() -> Curves:

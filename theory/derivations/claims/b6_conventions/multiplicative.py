@@ -36,8 +36,8 @@ def expected_rise(shape: tuple[int, int, int]) -> tuple[PolyElement, dict[sp.Sym
     noise = [j for j, symbol in enumerate(ring.symbols) if str(symbol).startswith("n")]
     for powers, coefficient in noisy.terms():
         if all(powers[j] in (0, 2) for j in noise):
-            kept = tuple(0 if j in noise else p for j, p in enumerate(powers))
-            mean[kept] = mean.get(kept, 0) + coefficient
+            of_weights = tuple(0 if j in noise else p for j, p in enumerate(powers))
+            mean[of_weights] = mean.get(of_weights, 0) + coefficient
     outgoing = (x["W2"] ** 2).sum(axis=0)
     values = {own: outgoing @ x["W1"] ** 2 @ np.diag(sx), joint: outgoing @ (x["W1"] @ sx * x["W1"]).sum(axis=1)}
     return mean - loss(x["W2"] @ x["W1"]), values | {r1: rho_1, r2: rho_2}
@@ -63,7 +63,7 @@ def any_width() -> Evidence:
     """E of the four factors (1 + ρn) of two paths i → k → o, j → l → o: noise enters only where the paths meet."""
     ring, x = noise_ring({"n1": (2, 2), "n2": (1, 2)})
     names = {"n1": sp.Symbol("rho_1"), "n2": sp.Symbol("rho_2")}
-    found = {}
+    means = {}
     for k, l, i, j in ((0, 1, 0, 0), (0, 1, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0)):
         product = [(x["n2"][0, k], "n2"), (x["n2"][0, l], "n2"), (x["n1"][k, i], "n1"), (x["n1"][l, j], "n1")]
         mean = sp.Integer(0)
@@ -72,10 +72,10 @@ def any_width() -> Evidence:
             monomial = sum((e for e, _ in used), ring(0))
             if all(c == 2 for c in monomial.values()):
                 mean += sp.prod(names[n] for _, n in used)
-        found[k == l, i == j] = mean
+        means[k == l, i == j] = mean
     a, b = names["n1"] ** 2, names["n2"] ** 2
     wanted = {(False, True): 1, (False, False): 1, (True, False): 1 + b, (True, True): (1 + a) * (1 + b)}
-    return every(((str(key), identity(found[key], sp.sympify(wanted[key]))) for key in wanted), "at any width")
+    return every(((str(key), identity(means[key], sp.sympify(wanted[key]))) for key in wanted), "at any width")
 
 
 def values_at(first: np.ndarray, second: np.ndarray, sx: np.ndarray) -> dict[sp.Symbol, Any]:

@@ -19,14 +19,14 @@ def _unbalanced(imbalance: float) -> tuple[float, float]:
 
 
 def _needs_balance() -> Evidence:
-    found, claimed = _unbalanced(4.0)
-    return Evidence(found > claimed + 0.04, Verdict.TESTED, f"turns at {found:.4f}, the formula says {claimed}")
+    turn, claimed = _unbalanced(4.0)
+    return Evidence(turn > claimed + 0.04, Verdict.TESTED, f"turns at {turn:.4f}, the formula says {claimed}")
 
 
 def _balance_curves() -> Curves:
     imbalance = np.linspace(0, 4, 21)
-    found = np.array([_unbalanced(x) for x in imbalance]).T
-    return Curves(imbalance, {"turning value": found[0], "σ − c": found[1]}, "imbalance λ", "s where the loss turns")
+    turns = np.array([_unbalanced(x) for x in imbalance]).T
+    return Curves(imbalance, {"turning value": turns[0], "σ − c": turns[1]}, "imbalance λ", "s where the loss turns")
 
 
 _START, _NOISE_COST = 1e-3, 0.05
@@ -47,15 +47,15 @@ def turning_time(angle: float) -> float:
 
 def _needs_alignment() -> Evidence:
     aligned = turning_time(0.0)
-    found = turning_time(np.radians(150))
-    detail = f"turns at {found:.2f}, aligned {aligned:.2f}, the formula says {_CLAIMED:.2f}"
-    return Evidence(abs(aligned - _CLAIMED) < 0.01 and found > _CLAIMED + 1, Verdict.TESTED, detail)
+    turned = turning_time(np.radians(150))
+    detail = f"turns at {turned:.2f}, aligned {aligned:.2f}, the formula says {_CLAIMED:.2f}"
+    return Evidence(abs(aligned - _CLAIMED) < 0.01 and turned > _CLAIMED + 1, Verdict.TESTED, detail)
 
 
 def _alignment_curves() -> Curves:
     angles = np.linspace(0, 165, 12)
-    found = np.array([turning_time(x) for x in np.radians(angles)])
-    return Curves(angles, {"found": found, "formula": np.full(12, _CLAIMED)}, "angle of the start", "turning time")
+    turns = np.array([turning_time(x) for x in np.radians(angles)])
+    return Curves(angles, {"found": turns, "formula": np.full(12, _CLAIMED)}, "angle of the start", "turning time")
 
 
 def _needs_flow() -> Evidence:
@@ -100,9 +100,9 @@ def _needs_white() -> Evidence:
 
 def _white_curves() -> Curves:
     variance = np.geomspace(0.1, 1, 19)
-    found = np.array([turning_value(x, 1 + x) for x in variance])
+    turns = np.array([turning_value(x, 1 + x) for x in variance])
     claimed = np.full(variance.size, 0.9)
-    return Curves(variance, {"weak input": found, "formula": claimed}, "variance ξ of the weak input", "s at the turn")
+    return Curves(variance, {"weak input": turns, "formula": claimed}, "variance ξ of the weak input", "s at the turn")
 
 
 BALANCED = Assumption(

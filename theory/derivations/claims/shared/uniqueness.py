@@ -16,6 +16,6 @@ def unique() -> Evidence:
     δ = 0, never part. P and R are products of layers themselves; their δ hold a layer's.
     """
     shifted = {n: MatrixSum.of(Letter(n, *s)) + MatrixSum.of(Letter(f"delta {n}", *s)) for n, s in LAYERS.items()}
-    found = [word for g in gradients() for word in normal_form(insert(g, shifted) - g)]
-    holds = bool(found) and all(any(x.name.startswith("delta ") for x in word) for word in found)
-    return Evidence(holds, Verdict.PROVED, f"{len(found)} words, each with a difference, for symbolic dimensions")
+    words = [word for g in gradients() for word in normal_form(insert(g, shifted) - g)]
+    holds = bool(words) and all(any(x.name.startswith("delta ") for x in word) for word in words)
+    return Evidence(holds, Verdict.PROVED, f"{len(words)} words, each with a difference, for symbolic dimensions")

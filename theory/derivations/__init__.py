@@ -1,4 +1,4 @@
-"""Every claim derived by machine from the loss: one file per claim, one table to find them."""
+"""Every claim derived by machine from the loss: `CLAIMS` says in which module."""
 
 CLAIMS = {
     "A1": "overtraining.theory.derivations.claims.a1_invariants",

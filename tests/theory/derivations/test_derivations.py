@@ -63,6 +63,21 @@ def test_every_file_is_in_the_table() -> None:
     assert {f"overtraining.theory.derivations.claims.{m.relative_to(home)}" for m in modules} == set(CLAIMS.values())
 
 
+def test_a_claim_uses_of_another_only_what_its_module_says() -> None:
+    """What several claims need stands in the calculus or in claims/shared, not in a part of one claim's folder."""
+    home = ROOT / "theory/derivations/claims"
+    parts = {
+        f"{p.parent.name}.{p.stem}" for p in home.glob("*/*.py") if p.stem != "__init__" and p.parent.stem != "shared"
+    }
+    assert parts
+    for path in home.rglob("*.py"):
+        owner = path.relative_to(home).parts[0]
+        borrowed = [
+            part for part in parts if f"claims.{part} import" in path.read_text() and not part.startswith(owner)
+        ]
+        assert not borrowed, (path.name, borrowed)
+
+
 def off(result: Any) -> Any:
     """The same result with every number in it, at any depth, 5% too large."""
     if isinstance(result, tuple):

@@ -148,10 +148,10 @@ def _engine(expressions: LayerGradients, function: Callable, generator: np.rando
     return worst
 
 
-Slope = Callable[[float, float], tuple[float, float]]
+_Slope = Callable[[float, float], tuple[float, float]]
 
 
-def _descend(step: float, slope: Slope, count: int) -> np.ndarray:
+def _descend(step: float, slope: _Slope, count: int) -> np.ndarray:
     """The imbalance along gradient descent."""
     w1, w2 = 1.5, 0.2
     path = []
@@ -162,7 +162,7 @@ def _descend(step: float, slope: Slope, count: int) -> np.ndarray:
     return np.array(path)
 
 
-def _linear(decay_1: float, decay_2: float) -> Slope:
+def _linear(decay_1: float, decay_2: float) -> _Slope:
     return lambda w1, w2: (w2 * (w1 * w2 - 1) + decay_1 * w1, w1 * (w1 * w2 - 1) + decay_2 * w2)
 
 
@@ -171,10 +171,10 @@ def _tanh(w1: float, w2: float) -> tuple[float, float]:
     return w2 * (1 - f**2) * (w2 * f - 1), f * (w2 * f - 1)
 
 
-def paths() -> dict[str, np.ndarray]:
+def _paths() -> dict[str, np.ndarray]:
     """The imbalance in each run, all over the gradient-flow time 0 … 10."""
 
-    def flow(slope: Slope) -> np.ndarray:
+    def flow(slope: _Slope) -> np.ndarray:
         return _descend(0.001, slope, 10_000)[::500]
 
     return {
@@ -186,9 +186,9 @@ def paths() -> dict[str, np.ndarray]:
     }
 
 
-def drifts(name: str) -> Evidence:
+def _drifts(name: str) -> Evidence:
     """The named run leaves e^{−2μt} for either value of μ; the claim's own two cases are the control."""
-    runs = paths()
+    runs = _paths()
     time = 0.5 * np.arange(20)
 
     def off(path: np.ndarray, decay: float) -> float:
@@ -200,9 +200,9 @@ def drifts(name: str) -> Evidence:
     return Evidence(control < 0.002 and gap > 0.05, Verdict.TESTED, detail)
 
 
-def curves() -> Curves:
+def _curves() -> Curves:
     """The imbalance along time, on the flow and off it."""
-    return Curves(0.5 * np.arange(20), paths(), "time", "imbalance w₂² − w₁²")
+    return Curves(0.5 * np.arange(20), _paths(), "time", "imbalance w₂² − w₁²")
 
 
 DERIVATION = Derivation(
@@ -227,8 +227,8 @@ DERIVATION = Derivation(
             "The weights follow the gradient in continuous time.",
             Counterexample(
                 "Steps of finite size shrink the imbalance, at second order in the step.",
-                lambda: drifts("gradient descent, linear, step 0.5"),
-                curves,
+                lambda: _drifts("gradient descent, linear, step 0.5"),
+                _curves,
             ),
         ),
         Assumption(
@@ -236,8 +236,8 @@ DERIVATION = Derivation(
             "No nonlinearity stands between the neighbours.",
             Counterexample(
                 "With tanh between them the imbalance drifts even in continuous time.",
-                lambda: drifts("gradient flow, tanh"),
-                curves,
+                lambda: _drifts("gradient flow, tanh"),
+                _curves,
             ),
         ),
         Assumption(
@@ -245,8 +245,8 @@ DERIVATION = Derivation(
             "Both neighbours have the same μ.",
             Counterexample(
                 "Decay of one layer alone changes the imbalance at another rate, and destroys balance.",
-                lambda: drifts("gradient flow, only W₁ decays"),
-                curves,
+                lambda: _drifts("gradient flow, only W₁ decays"),
+                _curves,
             ),
         ),
     ),

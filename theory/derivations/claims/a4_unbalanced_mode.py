@@ -186,7 +186,7 @@ def _runs() -> dict[str, np.ndarray]:
     return {"imbalance 0.3": run(0.3, 0.0), "imbalance 0": run(0.0, 0.0), "imbalance 0.3, decay 0.3": run(0.3, 0.3)}
 
 
-def differs(name: str) -> Evidence:
+def _differs(name: str) -> Evidence:
     """The named run leaves the claim, where the control stays on it."""
     runs = _runs()
     claim = product(_TIMES, 1.0, -0.2, 0.3)
@@ -194,7 +194,7 @@ def differs(name: str) -> Evidence:
     return Evidence(control < 0.01 and gap > 0.2, Verdict.TESTED, f"off by {gap:.2f}, control {control:.4f}")
 
 
-def curves() -> Curves:
+def _curves() -> Curves:
     """The products along every run."""
     return Curves(_TIMES, _runs(), "time", "product w₁w₂")
 
@@ -220,12 +220,14 @@ DERIVATION = Derivation(
         Assumption(
             "imbalance",
             "λ ≠ 0 is needed to learn the mode from a start of the wrong sign; the formula holds at λ = 0 too.",
-            Counterexample("At λ = 0 a start p₀ < 0 ends at 0.", lambda: differs("imbalance 0"), curves),
+            Counterexample("At λ = 0 a start p₀ < 0 ends at 0.", lambda: _differs("imbalance 0"), _curves),
         ),
         Assumption(
             "no weight decay",
             "Else the imbalance decays.",
-            Counterexample("Decay changes the end and the rate.", lambda: differs("imbalance 0.3, decay 0.3"), curves),
+            Counterexample(
+                "Decay changes the end and the rate.", lambda: _differs("imbalance 0.3, decay 0.3"), _curves
+            ),
         ),
         Assumption("gradient flow", "In continuous time; A1 has the counterexample."),
         Assumption("whitened inputs", "Not needed: variance ξ along the mode runs the clock ξt."),

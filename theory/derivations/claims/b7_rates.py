@@ -188,13 +188,13 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
     return worst
 
 
-def diverges() -> Evidence:
+def _diverges() -> Evidence:
     """α = 0.45: Σσ² keeps growing with the number of features; there is no loss to fall."""
     few, many = ((np.arange(1, count + 1) ** -0.9).sum() for count in (10_000, 1_000_000))
     return Evidence(bool(many > 1.5 * few), Verdict.TESTED, f"Σσ² is {few:.1f} for 10⁴ features, {many:.1f} for 10⁶")
 
 
-def finite_start(start: float, exponent: float) -> tuple[np.ndarray, np.ndarray]:
+def _finite_start(start: float, exponent: float) -> tuple[np.ndarray, np.ndarray]:
     """Lengths, and the local exponent of the loss from a finite start, of 20,000 features."""
     v = np.arange(1, 20_001) ** -exponent
     lengths = np.geomspace(10, 300, 12) * np.log(1 / start) / 2
@@ -203,48 +203,48 @@ def finite_start(start: float, exponent: float) -> tuple[np.ndarray, np.ndarray]
     return lengths, -np.gradient(np.log(loss), np.log(lengths))
 
 
-def large_start() -> Evidence:
+def _large_start() -> Evidence:
     """From a start that is not small the exponent is larger."""
-    middle = float(finite_start(1e-8, 1.0)[1][5])
+    middle = float(_finite_start(1e-8, 1.0)[1][5])
     return Evidence(
         middle > 1.05, Verdict.TESTED, f"from 1e-8 the loss falls with exponent {middle:.3f}, not 1 (see B8)"
     )
 
 
-def start_curves() -> Curves:
+def _start_curves() -> Curves:
     """The local exponent from two starts."""
-    lengths = finite_start(1e-8, 1.0)[0] / np.log(1e8) * 2
-    both = {f"ε = {e}": finite_start(e, 1.0)[1][1:-1] for e in (1e-8, 1e-30)}
+    lengths = _finite_start(1e-8, 1.0)[0] / np.log(1e8) * 2
+    both = {f"ε = {e}": _finite_start(e, 1.0)[1][1:-1] for e in (1e-8, 1e-30)}
     return Curves(np.log10(lengths[1:-1]), both, "log₁₀ τ", "local exponent of the loss, α = 1")
 
 
-def norm_of(count: int, start: float, tau: float) -> float:
+def _norm_of(count: int, start: float, tau: float) -> float:
     """Σs of so many features σ = 1/i, all from the same start."""
     return float(logistic_path(1 / np.arange(1, count + 1), start, tau * np.log(1 / start) / 2).sum())
 
 
-def from_above() -> Evidence:
+def _from_above() -> Evidence:
     """α = 1, every feature from the same ε: those with σ < ε start above the teacher, and there are ever more."""
     v = 1 / np.arange(1, 1_000_001)
     beyond = float(((v - logistic_path(v, 1e-2, np.log(1e2))) ** 2)[10_000:].sum() / 2)  # τ = 2
     bound = float((v[10_000:] ** 2).sum() / 2)
-    few = norm_of(10**5, 1e-6, 20.0)
-    many = norm_of(10**6, 1e-6, 20.0)
+    few = _norm_of(10**5, 1e-6, 20.0)
+    many = _norm_of(10**6, 1e-6, 20.0)
     limit = float((1 / np.arange(1, 21)).sum())
     holds = beyond > 1e5 * bound and many > few + 0.8
     detail = f"loss beyond 10⁴ features {beyond:.1f} against ½Σσ² = {bound:.1e}; from 1e-6 at τ = 20 Σs is {few:.2f} "
     return Evidence(holds, Verdict.TESTED, detail + f"of 10⁵ features, {many:.2f} of 10⁶, in the limit {limit:.2f}")
 
 
-def above_curves() -> Curves:
+def _above_curves() -> Curves:
     """Σs against the number of features, all started at one ε."""
     counts = np.geomspace(30, 1e6, 19)
-    sums = np.array([norm_of(int(n), 1e-6, 20.0) for n in counts])
+    sums = np.array([_norm_of(int(n), 1e-6, 20.0) for n in counts])
     limit = np.full(19, (1 / np.arange(1, 21)).sum())
     return Curves(np.log10(counts), {"ε = 1e-6": sums, "limit": limit}, "log₁₀ of the features", "Σs at τ = 20")
 
 
-def colored() -> Evidence:
+def _colored() -> Evidence:
     """α = ¾ and input variances 1/i: features come in the order of ξσ, and both exponents change, not their sum."""
     i = np.arange(1, 3_000_001, dtype=float)
     tau = np.array([1e2, 1e4])
@@ -260,22 +260,22 @@ def colored() -> Evidence:
 DENSE = Assumption(
     "dense spectrum",
     "A power law with infinitely many features and α > ½.",
-    Counterexample("For α <= ½ the loss is infinite.", diverges),
+    Counterexample("For α <= ½ the loss is infinite.", _diverges),
 )
 BELOW = Assumption(
     "start below the teacher",
     "ε_i < σ_i for every feature, and Σε_i → 0 as ε_i = ε b_i with Σb_i finite, or finitely many features while ε → 0.",
-    Counterexample("From one ε for infinitely many features loss and Σs are infinite.", from_above, above_curves),
+    Counterexample("From one ε for infinitely many features loss and Σs are infinite.", _from_above, _above_curves),
 )
 SMALL = Assumption(
     "small ε",
     "The start goes to 0 at fixed τ.",
-    Counterexample("From a finite start exponents are larger, by 1/(1 − 1/ℓ).", large_start, start_curves),
+    Counterexample("From a finite start exponents are larger, by 1/(1 − 1/ℓ).", _large_start, _start_curves),
 )
 WHITE = Assumption(
     "whitened inputs",
     "Σx = I, or the features come in the order of ξσ.",
-    Counterexample("Variances 1/i change both exponents.", colored),
+    Counterexample("Variances 1/i change both exponents.", _colored),
 )
 PATH = tuple(a for a in a3.DERIVATION.assumptions if a.name in ("aligned start", "balanced start", "gradient flow"))
 

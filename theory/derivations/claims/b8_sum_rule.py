@@ -162,7 +162,7 @@ def _converges() -> Evidence:
     lengths = np.geomspace(2, 80, 400)
     worst = 0.0
     for start in (1e-12, 1e-25, 1e-50, 1e-100, 1e-200):
-        worst = max(worst, abs(moment_error(start, 0.75, lengths)) * np.log(1 / start))
+        worst = max(worst, abs(_moment_error(start, 0.75, lengths)) * np.log(1 / start))
     return tested(worst, 8.0, "relative error · ln(1/ε):")
 
 
@@ -191,7 +191,7 @@ def _engine(expression: dict[str, sp.Expr], function, generator: np.random.Gener
     return max(worst, abs(float(local_factor(1.0, 1e-12)) / near - 1))
 
 
-def moment_error(start: float, exponent: float, lengths: np.ndarray) -> float:
+def _moment_error(start: float, exponent: float, lengths: np.ndarray) -> float:
     """Growth of Σs predicted from the loss over the true one, minus 1, on 4,000 features from a finite start."""
     v = np.arange(1, 4001) ** -exponent
     modes = [logistic_path(v, start, time) for time in lengths * np.log(1 / start) / 2]
@@ -200,7 +200,7 @@ def moment_error(start: float, exponent: float, lengths: np.ndarray) -> float:
     return float(np.sum(-2 * middle * np.diff(fallen)) / (grown[-1] - grown[0]) - 1)
 
 
-def one_stage(start: float) -> tuple[np.ndarray, np.ndarray]:
+def _one_stage(start: float) -> tuple[np.ndarray, np.ndarray]:
     """s of one feature, σ = 1, and what −(2/m)∫t dL has predicted of it by then, along its path."""
     m = np.log(1 / start) / 2
     t = m + np.linspace(-8, 8, 4001)
@@ -211,19 +211,19 @@ def one_stage(start: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _coarse() -> Evidence:
     """Inside its stage the loss falls first, Σs follows; at the end both agree."""
-    s, predicted = one_stage(1e-200)
+    s, predicted = _one_stage(1e-200)
     half = int(np.argmax(s >= 0.5))
     holds = predicted[half] > 1.4 * s[half] and abs(predicted[-1] / s[-1] - 1) < 0.01
     return Evidence(holds, Verdict.TESTED, f"at s = {s[half]:.2f}σ predicted {predicted[half]:.2f}σ, in the end 1")
 
 
 def _coarse_curves() -> Curves:
-    s, predicted = (x[::80] for x in one_stage(1e-200))
+    s, predicted = (x[::80] for x in _one_stage(1e-200))
     return Curves(s, {"true": s, "from the loss": predicted}, "s/σ of one feature", "growth of Σs")
 
 
 def _finite() -> Evidence:
-    error = moment_error(1e-3, 0.75, np.geomspace(2, 80, 400))
+    error = _moment_error(1e-3, 0.75, np.geomspace(2, 80, 400))
     return Evidence(error < -0.3, Verdict.TESTED, f"from 1e-3 the prediction with m = ½ln(1/ε) is off by {error:.0%}")
 
 

@@ -123,18 +123,20 @@ TEACHER = np.diag([1.0, 0.8])
 TIMES = np.linspace(0, 40, 81)
 
 
-def flow(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, t: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def _integrated_product(
+    w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, times: np.ndarray, input_covariance: np.ndarray
+) -> np.ndarray:
     """The product `W2 W1` at every time, by integration of the weights."""
     cut = w1.size
 
-    def rate(_: float, theta: np.ndarray) -> np.ndarray:
+    def velocity(_: float, theta: np.ndarray) -> np.ndarray:
         x1 = theta[:cut].reshape(w1.shape)
         x2 = theta[cut:].reshape(w2.shape)
-        push = (teacher - x2 @ x1) @ covariance
+        push = (teacher - x2 @ x1) @ input_covariance
         return np.concatenate([(x2.T @ push).ravel(), (push @ x1.T).ravel()])
 
     start = np.concatenate([w1.ravel(), w2.ravel()])
-    path = solve_ivp(rate, (0, t[-1]), start, method="DOP853", t_eval=t, rtol=1e-10, atol=1e-12).y.T
+    path = solve_ivp(velocity, (0, times[-1]), start, method="DOP853", t_eval=times, rtol=1e-10, atol=1e-12).y.T
     return np.array([theta[cut:].reshape(w2.shape) @ theta[:cut].reshape(w1.shape) for theta in path])
 
 
@@ -143,33 +145,33 @@ def _wrong_sign(imbalance: float) -> tuple[np.ndarray, np.ndarray]:
     return np.diag([0.1, 0.1]), np.diag([0.1, -np.sqrt(0.01 + imbalance)])
 
 
-def unbalanced() -> Evidence:
+def _unbalanced() -> Evidence:
     """From the wrong sign of the determinant a balanced start is stuck; with an imbalance of 1e-3 it is not."""
     end = matrix_flow(TIMES[-1], *_wrong_sign(0.0), TEACHER)
-    freed = flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2))[-1]
+    freed = _integrated_product(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2))[-1]
     cured = ((freed - TEACHER) ** 2).sum() / 2
     detail = f"loss at t = 40: {end.loss:.3f} balanced, {cured:.1g} with an imbalance of 1e-3"
     return Evidence(end.saddle and abs(float(end.loss) - 0.32) < 1e-6 > float(cured), Verdict.TESTED, detail)
 
 
-def unbalanced_curves() -> Curves:
+def _unbalanced_curves() -> Curves:
     """The loss of both starts."""
-    freed = ((flow(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2)) - TEACHER) ** 2).sum((1, 2)) / 2
+    freed = ((_integrated_product(*_wrong_sign(1e-3), TEACHER, TIMES, np.eye(2)) - TEACHER) ** 2).sum((1, 2)) / 2
     stuck = np.asarray(matrix_flow(TIMES, *_wrong_sign(0.0), TEACHER).loss)
     return Curves(TIMES, {"balanced": stuck, "imbalance 0.001": freed}, "pretraining length t", "loss")
 
 
-def unwhitened() -> Evidence:
+def _unwhitened() -> Evidence:
     """With inputs of unequal variance the product differs from the formula."""
     start = 0.1 * np.eye(2)
     t = np.array([0.0, 1.5])
-    integrated = flow(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
+    integrated = _integrated_product(start, start, TEACHER, t, np.diag([2.0, 0.5]))[-1]
     claimed = matrix_flow(t, start, start, TEACHER).product[-1]
     off = float(np.abs(integrated - claimed).max())
     return Evidence(off > 0.3, Verdict.TESTED, f"the product is off by {off:.2f} at t = 1.5")
 
 
-def overshoots() -> Evidence:
+def _overshoots() -> Evidence:
     """One weight per layer, A = 1, from 0.9 = w₁ = w₂: the flow ends at 1, steps of 1.5 leave for good."""
     w = 0.9
     for _ in range(20):
@@ -206,19 +208,19 @@ DERIVATION = Derivation(
             Counterexample(
                 "With an imbalance of 1e-3 in one direction only, no multiple of I, the determinant changes sign and "
                 "the flow learns what it never can at λ = 0.",
-                unbalanced,
-                unbalanced_curves,
+                _unbalanced,
+                _unbalanced_curves,
             ),
         ),
         Assumption(
             "whitened inputs",
             "Σx = I.",
-            Counterexample("With Σx = diag(2, ½) the product is ahead of the formula.", unwhitened),
+            Counterexample("With Σx = diag(2, ½) the product is ahead of the formula.", _unwhitened),
         ),
         Assumption(
             "gradient flow",
             "Training follows the flow, that is small steps.",
-            Counterexample("Steps of 1.5 from near the teacher lead away from it.", overshoots),
+            Counterexample("Steps of 1.5 from near the teacher lead away from it.", _overshoots),
         ),
     ),
     steps=(

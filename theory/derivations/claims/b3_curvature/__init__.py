@@ -178,25 +178,25 @@ def _square(claim: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(map(at, value)) if isinstance(value, tuple) else at(value) for key, value in claim.items()}
 
 
-def largest(w1: sp.Matrix, w2: sp.Matrix, teacher: sp.Matrix, covariance: sp.Matrix | None = None) -> float:
+def _largest_eigenvalue(w1: sp.Matrix, w2: sp.Matrix, teacher: sp.Matrix, covariance: sp.Matrix | None = None) -> float:
     """λ_max, numerically, of the exact Hessian."""
     return float(np.linalg.eigvalsh(np.array(exact_hessian(w1, w2, teacher, covariance), dtype=float))[-1])
 
 
-def unbalanced() -> Evidence:
+def _unbalanced() -> Evidence:
     """One mode, p = w1 w2 = 1 = σ: λ_max is w1² + w2², which is 2σ only for w1 = w2."""
-    top = largest(sp.Matrix([[sp.Rational(1, 3)]]), sp.Matrix([[3]]), sp.Matrix([[1]]))
+    top = _largest_eigenvalue(sp.Matrix([[sp.Rational(1, 3)]]), sp.Matrix([[3]]), sp.Matrix([[1]]))
     return Evidence(top > 4 * 2, Verdict.TESTED, f"λ_max = {top:.2f} at w1 = 1/3, w2 = 3, where the roots end at 2")
 
 
-def misaligned() -> Evidence:
+def _misaligned() -> Evidence:
     """A turned teacher has a larger curvature than the aligned formula."""
     top = _turned(sp.Rational(1, 2))
     claimed = 2.0
     return Evidence(top > claimed + 0.3, Verdict.TESTED, f"λ_max = {top:.2f} against {claimed:.2f} when aligned")
 
 
-def misaligned_curves() -> Curves:
+def _misaligned_curves() -> Curves:
     """The largest curvature against the angle."""
     half = np.linspace(0, 1, 9)
     exact = [_turned(sp.Rational(int(8 * t), 8)) for t in half]
@@ -213,14 +213,14 @@ def _turned(half: sp.Rational) -> float:
     root = sp.diag(1, sp.Rational(5, 7))
     cos = (1 - half**2) / (1 + half**2)
     sin = 2 * half / (1 + half**2)
-    return largest(root, root, sp.Matrix([[cos, -sin], [sin, cos]]) * root**2)
+    return _largest_eigenvalue(root, root, sp.Matrix([[cos, -sin], [sin, cos]]) * root**2)
 
 
-def unwhitened() -> Evidence:
+def _unwhitened() -> Evidence:
     """Both modes learned, s = σ = (1, 1): λ_max is 2 for white inputs of the same total variance, 2.5 here."""
     eye = sp.eye(2)
     covariance = sp.diag(sp.Rational(3, 2), sp.Rational(1, 2))
-    top = largest(eye, eye, eye, covariance)
+    top = _largest_eigenvalue(eye, eye, eye, covariance)
     return Evidence(top > 2.4, Verdict.TESTED, f"λ_max = {top:.2f} for Σx = diag(1.5, 0.5), the formula says 2")
 
 
@@ -245,18 +245,18 @@ DERIVATION = Derivation(
         Assumption(
             "balanced start",
             "W2ᵀW2 = W1W1ᵀ, for the spectrum; the trace needs no balance.",
-            Counterexample("At the same product, layers of 1/3 and 3 have curvature 9.1 instead of 2.", unbalanced),
+            Counterexample("At the same product, layers of 1/3 and 3 have curvature 9.1 instead of 2.", _unbalanced),
         ),
         Assumption(
             "aligned start",
             "The singular vectors of the weights are the teacher's, for the spectrum; the trace needs no alignment.",
-            Counterexample("With a rotated teacher the curvature is larger.", misaligned, misaligned_curves),
+            Counterexample("With a rotated teacher the curvature is larger.", _misaligned, _misaligned_curves),
         ),
         Assumption(
             "whitened inputs",
             "Σx = I, for the spectrum; the trace holds for every Σx.",
             Counterexample(
-                "With inputs of the same total variance that are not white the curvature is larger.", unwhitened
+                "With inputs of the same total variance that are not white the curvature is larger.", _unwhitened
             ),
         ),
     ),

@@ -195,7 +195,7 @@ def _exact(expression: sp.Expr, first, second, teacher, covariance, gammas) -> t
     return exact, size
 
 
-def decay() -> Evidence:
+def _decay() -> Evidence:
     """A mode at its teacher's value, where the formula gives 0: decay μ alone moves w1² + w2², by −2μ(w1² + w2²)."""
     mu, w, w1, w2 = sp.symbols("mu w w_1 w_2", positive=True)
     loss = (w**2 - w1 * w2) ** 2 / 2 + mu * (w1**2 + w2**2) / 2
@@ -203,14 +203,14 @@ def decay() -> Evidence:
     return Evidence(sp.expand(moved + 4 * mu * w**2) == 0, Verdict.PROVED, f"{sp.expand(moved)} instead of 0")
 
 
-def big_step() -> Evidence:
+def _big_step() -> Evidence:
     """One step of finite size makes the norms grow where the flow does not."""
     first, second, rate = 0.0, 1.0, 0.5  # A = 1, f = 0: the formula predicts no growth
     rise = (first + rate * second) ** 2 - first**2  # the second weight's gradient is 0
     return Evidence(rise > 0.2, Verdict.TESTED, f"one step of 0.5 adds {rise:.2f} to w1² + w2², the formula 0")
 
 
-def unwhitened() -> Evidence:
+def _unwhitened() -> Evidence:
     """W1 = W2 = I, A − f = diag(1, −½), Σx = diag(1/10, 1): ⟨f, A − f⟩ = ½, and yet dΔ/dt < 0 (γ = 1)."""
     w = sp.eye(2)
     v = sp.eye(2)
@@ -224,7 +224,7 @@ def unwhitened() -> Evidence:
     return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {unlearned.trace()}, dΔ/dt = {float(growth):.2f}")
 
 
-def from_above() -> Evidence:
+def _from_above() -> Evidence:
     """w1 = w2 = √2, σ = 1: ½(w1² + w2²)γ² along minus the gradient of ½(1 − w1w2)²."""
     w1, w2 = sp.symbols("w_1 w_2", positive=True)
     cost = (w1**2 + w2**2) / 2
@@ -235,7 +235,7 @@ def from_above() -> Evidence:
     )
 
 
-def rectified() -> Evidence:
+def _rectified() -> Evidence:
     """One ReLU unit, weights w1 = w2 = 1, x = ±1, y = 2 relu(x): dΔ/dt for noise ±γ, γ = ⅒, and the formula's."""
     (w1, w2) = sp.symbols("w_1 w_2", real=True)
     gamma = sp.Rational(1, 10)
@@ -268,13 +268,13 @@ def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
     return 1 - distance / abs(1 - 0.09 * np.exp(1j * angle)), norms / 2
 
 
-def misaligned() -> Evidence:
+def _misaligned() -> Evidence:
     """From a rotated balanced start tr H first falls."""
     fall = (norms := _turned(2.5)[1])[0] / norms.min()
     return Evidence(bool(fall > 1.5), Verdict.TESTED, f"tr H first falls by a factor of {fall:.2f}")
 
 
-def misaligned_curves() -> Curves:
+def _misaligned_curves() -> Curves:
     """tr H along the way to the teacher, from three angles."""
     way = np.linspace(0, 0.99, 100)
     angles = {"turned by 0": 0.0, "turned by 2": 2.0, "turned by 2.5": 2.5}
@@ -302,22 +302,22 @@ DERIVATION = Derivation(
             "gradient flow",
             "The learning rate η is so small that terms of order η² do not matter.",
             Counterexample(
-                "A finite step adds η²(d_out‖∇W1‖² + d_in‖∇W2‖²) ≥ 0: tr H rises at ⟨f, A − f⟩ = 0.", big_step
+                "A finite step adds η²(d_out‖∇W1‖² + d_in‖∇W2‖²) ≥ 0: tr H rises at ⟨f, A − f⟩ = 0.", _big_step
             ),
         ),
         Assumption(
-            "no weight decay", "The loss alone moves the weights.", Counterexample("Decay μ adds −2μ tr H.", decay)
+            "no weight decay", "The loss alone moves the weights.", Counterexample("Decay μ adds −2μ tr H.", _decay)
         ),
         Assumption(
             "linear network",
             "f = W2 W1. A step says what holds for ReLU layers.",
-            Counterexample("For one ReLU unit the cost grows at half the rate.", rectified),
+            Counterexample("For one ReLU unit the cost grows at half the rate.", _rectified),
         ),
         Assumption(
             "whitened inputs",
             "For the sign of ⟨f, A − f⟩ to decide; otherwise x₁ and x₂ do.",
             Counterexample(
-                "With inputs that are not white, the signs of ⟨f, A − f⟩ and of the growth can differ.", unwhitened
+                "With inputs that are not white, the signs of ⟨f, A − f⟩ and of the growth can differ.", _unwhitened
             ),
         ),
         Assumption(
@@ -325,14 +325,14 @@ DERIVATION = Derivation(
             "For the certain sign only: singular vectors of A, Σx shares V; balanced or not.",
             Counterexample(
                 "From a balanced start rotated by more than a right angle, sensitivity first falls.",
-                misaligned,
-                misaligned_curves,
+                _misaligned,
+                _misaligned_curves,
             ),
         ),
         Assumption(
             "start below the teacher",
             "For the certain sign only: w1, w2 > 0 and w1w2 < σ in every mode.",
-            Counterexample("For a mode that starts above σ, sensitivity only falls.", from_above),
+            Counterexample("For a mode that starts above σ, sensitivity only falls.", _from_above),
         ),
     ),
     steps=(

@@ -52,7 +52,7 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
     "growth.norm_gained": at.numbers((1e-6, 1e6), (1e-12, 1e6), (1e-300, 1e7), signed=[1]),
     "growth.curvature_growth": at.path,
     "noise_variance": at.network(3, SCALE, SCALE),
-    "conventions.increase_at": at.network(2, SCALE, SCALE, inputs=False),
+    "conventions.increase_in_convention": at.network(2, SCALE, SCALE, inputs=False),
     "conventions.rounding_increase_at": at.network(3, SCALE, SCALE, inputs=False),
     "conventions.unit_overlap_on_path": at.numbers(NORM, NORM, (1e-9, 1.57)),
     "noisy_flow": at.network(3, SCALE, SCALE),

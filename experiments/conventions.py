@@ -26,7 +26,7 @@ from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.perturbations import compress
 from overtraining.theory.sensitivity.conventions import (
     absmax_step,
-    increase_at,
+    increase_in_convention,
     rounding_increase_at,
     rounding_model_scale,
 )
@@ -70,7 +70,10 @@ def _cost(setup: Protocol, offset: int, key: int) -> Check:
         scales = {"input_covariance": covariance, "initial_scales": (first, second)}
         weights = [np.asarray(layer.weight) for layer in pretrain(pretraining, run_key)]
         expected = np.stack(
-            [increase_at(convention, w1, w2, gamma, gamma, **scales) for w1, w2 in zip(*weights, strict=True)]
+            [
+                increase_in_convention(convention, w1, w2, gamma, gamma, **scales)
+                for w1, w2 in zip(*weights, strict=True)
+            ]
         )
         measured = rise_and_spread(setup, run_key)
         stderr = measured.rise_stderr.values
@@ -117,7 +120,7 @@ def _rounding(path: Protocol, key: int) -> Check:
             steps = absmax_step(w1, bit_count), absmax_step(w2, bit_count)
             expected.append(rounding_increase_at(w1, w2, teacher, *steps))
             gammas = (float(rounding_model_scale(step)) for step in steps)
-            model.append(float(increase_at("absolute", w1, w2, *gammas)))
+            model.append(float(increase_in_convention("absolute", w1, w2, *gammas)))
             measured.append(_rise(layers, problem, bit_count))
     ratio = np.array(measured) / model
     name = "rounding to 3, 4 and 6 bits (B6)"

@@ -21,8 +21,8 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.theory.sensitivity.large_spectra import power_law_path
 from overtraining.theory.sensitivity.rates import power_law_rates
-from overtraining.theory.sensitivity.spectral_path import power_law_path
 from overtraining.theory.sensitivity.sum_rule import local_factor
 
 ALPHAS = (0.6, 0.75, 1.0, 1.5)

@@ -18,8 +18,7 @@ from overtraining.experiments.verdict import Check, Outcome, judge_order, map_li
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
-from overtraining.theory.sensitivity.predicted_sensitivity import fitted_line
-from overtraining.theory.sensitivity.sum_rule import norm_growth
+from overtraining.theory.sensitivity.sum_rule import fitted_line, norm_growth
 from overtraining.theory.solvers.exact import respond as predict
 
 MODES, ALPHA, GAMMA = 16, 0.75, 0.05
@@ -74,7 +73,7 @@ def _fitted_constant(setup: Protocol, measured: xr.Dataset) -> Check:
     growth, half = np.asarray(norm_growth(setup.lengths, response.before.values)), len(setup.lengths) // 2
     line = fitted_line(growth[:half], sensitivity[:half], stderr[:half])
     error = float(line.sensitivity(growth[-1]) / sensitivity[-1] - 1)
-    ratio = float(line.price * _constant(setup) / (GAMMA**2 * MODES))
+    ratio = float(line.slope * _constant(setup) / (GAMMA**2 * MODES))
     answer = (
         f"the constant fitted on the first half of the lengths is {ratio:.2f} c/m; the last sensitivity from "
         f"it is off by {error:+.1%}"

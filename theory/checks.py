@@ -198,6 +198,18 @@ def check_task_modes(name: str, values: np.ndarray, d_in: int, d_out: int, least
         raise ShapeError(f"{values.shape[-1]} modes", f"these widths have room for {min(d_in, d_out)}", "pass no more")
 
 
+def check_loss_curve(lengths: Numbers, values: np.ndarray) -> np.ndarray:
+    """Pretraining lengths > 0 that rise along their last axis, which is also the last axis of the values."""
+    lengths = positive("lengths", lengths, "leave out the length 0, whose logarithm is not finite")
+    if lengths.ndim == 0 or values.ndim == 0 or lengths.shape[-1] != values.shape[-1]:
+        shapes = f"lengths {lengths.shape}, values {values.shape}"
+        raise ShapeError(shapes, "the last axes are not the same lengths", "pass one value per length")
+    check_broadcast(lengths=lengths, values=values)
+    if np.any(np.diff(lengths, axis=-1) <= 0):
+        raise DomainError("lengths", "they do not rise", "sort them, the losses with them, and average repeated ones")
+    return lengths
+
+
 def check_weights(weights: Sequence[Any]) -> tuple[np.ndarray, ...]:
     """The list W1, …, WL as float64 matrices for which `W_L … W_1` is defined; ShapeError otherwise.
 

@@ -12,11 +12,11 @@ from tests.theory.public_api import baselines
 from tests.theory.test_public_api import broadcasts, public
 
 NOT_NEGATIVE = {
-    "t", "time", "s", "tau", "sigma", "epsilon", "gamma_1", "gamma_2", "gammas", "noise_cost", "alpha",
-    "input_variance", "length",
-    "w1_norm", "w2_norm", "strength_1", "strength_2", "own", "joint", "rho_1", "rho_2", "step", "step_1", "step_2", "m",
-    "tolerance", "loss_exponent", "q1", "q2", "both", "norms", "input_spectrum", "input_trace", "gain", "std", "angle",
-    "scale", "ratio", "rtol", "weight_decay", "learning_rate", "momentum", "warmup_share", "decay_share",
+    "t", "time", "length", "s", "tau", "sigma", "epsilon", "gamma_1", "gamma_2", "gammas", "noise_cost", "alpha",
+    "input_variance", "w1_norm", "w2_norm", "level_1", "level_2", "diagonal_overlap", "unit_overlap", "product_norm",
+    "step", "step_1", "step_2", "m", "tolerance", "loss_exponent", "norms", "input_spectrum", "input_trace", "gain",
+    "std", "angle", "scale", "ratio", "rtol", "weight_decay", "learning_rate", "momentum", "warmup_share",
+    "decay_share",
     "label_noise", "anchor", "replay_share", "lengths", "strengths", "spectrum", "scales", "stderr", "budget",
     "budgets", "variance", "angles", "shared",
 }  # fmt: skip
@@ -78,7 +78,8 @@ ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_fl
              ("tuning_sharpness", "budget"), ("overtraining_bounds", "sigma"), ("matrix_flow_from_modes", "time"),
              ("matrix_flow", "time"),
              ("overtraining_in_stages", "noise_cost"),
-             ("loss_after_noise", "length"), ("path_sums", "t"), ("power_law_path", "t"),
+             ("loss_after_noise", "length"), ("spectrum_path", "lengths"),
+             ("power_law_path", "lengths"),
              ("fine_tune", "budget"), ("fine_tune_plateaus", "task"), ("plateau_growth", "task"),
              ("map_forgetting", "tasks"), ("fine_tune_grid", "tasks")}  # fmt: skip
 

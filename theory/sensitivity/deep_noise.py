@@ -1,6 +1,6 @@
-"""B2: what independent noise on the weights costs a linear network of any depth, exactly, at every point.
+"""B2: the expected rise of the loss under independent noise on the weights, exact at any depth and at every point.
 
-The noisy layers split the network into segments without noise, and only the norm of each segment's product enters.
+The noisy layers split the network into segments without noise, and only the norm of the product of each segment enters.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,9 @@ def segment_norms(
     """Squared norms of every product of neighbouring layers, `K[a, b−1] = ‖W_{b−1} … W_{a+1}‖²`, 0 <= a < b <= L + 1.
 
     a and b are the noisy layers at the two ends; a = 0 is the input (weighted by Σx, whitened by default), b = L + 1
-    the output. The empty product on the diagonal counts the width of layer a, for the input `tr Σx`. Zero below it.
-    Raises ShapeError where W1, …, WL do not chain, DomainError where Σx is not symmetric positive semidefinite.
+    the output. The empty products on the diagonal are the width of layer a, and `tr Σx` for the input; zero below it.
+    weights: W1, …, WL.  Returns (L + 1, L + 1). Raises ShapeError where the matrices do not chain, DomainError where Σx
+    is not symmetric positive semidefinite.
 
     >>> segment_norms([np.ones((1, 2)), np.ones((3, 1))]).tolist()
     [[2.0, 2.0, 6.0], [0.0, 1.0, 3.0], [0.0, 0.0, 3.0]]
@@ -34,18 +35,18 @@ def segment_norms(
     for a in range(depth + 1):
         if a:
             norms[a, a] = layers[a - 1].shape[0]
-        made = np.eye(layers[min(a, depth - 1)].shape[1])
+        segment = np.eye(layers[min(a, depth - 1)].shape[1])
         for b in range(a, depth):
-            made = layers[b] @ made
-            seen = made @ sx if a == 0 else made
-            norms[a, b + 1] = max(float((seen * made).sum()), 0.0)  # >= 0 but for rounding where Σx is singular
+            segment = layers[b] @ segment
+            weighted = segment @ sx if a == 0 else segment
+            norms[a, b + 1] = max(float((weighted * segment).sum()), 0.0)  # negative only by rounding
     return norms
 
 
 def segment_norms_on_path(
     s: Float[np.ndarray, "*b modes"], widths: Sequence[int]
 ) -> Float[np.ndarray, "*b sites sites"]:
-    """The same on the balanced aligned path, `K[a, b−1] = Σ_i s_i^{2(b−a−1)/L}`, for whitened inputs.
+    """`segment_norms` on the balanced aligned path, `K[a, b−1] = Σ_i s_i^{2(b−a−1)/L}`, for whitened inputs.
 
     s: singular values of the network, last axis modes.  widths: d_in, h_1, …, h_{L−1}, d_out.
     Raises ShapeError where some width is smaller than the number of modes, DomainError for negative s.
@@ -62,7 +63,7 @@ def segment_norms_of_modes(
     widths: Sequence[int],
     input_spectrum: Float[np.ndarray, " d_in"] | None = None,
 ) -> Float[np.ndarray, "*b sites sites"]:
-    """The same for any aligned network, balanced or not, `K[a, b−1] = Σ_i ξ_i^{[a = 0]} Π_{a<l<b} w_{l,i}²`.
+    """`segment_norms` of any aligned network, balanced or not, `K[a, b−1] = Σ_i ξ_i^{[a = 0]} Π_{a<l<b} w_{l,i}²`.
 
     squares: `w_{l,i}²`, layer by layer from the input, last axis modes.  widths: d_in, h_1, …, h_{L−1}, d_out.
     input_spectrum: eigenvalues ξ of Σx, where it shares the teacher's axes, in the order of the modes; whitened by
@@ -85,10 +86,10 @@ def segment_norms_of_modes(
     with np.errstate(over="ignore"):  # refused below
         for a, width in enumerate(sizes):
             norms[..., a, a] = width if a else variances.sum()
-            made: Values = variances[: layers[0].shape[-1]] if a == 0 else np.float64(1)
+            segment: Values = variances[: layers[0].shape[-1]] if a == 0 else np.float64(1)
             for b in range(a, depth):
-                made = made * layers[b]
-                norms[..., a, b + 1] = made.sum(axis=-1)
+                segment = segment * layers[b]
+                norms[..., a, b + 1] = segment.sum(axis=-1)
     return refuse_overflow("a norm", lambda: norms)
 
 
@@ -99,8 +100,8 @@ def deep_increase(norms: Float[np.ndarray, "*#b sites sites"], gammas: Real[np.n
     the teacher does not enter. `K_ab = ‖W_{b−1} … W_{a+1}‖²`. It is `½(tr(C₀Σx) − tr(fΣxfᵀ))` of the recursion
     `C_{l−1} = W_lᵀC_lW_l + γ_l² tr(C_l) I`, `C_L = I`, as a sum of non-negative terms: no cancellation at small noise.
 
-    norms: as `segment_norms` gives it.  gammas: (…, L), >= 0, layer by layer from the input; leading axes broadcast
-    against those of norms, and a grid of scales costs no products of matrices.
+    norms: the result of `segment_norms`.  gammas: (…, L), >= 0, layer by layer from the input; leading axes broadcast
+    against those of norms, and a grid of scales needs no further products of matrices.
     Raises DomainError for negative numbers, for scales beyond 1e75 and for a result that overflows, ShapeError where L
     differs or the leading axes do not broadcast.
 
@@ -133,7 +134,7 @@ def deep_increase_at(
     gammas: Real[np.ndarray, "*b layers"],
     input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
 ) -> Values:
-    """The same (claim B2) from the weight matrices W1, …, WL themselves; errors as in both.
+    """`deep_increase` (claim B2) from the weight matrices W1, …, WL themselves; errors as there and in `segment_norms`.
 
     >>> float(deep_increase_at([np.ones((1, 2)), np.ones((2, 1))], np.array([0.0, 1.0])))
     2.0

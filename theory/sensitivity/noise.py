@@ -1,4 +1,4 @@
-"""B1: what independent noise on the weights costs, exactly, at every point of weight space."""
+"""B1: the expected rise of the loss under independent noise on the weights, exact at every point of weight space."""
 
 import numpy as np
 from jaxtyping import Float
@@ -20,7 +20,7 @@ def expected_increase(
     d_out: int,
     input_trace: float | None = None,
 ) -> Values:
-    """Cost of weight noise, `½(γ₂² d_out q₁ + γ₁² τ q₂ + γ₁² γ₂² d_out h τ)` (claim B1), from the weights' norms.
+    """Cost of weight noise, `½(γ₂² d_out q₁ + γ₁² τ q₂ + γ₁² γ₂² d_out h τ)` (claim B1), from the norms of the weights.
 
     This is `E[L(θ + noise)] − L(θ)` for independent zero-mean noise of ANY law with standard deviations γ₁, γ₂ on the
     entries of `W1: h × d_in` and `W2: d_out × h`; no expansion in γ. The teacher does not enter.
@@ -41,8 +41,12 @@ def expected_increase(
         gamma_1=nonnegative("gamma_1", gamma_1, "pass the standard deviation of the noise"),
         gamma_2=nonnegative("gamma_2", gamma_2, "pass the standard deviation of the noise"),
     )
-    on_w1, on_w2 = (trace, gamma_1, gamma_1), (d_out, gamma_2, gamma_2)
-    rise = lambda: (product(*on_w2, q1) + product(*on_w1, q2) + product(*on_w1, *on_w2, h)) / 2  # B1
+    on_w1 = (trace, gamma_1, gamma_1)
+    on_w2 = (d_out, gamma_2, gamma_2)
+
+    def rise() -> Values:
+        return (product(*on_w2, q1) + product(*on_w1, q2) + product(*on_w1, *on_w2, h)) / 2  # B1
+
     return refuse_overflow("the rise of the loss", rise)
 
 
@@ -53,7 +57,7 @@ def expected_increase_at(
     gamma_2: Numbers,
     input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
 ) -> Values:
-    """The same (claim B1) from the weight matrices themselves, with the inputs' covariance Σx where it is not I.
+    """`expected_increase` (claim B1) from the weight matrices themselves; input_covariance: Σx, by default I.
 
     Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite.
 
@@ -62,26 +66,32 @@ def expected_increase_at(
     """
     w1, w2 = check_weights((w1, w2))
     (h, d_in), d_out = w1.shape, w2.shape[0]
-    sizes = {"d_in": d_in, "h": h, "d_out": d_out}
-    q2 = refuse_overflow("the norm of w2", lambda: np.sum(w2**2))
-    if input_covariance is None:
-        return expected_increase(
-            refuse_overflow("the norm of w1", lambda: np.sum(w1**2)), q2, gamma_1, gamma_2, **sizes
-        )
     sx = check_input_covariance(input_covariance, d_in)
-    q1 = refuse_overflow(
-        "the norm of w1", lambda: np.maximum((w1 @ sx * w1).sum(), 0.0)
-    )  # rounding, where Σx is singular
-    return expected_increase(q1, q2, gamma_1, gamma_2, **sizes, input_trace=float(np.trace(sx)))
+
+    def seen_norm() -> np.float64:
+        if input_covariance is None:
+            return np.sum(w1**2)
+        return np.maximum((w1 @ sx * w1).sum(), 0.0)  # negative only by rounding, where Σx is singular
+
+    q1 = refuse_overflow("the norm of w1", seen_norm)
+    q2 = refuse_overflow("the norm of w2", lambda: np.sum(w2**2))
+    return expected_increase(q1, q2, gamma_1, gamma_2, d_in=d_in, h=h, d_out=d_out, input_trace=float(np.trace(sx)))
 
 
 def mode_cost(gamma_1: Numbers, gamma_2: Numbers, *, d_in: int, d_out: int) -> Values:
-    """The price `c = ½(γ₂² d_out + γ₁² d_in)` of one unit of balanced singular value: `Δ = c Σ s_i + const` (B1, C1).
+    """Cost of one unit of balanced singular value under noise, `c = ½(γ₂² d_out + γ₁² d_in)` (claims B1, C1).
+
+    The cost of noise is `Δ = c Σ s_i + const` on the balanced path. Other functions take c as `noise_cost`.
+    gamma_1, gamma_2: noise standard deviations >= 0 of W1 and W2, which broadcast. Raises DomainError for negative ones
+    and where the result overflows, ShapeError where they do not broadcast.
 
     >>> float(mode_cost(0.5, 0.25, d_in=4, d_out=8))
     0.75
     """
     gamma_1, gamma_2 = check_broadcast(gamma_1=nonnegative("gamma_1", gamma_1), gamma_2=nonnegative("gamma_2", gamma_2))
     d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
-    price = lambda: (product(d_out, gamma_2, gamma_2) + product(d_in, gamma_1, gamma_1)) / 2
-    return refuse_overflow("the price of a singular value", price)
+
+    def cost() -> Values:
+        return (product(d_out, gamma_2, gamma_2) + product(d_in, gamma_1, gamma_1)) / 2
+
+    return refuse_overflow("the cost of a singular value", cost)

@@ -1,4 +1,4 @@
-"""B7: how fast the loss falls and the weights grow for power-law spectra, as the start goes to 0."""
+"""B7: power laws of the loss and of the norm of the weights for power-law spectra, in the limit of a small start."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,9 @@ from scipy.special import exprel, zeta
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, positive
 from overtraining.setting.errors import DomainError
+from overtraining.theory.checks import check_alpha
 
-_KNOT = 64  # below it sums are added up; above it three Euler–Maclaurin terms are exact: a fourth is below 3e-17
+_KNOT = 64  # below it terms are added up; above it three Euler–Maclaurin terms suffice: a fourth is below 3e-17
 _STEEP = 1100.0  # from here on 2^{−α} is 0 in float64, and sums are their first term; ζ(2α) may be NaN far beyond
 _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240)
 
@@ -18,8 +19,8 @@ _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240)
 class Rates:
     """`L → loss_factor · τ^{−loss_exponent}`, and `Σs` grows as `norm_factor · τ^{norm_exponent}`.
 
-    For α = 1 the norm grows as ln τ (factor and exponent are inf and 0); for α > 1 exponent and factor are negative and
-    describe what is missing to its bound ζ(α).
+    For α = 1 the norm grows as ln τ (factor inf, exponent 0); for α > 1 the norm is bounded, exponent and factor are
+    negative, and they describe its distance to the bound ζ(α).
     """
 
     loss_exponent: Values
@@ -40,21 +41,21 @@ def power_law_rates(alpha: Numbers) -> Rates:
     >>> float(r.loss_exponent.round(4)), float(r.norm_exponent.round(4)), float(r.norm_factor)
     (0.6667, 0.3333, 4.0)
     """
-    alpha = _alpha(alpha)
+    alpha = check_alpha(alpha)
     with np.errstate(divide="ignore"):
         factor = np.where(alpha == 1, np.inf, 1 / (1 - alpha))
     return Rates(2 * ((alpha - 0.5) / alpha), 0.25 / (alpha - 0.5), (1 - alpha) / alpha, factor[()])  # B7
 
 
 def features_learned(tau: Numbers, alpha: Numbers) -> Values:
-    """Number of features of `i^{−α}` learned by `τ = t/m` in the limit of a small start: those with `σ > 1/τ` (B7).
+    """Number of features of `i^{−α}` learned by `τ = t/m` in the limit of a small start, those with `σ > 1/τ` (B7).
 
     A feature exactly at 1/τ is half under way and counted as learned, up to rounding of `τ^{1/α}`.
 
     >>> features_learned([0.5, 1.0, 10.0], alpha=0.5001).tolist()
     [0.0, 1.0, 99.0]
     """
-    tau, alpha = check_broadcast(tau=positive("tau", tau, "it is t in units of ½ ln(1/ε)"), alpha=_alpha(alpha))
+    tau, alpha = check_broadcast(tau=positive("tau", tau, "it is t in units of ½ ln(1/ε)"), alpha=check_alpha(alpha))
     with np.errstate(over="ignore"):
         count = np.floor(tau ** (1 / alpha))
     if np.any(count > 2.0**53):
@@ -70,32 +71,29 @@ def staircase_loss(tau: Numbers, alpha: Numbers) -> Values:
     >>> float(staircase_loss(0.5, alpha=1.0).round(6))
     0.822467
     """
-    return zeta(2 * np.minimum(_alpha(alpha), _STEEP), features_learned(tau, alpha) + 1) / 2  # B7
+    return zeta(2 * np.minimum(check_alpha(alpha), _STEEP), features_learned(tau, alpha) + 1) / 2  # B7
 
 
 def staircase_norm(tau: Numbers, alpha: Numbers) -> Values:
     """`Σs = ‖W1‖² = ‖W2‖²` in the limit of a small start, `Σ_{i<=n} i^{−α}` with n features learned (claim B7).
 
-    By Euler and Maclaurin's formula from the 64th feature on: no sum over more. Arguments as in `staircase_loss`.
+    From the 64th feature on the Euler–Maclaurin formula replaces the sum. Arguments as in `staircase_loss`.
 
     >>> float(staircase_norm(1e6, alpha=1.0).round(6))
     14.392727
     """
-    n, alpha = np.broadcast_arrays(features_learned(tau, alpha), np.minimum(_alpha(alpha), _STEEP))
+    n, alpha = np.broadcast_arrays(features_learned(tau, alpha), np.minimum(check_alpha(alpha), _STEEP))
     first = np.arange(1.0, _KNOT + 1)
     few = np.where(first <= n[..., None], first ** -alpha[..., None], 0.0).sum(axis=-1)
     many = np.maximum(n, _KNOT)
-    ratio, power = np.log(many / _KNOT), lambda x, k: x ** (-alpha - k)
+    ratio = np.log(many / _KNOT)
+
+    def power(x: Values | int, k: int) -> Values:
+        return x ** (-alpha - k)
+
     rest = _KNOT ** (1 - alpha) * ratio * exprel((1 - alpha) * ratio) + (power(many, 0) - power(_KNOT, 0)) / 2
     rising = alpha
     for k, b in enumerate(_BERNOULLI):  # the terms of a fixed expansion
         rest = rest - b * rising * (power(many, 2 * k + 1) - power(_KNOT, 2 * k + 1))
         rising = rising * (alpha + 2 * k + 1) * (alpha + 2 * k + 2)
     return few + rest  # B7
-
-
-def _alpha(alpha: Numbers) -> np.ndarray:
-    alpha = positive("alpha", alpha)
-    if np.any(alpha <= 0.5):
-        raise DomainError("alpha", "Σσ² is infinite for α <= ½", "use alpha > ½")
-    return alpha

@@ -6,8 +6,7 @@ import numpy as np
 
 from overtraining.setting.domain import finite, positive
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
-from overtraining.theory.sensitivity.predicted_sensitivity import fitted_line, turning_length
-from overtraining.theory.sensitivity.sum_rule import norm_growth
+from overtraining.theory.sensitivity.sum_rule import fitted_line, norm_growth, turning_length
 
 MINIMUM = 5  # checkpoints: three to fit two constants, and two to be predicted
 
@@ -96,9 +95,9 @@ def predict(
         line,
         fitted,
         by_rule.offset,
-        by_rule.price,
+        by_rule.slope,
         float(np.sqrt(by_rule.covariance[0][0])),
-        float(turning_length(by_rule.price)),
+        float(turning_length(by_rule.slope)),
         *misfits,
         unexplained / variation if variation else np.inf,
     )

@@ -11,7 +11,7 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.sensitivity.conventions import (
     CONVENTIONS,
     absmax_step,
-    increase_at,
+    increase_in_convention,
     mean_unit_overlap,
     multiplicative_increase,
     noise_scales,
@@ -41,32 +41,34 @@ def over_coins(w1, w2, teacher, sx, scale_1, scale_2) -> float:  # type: ignore[
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(("rho_1", "rho_2"), [(0.3, 0.7), (1.5, 0.0), (0.0, 2.0)])
-def test_every_convention_is_the_mean_of_the_loss(shape: tuple[int, int, int], rho_1: float, rho_2: float) -> None:
+@pytest.mark.parametrize(("level_1", "level_2"), [(0.3, 0.7), (1.5, 0.0), (0.0, 2.0)])
+def test_every_convention_is_the_mean_of_the_loss(shape: tuple[int, int, int], level_1: float, level_2: float) -> None:
     w1, w2, teacher, sx = network(shape)
     root_mean_square = lambda w: np.sqrt((w**2).mean())
     scales = {
-        "absolute": (rho_1, rho_2),
-        "initialization": (0.25 * rho_1, 3.0 * rho_2),
-        "relative": (rho_1 * root_mean_square(w1), rho_2 * root_mean_square(w2)),
-        "multiplicative": (rho_1 * w1, rho_2 * w2),
+        "absolute": (level_1, level_2),
+        "initialization": (0.25 * level_1, 3.0 * level_2),
+        "relative": (level_1 * root_mean_square(w1), level_2 * root_mean_square(w2)),
+        "multiplicative": (level_1 * w1, level_2 * w2),
     }
     assert scales.keys() == set(CONVENTIONS)
     for convention, (on_1, on_2) in scales.items():
-        got = increase_at(convention, w1, w2, rho_1, rho_2, input_covariance=sx, initial_scales=(0.25, 3.0))
+        got = increase_in_convention(
+            convention, w1, w2, level_1, level_2, input_covariance=sx, initial_scales=(0.25, 3.0)
+        )
         assert got == pytest.approx(over_coins(w1, w2, teacher, sx, on_1, on_2), rel=1e-10, abs=1e-12), convention
 
 
 @pytest.mark.parametrize("scale", [1e-60, 1e-6, 1.0, 1e6])
 def test_relative_and_multiplicative_keep_their_digits_at_any_size(scale: float) -> None:
     w1, w2, _, _ = network((3, 4, 2))
-    w1, rho = w1 * scale, (1e-9, 1e-3)
+    w1, levels = w1 * scale, (1e-9, 1e-3)
     exact = np.vectorize(Fraction, otypes=[object])
     n1, n2 = (exact(w1) ** 2).sum(axis=1), (exact(w2) ** 2).sum(axis=0)
-    a, b = (Fraction(r) ** 2 for r in rho)
+    a, b = (Fraction(r) ** 2 for r in levels)
     for convention, overlap in (("relative", n1.sum() * n2.sum() / 4), ("multiplicative", n1 @ n2)):
         want = (a + b + a * b) * overlap / 2
-        assert abs(Fraction(float(increase_at(convention, w1, w2, *rho))) / want - 1) < 1e-14
+        assert abs(Fraction(float(increase_in_convention(convention, w1, w2, *levels))) / want - 1) < 1e-14
 
 
 def test_relative_equals_initialization_at_a_random_start_of_those_scales() -> None:
@@ -92,7 +94,7 @@ def test_overlap_on_the_path_lies_between_even_spread_and_one_unit_per_mode(hidd
     w1, w2 = frame * np.sqrt(s), np.sqrt(s)[:, None] * frame.T
     overlap = unit_overlap_on_path(s, frame)
     assert multiplicative_increase(overlap, overlap, 0.3, 0.2) == pytest.approx(
-        increase_at("multiplicative", w1, w2, 0.3, 0.2), rel=1e-13
+        increase_in_convention("multiplicative", w1, w2, 0.3, 0.2), rel=1e-13
     )
     assert s.sum() ** 2 / hidden < overlap < (s**2).sum()
     assert unit_overlap_on_path(s, np.eye(hidden, 3)) == pytest.approx((s**2).sum())
@@ -186,7 +188,7 @@ def initial(scales) -> object:  # type: ignore[no-untyped-def]
     return untyped_scales("initialization", 0.1, 0.1, **sizes, initial_scales=scales)
 
 
-untyped_increase = getattr(increase_at, "__wrapped__", increase_at)
+untyped_increase = getattr(increase_in_convention, "__wrapped__", increase_in_convention)
 untyped_scales = getattr(noise_scales, "__wrapped__", noise_scales)
 untyped_step = getattr(absmax_step, "__wrapped__", absmax_step)
 untyped_rounding = getattr(rounding_increase_at, "__wrapped__", rounding_increase_at)
@@ -216,10 +218,14 @@ def test_what_is_given_wrongly_is_named(call, error: type[Exception], says: str)
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: increase_at("nominal", np.eye(2), np.eye(2), 0.1, 0.1), DomainError, "use one of absolute"),
-        (lambda: increase_at("initialization", np.eye(2), np.eye(2), 0.1, 0.1), DomainError, "initial_scales"),
-        (lambda: increase_at("relative", np.eye(2), np.eye(2), -0.1, 0.1), DomainError, "strength_1"),
-        (lambda: increase_at("multiplicative", np.eye(2), np.eye(2), 0.1, np.nan), DomainError, "rho_2"),
+        (lambda: increase_in_convention("nominal", np.eye(2), np.eye(2), 0.1, 0.1), DomainError, "use one of absolute"),
+        (
+            lambda: increase_in_convention("initialization", np.eye(2), np.eye(2), 0.1, 0.1),
+            DomainError,
+            "initial_scales",
+        ),
+        (lambda: increase_in_convention("relative", np.eye(2), np.eye(2), -0.1, 0.1), DomainError, "level_1"),
+        (lambda: increase_in_convention("multiplicative", np.eye(2), np.eye(2), 0.1, np.nan), DomainError, "level_2"),
         (
             lambda: noise_scales("multiplicative", 1.0, 1.0, w1_norm=1.0, w2_norm=1.0, d_in=1, h=1, d_out=1),
             DomainError,
@@ -229,7 +235,7 @@ def test_what_is_given_wrongly_is_named(call, error: type[Exception], says: str)
         (lambda: absmax_step(np.ones(2), 1), DomainError, "bits"),
         (lambda: rounding_increase_at(np.eye(2), np.eye(2), np.eye(2), -1.0, 0.0), DomainError, "step_1"),
         (lambda: multiplicative_increase(np.ones(2), np.ones(3), 1.0, 1.0), ShapeError, "broadcast"),
-        (lambda: mean_unit_overlap(1.0, -1.0, 1.0, h=2), DomainError, "q2"),
+        (lambda: mean_unit_overlap(1.0, -1.0, 1.0, h=2), DomainError, "w2_norm"),
         (lambda: mean_unit_overlap(1.0, 1.0, 1.0, h=0), DomainError, "h = 0"),
         (lambda: mean_unit_overlap(1e200, 1e200, 1.0, h=2), DomainError, "overflows"),
     ],

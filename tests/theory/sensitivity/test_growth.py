@@ -120,7 +120,7 @@ ONES = np.ones((1, 2)), np.ones((2, 1)), np.ones((2, 2))
         (lambda: curvature_growth(1.0, 1.0, 0.1, d_in=0, d_out=1), DomainError, "d_in"),
         (lambda: norm_gained(-1.0, 0.0), DomainError, "sigma"),
         (lambda: norm_gained(1.0, np.inf), DomainError, "imbalance"),
-        (lambda: norm_gained(1.0, 0.0, -1.0), DomainError, "start"),
+        (lambda: norm_gained(1.0, 0.0, -1.0), DomainError, "initial_product"),
     ],
 )
 def test_refusals(call, error: type[Exception], says: str) -> None:  # type: ignore[no-untyped-def]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.sensitivity.conventions import increase_at
+from overtraining.theory.sensitivity.conventions import increase_in_convention
 from overtraining.theory.sensitivity.deep_noise import deep_increase_at
 from overtraining.theory.sensitivity.noise import expected_increase, expected_increase_at, mode_cost
 from overtraining.theory.sensitivity.noise_variance import invariants_at
@@ -74,7 +74,7 @@ def test_rounding_where_the_inputs_do_not_see_w1() -> None:
         layers = kernel[None], np.zeros((2, 1))
         assert 0 <= expected_increase_at(*layers, 0.0, 1.0, sx) < 1e-14
         for convention in ("absolute", "relative", "multiplicative"):
-            assert 0 <= increase_at(convention, *layers, 0.0, 1.0, input_covariance=sx) < 1e-14
+            assert 0 <= increase_in_convention(convention, *layers, 0.0, 1.0, input_covariance=sx) < 1e-14
         assert 0 <= deep_increase_at(layers, np.array([0.0, 1.0]), sx) < 1e-14
         assert 0 <= invariants_at(*layers, np.zeros((2, 3)), sx).norm_1 < 1e-14
 

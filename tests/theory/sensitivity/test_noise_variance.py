@@ -141,7 +141,11 @@ POINT = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
         (lambda: invariants_on_path(-np.ones(2), np.ones(2), d_in=3), DomainError, "s"),
         (lambda: on_path(1.0, np.ones(1), d_in=3), ShapeError, "lists the modes"),
         (lambda: on_path(np.ones((2, 1)), np.ones((3, 1)), d_in=3), ShapeError, "broadcast"),
-        (lambda: loss_variance(dataclasses.replace(POINT, error=np.nan), 1.0, 1.0, h=1, d_out=1), DomainError, "error"),
+        (
+            lambda: loss_variance(dataclasses.replace(POINT, unlearned_norm=np.nan), 1.0, 1.0, h=1, d_out=1),
+            DomainError,
+            "unlearned",
+        ),
         (lambda: loss_variance(dataclasses.replace(POINT, norm_1=-1.0), 1.0, 1.0, h=1, d_out=1), DomainError, "norm_1"),
         (
             lambda: loss_variance(

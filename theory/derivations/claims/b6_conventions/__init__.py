@@ -271,7 +271,7 @@ DERIVATION = Derivation(
     ),
     floor=Verdict.PROVED,
     link=Link(
-        "overtraining.theory.sensitivity.conventions.increase_at",
+        "overtraining.theory.sensitivity.conventions.increase_in_convention",
         "shapes 1 … 5, weights over 16 decades, any Σx, ρ 1e-6 … 100",
         _engine,
     ),

@@ -1,11 +1,11 @@
-"""Sums over very many modes by Gauss quadrature of the counting measure, with an error, in a few hundred evaluations.
+"""Gauss quadrature for sums over very many modes, with an error estimate, in a few hundred evaluations.
 
-For a block of n neighbouring modes there are nodes (no whole numbers) and weights, m of each, with which the sum of
+For a block of n neighbouring modes there are m nodes, which are not whole numbers, and m weights with which the sum of
 every polynomial of degree below 2m is exact: Gauss's rule for n equal masses, whose orthogonal polynomials are Gram's.
-It is the Gauss–Legendre integral as n → ∞ and the plain sum for n <= m, so that nothing like Euler and Maclaurin's
-corrections is needed in between. A block on which a finer and a coarser rule differ is halved; the halving ends at
-blocks that are summed mode by mode. The coarser rule is Lobatto's, with nodes at both ends of the block and, being odd,
-in the middle: two Gauss rules, both symmetric, would not see a narrow front there.
+It becomes the Gauss–Legendre integral as n → ∞ and is the plain sum for n <= m, so that no correction like that of
+Euler and Maclaurin is needed in between. A block on which a finer and a coarser rule differ is halved; small blocks are
+summed mode by mode. The coarser rule is Lobatto's, with nodes at both ends of the block and, since their number is odd,
+in the middle: two Gauss rules, both symmetric, could both miss a narrow front there.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ import numpy as np
 from overtraining.setting.errors import DomainError, NotSolved
 
 FINE, COARSE = 20, 15  # nodes
-TOLERANCE = 1e-13  # of a block against the sum: the rules' difference, which the finer one's own error is far below
+TOLERANCE = 1e-13  # of a block relative to the sum: the difference of the two rules, far above the finer one's error
 FIRST = 16  # modes 1 … 15 one by one, then octaves, on each of which a power law is nearly a polynomial
 ROWS = 128  # sums worked on at a time, for memory
-MOST = 100_000  # blocks at a time: far beyond what any smooth spectrum needs
+MOST = 100_000  # blocks at a time; smooth spectra need far fewer
 
 
 class ModeSums(NamedTuple):
-    """Sums (quantities, rows), and estimates of their errors, absolute, on the safe side but for the terms' own."""
+    """Sums (quantities, rows), and estimates of their absolute errors without those of the terms themselves."""
 
     value: np.ndarray
     error: np.ndarray
@@ -34,7 +34,7 @@ def sum_over_modes(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: 
 
     terms: of indices (blocks, nodes), numbers between 1 and stop, and of rows (blocks, 1): f (quantities, blocks,
     nodes), smooth in the index on some scale; where it is not, modes are added one by one.  stop: (rows,), whole, >= 2.
-    The error is the sum over blocks of the difference of two rules, and the rounding of the additions.
+    The error is the sum over blocks of the difference of the two rules, and the rounding error of the additions.
     Raises NotSolved where f is so rough that more than 100,000 blocks are waiting, DomainError where f is not finite.
     Source: Gauss's rule from its three-term recurrence, Golub and Welsch 1969; Gram's polynomials, Abramowitz and
     Stegun 22.17. The halving is ours.
@@ -48,7 +48,9 @@ def sum_over_modes(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: 
 
 
 def _some_rows(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: np.ndarray, rows: np.ndarray) -> ModeSums:
-    add = lambda row, values: np.stack([np.bincount(row, v, rows.size) for v in values])
+    def add(row: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(row, v, rows.size) for v in values])
+
     starts = np.append(1.0, 2.0 ** np.arange(np.log2(FIRST), np.ceil(np.log2(stop[rows].max()))))
     row, k = np.nonzero(starts < stop[rows, None])
     a, b = starts[k], np.minimum(np.append(starts[1:], np.inf)[k], stop[rows][row])
@@ -59,12 +61,13 @@ def _some_rows(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: np.n
         fine = _added(terms, a, b, rows[row], _gauss)
         if not np.isfinite(fine).all():
             raise DomainError("a term of the sum", "it is not finite in float64", "rescale units")
-        off, many = np.zeros_like(fine), b - a > FINE
-        off[:, many] = np.abs(fine[:, many] - _added(terms, a[many], b[many], rows[row[many]], _lobatto))
-        scale = size + add(row, np.abs(fine))  # what is done and what is waiting: no less than half the sum
-        done = (off <= TOLERANCE * scale[:, row]).all(axis=0)
+        many = b - a > FINE
+        difference = np.zeros_like(fine)
+        difference[:, many] = np.abs(fine[:, many] - _added(terms, a[many], b[many], rows[row[many]], _lobatto))
+        scale = size + add(row, np.abs(fine))  # at least half of the final sum
+        done = (difference <= TOLERANCE * scale[:, row]).all(axis=0)
         total, size = total + add(row[done], fine[:, done]), size + add(row[done], np.abs(fine[:, done]))
-        error = error + add(row[done], off[:, done])
+        error = error + add(row[done], difference[:, done])
         a, b, row = a[~done], b[~done], row[~done]
         middle = a + np.floor((b - a) / 2)
         a, b, row = np.concatenate([a, middle]), np.concatenate([middle, b]), np.tile(row, 2)
@@ -82,21 +85,21 @@ def _added(
     sizes, which = np.unique(b - a, return_inverse=True)
     nodes, weights = rule(sizes)
     x, w = (a + (b - a - 1) / 2)[:, None] + nodes[which], weights[which]
-    with np.errstate(invalid="ignore"):  # judged by the caller, by name
+    with np.errstate(invalid="ignore"):  # refused by the caller
         return (terms(x, row[:, None]) * w).sum(axis=-1)
 
 
 def _gauss(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes about the middle, and weights, for n equal masses one apart; for n <= 20 the masses themselves."""
     nodes, weights = _from_recurrence(n, _coupling(n, FINE))
-    i, few = np.arange(FINE), n[:, None] <= FINE
-    return np.where(few, np.minimum(i, n[:, None] - 1) - (n[:, None] - 1) / 2, nodes), np.where(
-        few, i < n[:, None], weights
-    )
+    i = np.arange(FINE)
+    few = n[:, None] <= FINE
+    nodes = np.where(few, np.minimum(i, n[:, None] - 1) - (n[:, None] - 1) / 2, nodes)
+    return nodes, np.where(few, i < n[:, None], weights)
 
 
 def _lobatto(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same with a node on the first and on the last mass; for n > 20."""
+    """Nodes and weights with a node on the first and on the last mass; for n > 20."""
     coupling = _coupling(n, COARSE)
     end = ratio = (n - 1) / n / 2
     for k in range(COARSE - 2):  # of neighbouring monic polynomials at the end
@@ -106,7 +109,7 @@ def _lobatto(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _coupling(n: np.ndarray, m: int) -> np.ndarray:
-    """Gram's recurrence for lengths in units of n, which keeps n² from overflow where an infinite spectrum is cut."""
+    """Gram's recurrence with lengths in units of n, so that n² cannot overflow where an infinite spectrum is cut."""
     k = np.arange(1.0, m)
     return np.sqrt(np.maximum(1 - (k / n[:, None]) ** 2, 0) / (4 - k**-2.0)) / 2
 

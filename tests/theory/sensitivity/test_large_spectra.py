@@ -13,8 +13,8 @@ from overtraining.theory.inflection.noisy_path import minima
 from overtraining.theory.inflection.scaling import dense_inflection_time
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
+from overtraining.theory.sensitivity.large_spectra import power_law_path, spectrum_path
 from overtraining.theory.sensitivity.rates import power_law_rates
-from overtraining.theory.sensitivity.spectral_path import path_sums, power_law_path
 from overtraining.theory.sensitivity.sum_rule import local_factor
 
 FIELDS = ("loss", "norm_gained", "loss_rate", "norm_rate")
@@ -56,9 +56,9 @@ def test_against_sums_over_the_modes(modes, alpha, start, relative, depth):
         for j, (name, value) in enumerate(zip(FIELDS, exact, strict=True)):
             got = float(getattr(found, name)[k])
             rounding = own * (abs(value) + (before if depth > 2 and name == "norm_gained" else 0)) + 1e-300
-            assert abs(got - value) <= found.error[j, k] * abs(value) + rounding, (name, time)
+            assert abs(got - value) <= found.relative_error[j, k] * abs(value) + rounding, (name, time)
             if depth == 2 and value > 1e-280:
-                assert found.error[j, k] < 3e-12
+                assert found.relative_error[j, k] < 3e-12
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
@@ -69,7 +69,7 @@ def test_units(scale):
     assert np.allclose(other.loss, one.loss * scale**2, rtol=1e-12)
     assert np.allclose(other.norm_gained, one.norm_gained * scale, rtol=1e-12)
     assert np.allclose(other.loss_exponent, one.loss_exponent, rtol=1e-12)
-    assert np.allclose(other.stationary_price, one.stationary_price * scale, rtol=1e-12)
+    assert np.allclose(other.stationary_noise_cost, one.stationary_noise_cost * scale, rtol=1e-12)
     endless = power_law_path(t, 0.8, 1e-3, None, relative=True)
     other = power_law_path(t / scale, 0.8, 1e-3, None, relative=True, scale=scale)
     for name, power in zip(FIELDS, (2, 1, 3, 2), strict=True):
@@ -130,7 +130,7 @@ def test_a_general_spectrum():
     jumps = lambda i: np.where(i < 777, 1.0, 0.25)
     start = lambda i: 1e-4 / i
     for law in (smooth, jumps):
-        found = path_sums(t, law, start, modes)
+        found = spectrum_path(t, law, start, modes)
         for k in range(3):
             exact, _ = added_up(t[k], law(i), start(i), 2)
             got = [float(getattr(found, name)[k]) for name in FIELDS]
@@ -189,27 +189,27 @@ def test_the_sum_rule_of_deep_networks():
 
 
 @pytest.mark.parametrize("alpha", [0.7, 1.0])
-def test_the_stationary_price_is_where_every_minimum_is(alpha):
-    """The price at which a length is stationary, at the lengths of the minima of 1,500 features, and C5's expansion."""
+def test_the_stationary_cost_is_where_every_minimum_is(alpha):
+    """The noise cost for which a length is stationary: at the minima of 1,500 features, and by C5's expansion."""
     sigma, epsilon, c = np.arange(1, 1501) ** -alpha, 1e-12, 0.02
     times = minima(sigma, epsilon, c).times
-    assert np.allclose(power_law_path(times, alpha, epsilon, 1500).stationary_price, c, rtol=1e-9)
+    assert np.allclose(power_law_path(times, alpha, epsilon, 1500).stationary_noise_cost, c, rtol=1e-9)
     t = float(dense_inflection_time(alpha, epsilon, c))
-    price = float(power_law_path(t, alpha, epsilon, 1500).stationary_price)
-    assert abs(price / c - 1) * np.log(2 * c / epsilon) ** 2 < 8
+    noise_cost = float(power_law_path(t, alpha, epsilon, 1500).stationary_noise_cost)
+    assert abs(noise_cost / c - 1) * np.log(2 * c / epsilon) ** 2 < 8
 
 
 def test_shapes():
     found = power_law_path(np.ones((2, 3)), 0.8, 1e-3, 100)
-    assert found.loss.shape == found.stationary_price.shape == (2, 3)
-    assert found.error.shape == (4, 2, 3)
+    assert found.loss.shape == found.stationary_noise_cost.shape == (2, 3)
+    assert found.relative_error.shape == (4, 2, 3)
     assert isinstance(power_law_path(1.0, 0.8, 1e-3, 100).loss, float)
 
 
 @pytest.mark.parametrize(
     ("call", "refusal", "word"),
     [
-        (lambda: power_law_path(-1.0, 0.8, 1e-3, 10), DomainError, "t "),
+        (lambda: power_law_path(-1.0, 0.8, 1e-3, 10), DomainError, "lengths "),
         (lambda: power_law_path(1.0, 0.0, 1e-3, 10), DomainError, "alpha"),
         (lambda: power_law_path(1.0, 0.8, 0.0, 10), DomainError, "epsilon"),
         (lambda: power_law_path(1.0, 0.8, 1e-3, 0), DomainError, "modes"),
@@ -219,9 +219,9 @@ def test_shapes():
         (lambda: power_law_path(1.0, 0.5, 1e-3, None, relative=True), DomainError, "½"),
         (lambda: power_law_path(1.0, 0.8, 1.5, None, relative=True), DomainError, "above"),
         (lambda: power_law_path(1e40, 0.8, 0.5, None, relative=True), DomainError, "rescale"),
-        (lambda: path_sums(1.0, lambda i: -i, 0.1, 10), DomainError, "sigma"),
-        (lambda: path_sums(1.0, lambda i: 1 / i, lambda i: 0 * i, 10), DomainError, "epsilon"),
-        (lambda: path_sums(1.0, lambda i: np.ones(3), 0.1, 10), ShapeError, "arrays"),
+        (lambda: spectrum_path(1.0, lambda i: -i, 0.1, 10), DomainError, "sigma"),
+        (lambda: spectrum_path(1.0, lambda i: 1 / i, lambda i: 0 * i, 10), DomainError, "epsilon"),
+        (lambda: spectrum_path(1.0, lambda i: np.ones(3), 0.1, 10), ShapeError, "arrays"),
     ],
 )
 def test_refuses_by_name(call, refusal, word):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError, NotSolved
-from overtraining.theory.sensitivity import mode_sums
-from overtraining.theory.sensitivity.mode_sums import COARSE, FINE, _gauss, _lobatto, sum_over_modes
+from overtraining.theory.sensitivity import mode_quadrature
+from overtraining.theory.sensitivity.mode_quadrature import COARSE, FINE, _gauss, _lobatto, sum_over_modes
 
 DEGREE = {_gauss: 2 * FINE - 1, _lobatto: 2 * COARSE - 3}
 
@@ -87,7 +87,7 @@ def test_beyond_what_float64_can_count():
 
 
 def test_refuses_noise_and_what_overflows(monkeypatch):
-    monkeypatch.setattr(mode_sums, "MOST", 2000)
+    monkeypatch.setattr(mode_quadrature, "MOST", 2000)
     rough = lambda i, row: (np.modf(np.sin(i * 12.9898) * 43758.5453)[0] ** 2)[None]
     with pytest.raises(NotSolved, match="not smooth"):
         sum_over_modes(rough, np.array([1e9]))

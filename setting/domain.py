@@ -1,8 +1,8 @@
-"""The checks at the door of every formula: numbers become float64 arrays or are refused by name."""
+"""Checks of arguments: numbers become float64 arrays, and what cannot be an argument is refused by its name."""
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from overtraining.setting.errors import DomainError, ShapeError
 
 
 def _where(x: np.ndarray, bad: Any) -> str:
-    """Name the first offending entry, so that the message points into a large array."""
+    """The first refused entry and its index, so that the message points into a large array."""
     if x.ndim == 0:
         return f"= {x[()]!r}"
     index = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -24,18 +24,18 @@ def _refuse(name: str, x: np.ndarray, bad: Any, why: str, instead: str) -> None:
 
 
 def finite(name: str, x: Any) -> np.ndarray:
-    """`x` as a float64 array of finite numbers; shape kept.
+    """`x` as a float64 array of finite numbers, of the same shape.
 
-    >>> finite("t", [1, 2]).dtype
+    >>> finite("length", [1, 2]).dtype
     dtype('float64')
     """
-    if np.ma.is_masked(x):  # NumPy would take what is hidden for numbers
-        raise DomainError(f"{name} with masked entries", "they are no numbers", "fill or drop them")
+    if np.ma.is_masked(x):  # NumPy would use the numbers behind the mask
+        raise DomainError(f"{name} with masked entries", "they are not numbers", "fill or drop them")
     try:
-        given = np.asarray(x)
-        if given.dtype.kind not in "fiub":  # complex, text, objects: a cast could drop a part in silence
+        raw = np.asarray(x)
+        if raw.dtype.kind not in "fiub":  # complex, text, objects: a cast could drop a part silently
             raise TypeError
-        array = given.astype(np.float64)
+        array = raw.astype(np.float64)
     except (TypeError, ValueError):
         raise DomainError(f"{name} = {x!r}", "it is not an array of real numbers", "pass real numbers") from None
     _refuse(name, array, ~np.isfinite(array), "it is not a finite number", "pass finite numbers")
@@ -43,21 +43,21 @@ def finite(name: str, x: Any) -> np.ndarray:
 
 
 def nonnegative(name: str, x: Any, instead: str = "pass a number >= 0") -> np.ndarray:
-    """`x` as a float64 array of finite numbers >= 0; shape kept."""
+    """`x` as a float64 array of finite numbers >= 0, of the same shape."""
     array = finite(name, x)
     _refuse(name, array, array < 0, "it must not be negative", instead)
     return array
 
 
 def positive(name: str, x: Any, instead: str = "pass a number > 0") -> np.ndarray:
-    """`x` as a float64 array of finite numbers > 0; shape kept."""
+    """`x` as a float64 array of finite numbers > 0, of the same shape."""
     array = finite(name, x)
     _refuse(name, array, array <= 0, "it must be positive", instead)
     return array
 
 
 def normal_inverse(name: str, x: Any, instead: str) -> np.ndarray:
-    """`x` > 0 whose reciprocal is a finite float64: from about 5.6e-309 up."""
+    """`x` > 0 whose reciprocal is a finite float64: at least about 5.6e-309."""
     array = positive(name, x, instead)
     with np.errstate(over="ignore"):
         _refuse(name, array, np.isinf(1 / array), "its reciprocal overflows in float64", instead)
@@ -72,67 +72,96 @@ def whole(name: str, n: Any, least: int = 1) -> int:
     return int(float(number))
 
 
+def whole_nonnegative(name: str, n: Any) -> int:
+    """`n` as an int >= 0; otherwise as `whole`."""
+    return whole(name, n, least=0)
+
+
 def one_finite(name: str, x: Any) -> float:
-    """`x` as one finite number, no array."""
+    """`x` as one finite number, not an array."""
     number = finite(name, x)
     if number.ndim:
-        raise ShapeError(f"{name} of shape {number.shape}", "it is one number", "call once for each")
+        raise ShapeError(f"{name} of shape {number.shape}", "it must be one number", "call once for each number")
     return float(number)
 
 
 def one_positive(name: str, x: Any, instead: str = "pass a number > 0") -> float:
-    """`x` as one finite number > 0, no array."""
+    """`x` as one finite number > 0, not an array."""
     return float(positive(name, one_finite(name, x), instead))
 
 
 def one_nonnegative(name: str, x: Any) -> float:
-    """`x` as one finite number >= 0, no array."""
+    """`x` as one finite number >= 0, not an array."""
     return float(nonnegative(name, one_finite(name, x)))
 
 
+def finite_list(name: str, x: Any) -> np.ndarray:
+    """`x` as a float64 array of one dimension, of finite numbers; ShapeError for other dimensions."""
+    return _list_of_numbers(name, finite(name, x))
+
+
+def nonnegative_list(name: str, x: Any) -> np.ndarray:
+    """`x` as a float64 array of one dimension, of finite numbers >= 0; ShapeError for other dimensions."""
+    return _list_of_numbers(name, nonnegative(name, x))
+
+
+def positive_list(name: str, x: Any) -> np.ndarray:
+    """`x` as a float64 array of one dimension, of finite numbers > 0; ShapeError for other dimensions."""
+    return _list_of_numbers(name, positive(name, x))
+
+
+def _list_of_numbers(name: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim != 1:
+        raise ShapeError(f"{name} of shape {array.shape}", "it must be a list of numbers", "pass a 1-d array")
+    return array
+
+
 def listed(name: str, x: Any) -> list[Any]:
-    """The members of a list, a tuple, a range or an array; DomainError for what has none.
+    """The members of a list, a tuple, a range or an array; DomainError for anything else.
 
     >>> listed("widths", (2, 3))
     [2, 3]
     """
     members = isinstance(x, Sequence) and not isinstance(x, str | bytes)
     if not (members or (isinstance(x, np.ndarray) and x.ndim)):
-        raise DomainError(f"{name} = {x!r}", "it is no list", "pass a list")
+        raise DomainError(f"{name} = {x!r}", "it is not a list", "pass a list")
     return list(x)
 
 
 def instance(name: str, x: Any, *kinds: type) -> None:
-    """Refuse, with a DomainError that names them, what is of none of these classes.
+    """Refuse what is not an instance of one of these classes, with a DomainError that names them.
 
     >>> instance("sigma", 1.0, float)
     """
     if not isinstance(x, kinds):
         known = " or ".join(kind.__name__ for kind in kinds)
-        raise DomainError(f"{name} = {x!r}", f"it is no {known}", f"pass {known}(…)")
+        raise DomainError(f"{name} = {x!r}", f"it is not {known}", f"pass {known}(…)")
 
 
-def truth(name: str, x: Any) -> None:
-    """Refuse, with a DomainError, what is neither True nor False."""
+def truth(name: str, x: Any) -> bool:
+    """`x`, which must be True or False; DomainError otherwise."""
     if not isinstance(x, bool):
         raise DomainError(f"{name} = {x!r}", "it is neither true nor false", "pass True or False")
+    return x
 
 
-def one_of(name: str, given: Any, known: Any) -> None:
-    """Refuse, with a DomainError that lists them, what is none of a Literal's values.
+def one_of(name: str, x: Any, choices: Any) -> str:
+    """`x`, which must be one of a Literal's texts; DomainError otherwise.
 
     >>> from typing import Literal
     >>> one_of("per", "row", Literal["tensor", "row"])
+    'row'
     """
-    if not isinstance(given, str) or given not in get_args(known):  # an array has no truth value
-        choice = ", ".join(map(repr, get_args(known)))
-        raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass one of {choice}")
+    if not isinstance(x, str) or x not in get_args(choices):  # an array has no truth value
+        known = ", ".join(map(repr, get_args(choices)))
+        raise DomainError(f"{name} = {x!r}", "it is not one of the known names", f"pass one of {known}")
+    return x
 
 
 def check_broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """The arrays unchanged, after checking that they broadcast against each other.
 
-    >>> check_broadcast(t=np.zeros(3), sigma=np.ones((2, 1)))[1].shape
+    >>> check_broadcast(length=np.zeros(3), sigma=np.ones((2, 1)))[1].shape
     (2, 1)
     """
     try:
@@ -140,19 +169,30 @@ def check_broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     except ValueError:
         shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
         raise ShapeError(
-            shapes, "these shapes do not broadcast", "insert axes, for example t[:, None] against sigma[None, :]"
+            shapes, "these shapes do not broadcast", "insert axes, for example length[:, None] against sigma[None, :]"
         ) from None
     return tuple(arrays.values())
 
 
-def freeze(frozen: Any, **fields: Any) -> None:
-    """Fix checked values in a frozen dataclass under construction, arrays as floats and tuples of floats.
+def freeze(frozen: Any, **values: Any) -> None:
+    """Set fields of a frozen dataclass under construction; arrays become floats and tuples of floats.
 
-    So that `Aligned(1)`, `Aligned(1.0)` and `Aligned(np.float64(1))` are equal, hash alike and are written alike.
+    Therefore `Aligned(1)`, `Aligned(1.0)` and `Aligned(np.float64(1))` are equal, have one hash and are written alike.
     """
-    for name, value in fields.items():
+    for name, value in values.items():
         plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         object.__setattr__(frozen, name, _tuples(plain))
+
+
+def check_fields(frozen: Any, **checks: Any) -> None:
+    """Check fields of a frozen dataclass under construction, and freeze what the checks return.
+
+    checks: by field, a function of the field's name and value, or a Literal of the texts that it may hold.
+    """
+    for name, check in checks.items():
+        value = getattr(frozen, name)
+        checked = one_of(name, value, check) if get_origin(check) is Literal else check(name, value)
+        freeze(frozen, **{name: checked})
 
 
 def _tuples(plain: Any) -> Any:

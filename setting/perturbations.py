@@ -1,11 +1,11 @@
-"""Perturbations: what is done to the weights after pretraining, in units of the strength on the protocol's grid."""
+"""Perturbations: noise, rounding, pruning or fine-tuning of pretrained weights, at the strengths of the protocol."""
 
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import freeze, nonnegative, one_nonnegative, one_of, whole
-from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.domain import check_fields, nonnegative_list, one_nonnegative, one_of, whole
+from overtraining.setting.errors import DomainError
 from overtraining.setting.tasks import Task
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 
@@ -18,10 +18,11 @@ Granularity = Literal["tensor", "row"]
 class Noise:
     """Independent zero-mean noise on every weight: layer l gets the standard deviation `strength · scales[l] · unit_l`.
 
-    law: "gaussian", "uniform", or "sign" (± the standard deviation with equal chance), all of that same deviation.
+    law: "gaussian", "uniform", or "sign" (± the standard deviation with equal probability); all three have this same
+    standard deviation.
     convention: the unit. "absolute": 1. "initialization": the layer's root mean square entry at the start (the source
-    paper's choice). "relative": its root mean square entry now, `‖W_l‖_F/√size`. "multiplicative": each weight's own
-    size.
+    paper's choice). "relative": its present root mean square entry, `‖W_l‖_F/√size`. "multiplicative": the absolute
+    value of each weight.
     scales: one per layer, first layer first; empty for 1 everywhere. Biases stay as they are.
     """
 
@@ -30,12 +31,7 @@ class Noise:
     convention: str = "absolute"
 
     def __post_init__(self) -> None:
-        scales = nonnegative("scales", self.scales)
-        if scales.ndim != 1:
-            raise ShapeError(f"scales of shape {scales.shape}", "there is one per layer", "pass a list of numbers")
-        freeze(self, scales=scales)
-        one_of("law", self.law, Law)
-        one_of("convention", self.convention, Convention)
+        check_fields(self, scales=nonnegative_list, law=Law, convention=Convention)
 
     def per_layer(self, depth: int) -> tuple[float, ...]:
         """The scales of `depth` layers.
@@ -50,8 +46,8 @@ class Noise:
 class Quantization:
     """Round every weight to the nearest multiple of a step.
 
-    per: "tensor" or "row": the step is `strength` × the largest absolute weight of the layer or of its row (absmax), so
-    that b bits are the strength `1 / (2^{b−1} − 1)`, see `bits`; None: the step is the strength itself.
+    per: with "tensor" or "row" the step is `strength` × the largest absolute weight of the layer or of the row
+    (absmax), so that b bits are the strength `1 / (2^{b−1} − 1)`, see `bits`; with None the step is the strength itself.
     """
 
     per: str | None = "tensor"
@@ -63,24 +59,25 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Pruning:
-    """Set the smallest weights to 0: the share `strength` of every layer ("tensor") or of every row of it ("row")."""
+    """Set the smallest weights to 0: the share `strength` of every layer ("tensor") or of each of its rows ("row")."""
 
     per: str = "tensor"
 
     def __post_init__(self) -> None:
-        one_of("per", self.per, Granularity)
+        check_fields(self, per=Granularity)
 
 
 @dataclass(frozen=True)
 class FineTuning:
     """Train on a downstream task for the gradient-flow time `strength` (learning rate × steps).
 
-    task: what is learned; whitened inputs, the whole population, unless `training` asks for batches.
+    task: the teacher of the downstream task; its inputs are whitened, and its loss is over the whole population unless
+    `training` has batches.
     training: gradient flow, or steps of an optimizer with a schedule. Its weight decay pulls toward 0.
-    anchor: coefficient λ of `(λ/2)‖θ − θ_pre‖²`, L2 toward the pretrained weights.
-    replay_share: share ρ of the pretraining loss in what is minimized, `(1 − ρ)L_ft + ρL_pre`, 0 <= ρ < 1.
-    rank: fine-tune only a low-rank update of every layer, `W_l + B_l A_l` with so many columns of B_l; None for all
-    weights.
+    anchor: coefficient λ of `(λ/2)‖θ − θ_pre‖²`, the L2 pull toward the pretrained weights.
+    replay_share: share ρ of the pretraining loss in the minimized loss, `(1 − ρ)L_ft + ρL_pre`, 0 <= ρ < 1.
+    rank: number of columns of B_l in the low-rank update `W_l + B_l A_l` of every layer, if only that is trained; None
+    trains all weights.
     label_noise: standard deviation of noise on the downstream labels, for training in batches.
     """
 
@@ -94,22 +91,18 @@ class FineTuning:
     def __post_init__(self) -> None:
         if not isinstance(self.task, get_args(Task)):
             raise DomainError(
-                f"task = {self.task!r}", "it is no task", "pass SharedVectors, RotatedTeacher, or a teacher"
+                f"task = {self.task!r}", "it is not a task", "pass SharedVectors, RotatedTeacher or a teacher"
             )
         if not isinstance(self.training, GradientFlow | GradientDescent):
-            raise DomainError(f"training = {self.training!r}", "it is none that is known", "pass GradientFlow(…)")
-        freeze(
-            self,
-            anchor=one_nonnegative("anchor", self.anchor),
-            replay_share=one_nonnegative("replay_share", self.replay_share),
-        )
-        freeze(self, label_noise=one_nonnegative("label_noise", self.label_noise))
+            known = "GradientFlow(…) or GradientDescent(…)"
+            raise DomainError(f"training = {self.training!r}", "it is not a kind of training", f"pass {known}")
+        check_fields(self, anchor=one_nonnegative, replay_share=one_nonnegative, label_noise=one_nonnegative)
         if self.replay_share >= 1:
             raise DomainError(
-                f"replay_share = {self.replay_share}", "all of it would be pretraining", "pass a share below 1"
+                f"replay_share = {self.replay_share}", "the task would have no part in the loss", "pass a share below 1"
             )
         if self.rank is not None:
-            freeze(self, rank=whole("rank", self.rank))
+            check_fields(self, rank=whole)
 
 
 Perturbation = Noise | Quantization | Pruning | FineTuning

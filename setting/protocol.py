@@ -1,18 +1,18 @@
-"""The Protocol: everything that is done to a network, as one frozen value that can be hashed, written and read."""
+"""The Protocol: everything that is done to a network, as one frozen value that can be hashed, written and read back."""
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from overtraining.setting.arrays import Numbers, Sequenced
-from overtraining.setting.domain import freeze, nonnegative, one_of, truth, whole
+from overtraining.setting.arrays import Sequenced
+from overtraining.setting.domain import check_fields, freeze, nonnegative, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.setting.inputs import Inputs
+from overtraining.setting.inputs import Inputs, check_inputs_fit
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning
 from overtraining.setting.starts import Aligned, Balanced, Start
-from overtraining.setting.tasks import task_matrix
-from overtraining.setting.teachers import Matrix, Teacher, check_fits, singular_values, teacher
+from overtraining.setting.tasks import check_task_fits
+from overtraining.setting.teachers import Matrix, Teacher, check_fits, mode_count, teacher
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 
 Activation = Literal["linear", "tanh", "relu", "gelu"]
@@ -20,9 +20,9 @@ Activation = Literal["linear", "tanh", "relu", "gelu"]
 
 @dataclass(frozen=True)
 class Network:
-    """A student: linear of any depth, `f = W_L … W_1`, all hidden layers h wide; or two layers with an activation.
+    """A student: linear of any depth, `f = W_L … W_1`, all hidden layers of width h; or two layers with an activation.
 
-    depth 1 is `f = W_1: d_out × d_in`, and h has no meaning. Biases (`bias`), one per unit, start at 0.
+    At depth 1 `f = W_1` is `d_out × d_in`, and h has no meaning. Biases (`bias`), one per unit, start at 0.
     """
 
     d_in: int
@@ -33,10 +33,7 @@ class Network:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("d_in", "h", "d_out", "depth"):
-            freeze(self, **{name: whole(name, getattr(self, name))})
-        one_of("activation", self.activation, Activation)
-        truth("bias", self.bias)
+        check_fields(self, d_in=whole, h=whole, d_out=whole, depth=whole, activation=Activation, bias=truth)
         if self.activation != "linear" and self.depth != 2:
             raise DomainError(
                 f"{self.activation} of depth {self.depth}", "networks with an activation have two layers", "use depth=2"
@@ -62,8 +59,8 @@ class Network:
 class Sampling:
     """How often a simulation repeats: `draws` of the perturbation at each of `seeds` starts. Theory ignores it.
 
-    antithetic: use every draw of the noise with both signs, so that what is odd in it cancels exactly; the mean is the
-    same for noise that is symmetric, its error much smaller where the gradient is not small.
+    antithetic: use every draw of the noise with both signs, so that terms odd in the noise cancel exactly. The mean is
+    the same for symmetric noise, and its error is much smaller where the gradient is not small.
     """
 
     draws: int = 1024
@@ -71,18 +68,22 @@ class Sampling:
     antithetic: bool = False
 
     def __post_init__(self) -> None:
-        freeze(self, draws=whole("draws", self.draws, least=2), seeds=whole("seeds", self.seeds))  # one has no error
-        truth("antithetic", self.antithetic)
+        check_fields(self, draws=_at_least_two, seeds=whole, antithetic=truth)
+
+
+def _at_least_two(name: str, n: Any) -> int:
+    return whole(name, n, least=2)  # one draw has no standard error
 
 
 @dataclass(frozen=True)
 class Protocol:
     """Pretrain a network on a teacher for each of `lengths`, then perturb it at each of `strengths`.
 
-    teacher: a teacher, or what `theory.teacher` makes one of: a spectrum, a matrix, the path of a `.npy` file.
+    teacher: a teacher, or anything that `setting.teacher` turns into one: a spectrum, a matrix, the path of a `.npy`
+    file.
     lengths: pretraining lengths in gradient-flow time (learning rate × steps), increasing, from 0.
     strengths: strengths of the perturbation, increasing, from 0 (for noise: its standard deviation).
-    network: by default as wide and as high as the teacher needs, two layers, `h = min(d_in, d_out)`.
+    network: by default two layers of the smallest widths that fit the teacher, `h = min(d_in, d_out)`.
     inputs: by default whitened, the whole population, labels without noise.
 
     >>> from overtraining.setting.teachers import PowerLaw
@@ -103,31 +104,42 @@ class Protocol:
 
     def __post_init__(self) -> None:
         freeze(self, teacher=teacher(self.teacher))
-        freeze(self, lengths=_grid("lengths", self.lengths), strengths=_grid("strengths", self.strengths))
-        for name, union in (
-            ("network", Network | None), ("start", Start), ("sampling", Sampling | None), ("inputs", Inputs | None),
-            ("pretraining", Pretraining), ("perturbation", Perturbation),
-        ):  # fmt: skip
-            kinds = get_args(union)
-            given = getattr(self, name)
-            if not isinstance(given, kinds) or (given is None and name != "network"):
-                known = " or ".join(f"{kind.__name__}(…)" for kind in kinds if kind is not type(None))
-                raise DomainError(f"{name} = {given!r}", "it is none that is known", f"pass {known}")
         if self.network is None:
-            modes = singular_values(self.teacher).size
-            d_out, d_in = self.teacher.shape if isinstance(self.teacher, Matrix) else (modes, modes)
-            freeze(self, network=Network(d_in=d_in, h=modes, d_out=d_out))
-        check_fits(self.teacher, self.network.d_out, self.network.d_in)
-        _check_together(self)
+            freeze(self, network=_smallest_network(self.teacher))
+        check_fields(self, lengths=_grid, strengths=_grid)
+        for name, kinds in PARTS.items():
+            part = getattr(self, name)
+            if not isinstance(part, kinds):
+                known = " or ".join(f"{kind.__name__}(…)" for kind in kinds)
+                raise DomainError(f"{name} = {part!r}", f"this is not a kind of {name}", f"pass {known}")
+        _check_parts_fit(self)
 
 
-def _check_together(protocol: Protocol) -> None:
-    """What each part allows by itself, and the others do not."""
-    n, start, how = protocol.network, protocol.start, protocol.perturbation
+PARTS: dict[str, tuple[type, ...]] = {
+    "network": (Network,),
+    "start": get_args(Start),
+    "pretraining": get_args(Pretraining),
+    "perturbation": get_args(Perturbation),
+    "sampling": (Sampling,),
+    "inputs": (Inputs,),
+}
+"""The parts of a protocol beside its teacher and grids, and their possible classes."""
+
+
+def _smallest_network(teacher: Teacher) -> Network:
+    modes = mode_count(teacher)
+    d_out, d_in = teacher.shape if isinstance(teacher, Matrix) else (modes, modes)
+    return Network(d_in=d_in, h=modes, d_out=d_out)
+
+
+def _check_parts_fit(protocol: Protocol) -> None:
+    """Refuse parts that are valid by themselves and do not fit each other."""
+    n, start, perturbation = protocol.network, protocol.start, protocol.perturbation
+    check_fits(protocol.teacher, n.d_out, n.d_in)
     if isinstance(start, Aligned | Balanced) and (n.activation != "linear" or (start.imbalance and n.depth != 2)):
         raise DomainError(
             f"{start!r} for {n!r}",
-            "it is defined for linear networks, an imbalance for two layers",
+            "it is defined for linear networks, and an imbalance for two layers",
             "use SmallGaussian",
         )
     if isinstance(start, Balanced) and start.imbalance and n.h > (n.d_out if start.imbalance > 0 else n.d_in):
@@ -135,30 +147,26 @@ def _check_together(protocol: Protocol) -> None:
             f"imbalance {start.imbalance:g} with h = {n.h}", "W2ᵀW2 − W1W1ᵀ = λI needs h ≤ d_out (λ > 0) or h ≤ d_in",
             "narrow the hidden layer, or start from Aligned(imbalance=…)",
         )  # fmt: skip
-    if isinstance(how, Noise) and how.scales and len(how.scales) != n.depth:
-        raise ShapeError(
-            f"{len(how.scales)} scales", f"there are {n.depth} layers", "pass one scale per layer, or none"
-        )
-    if isinstance(how, FineTuning):
-        task_matrix(how.task, protocol.teacher, n.d_out, n.d_in)  # refuses what does not fit
-    if isinstance(how, Pruning) and protocol.strengths[-1] > 1:
-        raise DomainError(f"strength {protocol.strengths[-1]:g}", "the share pruned is at most 1", "pass 0 to 1")
-    if protocol.inputs.spectrum and len(protocol.inputs.spectrum) != n.d_in:
-        raise ShapeError(
-            f"{len(protocol.inputs.spectrum)} eigenvalues of the inputs", f"x has {n.d_in} entries", "pass one for each"
-        )
+    if isinstance(perturbation, Noise) and perturbation.scales and len(perturbation.scales) != n.depth:
+        scales = f"{len(perturbation.scales)} scales"
+        raise ShapeError(scales, f"there are {n.depth} layers", "pass one scale per layer, or none")
+    if isinstance(perturbation, FineTuning):
+        check_task_fits(perturbation.task, n.d_out, n.d_in)
+    if isinstance(perturbation, Pruning) and protocol.strengths[-1] > 1:
+        raise DomainError(f"strength {protocol.strengths[-1]:g}", "the pruned share is at most 1", "pass 0 to 1")
+    check_inputs_fit(protocol.inputs, n.d_in)
     batch = protocol.pretraining.batch if isinstance(protocol.pretraining, GradientDescent) else None
     if n.activation != "linear" and protocol.inputs.samples is None and batch is None:
         raise DomainError(
-            f"{n.activation} on the whole population", "its loss is no polynomial of the weights",
+            f"{n.activation} on the whole population", "its loss is not a polynomial of the weights",
             "pass inputs=Inputs(samples=…), or batches of fresh examples: GradientDescent(batch=…)",
         )  # fmt: skip
 
 
-def _grid(name: str, values: Numbers) -> np.ndarray:
+def _grid(name: str, values: Any) -> np.ndarray:
     grid = np.atleast_1d(nonnegative(name, values))
     if grid.ndim != 1 or grid.size == 0:
-        raise ShapeError(f"{name} of shape {grid.shape}", "it is a non-empty list of numbers", "pass a 1-d array")
+        raise ShapeError(f"{name} of shape {grid.shape}", "it must be a non-empty list of numbers", "pass a 1-d array")
     if (np.diff(grid) <= 0).any():
         raise DomainError(name, "its values must increase", f"pass sorted(set({name}))")
     return grid

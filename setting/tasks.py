@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import finite, freeze, instance, one_nonnegative, one_positive, whole
+from overtraining.setting.domain import (
+    check_fields,
+    finite_list,
+    instance,
+    one_nonnegative,
+    one_positive,
+    whole_nonnegative,
+)
 from overtraining.setting.errors import ShapeError
 from overtraining.setting.teachers import (
     Geometric,
@@ -15,8 +22,11 @@ from overtraining.setting.teachers import (
     PowerLaw,
     Spectrum,
     Teacher,
-    full_frames,
-    random_rotation,
+    check_fits,
+    completed_frame,
+    matrix_in_frames,
+    rotations,
+    singular_frames,
     teacher_matrix,
 )
 
@@ -25,23 +35,22 @@ from overtraining.setting.teachers import (
 class SharedVectors:
     """A task with the teacher's singular vectors and other singular values, `B = U diag(values) Vᵀ`.
 
-    values: in the order of the teacher's modes, of either sign; as many as the teacher has modes.
+    values: in the order of the teacher's modes, of either sign; at most as many as the network has modes.
     """
 
     values: Sequenced
 
     def __post_init__(self) -> None:
-        values = finite("values", self.values)
-        if values.ndim != 1 or values.size == 0:
-            raise ShapeError(f"values of shape {values.shape}", "it is one number per mode", "pass a 1-d array")
-        freeze(self, values=values)
+        check_fields(self, values=finite_list)
+        if not self.values:
+            raise ShapeError("values of shape (0,)", "there is one number per mode", "pass at least one number")
 
 
 @dataclass(frozen=True)
 class RotatedTeacher:
-    """The teacher itself, turned: `B = scale · R U diag(σ) Vᵀ R'ᵀ` with rotations of largest plane angle `angle`.
+    """The teacher itself, rotated: `B = scale · R U diag(σ) Vᵀ R'ᵀ` with rotations of largest plane angle `angle`.
 
-    The planes of the turns are random, drawn from `frame_seed`; the task with angle 0 and scale 1 is the teacher's.
+    The planes of the rotations are random, drawn from `frame_seed`; the task with angle 0 and scale 1 is the teacher's.
     """
 
     angle: float
@@ -49,31 +58,48 @@ class RotatedTeacher:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        freeze(self, angle=one_nonnegative("angle", self.angle), scale=one_positive("scale", self.scale))
-        freeze(self, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        check_fields(self, angle=one_nonnegative, scale=one_positive, frame_seed=whole_nonnegative)
 
 
 Task = SharedVectors | RotatedTeacher | Teacher
 
 
 def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
-    """The downstream teacher B that a description means, beside a pretraining teacher.
+    """The matrix B of a downstream task, beside a pretraining teacher.
 
-    Raises ShapeError where the task does not fit the teacher.
+    Raises ShapeError if the task or the teacher does not fit into `d_out × d_in`.
 
     >>> task_matrix(SharedVectors((2.0, 0.0)), Matrix(((3.0, 0.0), (0.0, 1.0))), 2, 2).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
+    check_task_fits(task, d_out, d_in)
+    if isinstance(task, PowerLaw | Geometric | Spectrum | Matrix):
+        return teacher_matrix(task, d_out, d_in)
+    left, sigma, right = singular_frames(teacher, d_out, d_in)
+    if isinstance(task, RotatedTeacher):
+        return rotated_matrix(task, matrix_in_frames(teacher, left, sigma, right))
+    return shared_matrix(task, completed_frame(left), completed_frame(right.T))
+
+
+def rotated_matrix(task: RotatedTeacher, teacher: Float[np.ndarray, "d_out d_in"]) -> Float[np.ndarray, "d_out d_in"]:
+    """`B = scale · R A R'ᵀ`, where the teacher's matrix A is known."""
+    left, right = rotations(*teacher.shape, task.angle, task.frame_seed)
+    return task.scale * left @ teacher @ right.T
+
+
+def shared_matrix(
+    task: SharedVectors, left: Float[np.ndarray, "d_out d_out"], right: Float[np.ndarray, "d_in d_in"]
+) -> Float[np.ndarray, "d_out d_in"]:
+    """`B = U diag(values) Vᵀ`, where the teacher's full frames U and V are known."""
+    modes = len(task.values)
+    return (left[:, :modes] * np.array(task.values)) @ right[:, :modes].T
+
+
+def check_task_fits(task: Task, d_out: int, d_in: int) -> None:
+    """Refuse, with a ShapeError, a task that no `d_out × d_in` network can represent."""
     instance("task", task, *get_args(Task))
-    match task:
-        case PowerLaw() | Geometric() | Spectrum() | Matrix():
-            return teacher_matrix(task, d_out, d_in)
-        case RotatedTeacher(angle, scale, frame_seed):
-            generator, matrix = np.random.default_rng(frame_seed), teacher_matrix(teacher, d_out, d_in)
-            left, right = (random_rotation(d, angle, generator) for d in matrix.shape)
-            return scale * left @ matrix @ right.T
-        case SharedVectors(values):
-            left, right = full_frames(teacher, d_out, d_in)
-            if (n := len(values)) > min(d_out, d_in):
-                raise ShapeError(f"{n} values", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "pass fewer")
-            return (left[:, :n] * np.array(values)) @ right[:, :n].T
+    if isinstance(task, SharedVectors):
+        if (n := len(task.values)) > min(d_out, d_in):
+            raise ShapeError(f"{n} values", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "pass fewer")
+    elif not isinstance(task, RotatedTeacher):
+        check_fits(task, d_out, d_in)

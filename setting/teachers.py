@@ -1,4 +1,4 @@
-"""Teachers: what the network is to learn, given by a spectrum or by a matrix."""
+"""Teachers: the linear map that pretraining learns, given by its singular values or by its matrix."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import finite, freeze, instance, nonnegative, one_nonnegative, one_positive, whole
+from overtraining.setting.domain import (
+    check_fields,
+    finite,
+    freeze,
+    instance,
+    nonnegative,
+    one_nonnegative,
+    one_positive,
+    whole,
+    whole_nonnegative,
+)
 from overtraining.setting.errors import DomainError, ShapeError
 
 LARGEST_FRAME = 20_000  # 3 GiB of float64
@@ -28,8 +38,26 @@ class PowerLaw:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        freeze(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        freeze(self, alpha=one_nonnegative("alpha", self.alpha), scale=one_positive("scale", self.scale))
+        check_fields(self, modes=whole, alpha=one_nonnegative, scale=one_positive, frame_seed=whole_nonnegative)
+
+
+@dataclass(frozen=True)
+class Geometric:
+    """Singular values `σ_i = scale · ratio^{i−1}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
+
+    >>> singular_values(Geometric(modes=3, ratio=0.5)).tolist()
+    [1.0, 0.5, 0.25]
+    """
+
+    modes: int
+    ratio: float = 0.5
+    scale: float = 1.0
+    frame_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self, modes=whole, ratio=one_positive, scale=one_positive, frame_seed=whole_nonnegative)
+        if self.ratio > 1:
+            raise DomainError(f"ratio = {self.ratio}", "modes are counted from the strongest", "pass 0 < ratio <= 1")
 
 
 @dataclass(frozen=True)
@@ -43,7 +71,8 @@ class Spectrum:
         values = nonnegative("values", self.values, "a singular value is not negative; a sign belongs to the frames")
         if values.ndim != 1 or values.size == 0:
             raise ShapeError(f"values of shape {values.shape}", "a spectrum is a non-empty list", "pass a 1-d array")
-        freeze(self, values=values, frame_seed=whole("frame_seed", self.frame_seed, least=0))
+        freeze(self, values=values)
+        check_fields(self, frame_seed=whole_nonnegative)
 
 
 @dataclass(frozen=True)
@@ -69,48 +98,28 @@ class Matrix:
         return len(self.entries), len(self.entries[0])
 
 
-@dataclass(frozen=True)
-class Geometric:
-    """Singular values `σ_i = scale · ratio^{i−1}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
-
-    >>> singular_values(Geometric(modes=3, ratio=0.5)).tolist()
-    [1.0, 0.5, 0.25]
-    """
-
-    modes: int
-    ratio: float = 0.5
-    scale: float = 1.0
-    frame_seed: int = 0
-
-    def __post_init__(self) -> None:
-        freeze(self, modes=whole("modes", self.modes), frame_seed=whole("frame_seed", self.frame_seed, least=0))
-        freeze(self, ratio=one_positive("ratio", self.ratio), scale=one_positive("scale", self.scale))
-        if self.ratio > 1:
-            raise DomainError(f"ratio = {self.ratio}", "modes are counted from the strongest", "pass 0 < ratio <= 1")
-
-
 Teacher = PowerLaw | Geometric | Spectrum | Matrix
 
 
-def teacher(given: Any) -> Teacher:
+def teacher(source: Any) -> Teacher:
     """A teacher from a spectrum (1-d array), a matrix (2-d array, d_out × d_in) or a `.npy` file of either.
 
     >>> teacher([1.0, 0.5])
     Spectrum(values=(1.0, 0.5), frame_seed=0)
     """
-    if isinstance(given, (PowerLaw, Geometric, Spectrum, Matrix)):
-        return given
-    if isinstance(given, (str, Path)):
-        given = _load(Path(given))
+    if isinstance(source, (PowerLaw, Geometric, Spectrum, Matrix)):
+        return source
+    if isinstance(source, (str, Path)):
+        source = _load(Path(source))
     try:
-        dimensions = np.ndim(given)
-    except ValueError:  # rows of different lengths: Matrix says so
+        dimensions = np.ndim(source)
+    except ValueError:  # rows of different lengths, which Matrix refuses
         dimensions = 2
     if dimensions == 1:
-        return Spectrum(given)
+        return Spectrum(source)
     if dimensions == 2:
-        return Matrix(given)
-    finite("teacher", given)
+        return Matrix(source)
+    finite("teacher", source)
     raise ShapeError(f"an array with {dimensions} dimensions", "it is neither spectrum nor matrix", "pass 1-d or 2-d")
 
 
@@ -123,10 +132,25 @@ def _load(path: Path) -> np.ndarray:
         raise DomainError(str(path), f"not a plain .npy array ({error})", "write it with numpy.save") from None
 
 
-def singular_values(given: Teacher) -> Float[np.ndarray, " modes"]:
+def mode_count(teacher: Teacher) -> int:
+    """The number of the teacher's singular values, zeros included.
+
+    >>> mode_count(Matrix(((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))))
+    2
+    """
+    match teacher:
+        case PowerLaw(modes) | Geometric(modes):
+            return modes
+        case Spectrum(values):
+            return len(values)
+        case Matrix():
+            return min(teacher.shape)
+
+
+def singular_values(teacher: Teacher) -> Float[np.ndarray, " modes"]:
     """The teacher's singular values in decreasing order; a matrix has min(d_out, d_in) of them."""
-    instance("given", given, PowerLaw, Geometric, Spectrum, Matrix)
-    match given:
+    instance("teacher", teacher, PowerLaw, Geometric, Spectrum, Matrix)
+    match teacher:
         case PowerLaw(modes, alpha, scale):
             return scale * np.arange(1, modes + 1, dtype=float) ** -alpha
         case Geometric(modes, ratio, scale):
@@ -138,61 +162,72 @@ def singular_values(given: Teacher) -> Float[np.ndarray, " modes"]:
 
 
 def singular_frames(
-    given: Teacher, d_out: int, d_in: int
+    teacher: Teacher, d_out: int, d_in: int
 ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
     """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`: Haar-random frames for a spectrum, the decomposition of a matrix.
 
     Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
-    Raises ShapeError when the modes do not fit into `d_out × d_in`.
+    Raises ShapeError if the modes do not fit into `d_out × d_in`.
     """
-    d_out, d_in = check_fits(given, d_out, d_in)
-    if isinstance(given, Matrix):
-        left, sigma, right = np.linalg.svd(np.array(given.entries), full_matrices=False)
+    d_out, d_in = check_fits(teacher, d_out, d_in)
+    if isinstance(teacher, Matrix):
+        left, sigma, right = np.linalg.svd(np.array(teacher.entries), full_matrices=False)
         signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(sigma.size)])
         return left * signs, sigma, signs[:, None] * right
-    sigma, generator = singular_values(given), np.random.default_rng(given.frame_seed)
+    sigma = singular_values(teacher)
+    generator = np.random.default_rng(teacher.frame_seed)
     left, right = (random_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
     return left, sigma, right.T
 
 
 def full_frames(
-    given: Teacher, d_out: int, d_in: int
+    teacher: Teacher, d_out: int, d_in: int
 ) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
-    """U and V (columns) completed to square orthonormal frames; what lies beyond the teacher's modes is random, seeded.
+    """U and V (columns) as square orthonormal frames; the columns beyond the teacher's modes are random, with a seed.
 
     >>> u, v = full_frames(Matrix(((3.0, 0.0),)), d_out=1, d_in=2)
     >>> bool(np.allclose(v @ v.T, np.eye(2))), bool(np.allclose(v[:, 0], (1, 0)))
     (True, True)
     """
-    left, _, right = singular_frames(given, d_out, d_in)
-    return _completed(left), _completed(right.T)
+    left, _, right = singular_frames(teacher, d_out, d_in)
+    return completed_frame(left), completed_frame(right.T)
 
 
-def teacher_matrix(given: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
-    """`A = U diag(σ) Vᵀ`: a matrix as it is, a spectrum in Haar-random orthonormal frames.
+def teacher_matrix(teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
+    """`A = U diag(σ) Vᵀ`: the entries of a matrix, or a spectrum in Haar-random orthonormal frames.
 
-    Raises ShapeError when the modes do not fit into `d_out × d_in`.
+    Raises ShapeError if the modes do not fit into `d_out × d_in`.
 
     >>> A = teacher_matrix(PowerLaw(modes=2), d_out=3, d_in=4)
     >>> np.linalg.svd(A, compute_uv=False).round(12).tolist()
     [1.0, 0.5, 0.0]
     """
-    left, sigma, right = singular_frames(given, d_out, d_in)
-    return np.array(given.entries) if isinstance(given, Matrix) else (left * sigma) @ right
+    return matrix_in_frames(teacher, *singular_frames(teacher, d_out, d_in))
 
 
-def check_fits(given: Teacher, d_out: int, d_in: int) -> tuple[int, int]:
-    """(d_out, d_in), after refusing, with a ShapeError, a teacher that no such network can represent."""
+def matrix_in_frames(
+    teacher: Teacher,
+    left: Float[np.ndarray, "d_out modes"],
+    sigma: Float[np.ndarray, " modes"],
+    right: Float[np.ndarray, "modes d_in"],
+) -> Float[np.ndarray, "d_out d_in"]:
+    """The teacher's matrix, where its `singular_frames` are known."""
+    return np.array(teacher.entries) if isinstance(teacher, Matrix) else (left * sigma) @ right
+
+
+def check_fits(teacher: Teacher, d_out: int, d_in: int) -> tuple[int, int]:
+    """(d_out, d_in); a ShapeError refuses a teacher that no network of these widths can represent."""
     d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
-    if isinstance(given, Matrix):
-        if given.shape != (d_out, d_in):
-            raise ShapeError(f"a teacher of shape {given.shape}", f"the network is {(d_out, d_in)}", "let them agree")
-    elif (modes := singular_values(given).size) > min(d_out, d_in):
+    if isinstance(teacher, Matrix):
+        if teacher.shape != (d_out, d_in):
+            raise ShapeError(f"a teacher of shape {teacher.shape}", f"the network is {(d_out, d_in)}", "let them agree")
+    elif (modes := mode_count(teacher)) > min(d_out, d_in):
         raise ShapeError(f"{modes} modes", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "use a wider network")
     return d_out, d_in
 
 
-def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
+def completed_frame(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
+    """A square orthonormal frame whose first columns are these; the other columns are random, from a fixed seed."""
     d, k = frame.shape
     fresh = np.random.default_rng(0).standard_normal((d, d - k))
     q, r = np.linalg.qr(np.hstack([frame, fresh]))
@@ -203,17 +238,25 @@ def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d
     """A Haar-random orthonormal frame; DomainError for one that would fill the memory."""
     if d > LARGEST_FRAME:
         raise DomainError(f"a random frame of {d} dimensions", "it takes more than 3 GiB", "use a smaller network")
-    from scipy.stats import ortho_group  # a second to import, and only a simulation needs frames
+    from scipy.stats import ortho_group  # takes a second to import, and few protocols need frames
 
     # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}
     return ortho_group.rvs(d, random_state=generator) if d > 1 else generator.choice([-1.0, 1.0], size=(1, 1))
 
 
 def random_rotation(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """A rotation by a random skew-symmetric generator, of which the largest plane angle is `angle`, in radians."""
-    from scipy.linalg import expm  # a tenth of a second to import, and only turned frames need it
+    """The rotation by a random skew-symmetric generator whose largest plane angle is `angle`, in radians."""
+    from scipy.linalg import expm  # takes a tenth of a second to import, and only rotated frames need it
 
     square = generator.standard_normal((d, d))
     skew = square - square.T
     size = np.linalg.norm(skew, 2)
     return expm(angle / size * skew) if size > 0 else np.eye(d)  # one dimension has no rotation
+
+
+def rotations(
+    d_out: int, d_in: int, angle: float, frame_seed: int
+) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
+    """Random rotations of the left and of the right frame by the same angle."""
+    generator = np.random.default_rng(frame_seed)
+    return random_rotation(d_out, angle, generator), random_rotation(d_in, angle, generator)

@@ -1,0 +1,132 @@
+"""A resolved protocol: the matrices, frames and spectra that a Protocol stands for, each computed once.
+
+Solvers and simulations resolve a protocol and pass the result on. It holds what defines the protocol, and nothing that
+is derived from a claim, so that theory and simulations can share it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from overtraining.setting.domain import instance
+from overtraining.setting.errors import DomainError
+from overtraining.setting.inputs import covariance_in_axes, own_axes
+from overtraining.setting.perturbations import FineTuning
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Balanced, rotated_frames
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, rotated_matrix, shared_matrix
+from overtraining.setting.teachers import (
+    completed_frame,
+    matrix_in_frames,
+    mode_count,
+    singular_frames,
+    singular_values,
+    teacher_matrix,
+)
+
+
+@dataclass(frozen=True)
+class ResolvedProtocol:
+    """A protocol and what it stands for. Everything is computed when it is first asked for, and then kept.
+
+    Frames hold singular vectors or eigenvectors as columns. `DomainError` refuses frames that would fill the memory.
+
+    >>> from overtraining.setting.teachers import PowerLaw
+    >>> resolved = resolve(Protocol(PowerLaw(2), lengths=(0, 9), strengths=(0.1,)))
+    >>> u, v = resolved.frames
+    >>> np.allclose((u * resolved.sigma) @ v.T, resolved.teacher), resolved.variances.tolist()
+    (True, [1.0, 1.0])
+    """
+
+    protocol: Protocol
+
+    @cached_property
+    def network(self) -> Network:
+        """The network of the protocol."""
+        return self.protocol.network
+
+    @cached_property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shapes (out, in) of the layers W_1 … W_L."""
+        return self.network.shapes
+
+    @cached_property
+    def width(self) -> int:
+        """The largest rank of the network's product: the width of its narrowest layer."""
+        return self.network.width
+
+    @cached_property
+    def modes(self) -> int:
+        """The number of the teacher's singular values, zeros included."""
+        return mode_count(self.protocol.teacher)
+
+    @cached_property
+    def sigma(self) -> Float[np.ndarray, " modes"]:
+        """The teacher's singular values in decreasing order."""
+        return singular_values(self.protocol.teacher)
+
+    @cached_property
+    def singular_frames(
+        self,
+    ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
+        """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`."""
+        return singular_frames(self.protocol.teacher, self.network.d_out, self.network.d_in)
+
+    @cached_property
+    def frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
+        """U and V, completed to square orthonormal frames."""
+        left, _, right = self.singular_frames
+        return completed_frame(left), completed_frame(right.T)
+
+    @cached_property
+    def teacher(self) -> Float[np.ndarray, "d_out d_in"]:
+        """The pretraining teacher's matrix A."""
+        return matrix_in_frames(self.protocol.teacher, *self.singular_frames)
+
+    @cached_property
+    def task(self) -> Float[np.ndarray, "d_out d_in"]:
+        """The downstream task's matrix B; DomainError if the protocol has no fine-tuning."""
+        perturbation = self.protocol.perturbation
+        if not isinstance(perturbation, FineTuning):
+            raise DomainError(f"the task of {perturbation!r}", "only fine-tuning has a task", "pass FineTuning(…)")
+        task = perturbation.task
+        if isinstance(task, SharedVectors):
+            return shared_matrix(task, *self.frames)
+        if isinstance(task, RotatedTeacher):
+            return rotated_matrix(task, self.teacher)
+        return teacher_matrix(task, self.network.d_out, self.network.d_in)
+
+    @cached_property
+    def start_frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
+        """The frames U₀ and V₀ of the product at the start: rotated for a `Balanced` start, else the teacher's."""
+        start = self.protocol.start
+        return rotated_frames(start, *self.frames) if isinstance(start, Balanced) else self.frames
+
+    @cached_property
+    def isotropic(self) -> bool:
+        """Whether the covariance of the inputs is a multiple of the identity."""
+        return self.protocol.inputs.isotropic
+
+    @cached_property
+    def variances(self) -> Float[np.ndarray, " d_in"]:
+        """The eigenvalues of Σx, in the order of the inputs' spectrum."""
+        return self.protocol.inputs.variances(self.network.d_in)
+
+    @cached_property
+    def input_axes(self) -> Float[np.ndarray, "d_in d_in"]:
+        """The eigenvectors of Σx, in the order of `variances`; the coordinate axes for whitened inputs."""
+        inputs = self.protocol.inputs
+        return self.frames[1] if inputs.spectrum and inputs.shared else own_axes(inputs, self.network.d_in)
+
+    @cached_property
+    def input_covariance(self) -> Float[np.ndarray, "d_in d_in"]:
+        """The covariance Σx of the inputs."""
+        return covariance_in_axes(self.protocol.inputs, self.input_axes)
+
+
+def resolve(protocol: Protocol) -> ResolvedProtocol:
+    """The matrices, frames and spectra of a protocol, to be passed on to everything that needs them."""
+    instance("protocol", protocol, Protocol)
+    return ResolvedProtocol(protocol)

@@ -110,6 +110,16 @@ def positive_list(name: str, x: Any) -> np.ndarray:
     return _list_of_numbers(name, positive(name, x))
 
 
+def increasing_list(name: str, x: Any) -> np.ndarray:
+    """`x`, one number or a list, as a non-empty float64 array of one dimension, of increasing numbers >= 0."""
+    array = np.atleast_1d(nonnegative(name, x))
+    if array.ndim != 1 or array.size == 0:
+        raise ShapeError(f"{name} of shape {array.shape}", "it must be a non-empty list of numbers", "pass a 1-d array")
+    if (np.diff(array) <= 0).any():
+        raise DomainError(name, "its values must increase", f"pass sorted(set({name}))")
+    return array
+
+
 def _list_of_numbers(name: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 1:
         raise ShapeError(f"{name} of shape {array.shape}", "it must be a list of numbers", "pass a 1-d array")

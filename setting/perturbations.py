@@ -1,6 +1,6 @@
 """Perturbations: noise, rounding, pruning or fine-tuning of pretrained weights, at the strengths of the protocol."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from overtraining.setting.arrays import Sequenced
@@ -47,7 +47,7 @@ class Quantization:
     """Round every weight to the nearest multiple of a step.
 
     per: with "tensor" or "row" the step is `strength` × the largest absolute weight of the layer or of the row
-    (absmax), so that b bits are the strength `1 / (2^{b−1} − 1)`, see `bits`; with None the step is the strength itself.
+    (absmax), so that b bits are the strength `1 / (2^{b−1} − 1)`, see `bits`; with None the step is `strength`.
     """
 
     per: str | None = "tensor"
@@ -82,7 +82,7 @@ class FineTuning:
     """
 
     task: Task
-    training: Pretraining = field(default_factory=GradientFlow)
+    training: Pretraining = GradientFlow()
     anchor: float = 0.0
     replay_share: float = 0.0
     rank: int | None = None

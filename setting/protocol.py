@@ -1,12 +1,10 @@
 """The Protocol: everything that is done to a network, as one frozen value that can be hashed, written and read back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import check_fields, freeze, nonnegative, truth, whole
+from overtraining.setting.domain import check_fields, freeze, increasing_list, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs, check_inputs_fit
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning
@@ -96,17 +94,16 @@ class Protocol:
     lengths: Sequenced
     strengths: Sequenced
     network: Network = None  # type: ignore[assignment]  # filled in below, never None once built
-    start: Start = field(default_factory=Aligned)
-    pretraining: Pretraining = field(default_factory=GradientFlow)
-    perturbation: Perturbation = field(default_factory=Noise)
-    sampling: Sampling = field(default_factory=Sampling)
-    inputs: Inputs = field(default_factory=Inputs)
+    start: Start = Aligned()
+    pretraining: Pretraining = GradientFlow()
+    perturbation: Perturbation = Noise()
+    sampling: Sampling = Sampling()
+    inputs: Inputs = Inputs()
 
     def __post_init__(self) -> None:
-        freeze(self, teacher=teacher(self.teacher))
-        if self.network is None:
-            freeze(self, network=_smallest_network(self.teacher))
-        check_fields(self, lengths=_grid, strengths=_grid)
+        made = teacher(self.teacher)
+        freeze(self, teacher=made, network=_smallest_network(made) if self.network is None else self.network)
+        check_fields(self, lengths=increasing_list, strengths=increasing_list)
         for name, kinds in PARTS.items():
             part = getattr(self, name)
             if not isinstance(part, kinds):
@@ -161,12 +158,3 @@ def _check_parts_fit(protocol: Protocol) -> None:
             f"{n.activation} on the whole population", "its loss is not a polynomial of the weights",
             "pass inputs=Inputs(samples=…), or batches of fresh examples: GradientDescent(batch=…)",
         )  # fmt: skip
-
-
-def _grid(name: str, values: Any) -> np.ndarray:
-    grid = np.atleast_1d(nonnegative(name, values))
-    if grid.ndim != 1 or grid.size == 0:
-        raise ShapeError(f"{name} of shape {grid.shape}", "it must be a non-empty list of numbers", "pass a 1-d array")
-    if (np.diff(grid) <= 0).any():
-        raise DomainError(name, "its values must increase", f"pass sorted(set({name}))")
-    return grid

@@ -14,13 +14,12 @@ from overtraining.setting.domain import instance
 from overtraining.setting.errors import DomainError
 from overtraining.setting.inputs import covariance_in_axes, own_axes
 from overtraining.setting.perturbations import FineTuning
-from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.protocol import Protocol
 from overtraining.setting.starts import Balanced, rotated_frames
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, rotated_matrix, shared_matrix
 from overtraining.setting.teachers import (
-    completed_frame,
+    completed_frames,
     matrix_in_frames,
-    mode_count,
     singular_frames,
     singular_values,
     teacher_matrix,
@@ -43,26 +42,6 @@ class ResolvedProtocol:
     protocol: Protocol
 
     @cached_property
-    def network(self) -> Network:
-        """The network of the protocol."""
-        return self.protocol.network
-
-    @cached_property
-    def shapes(self) -> tuple[tuple[int, int], ...]:
-        """Shapes (out, in) of the layers W_1 … W_L."""
-        return self.network.shapes
-
-    @cached_property
-    def width(self) -> int:
-        """The largest rank of the network's product: the width of its narrowest layer."""
-        return self.network.width
-
-    @cached_property
-    def modes(self) -> int:
-        """The number of the teacher's singular values, zeros included."""
-        return mode_count(self.protocol.teacher)
-
-    @cached_property
     def sigma(self) -> Float[np.ndarray, " modes"]:
         """The teacher's singular values in decreasing order."""
         return singular_values(self.protocol.teacher)
@@ -72,13 +51,14 @@ class ResolvedProtocol:
         self,
     ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
         """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`."""
-        return singular_frames(self.protocol.teacher, self.network.d_out, self.network.d_in)
+        n = self.protocol.network
+        return singular_frames(self.protocol.teacher, n.d_out, n.d_in)
 
     @cached_property
     def frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
         """U and V, completed to square orthonormal frames."""
         left, _, right = self.singular_frames
-        return completed_frame(left), completed_frame(right.T)
+        return completed_frames(left, right)
 
     @cached_property
     def teacher(self) -> Float[np.ndarray, "d_out d_in"]:
@@ -91,12 +71,12 @@ class ResolvedProtocol:
         perturbation = self.protocol.perturbation
         if not isinstance(perturbation, FineTuning):
             raise DomainError(f"the task of {perturbation!r}", "only fine-tuning has a task", "pass FineTuning(…)")
-        task = perturbation.task
+        task, n = perturbation.task, self.protocol.network
         if isinstance(task, SharedVectors):
             return shared_matrix(task, *self.frames)
         if isinstance(task, RotatedTeacher):
             return rotated_matrix(task, self.teacher)
-        return teacher_matrix(task, self.network.d_out, self.network.d_in)
+        return teacher_matrix(task, n.d_out, n.d_in)
 
     @cached_property
     def start_frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
@@ -112,13 +92,13 @@ class ResolvedProtocol:
     @cached_property
     def variances(self) -> Float[np.ndarray, " d_in"]:
         """The eigenvalues of Σx, in the order of the inputs' spectrum."""
-        return self.protocol.inputs.variances(self.network.d_in)
+        return self.protocol.inputs.variances(self.protocol.network.d_in)
 
     @cached_property
     def input_axes(self) -> Float[np.ndarray, "d_in d_in"]:
         """The eigenvectors of Σx, in the order of `variances`; the coordinate axes for whitened inputs."""
         inputs = self.protocol.inputs
-        return self.frames[1] if inputs.spectrum and inputs.shared else own_axes(inputs, self.network.d_in)
+        return self.frames[1] if inputs.spectrum and inputs.shared else own_axes(inputs, self.protocol.network.d_in)
 
     @cached_property
     def input_covariance(self) -> Float[np.ndarray, "d_in d_in"]:

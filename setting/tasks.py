@@ -13,6 +13,7 @@ from overtraining.setting.domain import (
     instance,
     one_nonnegative,
     one_positive,
+    whole,
     whole_nonnegative,
 )
 from overtraining.setting.errors import ShapeError
@@ -23,7 +24,7 @@ from overtraining.setting.teachers import (
     Spectrum,
     Teacher,
     check_fits,
-    completed_frame,
+    completed_frames,
     matrix_in_frames,
     rotations,
     singular_frames,
@@ -72,13 +73,14 @@ def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np
     >>> task_matrix(SharedVectors((2.0, 0.0)), Matrix(((3.0, 0.0), (0.0, 1.0))), 2, 2).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
+    d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
     check_task_fits(task, d_out, d_in)
     if isinstance(task, PowerLaw | Geometric | Spectrum | Matrix):
         return teacher_matrix(task, d_out, d_in)
     left, sigma, right = singular_frames(teacher, d_out, d_in)
     if isinstance(task, RotatedTeacher):
         return rotated_matrix(task, matrix_in_frames(teacher, left, sigma, right))
-    return shared_matrix(task, completed_frame(left), completed_frame(right.T))
+    return shared_matrix(task, *completed_frames(left, right))
 
 
 def rotated_matrix(task: RotatedTeacher, teacher: Float[np.ndarray, "d_out d_in"]) -> Float[np.ndarray, "d_out d_in"]:

@@ -169,7 +169,8 @@ def singular_frames(
     Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
     Raises ShapeError if the modes do not fit into `d_out × d_in`.
     """
-    d_out, d_in = check_fits(teacher, d_out, d_in)
+    d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
+    check_fits(teacher, d_out, d_in)
     if isinstance(teacher, Matrix):
         left, sigma, right = np.linalg.svd(np.array(teacher.entries), full_matrices=False)
         signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(sigma.size)])
@@ -190,7 +191,7 @@ def full_frames(
     (True, True)
     """
     left, _, right = singular_frames(teacher, d_out, d_in)
-    return completed_frame(left), completed_frame(right.T)
+    return completed_frames(left, right)
 
 
 def teacher_matrix(teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
@@ -215,19 +216,23 @@ def matrix_in_frames(
     return np.array(teacher.entries) if isinstance(teacher, Matrix) else (left * sigma) @ right
 
 
-def check_fits(teacher: Teacher, d_out: int, d_in: int) -> tuple[int, int]:
-    """(d_out, d_in); a ShapeError refuses a teacher that no network of these widths can represent."""
-    d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
+def check_fits(teacher: Teacher, d_out: int, d_in: int) -> None:
+    """Refuse, with a ShapeError, a teacher that no network of these widths can represent."""
     if isinstance(teacher, Matrix):
         if teacher.shape != (d_out, d_in):
             raise ShapeError(f"a teacher of shape {teacher.shape}", f"the network is {(d_out, d_in)}", "let them agree")
     elif (modes := mode_count(teacher)) > min(d_out, d_in):
         raise ShapeError(f"{modes} modes", f"a {d_out} × {d_in} matrix has {min(d_out, d_in)}", "use a wider network")
-    return d_out, d_in
 
 
-def completed_frame(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
-    """A square orthonormal frame whose first columns are these; the other columns are random, from a fixed seed."""
+def completed_frames(
+    left: Float[np.ndarray, "d_out modes"], right: Float[np.ndarray, "modes d_in"]
+) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
+    """The same as `full_frames`, where the `singular_frames` are known."""
+    return _completed(left), _completed(right.T)
+
+
+def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
     d, k = frame.shape
     fresh = np.random.default_rng(0).standard_normal((d, d - k))
     q, r = np.linalg.qr(np.hstack([frame, fresh]))

@@ -147,15 +147,21 @@ def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
     """
     instance("start", start, Balanced)
     instance("network", network, Network)
+    return modes_in_frames(start, network, *start_frames(start, teacher, network.d_out, network.d_in))
+
+
+def modes_in_frames(
+    start: Balanced, network: Network, u: Float[np.ndarray, "d_out d_out"], v: Float[np.ndarray, "d_in d_in"]
+) -> Modes:
+    """The same, where the frames U₀ and V₀ are known."""
     if network.depth != 2 or network.activation != "linear":
         raise NoFormula(repr(network), "the matrix solution is for two linear layers", "use depth=2, linear")
-    h, d_in, d_out, lam = network.h, network.d_in, network.d_out, start.imbalance
-    check_imbalance(lam, h, d_out, d_in)
-    u, v = start_frames(start, teacher, d_out, d_in)
+    h, imbalance = network.h, start.imbalance
+    check_imbalance(imbalance, h, network.d_out, network.d_in)
     paired = network.width  # modes with a direction on either side
-    outputs = u[:, : h if lam > 0 else paired]
-    inputs = v[:, : h if lam < 0 else paired]
-    return Modes(outputs, np.full(paired, start.epsilon), inputs, start.imbalance)
+    outputs = u[:, : h if imbalance > 0 else paired]
+    inputs = v[:, : h if imbalance < 0 else paired]
+    return Modes(outputs, np.full(paired, start.epsilon), inputs, imbalance)
 
 
 def _balanced(w1: np.ndarray, w2: np.ndarray) -> Modes:

@@ -1,22 +1,25 @@
-"""`respond` and `follow`: what the theory says about a protocol, or a refusal that names what it has no formula for."""
+"""`respond` and `follow`: the exact Response or Trajectory of a protocol, or a refusal where there is no formula."""
+
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
 
 from overtraining.setting.arrays import Values
-from overtraining.setting.domain import instance
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Protocol
+from overtraining.setting.resolved import ResolvedProtocol, resolve
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase
 from overtraining.theory.sensitivity.deep_noise import deep_increase
-from overtraining.theory.solvers.fine_tuned_path import losses, only_flow
-from overtraining.theory.solvers.paths import Path
+from overtraining.theory.solvers.fine_tuned_path import check_plain_flow, losses
+from overtraining.theory.solvers.paths import Path, Solution
 from overtraining.theory.solvers.solutions import MEASURE, solve
 
+BOTH = ("pretraining", "strength")
 LAWS = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}
 STRENGTHS = {
     "absolute": "noise scale γ",
@@ -24,83 +27,62 @@ STRENGTHS = {
     "relative": "noise scale γ in units of the layer's",
     "multiplicative": "relative noise scale ρ",
 }
-
 NO_FORMULA = {
-    Quantization: "it acts by every weight's own place on the grid",
-    Pruning: "it acts by the order of the weights' sizes",
+    Quantization: "its effect depends on every weight's place on the grid",
+    Pruning: "its effect depends on the order of the weights' sizes",
 }
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
     """The exact Response to a protocol: loss before and after noise or fine-tuning, for every length and strength.
 
-    For noise (claims A–C) `loss after = loss before + Δ`, Δ the expected rise under independent noise of any law (B1;
-    B2 at other depths) in the protocol's convention (B6), all along the path that `solutions.solve` finds. Noise in
-    proportion to every weight sees the hidden layer's frame, which a start leaves to chance: its Δ is the mean over
-    Haar-random frames, so that simulations meet it in the mean over seeds. Losses are over the population and without
-    the labels' noise.
+    For noise (claims A–C) `loss after = loss before + Δ`, Δ the expected increase under independent noise of any law
+    (B1; B2 at other depths) in the protocol's convention (B6), along the path that `solutions.solve` finds. The effect
+    of noise in proportion to every weight depends on the hidden layer's frame, which a start leaves to chance: its Δ is
+    the mean over Haar-random frames, with which simulations agree in the mean over seeds. Losses are over the
+    population and without the labels' noise.
 
-    For fine-tuning (claim D1) also the downstream loss; by gradient flow on all weights of two layers, with nothing
-    that holds them back.
+    For fine-tuning (claim D1) also the downstream loss; by gradient flow on all weights of two layers, without anchor,
+    replay or weight decay.
 
-    Where the start never reaches some of the teacher's singular values the attribute `never_learned` lists them; where
-    the pretrained weights never reach some of the task's, `never_learned_downstream`.
+    The attribute `never_learned` lists the teacher's singular values that the start never reaches, if there are any;
+    `never_learned_downstream` those of the task that the pretrained weights never reach.
     Raises NoFormula for other perturbations, for noise in proportion to every weight beyond two layers, for fine-tuning
     of another kind (`fine_tuned_path.losses`), and for what `solutions.solve` refuses; DomainError and NotSolved where
-    float64 does not reach.
+    float64 is not precise or wide enough.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> r = respond(Protocol(PowerLaw(modes=3), lengths=(0, 5, 50), strengths=(0.1, 0.2)))
     >>> r.after.dims, r.sensitivity.values[-1].round(4).tolist()
     (('pretraining', 'strength'), [0.0563, 0.2416])
     """
-    instance("protocol", protocol, Protocol)
-    if isinstance(protocol.perturbation, FineTuning):
-        return _respond_to_fine_tuning(protocol, protocol.perturbation)
-    how = _noise(protocol)
-    solution = solve(protocol)
-    start = solution.at(np.zeros(1))
-    pieces = ((path.loss, _cost(protocol, how, path, start)) for path in solution.along(np.array(protocol.lengths)))
-    before, rise = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    both = ("pretraining", "strength")
-    noise = "B6" if how.convention == "multiplicative" else "B1" if protocol.network.depth == 2 else "B2"
-    return response(
-        {
-            "before": (both[:1], before),
-            "after": (both, refuse_overflow("the loss after noise", lambda: before[:, None] + rise)),
-            "sensitivity": (both, rise),
-        },
-        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
-        method="theory",
-        source=f"closed form (claims {solution.claims}, {noise})",
-        perturbation=f"{LAWS[how.law]} noise on every weight",
-        strength_name=STRENGTHS[how.convention],
-        model=describe(protocol),
-        extra=_extra(protocol, start),
-    )
+    resolved = resolve(protocol)
+    perturbation = protocol.perturbation
+    if isinstance(perturbation, FineTuning):
+        return _respond_to_fine_tuning(resolved, perturbation)
+    return _respond_to_noise(resolved, _noise(protocol))
 
 
 def follow(protocol: Protocol) -> xr.Dataset:
     """The exact Trajectory: singular values, losses, norms and curvature along pretraining (claims A1–A6, B3).
 
-    `singular_value` of f, largest first, over `mode` from 1: those that the start has; `loss`; `layer_norm`, `‖W_l‖²`
-    over `layer` from 1; `weight_norm`, their sum; `hessian_trace` of the loss (without weight decay's own curvature);
-    `imbalance`, `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, of two layers and more; `sharpness`, the largest eigenvalue of the
-    Hessian, of one layer, and of two where they are balanced and aligned, inputs white and modes no more than 64.
+    `singular_value` of f, in decreasing order, over `mode` from 1: those that the start has; `loss`; `layer_norm`,
+    `‖W_l‖²` over `layer` from 1; `weight_norm`, their sum; `hessian_trace` of the loss (without the curvature of weight
+    decay); `imbalance`, `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, of two layers and more; `sharpness`, the largest eigenvalue of
+    the Hessian, of one layer, and of two if they are balanced and aligned, with white inputs and at most 64 modes.
 
     The perturbation does not matter. Raises NoFormula for what `solutions.solve` refuses, DomainError where float64
-    does not reach.
+    overflows.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> path = follow(Protocol(PowerLaw(modes=2), lengths=(0, 5, 50), strengths=(0.1,)))
     >>> path.singular_value.values[-1].round(6).tolist(), path.sharpness.values[-1].round(6)
     ([1.0, 0.5], np.float64(2.0))
     """
-    instance("protocol", protocol, Protocol)
-    solution, depth = solve(protocol), protocol.network.depth
-    pieces = [_observed(path, depth) for path in solution.along(np.array(protocol.lengths))]
+    resolved = resolve(protocol)
+    solution, depth = solve(resolved), resolved.protocol.network.depth
+    variables, never_learned = _along(solution, protocol, lambda path: _observed(path, depth))
     axes = {"singular_value": "mode", "layer_norm": "layer"}
-    variables = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     return trajectory(
         {name: (("pretraining", *filter(None, [axes.get(name)])), values) for name, values in variables.items()},
         {
@@ -110,86 +92,137 @@ def follow(protocol: Protocol) -> xr.Dataset:
         },
         method="theory",
         source=f"closed form (claim {solution.claims})",
-        model=describe(protocol),
-        extra=_extra(protocol, solution.at(np.zeros(1))),
+        model=describe(resolved),
+        extra=_extra(protocol, never_learned=never_learned),
     )
 
 
-def describe(protocol: Protocol) -> str:
+def describe(resolved: ResolvedProtocol) -> str:
     """The network and its teacher in a few words, for legends and attributes."""
-    n = protocol.network
+    n, teacher = resolved.protocol.network, resolved.protocol.teacher
     layers = {1: "one", 2: "two"}.get(n.depth, str(n.depth))
-    widths = "→".join(str(shape[1]) for shape in n.shapes)
-    return f"{layers}-layer linear {widths}→{n.d_out}, teacher {type(protocol.teacher).__name__}"
+    widths = "→".join(str(columns) for _, columns in n.shapes)
+    return f"{layers}-layer linear {widths}→{n.d_out}, teacher {type(teacher).__name__}"
 
 
-def _respond_to_fine_tuning(protocol: Protocol, how: FineTuning) -> xr.Dataset:
-    only_flow(how)
-    solution, both = solve(protocol), ("pretraining", "strength")
-    found = [losses(protocol, how, path) for path in solution.along(np.array(protocol.lengths))]
-    lost = {"never_learned_downstream": found[0][1].tolist()} if found[0][1].size else {}
+def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
+    protocol, depth = resolved.protocol, resolved.protocol.network.depth
+    solution = solve(resolved)
+    rise = _rise_under(noise, resolved, solution)
+    variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, "rise": rise(path)})
+    before, sensitivity = variables["before"], variables["rise"]
+    claim = "B6" if noise.convention == "multiplicative" else "B1" if depth == 2 else "B2"
     return response(
         {
-            name: (both[: found[0][0][name].ndim], np.concatenate([values[name] for values, _ in found]))
-            for name in found[0][0]
+            "before": (BOTH[:1], before),
+            "after": (BOTH, refuse_overflow("the loss after noise", lambda: before[:, None] + sensitivity)),
+            "sensitivity": (BOTH, sensitivity),
         },
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
-        source=f"closed form (claims {solution.claims}, D1)",
-        perturbation=f"fine-tuning on a task, {type(how.task).__name__}",
-        strength_name="fine-tuning time T",
-        strength_units="gradient-flow time",
-        model=describe(protocol),
-        extra=_extra(protocol, solution.at(np.zeros(1))) | lost,
+        source=f"closed form (claims {solution.claims}, {claim})",
+        perturbation=f"{LAWS[noise.law]} noise on every weight",
+        strength_name=STRENGTHS[noise.convention],
+        model=describe(resolved),
+        extra=_extra(protocol, never_learned=never_learned),
     )
 
 
+def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> xr.Dataset:
+    check_plain_flow(tuning)
+    protocol, solution = resolved.protocol, solve(resolved)
+    missing_from_task = [np.zeros(0)]
+
+    def both_losses(path: Path) -> dict[str, Values]:
+        values, never_learned = losses(resolved, tuning, path)
+        missing_from_task.append(never_learned)
+        return values
+
+    variables, never_learned = _along(solution, protocol, both_losses)
+    never_learned_downstream = max(missing_from_task, key=np.size)
+    return response(
+        {name: (BOTH[: values.ndim], values) for name, values in variables.items()},
+        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
+        method="theory",
+        source=f"closed form (claims {solution.claims}, D1)",
+        perturbation=f"fine-tuning on a task, {type(tuning.task).__name__}",
+        strength_name="fine-tuning time T",
+        strength_units="gradient-flow time",
+        model=describe(resolved),
+        extra=_extra(protocol, never_learned=never_learned, never_learned_downstream=never_learned_downstream),
+    )
+
+
+def _along(
+    solution: Solution, protocol: Protocol, measure: Callable[[Path], dict[str, Values]]
+) -> tuple[dict[str, Values], np.ndarray]:
+    """What is measured at all of the protocol's lengths, and the singular values that are never learned."""
+    pieces = []
+    for path in solution.along(np.array(protocol.lengths)):
+        pieces.append(measure(path))
+        never_learned = path.never_learned  # the same for all lengths
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}, never_learned
+
+
 def _noise(protocol: Protocol) -> Noise:
-    how = protocol.perturbation
-    if not isinstance(how, Noise):
-        raise NoFormula(repr(how), NO_FORMULA[type(how)], f"use perturbation=Noise(), or {MEASURE}")
-    if how.convention == "multiplicative" and protocol.network.depth > 2:
+    noise = protocol.perturbation
+    if not isinstance(noise, Noise):
+        raise NoFormula(repr(noise), NO_FORMULA[type(noise)], f"use perturbation=Noise(), or {MEASURE}")
+    if noise.convention == "multiplicative" and protocol.network.depth > 2:
         reason = "beyond two layers its cost depends on every hidden frame"
-        raise NoFormula(repr(how), reason, f"use convention='relative' or depth=2, or {MEASURE}")
-    return how
+        raise NoFormula(repr(noise), reason, f"use convention='relative' or depth=2, or {MEASURE}")
+    return noise
 
 
-def _cost(protocol: Protocol, how: Noise, path: Path, start: Path) -> Values:
-    """Expected rise of the loss, (length, strength)."""
-    n, norms = protocol.network, path.norms[:, None]
-    strengths = refuse_overflow("strength × scale", lambda: np.outer(protocol.strengths, how.per_layer(n.depth)))
-    if how.convention == "multiplicative":
-        own = path.own()[:, None]
+def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) -> Callable[[Path], Values]:
+    """The expected increase of the loss, (length, strength), as a function of the path."""
+    n = resolved.protocol.network
+    scales = np.array(noise.per_layer(n.depth))
+    strengths = refuse_overflow("strength × scale", lambda: np.outer(resolved.protocol.strengths, scales))
+    sizes = np.array([rows * columns for rows, columns in n.shapes])
+
+    def in_units(path: Path, unit: np.ndarray) -> Values:
+        gammas = refuse_overflow("a noise scale", lambda: strengths * unit[:, None])
+        return deep_increase(path.norms()[:, None], gammas)
+
+    def in_proportion(path: Path) -> Values:
+        own = path.diagonal_norms()[:, None]
         if n.depth == 1:  # no hidden frame
             return multiplicative_increase(own[..., 0, 1], own[..., 0, 1], strengths[:, 0], 0.0)
-        lone, joint = (mean_unit_overlap(k[..., 0, 1], k[..., 1, 2], k[..., 0, 2], h=n.h) for k in (own, norms))
+        lone, joint = (
+            mean_unit_overlap(k[..., 0, 1], k[..., 1, 2], k[..., 0, 2], h=n.h) for k in (own, path.norms()[:, None])
+        )
         return multiplicative_increase(lone, joint, strengths[:, 0], strengths[:, 1])
-    sizes = np.array([rows * columns for rows, columns in n.shapes])
-    unit = {
-        "absolute": np.ones((1, n.depth)),
-        "initialization": np.sqrt(start.layer_norm / sizes),
-        "relative": np.sqrt(path.layer_norm / sizes),
-    }[how.convention]
-    return deep_increase(norms, refuse_overflow("a noise scale", lambda: strengths * unit[:, None]))
+
+    match noise.convention:
+        case "absolute":
+            return lambda path: in_units(path, np.ones((1, n.depth)))
+        case "initialization":
+            at_start = np.sqrt(solution.at(np.zeros(1)).layer_norm / sizes)
+            return lambda path: in_units(path, at_start)
+        case "relative":
+            return lambda path: in_units(path, np.sqrt(path.layer_norm / sizes))
+        case _:
+            return in_proportion
 
 
 def _observed(path: Path, depth: int) -> dict[str, Values]:
-    seen: dict[str, Values] = {
+    norms = path.norms()
+    observed: dict[str, Values] = {
         "singular_value": path.singular_value,
         "loss": path.loss,
         "weight_norm": path.layer_norm.sum(axis=1),
         "layer_norm": path.layer_norm,
         # ‖W_L…W_{l+1}‖² tr(W_{l−1}…W_1 Σx (W_{l−1}…W_1)ᵀ), summed over l (B3)
-        "hessian_trace": refuse_overflow("tr H", lambda: (path.norms[:, 0, :-1] * path.norms[:, 1:, -1]).sum(axis=1)),
+        "hessian_trace": refuse_overflow("tr H", lambda: (norms[:, 0, :-1] * norms[:, 1:, -1]).sum(axis=1)),
     }
     if depth > 1:
-        seen["imbalance"] = np.full(path.loss.size, path.imbalance)
+        observed["imbalance"] = np.full(path.loss.size, path.imbalance)
     if path.sharpness is not None:
-        seen["sharpness"] = refuse_overflow("the sharpness", path.sharpness)
-    return seen
+        observed["sharpness"] = refuse_overflow("the sharpness", path.sharpness)
+    return observed
 
 
-def _extra(protocol: Protocol, start: Path) -> dict[str, object]:
-    return {"protocol": write(protocol)} | (
-        {"never_learned": start.never_learned.tolist()} if start.never_learned.size else {}
-    )
+def _extra(protocol: Protocol, **lists: np.ndarray) -> dict[str, object]:
+    """The protocol's text, and the lists that are not empty."""
+    return {"protocol": write(protocol)} | {name: values.tolist() for name, values in lists.items() if values.size}

@@ -18,6 +18,7 @@ from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import Noise, Quantization, bits
 from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned, SmallGaussian
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
@@ -110,7 +111,7 @@ def grows(rise: np.ndarray, stderr: np.ndarray) -> bool:
 def _rounding(path: Protocol, key: int) -> Check:
     """The formula at the rounded weights against the measured loss of the same weights."""
     expected, measured, model = [], [], []
-    problem = learning_problem(path)
+    problem = learning_problem(resolve(path))
     teacher = teacher_matrix(path.teacher, path.network.d_out, path.network.d_in)
     checkpoints = pretrain(path, key)
     for at in range(len(path.lengths)):

@@ -20,6 +20,7 @@ from overtraining.experiments.memoized import hessian_eigenvalues, pretrain, tra
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from overtraining.setting.teachers import PowerLaw, teacher_matrix
@@ -105,7 +106,8 @@ def _homogeneous(key: int) -> Check:
     for activation, bias in product(("relu", "tanh"), (False, True)):
         network = Network(4, 8, 3, activation=activation, bias=bias)
         setup = Protocol(PowerLaw(3), (0.0,), (0.0,), network=network, start=FanIn(1.0), inputs=Inputs(samples=256))
-        layers, examples = initialize(setup, key), sample_examples(learning_problem(setup), 256, jax.random.key(key))
+        layers, problem = initialize(setup, key), learning_problem(resolve(setup))
+        examples = sample_examples(problem, 256, jax.random.key(key))
         # biases start at 0, where they would not contribute
         layers = jax.tree.map(lambda w: w + 0.1 * jnp.cos(jnp.arange(1.0 * w.size)).reshape(w.shape), layers)
         gradient = jax.grad(lambda at, e=examples, a=activation: jnp.mean(losses(at, e, a)))(layers)

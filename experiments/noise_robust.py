@@ -23,6 +23,7 @@ from overtraining.experiments.setups import NOISES, unequal_costs
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_z_scores
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, response
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import singular_values
@@ -130,7 +131,7 @@ def judge_ranking(decayed_losses: Sequence[LossesAfterNoise], plain_losses: Sequ
 @memoize
 def _train_under_decay(setup: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
     """Random weights trained with the weight decay that is equivalent to the noise; the loss before and after noise."""
-    n, problem = setup.network, learning_problem(setup)
+    n, problem = setup.network, learning_problem(resolve(setup))
     weight_decays = jnp.asarray(layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
     layers = _end_of_flow(initialize(replace(setup, start=SmallGaussian(0.3)), key), problem, weight_decays)
     sampling_key = jax.random.key(1000 + key)

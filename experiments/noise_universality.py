@@ -20,6 +20,7 @@ from overtraining.experiments.memoized import memoize, pretrain, rise_and_spread
 from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.perturbations import Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, singular_values, teacher_matrix
@@ -141,7 +142,7 @@ def _rounding(preset: Preset, key: int) -> Check:
 @memoize
 def _rise_by_rounding(setup: Protocol, key: int) -> np.ndarray:
     """The rise of the loss at the last length when all weights are rounded, for each of STEPS."""
-    problem, last = learning_problem(setup), jax.tree.map(lambda w: w[-1], pretrain(setup, key))
+    problem, last = learning_problem(resolve(setup)), jax.tree.map(lambda w: w[-1], pretrain(setup, key))
 
     def after(step: Array) -> Array:
         return population_loss(compress(last, Quantization(per=None), step), problem)

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from overtraining.setting.inputs import Inputs, input_covariance
-from overtraining.setting.protocol import Protocol
-from overtraining.setting.teachers import teacher_matrix
+from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.simulations.networks import Layers, outputs, product
 from overtraining.simulations.random_arrays import sample_arrays
 
@@ -36,13 +34,10 @@ LossAt = Callable[[Layers, Array], Array]
 """The training loss, a function of the weights and of the number of the step."""
 
 
-def learning_problem(protocol: Protocol) -> LearningProblem:
+def learning_problem(resolved: ResolvedProtocol) -> LearningProblem:
     """The learning problem of a protocol's pretraining."""
-    d_out, d_in = protocol.network.d_out, protocol.network.d_in
-    given = (protocol.inputs, protocol.teacher, d_out, d_in)
-    return LearningProblem(
-        jnp.asarray(teacher_matrix(*given[1:])), _root(*given), jnp.asarray(protocol.inputs.label_noise)
-    )
+    label_noise = resolved.protocol.inputs.label_noise
+    return LearningProblem(jnp.asarray(resolved.teacher), _root(resolved), jnp.asarray(label_noise))
 
 
 def population_loss(layers: Layers, problem: LearningProblem) -> Float[Array, ""]:
@@ -108,9 +103,9 @@ def training_loss(
     return loss
 
 
-def _root(inputs: Inputs, *teacher: object) -> Array | None:
+def _root(resolved: ResolvedProtocol) -> Array | None:
     """A matrix with `root rootᵀ = Σx`; by eigenvectors, since a Cholesky factor fails where Σx is nearly singular."""
-    if not inputs.spectrum:
+    if not resolved.protocol.inputs.spectrum:
         return None
-    variances, axes = np.linalg.eigh(input_covariance(inputs, *teacher))  # type: ignore[arg-type]
+    variances, axes = np.linalg.eigh(resolved.input_covariance)
     return jnp.asarray(axes * np.sqrt(np.maximum(variances, 0.0)))

@@ -8,8 +8,8 @@ from jaxtyping import Array, Float, Key
 
 from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import FineTuning
-from overtraining.setting.protocol import Protocol
-from overtraining.setting.tasks import RotatedTeacher, task_matrix
+from overtraining.setting.resolved import ResolvedProtocol
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import LearningProblem, LossAt, training_loss
 from overtraining.simulations.networks import Layer, Layers, product
@@ -25,9 +25,10 @@ class TuningNumbers(NamedTuple):
     replay_share: Float[Array, ""]
 
 
-def tuning_numbers(protocol: Protocol) -> TuningNumbers:
+def tuning_numbers(resolved: ResolvedProtocol) -> TuningNumbers:
     """The numbers of a protocol's fine-tuning. Raises DomainError for what no run can do."""
-    fine_tuning, n = protocol.perturbation, protocol.network
+    protocol, n = resolved.protocol, resolved.protocol.network
+    fine_tuning = protocol.perturbation
     assert isinstance(fine_tuning, FineTuning)
     if n.activation != "linear" and not _has_batches(fine_tuning):
         raise DomainError(
@@ -35,9 +36,8 @@ def tuning_numbers(protocol: Protocol) -> TuningNumbers:
             "its loss is no polynomial of the weights",
             "pass batches of fresh examples: FineTuning(training=GradientDescent(batch=…))",
         )
-    teacher = task_matrix(fine_tuning.task, protocol.teacher, n.d_out, n.d_in)
     return TuningNumbers(
-        problem=LearningProblem(jnp.asarray(teacher), None, jnp.asarray(fine_tuning.label_noise)),
+        problem=LearningProblem(jnp.asarray(resolved.task), None, jnp.asarray(fine_tuning.label_noise)),
         training=traced_numbers(fine_tuning.training, protocol.strengths, "budget"),
         anchor=jnp.asarray(fine_tuning.anchor),
         replay_share=jnp.asarray(fine_tuning.replay_share),

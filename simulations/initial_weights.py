@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from overtraining.setting.protocol import Network, Protocol
-from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, start_frames
-from overtraining.setting.teachers import singular_frames
+from overtraining.setting.protocol import Network
+from overtraining.setting.resolved import ResolvedProtocol
+from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.random_arrays import sample_arrays
 
@@ -27,15 +27,15 @@ StartNumbers = FramedStart | Float[Array, " layer"]
 """The numbers of a start: factors between random frames, or every layer's standard deviation if it is Gaussian."""
 
 
-def start_numbers(protocol: Protocol) -> StartNumbers:
+def start_numbers(resolved: ResolvedProtocol) -> StartNumbers:
     """The numbers of a protocol's start; the rest of it is sampled by `initial_layers`."""
-    n = protocol.network
-    match protocol.start:
+    n = resolved.protocol.network
+    match resolved.protocol.start:
         case Aligned(epsilon, imbalance):
-            left, sigma, right = singular_frames(protocol.teacher, n.d_out, n.d_in)
+            left, sigma, right = resolved.singular_frames
             return _framed(n, left, right, min(sigma.size, n.width), epsilon, imbalance)
         case Balanced(epsilon, _, imbalance):
-            left, right = start_frames(protocol.start, protocol.teacher, n.d_out, n.d_in)
+            left, right = resolved.start_frames
             return _framed(n, left, right.T, n.width, epsilon, imbalance, everywhere=True)
         case SmallGaussian(std):
             return jnp.asarray(np.full(n.depth, std))

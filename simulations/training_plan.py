@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 from overtraining.simulations.data import LearningProblem, learning_problem
 from overtraining.simulations.finetuning import TuningNumbers, compiled_tuning, is_random, tuning_numbers
@@ -49,6 +50,7 @@ def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
     >>> plan_training(runs[0])[0] == plan_training(runs[1])[0]
     True
     """
+    resolved = resolve(protocol)
     network, sampling, perturbation = protocol.network, protocol.sampling, protocol.perturbation
     _check_warmup(protocol.pretraining)
     if sampling.antithetic and not isinstance(perturbation, Noise):
@@ -63,7 +65,7 @@ def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
         perturbation = replace(perturbation, scales=())
     elif isinstance(perturbation, FineTuning):
         _check_warmup(perturbation.training)
-        tuning = tuning_numbers(protocol)
+        tuning = tuning_numbers(resolved)
         draws = draws if is_random(perturbation) else 1
         perturbation = compiled_tuning(perturbation)
     plan = TrainingPlan(
@@ -75,8 +77,8 @@ def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
         sampling.antithetic,
     )
     numbers = RunNumbers(
-        problem=learning_problem(protocol),
-        start=start_numbers(protocol),
+        problem=learning_problem(resolved),
+        start=start_numbers(resolved),
         pretraining=traced_numbers(protocol.pretraining, protocol.lengths),
         lengths=jnp.array(protocol.lengths),
         strengths=jnp.array(protocol.strengths),

@@ -10,6 +10,7 @@ import pytest
 
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
@@ -44,13 +45,13 @@ def test_population_loss_is_its_definition() -> None:
     (w1, b1), (w2, b2) = ((np.asarray(part) for part in layer) for layer in layers)
     error = w2 @ w1 - teacher_matrix(*GIVEN)
     expected = np.trace(error @ input_covariance(INPUTS, *GIVEN) @ error.T) / 2 + np.sum((w2 @ b1 + b2) ** 2) / 2
-    assert float(population_loss(layers, learning_problem(NOISY))) == pytest.approx(expected, rel=1e-13)
+    assert float(population_loss(layers, learning_problem(resolve(NOISY)))) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(("samples", "batch"), [(4000, None), (None, 4000), (4000, 4000)])
 def test_the_gradient_of_samples_tends_to_that_of_the_population(samples: int | None, batch: int | None) -> None:
     """Every entry, over 200 independent training sets or batches of 4,000: |z| < 4.5, labels' noise included."""
-    layers, what = with_biases(NOISY), learning_problem(NOISY)
+    layers, what = with_biases(NOISY), learning_problem(resolve(NOISY))
     gradient = lambda key: jax.grad(training_loss(what, "linear", samples, batch, key))(layers, jnp.asarray(5))
     found = jax.lax.map(gradient, jax.random.split(jax.random.key(1), 200))
     expected = jax.grad(population_loss)(layers, what)
@@ -62,7 +63,7 @@ def test_the_gradient_of_samples_tends_to_that_of_the_population(samples: int | 
 
 
 def test_examples_have_their_covariance_and_noise() -> None:
-    what = learning_problem(NOISY)
+    what = learning_problem(resolve(NOISY))
     x, y = map(np.asarray, sample_examples(what, 40_000, jax.random.key(2)))
     noise = (y - x @ teacher_matrix(*GIVEN).T) / 0.7
     everything = np.hstack([x @ np.linalg.inv(np.linalg.cholesky(input_covariance(INPUTS, *GIVEN))).T, noise])
@@ -73,7 +74,7 @@ def test_examples_have_their_covariance_and_noise() -> None:
 
 def test_nearly_singular_inputs() -> None:
     spectrum = (1.0, 1e-8, 1e-16, 1e-30)
-    what = learning_problem(replace(NOISY, inputs=Inputs(spectrum=spectrum, shared=False)))
+    what = learning_problem(resolve(replace(NOISY, inputs=Inputs(spectrum=spectrum, shared=False))))
     np.testing.assert_allclose(what.root @ what.root.T, input_covariance(Inputs(spectrum, False), *GIVEN), atol=1e-15)
 
 
@@ -92,7 +93,7 @@ def test_a_training_set_is_fitted_with_its_noise() -> None:
     )  # fmt: skip
     key = jax.random.key(4)
     data_key = jax.random.split(jax.random.fold_in(key, 0), 4)[2]
-    x, y = sample_examples(learning_problem(protocol), 3, jax.random.split(data_key)[0])
+    x, y = sample_examples(learning_problem(resolve(protocol)), 3, jax.random.split(data_key)[0])
     (layer,) = pretrain(protocol, key)
     np.testing.assert_allclose(x @ layer.weight[1].T, y, atol=1e-6)
     assert np.abs(np.asarray(x @ layer.weight[0].T - y)).max() > 0.1
@@ -106,7 +107,7 @@ def test_batches_are_numbered_by_the_step(samples: int | None) -> None:
     fine, coarse = pretrain(protocol, 3), pretrain(replace(protocol, lengths=(0.0, 0.3, 0.4, 0.5)), 3)
     for a, b in zip(jax.tree.leaves(fine), jax.tree.leaves(coarse), strict=True):
         np.testing.assert_allclose(a[-1], b[-1], rtol=1e-13)
-    loss = training_loss(learning_problem(protocol), "linear", samples, 8, jax.random.key(0))
+    loss = training_loss(learning_problem(resolve(protocol)), "linear", samples, 8, jax.random.key(0))
     layers = with_biases(NOISY)
     assert len(np.unique(jax.lax.map(lambda step: loss(layers, step), jnp.arange(50)))) == 50
 
@@ -137,7 +138,7 @@ def _loss(plan: runs.TrainingPlan, numbers: runs.RunNumbers, key: jax.Array) -> 
 
 
 def test_losses_of_examples_by_hand() -> None:
-    layers, what = with_biases(NOISY), LearningProblem(*learning_problem(NOISY))
+    layers, what = with_biases(NOISY), LearningProblem(*learning_problem(resolve(NOISY)))
     examples = sample_examples(what, 3, jax.random.key(0))
     (w1, b1), (w2, b2) = ((np.asarray(part) for part in layer) for layer in layers)
     for x, y, loss in zip(examples.x, examples.y, losses(layers, examples), strict=True):

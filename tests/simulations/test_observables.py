@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
@@ -39,7 +40,7 @@ def test_curvature_is_that_of_the_loss(network: Network) -> None:
     spectrum = SEEN.inputs.spectrum[: network.d_in]
     protocol = replace(SEEN, teacher=PowerLaw(2), network=network, inputs=Inputs(spectrum=spectrum, shared=False))
     seen, layers = follow(protocol, 0), pretrain(protocol, 0)
-    what = learning_problem(protocol)
+    what = learning_problem(resolve(protocol))
     flat, restores = zip(*(ravel_pytree(jax.tree.map(lambda w, i=i: w[i], layers)) for i in range(2)), strict=True)
     loss = jax.jit(jax.vmap(jax.vmap(lambda point: population_loss(restores[0](point), what))))
     for i in range(2):
@@ -52,7 +53,7 @@ def test_curvature_is_that_of_the_loss(network: Network) -> None:
 def test_estimates_agree_with_the_whole_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hutchinson's trace within its error, over 40 keys with unit variance; the edge to its residual."""
     protocol = replace(SEEN, network=Network(4, 12, 5), lengths=(0.5,))
-    layers, what = jax.tree.map(lambda w: w[0], pretrain(protocol, 1)), learning_problem(protocol)
+    layers, what = jax.tree.map(lambda w: w[0], pretrain(protocol, 1)), learning_problem(resolve(protocol))
     compiled = lambda: jax.jit(
         lambda key: curvature.estimate_curvature(lambda w, _: population_loss(w, what), 1, layers, key)
     )
@@ -90,6 +91,6 @@ def test_norms_and_imbalance(depth: int) -> None:
         made = np.linalg.multi_dot(weights[::-1]) if depth > 1 else weights[0]
         width = min(protocol.network.width, 4)
         np.testing.assert_allclose(seen.singular_value[i], np.linalg.svd(made)[1][:width], rtol=1e-12)
-        assert float(seen.loss[i]) == pytest.approx(
-            float(population_loss(tuple(Layer(jnp.asarray(w)) for w in weights), learning_problem(protocol))), rel=1e-13
-        )
+        student = tuple(Layer(jnp.asarray(w)) for w in weights)
+        expected = float(population_loss(student, learning_problem(resolve(protocol))))
+        assert float(seen.loss[i]) == pytest.approx(expected, rel=1e-13)

@@ -45,7 +45,7 @@ PATHS = [
     ({"start": Balanced(angle=0.0, imbalance=0.1), "inputs": ALONG}, "whitened", "Aligned"),
 ]
 PERTURBATIONS = [
-    ({"perturbation": Quantization()}, "Quantization.*own place on the grid", r"Noise\(\)"),
+    ({"perturbation": Quantization()}, "Quantization.*place on the grid", r"Noise\(\)"),
     ({"perturbation": Pruning()}, "Pruning.*order of the weights' sizes", r"Noise\(\)"),
     ({"perturbation": FineTuning(SharedVectors((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
     ({"perturbation": FineTuning(SharedVectors((0.5, 0.5))), "network": DEEP}, "fine-tuning of Network", "depth=2"),

@@ -58,8 +58,9 @@ def fine_tune(budget: Numbers, pretrained: Modes, teacher: WeightMatrix, task: W
     instance("pretrained", pretrained, Modes)
     flow = matrix_flow_from_modes(budget, *pretrained[:3], task, pretrained.imbalance)
     teacher, task = (check_teacher(x, (pretrained.v.T, pretrained.u)) for x in (teacher, task))
-    to_task, to_zero = ((x**2).sum((-2, -1), keepdims=True) for x in (flow.unlearned, flow.product))
-    unlearned = np.where(to_task < to_zero, (teacher - task) + flow.unlearned, teacher - flow.product)  # D1
+    product = flow.product
+    to_task, to_zero = ((x**2).sum((-2, -1), keepdims=True) for x in (flow.unlearned, product))
+    unlearned = np.where(to_task < to_zero, (teacher - task) + flow.unlearned, teacher - product)  # D1
     return FineTuned(unlearned, flow)
 
 

@@ -116,7 +116,7 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
 
     def modes(s: np.ndarray) -> Iterable[Modes]:
         u, v = (frame[:, :m] for frame in resolved.frames)
-        return (Modes(u, products, v, start.imbalance) for products in s)
+        return [Modes(u, products, v, start.imbalance) for products in s]
 
     def path(lengths: Lengths) -> Path:
         time = refuse_overflow("the time of a mode", lambda: lengths[:, None] * xi)

@@ -13,9 +13,8 @@ import xarray as xr
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
 from overtraining.experiments.memoized import storing
 from overtraining.experiments.verdict import ExperimentVerdict, Outcome
-from overtraining.setting.domain import whole
+from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
-from overtraining.setting.training import one_of
 from overtraining.simulations.sweeps.worker import is_worker
 from overtraining.simulations.sweeps.worker_processes import WorkerDied, WorkerProcesses
 

@@ -33,7 +33,7 @@ def student(activation: str) -> Protocol:
 def unequal_costs(noise: tuple[float, float]) -> Protocol:
     """Three features in a 5→4→3 network with noise (γ₁, γ₂); the layers have unequal noise costs even where γ₁ = γ₂.
 
-    The weakest feature is not worth learning: under noise it raises the loss.
+    Learned completely, the weakest feature raises the loss after noise.
 
     >>> unequal_costs((0.15, 0.4)).perturbation.scales
     (0.15, 0.4)

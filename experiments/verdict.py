@@ -7,7 +7,8 @@ does not apply any more, `map_limit` reports what was measured there, which neit
 One failed Check refutes the experiment's claims: `Outcome.verdict`.
 
 A check that no error could fail is no evidence. Each check by z-scores or by a bound is therefore repeated on a
-control, the prediction × 1.05. If the control is not rejected, the check raises NotSolved: there is no verdict.
+control, the prediction × 1.05. If neither the prediction nor the control is rejected, the check raises NotSolved: there
+is no verdict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ with `d_in + d_out = 15`, the sum off by one is an error of 7%.
 """
 
 CONTROL = 1.05
-"""The factor of the control, which must be rejected.
+"""The factor of the control, which must be rejected where the prediction passes.
 
 An experiment that detects 2% at four sigma puts 5% at ten sigma, where chance plays no part: a control that passes
 shows that the experiment is at fault, not that it was unlucky.
@@ -103,16 +104,17 @@ def judge_z_scores(name: str, z: Numbers, leverage: Numbers) -> Check:
     """Judge z-scores of any measured quantity; `leverage` is the prediction in units of the same standard errors.
 
     The claim fails if the largest |z|, a relative error common to all points, or the distribution of the z-scores is
-    too improbable. Raises NotSolved if these runs could not detect a common error of 2%, or do not reject the control.
+    too improbable. Raises NotSolved if these runs could not detect a common error of 2%, or reject neither the claim
+    nor the control.
     """
     agreement = Agreement(np.ravel(z), np.ravel(leverage))
     control = Agreement(agreement.z - (CONTROL - 1) * agreement.leverage, CONTROL * agreement.leverage)
-    if agreement.detectable > DETECTABLE or _is_plausible(control):
-        reason = (
-            f"the smallest error that these runs could detect is {agreement.detectable:.1%}, and a verdict needs "
-            f"{DETECTABLE:.0%}"
-        )
+    if agreement.detectable > DETECTABLE:
+        reason = f"these runs can detect an error of {agreement.detectable:.1%} at best, and {DETECTABLE:.0%} is needed"
         raise NotSolved(name, reason, "take more draws")
+    passed = _is_plausible(agreement)
+    if passed and _is_plausible(control):
+        raise NotSolved(name, "these runs reject neither the theory nor the theory × 1.05", "take more draws")
     numbers = {
         "max_abs_z": float(np.abs(agreement.z).max()),
         "ks_p": agreement.ks_p,
@@ -126,19 +128,19 @@ def judge_z_scores(name: str, z: Numbers, leverage: Numbers) -> Check:
         f"{agreement.ks_p:.2g}; an error common to all points is at {agreement.common:.2f} σ. An error of "
         f"{agreement.detectable:.2%} would have been detected; the control, theory × 1.05, is at {control.common:.1f} σ"
     )
-    return Check(name, _is_plausible(agreement), answer, numbers, agreement.z)
+    return Check(name, passed, answer, numbers, agreement.z)
 
 
 def judge_bound(name: str, predicted: Numbers, measured: Numbers, bound: float, reason: str) -> Check:
     """Judge deterministic numbers: their largest difference, relative to the largest prediction, is below a bound.
 
-    reason: why the error may be as large as the bound, and not larger. Raises NotSolved if the prediction × 1.05 would
-    be within the bound too.
+    reason: why the error may be as large as the bound, and not larger. Raises NotSolved if both the prediction and the
+    prediction × 1.05 are within the bound.
     """
     predicted, measured = np.broadcast_arrays(predicted, measured)
     scale = np.abs(predicted).max()
     error, control = (float(np.abs(measured - factor * predicted).max() / scale) for factor in (1.0, CONTROL))
-    if not control > bound:
+    if error <= bound and not control > bound:
         raise NotSolved(name, f"a bound of {bound:.2g} cannot reject the theory × 1.05", "compare more precisely")
     answer = (
         f"largest error {error:.2g}, relative to the largest value; bound {bound:.2g} ({reason}); the control, theory "

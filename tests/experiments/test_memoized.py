@@ -1,0 +1,54 @@
+"""Memoized measurements are those of the laboratory, and the full preset measures each of them once."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from overtraining.experiments import memoized
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.starts import FanIn
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations import measurements
+from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker_processes import environment
+
+SETUP = Protocol(PowerLaw(2), (1.0,), (0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64))
+
+
+def test_the_full_preset_stores_its_measurements(tmp_path: Path) -> None:
+    """As a sweep's cells they have the numbers of the loop, each repetition its own, and are not measured again."""
+    loop = memoized.responses(SETUP, (3, 5), "full")
+    with environment(ONE_THREAD), memoized.storing(tmp_path):  # this process passes for a worker
+        stored = memoized.responses(SETUP, (3, 5), "full")
+        (result,) = tmp_path.glob("*/result.nc")
+        written = result.stat().st_mtime_ns
+        again = memoized.responses(SETUP, (3, 5), "full")
+        memoized.responses(SETUP, (3,), "quick")
+        alone = memoized.respond(SETUP, key=3)
+    assert result.stat().st_mtime_ns == written
+    assert len(list(tmp_path.iterdir())) == 2  # one of the repetitions, one of the call
+    xr.testing.assert_identical(alone, measurements.respond(SETUP, key=3))
+    for one, other, third in zip(loop, stored, again, strict=True):
+        np.testing.assert_allclose(one.sensitivity, other.sensitivity, rtol=1e-12)
+        xr.testing.assert_identical(other, third)
+    assert loop[0].sensitivity.values != loop[1].sensitivity.values
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_pretrained_layers_survive_the_store(bias: bool, tmp_path: Path) -> None:
+    network = Network(2, 3, 2, activation="tanh" if bias else "linear", bias=bias)
+    setup = replace(SETUP, lengths=(0.0, 1.0), network=network, start=FanIn(1.0), inputs=Inputs(samples=16))
+    fresh = measurements.pretrain(setup, 1)
+    with environment(ONE_THREAD), memoized.storing(tmp_path):
+        first, second = memoized.pretrain(setup, 1), memoized.pretrain(setup, 1)
+    for layer, *others in zip(fresh, first, second, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(layer.weight, other.weight)
+            assert (layer.bias is None) == (other.bias is None) == (not bias)
+            if layer.bias is not None:
+                np.testing.assert_array_equal(layer.bias, other.bias)

@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import special
 
 from overtraining.setting.errors import DomainError
 from overtraining.setting.inputs import Inputs
@@ -16,10 +14,9 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import FanIn
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent, GradientFlow
-from overtraining.simulations import curvature
-from overtraining.simulations.data import HELD_OUT, Examples, losses, sample_examples
+from overtraining.simulations.data import HELD_OUT, sample_examples
 from overtraining.simulations.measurements import follow, initialize, respond
-from overtraining.simulations.networks import Layer, outputs, product
+from overtraining.simulations.networks import product
 from overtraining.simulations.observables import linear_part
 from overtraining.simulations.training_plan import plan_training
 
@@ -27,21 +24,6 @@ RELU = Protocol(
     PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),
     Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100, label_noise=0.5),
 )  # fmt: skip
-BY_HAND = {
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-    "gelu": lambda z: z * special.ndtr(z),
-    "linear": lambda z: z,
-}
-
-
-@pytest.mark.parametrize("activation", BY_HAND)
-def test_outputs(activation: str) -> None:
-    generator = np.random.default_rng(0)
-    w1, b1, w2, b2, x = (generator.normal(size=shape) for shape in ((6, 4), 6, (3, 6), 3, (5, 4)))
-    expected = BY_HAND[activation](x @ w1.T + b1) @ w2.T + b2
-    layers = tuple(Layer(*map(jnp.asarray, pair)) for pair in ((w1, b1), (w2, b2)))
-    np.testing.assert_allclose(outputs(layers, jnp.asarray(x), activation), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -95,27 +77,6 @@ def test_homogeneous_layers_grow_alike(followed: xr.Dataset) -> None:
     np.testing.assert_allclose(gap, gap[0], rtol=1e-4)  # kinks may cost the integrator some of its 1e-6
     assert float(seen.weight_norm[2] - seen.weight_norm[0]) > 0.1
     assert float(seen.loss[2]) < float(seen.loss[0]) / 2
-
-
-@pytest.mark.parametrize("limit", [256, 0])
-def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Hessian of a tanh network on 200 independent held-out sets: its z-scores about a long average."""
-    monkeypatch.setattr(curvature, "WRITTEN_OUT", limit)
-    protocol = replace(RELU, network=Network(4, 8, 3, activation="tanh"))
-    layers, what = initialize(protocol, 0), plan_training(protocol)[1].problem
-
-    @jax.jit
-    def estimated(key: jax.Array) -> dict[str, jax.Array]:
-        data, probes = jax.random.split(key)
-        groups = jax.tree.map(lambda a: a.reshape(16, -1, a.shape[1]), sample_examples(what, 48, data))
-        loss = lambda layers, i: losses(layers, Examples(groups.x[i], groups.y[i]), "tanh").mean()
-        return curvature.estimate_curvature(loss, 16, layers, probes)
-
-    found = [estimated(key) for key in jax.random.split(jax.random.key(7), 200)]
-    for name in ("hessian_trace", "sharpness"):
-        values, errors = (np.array([float(one[n]) for one in found]) for n in (name, f"{name}_stderr"))
-        scatter = values.std(ddof=1) / np.sqrt((errors**2).mean())
-        assert 1 - 4 / np.sqrt(400) < scatter < 1 + 4 / np.sqrt(400)
 
 
 def test_the_linear_part() -> None:

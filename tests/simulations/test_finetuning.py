@@ -17,7 +17,7 @@ from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
-from overtraining.simulations import learning_rates as rates, pretraining, runs
+from overtraining.simulations import pretraining, runs
 from overtraining.simulations.data import LossAt, losses, sample_examples
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import distance_from_pretrained, pretrain, respond, seed_key
@@ -303,35 +303,6 @@ def test_numbers_share_one_compilation() -> None:
     assert programs() == compiled
 
 
-def test_learning_rates() -> None:
-    """The grid against single runs; every checkpoint's best rate against a search through them; diverging ones left."""
-    protocol = replace(TUNED, network=Network(4, 3, 5), inputs=Inputs(), lengths=(0.0, 6.0), sampling=Sampling(2, 2))
-    grid, steps = (0.3, 0.4, 0.5, 0.6, 40.0), (4, 60)  # 0.6 diverges from one checkpoint only
-    alone = [respond(one, 1) for one in rates.protocols_at_learning_rates(protocol, grid[:3], steps)]
-    together = rates.respond_at_learning_rates(protocol, grid, 1, steps)
-    assert together.learning_rate.values.tolist() == list(grid[:3])
-    assert together.attrs["diverged"] == "0.6, 40.0"
-    assert together.strength.attrs["units"] == "steps"
-    for i, one in enumerate(alone):
-        for name in one.data_vars:
-            np.testing.assert_array_equal(together[name].isel(learning_rate=i), one[name])
-    response, chosen = rates.tune_learning_rate(protocol, grid, 1, steps)
-    score = np.stack([one.downstream_after.mean("seed") for one in alone])
-    np.testing.assert_array_equal(chosen.learning_rate, np.array(grid)[score.argmin(axis=0)])
-    assert len(np.unique(chosen.learning_rate)) > 1
-    np.testing.assert_allclose(response.downstream_after.mean("seed"), score.min(axis=0), rtol=1e-12)
-    picked = np.take_along_axis(np.stack([one.after for one in alone]), score.argmin(axis=0)[None, None], axis=0)[0]
-    np.testing.assert_array_equal(response.after, picked)
-    # by budgets in time: every rate reaches them with steps of its own
-    timed = rates.respond_at_learning_rates(replace(protocol, strengths=(0.6,)), (0.1, 0.3), 1)
-    assert timed.strength.values.tolist() == [0.6]
-    assert timed.strength.attrs["units"] == "gradient-flow time"
-    with pytest.raises(NotSolved, match="every rate"):
-        rates.tune_learning_rate(protocol, (40.0,), 1, steps)
-    with pytest.raises(NotSolved, match="every rate"):
-        rates.respond_at_learning_rates(protocol, (40.0,), 1, steps)
-
-
 TANH = replace(
     TUNED, network=Network(4, 6, 5, activation="tanh"), start=FanIn(), pretraining=GradientDescent(0.5, batch=4)
 )
@@ -364,10 +335,6 @@ def test_failures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         respond(far, 0)
     with pytest.raises(DomainError, match="only fine-tuning moves"):
         distance_from_pretrained(replace(TUNED, perturbation=Noise()), 0)
-    with pytest.raises(DomainError, match="no learning rate"):
-        rates.respond_at_learning_rates(replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0))), (0.1,), 0)
-    with pytest.raises(DomainError, match="not an increasing list"):
-        rates.respond_at_learning_rates(TUNED, (0.1, 0.1), 0)
 
 
 def test_aligned_task_of_the_teacher_itself_changes_nothing_in_the_end() -> None:

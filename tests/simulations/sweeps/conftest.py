@@ -40,6 +40,14 @@ def small(text: str = TOML, **axes: Any) -> Sweep:
     return parse_sweep(plain)
 
 
+BASE = {"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0.0, 1.0], "strengths": [0.1]}
+
+
+def sweep_over(axes: dict[str, Any], base: dict[str, Any] | None = None, **options: Any) -> Sweep:
+    """A sweep over these axes of a small base protocol, some of its fields replaced."""
+    return parse_sweep({"protocol": BASE | (base or {}), "axes": axes, **options})
+
+
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -86,3 +94,16 @@ def start() -> Start:
         )  # fmt: skip
 
     return begin
+
+
+class Stopped(Exception):
+    """What a test stops a sweep with."""
+
+
+def stopped_after(cells: int, folder: Path, sweep: Sweep | None = None) -> None:
+    def stop(done: int, _: int) -> None:
+        if done >= cells:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_sweep(sweep or small(), folder, ThisProcess, progress=stop)

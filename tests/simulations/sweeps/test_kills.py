@@ -55,7 +55,7 @@ def test_interrupts_are_a_sentence(
     os.killpg(driver.pid, number) if number == signal.SIGINT else driver.send_signal(number)
     _, problems = driver.communicate(timeout=60)
     assert driver.returncode == code, problems
-    assert "the same command goes on" in problems
+    assert "the same command continues" in problems
     assert "Traceback" not in problems
     again = start(spec, "--out", tmp_path / "store")
     again.communicate()

@@ -1,8 +1,5 @@
 """A sweep that is disturbed ends with the same bits as one that is not; what does not belong together is refused."""
 
-import importlib
-import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +7,12 @@ import pytest
 import xarray as xr
 
 from overtraining.setting.serialization import read
-from overtraining.simulations.sweeps import progress, read_cells, recipe
+from overtraining.simulations.sweeps import read_cells
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY
 from overtraining.simulations.sweeps.run import run_sweep
-from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, open_store
-from overtraining.simulations.sweeps.task_queue import merge_outcomes
-from overtraining.simulations.sweeps.worker import ChunkOutcome
-from tests.simulations.sweeps.conftest import TOML, ThisProcess, chunk_files, digest, small
+from overtraining.simulations.sweeps.store import RECIPE
+from tests.simulations.sweeps.conftest import ThisProcess, chunk_files, digest, small, stopped_after
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
-
-
-class Stopped(Exception):
-    """What a test stops a sweep with."""
-
-
-def stopped_after(cells: int, folder: Path, sweep: Sweep | None = None) -> None:
-    def stop(done: int, _: int) -> None:
-        if done >= cells:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        run_sweep(sweep or small(), folder, ThisProcess, progress=stop)
 
 
 def test_goes_on_with_what_is_missing(tmp_path: Path, undisturbed: str) -> None:
@@ -102,57 +83,6 @@ def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, undisturbed: s
     assert ["result.nc" in line for line in said] == [True]
 
 
-@pytest.mark.parametrize(
-    ("sweep", "says"),
-    [
-        (small(repeat=[0, 1]), r"axes\.repeat: \[0, 1, 2, 3, 4\] there, \[0, 1\] here"),
-        (small(TOML.replace("[0.5]", "[0.6]")), r"protocol\.strengths: \[0\.5\] there, \[0\.6\] here"),
-        (small(TOML.replace("chunk = 4", "chunk = 5")), "chunk: 4 there, 5 here"),
-        (small(TOML.replace("[axes]", '[axes]\n"start.imbalance" = [0.1]')), r"axes\.start\.imbalance: nothing there"),
-    ],
-)
-def test_other_parameters_are_refused_by_name(tmp_path: Path, sweep: Sweep, says: str) -> None:
-    stopped_after(8, tmp_path)
-    before = {path: digest(path) for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(StoreRefused, match=says):
-        run_sweep(sweep, tmp_path, ThisProcess)
-    assert {path: digest(path) for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
-@pytest.mark.parametrize("changed", ["jax", "sources", "overtraining"])
-def test_another_version_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
-    stopped_after(8, tmp_path)
-    real = recipe.software_identity
-    monkeypatch.setattr(recipe, "software_identity", lambda measure: real(measure) | {changed: "another"})
-    with pytest.raises(StoreRefused, match=f'software.{changed}: .* there, "another" here'):
-        run_sweep(small(), tmp_path, ThisProcess)
-
-
-def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    for folder, says in ((tmp_path, "holds other files"), (tmp_path / "thesis.tex", "it is a file")):
-        with pytest.raises(StoreRefused, match=says):
-            run_sweep(small(), folder, ThisProcess)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-@pytest.mark.parametrize(("spoil", "says"), [("{", "it is damaged"), (None, "is gone")])
-def test_chunks_without_their_recipe_are_refused(tmp_path: Path, spoil: str | None, says: str) -> None:
-    stopped_after(8, tmp_path)
-    (tmp_path / RECIPE).write_text(spoil) if spoil else (tmp_path / RECIPE).unlink()
-    with pytest.raises(StoreRefused, match=says):
-        run_sweep(small(), tmp_path, ThisProcess)
-    assert len(chunk_files(tmp_path)) == 2
-
-
-def test_one_process_at_a_time(tmp_path: Path) -> None:
-    with (
-        open_store(tmp_path, recipe.recipe_text(small())),
-        pytest.raises(StoreRefused, match="another process is at work"),
-    ):
-        run_sweep(small(), tmp_path, ThisProcess)
-
-
 def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undisturbed: str) -> None:
     """Of every 4 cells of a chunk some are bad; the good ones have the bits that they have without bad neighbours."""
     sick = small(**{"teacher.alpha": [RAISES, NAN, REFUSES, 20.0], "repeat": [0, 1]})
@@ -176,49 +106,3 @@ def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undistu
     again = run_sweep(sick, tmp_path, ThisProcess, progress=lambda done, cells: tried.append(done))
     assert again == done
     assert tried[0] < 48
-
-
-def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
-    """A kill between writing a chunk anew and removing the one in which something had crashed leaves both."""
-    good = ChunkOutcome((0, 1), (7, 8), {"before": np.ones((2, 2))}, processor="any")
-    with open_store(tmp_path, recipe.recipe_text(small())) as store:
-        for crashed in ({1: "lightning"}, {}, {1: "flood"}):
-            store.write(3, good._replace(crashed=crashed))
-            (only,) = chunk_files(tmp_path)
-            shutil.copy(only, tmp_path / only.name)
-    for path in tmp_path.glob("*.npz"):
-        path.rename(tmp_path / "chunks" / path.name)
-    assert len(chunk_files(tmp_path)) == 3
-    with open_store(tmp_path, recipe.recipe_text(small())) as store:
-        assert 3 not in store.missing(16, print)
-        assert not store.read(3).crashed
-    assert len(chunk_files(tmp_path)) == 1
-
-
-def test_parts_of_a_chunk_are_put_together_in_the_order_of_its_cells() -> None:
-    parts = [
-        ChunkOutcome((3, 5), (13, 15), {"x": np.array([3.0, 5.0])}, {1: "refused"}, {}, "b", 1.0, 9),
-        ChunkOutcome((0, 4), (10, 14), {"x": np.array([0.0, 4.0])}, {}, {2: "crashed"}, "a", 2.0, 8),
-    ]
-    whole = merge_outcomes(parts)
-    assert (whole.done, whole.keys) == ((0, 3, 4, 5), (10, 13, 14, 15))
-    assert whole.values["x"].tolist() == [0.0, 3.0, 4.0, 5.0]
-    assert (whole.refused, whole.crashed, whole.processor) == ({1: "refused"}, {2: "crashed"}, "a; b")
-
-
-def test_a_clock_that_jumps_changes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: str
-) -> None:
-    """It jumps back by a day whenever it is read."""
-    days = iter(range(10**9))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", lambda: 3e9 - 86400.0 * next(days))
-        patch.setattr(time, "time_ns", lambda: 10**9 * (3 * 10**9 - 86400 * next(days)))
-        shows = importlib.reload(progress).Progress(often=0.0)  # with whatever clock it binds when it is imported
-        found = digest(run_sweep(small(), tmp_path, ThisProcess, progress=shows).result)
-    importlib.reload(progress)
-    shown = capsys.readouterr().err.splitlines()
-    assert found == undisturbed
-    assert len(shown) == 17
-    assert shown[-1].startswith("60 of 60 cells done")
-    assert not any("-" in line for line in shown)  # no negative rate or time

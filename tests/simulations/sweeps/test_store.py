@@ -1,0 +1,73 @@
+"""The store: another recipe, another process, other content are refused; of two files of a chunk the better stays."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overtraining.simulations.sweeps import recipe
+from overtraining.simulations.sweeps.run import run_sweep
+from overtraining.simulations.sweeps.spec import Sweep
+from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, open_store
+from overtraining.simulations.sweeps.worker import ChunkOutcome
+from tests.simulations.sweeps.conftest import TOML, ThisProcess, chunk_files, digest, small, stopped_after
+
+
+@pytest.mark.parametrize(
+    ("sweep", "says"),
+    [
+        (small(repeat=[0, 1]), r"axes\.repeat: \[0, 1, 2, 3, 4\] there, \[0, 1\] here"),
+        (small(TOML.replace("[0.5]", "[0.6]")), r"protocol\.strengths: \[0\.5\] there, \[0\.6\] here"),
+        (small(TOML.replace("chunk = 4", "chunk = 5")), "chunk: 4 there, 5 here"),
+        (small(TOML.replace("[axes]", '[axes]\n"start.imbalance" = [0.1]')), r"axes\.start\.imbalance: nothing there"),
+    ],
+)
+def test_other_parameters_are_refused_by_name(tmp_path: Path, sweep: Sweep, says: str) -> None:
+    stopped_after(8, tmp_path)
+    before = {path: digest(path) for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(StoreRefused, match=says):
+        run_sweep(sweep, tmp_path, ThisProcess)
+    assert {path: digest(path) for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for folder, says in ((tmp_path, "holds other files"), (tmp_path / "thesis.tex", "it is a file")):
+        with pytest.raises(StoreRefused, match=says):
+            run_sweep(small(), folder, ThisProcess)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(("spoil", "says"), [("{", "it is damaged"), (None, "is gone")])
+def test_chunks_without_their_recipe_are_refused(tmp_path: Path, spoil: str | None, says: str) -> None:
+    stopped_after(8, tmp_path)
+    (tmp_path / RECIPE).write_text(spoil) if spoil else (tmp_path / RECIPE).unlink()
+    with pytest.raises(StoreRefused, match=says):
+        run_sweep(small(), tmp_path, ThisProcess)
+    assert len(chunk_files(tmp_path)) == 2
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    with (
+        open_store(tmp_path, recipe.recipe_text(small())),
+        pytest.raises(StoreRefused, match="another process is at work"),
+    ):
+        run_sweep(small(), tmp_path, ThisProcess)
+
+
+def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
+    """A kill between writing a chunk anew and removing the one in which something had crashed leaves both."""
+    good = ChunkOutcome((0, 1), (7, 8), {"before": np.ones((2, 2))}, processor="any")
+    with open_store(tmp_path, recipe.recipe_text(small())) as store:
+        for crashed in ({1: "lightning"}, {}, {1: "flood"}):
+            store.write(3, good._replace(crashed=crashed))
+            (only,) = chunk_files(tmp_path)
+            shutil.copy(only, tmp_path / only.name)
+    for path in tmp_path.glob("*.npz"):
+        path.rename(tmp_path / "chunks" / path.name)
+    assert len(chunk_files(tmp_path)) == 3
+    with open_store(tmp_path, recipe.recipe_text(small())) as store:
+        assert 3 not in store.missing(16, print)
+        assert not store.read(3).crashed
+    assert len(chunk_files(tmp_path)) == 1

@@ -1,0 +1,54 @@
+"""Worker processes: every job has an answer, and a process that dies is replaced."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker_processes import TRIES, WorkerDied, WorkerProcesses, environment
+
+
+def job_function(job: int) -> object:
+    """Answers even jobs, raises in odd ones, and dies of 13."""
+    if job == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job % 2:
+        raise ValueError(f"job {job} is odd")
+    return os.getpid(), {name: os.environ[name] for name in ONE_THREAD}
+
+
+def jobs(numbers: list[int]) -> Callable[[], int | None]:
+    waiting = iter(numbers)
+    return lambda: next(waiting, None)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_job_has_an_answer(workers: int) -> None:
+    with WorkerProcesses(job_function, workers) as processes:
+        answers = dict(processes.answers(jobs([0, 1, 2, 4])))
+    assert answers.keys() == {0, 1, 2, 4}
+    assert isinstance(answers[1], ValueError)
+    assert "In a worker" in answers[1].__notes__[0]
+    assert all(answers[job][1] == ONE_THREAD for job in (0, 2, 4))
+    assert len({answers[job][0] for job in (0, 2, 4)}) <= workers
+    assert os.getpid() not in {answers[job][0] for job in (0, 2, 4)}
+
+
+def test_a_job_of_which_every_process_dies_is_answered_so() -> None:
+    """And the others go on, in a new process."""
+    with WorkerProcesses(job_function) as processes:
+        answers = dict(processes.answers(jobs([0, 13, 2])))
+    assert isinstance(answers[13], WorkerDied)
+    assert "its worker died (exit code -9)" in answers[13].why
+    assert answers[0][0] != answers[2][0]
+    assert TRIES == 3
+
+
+def test_an_environment_ends() -> None:
+    before = dict(os.environ)
+    with environment({"HOME": "/nowhere", "OVERTRAINING_TEST": "1"}):
+        assert os.environ["OVERTRAINING_TEST"] == "1"
+        assert os.environ["HOME"] == "/nowhere"
+    assert dict(os.environ) == before

@@ -1,0 +1,101 @@
+"""The Hessian by differentiation, against differences of the loss; its estimates within their errors."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import Noise
+from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.resolved import resolve
+from overtraining.setting.starts import FanIn, SmallGaussian
+from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.training import GradientDescent
+from overtraining.simulations import curvature
+from overtraining.simulations.data import Examples, learning_problem, losses, population_loss, sample_examples
+from overtraining.simulations.measurements import follow, initialize, pretrain
+from overtraining.simulations.training_plan import plan_training
+
+RELU = Protocol(
+    PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),
+    Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100, label_noise=0.5),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [256, 0])
+def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hessian of a tanh network on 200 independent held-out sets: its z-scores about a long average."""
+    monkeypatch.setattr(curvature, "WRITTEN_OUT", limit)
+    protocol = replace(RELU, network=Network(4, 8, 3, activation="tanh"))
+    layers, what = initialize(protocol, 0), plan_training(protocol)[1].problem
+
+    @jax.jit
+    def estimated(key: jax.Array) -> dict[str, jax.Array]:
+        data, probes = jax.random.split(key)
+        groups = jax.tree.map(lambda a: a.reshape(16, -1, a.shape[1]), sample_examples(what, 48, data))
+        loss = lambda layers, i: losses(layers, Examples(groups.x[i], groups.y[i]), "tanh").mean()
+        return curvature.estimate_curvature(loss, 16, layers, probes)
+
+    found = [estimated(key) for key in jax.random.split(jax.random.key(7), 200)]
+    for name in ("hessian_trace", "sharpness"):
+        values, errors = (np.array([float(one[n]) for one in found]) for n in (name, f"{name}_stderr"))
+        scatter = values.std(ddof=1) / np.sqrt((errors**2).mean())
+        assert 1 - 4 / np.sqrt(400) < scatter < 1 + 4 / np.sqrt(400)
+
+
+SEEN = Protocol(
+    PowerLaw(3), (0.0, 0.5), (0.0,), Network(4, 3, 5), SmallGaussian(0.5), GradientDescent(0.1),
+    inputs=Inputs(spectrum=(2.0, 1.0, 0.5, 0.25)),
+)  # fmt: skip
+
+
+def differences(loss: Callable[[np.ndarray], np.ndarray], point: np.ndarray, step: float = 1e-3) -> np.ndarray:
+    """The Hessian by central differences of the loss, whose error for a polynomial of degree 6 is step² × O(1)."""
+    a, b = step * np.eye(point.size)[:, None], step * np.eye(point.size)[None]
+    return (loss(point + a + b) - loss(point + a - b) - loss(point - a + b) + loss(point - a - b)) / (4 * step**2)
+
+
+@pytest.mark.parametrize(
+    "network", [Network(4, 3, 5, depth=1), Network(4, 3, 5), Network(3, 2, 3, 3), Network(3, 2, 3, bias=True)]
+)
+def test_curvature_is_that_of_the_loss(network: Network) -> None:
+    spectrum = SEEN.inputs.spectrum[: network.d_in]
+    protocol = replace(SEEN, teacher=PowerLaw(2), network=network, inputs=Inputs(spectrum=spectrum, shared=False))
+    seen, layers = follow(protocol, 0), pretrain(protocol, 0)
+    what = learning_problem(resolve(protocol))
+    flat, restores = zip(*(ravel_pytree(jax.tree.map(lambda w, i=i: w[i], layers)) for i in range(2)), strict=True)
+    loss = jax.jit(jax.vmap(jax.vmap(lambda point: population_loss(restores[0](point), what))))
+    for i in range(2):
+        hessian = differences(lambda points: np.asarray(loss(points)), np.asarray(flat[i]))
+        assert float(seen.hessian_trace[0, i]) == pytest.approx(np.trace(hessian), rel=1e-5)
+        assert float(seen.sharpness[0, i]) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-5)
+    assert not any(str(name).endswith("_stderr") for name in seen)
+
+
+def test_estimates_agree_with_the_whole_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hutchinson's trace within its error, over 40 keys with unit variance; the edge to its residual."""
+    protocol = replace(SEEN, network=Network(4, 12, 5), lengths=(0.5,))
+    layers, what = jax.tree.map(lambda w: w[0], pretrain(protocol, 1)), learning_problem(resolve(protocol))
+    compiled = lambda: jax.jit(
+        lambda key: curvature.estimate_curvature(lambda w, _: population_loss(w, what), 1, layers, key)
+    )
+    exact = compiled()(jax.random.key(0))
+    monkeypatch.setattr(curvature, "WRITTEN_OUT", 0)
+    estimate = compiled()
+    found = [estimate(jax.random.key(k)) for k in range(40)]
+    z = np.array([(f["hessian_trace"] - exact["hessian_trace"]) / f["hessian_trace_stderr"] for f in found])
+    assert abs(z.mean()) < 4 / np.sqrt(40)
+    assert abs(z.var() - 1) < 4 * np.sqrt(2 / 40)
+    for f in found:
+        assert float(f["sharpness"]) == pytest.approx(float(exact["sharpness"]), rel=1e-8)
+        assert float(f["sharpness_stderr"]) < 2e-5 * float(exact["sharpness"])
+
+
+def test_large_networks_are_estimated() -> None:
+    seen = follow(replace(SEEN, network=Network(20, 16, 20), inputs=Inputs(), lengths=(0.0, 1.0)), 0)
+    assert (seen.hessian_trace_stderr > 0).all()
+    assert "sharpness_stderr" in seen

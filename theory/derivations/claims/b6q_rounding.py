@@ -132,7 +132,7 @@ def _engine(expression: sp.Expr, function, generator: np.random.Generator) -> fl
 def _engine_rise(  # type: ignore[no-untyped-def]
     function, norm_1: np.ndarray, norm_2: np.ndarray, grid_1: np.ndarray, grid_2: np.ndarray, **widths: int
 ) -> np.ndarray:
-    return expected_increase(norm_1, norm_2, function(grid_1), function(grid_2), **widths)
+    return np.asarray(expected_increase(norm_1, norm_2, function(grid_1), function(grid_2), **widths))
 
 
 DERIVATION = Derivation(

@@ -95,7 +95,7 @@ def _force(claim: Mapping[str, Any], teacher: np.ndarray, lam: float) -> np.ndar
         return (teacher.T if word[0].transposed else teacher) if word else np.eye(rows)
 
     def block(entry: MatrixSum, rows: int) -> np.ndarray:
-        return sum(number(c) * letter(word, rows) for c, word in entry.terms)
+        return sum(number(c) * letter(word, rows) for c, word in entry.terms)  # type: ignore[return-value]
 
     return np.block([[block(entry, rows) for entry in row] for row, rows in zip(claim["F"], sizes, strict=True)])
 

@@ -156,12 +156,12 @@ def _gap(layers: tuple, modes: tuple, covariance: np.ndarray | None = None) -> n
 
 
 _TEACHER = np.diag([1.0, 0.5])
-_TURN = np.array([[0.6, -0.8], [0.8, 0.6]])
+_ROTATION = np.array([[0.6, -0.8], [0.8, 0.6]])
 _EVEN, _FIRST, _SECOND = (0.1, 0.1), (0.2, 0.1), (0.1, 0.3)
 _CASES = {
     "aligned": lambda: _gap((np.diag(_FIRST), np.diag(_SECOND)), (_FIRST, _SECOND)),
-    "turned start": lambda: _gap((0.1 * _TURN, 0.1 * np.eye(2)), (_EVEN, _EVEN)),
-    "hidden frames differ": lambda: _gap((np.diag(_FIRST), np.diag(_SECOND) @ _TURN.T), (_FIRST, _SECOND)),
+    "rotated start": lambda: _gap((0.1 * _ROTATION, 0.1 * np.eye(2)), (_EVEN, _EVEN)),
+    "hidden frames differ": lambda: _gap((np.diag(_FIRST), np.diag(_SECOND) @ _ROTATION.T), (_FIRST, _SECOND)),
     "Σx does not share V": lambda: _gap((0.1 * np.eye(2),) * 2, (_EVEN, _EVEN), np.array([[1.0, 0.6], [0.6, 1.0]])),
 }
 
@@ -198,7 +198,7 @@ DERIVATION = Derivation(
             "W1 = F D1 Vᵀ and W2 = U D2 Fᵀ with the teacher's U, V, one hidden frame F, and diagonal D1, D2.",
             Counterexample(
                 "From a start rotated by 53° the modes do not learn independently.",
-                lambda: _mixes("turned start"),
+                lambda: _mixes("rotated start"),
                 _curves,
             ),
         ),

@@ -304,7 +304,7 @@ DERIVATION = Derivation(
             "no weight decay",
             "For L > 2 decay does not merely shift σ, as it does for two layers (A3).",
             Counterexample(
-                "A decay of a fifth of σ keeps a small start from learning for ever; with two layers it would learn.",
+                "A decay of a fifth of σ prevents a small start from ever learning; with two layers it would learn.",
                 lambda: _differs("decay 0.2"),
                 _curves,
             ),

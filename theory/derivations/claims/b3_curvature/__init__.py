@@ -190,8 +190,8 @@ def _unbalanced() -> Evidence:
 
 
 def _misaligned() -> Evidence:
-    """A turned teacher has a larger curvature than the aligned formula."""
-    top = _turned(sp.Rational(1, 2))
+    """With a rotated teacher the curvature is larger than that of the aligned formula."""
+    top = _rotated(sp.Rational(1, 2))
     claimed = 2.0
     return Evidence(top > claimed + 0.3, Verdict.TESTED, f"λ_max = {top:.2f} against {claimed:.2f} when aligned")
 
@@ -199,7 +199,7 @@ def _misaligned() -> Evidence:
 def _misaligned_curves() -> Curves:
     """The largest curvature against the angle."""
     half = np.linspace(0, 1, 9)
-    exact = [_turned(sp.Rational(int(8 * t), 8)) for t in half]
+    exact = [_rotated(sp.Rational(int(8 * t), 8)) for t in half]
     return Curves(
         2 * np.arctan(half),
         {"exact": np.array(exact), "formula": np.full(half.size, 2.0)},
@@ -208,8 +208,8 @@ def _misaligned_curves() -> Curves:
     )
 
 
-def _turned(half: sp.Rational) -> float:
-    """Two modes, s = 1 and ½ as the teacher's, whose output frame is turned by 2 arctan(half); rational entries."""
+def _rotated(half: sp.Rational) -> float:
+    """Two modes, s = 1 and ½ as the teacher's, whose output frame is rotated by 2 arctan(half); rational entries."""
     root = sp.diag(1, sp.Rational(5, 7))
     cos = (1 - half**2) / (1 + half**2)
     sin = 2 * half / (1 + half**2)

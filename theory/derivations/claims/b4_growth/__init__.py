@@ -255,7 +255,7 @@ def _rectified() -> Evidence:
     return Evidence(bool(true == claimed / 2), Verdict.PROVED, f"dΔ/dt = {true}, the formula says {claimed}")
 
 
-def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
+def _rotated(angle: float) -> tuple[np.ndarray, np.ndarray]:
     """Balanced W1 = √ε I, W2 = √ε R(angle), A = I, simulated: part of the way to A, and tr H / 8 there."""
     first = 0.3 + 0j
     second = 0.3 * np.exp(1j * angle)
@@ -270,15 +270,15 @@ def _turned(angle: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _misaligned() -> Evidence:
     """From a rotated balanced start tr H first falls."""
-    fall = (norms := _turned(2.5)[1])[0] / norms.min()
+    fall = (norms := _rotated(2.5)[1])[0] / norms.min()
     return Evidence(bool(fall > 1.5), Verdict.TESTED, f"tr H first falls by a factor of {fall:.2f}")
 
 
 def _misaligned_curves() -> Curves:
     """tr H along the way to the teacher, from three angles."""
     way = np.linspace(0, 0.99, 100)
-    angles = {"turned by 0": 0.0, "turned by 2": 2.0, "turned by 2.5": 2.5}
-    return Curves(way, {n: np.interp(way, *_turned(a)) for n, a in angles.items()}, "part of the way to A", "tr H / 8")
+    angles = {"rotated by 0": 0.0, "rotated by 2": 2.0, "rotated by 2.5": 2.5}
+    return Curves(way, {n: np.interp(way, *_rotated(a)) for n, a in angles.items()}, "part of the way to A", "tr H / 8")
 
 
 DERIVATION = Derivation(

@@ -206,7 +206,7 @@ DERIVATION = Derivation(
             "whitened inputs",
             "For growth only; where Σx shares V, relative noise needs no more.",
             Counterexample(
-                "From a balanced aligned start, inputs in turned axes make both costs fall.",
+                "From a balanced aligned start both costs fall with inputs in rotated axes.",
                 without.unwhitened,
                 without.unwhitened_curves,
             ),
@@ -215,7 +215,7 @@ DERIVATION = Derivation(
             "balanced start",
             "For the comparison of the two only.",
             Counterexample(
-                "Units strong in one layer and weak in the other make multiplicative noise cheaper.",
+                "With units strong in one layer and weak in the other, multiplicative noise costs less.",
                 without.unbalanced,
                 without.unbalanced_curves,
             ),

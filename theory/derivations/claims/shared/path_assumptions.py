@@ -114,7 +114,7 @@ ALIGNED = Assumption(
     "aligned start",
     "The student's singular vectors are the teacher's.",
     Counterexample(
-        "A balanced start of full rank, turned by 150° against the teacher, turns 1.35 later.",
+        "From a balanced start of full rank, rotated by 150° against the teacher, the turn is 1.35 later.",
         _needs_alignment,
         _alignment_curves,
     ),

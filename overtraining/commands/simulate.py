@@ -37,10 +37,10 @@ def simulate(
     with tqdm(total=len(chosen), unit="experiment", disable=None) as bar:
         results = run_experiments(
             chosen,
-            preset,
+            preset,  # type: ignore[arg-type]  # checked by it
             key,
             out,
-            processes,  # type: ignore[arg-type]  # checked by run
+            processes,
             report=lambda result: (tqdm.write(verdict_line(result)), bar.update())[0],
         )
     for result in results:

@@ -85,19 +85,23 @@ def predict(
         why = "it does not change over the fitted checkpoints"
         raise SchemaError("the base loss", why, "fit a longer prefix") from refusal
     predicted, line = np.asarray(by_rule.sensitivity(growth)), np.asarray(by_length.sensitivity(t))
-    misfits = [float(np.sqrt(np.mean(((delta - curve)[others] / error[others]) ** 2))) for curve in (predicted, line)]
+
+    def misfit(curve: np.ndarray) -> float:
+        return float(np.sqrt(np.mean(((delta - curve)[others] / error[others]) ** 2)))
+
     variation = float(((delta[others] - delta[:fitted].mean()) ** 2).sum())
     unexplained = float(((delta - predicted)[others] ** 2).sum())
     return Prediction(
-        t,
-        delta,
-        predicted,
-        line,
-        fitted,
-        by_rule.offset,
-        by_rule.slope,
-        float(np.sqrt(by_rule.covariance[0][0])),
-        float(turning_length(by_rule.slope)),
-        *misfits,
-        unexplained / variation if variation else np.inf,
+        length=t,
+        sensitivity=delta,
+        predicted=predicted,
+        line=line,
+        fitted=fitted,
+        offset=by_rule.offset,
+        noise_cost=by_rule.slope,
+        noise_cost_stderr=float(np.sqrt(by_rule.covariance[0][0])),
+        inflection=float(turning_length(by_rule.slope)),
+        misfit=misfit(predicted),
+        line_misfit=misfit(line),
+        unexplained=unexplained / variation if variation else np.inf,
     )

@@ -39,10 +39,10 @@ def entering(depth: int) -> list[sp.Expr]:
     """e_k: noise in the first j and the last k − j layers, each of them with the width on its outer side."""
     d = [tau, *(width(l) for l in range(1, depth + 1))]
 
-    def first(count: int) -> sp.Expr:
+    def first(count: int) -> Any:
         return sp.prod(gamma[l - 1] ** 2 * d[l - 1] for l in range(1, count + 1))
 
-    def last(count: int) -> sp.Expr:
+    def last(count: int) -> Any:
         return sp.prod(gamma[l - 1] ** 2 * d[l] for l in range(depth - count + 1, depth + 1))
 
     return [sum(first(j) * last(k - j) for j in range(k + 1)) for k in range(1, depth)]

@@ -41,6 +41,9 @@ class ResolvedProtocol:
 
     protocol: Protocol
 
+    def __post_init__(self) -> None:
+        instance("protocol", self.protocol, Protocol)
+
     @cached_property
     def sigma(self) -> Float[np.ndarray, " modes"]:
         """The teacher's singular values in decreasing order."""
@@ -108,5 +111,4 @@ class ResolvedProtocol:
 
 def resolve(protocol: Protocol) -> ResolvedProtocol:
     """The matrices, frames and spectra of a protocol, to be passed on to everything that needs them."""
-    instance("protocol", protocol, Protocol)
     return ResolvedProtocol(protocol)

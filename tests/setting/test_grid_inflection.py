@@ -1,0 +1,73 @@
+"""The inflection point of a Response on its own grid of lengths."""
+
+import numpy as np
+import pytest
+
+from overtraining.setting.errors import DomainError
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned
+from overtraining.setting.teachers import PowerLaw, Spectrum
+from overtraining.theory.solvers.exact import respond
+from tests.setting.samples import make
+
+
+@pytest.mark.parametrize(
+    ("after", "which", "length"),
+    [
+        ([3, 1, 2, 4], "last", 1),
+        ([3, 2, 1], "last", np.inf),  # still falling: no such point in this range
+        ([1, 2, 3], "last", 0),  # only hurts
+        ([1, 1, 1], "last", np.inf),  # nothing happens
+        ([5, 1, 3, 2, 4], "last", 3),
+        ([5, 1, 3, 2, 4], "first", 1),
+        ([5, 3, 4, 1, 2], "best", 3),
+        ([5, 1, 3, 2, 4], "best", 1),
+        ([5, 2, 3, 1, 0.5], "first", 1),
+        ([5, 2, 3, 1, 0.5], "last", np.inf),
+        ([5, 2, 3, 1, 0.5], "best", np.inf),
+    ],
+)
+def test_inflection_point(after: list[float], which: str, length: float) -> None:
+    """Of a loss, and mirrored of a score."""
+    point = inflection_point(make(after), which=which)
+    exists = np.isfinite(length)
+    assert point.exists.item() == exists
+    assert point.length.item() == (length if exists else np.inf)
+    mirrored = inflection_point(make([-a for a in after], orientation="higher"), which=which)
+    assert mirrored.length.item() == point.length.item()
+    assert mirrored.rise.item() == point.rise.item()
+
+
+def test_noise_is_no_inflection() -> None:
+    """Wiggles that chance makes neither make a point nor move one."""
+    wiggly = [5.0, 1.0, 1.1, 1.05, 1.12, 3.0]
+    assert inflection_point(make(wiggly)).length.item() == 3
+    assert inflection_point(make(wiggly, stderr=0.05)).length.item() == 1
+    assert not inflection_point(make([2.0, 1.0, 1.1], stderr=0.1)).exists.item()
+    assert inflection_point(make([2.0, 1.0, 1.1], stderr=0.1), confidence=0.1).exists.item()
+    with pytest.raises(DomainError, match="middle"):
+        getattr(inflection_point, "__wrapped__", inflection_point)(make([3.0, 1.0, 2.0]), which="middle")
+
+
+def test_chance_rarely_hides_an_inflection() -> None:
+    """Of 200 noisy copies of a clear U on 21 lengths at least 95% keep their point, near where it is."""
+    lengths, draw = np.linspace(0, 20, 21), np.random.default_rng(0)
+    u = 1 + 0.02 * (lengths - 8) ** 2
+    found = [inflection_point(make(u + 0.1 * draw.normal(size=21), stderr=0.1)).length.item() for _ in range(200)]
+    assert np.mean(np.abs(np.array(found) - 8) <= 4) >= 0.95
+
+
+def test_rounding_is_no_inflection() -> None:
+    """On its plateau the exact loss wobbles in the last bits."""
+    flat = respond(Protocol(PowerLaw(5), lengths=np.linspace(0, 1e6, 200), strengths=(0.0,)))
+    assert not inflection_point(flat).exists.item()
+
+
+def test_theory_agrees_with_c1_on_a_grid() -> None:
+    from overtraining.theory.inflection.noisy_mode import inflection_time
+
+    lengths = np.linspace(0, 10, 2001)
+    data = respond(Protocol(Spectrum((1.0,)), lengths, (0.3, 0.5), Network(3, 1, 2), Aligned(1e-3)))
+    exact = inflection_time(1.0, 1e-3, 2.5 * np.array([0.3, 0.5]) ** 2)
+    np.testing.assert_allclose(inflection_point(data).length, exact, atol=lengths[1] / 2)

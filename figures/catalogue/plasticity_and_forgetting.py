@@ -34,7 +34,7 @@ def recipes() -> dict[str, Recipe]:
     return {
         "theory": theory_response(fine),
         "simulation": simulated_response(replace(fine, lengths=(0.0, 17.0, 29.0, 40.0, 120.0)), key=0),
-        "turned": Recipe(f"{MAPS}.rotated_task_map", reach),
+        "rotated": Recipe(f"{MAPS}.rotated_task_map", reach),
         "shared": Recipe(f"{MAPS}.shared_feature_map", reach),
     }
 
@@ -45,7 +45,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     drawing.trade_off(trade, data["theory"], label="T = {:g}")
     drawing.trade_off(trade, data["simulation"])
     trade.legend()
-    as_strong, mean = data["turned"].sel(size=1.0), data["turned"].mean("angle", keep_attrs=True)
+    as_strong, mean = data["rotated"].sel(size=1.0), data["rotated"].mean("angle", keep_attrs=True)
     _map(turns, as_strong, "turns", "angle", "an inflection")
     _map(falls, as_strong, "falls", "angle", "cost falls", top=0.3)
     _map(strong, mean, "falls", "size", "cost falls", top=0.3)
@@ -75,7 +75,7 @@ def _map(ax: Axes, data: xr.Dataset, name: str, over: str, title: str, top: floa
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
-    theory, rotated, shared = data["theory"], data["turned"], data["shared"]
+    theory, rotated, shared = data["theory"], data["rotated"], data["shared"]
     late = theory.isel(strength=-1)
     best = late.after.values.min()
     both = [(one, one.falls, one.falls > 0) for one in (rotated, shared)]

@@ -39,10 +39,10 @@ def recipes() -> dict[str, Recipe]:
         by_label[f"theory{i}"] = Recipe(f"{SOURCE}.anchored", setup)
         if anchor:
             by_label[f"simulation{i}"] = simulated_response(replace(setup, lengths=np.linspace(0, 16, 9)), key=0)
-    turned = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(RotatedTeacher(1.0)))
-    by_label["frontier"] = Recipe(f"{SOURCE}.frontier", turned)
+    rotated = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(RotatedTeacher(1.0)))
+    by_label["frontier"] = Recipe(f"{SOURCE}.frontier", rotated)
     for name in ("with_replay", "with_anchor", "with_early_stop"):
-        by_label[name] = Recipe(f"{SOURCE}.{name}", turned, key=0)
+        by_label[name] = Recipe(f"{SOURCE}.{name}", rotated, key=0)
     return by_label
 
 

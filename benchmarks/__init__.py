@@ -1,1 +1,1 @@
-"""How fast and how large: the closed forms beside what they replace, and many runs at once. `make bench` runs them."""
+"""Time and memory of the closed forms compared with what they replace, and of many runs at once: `make bench`."""

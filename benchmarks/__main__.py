@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: run benchmarks, print their tables, write them with their figures.
+"""`python -m benchmarks`: run benchmarks, print their tables, and write the tables and figures to files.
 
-The modules named in BENCHMARKS each have `run(preset)`, which returns BenchmarkReports, and some a `draw(report)`.
+Each module named in BENCHMARKS has a `run(preset)`, which returns BenchmarkReports; some also have a `draw(report)`.
 """
 
 import argparse
@@ -14,29 +14,30 @@ from benchmarks.report import write_report
 from overtraining.figures.style import styled
 
 BENCHMARKS = ("noise_grid", "matrix", "growth", "runs", "sweeps")
-BY_NAME = ("kills", "page")  # a quarter of an hour, and one that needs a browser: only where they are asked for
+ONLY_BY_NAME = ("kills", "page")  # the first takes a quarter of an hour, the second needs a browser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    names = f"{', '.join(BENCHMARKS)}; all of these without any; and {', '.join(BY_NAME)}"
+    names = f"{', '.join(BENCHMARKS)} (the default: all of these); {', '.join(ONLY_BY_NAME)} (only by name)"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
-    parser.add_argument("--preset", choices=("full", "tiny"), default="full", help="tiny takes seconds, to no purpose")
+    preset = "tiny takes seconds and tests only that the benchmarks run"
+    parser.add_argument("--preset", choices=("full", "tiny"), default="full", help=preset)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder to write to")
-    given = parser.parse_args(arguments)
-    known = (*BENCHMARKS, *BY_NAME)
-    if unknown := set(given.names) - set(known):
+    options = parser.parse_args(arguments)
+    known = (*BENCHMARKS, *ONLY_BY_NAME)
+    if unknown := set(options.names) - set(known):
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    where = machine()
-    for name in given.names or BENCHMARKS:
+    here = machine()
+    for name in options.names or BENCHMARKS:
         print(f"{name} …", flush=True)
         start, module = perf_counter(), import_module(f"benchmarks.{name}")
-        for report in module.run(given.preset):
-            write_report(report, where, given.out)
+        for report in module.run(options.preset):
+            write_report(report, here, options.out)
             if hasattr(module, "draw"):
                 with styled():
-                    module.draw(report).savefig(given.out / f"{report.name}.png", metadata={"Software": None})
+                    module.draw(report).savefig(options.out / f"{report.name}.png", metadata={"Software": None})
             print(f"\n{report.text()}\n", flush=True)
         print(f"{name}: {perf_counter() - start:.0f} s\n", flush=True)
 

@@ -1,4 +1,4 @@
-"""A Chromium that is already here, for browser tests and for what is timed in one; nothing is ever fetched."""
+"""Find and start an installed Chromium, for browser tests and for timing the page; nothing is ever downloaded."""
 
 import os
 import shutil
@@ -9,20 +9,27 @@ from typing import Any
 from overtraining.setting.errors import Refusal
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = (  # nothing of its own that would reach out; no sandbox, as CI runs as root
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+QUIET = (  # the browser makes no connections of its own; no sandbox, because CI runs as root
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def find_browser() -> str:
-    """The program that the variable CHROMIUM names, or the first of NAMES on PATH; Refusal where there is none."""
+    """The program named by the variable CHROMIUM, or the first of NAMES on PATH; Refusal if there is none."""
     named = os.environ.get("CHROMIUM")
-    if found := shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None):
-        return found
+    candidates = (named,) if named else NAMES
+    for candidate in candidates:
+        if program := shutil.which(candidate):
+            return program
     raise Refusal(
         f"CHROMIUM = {named}" if named else "no browser",
-        "there is no such program" if named else f"neither CHROMIUM nor {', '.join(NAMES)} on PATH leads to one",
+        "there is no such program" if named else f"CHROMIUM is not set, and PATH has none of {', '.join(NAMES)}",
         "install Chromium (Debian, Ubuntu: apt-get install chromium; Fedora: dnf install chromium), or set CHROMIUM "
         "to the path of a Chrome",
     )
@@ -30,7 +37,7 @@ def find_browser() -> str:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Playwright browser. Needs the extra `browser`."""
+    """A headless browser, controlled by Playwright; needs the extra `browser`."""
     from playwright.sync_api import sync_playwright
 
     program = find_browser()

@@ -1,4 +1,4 @@
-"""How the cost of the closed forms grows with dimension, number of times and depth: fitted exponents, a figure."""
+"""How the time of the closed forms grows with dimension, number of times and depth: fitted exponents and a figure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
@@ -22,53 +22,63 @@ ROUNDS = 5
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
-    """One row for each formula and what it is measured against."""
-    scale = 1 if preset == "full" else 64
-    of = lambda *sizes: tuple(max(2, n // scale) for n in sizes)
+    """One row for each formula and each size that is varied."""
+    divisor = 1 if preset == "full" else 64
+
+    def sizes(*full: int) -> tuple[int, ...]:
+        return tuple(max(2, n // divisor) for n in full)
+
+    few_times, points = 2_000 // divisor, 100_000 // divisor
     lines: tuple[tuple[str, str, Callable[[int], Workload], Sequence[int]], ...] = (
-        ("matrix solution (A5), 2 times", "dimension", lambda d: solution(2, d), of(64, 128, 256, 512)),
-        ("modes and noise (A3, B1)", "dimension", lambda d: along(2_000 // scale, d), of(64, 128, 256, 512)),
-        ("matrix solution (A5), d = 32", "times", lambda n: solution(n, 32), of(16, 64, 256, 1_024)),
-        ("modes and noise (A3, B1)", "times", lambda n: along(n, 32), of(8_192, 32_768, 131_072, 524_288)),
+        ("matrix solution (A5), 2 times", "dimension", partial(solution_of_dimension, 2), sizes(64, 128, 256, 512)),
+        ("modes and noise (A3, B1)", "dimension", partial(path_and_noise, few_times), sizes(64, 128, 256, 512)),
+        ("matrix solution (A5), d = 32", "times", lambda n: solution_of_dimension(n, 32), sizes(16, 64, 256, 1_024)),
+        ("modes and noise (A3, B1)", "times", lambda n: path_and_noise(n, 32), sizes(8_192, 32_768, 131_072, 524_288)),
         ("noise, layers 64 × 64 (B2)", "depth", deep_noise, (4, 8, 16, 32)),
-        ("one mode (A6)", "depth", partial(deep_values, 100_000 // scale), (4, 8, 16, 32)),
+        ("one mode (A6)", "depth", partial(deep_values, points), (4, 8, 16, 32)),
     )
-    curves = [(name, against, time_growth(make, sizes, ROUNDS)) for name, against, make, sizes in lines]
+    curves = [(name, against, time_growth(make, varied, ROUNDS)) for name, against, make, varied in lines]
     return [
         BenchmarkReport(
             "growth",
             "Seconds grow with size to the power of",
-            [row(*made) for made in curves],
+            [row(*curve) for curve in curves],
             [
-                "Least squares on logarithms; ± is the standard error of the slope, which is mostly curvature: small "
-                "sizes cost calls rather than arithmetic."
+                "Least squares on logarithms; ± is the standard error of the slope, most of which is curvature: at "
+                "small sizes the time is that of calls, not of arithmetic."
             ],
-            [{"what": name, "against": against, **asdict(made)} for name, against, made in curves],
+            [{"what": name, "against": against, **asdict(growth)} for name, against, growth in curves],
         )
     ]
 
 
-def row(name: str, against: str, made: Growth) -> dict[str, str | int | float]:
-    """Of the table."""
+def row(name: str, against: str, growth: Growth) -> dict[str, str | int | float]:
+    """One row of the table."""
     return {
-        "what": name, "against": against, "from": made.sizes[0], "to": made.sizes[-1], "exponent": made.exponent,
-        "±": made.error, "seconds at the largest": made.seconds[-1],
-    }  # fmt: skip
+        "what": name,
+        "against": against,
+        "from": growth.sizes[0],
+        "to": growth.sizes[-1],
+        "exponent": growth.exponent,
+        "±": growth.error,
+        "seconds at the largest": growth.seconds[-1],
+    }
 
 
-def solution(times: int, d: int) -> Workload:
-    """The matrix solution (A5)."""
+def solution_of_dimension(times: int, d: int) -> Workload:
+    """The matrix solution (A5) at so many times."""
     return partial(matrix_flow, np.linspace(1, 20, times), *problem(d))
 
 
-def along(times: int, modes: int) -> Workload:
-    """Singular values (A3) and the cost of noise (B1) on a grid of times and ten scales."""
-    t, sigma, gamma = np.linspace(0, 100, times)[:, None], singular_values(PowerLaw(modes)), np.linspace(0.01, 0.1, 10)
-    return lambda: rise(np.asarray(singular_value(t, sigma, 1e-6)), gamma)
+def path_and_noise(times: int, modes: int) -> Workload:
+    """Singular values (A3) and the cost of noise (B1) on a grid of times and ten noise scales."""
+    lengths, gamma = np.linspace(0, 100, times)[:, None], np.linspace(0.01, 0.1, 10)
+    sigma = singular_values(PowerLaw(modes))
+    return lambda: rise(np.asarray(singular_value(lengths, sigma, 1e-6)), gamma)
 
 
 def deep_noise(depth: int) -> Workload:
-    """The cost of noise on a network of this depth (B2), from its weights."""
+    """The cost of noise for a network of this depth (B2), from its weights."""
     return partial(deep_increase_at, [np.eye(64)] * depth, np.full(depth, 0.01))
 
 
@@ -78,17 +88,17 @@ def deep_values(points: int, depth: int) -> Workload:
 
 
 def draw(report: BenchmarkReport) -> Figure:
-    """One panel for each kind of size: measured points, and the fitted power law."""
+    """One panel for each size that is varied: measured points and the fitted power law."""
     axis = {"dimension": "dimension $d$", "times": "number of times", "depth": "depth $L$"}
     figure, axes = canvas(PAGE, 2.8, columns=3)
     for ax, (against, label) in zip(axes, axis.items(), strict=True):
         curves = [curve for curve in report.curves if curve["against"] == against]
         for i, curve in enumerate(curves):
-            made = Growth(**{f.name: curve[f.name] for f in fields(Growth)})
-            ax.loglog(made.sizes, made.seconds, MARKERS[i], color=COLOURS[i], mfc="white", zorder=3)
-            power = f"{curve['what']}: {made.exponent:.2f} ± {made.error:.2f}"
-            ax.loglog(made.sizes, made.line, color=COLOURS[i], label=power)
-        if against != "times":  # less than a decade: the sizes themselves
+            growth = Growth(**{f.name: curve[f.name] for f in fields(Growth)})
+            ax.loglog(growth.sizes, growth.seconds, MARKERS[i], color=COLOURS[i], mfc="white", zorder=3)
+            power = f"{curve['what']}: {growth.exponent:.2f} ± {growth.error:.2f}"
+            ax.loglog(growth.sizes, growth.line, color=COLOURS[i], label=power)
+        if against != "times":  # less than a decade, so that the sizes themselves are the ticks
             ax.set_xticks(curves[0]["sizes"], [str(n) for n in curves[0]["sizes"]])
             ax.minorticks_off()
         ax.set_xlabel(label)

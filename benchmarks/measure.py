@@ -22,41 +22,41 @@ LIBRARIES = ("numpy", "scipy", "jax", "jaxlib")
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of every task in every round."""
+    """Seconds of every workload in every round."""
 
     seconds: Mapping[str, np.ndarray]
 
-    def best(self, task: str) -> float:
-        """The least: on a shared machine everything else is the neighbours' doing."""
-        return float(self.seconds[task].min())
+    def least(self, workload: str) -> float:
+        """The least time; on a shared machine, any longer time is due to other processes."""
+        return float(self.seconds[workload].min())
 
-    def ratio(self, task: str, to: str) -> float:
-        """How many times as long a task takes as another: the median over the rounds, each round by itself."""
-        return float(np.median(self.seconds[task] / self.seconds[to]))
+    def ratio(self, workload: str, to: str) -> float:
+        """The time of a workload divided by that of another: the median of the ratios within each round."""
+        return float(np.median(self.seconds[workload] / self.seconds[to]))
 
 
-def time_interleaved(tasks: Mapping[str, Workload], rounds: int, warm: bool = True) -> Timings:
-    """Run all tasks once in every round, after a first time that is not counted (it compiles and fills caches).
+def time_interleaved(workloads: Mapping[str, Workload], rounds: int, warm: bool = True) -> Timings:
+    """Run all workloads once in every round, after a first run that is not timed (it compiles and fills caches).
 
-    Benchmarking libraries run one task to its end and then the next; a ratio of two that lie a minute apart measures,
-    on a shared machine, what the neighbours did in that minute.
+    Benchmarking libraries time one workload to its end and then the next. On a shared machine, the ratio of two times
+    that were measured a minute apart depends on what other processes did in that minute.
     """
-    for task in tasks.values() if warm else ():
-        task()
-    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for workload in workloads.values() if warm else ():
+        workload()
+    seconds: dict[str, list[float]] = {name: [] for name in workloads}
     for _ in range(rounds):
-        for name, task in tasks.items():
+        for name, workload in workloads.items():
             start = perf_counter()
-            task()
+            workload()
             seconds[name].append(perf_counter() - start)
     return Timings({name: np.array(s) for name, s in seconds.items()})
 
 
-def peak_memory(task: Workload) -> float:
-    """The most MiB that a task's arrays took at any one moment, beyond the interpreter and its libraries."""
+def peak_memory(workload: Workload) -> float:
+    """The largest size in MiB of all arrays of a workload at one moment, without the interpreter and its libraries."""
     tracemalloc.start()
     try:
-        task()
+        workload()
         return tracemalloc.get_traced_memory()[1] / 2**20
     finally:
         tracemalloc.stop()
@@ -64,7 +64,10 @@ def peak_memory(task: Workload) -> float:
 
 @dataclass(frozen=True)
 class Growth:
-    """Seconds for every size, and the power of the size that they grow with."""
+    """Seconds for every size, and the power of the size to which they are proportional.
+
+    error: standard error of the exponent.  intercept: of the fit in logarithms.
+    """
 
     sizes: list[int]
     seconds: list[float]
@@ -79,16 +82,16 @@ class Growth:
 
 
 def time_growth(make: Callable[[int], Workload], sizes: Sequence[int], rounds: int) -> Growth:
-    """Time the tasks of all sizes in turns; least squares of the logarithm of the least time on that of the size."""
+    """Time the workloads of all sizes in turns, and fit a power law to the least times."""
     timings = time_interleaved({str(n): make(n) for n in sizes}, rounds)
-    return fit_growth(sizes, [timings.best(str(n)) for n in sizes])
+    return fit_growth(sizes, [timings.least(str(n)) for n in sizes])
 
 
 def fit_growth(sizes: Sequence[int], seconds: Sequence[float]) -> Growth:
-    """A straight line through the logarithms; the slope's standard error is that of least squares.
+    """Fit a straight line to the logarithms by least squares.
 
-    >>> made = fit_growth((1, 2, 4), (3.0, 12.0, 48.0))
-    >>> round(made.exponent, 12), round(made.error, 12), made.line.round(9).tolist()
+    >>> growth = fit_growth((1, 2, 4), (3.0, 12.0, 48.0))
+    >>> round(growth.exponent, 12), round(growth.error, 12), growth.line.round(9).tolist()
     (2.0, 0.0, [3.0, 12.0, 48.0])
     """
     fit = linregress(np.log(sizes), np.log(seconds))
@@ -96,7 +99,7 @@ def fit_growth(sizes: Sequence[int], seconds: Sequence[float]) -> Growth:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, system, versions, day and load: what a number of seconds means."""
+    """Processor, cores, system, versions, date and load, without which a number of seconds says little."""
     names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "processor": names[0].split(":")[1].strip() if names else platform.processor() or platform.machine(),
@@ -110,7 +113,7 @@ def machine() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""How long the one-file page takes from a drag to its redrawn pictures."""
+"""The time of the one-file page from a drag to its redrawn pictures."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,8 @@ from benchmarks.report import BenchmarkReport
 
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 
-# Each value goes to the control as a finger would send it. `work`: until everything is computed and laid out; `frame`:
-# until the frame after the one that shows it.
+# Each value is sent to the control as a finger would send it. `work` is the time until everything is computed and laid
+# out, `frame` the time until the frame after the one that shows it.
 DRAG = """async ([control, count]) => {
     const target = document.getElementById(control), times = [];
     const send = control === "loss"
@@ -40,11 +40,11 @@ DRAG = """async ([control, count]) => {
     return times;
 }"""
 CONTROLS = {"length, in a picture": "loss", "noise": "gamma", "budget": "T", "decay of the spectrum": "alpha"}
-HEAVY = "#n=8&alpha=2&eps=1e-12&gamma=0.1&task=aligned&k=0.5&T=1&t=10"  # the most features, all of which turn
+HEAVY = "#n=8&alpha=2&eps=1e-12&gamma=0.1&task=aligned&k=0.5&T=1&t=10"  # the most features, all with a turning point
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
-    """Median and largest times over drags of the length and of settings that redraw every curve."""
+    """Median and largest times for drags of the length, and of settings that redraw every curve."""
     from overtraining.demos.page import write_page
 
     with TemporaryDirectory() as folder, chromium() as browser:
@@ -53,7 +53,7 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
 
 
 def measure_page(browser: Any, address: str, count: int) -> BenchmarkReport:
-    """The same for a page at an address, in a browser that runs."""
+    """The same for the page at an address, in a running browser."""
     rows = []
     for size, (width, height) in SIZES.items():
         page = browser.new_page(viewport={"width": width, "height": height})
@@ -61,8 +61,15 @@ def measure_page(browser: Any, address: str, count: int) -> BenchmarkReport:
         for what, control in CONTROLS.items():
             times = np.array(page.evaluate(DRAG, [control, count]))
             work, frame = np.median(times, axis=0)
-            rows.append({"size": size, "dragged": what, "work (ms)": float(work), "largest": float(times[:, 0].max()),
-                         "to the next frame (ms)": float(frame)})  # fmt: skip
+            rows.append(
+                {
+                    "size": size,
+                    "dragged": what,
+                    "work (ms)": float(work),
+                    "largest": float(times[:, 0].max()),
+                    "to the next frame (ms)": float(frame),
+                }
+            )
         page.close()
     return BenchmarkReport(
         "page",

@@ -1,4 +1,4 @@
-"""What a benchmark hands back: a table with remarks, written as text for people and as JSON for comparison."""
+"""The report of a benchmark: a table with remarks, written as text for readers and as JSON for comparison."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BenchmarkReport:
-    """A table: one dict per row, all with the same keys. `curves` are what its figure draws."""
+    """A table with one dictionary per row, all with the same keys; `curves` are the data of its figure."""
 
     name: str
     title: str
@@ -17,7 +17,8 @@ class BenchmarkReport:
     curves: list[dict[str, Any]] = field(default_factory=list)
 
     def text(self) -> str:
-        """
+        """The table as text.
+
         >>> rows = [{"what": "small", "n": 3}, {"what": "large", "n": 1e9}]
         >>> print(BenchmarkReport("r", "Sizes", rows, ["no more"]).text())
         Sizes
@@ -38,14 +39,13 @@ class BenchmarkReport:
         return "\n".join([self.title, "", *lines, *(["", *self.remarks] if self.remarks else [])])
 
 
-def write_report(report: BenchmarkReport, where: dict[str, Any], out: Path) -> None:
-    """NAME.txt and NAME.json in `out`, with the machine."""
+def write_report(report: BenchmarkReport, machine: dict[str, Any], out: Path) -> None:
+    """Write NAME.txt and NAME.json to `out`, with the machine on which it was measured."""
     out.mkdir(parents=True, exist_ok=True)
-    place = "\n".join(f"{name}: {value}" for name, value in where.items())
-    (out / f"{report.name}.txt").write_text(f"{report.text()}\n\n{place}\n", encoding="utf-8")
-    (out / f"{report.name}.json").write_text(
-        json.dumps({"machine": where, **asdict(report)}, indent=1) + "\n", encoding="utf-8"
-    )
+    lines = "\n".join(f"{name}: {value}" for name, value in machine.items())
+    (out / f"{report.name}.txt").write_text(f"{report.text()}\n\n{lines}\n", encoding="utf-8")
+    as_json = json.dumps({"machine": machine, **asdict(report)}, indent=1)
+    (out / f"{report.name}.json").write_text(as_json + "\n", encoding="utf-8")
 
 
 def _cell(x: Any) -> str:

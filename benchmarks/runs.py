@@ -69,8 +69,8 @@ def width(d: int, preset: BenchmarkPreset) -> dict[str, Any]:
         ROUNDS,
     )
     done = {"batched": runs * steps["batched"], "loop": steps["loop"], "NumPy": runs * steps["NumPy"]}
-    per_second = {name: done[name] / STEPS / timings.best(name) for name in done}
-    machine = 2 * PRODUCT[preset] ** 3 / min(timings.best("product (NumPy)"), timings.best("product (JAX)"))
+    per_second = {name: done[name] / STEPS / timings.least(name) for name in done}
+    machine = 2 * PRODUCT[preset] ** 3 / min(timings.least("product (NumPy)"), timings.least("product (JAX)"))
     times = lambda name: timings.ratio(name, "batched") * done["batched"] / done[name]
     rate = per_second["batched"] * STEPS * one
     return {

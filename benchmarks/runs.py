@@ -49,7 +49,10 @@ def width(d: int, preset: BenchmarkPreset) -> dict[str, Any]:
     """Everything at one width, in turns."""
     chunk, one = cached_chunk((d, d), (d, d)), 6 * d**3  # operations of one step of one run
     runs = 4 * cores() * chunk
-    enough = lambda work: max(2, round(work / one))
+
+    def enough(work: float) -> int:
+        return max(2, round(work / one))
+
     steps = {
         "batched": enough(WORK[preset] / runs),
         "loop": min(enough(WORK[preset] / 10), 10_000),
@@ -71,12 +74,21 @@ def width(d: int, preset: BenchmarkPreset) -> dict[str, Any]:
     done = {"batched": runs * steps["batched"], "loop": steps["loop"], "NumPy": runs * steps["NumPy"]}
     per_second = {name: done[name] / STEPS / timings.least(name) for name in done}
     machine = 2 * PRODUCT[preset] ** 3 / min(timings.least("product (NumPy)"), timings.least("product (JAX)"))
-    times = lambda name: timings.ratio(name, "batched") * done["batched"] / done[name]
+
+    def times(name: str) -> float:
+        return timings.ratio(name, "batched") * done["batched"] / done[name]
+
     rate = per_second["batched"] * STEPS * one
     return {
-        "d": d, "chunk": chunk, **per_second, "× loop": times("loop"), "× NumPy": times("NumPy"),
-        "GF/s": rate / 1e9, "product GF/s": machine / 1e9, "share": rate / machine,
-    }  # fmt: skip
+        "d": d,
+        "chunk": chunk,
+        **per_second,
+        "× loop": times("loop"),
+        "× NumPy": times("NumPy"),
+        "GF/s": rate / 1e9,
+        "product GF/s": machine / 1e9,
+        "share": rate / machine,
+    }
 
 
 def grid(preset: BenchmarkPreset, d: int = 16) -> Growth:
@@ -88,8 +100,8 @@ def grid(preset: BenchmarkPreset, d: int = 16) -> Growth:
 
 def sample(d: int, runs: int) -> Batch:
     """Random W1, W2 and teachers of moderate size: nothing diverges, nothing underflows."""
-    draw = np.random.default_rng(0)
-    return [0.3 / np.sqrt(d) * draw.normal(size=(runs, d, d)) for _ in range(3)]
+    generator = np.random.default_rng(0)
+    return [0.3 / np.sqrt(d) * generator.normal(size=(runs, d, d)) for _ in range(3)]
 
 
 def batched(batch: Batch, steps: int, chunk: int) -> Workload:

@@ -84,8 +84,10 @@ def _store(cells: int) -> BenchmarkReport:
         "gather into one file": gathered - checked,
     }
     rows = [{"step": step, "µs per cell": seconds / cells * 1e6} for step, seconds in steps.items()]
-    remarks = [f"{cells:,} cells of {LENGTHS} lengths × {STRENGTHS} strengths, {size / cells:,.0f} bytes each in the "
-               f"result, in chunks of {CHUNK}; {len(missing)} chunks missing."]  # fmt: skip
+    remarks = [
+        f"{cells:,} cells of {LENGTHS} lengths × {STRENGTHS} strengths, {size / cells:,.0f} bytes each in the "
+        f"result, in chunks of {CHUNK}; {len(missing)} chunks missing."
+    ]
     return BenchmarkReport("sweep_store", "What the store costs a cell", rows, remarks)
 
 
@@ -94,8 +96,10 @@ def _memory(sizes: tuple[int, ...]) -> BenchmarkReport:
     for cells in sizes:
         done = subprocess.run(
             [sys.executable, "-c", f"from benchmarks.sweeps import peaks; peaks({cells})"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         driver, worker, seconds = map(float, done.stdout.split())
         rows.append({"cells": cells, "driver, MB": driver, "worker, MB": worker, "seconds": seconds})
     remarks = ["Resident, libraries included; of the worker without JAX, which these cells do not need."]
@@ -140,8 +144,11 @@ def _dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr
     return response(
         {name: (dims[name], array) for name, array in values.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
-        method="simulation", source="a benchmark", perturbation="none", model="none",
-    )  # fmt: skip
+        method="simulation",
+        source="a benchmark",
+        perturbation="none",
+        model="none",
+    )
 
 
 FREE = Measure(one_by_one(_free), _dress)

@@ -87,9 +87,12 @@ class Cluster:
             try:
                 with no_interrupt():  # inherited by the threads that start workers, and so by the workers
                     local = distributed.LocalCluster(
-                        n_workers=self._workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                        n_workers=self._workers,
+                        threads_per_worker=1,
+                        processes=True,
+                        dashboard_address=None,
                         env=ONE_THREAD,
-                    )  # fmt: skip
+                    )
                 break
             except RuntimeError as fault:  # a worker was killed while it started; Dask then gives all of them up
                 if not tries_left:

@@ -155,9 +155,10 @@ def _match_recipe(folder: Path, recipe: str) -> None:
             ) from None
         if different:
             raise StoreRefused(
-                f"the store in {folder}", f"it was made from another recipe ({'; '.join(different)})",
+                f"the store in {folder}",
+                f"it was made from another recipe ({'; '.join(different)})",
                 "choose another --out, or go back to that recipe",
-            )  # fmt: skip
+            )
     elif chunk_paths(folder) or (folder / RESULT).exists():
         raise StoreRefused(
             f"the store in {folder}", f"its {RECIPE} is gone", "restore it, delete the folder, or start in another"

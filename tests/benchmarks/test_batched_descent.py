@@ -28,13 +28,13 @@ STEPS = (0, 1, 6, 21)  # the start itself, and odd and even numbers of steps bet
 
 
 def sample(shapes: tuple[tuple[int, int], ...], runs: int, seed: int = 0) -> dict[str, Any]:
-    draw = np.random.default_rng(seed)
-    normal = lambda out, into: draw.normal(size=(runs, out, into)) / np.sqrt(into)
+    generator = np.random.default_rng(seed)
+    normal = lambda out, into: generator.normal(size=(runs, out, into)) / np.sqrt(into)
     return {
         "starts": [normal(*shape) for shape in shapes],
         "teachers": normal(shapes[-1][0], shapes[0][1]),
-        "learning_rates": draw.uniform(0.01, 0.05, runs),
-        "weight_decay": draw.uniform(0, 0.5, runs),
+        "learning_rates": generator.uniform(0.01, 0.05, runs),
+        "weight_decay": generator.uniform(0, 0.5, runs),
     }
 
 

@@ -9,12 +9,14 @@ import xarray as xr
 
 from overtraining.experiments import memoized
 from overtraining.setting.inputs import Inputs
+from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import FanIn
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import measurements
-from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker import ONE_THREAD, WorkerDiffers
 from overtraining.simulations.sweeps.worker_processes import environment
 
 SETUP = Protocol(PowerLaw(2), (1.0,), (0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64))
@@ -52,3 +54,40 @@ def test_pretrained_layers_survive_the_store(bias: bool, tmp_path: Path) -> None
             assert (layer.bias is None) == (other.bias is None) == (not bias)
             if layer.bias is not None:
                 np.testing.assert_array_equal(layer.bias, other.bias)
+
+
+def test_several_threads_are_refused(tmp_path: Path) -> None:
+    with (
+        environment({"OMP_NUM_THREADS": "2"}),
+        pytest.raises(WorkerDiffers, match="several threads"),
+        memoized.storing(tmp_path),
+    ):
+        pass
+
+
+def test_weights_are_kept_as_layers(tmp_path: Path) -> None:
+    fresh = memoized.pretrain(SETUP, 0)
+    with environment(ONE_THREAD), memoized.storing(tmp_path):
+        for found in (memoized.pretrain(SETUP, 0), memoized.pretrain(SETUP, 0)):
+            for one, other in zip(found, fresh, strict=True):
+                assert one.bias is other.bias is None
+                np.testing.assert_allclose(one.weight, other.weight, rtol=1e-12)
+
+
+def test_the_laboratory_s_own_come_back_as_they_were(tmp_path: Path) -> None:
+    """With all their attributes; of rates at which fine-tuning diverges too."""
+    how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
+    setup = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
+    fresh = memoized.respond_at_learning_rates(setup, (0.125, 40.0), 0, steps=(20,))
+    with environment(ONE_THREAD), memoized.storing(tmp_path):
+        found = memoized.respond_at_learning_rates(setup, (0.125, 40.0), 0, steps=(20,))
+    assert found.attrs == fresh.attrs
+    xr.testing.assert_allclose(found, fresh, rtol=1e-12)
+
+
+def test_what_cannot_be_stored_is_refused_everywhere() -> None:
+    """Not only within `storing`: so it is noticed in the quick preset already."""
+    with pytest.raises(TypeError, match="no argument of a memoized call"):
+        memoized.respond(SETUP, np.nan)
+    with pytest.raises(TypeError, match="no name of its own"):
+        memoized.memoize(lambda: 1)()

@@ -21,9 +21,16 @@ from overtraining.simulations.observables import linear_part
 from overtraining.simulations.training_plan import plan_training
 
 RELU = Protocol(
-    PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),
-    Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100, label_noise=0.5),
-)  # fmt: skip
+    PowerLaw(3),
+    (0.0, 2.0),
+    (0.2,),
+    Network(4, 8, 3, activation="relu"),
+    FanIn(),
+    GradientDescent(0.1),
+    Noise((0.0, 1.0)),
+    Sampling(64),
+    Inputs(samples=100, label_noise=0.5),
+)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +40,12 @@ RELU = Protocol(
 def test_the_error_of_a_rise_contains_draws_and_examples(h: int, law: str, antithetic: bool) -> None:
     """Noise on W2 alone costs exactly `½γ²d_out E‖relu(W1x)‖² = ¼γ²d_out‖W1‖²`: z-scores over 60 seeds."""
     protocol = replace(
-        RELU, lengths=(0.0,), network=replace(RELU.network, h=h), perturbation=Noise((0.0, 1.0), law),
+        RELU,
+        lengths=(0.0,),
+        network=replace(RELU.network, h=h),
+        perturbation=Noise((0.0, 1.0), law),
         sampling=Sampling(64, 60, antithetic),
-    )  # fmt: skip
+    )
     seen, z = respond(protocol, 0).squeeze(), []
     for seed, (rise, error) in enumerate(zip(seen.sensitivity.values, seen.sensitivity_stderr.values, strict=True)):
         w1 = np.asarray(initialize(protocol, 0, seed)[0].weight)

@@ -18,12 +18,20 @@ from overtraining.setting.training import GradientDescent
 from overtraining.simulations import curvature
 from overtraining.simulations.data import Examples, learning_problem, losses, population_loss, sample_examples
 from overtraining.simulations.measurements import follow, initialize, pretrain
+from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import plan_training
 
 RELU = Protocol(
-    PowerLaw(3), (0.0, 2.0), (0.2,), Network(4, 8, 3, activation="relu"), FanIn(), GradientDescent(0.1),
-    Noise((0.0, 1.0)), Sampling(64), Inputs(samples=100, label_noise=0.5),
-)  # fmt: skip
+    PowerLaw(3),
+    (0.0, 2.0),
+    (0.2,),
+    Network(4, 8, 3, activation="relu"),
+    FanIn(),
+    GradientDescent(0.1),
+    Noise((0.0, 1.0)),
+    Sampling(64),
+    Inputs(samples=100, label_noise=0.5),
+)
 
 
 @pytest.mark.parametrize("limit", [256, 0])
@@ -37,7 +45,10 @@ def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch
     def estimated(key: jax.Array) -> dict[str, jax.Array]:
         data, probes = jax.random.split(key)
         groups = jax.tree.map(lambda a: a.reshape(16, -1, a.shape[1]), sample_examples(what, 48, data))
-        loss = lambda layers, i: losses(layers, Examples(groups.x[i], groups.y[i]), "tanh").mean()
+
+        def loss(layers: Layers, i: jax.Array) -> jax.Array:
+            return losses(layers, Examples(groups.x[i], groups.y[i]), "tanh").mean()
+
         return curvature.estimate_curvature(loss, 16, layers, probes)
 
     found = [estimated(key) for key in jax.random.split(jax.random.key(7), 200)]
@@ -48,9 +59,14 @@ def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch
 
 
 SEEN = Protocol(
-    PowerLaw(3), (0.0, 0.5), (0.0,), Network(4, 3, 5), SmallGaussian(0.5), GradientDescent(0.1),
+    PowerLaw(3),
+    (0.0, 0.5),
+    (0.0,),
+    Network(4, 3, 5),
+    SmallGaussian(0.5),
+    GradientDescent(0.1),
     inputs=Inputs(spectrum=(2.0, 1.0, 0.5, 0.25)),
-)  # fmt: skip
+)
 
 
 def differences(loss: Callable[[np.ndarray], np.ndarray], point: np.ndarray, step: float = 1e-3) -> np.ndarray:

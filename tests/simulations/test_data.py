@@ -29,9 +29,14 @@ from overtraining.simulations.training_plan import plan_training
 
 INPUTS = Inputs(spectrum=(3.0, 1.0, 0.5, 0.1), shared=False, label_noise=0.7)
 NOISY = Protocol(
-    PowerLaw(3), (0.0, 0.1, 0.2, 0.5), (0.0,), Network(4, 3, 5, bias=True), SmallGaussian(0.5),
-    GradientDescent(0.1, batch=8), inputs=INPUTS,
-)  # fmt: skip
+    PowerLaw(3),
+    (0.0, 0.1, 0.2, 0.5),
+    (0.0,),
+    Network(4, 3, 5, bias=True),
+    SmallGaussian(0.5),
+    GradientDescent(0.1, batch=8),
+    inputs=INPUTS,
+)
 GIVEN = (NOISY.teacher, 5, 4)
 
 
@@ -52,7 +57,10 @@ def test_population_loss_is_its_definition() -> None:
 def test_the_gradient_of_samples_tends_to_that_of_the_population(samples: int | None, batch: int | None) -> None:
     """Every entry, over 200 independent training sets or batches of 4,000: |z| < 4.5, labels' noise included."""
     layers, what = with_biases(NOISY), learning_problem(resolve(NOISY))
-    gradient = lambda key: jax.grad(training_loss(what, "linear", samples, batch, key))(layers, jnp.asarray(5))
+
+    def gradient(key: jax.Array) -> Layers:
+        return jax.grad(training_loss(what, "linear", samples, batch, key))(layers, jnp.asarray(5))
+
     found = jax.lax.map(gradient, jax.random.split(jax.random.key(1), 200))
     expected = jax.grad(population_loss)(layers, what)
     for each, exact in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -88,9 +96,12 @@ def test_label_noise_averages_out_of_the_population() -> None:
 def test_a_training_set_is_fitted_with_its_noise() -> None:
     """Fewer examples than inputs: one layer interpolates the noisy labels, and the reported loss stays."""
     protocol = replace(
-        NOISY, network=Network(4, 3, 5, depth=1), lengths=(0.0, 2000.0), pretraining=GradientFlow(),
+        NOISY,
+        network=Network(4, 3, 5, depth=1),
+        lengths=(0.0, 2000.0),
+        pretraining=GradientFlow(),
         inputs=Inputs(samples=3, label_noise=0.7),
-    )  # fmt: skip
+    )
     key = jax.random.key(4)
     data_key = jax.random.split(jax.random.fold_in(key, 0), 4)[2]
     x, y = sample_examples(learning_problem(resolve(protocol)), 3, jax.random.split(data_key)[0])
@@ -119,9 +130,14 @@ def test_stochastic_descent_has_its_exact_second_moment() -> None:
     """
     rate, batch, noise, d_in, d_out = 0.1, 3, 0.5, 4, 2
     protocol = Protocol(
-        Spectrum((1.0, 0.5)), (0.0, 0.5, 1.0, 5.0), (0.0,), Network(d_in, 1, d_out, depth=1), SmallGaussian(0.5),
-        GradientDescent(rate, batch), inputs=Inputs(label_noise=noise),
-    )  # fmt: skip
+        Spectrum((1.0, 0.5)),
+        (0.0, 0.5, 1.0, 5.0),
+        (0.0,),
+        Network(d_in, 1, d_out, depth=1),
+        SmallGaussian(0.5),
+        GradientDescent(rate, batch),
+        inputs=Inputs(label_noise=noise),
+    )
     keys = jax.random.split(jax.random.key(5), 4000)
     found = 2 * np.asarray(jax.jit(jax.vmap(partial(_loss, *plan_training(protocol))))(keys))
     v, steps = 1.25 + 0.25 * d_in * d_out, 0

@@ -18,7 +18,7 @@ from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import pretraining, runs
-from overtraining.simulations.data import LossAt, losses, sample_examples
+from overtraining.simulations.data import losses, sample_examples
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import distance_from_pretrained, pretrain, respond, seed_key
 from overtraining.simulations.networks import Layers, outputs
@@ -41,9 +41,13 @@ TUNED = Protocol(
     inputs=INPUTS,
 )
 TEACHER = teacher_matrix(TUNED.teacher, *SHAPE)
-NO_REPLAY: LossAt = lambda layers, step: step / 0.0
 fine_tuned = jax.jit(fine_tune, static_argnames=("fine_tuning", "activation", "pretraining_loss"))
 COVARIANCE = input_covariance(INPUTS, TUNED.teacher, *SHAPE)
+
+
+def no_replay(layers: Layers, step: jax.Array) -> jax.Array:
+    """A pretraining loss that must not be used."""
+    return step / 0.0
 
 
 def weights(layers: Layers, at: int) -> list[np.ndarray]:
@@ -174,7 +178,7 @@ def test_low_rank() -> None:
     plan, numbers = plan_training(protocol)
     layers = jax.tree.map(lambda w: w[1], pretrain(protocol, 4))
     budgets, key = numbers.strengths, jax.random.key(8)
-    tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, budgets, "linear", NO_REPLAY, key)
+    tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, budgets, "linear", no_replay, key)
     then = [np.asarray(layer.weight) for layer in layers]
     updates = [[w - old for w, old in zip(weights(tuned, j), then, strict=True)] for j in range(len(STEPS))]
     assert all((u == 0).all() for u in updates[0])
@@ -202,9 +206,14 @@ def test_low_rank() -> None:
 def test_low_rank_factors_have_the_variance_of_one_over_fan_in() -> None:
     """After one tiny step of `L = ½‖W − B‖²` the update is `−η g AᵀA`, of mean `−η g rank/d_in`."""
     protocol = Protocol(
-        Spectrum((1.0, 0.5)), (0.0,), (1e-3,), Network(4, 1, 2, depth=1), SmallGaussian(0.5),
-        perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(1e-3), rank=3), sampling=Sampling(20_000),
-    )  # fmt: skip
+        Spectrum((1.0, 0.5)),
+        (0.0,),
+        (1e-3,),
+        Network(4, 1, 2, depth=1),
+        SmallGaussian(0.5),
+        perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(1e-3), rank=3),
+        sampling=Sampling(20_000),
+    )
     seen = respond(protocol, 0).squeeze()
     fall = -1e-3 * 2 * float(seen.downstream_before) * 3 / 4
     assert abs(float(seen.downstream_sensitivity) - fall) < 4 * float(seen.downstream_sensitivity_stderr) - 1e-3 * fall
@@ -218,9 +227,16 @@ def test_batches_have_their_exact_second_moment(replay: float) -> None:
     rate, batch, (d_out, d_in), noise, pre_noise = 0.1, 3, (2, 4), 0.5, 0.7
     how = FineTuning(RotatedTeacher(1.0), GradientDescent(rate, batch), replay_share=replay, label_noise=noise)
     protocol = Protocol(
-        Spectrum((1.0, 0.5)), (0.0, 2.0), (0.5, 5.0), Network(d_in, 1, d_out, depth=1), SmallGaussian(0.5),
-        GradientDescent(0.5), how, Sampling(4000), inputs=Inputs(label_noise=pre_noise),
-    )  # fmt: skip
+        Spectrum((1.0, 0.5)),
+        (0.0, 2.0),
+        (0.5, 5.0),
+        Network(d_in, 1, d_out, depth=1),
+        SmallGaussian(0.5),
+        GradientDescent(0.5),
+        how,
+        Sampling(4000),
+        inputs=Inputs(label_noise=pre_noise),
+    )
     seen = respond(protocol, 3).isel(seed=0)
     a, b = teacher_matrix(protocol.teacher, d_out, d_in), task_matrix(how.task, protocol.teacher, d_out, d_in)
     shares = ((1 - replay, b, noise), (replay, a, pre_noise))
@@ -248,12 +264,18 @@ def test_a_tanh_student_in_batches() -> None:
     """The same batches by hand: gradients of `½‖W2 tanh(W1 x + b1) + b2 − y‖²`, biases included; losses held out."""
     how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1, batch=6), anchor=0.5, label_noise=0.3)
     protocol = Protocol(
-        PowerLaw(3), (0.0, 1.0), (0.3, 0.5), Network(4, 6, 3, activation="tanh", bias=True), FanIn(),
-        GradientDescent(0.1, 8), how, Sampling(4),
-    )  # fmt: skip
+        PowerLaw(3),
+        (0.0, 1.0),
+        (0.3, 0.5),
+        Network(4, 6, 3, activation="tanh", bias=True),
+        FanIn(),
+        GradientDescent(0.1, 8),
+        how,
+        Sampling(4),
+    )
     plan, numbers = plan_training(protocol)
     layers, key = jax.tree.map(lambda w: w[1], pretrain(protocol, 0)), jax.random.key(2)
-    tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", NO_REPLAY, key)
+    tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", no_replay, key)
     then = [np.asarray(leaf) for leaf in jax.tree.leaves(layers)]
     now, for_batches = then, jax.random.split(jax.random.split(key)[0])[1]
     batch = jax.jit(lambda key: sample_examples(numbers.tuning.problem, 6, key))
@@ -284,9 +306,14 @@ def test_replay_meets_the_training_set_of_pretraining() -> None:
     inputs = Inputs(samples=6, label_noise=1.0)
     how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.01), replay_share=0.999999)
     one = Protocol(
-        Spectrum((1.0, 0.5)), (40.0,), (1.0,), Network(4, 1, 2, depth=1), SmallGaussian(0.1), perturbation=how,
+        Spectrum((1.0, 0.5)),
+        (40.0,),
+        (1.0,),
+        Network(4, 1, 2, depth=1),
+        SmallGaussian(0.1),
+        perturbation=how,
         inputs=inputs,
-    )  # fmt: skip
+    )
     far = distance_from_pretrained(one, 5).distance.item()
     assert far < 1e-4
     assert distance_from_pretrained(replace(one, perturbation=replace(how, replay_share=0.5)), 5).distance.item() > 0.1

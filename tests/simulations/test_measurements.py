@@ -88,8 +88,8 @@ def test_standard_errors_are_right(repeated: np.ndarray) -> None:
 
 def test_agreement_notices() -> None:
     """The judge itself: a shifted, a widened and a point-wise wrong sample are all noticed."""
-    draw = np.random.default_rng(0)
-    good = draw.normal(size=200)
+    generator = np.random.default_rng(0)
+    good = generator.normal(size=200)
 
     def judged(z: np.ndarray) -> Agreement:
 

@@ -15,9 +15,14 @@ from overtraining.simulations.measurements import pretrain
 from overtraining.simulations.noise_slopes import slopes, turning_point
 
 ASKED = Protocol(
-    PowerLaw(2), (0.5, 1.5), (0.2,), Network(3, 4, 2), FanIn(), perturbation=Noise((1.0, 0.5)),
+    PowerLaw(2),
+    (0.5, 1.5),
+    (0.2,),
+    Network(3, 4, 2),
+    FanIn(),
+    perturbation=Noise((1.0, 0.5)),
     sampling=Sampling(draws=20_000),
-)  # fmt: skip
+)
 
 
 def test_slopes_are_differences_of_the_loss_after_noise() -> None:

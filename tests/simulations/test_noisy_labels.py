@@ -11,14 +11,22 @@ RATES = np.array([0.1, 0.05, 0.02])
 
 
 def start() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    draw = np.random.default_rng(0)
-    return draw.normal(size=(H, D_IN, 2)), draw.normal(size=(D_OUT, H, 2)), draw.normal(size=(D_OUT, D_IN))
+    generator = np.random.default_rng(0)
+    return (
+        generator.normal(size=(H, D_IN, 2)),
+        generator.normal(size=(D_OUT, H, 2)),
+        generator.normal(size=(D_OUT, D_IN)),
+    )
+
+
+def weights_and_deviation(w1: jax.Array, w2: jax.Array, off: jax.Array) -> tuple[jax.Array, ...]:
+    return w1, w2, off
 
 
 def everything(noise: float) -> tuple[np.ndarray, ...]:
-    seen = lambda w1, w2, off: (w1, w2, off)
-    given = map(jnp.asarray, (*start(), RATES, noise))
-    return tuple(np.asarray(x) for x in descend_on_noisy_labels(*given, PAIRS, jax.random.key(1), seen))
+    arguments = map(jnp.asarray, (*start(), RATES, noise))
+    found = descend_on_noisy_labels(*arguments, PAIRS, jax.random.key(1), weights_and_deviation)
+    return tuple(np.asarray(x) for x in found)
 
 
 def test_without_noise_it_is_gradient_descent() -> None:

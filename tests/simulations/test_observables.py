@@ -18,9 +18,14 @@ from overtraining.simulations.measurements import follow, pretrain
 from overtraining.simulations.networks import Layer
 
 SEEN = Protocol(
-    PowerLaw(3), (0.0, 0.5), (0.0,), Network(4, 3, 5), SmallGaussian(0.5), GradientDescent(0.1),
+    PowerLaw(3),
+    (0.0, 0.5),
+    (0.0,),
+    Network(4, 3, 5),
+    SmallGaussian(0.5),
+    GradientDescent(0.1),
     inputs=Inputs(spectrum=(2.0, 1.0, 0.5, 0.25)),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])

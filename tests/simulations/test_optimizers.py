@@ -79,10 +79,16 @@ def test_steps(how: GradientDescent) -> None:
 
 @pytest.mark.parametrize(
     ("schedule", "warmup", "decay", "horizon"),
-    [("constant", 0.0, 0.2, "each"), ("cosine", 0.0, 0.2, "last"), ("cosine", 0.0, 0.2, "each"),
-     ("warmup-stable-decay", 0.25, 0.5, "last"), ("warmup-stable-decay", 0.25, 0.5, "each"),
-     ("warmup-stable-decay", 0.0, 1.0, "last"), ("warmup-stable-decay", 0.5, 0.0, "last")],
-)  # fmt: skip
+    [
+        ("constant", 0.0, 0.2, "each"),
+        ("cosine", 0.0, 0.2, "last"),
+        ("cosine", 0.0, 0.2, "each"),
+        ("warmup-stable-decay", 0.25, 0.5, "last"),
+        ("warmup-stable-decay", 0.25, 0.5, "each"),
+        ("warmup-stable-decay", 0.0, 1.0, "last"),
+        ("warmup-stable-decay", 0.5, 0.0, "last"),
+    ],
+)
 def test_schedules(schedule: str, warmup: float, decay: float, horizon: str) -> None:
     """Against the same steps with optax's schedules, which count in whole steps; "each" anneals to every length."""
     how = GradientDescent(

@@ -20,12 +20,15 @@ from overtraining.simulations.perturbations import noise_sizes, prune_weights, r
 LAYERS = tuple(Layer(jnp.array(w)) for w in ([[1.0, -3.0]], [[2.0], [0.5]]))
 START = tuple(Layer(jnp.array(w)) for w in ([[0.1, 0.7]], [[0.3], [-0.4]]))
 THREE = Protocol(
-    PowerLaw(3), (0.0, 4.0), (0.0, 0.3, 1.0), Network(5, 3, 4, depth=3), SmallGaussian(0.4), GradientDescent(0.1),
+    PowerLaw(3),
+    (0.0, 4.0),
+    (0.0, 0.3, 1.0),
+    Network(5, 3, 4, depth=3),
+    SmallGaussian(0.4),
+    GradientDescent(0.1),
     sampling=Sampling(2000, 2),
-)  # fmt: skip
-FLAT = replace(
-    THREE, network=Network(5, 3, 4, depth=1), strengths=(0.3,), sampling=Sampling(4000, antithetic=True)
-)  # fmt: skip
+)
+FLAT = replace(THREE, network=Network(5, 3, 4, depth=1), strengths=(0.3,), sampling=Sampling(4000, antithetic=True))
 KURTOSIS = {"gaussian": 3.0, "uniform": 1.8, "sign": 1.0}
 
 
@@ -72,8 +75,12 @@ def test_the_mean_rise(law: str, convention: str) -> None:
     seen = respond(protocol, 3).isel(seed=0, strength=0)
     then, now = np.asarray(initialize(protocol, 3)[0].weight), np.asarray(pretrain(protocol, 3)[0].weight)
     for i in range(2):
-        size = {"absolute": 1.0, "initialization": (then**2).mean(), "relative": (now[i] ** 2).mean(),
-                "multiplicative": (now[i] ** 2).mean()}[convention]  # fmt: skip
+        size = {
+            "absolute": 1.0,
+            "initialization": (then**2).mean(),
+            "relative": (now[i] ** 2).mean(),
+            "multiplicative": (now[i] ** 2).mean(),
+        }[convention]
         error = float(seen.sensitivity_stderr[i])
         expected = 0.6**2 * size * now[i].size / 2
         assert abs(float(seen.sensitivity[i]) - expected) < 4 * error + 1e-12 * expected

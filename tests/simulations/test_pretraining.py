@@ -71,9 +71,12 @@ def test_balancedness_at_depth_on_a_sample_with_biases_and_decay() -> None:
     """Claim A1 with all that may be added: neighbours' differences decay as `e^{−2μt}`, with the biases' own part."""
     inputs = Inputs(spectrum=(2.0, 1.0, 0.5, 0.25), samples=7, label_noise=0.5)
     protocol = replace(
-        RECTANGLE, network=Network(4, 3, 5, depth=3, bias=True), start=FanIn(), inputs=inputs,
+        RECTANGLE,
+        network=Network(4, 3, 5, depth=3, bias=True),
+        start=FanIn(),
+        inputs=inputs,
         pretraining=GradientFlow(weight_decay=0.1),
-    )  # fmt: skip
+    )
     seen = follow(protocol, key=0).isel(seed=0)
     decay = np.exp(-2 * 0.1 * np.array(protocol.lengths))
     np.testing.assert_allclose(seen.imbalance, float(seen.imbalance[0]) * decay, rtol=1e-6)

@@ -20,13 +20,23 @@ from overtraining.simulations.training_plan import plan_training
 from tests.simulations.compiled import programs
 
 CELL = Protocol(
-    PowerLaw(2), (0.0, 1.0, 3.0), (0.1, 0.2), Network(3, 2, 4), Aligned(0.05), GradientDescent(0.1),
+    PowerLaw(2),
+    (0.0, 1.0, 3.0),
+    (0.1, 0.2),
+    Network(3, 2, 4),
+    Aligned(0.05),
+    GradientDescent(0.1),
     sampling=Sampling(64),
-)  # fmt: skip
+)
 OTHER = replace(
-    CELL, teacher=Spectrum((2.0, 0.7)), lengths=(0.0, 1.0, 4.0), strengths=(0.3, 0.7), start=Aligned(0.01, 0.2),
-    perturbation=Noise((1.0, 0.3)), inputs=Inputs(label_noise=0.3),
-)  # fmt: skip
+    CELL,
+    teacher=Spectrum((2.0, 0.7)),
+    lengths=(0.0, 1.0, 4.0),
+    strengths=(0.3, 0.7),
+    start=Aligned(0.01, 0.2),
+    perturbation=Noise((1.0, 0.3)),
+    inputs=Inputs(label_noise=0.3),
+)
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,15 @@ def start() -> Start:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PAUSE_PER_CELL": str(pause)} | options.pop("env", {})
         command = [*prefix, sys.executable, "-W", "error", "-m", "overtraining", "sweep", *map(str, arguments)]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
-            start_new_session=True, **options,
-        )  # fmt: skip
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+            start_new_session=True,
+            **options,
+        )
 
     return begin
 

@@ -38,9 +38,12 @@ def as_dataset(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -
     return response(
         {name: (dims[name], array) for name, array in values.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
-        method="simulation", source="a test", perturbation="none", model="none",
+        method="simulation",
+        source="a test",
+        perturbation="none",
+        model="none",
         extra={"key": str(key), "protocol": write(protocol)},
-    )  # fmt: skip
+    )
 
 
 QUICK = Measure(one_by_one(measured), as_dataset, program=lambda protocol: protocol.network)

@@ -74,9 +74,7 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
         validate(response)
     with xr.open_dataset(done.result) as data:
         (row,) = np.flatnonzero((data["start.epsilon"] == 0.1) & (data["pretraining.learning_rate"] == 0.2))
-        alone = respond(
-            replace(ONE, start=Aligned(0.1), pretraining=GradientDescent(0.2)), int(data["key"][row])
-        )  # fmt: skip
+        alone = respond(replace(ONE, start=Aligned(0.1), pretraining=GradientDescent(0.2)), int(data["key"][row]))
         (same,) = read_cells(data.isel(cell=[row]))
     assert back[row].attrs == alone.attrs
     assert back[row].identical(same)
@@ -128,9 +126,15 @@ def test_repetitions_are_pooled_over_their_starts() -> None:
 
 def relu(draws: int) -> Protocol:
     return Protocol(
-        PowerLaw(4), (0.0, 1.0), (0.1,), network=Network(4, 8, 4, activation="relu"), start=FanIn(),
-        inputs=Inputs(samples=100), pretraining=GradientDescent(0.01), sampling=Sampling(draws),
-    )  # fmt: skip
+        PowerLaw(4),
+        (0.0, 1.0),
+        (0.1,),
+        network=Network(4, 8, 4, activation="relu"),
+        start=FanIn(),
+        inputs=Inputs(samples=100),
+        pretraining=GradientDescent(0.01),
+        sampling=Sampling(draws),
+    )
 
 
 TUNING = FineTuning(RotatedTeacher(1.0), GradientDescent(0.01, batch=4))

@@ -23,12 +23,22 @@ def test_cells_are_the_protocols_that_the_axes_say() -> None:
     grid = Grid(sweep := sweep_over(axes, how))
     cells = [grid.cell_at(number) for number in range(sweep.cells)]
     expected = {
-        (write(Protocol(
-            PowerLaw(modes), (0.0, 1.0), (0.1,), start=Aligned(epsilon),
-            pretraining=GradientDescent(0.1, schedule="warmup-stable-decay", warmup_share=warmup, decay_share=decay),
-        )), repeat)
+        (
+            write(
+                Protocol(
+                    PowerLaw(modes),
+                    (0.0, 1.0),
+                    (0.1,),
+                    start=Aligned(epsilon),
+                    pretraining=GradientDescent(
+                        0.1, schedule="warmup-stable-decay", warmup_share=warmup, decay_share=decay
+                    ),
+                )
+            ),
+            repeat,
+        )
         for epsilon, modes, (warmup, decay), repeat in product((1e-3, 1e-2), (2, 5), ((0.0, 0.2), (0.9, 0.1)), (0, 3))
-    }  # fmt: skip
+    }
     assert {(write(cell.protocol), cell.place["repeat"]) for cell in cells} == expected
     assert len({cell.key for cell in cells}) == len(cells) == 16
     for cell in cells:

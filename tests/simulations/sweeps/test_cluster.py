@@ -31,8 +31,10 @@ def dask(*arguments: str, blind: Path | None = None, threads: dict[str, str] = O
     clean = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     process = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-        stderr=subprocess.PIPE, text=True, env=clean | threads | {"PYTHONPATH": path},
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean | threads | {"PYTHONPATH": path},
+    )
     assert process.stderr
     with process.stderr:
         try:

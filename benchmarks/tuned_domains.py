@@ -134,10 +134,10 @@ def turned(draw: at.Draw, n: int) -> np.ndarray:
 
 
 def stopped(draw: at.Draw, n: int) -> np.ndarray:
-    """(σ, σ', T)."""
+    """(T, σ, σ')."""
     sigma = at.between(*VALUE)(draw, n)
     task = near(draw, sigma)
-    return np.column_stack([sigma, task, at.lengths(draw, 2 * np.maximum(sigma, task))])
+    return np.column_stack([at.lengths(draw, 2 * np.maximum(sigma, task)), sigma, task])
 
 
 def between_tasks(draw: at.Draw, n: int) -> np.ndarray:
@@ -174,11 +174,11 @@ def weighed(draw: at.Draw, n: int) -> np.ndarray:
 
 
 def mixed(draw: at.Draw, n: int) -> np.ndarray:
-    """(t, T, σ, σ', q, ε)."""
+    """(t, T, σ, σ', ε, q)."""
     sigma = at.between(*VALUE)(draw, n)
     task, start = near(draw, sigma), at.starts(draw, sigma)
     t = at.lengths(draw, 2 * sigma, 1 + np.abs(np.log(sigma / start)))
-    return np.column_stack([t, at.lengths(draw, 2 * task), sigma, task, draw.random(n), start])
+    return np.column_stack([t, at.lengths(draw, 2 * task), sigma, task, start, draw.random(n)])
 
 
 def shared(draw: at.Draw, n: int) -> np.ndarray:

@@ -48,7 +48,7 @@ def run(preset: Preset, key: int) -> Outcome:
     shares = SHARES if preset == "quick" else np.linspace(0, 1, 201)
     modes = {sigma_task: _modes(sigma_task, shares, key) for sigma_task in SIGMA_TASKS}
     axes = (np.array(LENGTHS)[:, None], np.array(BUDGETS))
-    expected = [mixed_value(*axes, SIGMA, sigma_task, shares[:, None, None], EPSILON) for sigma_task in SIGMA_TASKS]
+    expected = [mixed_value(*axes, SIGMA, sigma_task, EPSILON, shares[:, None, None]) for sigma_task in SIGMA_TASKS]
     reason = "the integrator's tolerance"
     checks = (
         judge_bound("a mode after mixing and fine-tuning (E3)", expected, list(modes.values()), 1e-6, reason),

@@ -95,7 +95,7 @@ def _inflection_points(setup: Protocol, key: int) -> Check:
         for anchor in ANCHORS
         if anchor > 0.5
     ]
-    cases += [(stopped_inflection(1.0, 1.5, budget), _fine_tuning(task), budget) for budget in STOPS]
+    cases += [(stopped_inflection(budget, 1.0, 1.5), _fine_tuning(task), budget) for budget in STOPS]
     predicted, measured = [], []
     for s, fine_tuning, budget in cases:
         length = float(deep_mode.time_to_reach(float(s), 1.0, 1e-3, 2))

@@ -154,11 +154,11 @@ def check_falling(sigma: Any) -> np.ndarray:
     return sigma
 
 
-def check_replay_share(replay_share: Any) -> np.ndarray:
-    """Shares of pretraining data, or weights of the pretraining loss, from 0 to 1."""
-    share = nonnegative("replay_share", replay_share, "pass 0 to 1")
+def check_share(name: str, share: Any) -> np.ndarray:
+    """Shares of data, or weights of a loss, from 0 to 1."""
+    share = nonnegative(name, share, "pass 0 to 1")
     if (share > 1).any():
-        raise DomainError("replay_share", "it is above 1", "pass 0 to 1")
+        raise DomainError(name, "it is above 1", "pass 0 to 1")
     return share
 
 
@@ -173,6 +173,21 @@ def check_tuned_mode(
         imbalance=finite("imbalance", imbalance),
     )
     return budget, s, sigma_task, imbalance
+
+
+def check_layer_costs(
+    sigma: Numbers, cost_1: Numbers, cost_2: Numbers, **others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A mode and the costs of noise on both layers, sigma >= 0 and costs > 0, with others that broadcast."""
+    remedy = "compute it with remedies.layer_costs, for noise on both layers"
+    sigma, cost_1, cost_2, *_ = check_broadcast(
+        sigma=check_singular_value("sigma", sigma),
+        cost_1=positive("cost_1", cost_1, remedy),
+        cost_2=positive("cost_2", cost_2, remedy),
+        **others,
+    )
+    check_range(sigma, cost_1=cost_1, cost_2=cost_2, **others)
+    return sigma, cost_1, cost_2
 
 
 def check_noisy_steps(

@@ -74,7 +74,7 @@ def test_a_bad_value_is_a_domain_error(plain: SimpleNamespace, kind: str) -> Non
     assert {where: told for where, told in found.items() if told} == {}
 
 
-ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "rates"), ("low_rank_floor", "difference"),
+ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "learning_rates"), ("low_rank_floor", "difference"),
              ("tuning_sharpness", "budget"), ("overtraining_bounds", "sigma"), ("matrix_flow_from_modes", "time"),
              ("matrix_flow", "time"),
              ("overtraining_in_stages", "noise_cost"),

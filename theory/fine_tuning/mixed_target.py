@@ -2,7 +2,7 @@
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite
-from overtraining.theory.checks import check_replay_share
+from overtraining.theory.checks import check_share
 from overtraining.theory.products import refuse_overflow
 
 
@@ -20,6 +20,8 @@ def interpolated(teacher: Numbers, task: Numbers, replay_share: Numbers) -> Valu
     [3.0, 2.5, 1.0]
     """
     teacher, task, replay_share = check_broadcast(
-        teacher=finite("teacher", teacher), task=finite("task", task), replay_share=check_replay_share(replay_share)
+        teacher=finite("teacher", teacher),
+        task=finite("task", task),
+        replay_share=check_share("replay_share", replay_share),
     )
     return refuse_overflow("the mixed task", lambda: (1 - replay_share) * task + replay_share * teacher)[()]  # D7, E3

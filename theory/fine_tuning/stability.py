@@ -7,7 +7,7 @@ from overtraining.setting.domain import check_broadcast, finite, positive
 from overtraining.theory.checks import (
     WeightMatrix,
     check_range,
-    check_replay_share,
+    check_share,
     check_singular_value,
     check_teacher,
     check_time,
@@ -139,7 +139,7 @@ def tuned_budget(s: Numbers, sigma: Numbers, sigma_task: Numbers, replay_share: 
         s=positive("s", s, "a mode that has not started stays at 0"),
         sigma=positive("sigma", sigma),
         sigma_task=positive("sigma_task", sigma_task),
-        replay_share=check_replay_share(replay_share),
+        replay_share=check_share("replay_share", replay_share),
     )
     for value in (s, sigma, sigma_task):
         check_range(value)

@@ -51,7 +51,7 @@ def spectrum(sigma: Any, noise: Any, gamma: Any, d_in: int, d_out: int) -> Any:
     return max(sigma - noise * (d_in + d_out) * mpmath.sqrt(u) / (1 + u), 0)
 
 
-def mixed(t: Any, time: Any, sigma: Any, task: Any, share: Any, epsilon: Any) -> Any:
+def mixed(t: Any, time: Any, sigma: Any, task: Any, epsilon: Any, share: Any) -> Any:
     """A3 toward `(1 − q)σ + qσ'` for t, then toward σ' for T (E3)."""
     return balanced(time, task, balanced(t, (1 - share) * sigma + share * task, epsilon))
 

@@ -139,7 +139,7 @@ def anchored_turn(sigma: Any, task: Any, lam: Any) -> Any:
     return sigma * max(1 - max(task - sigma, 0) / lam, 0) ** 2
 
 
-def stopped_turn(sigma: Any, task: Any, time: Any) -> Any:
+def stopped_turn(time: Any, sigma: Any, task: Any) -> Any:
     """`σ'/(1 + (σ'/σ − 1)e^{2σ'T})`, σ where σ' <= σ (D7)."""
     return task / (1 + (task / sigma - 1) * mpmath.exp(2 * task * time)) if task > sigma else sigma
 

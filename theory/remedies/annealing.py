@@ -1,8 +1,8 @@
-"""E2: what SGD at a learning rate does to learned modes through noisy labels, and what annealing gives back.
+"""E2: what SGD on noisy labels does to learned modes at a given learning rate, and what annealing gives back.
 
-Noise of size `γ² = ην²/2B` (claim D5) shrinks a learned mode at once by the mean price c, and tilts its layers slowly,
-on the clock `Γ = ∫γ²dt`, which only ever advances; as they tilt, the shrinkage falls from the arithmetic to the
-geometric mean of the prices.
+Noise of size `γ² = ην²/2B` (claim D5) lowers a learned singular value at once by the mean of the two layers' costs, and
+slowly changes the ratio of the layers' weights. The ratio depends on the noise added up so far, `Γ = ∫γ²dt`, and never
+returns; while it changes, the reduction falls from the arithmetic to the geometric mean of the costs.
 """
 
 import numpy as np
@@ -11,54 +11,68 @@ from scipy.optimize import elementwise
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, nonnegative, positive, whole
 from overtraining.setting.errors import NotSolved, ShapeError
-from overtraining.theory.checks import check_range
+from overtraining.theory.checks import check_range, check_singular_value
 from overtraining.theory.products import refuse_overflow
 
 
-def accumulated_noise(rates: Numbers, label_noise: float, batch: float) -> Values:
-    """The clock of the tilt after each step of a schedule, `Γ = Σ η_k²ν²/2B` (claim E2).
+def accumulated_noise(learning_rates: Numbers, label_noise: float, batch: float) -> Values:
+    """The noise added up after each step of a schedule, `Γ = Σ η_k²ν²/2B` (claim E2).
 
-    Γ sums γ² over gradient-flow time: a schedule of half the rate and twice the steps, at equal time, has half of it.
+    Γ sums γ² over gradient-flow time: a schedule of half the rate and twice the steps, of the same time, has half of
+    it.
 
-    rates: learning rates η_k >= 0 of the steps, on the last axis.  label_noise: ν >= 0.  batch: B > 0.
-    Raises DomainError, and ShapeError for a single number.
+    learning_rates: η_k >= 0 of the steps, on the last axis.  label_noise: ν >= 0.  batch: B > 0.
+    Raises DomainError outside the domain, ShapeError where learning_rates is a single number.
 
     >>> accumulated_noise([0.1, 0.1, 0.0], label_noise=1.0, batch=5.0).round(6).tolist()
     [0.001, 0.002, 0.002]
     """
-    rates = nonnegative("rates", rates)
+    rates = nonnegative("learning_rates", learning_rates)
     noise, size = nonnegative("label_noise", label_noise), positive("batch", batch)
     if rates.ndim == 0 or noise.ndim or size.ndim:
-        raise ShapeError(f"rates of shape {rates.shape}", "there is one for every step", "pass a list of rates")
+        raise ShapeError(
+            f"learning_rates {rates.shape}, label_noise {noise.shape}, batch {size.shape}",
+            "there is one rate for every step, and one number of the others",
+            "pass a list of rates",
+        )
     return refuse_overflow("the noise", lambda: np.cumsum(rates**2, axis=-1) * noise**2 / (2 * size))  # E2
 
 
 def layer_ratio(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
-    """How far noise has tilted the layers of learned modes, `u = w2²/w1²` from balance, after Γ (claim E2).
+    """The ratio of the layers of learned modes, `u = w2²/w1²`, from balanced weights, after the noise Γ (claim E2).
 
     `du/dΓ = 4u(d_out − d_in u)/(1 + u)`, `Γ = ¼[ln u/d_out − (1/d_out + 1/d_in) ln((d_out − d_in u)/(d_out − d_in))]`,
-    from 1 to `d_out/d_in`, the tilt of the noise-robust optimum (E1). Every learned mode alike, whatever its σ, to
-    leading order in γ²; in the end at the rate `4γ²d_in d_out/(d_in + d_out)`.
+    from 1 to `d_out/d_in`, the ratio of the noise-robust optimum (E1). It is the same for every learned mode, whatever
+    its σ, to leading order in γ²; at the end it converges with the exponent `4γ²d_in d_out/(d_in + d_out)`.
 
-    accumulated: Γ >= 0, `accumulated_noise`. Raises DomainError outside and beyond 1e±75, NotSolved.
+    accumulated: Γ >= 0, `accumulated_noise`.  d_in, d_out: widths.
+    Raises DomainError outside the domain and beyond 1e75, NotSolved.
     Source: ours.
 
     >>> layer_ratio([0.0, 0.1, 1e3], d_in=1, d_out=4).round(6).tolist()
     [1.0, 1.60527, 4.0]
     """
-    gamma, d_in, d_out = nonnegative("accumulated", accumulated), whole("d_in", d_in), whole("d_out", d_out)
-    check_range(np.zeros(()), accumulated=gamma)
+    accumulated, d_in, d_out = nonnegative("accumulated", accumulated), whole("d_in", d_in), whole("d_out", d_out)
+    check_range(np.zeros(()), accumulated=accumulated)
     if d_in == d_out:
-        return np.ones_like(gamma)[()]
+        return np.ones_like(accumulated)[()]
     end, both = d_out / d_in, 1 / d_out + 1 / d_in
-    at = lambda left: -(end - 1) * np.expm1(-left)  # u − 1, where left = −ln((d_out − d_in u)/(d_out − d_in))
-    late = lambda left, gamma: np.log1p(at(left)) / d_out + both * left - 4 * gamma
+
+    def growth(x: Values) -> Values:
+        """u − 1, where x = −ln((d_out − d_in u)/(d_out − d_in))."""
+        return -(end - 1) * np.expm1(-x)
+
+    def excess(x: Values, accumulated: np.ndarray) -> Values:
+        """4Γ that belongs to x, less the given one."""
+        return np.log1p(growth(x)) / d_out + both * x - 4 * accumulated
+
     ends = sorted((0.0, np.log(end)))
-    low, high = ((4 * gamma - x / d_out) / both for x in (ends[1], ends[0]))
-    found = elementwise.find_root(late, (np.maximum(low * (1 - 1e-12), 0), high * (1 + 1e-12)), args=(gamma,))
+    low, high = ((4 * accumulated - x / d_out) / both for x in (ends[1], ends[0]))
+    bracket = (np.maximum(low * (1 - 1e-12), 0), high * (1 + 1e-12))
+    found = elementwise.find_root(excess, bracket, args=(accumulated,))
     if not np.all(found.success):
-        raise NotSolved("the tilt", "its bracket was lost to rounding", "pass a shorter or longer schedule")
-    return (1 + at(found.x))[()]  # E2
+        raise NotSolved("the layer ratio", "its bracket was lost to rounding", "pass a shorter or longer schedule")
+    return (1 + growth(found.x))[()]  # E2
 
 
 def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
@@ -77,11 +91,11 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
     >>> noisy_spectrum(1.0, [0.02, 0.02, 0.0], [0.0, 1e3, 1e3], d_in=1, d_out=4).round(6).tolist()
     [0.95, 0.96, 1.0]
     """
-    sigma, noise, gamma = check_broadcast(
-        sigma=nonnegative("sigma", sigma),
+    sigma, gamma_squared, accumulated = check_broadcast(
+        sigma=check_singular_value("sigma", sigma),
         gamma_squared=nonnegative("gamma_squared", gamma_squared, "pass a variance"),
         accumulated=nonnegative("accumulated", accumulated),
     )
-    check_range(sigma, gamma_squared=noise)
-    u = np.asarray(layer_ratio(gamma, d_in=d_in, d_out=d_out))
-    return np.maximum(sigma - noise * (d_in + d_out) * np.sqrt(u) / (1 + u), 0)[()]  # E2
+    check_range(sigma, gamma_squared=gamma_squared)
+    u = np.asarray(layer_ratio(accumulated, d_in=d_in, d_out=d_out))
+    return np.maximum(sigma - gamma_squared * (d_in + d_out) * np.sqrt(u) / (1 + u), 0)[()]  # E2

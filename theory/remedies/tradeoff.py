@@ -10,20 +10,23 @@ from overtraining.theory.checks import check_teacher, check_weights
 from overtraining.theory.products import refuse_overflow
 
 
-def least_forgetting(distance: Numbers, loss: Numbers) -> Values:
+def least_forgetting(distance: Numbers, downstream_loss: Numbers) -> Values:
     """The least pretraining loss that a network of this downstream loss can have, `½(‖A − B‖ − √(2L_ft))₊²` (claim D7).
 
-    The triangle inequality, whatever the training: every remedy is on or above this curve, and on it exactly if f is on
-    the segment from B to A, where replay ends. Fine-tuning of converged weights by an update of rank k, at its best,
-    pays `L_pre + L_ft = ½‖A − B‖²` instead.
+    By the triangle inequality, whatever the training: every remedy is on or above this curve, and on it exactly if f is
+    on the segment from B to A, where fine-tuning with replay ends. Fine-tuning of converged weights by the best update
+    of rank k ends on `L_pre + L_ft = ½‖A − B‖²` instead.
 
-    distance: ‖A − B‖_F >= 0.  loss: L_ft >= 0. Raises DomainError and ShapeError.
+    distance: ‖A − B‖_F >= 0.  downstream_loss: L_ft >= 0. Both broadcast. Unit of the loss.
+    Raises DomainError outside the domain, ShapeError where arrays do not broadcast.
 
     >>> least_forgetting(2.0, [0.0, 0.5, 9.0]).round(12).tolist()
     [2.0, 0.5, 0.0]
     """
-    distance, loss = check_broadcast(distance=nonnegative("distance", distance), loss=nonnegative("loss", loss))
-    short = np.maximum(distance - np.sqrt(2.0) * np.sqrt(loss), 0)
+    distance, downstream_loss = check_broadcast(
+        distance=nonnegative("distance", distance), downstream_loss=nonnegative("downstream_loss", downstream_loss)
+    )
+    short = np.maximum(distance - np.sqrt(2.0) * np.sqrt(downstream_loss), 0)
     return refuse_overflow("the loss", lambda: short * short / 2)[()]  # D7
 
 
@@ -31,10 +34,10 @@ def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Value
     """The least downstream loss under a low-rank update of every layer, `½Σ_{i>2r} σ_i(B − f)²` (claim D7).
 
     `W_l + ΔW_l` with updates of rank r in two layers changes f by a matrix of rank 2r at most.
-    Reached, by `low_rank_update`, where the weights have learned enough.
+    `low_rank_update` reaches it where the weights have learned enough.
 
-    difference: B − f at the pretrained weights, `d_out × d_in`, leading axes free.  rank: r. Raises ShapeError where
-    there is no matrix, DomainError for bad numbers.
+    difference: B − f at the pretrained weights, `d_out × d_in`, with any leading axes.  rank: r. Unit of the
+    loss. Raises ShapeError where there is no matrix, DomainError for numbers that are not finite.
     Source: Eckart and Young 1936.
 
     >>> float(low_rank_floor(np.diag([3.0, 2.0, 1.0]), rank=1))
@@ -42,9 +45,9 @@ def low_rank_floor(difference: Float[np.ndarray, "... _ _"], rank: int) -> Value
     """
     matrix, rank = finite("difference", difference), whole("rank", rank, least=0)
     if matrix.ndim < 2 or matrix.size == 0:
-        raise ShapeError(f"difference {matrix.shape}", "it is no matrix", "pass B − f, d_out × d_in")
-    left = np.linalg.svd(matrix, compute_uv=False)[..., 2 * rank :]
-    return refuse_overflow("the loss", lambda: (left * left).sum(axis=-1) / 2)[()]  # D7
+        raise ShapeError(f"difference {matrix.shape}", "it is not a matrix", "pass B − f, d_out × d_in")
+    rest = np.linalg.svd(matrix, compute_uv=False)[..., 2 * rank :]
+    return refuse_overflow("the loss", lambda: (rest * rest).sum(axis=-1) / 2)[()]  # D7
 
 
 def low_rank_update(
@@ -53,12 +56,14 @@ def low_rank_update(
     """Updates of both layers, of rank r each, that reach `low_rank_floor` (claim D7).
 
     `V1 = W2⁺M_a`, `V2 = M_b(W1 + V1)⁺`, where `M_a + M_b` are the 2r strongest directions of B − f, r in each half:
-    `(W2 + V2)(W1 + V1) = f + M_a + M_b`. The price: from converged weights `L_pre + L_ft = ½‖A − B‖²`, which replay
-    undercuts (`least_forgetting`), and updates as large as M over the weights' smallest singular values.
+    `(W2 + V2)(W1 + V1) = f + M_a + M_b`. From converged weights this ends at `L_pre + L_ft = ½‖A − B‖²`, above
+    what replay reaches (`least_forgetting`), and the updates are as large as M over the weights' smallest singular
+    values.
 
-    w1: h × d_in.  w2: d_out × h.  task: B, d_out × d_in.  rank: r >= 0. Whitened inputs, or Σx in B's and f's measure.
-    Raises ShapeError where the matrices do not fit, DomainError for bad numbers, and where the weights do not reach the
-    directions, as before they are learned: with f of rank n nothing of rank above n + r is within reach.
+    w1: h × d_in.  w2: d_out × h.  task: B, d_out × d_in.  rank: r >= 0. Whitened inputs.
+    Raises ShapeError where the matrices do not fit, DomainError for numbers that are not finite, and where the weights
+    do not reach the directions, because they are not yet learned: with f of rank n nothing of rank above n + r can be
+    reached.
     Source: ours.
 
     >>> w1, w2 = np.eye(2), np.diag([1.0, 2.0])
@@ -68,9 +73,10 @@ def low_rank_update(
     """
     layers = check_weights((w1, w2))
     w1, w2 = layers
-    target, rank = check_teacher(task, layers, "task"), whole("rank", rank, least=0)
+    task = check_teacher(task, layers, "task")
+    rank = whole("rank", rank, least=0)
     f = refuse_overflow("the network", lambda: w2 @ w1)
-    u, s, v = np.linalg.svd(target - f)
+    u, s, v = np.linalg.svd(task - f)
     u, v = u[:, : s.size], v[: s.size]
     first, last = ((u[:, i : i + rank] * s[i : i + rank]) @ v[i : i + rank] for i in (0, rank))
     v1 = np.linalg.pinv(w2) @ first  # D7

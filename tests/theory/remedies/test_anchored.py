@@ -35,7 +35,10 @@ def test_precision() -> None:
 
 FORMS = [
     (anchored_inflection, lambda s, m, lam: s * max(1 - (m - s) / lam, 0) ** 2 if m > s else s),
-    (stopped_inflection, lambda s, m, t: m / (1 + (m / s - 1) * mpmath.exp(2 * m * t)) if m > s else s),
+    (
+        lambda s, m, t: stopped_inflection(t, s, m),
+        lambda s, m, t: m / (1 + (m / s - 1) * mpmath.exp(2 * m * t)) if m > s else s,
+    ),
 ]
 
 
@@ -76,7 +79,7 @@ def test_the_loss_after_tuning_turns_there(anchor: float, time: float) -> None:
     """σ = 1, σ' = 1.5, from ε = 1e-3: the length of the least pretraining loss after integrated fine-tuning."""
     s = singular_value(LENGTHS, 1.0, 1e-3)
     after = np.array([(1 - np.prod(tuned(float(np.sqrt(x)), 1.5, anchor, time))) ** 2 / 2 for x in s])
-    turn = anchored_inflection(1.0, 1.5, anchor) if anchor else stopped_inflection(1.0, 1.5, time)
+    turn = anchored_inflection(1.0, 1.5, anchor) if anchor else stopped_inflection(time, 1.0, 1.5)
     k = int(after.argmin())
     assert s[k - 1] <= turn <= s[k + 1]
     assert after[-1] > after[k] + 1e-3
@@ -87,14 +90,14 @@ def test_a_task_that_asks_for_no_more_protects(anchor: float) -> None:
     s = singular_value(LENGTHS, 1.0, 1e-3)
     after = (1 - anchored_weight(np.sqrt(s), 0.8, anchor) ** 2) ** 2 / 2
     assert (np.diff(after) <= 1e-15).all()
-    assert anchored_inflection(1.0, 0.8, anchor) == stopped_inflection(1.0, 0.8, 9.0) == 1
+    assert anchored_inflection(1.0, 0.8, anchor) == stopped_inflection(9.0, 1.0, 0.8) == 1
 
 
 def test_limits() -> None:
     assert anchored_inflection(1.0, 1.0, 0.0) == 1  # nothing to learn downstream
     assert anchored_inflection(1.0, 1.5, [0.0, 0.5]).tolist() == [0, 0]
     assert anchored_weight(2.0, [4.0, -4.0, 0.0], 0.0).tolist() == [2, 0, 0]
-    assert stopped_inflection(1.0, [1.0, 1.5], 1e6).tolist() == [1, 0]
+    assert stopped_inflection(1e6, 1.0, [1.0, 1.5]).tolist() == [1, 0]
     assert anchored_weight(1e-70, 1e70, 1e-70) == pytest.approx(1e35)
 
 
@@ -106,7 +109,7 @@ def test_limits() -> None:
         (anchored_weight, (1.0, 1e80, 1.0), DomainError),
         (anchored_weight, (np.ones(2), np.ones(3), 1.0), ShapeError),
         (anchored_inflection, (0.0, 1.0, 1.0), DomainError),
-        (stopped_inflection, (1.0, 1.0, -1.0), DomainError),
+        (stopped_inflection, (-1.0, 1.0, 1.0), DomainError),
         (effective_budget, (-1.0, 1.0), DomainError),
     ],
 )

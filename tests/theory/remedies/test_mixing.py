@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning import deep_mode
-from overtraining.theory.remedies.mixing import best_task_share, beyond, mixed_value, tradeoff_task_share
+from overtraining.theory.remedies.mixing import best_task_share, excess_over_task, mixed_value, tradeoff_task_share
 from tests.judge import assert_right
 
 
@@ -25,7 +25,7 @@ def integrated(t: float, time: float, sigma: float, task: float, share: float, e
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize(("sigma", "task"), [(1.0, 0.4), (0.5, 2.0)])
 def test_mixed_then_tuned(sigma: float, task: float, share: float) -> None:
-    found = mixed_value([[2.0], [5.0]], [0.1, 0.7], sigma, task, share, 0.01)
+    found = mixed_value([[2.0], [5.0]], [0.1, 0.7], sigma, task, 0.01, share)
     truth = [[integrated(t, time, sigma, task, share, 0.01) for time in (0.1, 0.7)] for t in (2.0, 5.0)]
     np.testing.assert_allclose(found, truth, rtol=1e-8)
 
@@ -37,7 +37,7 @@ def test_mixed_then_tuned(sigma: float, task: float, share: float) -> None:
 def test_the_best_share_is_found_by_a_search(sigma: float, task: float, epsilon: float, time: float) -> None:
     """After any budget of fine-tuning it is the same one."""
     for t in (0.5, 3.0, 6.0, 9.0, 15.0):
-        loss = lambda q, t=t: float((task - mixed_value(t, time, sigma, task, q, epsilon)) ** 2)
+        loss = lambda q, t=t: float((task - mixed_value(t, time, sigma, task, epsilon, q)) ** 2)
         found = float(minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-10}).x)
         best = float(best_task_share(t, sigma, task, epsilon))
         assert loss(best) <= loss(found) + 1e-15
@@ -74,7 +74,9 @@ def test_precision() -> None:
         task,
         sigma * 10 ** draw.uniform(-6, -1, 200),
     ]
-    assert_right(beyond, gap, np.column_stack(inputs), precisions=(60, 120))
+    assert_right(
+        lambda q, t, s, m, e: excess_over_task(t, s, m, e, q), gap, np.column_stack(inputs), precisions=(60, 120)
+    )
 
 
 def mpmath_path(t, target, epsilon):
@@ -88,7 +90,7 @@ def test_the_trade_is_found_by_a_search(sigma: float, task: float, keep: float) 
     for time in (0.0, 0.02, 0.2, 2.0):
 
         def trade(q: float, time: float = time) -> float:
-            p = mixed_value(1e3, time, sigma, task, q, 0.1)
+            p = mixed_value(1e3, time, sigma, task, 0.1, q)
             return float(keep * (sigma - p) ** 2 + (1 - keep) * (task - p) ** 2)
 
         found = minimize_scalar(trade, bounds=(0, 1), method="bounded", options={"xatol": 1e-10}).x
@@ -109,8 +111,8 @@ def test_ends_of_the_trade() -> None:
 @pytest.mark.parametrize(
     ("function", "arguments", "refusal"),
     [
-        (mixed_value, (1.0, 1.0, 1.0, 2.0, 1.5, 0.1), DomainError),
-        (mixed_value, (1.0, 1.0, 1.0, -2.0, 0.5, 0.1), DomainError),
+        (mixed_value, (1.0, 1.0, 1.0, 2.0, 0.1, 1.5), DomainError),
+        (mixed_value, (1.0, 1.0, 1.0, -2.0, 0.1, 0.5), DomainError),
         (best_task_share, (-1.0, 1.0, 1.0, 0.1), DomainError),
         (best_task_share, (1.0, 1.0, 1.0, 0.0), DomainError),
         (best_task_share, (np.ones(2), np.ones(3), 1.0, 0.1), ShapeError),

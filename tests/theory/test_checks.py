@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError, Refusal, ShapeError
-from overtraining.theory.checks import check_input_covariance, check_teacher, check_weights
+from overtraining.theory.checks import (
+    check_alpha,
+    check_imbalance,
+    check_input_covariance,
+    check_loss_curve,
+    check_mode,
+    check_orthonormal,
+    check_rescaled_mode,
+    check_teacher,
+    check_unbalanced_mode,
+    check_weights,
+)
 from overtraining.theory.learning import balanced_mode, deep_mode, incremental, unbalanced_mode
 
 FUNCTIONS = [
@@ -85,3 +96,34 @@ def test_rounding_makes_no_covariance_indefinite() -> None:
         sx[0, 1] = np.nextafter(sx[0, 1], np.inf)
         assert check_input_covariance(sx, 3) is not None
     assert min(smallest) < 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: check_mode(-1.0, 1.0, 0.1), DomainError, "time = -1.0: it must not be negative"),
+        (lambda: check_mode(1.0, 1.0, 0.0), DomainError, "0 is a saddle"),
+        (lambda: check_unbalanced_mode(1.0, 1.0, 0.1, 1e-309), DomainError, "imbalance: it is not 0"),
+        (lambda: check_rescaled_mode(1.0, 2.0, 1.0), DomainError, "larger unit"),
+        (lambda: check_alpha(0.5), DomainError, "α <= ½"),
+        (lambda: check_loss_curve([1.0, 1.0], np.ones(2)), DomainError, "do not rise"),
+        (lambda: check_loss_curve([1.0, 2.0], np.ones(3)), ShapeError, "last axes"),
+        (lambda: check_imbalance(0.1, 3, 2, 5), ShapeError, "h <= d_out"),
+        (lambda: check_imbalance(-0.1, 3, 5, 2), ShapeError, "h <= d_in"),
+        (lambda: check_orthonormal("u", 2 * np.eye(2), 1e-8), DomainError, "u: its columns"),
+        (lambda: check_orthonormal("u", np.full((2, 2), 1e200), 1e-8), DomainError, "not orthonormal"),
+    ],
+)
+def test_arguments_outside_are_refused_with_a_remedy(call, error: type[Exception], says: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=says):
+        call()
+
+
+def test_arguments_inside_are_returned_as_arrays() -> None:
+    time, sigma, epsilon, weight_decay = check_mode([0.0, 1.0], 1, 0.1)
+    assert time.tolist() == [0, 1]
+    assert (sigma, epsilon, weight_decay) == (1, 0.1, 0)
+    assert check_alpha(0.51) == 0.51
+    check_imbalance(0.0, 9, 2, 2)
+    check_imbalance(0.1, 2, 2, 1)
+    check_orthonormal("u", np.eye(3, 2), 0.0)

@@ -21,7 +21,7 @@ from overtraining.theory.checks import (
     check_weights,
 )
 from overtraining.theory.learning.matrix_modes import Modes, check_modes, modes_of, weights_of
-from overtraining.theory.learning.matrix_riccati import solve
+from overtraining.theory.learning.matrix_riccati import solve_riccati
 
 EPS = np.finfo(float).eps
 MatrixStack = Float[np.ndarray, "... _ _"]
@@ -179,7 +179,7 @@ def _solve(time: Numbers, modes: Modes, teacher: np.ndarray) -> MatrixFlow:
     upward = modes.imbalance >= 0  # otherwise the transposed network is solved
     if not upward:
         modes, teacher = modes.transposed, teacher.T
-    *factors, unlearned, never_learned = solve(time.ravel(), modes, teacher)
+    *factors, unlearned, never_learned = solve_riccati(time.ravel(), modes, teacher)
     first, second, unlearned = (x.reshape(*time.shape, *x.shape[1:]) for x in (*factors, unlearned))
     if upward:
         return MatrixFlow(first, second, unlearned, never_learned, modes.imbalance)

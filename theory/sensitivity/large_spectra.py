@@ -139,7 +139,7 @@ def power_law_path(
 
     head = sum_over_modes(terms, stop)
     tail = _tail(L * scale**q * flat, stop, alpha, start, L) * scale ** np.array([[2.0], [q], [q], [2 + q], [2 * q]])
-    return _collected(lengths, ModeSums(head.value + tail, head.error + 8 * np.finfo(float).eps * tail))
+    return _collected(lengths, ModeSums(head.value + tail, head.error_estimate + 8 * np.finfo(float).eps * tail))
 
 
 def _terms(length: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray, L: int) -> np.ndarray:
@@ -192,7 +192,7 @@ def _tail(tau: np.ndarray, first: np.ndarray, alpha: float, start: float, L: int
 def _collected(lengths: np.ndarray, sums: ModeSums) -> SpectrumPath:
     take = np.array([[1, 0, 0, 0, 0], [0, 1, -1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]])  # the norm less its start
     values = take @ sums.value
-    errors = np.abs(take) @ sums.error
+    errors = np.abs(take) @ sums.error_estimate
     relative = (errors / np.where(values == 0, 1, np.abs(values))).reshape(4, *lengths.shape)
     loss, gained, loss_rate, norm_rate = (x.reshape(lengths.shape)[()] for x in values)
     return SpectrumPath(lengths[()], loss, gained, loss_rate, norm_rate, relative)

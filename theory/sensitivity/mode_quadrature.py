@@ -26,7 +26,7 @@ class ModeSums(NamedTuple):
     """Sums (quantities, rows), and estimates of their absolute errors without those of the terms themselves."""
 
     value: np.ndarray
-    error: np.ndarray
+    error_estimate: np.ndarray
 
 
 def sum_over_modes(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: np.ndarray) -> ModeSums:
@@ -39,8 +39,8 @@ def sum_over_modes(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: 
     Source: Gauss's rule from its three-term recurrence, Golub and Welsch 1969; Gram's polynomials, Abramowitz and
     Stegun 22.17. The halving is ours.
 
-    >>> found = sum_over_modes(lambda i, row: (1 / i**2)[None], np.array([1e15]))
-    >>> round(float(found.value[0, 0]), 12), bool(found.error[0, 0] < 1e-13)
+    >>> sums = sum_over_modes(lambda i, row: (1 / i**2)[None], np.array([1e15]))
+    >>> round(float(sums.value[0, 0]), 12), bool(sums.error_estimate[0, 0] < 1e-13)
     (1.644934066848, True)
     """
     parts = [_some_rows(terms, stop, np.arange(i, min(i + ROWS, stop.size))) for i in range(0, stop.size, ROWS)]
@@ -58,12 +58,12 @@ def _some_rows(terms: Callable[[np.ndarray, np.ndarray], np.ndarray], stop: np.n
     while a.size:
         if a.size > MOST:
             raise NotSolved("the spectrum", "it is not smooth in the index of the modes", "add the modes up one by one")
-        fine = _added(terms, a, b, rows[row], _gauss)
+        fine = _added(terms, a, b, rows[row], gauss_rule)
         if not np.isfinite(fine).all():
             raise DomainError("a term of the sum", "it is not finite in float64", "rescale units")
         many = b - a > FINE
         difference = np.zeros_like(fine)
-        difference[:, many] = np.abs(fine[:, many] - _added(terms, a[many], b[many], rows[row[many]], _lobatto))
+        difference[:, many] = np.abs(fine[:, many] - _added(terms, a[many], b[many], rows[row[many]], lobatto_rule))
         scale = size + add(row, np.abs(fine))  # at least half of the final sum
         done = (difference <= TOLERANCE * scale[:, row]).all(axis=0)
         total, size = total + add(row[done], fine[:, done]), size + add(row[done], np.abs(fine[:, done]))
@@ -89,7 +89,7 @@ def _added(
         return (terms(x, row[:, None]) * w).sum(axis=-1)
 
 
-def _gauss(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def gauss_rule(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes about the middle, and weights, for n equal masses one apart; for n <= 20 the masses themselves."""
     nodes, weights = _from_recurrence(n, _coupling(n, FINE))
     i = np.arange(FINE)
@@ -98,7 +98,7 @@ def _gauss(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return nodes, np.where(few, i < n[:, None], weights)
 
 
-def _lobatto(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lobatto_rule(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights with a node on the first and on the last mass; for n > 20."""
     coupling = _coupling(n, COARSE)
     end = ratio = (n - 1) / n / 2

@@ -139,12 +139,12 @@ class SensitivityLine:
     """`Δ = offset + slope · G`: the sensitivity as a function of the growth G that `norm_growth` predicts with m = 1.
 
     slope: the one free constant; in the theory c/m, or `c/m^{2/L}` at depth L.  offset: sensitivity at the first
-    length, where G = 0.  covariance: of (slope, offset).  points: the number of lengths in the fit.
+    length, where G = 0.  fit_covariance: of (slope, offset).  points: the number of lengths in the fit.
     """
 
     slope: float
     offset: float
-    covariance: tuple[tuple[float, float], tuple[float, float]]
+    fit_covariance: tuple[tuple[float, float], tuple[float, float]]
     points: int
 
     def sensitivity(self, growth: Numbers) -> Values:
@@ -153,7 +153,7 @@ class SensitivityLine:
 
     def stderr(self, growth: Numbers) -> Values:
         """The standard error of `sensitivity` from the fit alone, without the errors of the growth."""
-        g, ((a, b), (_, d)) = finite("growth", growth), self.covariance
+        g, ((a, b), (_, d)) = finite("growth", growth), self.fit_covariance
         return np.sqrt(np.maximum(a * g**2 + 2 * b * g + d, 0.0))[()]
 
 

@@ -99,7 +99,7 @@ def predict(
         fitted=fitted,
         offset=by_rule.offset,
         noise_cost=by_rule.slope,
-        noise_cost_stderr=float(np.sqrt(by_rule.covariance[0][0])),
+        noise_cost_stderr=float(np.sqrt(by_rule.fit_covariance[0][0])),
         inflection=float(turning_length(by_rule.slope)),
         misfit=misfit(predicted),
         line_misfit=misfit(line),

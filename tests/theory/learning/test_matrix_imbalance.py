@@ -64,7 +64,7 @@ def test_aligned_starts_of_either_sign_are_the_modes_of_a4(lam, epsilon, signs):
             t, np.eye(2) * signs, np.full(2, epsilon), np.eye(3, 2), np.eye(2, 3) * sigma[:, None], lam
         )
     if min(signs) < 0 and 0 < abs(lam) < 1e-14 * epsilon:
-        with pytest.raises(NotSolved, match="to be told from rounding"):
+        with pytest.raises(NotSolved, match="below the rounding error"):
             follow()
         return
     flow = follow()

@@ -233,8 +233,8 @@ def test_refusals_name_what_was_wrong(call, error, message):
         (lambda: matrix_flow(1.0, 1e-170 * np.eye(2), 1e-170 * np.eye(2), np.eye(2)), DomainError, "1e-75"),
         (lambda: matrix_flow(1.0, np.zeros((0, 2)), np.zeros((2, 0)), np.eye(2)), ShapeError, "non-empty"),
         (lambda: matrix_flow(1.0, np.eye(2), np.eye(2), 1e90 * np.eye(2)), DomainError, "1e75"),
-        (lambda: balanced_weights(np.zeros((0, 2)), 2), ShapeError, "no matrix"),
-        (lambda: inspect.unwrap(balanced_weights)(np.ones(2), 2), ShapeError, "no matrix"),
+        (lambda: balanced_weights(np.zeros((0, 2)), 2), ShapeError, "not a matrix"),
+        (lambda: inspect.unwrap(balanced_weights)(np.ones(2), 2), ShapeError, "not a matrix"),
         (lambda: inspect.unwrap(balanced_weights)(np.eye(2), 2.5), DomainError, "h = 2.5"),
         (
             lambda: matrix_flow_from_modes(1.0, np.zeros((2, 0)), np.zeros(0), np.zeros((2, 0)), np.eye(2)),

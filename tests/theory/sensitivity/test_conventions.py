@@ -21,14 +21,18 @@ from overtraining.theory.sensitivity.conventions import (
 )
 from overtraining.theory.sensitivity.noise import expected_increase, expected_increase_at
 
-GENERATOR = np.random.default_rng(6)
 SHAPES = [(1, 1, 1), (2, 1, 3), (1, 3, 2), (3, 2, 1), (2, 2, 2)]
 
 
-def network(shape: tuple[int, int, int]) -> tuple[np.ndarray, ...]:
+@pytest.fixture
+def generator() -> np.random.Generator:
+    return np.random.default_rng(6)
+
+
+def network(shape: tuple[int, int, int], generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     d_in, h, d_out = shape
-    root = GENERATOR.normal(size=(d_in, d_in))
-    w1, w2, teacher = (GENERATOR.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
+    root = generator.normal(size=(d_in, d_in))
+    w1, w2, teacher = (generator.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
     return w1, w2, teacher, (root @ root.T + (root @ root.T).T) / 2
 
 
@@ -42,8 +46,10 @@ def over_coins(w1, w2, teacher, sx, scale_1, scale_2) -> float:  # type: ignore[
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("level_1", "level_2"), [(0.3, 0.7), (1.5, 0.0), (0.0, 2.0)])
-def test_every_convention_is_the_mean_of_the_loss(shape: tuple[int, int, int], level_1: float, level_2: float) -> None:
-    w1, w2, teacher, sx = network(shape)
+def test_every_convention_is_the_mean_of_the_loss(
+    shape: tuple[int, int, int], level_1: float, level_2: float, generator: np.random.Generator
+) -> None:
+    w1, w2, teacher, sx = network(shape, generator)
     root_mean_square = lambda w: np.sqrt((w**2).mean())
     scales = {
         "absolute": (level_1, level_2),
@@ -60,8 +66,10 @@ def test_every_convention_is_the_mean_of_the_loss(shape: tuple[int, int, int], l
 
 
 @pytest.mark.parametrize("scale", [1e-60, 1e-6, 1.0, 1e6])
-def test_relative_and_multiplicative_keep_their_digits_at_any_size(scale: float) -> None:
-    w1, w2, _, _ = network((3, 4, 2))
+def test_relative_and_multiplicative_keep_their_digits_at_any_size(
+    scale: float, generator: np.random.Generator
+) -> None:
+    w1, w2, _, _ = network((3, 4, 2), generator)
     w1, levels = w1 * scale, (1e-9, 1e-3)
     exact = np.vectorize(Fraction, otypes=[object])
     n1, n2 = (exact(w1) ** 2).sum(axis=1), (exact(w2) ** 2).sum(axis=0)
@@ -89,8 +97,10 @@ def test_relative_noise_broadcasts_over_the_path_and_grows_with_the_square_of_th
 
 
 @pytest.mark.parametrize("hidden", [3, 4, 7])
-def test_overlap_on_the_path_lies_between_even_spread_and_one_unit_per_mode(hidden: int) -> None:
-    s, frame = np.array([2.0, 1.0, 0.25]), np.linalg.qr(GENERATOR.normal(size=(hidden, 3)))[0]
+def test_overlap_on_the_path_lies_between_even_spread_and_one_unit_per_mode(
+    hidden: int, generator: np.random.Generator
+) -> None:
+    s, frame = np.array([2.0, 1.0, 0.25]), np.linalg.qr(generator.normal(size=(hidden, 3)))[0]
     w1, w2 = frame * np.sqrt(s), np.sqrt(s)[:, None] * frame.T
     overlap = unit_overlap_on_path(s, frame)
     assert multiplicative_increase(overlap, overlap, 0.3, 0.2) == pytest.approx(
@@ -102,9 +112,9 @@ def test_overlap_on_the_path_lies_between_even_spread_and_one_unit_per_mode(hidd
 
 
 @pytest.mark.parametrize("hidden", [1, 2, 3])
-def test_mean_overlap_is_the_mean_over_hidden_frames(hidden: int) -> None:
+def test_mean_overlap_is_the_mean_over_hidden_frames(hidden: int, generator: np.random.Generator) -> None:
     """Any weights, any M, over rotations that average polynomials of degree 4 as all rotations do; h = 1 has none."""
-    w1, w2, _, sx = network((2, hidden, 3))
+    w1, w2, _, sx = network((2, hidden, 3), generator)
     angle = np.arange(8) * np.pi / 4
     turns = {
         1: np.eye(1)[None],
@@ -127,8 +137,8 @@ def test_mean_overlap_of_many_random_frames() -> None:
     assert abs(seen.mean() - mean) < 4 * seen.std() / np.sqrt(seen.size) < 0.02 * mean
 
 
-def test_rounding_is_exact_and_may_help() -> None:
-    w1, w2, teacher, sx = network((3, 2, 4))
+def test_rounding_is_exact_and_may_help(generator: np.random.Generator) -> None:
+    w1, w2, teacher, sx = network((3, 2, 4), generator)
     steps = 0.25, 0.125  # powers of two: rounding and the judge make no error
     q1, q2 = (np.rint(w / d) * d for w, d in zip((w1, w2), steps, strict=True))
     exact = np.vectorize(Fraction, otypes=[object])

@@ -16,13 +16,17 @@ from overtraining.theory.sensitivity.deep_noise import (
 )
 from overtraining.theory.sensitivity.noise import expected_increase_at
 
-GENERATOR = np.random.default_rng(2)
 WIDTHS = [(2, 3), (3, 2, 4), (1, 4, 1, 3), (3, 1, 2, 2), (2, 3, 1, 4, 2), (4, 2, 3, 3, 2, 1), (2, 2, 2, 2, 2, 2, 2, 3)]
 
 
-def network(widths: tuple[int, ...]) -> tuple[list[np.ndarray], np.ndarray]:
-    layers = [GENERATOR.normal(size=(n, m)) for m, n in itertools.pairwise(widths)]
-    root = GENERATOR.normal(size=(widths[0], widths[0]))
+@pytest.fixture
+def generator() -> np.random.Generator:
+    return np.random.default_rng(2)
+
+
+def network(widths: tuple[int, ...], generator: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+    layers = [generator.normal(size=(n, m)) for m, n in itertools.pairwise(widths)]
+    root = generator.normal(size=(widths[0], widths[0]))
     return layers, (root @ root.T + (root @ root.T).T) / 2
 
 
@@ -39,21 +43,23 @@ def recursion(layers: list[np.ndarray], gammas: np.ndarray, sx: np.ndarray) -> F
 
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("scale", [1e-150, 1e-9, 1.0, 1e6])
-def test_is_the_recursion_also_for_tiny_noise(widths: tuple[int, ...], scale: float) -> None:
-    layers, sx = network(widths)
-    gammas = scale * GENERATOR.uniform(0.5, 2, len(layers))
+def test_is_the_recursion_also_for_tiny_noise(
+    widths: tuple[int, ...], scale: float, generator: np.random.Generator
+) -> None:
+    layers, sx = network(widths, generator)
+    gammas = scale * generator.uniform(0.5, 2, len(layers))
     want = recursion(layers, gammas, sx)
     assert abs(Fraction(float(deep_increase_at(layers, gammas, sx))) / want - 1) < 1e-12
 
 
-def test_two_layers_are_b1() -> None:
-    (w1, w2), sx = network((3, 2, 4))
+def test_two_layers_are_b1(generator: np.random.Generator) -> None:
+    (w1, w2), sx = network((3, 2, 4), generator)
     got = deep_increase_at([w1, w2], np.array([0.3, 0.7]), sx)
     assert got == pytest.approx(expected_increase_at(w1, w2, 0.3, 0.7, sx), rel=1e-14)
 
 
-def test_is_the_mean_of_the_loss_over_coins_and_the_teacher_does_not_matter() -> None:
-    layers, sx = network((1, 2, 2, 1))
+def test_is_the_mean_of_the_loss_over_coins_and_the_teacher_does_not_matter(generator: np.random.Generator) -> None:
+    layers, sx = network((1, 2, 2, 1), generator)
     gammas, before = np.array([0.3, 0.7, 1.1]), layers[2] @ layers[1] @ layers[0]
     for teacher in (0.0, 5.0):
         mean = 0.0
@@ -65,12 +71,12 @@ def test_is_the_mean_of_the_loss_over_coins_and_the_teacher_does_not_matter() ->
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 5, 20])
-def test_path_agrees_with_matrices(depth: int) -> None:
+def test_path_agrees_with_matrices(depth: int, generator: np.random.Generator) -> None:
     s = np.array([[2.0, 1e-3], [1e6, 0.0], [1e-300, 1e-6]])
     widths = [3, *[4] * (depth - 1), 2]
-    frames = [np.linalg.qr(GENERATOR.normal(size=(n, n)))[0][:, :2] for n in widths]
+    frames = [np.linalg.qr(generator.normal(size=(n, n)))[0][:, :2] for n in widths]
     norms = segment_norms_on_path(s, widths)
-    gammas = GENERATOR.uniform(0.1, 1, (5, 1, depth))
+    gammas = generator.uniform(0.1, 1, (5, 1, depth))
     on_path = deep_increase(norms, gammas)
     assert on_path.shape == (5, 3)
     for i in range(3):
@@ -81,9 +87,11 @@ def test_path_agrees_with_matrices(depth: int) -> None:
 
 
 @pytest.mark.parametrize("widths", [(3, 2), (4, 3, 2), (3, 3, 5, 2)])
-def test_modes_of_any_balance_and_shared_inputs_agree_with_matrices(widths: tuple[int, ...]) -> None:
-    weights, spectrum = GENERATOR.normal(size=(len(widths) - 1, 4, 2)), GENERATOR.uniform(0.1, 3, widths[0])
-    frames = [np.linalg.qr(GENERATOR.normal(size=(n, n)))[0] for n in widths]
+def test_modes_of_any_balance_and_shared_inputs_agree_with_matrices(
+    widths: tuple[int, ...], generator: np.random.Generator
+) -> None:
+    weights, spectrum = generator.normal(size=(len(widths) - 1, 4, 2)), generator.uniform(0.1, 3, widths[0])
+    frames = [np.linalg.qr(generator.normal(size=(n, n)))[0] for n in widths]
     sx = (frames[0] * spectrum) @ frames[0].T
     norms = segment_norms_of_modes(list(weights**2), widths, spectrum)
     for i in range(4):

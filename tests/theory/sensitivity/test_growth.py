@@ -10,14 +10,18 @@ from overtraining.setting.errors import DomainError
 from overtraining.theory.sensitivity.growth import curvature_growth, curvature_growth_at, growth_at, norm_gained
 from overtraining.theory.sensitivity.noise import expected_increase_at
 
-GENERATOR = np.random.default_rng(4)
 SHAPES = [(1, 1, 1), (2, 3, 4), (4, 1, 3), (3, 2, 1), (1, 4, 5)]
 
 
-def network(shape: tuple[int, int, int]) -> tuple[np.ndarray, ...]:
+@pytest.fixture
+def generator() -> np.random.Generator:
+    return np.random.default_rng(4)
+
+
+def network(shape: tuple[int, int, int], generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     d_in, h, d_out = shape
-    root = GENERATOR.normal(size=(d_in, d_in))
-    w1, w2, teacher = (GENERATOR.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
+    root = generator.normal(size=(d_in, d_in))
+    w1, w2, teacher = (generator.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
     return w1, w2, teacher, root @ root.T
 
 
@@ -32,8 +36,10 @@ def judged(formula, *point: float) -> mpmath.mpf:  # type: ignore[no-untyped-def
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_is_the_derivative_of_the_cost_of_noise_along_the_flow(shape: tuple[int, int, int]) -> None:
-    w1, w2, teacher, sx = (np.vectorize(Fraction, otypes=[object])(m) for m in network(shape))
+def test_is_the_derivative_of_the_cost_of_noise_along_the_flow(
+    shape: tuple[int, int, int], generator: np.random.Generator
+) -> None:
+    w1, w2, teacher, sx = (np.vectorize(Fraction, otypes=[object])(m) for m in network(shape, generator))
     gammas = Fraction(1, 4), Fraction(3, 2)
     error = w2 @ w1 - teacher
     steps = -w2.T @ error @ sx, -error @ sx @ w1.T
@@ -49,8 +55,10 @@ def test_is_the_derivative_of_the_cost_of_noise_along_the_flow(shape: tuple[int,
     assert got == pytest.approx(float(slope), rel=1e-12)
 
 
-def test_curvature_is_twice_the_growth_at_unit_noise_and_matches_differences_of_b1() -> None:
-    w1, w2, teacher, sx = network((3, 2, 4))
+def test_curvature_is_twice_the_growth_at_unit_noise_and_matches_differences_of_b1(
+    generator: np.random.Generator,
+) -> None:
+    w1, w2, teacher, sx = network((3, 2, 4), generator)
     assert curvature_growth_at(w1, w2, teacher, sx) == 2 * growth_at(w1, w2, teacher, 1.0, 1.0, sx)
     step, error = 1e-5, w2 @ w1 - teacher
     ahead, behind = (
@@ -59,8 +67,8 @@ def test_curvature_is_twice_the_growth_at_unit_noise_and_matches_differences_of_
     assert growth_at(w1, w2, teacher, 0.3, 0.7) == pytest.approx((ahead - behind) / (2 * step), rel=1e-6)
 
 
-def test_whitened_growth_is_the_overlap_and_broadcasts_over_noise() -> None:
-    w1, w2, teacher, _ = network((3, 2, 4))
+def test_whitened_growth_is_the_overlap_and_broadcasts_over_noise(generator: np.random.Generator) -> None:
+    w1, w2, teacher, _ = network((3, 2, 4), generator)
     overlap = ((teacher - w2 @ w1) * (w2 @ w1)).sum()
     assert curvature_growth_at(w1, w2, teacher) == pytest.approx(2 * (3 + 4) * overlap, rel=1e-13)
     gammas = np.array([[0.0], [1.0]]), np.array([0.0, 1.0, 2.0])

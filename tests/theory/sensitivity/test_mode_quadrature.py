@@ -7,16 +7,16 @@ import pytest
 
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.theory.sensitivity import mode_quadrature
-from overtraining.theory.sensitivity.mode_quadrature import COARSE, FINE, _gauss, _lobatto, sum_over_modes
+from overtraining.theory.sensitivity.mode_quadrature import COARSE, FINE, gauss_rule, lobatto_rule, sum_over_modes
 
-DEGREE = {_gauss: 2 * FINE - 1, _lobatto: 2 * COARSE - 3}
+DEGREE = {gauss_rule: 2 * FINE - 1, lobatto_rule: 2 * COARSE - 3}
 
 
 @pytest.mark.parametrize("points", [1, 2, 19, 20, 21, 40, 1000, 2**40])
 @pytest.mark.parametrize("rule", DEGREE)
 def test_rules_are_exact_for_polynomials(points, rule):
     """Power sums about the middle, in units of half the block; beyond 10⁴ points the integral."""
-    if rule is _lobatto and points <= FINE:
+    if rule is lobatto_rule and points <= FINE:
         return
     (x,), (w,) = rule(np.array([float(points)]))
     for power in (0, 1, 2, 4, 12, DEGREE[rule] - 1, DEGREE[rule]):
@@ -37,7 +37,7 @@ def test_one_degree_more_is_not(rule):
 
 
 def test_lobatto_has_the_ends():
-    (x, _), _ = _lobatto(np.array([200.0, 3e5]))
+    (x, _), _ = lobatto_rule(np.array([200.0, 3e5]))
     assert x[[0, -1]] == pytest.approx([-99.5, 99.5], rel=1e-14)
 
 
@@ -60,7 +60,7 @@ def test_against_the_sum(name):
         values = terms(np.arange(1, stop)[None], np.array([[row]]))[:, 0]
         for quantity, each in enumerate(values):
             error = abs(found.value[quantity, row] - math.fsum(each))
-            assert error <= found.error[quantity, row] <= 1e-11 * math.fsum(np.abs(each))
+            assert error <= found.error_estimate[quantity, row] <= 1e-11 * math.fsum(np.abs(each))
 
 
 def test_a_step_between_two_modes_is_found():
@@ -74,7 +74,7 @@ def test_rows_are_independent_and_many():
     stops = np.geomspace(2, 1e6, 300).round()
     terms = lambda i, row: ((1 + row) / i)[None]
     found = sum_over_modes(terms, stops)
-    assert found.value.shape == found.error.shape == (1, 300)
+    assert found.value.shape == found.error_estimate.shape == (1, 300)
     for row in (0, 127, 128, 299):
         alone = sum_over_modes(lambda i, r, row=row: ((1 + row) / i)[None], stops[row : row + 1])
         assert found.value[0, row] == pytest.approx(alone.value[0, 0], rel=1e-13)

@@ -15,14 +15,18 @@ from overtraining.theory.learning.balanced_mode import singular_value, unlearned
 from overtraining.theory.sensitivity.noise import expected_increase_at
 from overtraining.theory.sensitivity.noise_variance import Invariants, invariants_at, invariants_on_path, loss_variance
 
-GENERATOR = np.random.default_rng(5)
 SHAPES = [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 3), (3, 2, 1), (2, 2, 2)]
 
 
-def network(shape: tuple[int, int, int]) -> tuple[np.ndarray, ...]:
+@pytest.fixture
+def generator() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def network(shape: tuple[int, int, int], generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     d_in, h, d_out = shape
-    root = GENERATOR.normal(size=(d_in, d_in))
-    w1, w2, teacher = (GENERATOR.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
+    root = generator.normal(size=(d_in, d_in))
+    w1, w2, teacher = (generator.normal(size=s) for s in ((h, d_in), (d_out, h), (d_out, d_in)))
     covariance = root @ root.T
     return w1, w2, teacher, (covariance + covariance.T) / 2
 
@@ -43,8 +47,10 @@ def quadrature(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, sx: np.ndarr
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("gammas", [(0.3, 0.7), (2.0, 0.1), (0.0, 1.5), (1.5, 0.0)])
-def test_variance_is_that_of_quadrature(shape: tuple[int, int, int], gammas: tuple[float, float]) -> None:
-    w1, w2, teacher, sx = network(shape)
+def test_variance_is_that_of_quadrature(
+    shape: tuple[int, int, int], gammas: tuple[float, float], generator: np.random.Generator
+) -> None:
+    w1, w2, teacher, sx = network(shape, generator)
     mean, want = quadrature(w1, w2, teacher, sx, gammas)
     got = loss_variance(invariants_at(w1, w2, teacher, sx), *gammas, h=shape[1], d_out=shape[2])
     assert got == pytest.approx(want, rel=1e-11)
@@ -53,9 +59,9 @@ def test_variance_is_that_of_quadrature(shape: tuple[int, int, int], gammas: tup
     assert before + expected_increase_at(w1, w2, *gammas, sx) == pytest.approx(mean, rel=1e-11)
 
 
-def test_whitened_equal_noise_has_the_published_form() -> None:
+def test_whitened_equal_noise_has_the_published_form(generator: np.random.Generator) -> None:
     d_in, h, d_out = shape = (3, 2, 4)
-    w1, w2, teacher, _ = network(shape)
+    w1, w2, teacher, _ = network(shape, generator)
     f, error, square = w2 @ w1, w2 @ w1 - teacher, lambda m: (m * m).sum()
     u, n1, n2, widths = 0.3**2, square(w1), square(w2), d_in + d_out + h + 1
     want = (
@@ -71,9 +77,9 @@ def test_whitened_equal_noise_has_the_published_form() -> None:
 
 @pytest.mark.parametrize("epsilon", [1e-300, 1e-3, 3.0])
 @pytest.mark.parametrize("hidden", [2, 3, 5])
-def test_path_agrees_with_matrices(epsilon: float, hidden: int) -> None:
+def test_path_agrees_with_matrices(epsilon: float, hidden: int, generator: np.random.Generator) -> None:
     sigma, lengths = np.array([2.0, 1.0, 0.5]), np.array([0.0, 1.0, 3.0, 400.0])
-    frames = [np.linalg.qr(GENERATOR.normal(size=(n, n)))[0] for n in (4, hidden, 5)]
+    frames = [np.linalg.qr(generator.normal(size=(n, n)))[0] for n in (4, hidden, 5)]
     learned = sigma[:hidden]
     s = singular_value(lengths[:, None], learned, epsilon)
     residual = np.hstack([unlearned(lengths[:, None], learned, epsilon), np.tile(sigma[hidden:], (4, 1))])
@@ -91,10 +97,12 @@ def test_path_agrees_with_matrices(epsilon: float, hidden: int) -> None:
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4, 5), (5, 1, 1), (3, 3, 3)])
-def test_no_cancellation_even_where_the_overlap_is_most_negative(shape: tuple[int, int, int], scale: float) -> None:
+def test_no_cancellation_even_where_the_overlap_is_most_negative(
+    shape: tuple[int, int, int], scale: float, generator: np.random.Generator
+) -> None:
     """f = A/2, and the teacher for which the gradient of the smoothed loss vanishes: full relative accuracy."""
     d_in, h, d_out = shape
-    w1, w2, _, _ = network(shape)
+    w1, w2, _, _ = network(shape, generator)
     w1, w2, gamma = scale * w1, scale * w2, 0.7 * scale
     pull = gamma**2 * d_out * np.linalg.pinv(w2.T) @ w1
     symbols = sorted(b5.formula().free_symbols, key=str)
@@ -112,8 +120,8 @@ def test_no_cancellation_even_where_the_overlap_is_most_negative(shape: tuple[in
         assert abs(Fraction(float(got)) - want) <= 1e-13 * want
 
 
-def test_no_noise_no_scatter_and_no_negative_variance() -> None:
-    w1, w2, teacher, sx = network((2, 3, 2))
+def test_no_noise_no_scatter_and_no_negative_variance(generator: np.random.Generator) -> None:
+    w1, w2, teacher, sx = network((2, 3, 2), generator)
     point = invariants_at(w1, w2, teacher, sx)
     assert loss_variance(point, 0.0, 0.0, h=3, d_out=2) == 0
     assert (loss_variance(point, np.logspace(-12, 12, 49)[:, None], np.logspace(-12, 12, 49), h=3, d_out=2) > 0).all()
@@ -149,7 +157,7 @@ POINT = invariants_at(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
         (lambda: loss_variance(dataclasses.replace(POINT, norm_1=-1.0), 1.0, 1.0, h=1, d_out=1), DomainError, "norm_1"),
         (
             lambda: loss_variance(
-                dataclasses.replace(POINT, error=np.ones(2), trace=np.ones(3)), 1.0, 1.0, h=1, d_out=1
+                dataclasses.replace(POINT, unlearned_norm=np.ones(2), trace=np.ones(3)), 1.0, 1.0, h=1, d_out=1
             ),
             ShapeError,
             "broadcast",

@@ -215,7 +215,7 @@ def test_errors_are_those_of_the_normal_equations():
     design = np.stack([g, np.ones(4)], axis=1) / nu[:, None]
     exact = np.linalg.inv(design.T @ design)
     line = fitted_line(g, 3 * g, stderr=nu)
-    assert np.allclose(line.covariance, exact, rtol=1e-10)
+    assert np.allclose(line.fit_covariance, exact, rtol=1e-10)
     at = np.array([4.0, 1.0])
     assert line.stderr(4.0) == pytest.approx(float(np.sqrt(at @ exact @ at)))
 
@@ -224,7 +224,7 @@ def test_errors_from_the_scatter():
     """Without errors of the sensitivity: 2,000 draws of scatter 0.3 about the line, and their stated error."""
     draw, g = np.random.default_rng(0), np.linspace(0, 5, 8)
     lines = [fitted_line(g, 2 * g + 1 + 0.3 * draw.normal(size=8)) for _ in range(2000)]
-    slopes, stated = np.array([[f.slope, f.covariance[0][0]] for f in lines]).T
+    slopes, stated = np.array([[f.slope, f.fit_covariance[0][0]] for f in lines]).T
     assert slopes.mean() == pytest.approx(2, abs=4 * slopes.std() / np.sqrt(2000))
     assert stated.mean() == pytest.approx(slopes.var(), rel=0.1)
 
@@ -241,10 +241,10 @@ def test_errors_of_the_growth_widen_the_slope():
         )
         for _ in range(1000)
     ]
-    slopes, stated = np.array([[f.slope, f.covariance[0][0]] for f in lines]).T
+    slopes, stated = np.array([[f.slope, f.fit_covariance[0][0]] for f in lines]).T
     assert np.sqrt(stated.mean()) == pytest.approx(slopes.std(), rel=0.1)
     assert slopes.mean() == pytest.approx(0.01, rel=0.005)
-    narrow = fitted_line(true, 0.01 * true, 5e-4).covariance[0][0]
+    narrow = fitted_line(true, 0.01 * true, 5e-4).fit_covariance[0][0]
     assert stated.mean() > 1.5 * narrow
 
 

@@ -1,4 +1,4 @@
-"""The types of the formulas' arguments and results."""
+"""Types of the arguments and results of formulas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,4 +13,4 @@ Values = Float[np.ndarray, "..."] | np.float64
 """float64 numbers in the broadcast shape of the arguments; as in NumPy, a scalar where all of them are scalars."""
 
 Sequenced = Sequence[Any] | np.ndarray
-"""What a protocol's field accepts where it keeps a tuple of numbers: a list, a range, an array."""
+"""What a field of a protocol accepts where it keeps a tuple of numbers: a list, a range, an array."""

@@ -1,15 +1,15 @@
-"""Refusals: one exception per kind, each saying what was given, why it cannot be, what to do instead."""
+"""Refusals: one exception for each kind, which says what was given, why it cannot be, and what to do instead."""
 
 
 class Refusal(ValueError):
-    """A question this project cannot answer correctly; nothing was computed.
+    """A question that this project cannot answer correctly; nothing was computed.
 
     >>> str(DomainError("sigma = -1.0", "a singular value is not negative", "pass its absolute value"))
     'sigma = -1.0: a singular value is not negative. Instead: pass its absolute value.'
     """
 
     def __init__(self, what: str, why: str, instead: str) -> None:
-        super().__init__(what, why, instead)  # the three parts stay in `args`, so that it survives pickling by others
+        super().__init__(what, why, instead)  # the three parts stay in `args`, so that a refusal survives pickling
         self.what, self.why, self.instead = what, why, instead
 
     def __str__(self) -> str:
@@ -21,11 +21,11 @@ class DomainError(Refusal):
 
 
 class ShapeError(Refusal):
-    """Arrays or dimensions that do not fit together."""
+    """Arrays or dimensions that do not fit each other."""
 
 
 class NoFormula(Refusal):
-    """A protocol that is well posed but for which the theory has no formula."""
+    """A valid protocol for which the theory has no formula."""
 
 
 class NotSolved(Refusal):

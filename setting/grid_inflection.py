@@ -1,4 +1,4 @@
-"""The inflection point of a Response: the length beyond which the result after perturbation only gets worse."""
+"""The inflection point on a grid: the length beyond which the result after perturbation only gets worse."""
 
 from typing import Literal
 
@@ -15,18 +15,18 @@ Which = Literal["last", "first", "best"]
 def inflection_point(
     data: xr.Dataset, objective: Objective = "pretraining", which: Which = "last", confidence: float = 0.95
 ) -> xr.Dataset:
-    """Where, for every strength, longer pretraining starts to hurt, read off a Response on its own grid of lengths.
+    """The length at which longer pretraining starts to hurt, for every strength, on the grid of lengths of a Response.
 
-    which: there may be several local minima of the loss after perturbation. `last` (the definition of the inflection
-    point): beyond it the loss only gets worse.  `first`: the earliest local minimum, after which deeper ones may come.
+    which: the loss after perturbation can have several local minima. `last` (the definition of the inflection point):
+    the minimum beyond which the loss only gets worse.  `first`: the earliest local minimum; later ones may be deeper.
     `best`: the global minimum.
-    confidence: a later gain, or the final rise, counts when chance would not make so large a difference between any two
-    of all lengths with this probability (Tukey's range), errors being independent between lengths. Exact values have
-    no standard error, and every change counts that exceeds rounding.
+    confidence: a later gain, or the final rise, counts if it is larger than every difference that independent errors
+    make between equal values at these lengths, with this probability (Tukey's range). Exact values have no standard
+    error, and every change that exceeds rounding counts.
 
-    Returns a Dataset over the remaining dimensions: `length` (in the unit of the pretraining length; inf where there
-    is no such point within the range), `rise` (how much worse the last length is), `rise_stderr`, and `exists`.
-    A point at the first length means: pretraining only hurts.
+    Returns a Dataset over the remaining dimensions: `length` (in the unit of the pretraining length; inf if there is no
+    such point within the range), `rise` (how much worse the last length is), `rise_stderr`, and `exists`.
+    A point at the first length means that pretraining only hurts. The exact times are in `theory.inflection`.
 
     >>> from overtraining.setting.protocol import Protocol
     >>> from overtraining.theory.solvers.exact import respond
@@ -37,7 +37,9 @@ def inflection_point(
     """
     one_of("which", which, Which)
     if not 0 < one_finite("confidence", confidence) < 1:
-        raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
+        raise DomainError(
+            f"confidence = {confidence!r}", "it is a probability between 0 and 1", "pass a number such as 0.95"
+        )
     pair = curve(data, "after", objective)
     sign = 1 if pair.value.attrs["orientation"] == "lower" else -1
     loss, stderr = (pair[name].transpose(..., "pretraining") for name in ("value", "stderr"))
@@ -60,7 +62,7 @@ def inflection_point(
 
 
 def _range_of_chance(n: int, confidence: float) -> float:
-    """Standard errors of a difference that the largest of all differences of n equal values exceeds by chance."""
+    """The standard errors that the largest difference among n equal values does not exceed, with this probability."""
     from scipy.stats import studentized_range  # a second to import, and exact Responses do not need it
 
     return float(studentized_range.ppf(confidence, max(n, 2), np.inf) / np.sqrt(2))
@@ -72,7 +74,7 @@ def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tup
     noise = lambda i, j: np.maximum(z * np.hypot(stderr[i], stderr[j]), 8 * np.finfo(float).eps * np.abs(loss[i]))
     i, j = np.triu_indices(n, 1) if z or which == "first" else (np.arange(n - 1), np.arange(1, n))
     lowest, highest = loss[j], loss[j]
-    if not z and which != "first":  # of exact values the lowest and the highest of all later ones tell as much as all
+    if not z and which != "first":  # for exact values the lowest and the highest of all later ones suffice
         lowest, highest = (best.accumulate(loss[:0:-1])[::-1] for best in (np.minimum, np.maximum))
     gains = loss[i] - lowest > noise(i, j)  # the pairs i < j between which the loss really falls
     losses = highest - loss[i] > noise(i, j)  # … and really rises

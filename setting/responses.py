@@ -1,8 +1,8 @@
-"""The Response and the Trajectory: the two kinds of data that the whole project exchanges, as `xarray.Dataset`s.
+"""Response and Trajectory: the two kinds of data that the project exchanges, as `xarray.Dataset`s.
 
 A Response says how good a model is before and after a perturbation, as a function of pretraining length and strength.
-A Trajectory says what happens inside the network along pretraining. Theory computes them, simulation measures them,
-readers of LLM files produce them, figures draw them; `validate` is the contract between all of these.
+A Trajectory says what happens inside the network along pretraining. Theory computes them, simulations measure them,
+readers of LLM files produce them, and figures draw them; `validate` checks that they have the common form.
 """
 
 from collections.abc import Mapping
@@ -40,11 +40,11 @@ def response(
 ) -> xr.Dataset:
     """A valid Response from plain arrays.
 
-    variables: `before` and `after`, and where known `sensitivity` (if it can be given more precisely than as their
-    difference), each also with the prefix `downstream_` and with the suffix `_stderr`; as (dimensions, values).
+    variables: `before` and `after`, and `sensitivity` if it is known more precisely than as their difference; each also
+    with the prefix `downstream_` and with the suffix `_stderr`; as (dimensions, values).
     coordinates: values of every dimension; `pretraining` holds the lengths, `strength` the strengths.
-    orientation: is a lower or a higher value better?  extra: further attributes (protocol, key, citation, …).
-    Raises SchemaError where the result would not be a Response.
+    orientation: whether a lower or a higher value is better.  extra: further attributes (protocol, key, citation, …).
+    Raises SchemaError if the result would not be a Response.
 
     >>> r = response({"before": (("pretraining",), [1.0, 0.5]), "after": (("pretraining", "strength"), [[1.1], [0.9]])},
     ...     {"pretraining": [0.0, 1.0], "strength": [0.1]}, method="measurement", source="an example",
@@ -75,7 +75,7 @@ def trajectory(
     """A valid Trajectory from plain arrays: any quantities along `pretraining`, such as `singular_value` over `mode` or
     `layer_norm` over `layer`.
 
-    Raises SchemaError where the result would not be a Trajectory.
+    Raises SchemaError if the result would not be a Trajectory.
     """
     return validate(_dataset("Trajectory", variables, coordinates, units, length_units, method, source, model, extra))
 
@@ -108,30 +108,30 @@ def _name(quantity: str, objective: str) -> str:
 
 
 def objectives(data: xr.Dataset) -> tuple[Objective, ...]:
-    """Which objectives a Response reports: pretraining, downstream, or both."""
+    """The objectives that a Response reports: pretraining, downstream, or both."""
     return tuple(o for o in OBJECTIVES if _name("after", o) in data)
 
 
 def curve(data: xr.Dataset, quantity: Quantity, objective: Objective = "pretraining") -> xr.Dataset:
-    """One quantity of a Response as `value` and `stderr`, averaged over seeds where there are several.
+    """One quantity of a Response as `value` and `stderr`, averaged over seeds if there are several.
 
-    The standard error over n > 1 seeds is that of the seeds' means, which contains the scatter within each seed; with
+    For n > 1 seeds the standard error is that of the mean over seeds, which includes the scatter within each seed; for
     one seed it is the error within it. Exact values have the standard error 0.
     """
-    _known("quantity", quantity, get_args(Quantity))
+    _check_known("quantity", quantity, get_args(Quantity))
     if quantity == "sensitivity":
         return _average(sensitivity(data, objective))
-    _asked(data, objective)
+    _check_objective(data, objective)
     return _average(_pair(data, _name(quantity, objective)))
 
 
 def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Dataset:
     """`Δ = loss after − loss before`, as `value` and `stderr`; for a score, where higher is better, before − after.
 
-    Positive means worse. A Response that knows its sensitivity directly (theory: without cancellation, simulation:
-    from paired draws) gives that; else the errors of before and after are added as independent.
+    Positive means worse. If the Response holds its sensitivity (theory: without cancellation, simulation: from paired
+    draws), that is returned; else the errors of before and after are added as independent ones.
     """
-    _asked(data, objective)
+    _check_objective(data, objective)
     direct = _name("sensitivity", objective)
     if direct in data:
         return _pair(data, direct)
@@ -145,15 +145,15 @@ def _worsening(before: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
     return (1 if after.attrs["orientation"] == "lower" else -1) * (after - before)
 
 
-def _asked(data: Any, objective: Any) -> None:
+def _check_objective(data: Any, objective: Any) -> None:
     if not isinstance(data, xr.Dataset):
         raise SchemaError(repr(type(data)), "it is not an xarray.Dataset", "build it with response() or trajectory()")
-    _known("objective", objective, OBJECTIVES)
+    _check_known("objective", objective, OBJECTIVES)
 
 
-def _known(name: str, given: Any, known: tuple[str, ...]) -> None:
-    if not isinstance(given, str) or given not in known:  # an array has no truth value
-        raise SchemaError(f"{name} = {given!r}", f"unknown {name}", f"use one of {', '.join(known)}")
+def _check_known(name: str, value: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in known:  # an array has no truth value
+        raise SchemaError(f"{name} = {value!r}", f"unknown {name}", f"use one of {', '.join(known)}")
 
 
 def _pair(data: xr.Dataset, name: str) -> xr.Dataset:
@@ -174,21 +174,25 @@ def _average(pair: xr.Dataset) -> xr.Dataset:
 
 
 def validate(data: xr.Dataset) -> xr.Dataset:
-    """The same dataset, or a SchemaError that names what is not as a Response or Trajectory must be."""
-    _asked(data, "pretraining")
+    """The same dataset; SchemaError names what a Response or Trajectory must not contain, or lacks."""
+    _check_objective(data, "pretraining")
     kind = data.attrs.get("kind")
     if kind not in ("Response", "Trajectory"):
         raise SchemaError(f"kind = {kind!r}", "unknown kind of data", "build it with response() or trajectory()")
     needed = ["kind", "method", "source", "model"] + (["perturbation"] if kind == "Response" else [])
-    if missing := [a for a in needed if not isinstance(given := data.attrs.get(a), str) or not given]:
-        raise SchemaError(f"a {kind} without {', '.join(missing)}", "its origin must be stated", "set the attributes")
-    _known("method", data.attrs["method"], METHODS)
+    if absent := [name for name in needed if not _is_text(data.attrs.get(name))]:
+        raise SchemaError(f"a {kind} without {', '.join(absent)}", "its origin must be stated", "set the attributes")
+    _check_known("method", data.attrs["method"], METHODS)
     _validate_coordinates(data)
     for name, variable in data.data_vars.items():
         _validate_variable(data, str(name), variable)
     if kind == "Response":
         _validate_response(data)
     return data
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _validate_coordinates(data: xr.Dataset) -> None:
@@ -212,23 +216,25 @@ def _validate_variable(data: xr.Dataset, name: str, variable: xr.DataArray) -> N
     if not variable.attrs.get("units"):
         raise SchemaError(name, "it has no units", "set its units attribute ('1' if none)")
     if name.endswith("_stderr"):
-        of = name.removesuffix("_stderr")
-        if of not in data or data[of].dims != variable.dims:
-            raise SchemaError(name, f"there is no {of} of the same dimensions", "give value and standard error alike")
+        estimate = name.removesuffix("_stderr")
+        if estimate not in data or data[estimate].dims != variable.dims:
+            raise SchemaError(
+                name, f"there is no {estimate} of the same dimensions", "give value and standard error alike"
+            )
         if (variable.values < 0).any():
             raise SchemaError(name, "a standard error is not negative", "pass its absolute value")
 
 
 def _validate_response(data: xr.Dataset) -> None:
-    found = objectives(data)
-    if not found:
+    reported = objectives(data)
+    if not reported:
         raise SchemaError("a Response", "it has neither 'after' nor 'downstream_after'", "say what was measured")
     stems = {_name(q, o) for o in OBJECTIVES for q in ("before", "after", "sensitivity")}
     if unknown := {str(v).removesuffix("_stderr") for v in data.data_vars} - stems:
         raise SchemaError(", ".join(sorted(unknown)), "not part of a Response", "put it into a Trajectory")
     if foreign := set(map(str, data.dims)) - set(DIMENSIONS):
         raise SchemaError(", ".join(sorted(foreign)), "unknown dimension", f"use {', '.join(DIMENSIONS)}")
-    for objective in found:
+    for objective in reported:
         before, after = _name("before", objective), _name("after", objective)
         if before not in data or "pretraining" not in data[before].dims or "strength" in data[before].dims:
             raise SchemaError(before, "it must depend on pretraining and not on strength", "pass the unperturbed value")
@@ -236,7 +242,7 @@ def _validate_response(data: xr.Dataset) -> None:
             raise SchemaError(after, "it must depend on pretraining and strength", "add both dimensions")
         for name in (before, after):
             if str(data[name].attrs.get("orientation")) not in ("lower", "higher"):
-                raise SchemaError(name, "is lower or higher better?", "set its orientation attribute")
+                raise SchemaError(name, "it does not say whether lower or higher is better", "set its orientation")
         _validate_sensitivity(data, objective)
 
 
@@ -246,6 +252,7 @@ def _validate_sensitivity(data: xr.Dataset, objective: Objective) -> None:
     if name not in data:
         return
     before, after = (data[_name(quantity, objective)] for quantity in ("before", "after"))
-    difference, scale = _worsening(before, after), np.abs(after) + np.abs(before)
+    difference = _worsening(before, after)
+    scale = np.abs(after) + np.abs(before)
     if bool((np.abs(difference - data[name]) > 64 * np.finfo(float).eps * scale).any()):
         raise SchemaError(name, "it is not after − before", "pass the difference, or leave it out")

@@ -1,4 +1,4 @@
-"""A Protocol as canonical JSON, and back."""
+"""A Protocol as canonical JSON text, and back."""
 
 import json
 from dataclasses import fields, is_dataclass
@@ -30,7 +30,7 @@ RENAMED_FIELDS = {
 
 @cache
 def _converter() -> cattrs.Converter:
-    """Plain dataclasses to and from plain dictionaries; where several kinds are possible, `kind` names it."""
+    """Dataclasses to and from plain dictionaries; where several classes are possible, `kind` names the class."""
     converter = cattrs.Converter(forbid_extra_keys=True)
     # the library's own hooks call int() and float(), which turn 2.5 into 2 and "3" into 3.0 without a word
     converter.register_structure_hook(int, lambda value, _: whole("value", value, least=0))
@@ -40,7 +40,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(Sequenced, lambda value, _: value)  # checked by the class that it belongs to
 
     def plain(*classes: type) -> None:
-        """Defaults are left out, so that a field added later changes no protocol already written or hashed."""
+        """Defaults are left out, so that a field added later does not change the text of older protocols."""
         for cls in classes:
             hook: Any = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
             converter.register_unstructure_hook(cls, hook)
@@ -73,7 +73,7 @@ def _converter() -> cattrs.Converter:
 
 
 def write(protocol: Protocol) -> str:
-    """The protocol as canonical JSON: equal protocols give equal text, numbers survive to the last bit.
+    """The protocol as canonical JSON: equal protocols have equal texts, and numbers are exact to the last bit.
 
     >>> protocol = Protocol(PowerLaw(modes=4), lengths=(0, 10), strengths=(0.1,))
     >>> read(write(protocol)) == protocol
@@ -96,14 +96,16 @@ def read(text: str) -> Protocol:
     try:
         plain: Any = json.loads(text)
         if not isinstance(plain, dict):
-            raise DomainError("the protocol", "it is not a JSON object", "write it with theory.write(protocol)")
+            raise DomainError("the protocol", "it is not a JSON object", "write it with setting.write(protocol)")
         return _converter().structure(_with_new_names(plain), Protocol)
     except json.JSONDecodeError as error:
-        raise DomainError("the protocol", f"it is not JSON ({error})", "write it with theory.write(protocol)") from None
+        raise DomainError(
+            "the protocol", f"it is not JSON ({error})", "write it with setting.write(protocol)"
+        ) from None
     except cattrs.errors.BaseValidationError as error:
-        found = (reason.rpartition(" @ $") for reason in cattrs.transform_error(error, format_exception=_reason))
-        reasons = "; ".join(f"{place.removeprefix('.')}: {why}" if place else why for why, _, place in found)
-        raise DomainError("the protocol", reasons, "compare with theory.write(protocol)") from None
+        faults = (fault.rpartition(" @ $") for fault in cattrs.transform_error(error, format_exception=_reason))
+        reasons = "; ".join(f"{place.removeprefix('.')}: {why}" if place else why for why, _, place in faults)
+        raise DomainError("the protocol", reasons, "compare with setting.write(protocol)") from None
 
 
 def _with_new_names(plain: Any) -> Any:
@@ -135,7 +137,7 @@ def _text(value: Any, _: type) -> str:
 
 
 def _reason(error: BaseException, kind: Any) -> str:
-    """One line for one fault; our own refusals keep their words."""
+    """One line for one fault; a Refusal keeps its own words."""
     if isinstance(error, Refusal):
         return f"{error.what}: {error.why} ({error.instead})"
     if isinstance(error, KeyError):
@@ -146,7 +148,7 @@ def _reason(error: BaseException, kind: Any) -> str:
         return f"it has no kind, which is one of {kinds}" if lacks else f"no kind {error}; use {kinds}"
     if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
         known = ", ".join(field.name for field in fields(error.cl))
-        return f"{', '.join(map(repr, sorted(error.extra_fields)))} is none of its fields, {known}"
+        return f"{', '.join(map(repr, sorted(error.extra_fields)))} is not one of its fields, {known}"
     if isinstance(error, AttributeError):
         return "it is not a group of fields"
     return cattrs.v.format_exception(error, kind)

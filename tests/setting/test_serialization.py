@@ -83,7 +83,7 @@ def test_protocols_written_under_older_names_are_read() -> None:
     assert read(older) == now
     shared = replace(PLAIN, perturbation=FineTuning(SharedVectors((0.5, 0.2))))
     assert read(write(shared).replace("SharedVectors", "Shared")) == shared
-    with pytest.raises(DomainError, match="'replay' is none of its fields"):
+    with pytest.raises(DomainError, match="'replay' is not one of its fields"):
         read(older.replace('"replay":0.2', '"replay":0.2,"replay_share":0.2'))
 
 
@@ -104,7 +104,7 @@ GOOD = write(PLAIN)
         (GOOD.replace('"kind":"PowerLaw",', ""), "teacher: it has no kind, which is one of Geometric, Matrix"),
         (
             GOOD.replace('"modes":3', '"mode":3'),
-            r"teacher\.modes: 'modes' is missing; teacher: 'mode' is none of its fields",
+            r"teacher\.modes: 'modes' is missing; teacher: 'mode' is not one of its fields",
         ),
         (GOOD.replace('{"kind":"PowerLaw","modes":3}', '"PowerLaw"'), "teacher: it is not a group of fields"),
         (GOOD.replace("[0.1]", "[NaN]"), r"strengths\[0\] = nan.*finite"),

@@ -1,6 +1,6 @@
-"""What tests of building do instead of making figures in processes: fail, die, or start none.
+"""Replacements for building figures in worker processes, for tests: fail, die, or start no process.
 
-Without the type checks of `makers`, which double the time that a process needs to start.
+This module does without the type checks of `makers`, which double the time that a process needs to start.
 """
 
 import os
@@ -25,7 +25,7 @@ class Alone(nullcontext[Any]):
 
 
 def failing(order: Order) -> Any:
-    """One figure has a mistake in it, another takes its process down."""
+    """Build a figure, but with an error in one figure, and with one that kills its process."""
     from overtraining.figures.catalogue import olmo1b_fine_tuning
 
     olmo1b_fine_tuning.draw = lambda data: 1 / 0

@@ -1,4 +1,4 @@
-"""What a test of building lets processes do instead of `build_figure.make_figure`: tell what is measured, and kill."""
+"""Replacements for `build_figure.make_figure` in worker processes, for tests: record measurements, or kill."""
 
 import multiprocessing
 import os
@@ -24,7 +24,7 @@ ONCE = memoized.memoized_call
 
 
 def telling(order: Order) -> Any:
-    """Writes into `out/measured` what is measured: a line for every call that is not found in a store."""
+    """Build a figure, and write into `out/measured` a line for every call that is not found in a store."""
 
     def once(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         return ONCE(_told(function, order.out / "measured"), *given, **named)
@@ -34,7 +34,7 @@ def telling(order: Order) -> Any:
 
 
 def killing(order: Order) -> Any:
-    """The same, until the third measurement: that kills the process that ordered it, and so itself."""
+    """The same, until the third measurement, which kills the driver and with it this process."""
     before = order.out / "measured"
 
     def once(function: Callable[..., Any], *given: Any, **named: Any) -> Any:

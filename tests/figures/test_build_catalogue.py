@@ -25,7 +25,7 @@ CHEAP = "olmo1b-fine-tuning"
 
 
 def test_bytes_repeat(built: Path, tmp_path: Path) -> None:
-    """Two builds from nothing, of a figure with a simulation and of one from the table; one worker, and two."""
+    """Two builds from nothing give the same bytes, with a simulation and with published numbers, by any workers."""
     names = ["incremental-learning", CHEAP]
     build(names, tmp_path, workers=1)
     for name in names:
@@ -41,13 +41,13 @@ def assert_same_files(one: Path, other: Path, name: str) -> None:
 
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
-    """Lets processes make figures in another way."""
+    """Replaces the function by which worker processes build figures."""
     return lambda make: monkeypatch.setattr(build_catalogue, "make_figure", make)
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures of which nothing is measured are made in this process, where its workers are not what is tested."""
+    """Build figures without simulations in this process, for tests that are not about worker processes."""
     monkeypatch.setattr(build_catalogue, "WorkerProcesses", breaking.Alone)
     monkeypatch.setattr(memoized, "storing", nullcontext)  # only a worker may measure
 
@@ -85,7 +85,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
-    """One has a mistake in it, one kills its process whenever it is made."""
+    """One figure has an error in it, and one always kills its process."""
     patched(breaking.failing)
     lines: list[str] = []
     with pytest.raises(NotBuilt, match=r"2 of 3 figures \((olmo1b-fine-tuning, control|control, olmo1b-fine-tuning)\)"):
@@ -128,7 +128,7 @@ def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, p
 
 
 def test_ctrl_c_is_a_sentence(tmp_path: Path) -> None:
-    """As from a terminal, where it reaches the workers too."""
+    """As from a terminal, where Ctrl-C also reaches the workers."""
     command = [sys.executable, "-W", "error", "-m", "overtraining", "figures", "the-trap", "--out", str(tmp_path)]
     driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
     until(lambda: list(tmp_path.glob("sweeps/the-trap/*/recipe.json")), "a store", driver)

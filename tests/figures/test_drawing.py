@@ -1,11 +1,12 @@
-"""The vocabulary draws what is in the data: values, units, errors, one colour per kind of thing."""
+"""Drawing: values, units, error bars, colours, legends and stars are those of the data; what plot() refuses."""
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.style import COLOURS
+from overtraining.figures.style import BASE, COLOURS
+from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import response, trajectory
 
 
@@ -96,3 +97,78 @@ def test_heat_knows_its_axes() -> None:
     (mesh,) = ax.collections
     np.testing.assert_allclose(np.asarray(mesh.get_array()), np.arange(6.0, 12.0).reshape(2, 3) / 12)
     assert ax.get_xlim()[1] < 1 < ax.get_ylim()[1]
+
+
+def noisy(method: str = "theory", **errors):
+    """A Response with two strengths, of which the second turns at length 1."""
+    both = ("pretraining", "strength")
+    return response(
+        {"before": (("pretraining",), [3.0, 2.0, 1.0]), "after": (both, [[4.0, 5.0], [3.0, 4.0], [2.0, 6.0]])} | errors,
+        {"pretraining": [0.0, 1.0, 2.0], "strength": [0.1, 0.2]},
+        method=method,  # type: ignore[arg-type]
+        source="made up",
+        perturbation="none",
+        model="none",
+    )
+
+
+def test_curves_have_one_colour_and_entry_per_strength() -> None:
+    assert drawn(drawing.curves, noisy(), "after", unit=2.0, colour=1) == [
+        ("γ = 0.1", [0, 1, 2], [2, 1.5, 1], COLOURS[1]),
+        ("γ = 0.2", [0, 1, 2], [2.5, 2, 3], COLOURS[2]),
+    ]
+    assert [line[2] for line in drawn(drawing.curves, noisy(), "sensitivity", label=None)] == [[1, 1, 1], [2, 2, 5]]
+    assert {line[0] for line in drawn(drawing.curves, noisy(), "after", label=None)} == {"_nolegend_"}
+
+
+def test_the_base_model_is_grey() -> None:
+    assert drawn(drawing.base, noisy()) == [("before", [0, 1, 2], [3, 2, 1], BASE)]
+    assert drawn(drawing.base, noisy(), label=None)[0][0] == "_nolegend_"
+
+
+def test_theory_is_a_line_simulation_is_points_measurement_is_joined_points() -> None:
+    ax = Figure().subplots()
+    for method in ("theory", "simulation", "measurement"):
+        drawing.base(ax, noisy(method))
+    seen = [(line.get_linestyle(), line.get_marker()) for line in (c[0] for c in ax.containers)]
+    assert seen == [("--", "None"), ("None", "o"), ("-", "o")]
+
+
+def test_a_star_marks_a_turning_point_where_there_is_one() -> None:
+    ax = Figure().subplots()
+    drawing.inflections(ax, noisy(), label="inflection point")
+    (star,) = ax.lines
+    assert (star.get_xdata().item(), star.get_ydata().item()) == (1.0, 4.0)
+    assert (star.get_color(), star.get_marker(), star.get_label()) == (COLOURS[1], "*", "inflection point")
+
+
+def test_singular_values_are_averaged_over_seeds() -> None:
+    values = np.array([[[3.0, 1.0], [4.0, 2.0]], [[5.0, 3.0], [6.0, 4.0]]])  # seed, length, mode
+    variables = {"singular_value": (("seed", "pretraining", "mode"), values)}
+    axes = {"pretraining": [0.0, 1.0], "mode": [0, 1], "seed": [0, 1]}
+    made = trajectory(variables, axes, method="simulation", source="made up", model="none")
+    ax = Figure().subplots()
+    drawing.singular_values(ax, made)
+    assert [(c.get_label(), list(c[0].get_ydata())) for c in ax.containers] == [("mode 1", [4, 5]), ("mode 2", [2, 3])]
+    bars = ax.containers[0][2][0].get_segments()
+    np.testing.assert_allclose(bars[0][:, 1], [4 - np.sqrt(2), 4 + np.sqrt(2)])
+
+
+def test_final_decline_is_from_the_best_length_to_the_last() -> None:
+    errors = {"after_stderr": (("pretraining", "strength"), [[0.3, 0.3], [0.3, 0.3], [0.4, 0.4]])}
+    made = noisy("measurement", **errors).isel(strength=[1])
+    assert drawing.final_decline(made) == pytest.approx((2.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("responses", "words"),
+    [
+        ((), "nothing to draw"),
+        ((data(),), "plot\\(\\) draws Responses only"),
+        ((noisy(), noisy().isel(strength=[0])), "different strengths"),
+        ((noisy().expand_dims(task=["a"]),), "task: a figure shows one value"),
+    ],
+)
+def test_what_plot_refuses(responses, words: str) -> None:
+    with pytest.raises(SchemaError, match=words):
+        drawing.plot(*responses)

@@ -119,7 +119,7 @@ def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> E
 
 def _gradient_by_entries(weights: np.ndarray, loss: Callable[[np.ndarray], Any]) -> np.ndarray:
     """The gradient of a loss that is quadratic in every entry, by central differences with steps of 1."""
-    units = np.eye(weights.size, dtype=int).reshape(-1, *weights.shape)
+    units: np.ndarray = np.eye(weights.size, dtype=int).reshape(-1, *weights.shape)
     return np.array([(loss(weights + e) - loss(weights - e)) / 2 for e in units]).reshape(weights.shape)
 
 

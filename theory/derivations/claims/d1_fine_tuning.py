@@ -122,7 +122,7 @@ def _matrix_error(claim: dict[str, sp.Expr], function: Callable[..., Any], gener
     u, v = (np.linalg.qr(generator.normal(size=(d, d)))[0][:, :k] for d in (d_out, d_in))
     products = 10.0 ** generator.uniform(-6, 0.5, k)
     teacher, task = generator.normal(size=(2, d_out, d_in))
-    budget = float(generator.choice([0.0, 0.1, 1.0, 4.0])) / np.linalg.norm(task, 2)
+    budget = float(generator.choice([0.0, 0.1, 1.0, 4.0]) / np.linalg.norm(task, 2))
     tuned = function(budget, Modes(u, products, v), teacher, task)
     if tuned.flow.saddle and budget > 0:  # rounding of the frames would leave it
         return 0.0

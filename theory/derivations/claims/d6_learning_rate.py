@@ -40,7 +40,7 @@ def formula() -> dict[str, sp.Expr]:
     }
 
 
-def roots(at: dict[sp.Symbol, sp.Expr]) -> list[sp.Expr]:
+def roots(at: dict[sp.Symbol, Any]) -> list[sp.Expr]:
     """All of B3's roots at the given values, with square roots of squares resolved."""
     half = sp.Rational(1, 2)
     resolved = []

@@ -195,7 +195,7 @@ TASK = np.array([[1.0, 0.1], [0.1, 2.0]])
 def cost(budget: np.ndarray, learned: list[int], task: np.ndarray = TASK, sigma: np.ndarray = SIGMA) -> np.ndarray:
     """Δ: the pretraining loss after fine-tuning minus before, from weights with the `learned` features, by D1."""
     frame = np.eye(2)[:, learned]
-    unlearned = np.delete(sigma, learned)
+    unlearned: np.ndarray = np.delete(sigma, learned)
     after = fine_tune(budget, Modes(frame, sigma[learned], frame), np.diag(sigma), task).pretraining
     return np.asarray(after) - (unlearned**2).sum() / 2
 

@@ -169,6 +169,7 @@ def singular_frames(
     Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
     Raises ShapeError if the modes do not fit into `d_out × d_in`.
     """
+    instance("teacher", teacher, PowerLaw, Geometric, Spectrum, Matrix)
     d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
     check_fits(teacher, d_out, d_in)
     if isinstance(teacher, Matrix):

@@ -30,7 +30,7 @@ def student(activation: str) -> Protocol:
     )
 
 
-def unequal_costs(noise: tuple[float, float]) -> Protocol:
+def unequal_costs(gammas: tuple[float, float]) -> Protocol:
     """Three features in a 5→4→3 network with noise (γ₁, γ₂); the layers have unequal noise costs even where γ₁ = γ₂.
 
     Learned completely, the weakest feature raises the loss after noise.
@@ -44,7 +44,7 @@ def unequal_costs(noise: tuple[float, float]) -> Protocol:
         strengths=(1.0,),
         network=Network(d_in=5, h=4, d_out=3),
         start=Aligned(1e-3),
-        perturbation=Noise(noise),
+        perturbation=Noise(gammas),
     )
 
 

@@ -29,14 +29,14 @@ def descend_on_noisy_labels(
     w2: Float[Array, "d_out h start"],
     teacher: Float[Array, "d_out d_in"],
     learning_rates: Float[Array, " step"],
-    noise: Float[Array, ""],
+    label_noise: Float[Array, ""],
     pairs: int,
     key: Key[Array, ""],
     observe: Callable[[ChainWeights, ChainWeights, ChainWeights], Any],
 ) -> Any:
     """`observe(W1, W2, W2 W1 − teacher)` after every step, stacked; all starts see the same noise.
 
-    noise: standard deviation of a batch's mean label noise, `ν/√B`.
+    label_noise: standard deviation of a batch's mean label noise, `ν/√B`.
     """
 
     def deviation(w1: Array, w2: Array) -> Array:
@@ -46,7 +46,7 @@ def descend_on_noisy_labels(
         w1, w2, off = weights
         rate, step_key = rate_and_key
         # in float32: random numbers are most of the work, and no result depends on their last digits
-        n = noise * jax.random.normal(step_key, (*teacher.shape, 1, 1, pairs), jnp.float32).astype(float)
+        n = label_noise * jax.random.normal(step_key, (*teacher.shape, 1, 1, pairs), jnp.float32).astype(float)
         off = off - jnp.concatenate([n, -n], axis=3)
         # both gradients before either update: W2 must not see the new W1
         gradient1 = chain_product(jnp.swapaxes(w2, 0, 1), off)

@@ -12,7 +12,6 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.noisy_mode import inflection_time
 from overtraining.theory.inflection.noisy_path import Minima, minima, overtraining_bounds, remaining_increase
 from overtraining.theory.inflection.stages import overtraining_in_stages
-from overtraining.theory.inflection.turning_points import _Bounds
 
 SIGMA, RATIO = (1e-6, 0.3, 1.0, 1e6), (1e-290, 1e-6, 0.5, 0.999, 1.0, 10.0)
 COST, STAGE = (0.0, 1e-12, 1e-3, 0.4, 1e6), (0.0, 0.3, 0.99, 1.0, 1.01, 2.5)
@@ -221,15 +220,6 @@ def test_bounds_are_met():
     assert same == pytest.approx(float(overtraining_bounds([1.0, 1.0, 1.0], 1e-6, 0.2).upper), rel=1e-12)
     apart = minima([2.0, 1.0, 0.5], 1e-200, 0.2).increase.max()
     assert apart == pytest.approx(float(overtraining_bounds([2.0, 1.0, 0.5], 1e-200, 0.2).lower), rel=1e-12)
-
-
-def test_what_rounding_could_hide_is_not_decided():
-    """`Σ w(c − u)` is of one sign only beyond 2048 ulp of its terms, the error of e^{−x} for x up to 700."""
-    one, u = np.ones((1, 2)), np.array([[0.5, 1.5]])
-    bounds = _Bounds(one, one, u, u, one, one)  # an interval of no length, w = 1
-    prices = np.array([0.9, 1 - 1e-11, 1 - 1e-14, 1.0, 1 + 1e-14, 1 + 1e-11, 1.1])
-    first, last = bounds.undecided(prices, np.array([0]), np.array([7]))
-    assert (first.tolist(), last.tolist()) == ([2], [5])
 
 
 def test_a_grid_of_prices_is_each_price_alone():

@@ -19,9 +19,10 @@ from overtraining.experiments.setups import STUDENTS, TURNED, student
 from overtraining.experiments.verdict import Check, Outcome, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Objective, Quantity, curve, trajectory
 from overtraining.setting.tasks import task_matrix
-from overtraining.setting.teachers import Matrix, teacher_matrix
+from overtraining.setting.teachers import Matrix
 from overtraining.setting.training import GradientDescent
 
 Estimates = dict[str, tuple[float, float]]  # by name of the remedy: a number and its standard error
@@ -125,7 +126,7 @@ def shares(setup: Protocol, key: int) -> dict[str, Estimates]:
     `L_mix = (1 − q)L_pre + qL_ft − ½q(1 − q)‖A − B‖²`.
     """
     n = setup.network
-    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    teacher = resolve(setup).teacher
     task = task_matrix(TURNED.task, setup.teacher, n.d_out, n.d_in)
     squared_distance = float(((teacher - task) ** 2).sum())
     losses: dict[str, Estimates] = {"mixed_forgetting": {}, "mixed_downstream": {}}

@@ -8,6 +8,7 @@ noise of the same variance does not predict its cost.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,12 +16,12 @@ import numpy as np
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import pretrain, rise_and_spread
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_z_scores, map_limit
-from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import Noise, Quantization, bits
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned, SmallGaussian
-from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers
@@ -62,20 +63,17 @@ def run(preset: Preset, key: int) -> Outcome:
 def _cost(setup: Protocol, offset: int, key: int) -> Check:
     """The rise under noise at the weights of each run, so that nothing depends on the run's hidden frame."""
     assert isinstance(setup.perturbation, Noise)
-    n, gamma, convention = setup.network, np.array(setup.strengths), setup.perturbation.convention
-    covariance = input_covariance(setup.inputs, setup.teacher, n.d_out, n.d_in)
+    gamma, convention = np.array(setup.strengths), setup.perturbation.convention
+    covariance = resolve(setup).input_covariance
     pretraining = _pretraining_only(setup)
     z, leverage = [], []
     for run_key in (100 * number + offset for number in range(key, key + 3)):
         first, second = (float(jnp.sqrt(jnp.mean(layer.weight**2))) for layer in initialize(pretraining, run_key))
-        scales = {"input_covariance": covariance, "initial_scales": (first, second)}
-        weights = [np.asarray(layer.weight) for layer in pretrain(pretraining, run_key)]
-        expected = np.stack(
-            [
-                increase_in_convention(convention, w1, w2, gamma, gamma, **scales)
-                for w1, w2 in zip(*weights, strict=True)
-            ]
+        increase = partial(
+            increase_in_convention, convention, input_covariance=covariance, initial_scales=(first, second)
         )
+        weights = [np.asarray(layer.weight) for layer in pretrain(pretraining, run_key)]
+        expected = np.stack([increase(w1, w2, gamma, gamma) for w1, w2 in zip(*weights, strict=True)])
         measured = rise_and_spread(setup, run_key)
         stderr = measured.rise_stderr.values
         z.append(((measured.rise.values - expected) / stderr).ravel())
@@ -112,7 +110,7 @@ def _rounding(path: Protocol, key: int) -> Check:
     """The formula at the rounded weights against the measured loss of the same weights."""
     expected, measured, model = [], [], []
     problem = learning_problem(resolve(path))
-    teacher = teacher_matrix(path.teacher, path.network.d_out, path.network.d_in)
+    teacher = resolve(path).teacher
     checkpoints = pretrain(path, key)
     for at in range(len(path.lengths)):
         layers = tuple(Layer(layer.weight[at]) for layer in checkpoints)

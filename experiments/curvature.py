@@ -15,8 +15,9 @@ import xarray as xr
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import hessian_eigenvalues, pretrain
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
-from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, Start
 from overtraining.setting.teachers import PowerLaw, Spectrum, singular_values
@@ -92,7 +93,7 @@ def _traces(key: int) -> Check:
             start=FanIn(0.8),
             inputs=Inputs(spectrum=(2.0, 1.0, 0.25), shared=False),
         )
-        covariance = input_covariance(setup.inputs, setup.teacher, 3, 3)
+        covariance = resolve(setup).input_covariance
         layers = [np.asarray(layer.weight) for layer in pretrain(setup, key)]
         expected += [float(hessian_trace(weights, covariance)) for weights in zip(*layers, strict=True)]
         measured += hessian_eigenvalues(setup, key).sum(axis=1).tolist()

@@ -13,8 +13,9 @@ from overtraining.experiments.memoized import follow, pretrain
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import Spectrum, full_frames
+from overtraining.setting.teachers import Spectrum
 from overtraining.simulations.networks import product
 from overtraining.theory.learning.unbalanced_mode import product as mode
 from overtraining.theory.solvers.exact import follow as predict
@@ -43,7 +44,7 @@ def run(preset: Preset, key: int) -> Outcome:
 
 def in_frames(setup: Protocol, key: int) -> np.ndarray:
     """`Uᵀ f V` at every length."""
-    left, right = full_frames(setup.teacher, setup.network.d_out, setup.network.d_in)
+    left, right = resolve(setup).frames
     return left.T @ np.asarray(product(pretrain(setup, key))) @ right
 
 

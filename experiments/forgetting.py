@@ -16,9 +16,10 @@ from overtraining.experiments.memoized import distance_from_pretrained, pretrain
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, judge_order, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned, Balanced
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
-from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune
 from overtraining.theory.learning.matrix_modes import Modes
@@ -102,7 +103,7 @@ def _unbalanced(setup: Protocol, key: int) -> Check:
 
 
 def _teacher(setup: Protocol) -> np.ndarray:
-    return teacher_matrix(setup.teacher, setup.network.d_out, setup.network.d_in)
+    return resolve(setup).teacher
 
 
 def _task(setup: Protocol) -> np.ndarray:

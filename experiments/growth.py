@@ -18,12 +18,12 @@ from jaxtyping import Array
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import hessian_eigenvalues, pretrain, trace_rate
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
-from overtraining.setting.inputs import Inputs, input_covariance
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
-from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations.data import learning_problem, losses, sample_examples
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import outputs
@@ -63,9 +63,9 @@ def run(preset: Preset, key: int) -> Outcome:
 
 def _derivatives(inputs: str, setup: Protocol, key: int) -> Check:
     """d tr H/dt along training from every kind of start."""
-    n, expected, measured = setup.network, [], []
-    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
-    covariance = input_covariance(setup.inputs, setup.teacher, n.d_out, n.d_in)
+    expected, measured = [], []
+    resolved = resolve(setup)
+    teacher, covariance = resolved.teacher, resolved.input_covariance
     for start in STARTS:
         variant = replace(setup, start=start)
         layers = [np.asarray(layer.weight) for layer in pretrain(variant, key)]

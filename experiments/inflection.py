@@ -16,9 +16,10 @@ from overtraining.experiments import Preset
 from overtraining.experiments.memoized import pretrain, respond, slopes
 from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map_limit
 from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
-from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
+from overtraining.setting.teachers import PowerLaw, Spectrum
 from overtraining.simulations.noise_slopes import turning_point
 from overtraining.theory.inflection.noisy_flow import slope_after_noise
 from overtraining.theory.inflection.noisy_mode import inflection_time
@@ -75,8 +76,8 @@ def _slope(variables: dict[str, np.ndarray], setup: Protocol, method: Method, so
 
 def _expected(setup: Protocol, key: int) -> np.ndarray:
     """C2's slope at the weights of a run, (length, strength)."""
-    n, gamma = setup.network, np.array(setup.strengths)
-    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    gamma = np.array(setup.strengths)
+    teacher = resolve(setup).teacher
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
     return np.stack([slope_after_noise(*w, teacher, gamma, gamma) for w in zip(w1, w2, strict=True)])
 

@@ -16,8 +16,9 @@ from overtraining.experiments import Preset
 from overtraining.experiments.memoized import follow, memoize, pretrain
 from overtraining.experiments.verdict import Check, Outcome, judge_bound
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Balanced
-from overtraining.setting.teachers import Spectrum, singular_frames, teacher_matrix
+from overtraining.setting.teachers import Spectrum
 from overtraining.simulations.data import training_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers, product
@@ -74,7 +75,7 @@ def _weights(setup: Protocol, key: int) -> Check:
 
 def _saddle(setup: Protocol, key: int) -> list[Check]:
     """From `f₀ = ε U diag(1, 1, −1) Vᵀ`, whose determinant has the wrong sign, with and without an imbalance."""
-    u, _, vt = singular_frames(setup.teacher, 3, 3)
+    u, _, vt = resolve(setup).singular_frames
     start = 0.02 * (u * [1.0, 1.0, -1.0]) @ vt
     lengths, teacher = np.array(setup.lengths), _teacher(setup)
     checks, losses = [], []
@@ -116,4 +117,4 @@ def _matrices(layers: Layers) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _teacher(setup: Protocol) -> np.ndarray:
-    return teacher_matrix(setup.teacher, setup.network.d_out, setup.network.d_in)
+    return resolve(setup).teacher

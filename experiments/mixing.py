@@ -18,10 +18,11 @@ from overtraining.experiments import Preset
 from overtraining.experiments.memoized import memoize
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, task_matrix
-from overtraining.setting.teachers import Spectrum, teacher_matrix
+from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import LearningProblem, LossAt, population_loss
 from overtraining.simulations.measurements import initialize
@@ -62,7 +63,7 @@ def run(preset: Preset, key: int) -> Outcome:
 def _modes(sigma_task: float, shares: np.ndarray, key: int) -> np.ndarray:
     """The product's only singular value, with its sign: share × length × budget."""
     setup = protocol()
-    teacher = teacher_matrix(setup.teacher, 2, 3)
+    teacher = resolve(setup).teacher
     return np.einsum("qtbij,ij->qtb", _products(setup, sigma_task / SIGMA * teacher, shares, key), teacher) / SIGMA
 
 
@@ -111,7 +112,7 @@ def _rotated(shares: np.ndarray, key: int) -> Check:
     """A task as large as the teacher, with rotated singular vectors: the mixture is smaller than either."""
     setup = protocol()
     best: dict[str, float] = {}
-    teacher = teacher_matrix(setup.teacher, 2, 3)
+    teacher = resolve(setup).teacher
     for angle in (0.5, 1.5):
         task = task_matrix(RotatedTeacher(angle), setup.teacher, 2, 3)
         last = _products(setup, task, shares, key)[:, -1]
@@ -127,7 +128,7 @@ def _rotated(shares: np.ndarray, key: int) -> Check:
 @memoize
 def _products(setup: Protocol, task: np.ndarray, shares: np.ndarray, key: int) -> np.ndarray:
     """The product after both phases, on the protocol's teacher and on this task: share × length × budget × matrix."""
-    teacher = teacher_matrix(setup.teacher, 2, 3)
+    teacher = resolve(setup).teacher
     return np.asarray(_both_phases(initialize(setup, key), *map(jnp.asarray, (teacher, task, shares))))
 
 

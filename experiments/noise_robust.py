@@ -58,9 +58,9 @@ def protocol(preset: Preset) -> Protocol:
 def run(preset: Preset, key: int) -> Outcome:
     """The weights of the optimum, its loss after noise, that of plain pretraining, and their order."""
     setup = protocol(preset)
-    trained = [_train_under_decay(setup, noise, key + i) for i, noise in enumerate(NOISES)]
-    decayed_losses = [_under_decay(setup, noise, one) for noise, one in zip(NOISES, trained, strict=True)]
-    plain_losses = [_along_path(setup, noise, 100 * key + i) for i, noise in enumerate(NOISES)]
+    trained = [_train_under_decay(setup, gammas, key + i) for i, gammas in enumerate(NOISES)]
+    decayed_losses = [_under_decay(setup, gammas, one) for gammas, one in zip(NOISES, trained, strict=True)]
+    plain_losses = [_along_path(setup, gammas, 100 * key + i) for i, gammas in enumerate(NOISES)]
     losses = decayed_losses + plain_losses
     z = np.concatenate([(one.measured - one.predicted) / one.stderr for one in losses])
     leverage = np.concatenate([one.predicted / one.stderr for one in losses])
@@ -72,16 +72,16 @@ def run(preset: Preset, key: int) -> Outcome:
     return Outcome(checks, {"measured": respond(replace(setup, perturbation=Noise(NOISES[1])), key)})
 
 
-def _optimum(setup: Protocol, noise: tuple[float, float]) -> RobustOptimum:
+def _optimum(setup: Protocol, gammas: tuple[float, float]) -> RobustOptimum:
     n = setup.network
-    return robust_optimum(SIGMA, *layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
+    return robust_optimum(SIGMA, *layer_costs(*gammas, d_in=n.d_in, d_out=n.d_out))
 
 
 def _weights(setup: Protocol, trained: Sequence[dict[str, Any]]) -> Check:
     """Singular values and squared norms of the layers, in every noise."""
     expected, measured = [], []
-    for noise, one in zip(NOISES, trained, strict=True):
-        optimum, w1, w2 = _optimum(setup, noise), one["w1"], one["w2"]
+    for gammas, one in zip(NOISES, trained, strict=True):
+        optimum, w1, w2 = _optimum(setup, gammas), one["w1"], one["w2"]
         expected.append(np.append(optimum.s, [(optimum.w1**2).sum(), (optimum.w2**2).sum()]))
         measured.append(np.append(np.linalg.svd(w2 @ w1)[1], [(w1**2).sum(), (w2**2).sum()]))
     name = "singular values, and the layers' norms, under weight decay (E1)"
@@ -89,53 +89,53 @@ def _weights(setup: Protocol, trained: Sequence[dict[str, Any]]) -> Check:
     return judge_bound(name, expected, measured, 1e-4, reason)
 
 
-def _under_decay(setup: Protocol, noise: tuple[float, float], trained: dict[str, Any]) -> LossesAfterNoise:
+def _under_decay(setup: Protocol, gammas: tuple[float, float], trained: dict[str, Any]) -> LossesAfterNoise:
     """The loss after noise of the network trained with weight decay per layer."""
-    predicted = _optimum(setup, noise).loss.sum() + _noise_product(setup, noise)
+    predicted = _optimum(setup, gammas).loss.sum() + _noise_product(setup, gammas)
     return LossesAfterNoise(*(np.array([loss]) for loss in (trained["after"], trained["after_stderr"], predicted)))
 
 
-def _along_path(setup: Protocol, noise: tuple[float, float], key: int) -> LossesAfterNoise:
+def _along_path(setup: Protocol, gammas: tuple[float, float], key: int) -> LossesAfterNoise:
     """The loss after noise along plain pretraining."""
     n = setup.network
-    variant = replace(setup, perturbation=Noise(noise))
+    variant = replace(setup, perturbation=Noise(gammas))
     measured, s = respond(variant, key).isel(seed=0, strength=0), follow(variant).singular_value.values
-    costs = layer_costs(*noise, d_in=n.d_in, d_out=n.d_out)
+    costs = layer_costs(*gammas, d_in=n.d_in, d_out=n.d_out)
     excess = excess_over_robust(np.sqrt(s), np.sqrt(s), SIGMA, *costs)
-    predicted = (_optimum(setup, noise).loss + excess).sum(1) + _noise_product(setup, noise)
+    predicted = (_optimum(setup, gammas).loss + excess).sum(1) + _noise_product(setup, gammas)
     return LossesAfterNoise(measured.after.values, measured.after_stderr.values, predicted)
 
 
-def _noise_product(setup: Protocol, noise: tuple[float, float]) -> float:
+def _noise_product(setup: Protocol, gammas: tuple[float, float]) -> float:
     """B1's constant, the loss from the product of the two layers' noise."""
     n = setup.network
-    return noise[0] ** 2 * noise[1] ** 2 * n.d_in * n.h * n.d_out / 2
+    return gammas[0] ** 2 * gammas[1] ** 2 * n.d_in * n.h * n.d_out / 2
 
 
 def judge_ranking(decayed_losses: Sequence[LossesAfterNoise], plain_losses: Sequence[LossesAfterNoise]) -> Check:
     """Weight decay beats the best stop, and the best stop beats long pretraining, by more than chance."""
     gaps, listed = [], []
     numbers: dict[str, float] = {}
-    for decay, plain, noise in zip(decayed_losses, plain_losses, NOISES, strict=True):
+    for decay, plain, gammas in zip(decayed_losses, plain_losses, NOISES, strict=True):
         best = int(plain.measured.argmin())
         at_end, at_best, under_decay = plain.measured[-1], plain.measured[best], decay.measured[0]
         gaps.append((at_best - under_decay) / np.hypot(plain.stderr[best], decay.stderr[0]))
         gaps.append((at_end - at_best) / np.hypot(plain.stderr[-1], plain.stderr[best]))
-        listed.append(f"{at_end:.3f}, {at_best:.3f}, {under_decay:.3f} at γ = {noise}")
-        numbers[f"gain of decay at {noise}"] = float(at_best - under_decay)
+        listed.append(f"{at_end:.3f}, {at_best:.3f}, {under_decay:.3f} at γ = {gammas}")
+        numbers[f"gain of decay at {gammas}"] = float(at_best - under_decay)
     answer = f"loss after noise after long pretraining, at the best stop, under weight decay: {'; '.join(listed)}"
     name = "weight decay beats the best stop, which beats long pretraining (E1)"
     return Check(name, bool(min(gaps) > 4), answer, numbers)
 
 
 @memoize
-def _train_under_decay(setup: Protocol, noise: tuple[float, float], key: int) -> dict[str, Any]:
+def _train_under_decay(setup: Protocol, gammas: tuple[float, float], key: int) -> dict[str, Any]:
     """Random weights trained with the weight decay that is equivalent to the noise; the loss before and after noise."""
     n, problem = setup.network, learning_problem(resolve(setup))
-    weight_decays = jnp.asarray(layer_costs(*noise, d_in=n.d_in, d_out=n.d_out))
+    weight_decays = jnp.asarray(layer_costs(*gammas, d_in=n.d_in, d_out=n.d_out))
     layers = _end_of_flow(initialize(replace(setup, start=SmallGaussian(0.3)), key), problem, weight_decays)
     sampling_key = jax.random.key(1000 + key)
-    mean, stderr = _loss_after_noise(layers, problem, jnp.asarray(noise), setup.sampling.draws, sampling_key)
+    mean, stderr = _loss_after_noise(layers, problem, jnp.asarray(gammas), setup.sampling.draws, sampling_key)
     losses = {"before": population_loss(layers, problem), "after": mean, "after_stderr": stderr}
     weights = {f"w{i}": np.asarray(layer.weight) for i, layer in enumerate(layers, 1)}
     return weights | {name: float(loss) for name, loss in losses.items()}
@@ -156,12 +156,12 @@ def _end_of_flow(start: Layers, problem: LearningProblem, weight_decays: Float[A
 
 @partial(jax.jit, static_argnames="draws")
 def _loss_after_noise(
-    layers: Layers, problem: LearningProblem, noise: Float[Array, "2"], draws: int, key: Array
+    layers: Layers, problem: LearningProblem, gammas: Float[Array, "2"], draws: int, key: Array
 ) -> tuple[Array, Array]:
     """Mean and standard error of the loss after noise, by pairs of opposite draws."""
 
     def pair(key: Array) -> Array:
-        shift = sample_noise(layers, Noise(), list(noise), key)
+        shift = sample_noise(layers, Noise(), list(gammas), key)
         losses = [population_loss(shift_weights(layers, [sign * s for s in shift]), problem) for sign in (1, -1)]
         return (losses[0] + losses[1]) / 2
 
@@ -171,10 +171,10 @@ def _loss_after_noise(
 
 def optimum_predicted(setup: Protocol) -> xr.Dataset:
     """The Response of the noise-robust optimum, the same at every length, for one strength."""
-    noise = _noise(setup)
-    optimum = _optimum(setup, noise)
+    gammas = _noise(setup)
+    optimum = _optimum(setup, gammas)
     before = float(((SIGMA - optimum.s) ** 2).sum() / 2)
-    after = float(optimum.loss.sum()) + _noise_product(setup, noise)
+    after = float(optimum.loss.sum()) + _noise_product(setup, gammas)
     return _constant(setup, before, after, 0.0, "theory", "claim E1")
 
 

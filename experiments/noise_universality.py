@@ -23,7 +23,7 @@ from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import PowerLaw, singular_values, teacher_matrix
+from overtraining.setting.teachers import PowerLaw, singular_values
 from overtraining.simulations.data import learning_problem, population_loss
 from overtraining.simulations.perturbations import compress
 from overtraining.simulations.scatter import variance
@@ -79,14 +79,14 @@ def spread_predicted(setup: Protocol) -> xr.Dataset:
         {"pretraining": list(setup.lengths), "strength": ("strength", list(gamma), {"units": "1"})},
         method="theory",
         source="claim B5",
-        model=describe(setup),
+        model=describe(resolve(setup)),
     )
 
 
 def _variance_predicted(setup: Protocol, key: int) -> np.ndarray:
     """B5 at the weights of a run, (length, strength)."""
     n, gamma = setup.network, np.array(setup.strengths)
-    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    teacher = resolve(setup).teacher
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(setup, sampling=Sampling()), key))
     invariants = [invariants_at(*weights, teacher) for weights in zip(w1, w2, strict=True)]
     return np.stack([loss_variance(one, gamma, gamma, h=n.h, d_out=n.d_out) for one in invariants])

@@ -18,9 +18,10 @@ from overtraining.experiments import Preset
 from overtraining.experiments.memoized import pretrain
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.protocol import Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.teachers import PowerLaw
 from overtraining.theory.sensitivity.large_spectra import power_law_path
 from overtraining.theory.sensitivity.rates import power_law_rates
 from overtraining.theory.sensitivity.sum_rule import local_factor
@@ -68,7 +69,7 @@ def curve_predicted(setup: Protocol) -> xr.Dataset:
 def curve_measured(setup: Protocol, key: int) -> xr.Dataset:
     """The same from the weights of a run; at the start every mode contributes ε to the norm."""
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
-    difference = w2 @ w1 - teacher_matrix(setup.teacher, MODES, MODES)
+    difference = w2 @ w1 - resolve(setup).teacher
     gained = (w1**2).sum(axis=(1, 2)) - MODES * EPSILON
     return _curve(setup, (difference**2).sum(axis=(1, 2)) / 2, gained, "simulation", "gradient flow")
 

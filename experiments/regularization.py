@@ -19,10 +19,11 @@ from overtraining.experiments.shared_task import length_of_zero_loss
 from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_limit
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, response, trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
-from overtraining.setting.teachers import PowerLaw, Spectrum, singular_values, teacher_matrix
+from overtraining.setting.teachers import PowerLaw, Spectrum, singular_values
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.learning import deep_mode
@@ -159,7 +160,7 @@ def _both_losses(setup: Protocol, key: int) -> list[float]:
 def _matrices(setup: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """The teacher and the rotated task."""
     n = setup.network
-    teacher = teacher_matrix(setup.teacher, n.d_out, n.d_in)
+    teacher = resolve(setup).teacher
     return teacher, task_matrix(ROTATED, setup.teacher, n.d_out, n.d_in)
 
 

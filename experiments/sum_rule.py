@@ -16,8 +16,9 @@ from overtraining.experiments import Preset
 from overtraining.experiments.memoized import pretrain, respond
 from overtraining.experiments.verdict import Check, Outcome, judge_order, map_limit
 from overtraining.setting.protocol import Protocol, Sampling
+from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import PowerLaw, teacher_matrix
+from overtraining.setting.teachers import PowerLaw
 from overtraining.theory.sensitivity.sum_rule import fitted_line, norm_growth
 from overtraining.theory.solvers.exact import respond as predict
 
@@ -54,7 +55,7 @@ def run(preset: Preset, key: int) -> Outcome:
 def _missed_share(setup: Protocol, key: int) -> float:
     """The share of the growth of Σs for which the loss curve does not account."""
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(replace(setup, sampling=Sampling()), key))
-    loss = ((w2 @ w1 - teacher_matrix(setup.teacher, MODES, MODES)) ** 2).sum(axis=(1, 2)) / 2
+    loss = ((w2 @ w1 - resolve(setup).teacher) ** 2).sum(axis=(1, 2)) / 2
     norm = (w1**2).sum(axis=(1, 2))
     accounted = np.asarray(norm_growth(setup.lengths, loss, _constant(setup)))[-1]
     return float(1 - accounted / (norm[-1] - norm[0]))

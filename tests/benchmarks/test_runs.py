@@ -11,5 +11,5 @@ def test_loop_and_numpy_make_the_steps_of_descend() -> None:
     made, _ = descend((w1, w2), teachers, runs.RATE, (7,), chunk=2)
     for one, layer in zip(runs.numpy_steps(w1, w2, teachers, 7), made, strict=True):
         np.testing.assert_allclose(one, layer[:, 0], rtol=1e-13)
-    for one, layer in zip(runs.loop(w1[1], w2[1], teachers[1], 7), made, strict=True):
-        np.testing.assert_allclose(one, layer[1, 0], rtol=1e-13)
+    for first, layer in zip(runs.loop(w1[1], w2[1], teachers[1], 7), made, strict=True):
+        np.testing.assert_allclose(first, layer[1, 0], rtol=1e-13)

@@ -1,5 +1,6 @@
 """z-scores of a measurement against a prediction: their scale, their distribution, and what cannot be compared."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +43,9 @@ def test_z_is_the_difference_in_standard_errors(shift: float) -> None:
         (lambda z: np.append(z, 4.5), False),
     ],
 )
-def test_a_shifted_a_widened_and_a_pointwise_wrong_sample_are_detected(change, agrees: bool) -> None:
+def test_a_shifted_a_widened_and_a_pointwise_wrong_sample_are_detected(
+    change: Callable[[np.ndarray], np.ndarray], agrees: bool
+) -> None:
     z = change(np.random.default_rng(0).normal(size=200))
     assert Agreement(z, np.full(z.shape, 100.0)).agrees is agrees
 

@@ -1,7 +1,9 @@
 """Running experiments: the choice by name, the files that are written, and what is refused."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -27,7 +29,9 @@ def test_unknown_names_are_refused_with_similar_ones() -> None:
 @pytest.mark.parametrize(
     ("preset", "key", "named"), [("slow", 0, "preset"), ("quick", -1, "key"), ("quick", 1.5, "key")]
 )
-def test_an_unknown_preset_and_a_key_that_is_none_are_refused(preset, key, named: str, untyped) -> None:
+def test_an_unknown_preset_and_a_key_that_is_none_are_refused(
+    preset: Any, key: Any, named: str, untyped: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> None:
     with pytest.raises((DomainError, ValueError), match=named):
         untyped(run_experiment)("decoupling", preset, key)
 

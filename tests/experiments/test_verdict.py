@@ -1,5 +1,6 @@
 """How checks and experiments are decided: what is true passes, what is wrong fails, what cannot fail is refused."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from overtraining.experiments.verdict import (
 )
 from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol, Sampling
+from overtraining.setting.responses import Quantity
 from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations.measurements import respond
 from overtraining.theory.solvers.exact import respond as predict
@@ -47,7 +49,7 @@ def scaled(data: xr.Dataset, factor: float) -> xr.Dataset:
 
 
 @pytest.mark.parametrize("quantity", ["sensitivity", "after"])
-def test_the_truth_passes(measured: list[xr.Dataset], quantity) -> None:
+def test_the_truth_passes(measured: list[xr.Dataset], quantity: Quantity) -> None:
     check = judge_response("truth", predict(PROTOCOL), measured, quantity)
     assert check.passed
     assert check.z.size == 2 * 8
@@ -89,7 +91,9 @@ def test_two_percent_must_be_detectable_at_four_sigma(leverage: float, enough: b
         ("a common error of the other sign", lambda z: z - 0.5, False),
     ],
 )
-def test_z_scores_of_the_wrong_law_fail(normal: np.ndarray, name: str, change, passes: bool) -> None:
+def test_z_scores_of_the_wrong_law_fail(
+    normal: np.ndarray, name: str, change: Callable[[np.ndarray], np.ndarray], passes: bool
+) -> None:
     assert judge_z_scores(name, change(normal), np.full(200, 100.0)).passed is passes
 
 

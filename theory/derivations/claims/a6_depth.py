@@ -57,7 +57,7 @@ def lerch_coefficients() -> Evidence:
     n = sp.Symbol("n", integer=True, nonnegative=True)
     b = sp.Symbol("b", positive=True)
 
-    def term(n: sp.Expr) -> sp.Expr:
+    def term(n: sp.Expr | int) -> sp.Expr:
         return sp.rf(b, n) / sp.rf(1 + b, n)
 
     ratio = sp.gammasimp((term(n + 1) / term(n)).rewrite(sp.gamma))

@@ -85,7 +85,7 @@ def freed() -> Evidence:
     sign: Block = ((scaled(-1, IDENTITY), ZERO), (ZERO, IDENTITY))
     unit: Block = ((IDENTITY, ZERO), (ZERO, IDENTITY))
 
-    def times(x: sp.Expr, block: Block) -> Block:
+    def times(x: sp.Expr | int, block: Block) -> Block:
         return tuple(tuple(scaled(x, entry) for entry in row) for row in block)
 
     anti = subtract(multiply(F, sign), times(-1, multiply(sign, F)))

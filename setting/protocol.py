@@ -141,9 +141,10 @@ def _check_parts_fit(protocol: Protocol) -> None:
         )
     if isinstance(start, Balanced) and start.imbalance and n.h > (n.d_out if start.imbalance > 0 else n.d_in):
         raise ShapeError(
-            f"imbalance {start.imbalance:g} with h = {n.h}", "W2ᵀW2 − W1W1ᵀ = λI needs h ≤ d_out (λ > 0) or h ≤ d_in",
+            f"imbalance {start.imbalance:g} with h = {n.h}",
+            "W2ᵀW2 − W1W1ᵀ = λI needs h ≤ d_out (λ > 0) or h ≤ d_in",
             "narrow the hidden layer, or start from Aligned(imbalance=…)",
-        )  # fmt: skip
+        )
     if isinstance(perturbation, Noise) and perturbation.scales and len(perturbation.scales) != n.depth:
         scales = f"{len(perturbation.scales)} scales"
         raise ShapeError(scales, f"there are {n.depth} layers", "pass one scale per layer, or none")
@@ -155,6 +156,7 @@ def _check_parts_fit(protocol: Protocol) -> None:
     batch = protocol.pretraining.batch if isinstance(protocol.pretraining, GradientDescent) else None
     if n.activation != "linear" and protocol.inputs.samples is None and batch is None:
         raise DomainError(
-            f"{n.activation} on the whole population", "its loss is not a polynomial of the weights",
+            f"{n.activation} on the whole population",
+            "its loss is not a polynomial of the weights",
             "pass inputs=Inputs(samples=…), or batches of fresh examples: GradientDescent(batch=…)",
-        )  # fmt: skip
+        )

@@ -48,8 +48,13 @@ def test_a_spectrum_is_a_teacher_and_what_is_no_part_is_refused(untyped) -> None
     made = object.__new__(Protocol)
     untyped(Protocol.__init__)(made, [1.0, 0.5], (0, 1), (1,))
     assert made.teacher == Spectrum((1.0, 0.5))
-    for name, wrong in (("start", SmallGaussian), ("pretraining", "gd"), ("perturbation", 0.1), ("sampling", 100),
-                        ("network", (4, 4, 4))):  # fmt: skip
+    for name, wrong in (
+        ("start", SmallGaussian),
+        ("pretraining", "gd"),
+        ("perturbation", 0.1),
+        ("sampling", 100),
+        ("network", (4, 4, 4)),
+    ):
         with pytest.raises(DomainError, match=f"{name} = .*Instead: pass "):
             build(PowerLaw(3), (0, 1), (1,), **{name: wrong})
     with pytest.raises(ShapeError, match="different lengths"):

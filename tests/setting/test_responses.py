@@ -61,8 +61,11 @@ def test_seeds_are_pooled() -> None:
     data = response(
         {"before": (("seed", "pretraining"), np.zeros((3, 1))), "after": (("seed", *BOTH), after)},
         {"seed": range(3), "pretraining": [0.0], "strength": [0.0]},
-        method="simulation", source="a test", perturbation="noise", model="toy",
-    )  # fmt: skip
+        method="simulation",
+        source="a test",
+        perturbation="noise",
+        model="toy",
+    )
     pooled = curve(data, "after")
     assert pooled.value.item() == 3.0
     assert pooled.stderr.item() == pytest.approx(np.std([1, 2, 6], ddof=1) / np.sqrt(3))

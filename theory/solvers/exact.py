@@ -146,7 +146,7 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
         method="theory",
         source=f"closed form (claims {solution.claims}, D1)",
         perturbation=f"fine-tuning on a task, {type(tuning.task).__name__}",
-        strength_name="fine-tuning time T",
+        strength_name="fine-tuning budget T",
         strength_units="gradient-flow time",
         model=describe(resolved),
         extra=_extra(protocol, never_learned=never_learned, never_learned_downstream=never_learned_downstream),

@@ -18,10 +18,8 @@ from overtraining.setting.training import GradientFlow
 from overtraining.theory.solvers import paths
 from overtraining.theory.solvers.exact import follow, respond
 
-GENERATOR = np.random.default_rng(4)
-BASE = Protocol(
-    Matrix(GENERATOR.normal(size=(2, 3))), (0.0, 0.6, 1.7, 5.0), (0.2, 0.9), Network(3, 2, 2), Aligned(0.05)
-)
+TEACHER = Matrix(np.random.default_rng(4).normal(size=(2, 3)))
+BASE = Protocol(TEACHER, (0.0, 0.6, 1.7, 5.0), (0.2, 0.9), Network(3, 2, 2), Aligned(0.05))
 ALONG = {
     "shared": Inputs((0.5, 2.0, 1.2)),
     "mixed": Inputs((0.5, 2.0, 1.2), shared=False),
@@ -225,13 +223,14 @@ def test_follows_the_integrated_network(name: str) -> None:
     close("layer_norm", norms)
     close("weight_norm", norms.sum(axis=1))
     if depth > 1:
-        close("imbalance", [np.sqrt(sum(((b.T @ b - a @ a.T) ** 2).sum() for a, b in itertools.pairwise(layers)))
-                            for layers in path])  # fmt: skip
+        gaps = [[b.T @ b - a @ a.T for a, b in itertools.pairwise(layers)] for layers in path]
+        close("imbalance", [np.sqrt(sum((gap**2).sum() for gap in between)) for between in gaps])
     curvature = np.array([hessian(layers, target, sx) for layers in path])
     close("hessian_trace", np.trace(curvature, axis1=1, axis2=2))
-    sharp = depth == 1 or (depth == 2 and protocol.inputs.isotropic and not protocol.start.imbalance
-                           and (isinstance(protocol.start, Aligned) or protocol.start.angle == 0
-                                or protocol.network.d_in == protocol.network.d_out == 1))  # fmt: skip
+    no_room = protocol.network.d_in == protocol.network.d_out == 1
+    aligned = isinstance(protocol.start, Aligned) or protocol.start.angle == 0 or no_room
+    balanced_and_white = protocol.inputs.isotropic and not protocol.start.imbalance
+    sharp = depth == 1 or (depth == 2 and balanced_and_white and aligned)
     assert set(seen.data_vars) == {"singular_value", "loss", "layer_norm", "weight_norm", "hessian_trace"} | (
         {"imbalance"} if depth > 1 else set()
     ) | ({"sharpness"} if sharp else set())
@@ -314,8 +313,10 @@ def test_the_perturbation_does_not_matter_to_the_path() -> None:
         assert follow(replace(BASE, perturbation=how)).loss.equals(follow(BASE).loss)
 
 
-@pytest.mark.parametrize("name", ["base", "shared inputs and imbalance", "one layer, mixed inputs", "turned, wide",
-                                  "three layers, shared inputs"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    ["base", "shared inputs and imbalance", "one layer, mixed inputs", "turned, wide", "three layers, shared inputs"],
+)
 @pytest.mark.parametrize("convention", ["absolute", "relative", "multiplicative"])
 def test_pieces_fit_together(name: str, convention: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path that is computed two lengths at a time, or one, is the same to rounding."""

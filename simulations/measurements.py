@@ -67,8 +67,8 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     >>> from overtraining.setting.perturbations import FineTuning
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.tasks import RotatedTeacher
-    >>> asked = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(RotatedTeacher(1.0)))
-    >>> distance_from_pretrained(asked, key=0).distance.values[0].round(2).tolist()
+    >>> protocol = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(RotatedTeacher(1.0)))
+    >>> distance_from_pretrained(protocol, key=0).distance.values[0].round(2).tolist()
     [[0.0, 0.05], [0.0, 1.05]]
     """
     if not isinstance(protocol.perturbation, FineTuning):

@@ -15,14 +15,14 @@ def layer_norms(layers: Layers) -> dict[str, Array]:
     imbalance: `(Σ_l ‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ − b_lb_lᵀ‖²_F)^½`, which gradient flow of a linear network conserves
     term by term (claim A1). A single layer has none; without biases there is no `bias_norm`.
     """
-    each = jnp.stack([jnp.sum(layer.weight**2) for layer in layers])
-    seen = {"layer_norm": each, "weight_norm": jnp.sum(each)}
+    squares = jnp.stack([jnp.sum(layer.weight**2) for layer in layers])
+    norms = {"layer_norm": squares, "weight_norm": jnp.sum(squares)}
     if biases := [layer.bias for layer in layers if layer.bias is not None]:
-        seen["bias_norm"] = jnp.stack([jnp.sum(b**2) for b in biases])
+        norms["bias_norm"] = jnp.stack([jnp.sum(b**2) for b in biases])
     if len(layers) > 1:
         differences = [after.weight.T @ after.weight - _gram(before) for before, after in pairwise(layers)]
-        seen["imbalance"] = jnp.sqrt(sum(jnp.sum(d**2) for d in differences))
-    return seen
+        norms["imbalance"] = jnp.sqrt(sum(jnp.sum(d**2) for d in differences))
+    return norms
 
 
 def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> Float[Array, "d_out d_in"]:

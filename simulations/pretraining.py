@@ -36,10 +36,10 @@ def train_layers(
     return _descend(start, loss, training, numbers)
 
 
-def traced_numbers(training: Pretraining, lengths: Sequenced, called: str = "length") -> TrainingNumbers:
+def traced_numbers(training: Pretraining, lengths: Sequenced, length_name: str = "length") -> TrainingNumbers:
     """The numbers of a training that need no compilation of their own; for an optimizer also the steps to every length.
 
-    called: the name of a length in the refusal of one that no whole number of steps reaches.
+    length_name: the name of a length in the refusal of one that no whole number of steps reaches.
 
     >>> traced_numbers(GradientDescent(0.1), (0.0, 0.5))["steps"].tolist()
     [0, 5]
@@ -50,7 +50,7 @@ def traced_numbers(training: Pretraining, lengths: Sequenced, called: str = "len
         "learning_rate": jnp.asarray(training.learning_rate),
         "momentum": jnp.asarray(training.momentum),
         "weight_decay": jnp.asarray(training.weight_decay),
-        "steps": jnp.asarray(_whole_steps(np.array(lengths), training.learning_rate, called)),
+        "steps": jnp.asarray(_whole_steps(np.array(lengths), training.learning_rate, length_name)),
     }
 
 
@@ -61,14 +61,14 @@ def compiled_training(training: Pretraining) -> Pretraining:
     return replace(training, learning_rate=1.0, momentum=0.0, weight_decay=0.0)
 
 
-def _whole_steps(lengths: np.ndarray, learning_rate: float, called: str) -> Int[np.ndarray, " length"]:
+def _whole_steps(lengths: np.ndarray, learning_rate: float, length_name: str) -> Int[np.ndarray, " length"]:
     steps = np.rint(lengths / learning_rate)
     deviation = np.abs(lengths / learning_rate - steps)
     # 1e-6 of a step: the rounding of t / η for grids written in decimals; more is a length that is never reached
     if deviation.max() > 1e-6:
         length = lengths[int(deviation.argmax())]
         raise DomainError(
-            f"{called} {length:g}", f"not a multiple of the step {learning_rate:g}", f"round the {called}s"
+            f"{length_name} {length:g}", f"not a multiple of the step {learning_rate:g}", f"round the {length_name}s"
         )
     return steps.astype(int)
 

@@ -35,10 +35,10 @@ ReportedLoss = Callable[[Layers], Float[Array, " example"]]
 
 
 class HeldOut(NamedTuple):
-    """Held-out examples of the pretraining problem and of the downstream one; None where the loss has a closed form."""
+    """Held-out examples of pretraining and of the fine-tuning task; None where the loss has a closed form."""
 
     pretraining: Examples | None
-    downstream: Examples | None
+    fine_tuning: Examples | None
 
 
 class Run(NamedTuple):
@@ -174,7 +174,7 @@ def _fine_tuned(
     for_data = jax.random.split(key, 4)[2]
     reports = {
         "": partial(_reported_loss, plan, numbers.problem, examples.pretraining),
-        "downstream_": partial(_reported_loss, plan, tuning.problem, examples.downstream),
+        "downstream_": partial(_reported_loss, plan, tuning.problem, examples.fine_tuning),
     }
     before = {name: report(layers) for name, report in reports.items()}
 
@@ -203,6 +203,11 @@ def _fine_tuned(
     for name, values in draws.items():
         results[name], results[f"{name}_stderr"] = jax.vmap(_mean, in_axes=1)(values)
     return results
+
+
+def compiled_programs() -> int:
+    """How many programs of pretraining, and of what is done to its checkpoints, this process has compiled."""
+    return _train._cache_size() + _perturb._cache_size()
 
 
 def network_numbers(network: Network) -> int:

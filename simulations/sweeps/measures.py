@@ -48,12 +48,12 @@ def find_measure(name: str) -> Measure:
     """The measure of this name, or the user's own Measure at `module:NAME`."""
     module, _, attribute = MEASURES.get(name, name).partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute) if attribute else None
+        named = getattr(importlib.import_module(module), attribute) if attribute else None
     except (ImportError, AttributeError) as error:
         raise DomainError(f"measure {name!r}", f"it cannot be imported ({error})", _remedy()) from None
-    if not isinstance(found, Measure):
+    if not isinstance(named, Measure):
         raise DomainError(f"measure {name!r}", "there is no such measure", _remedy())
-    return found
+    return named
 
 
 def module_of(name: str) -> str:

@@ -42,8 +42,8 @@ def memoized_call(function: Callable[..., Any], stores: Path, *args: Any, **kwar
     with ExitStack() as stack:
         with refuse_disk_errors(folder):
             store = stack.enter_context(open_store(folder, recipe))
-            missing = store.missing(1, lambda line: warnings.warn(line, stacklevel=2))
-        if missing:
+            missing_chunks = store.missing(1, lambda line: warnings.warn(line, stacklevel=2))
+        if missing_chunks:
             values = _as_arrays(function(*args, **kwargs))
             with refuse_disk_errors(folder):
                 store.write(0, ChunkOutcome(done=(0,), values=values, processor=processor()))

@@ -47,8 +47,8 @@ def run_sweep(
     recipe, plan = recipe_text(sweep), SweepPlan(sweep)
     with refuse_disk_errors(folder), open_store(folder, recipe) as store:
         if not (store.sealed(report) and not crashes(store.result)):
-            missing = store.missing(plan.chunks, report)
-            _compute(plan, store, missing, workers, progress)
+            missing_chunks = store.missing(plan.chunks, report)
+            _compute(plan, store, missing_chunks, workers, progress)
             _gather(plan, store)
         if not crashes(store.result):
             store.clear()
@@ -64,16 +64,16 @@ def _gather(plan: SweepPlan, store: Store) -> None:
 def _compute(
     plan: SweepPlan,
     store: Store,
-    missing: list[int],
+    missing_chunks: list[int],
     workers: Callable[[], AbstractContextManager[Workers]],
     progress: Callable[[int, int], None],
 ) -> None:
     cells = plan.sweep.cells
-    done = cells - sum(map(plan.size, missing))
+    done = cells - sum(map(plan.size, missing_chunks))
     progress(done, cells)
-    if not missing:
+    if not missing_chunks:
         return
-    queue = TaskQueue(store.recipe, plan, missing)
+    queue = TaskQueue(store.recipe, plan, missing_chunks)
     with workers() as running:
         for task, outcome in running.outcomes(queue.take):
             finished = queue.put(task, outcome)

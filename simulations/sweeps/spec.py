@@ -150,10 +150,10 @@ def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:
     return table
 
 
-def _values(path: str, given: Any) -> tuple[Any, ...]:
-    match given:
+def _values(path: str, written: Any) -> tuple[Any, ...]:
+    match written:
         case list():
-            return tuple(given)
+            return tuple(written)
         case {"whole": [first, last], **rest} if not rest:
             return tuple(range(whole(path, first, least=0), whole(path, last, least=0) + 1))
         case {"linear": [a, b], "count": n, **rest} if not rest:
@@ -165,7 +165,7 @@ def _values(path: str, given: Any) -> tuple[Any, ...]:
             # through text, so that powers of ten come out as they are written: 0.001 and not 0.0010000000000000002
             return tuple(float(f"{x:.15g}") for x in grid)
     known = "[values], {linear = [a, b], count = n}, {log = [a, b], count = n} or {whole = [first, last]}"
-    raise DomainError(f"axis {path!r} = {given!r}", "this is not the form of an axis", f"write {known}")
+    raise DomainError(f"axis {path!r} = {written!r}", "this is not the form of an axis", f"write {known}")
 
 
 def _in_order(value: Any) -> tuple[int, float, str]:

@@ -95,11 +95,11 @@ class Store:
 
 def chunk_paths(folder: Path) -> dict[int, list[Path]]:
     """The files of every chunk that has one, unread."""
-    found: dict[int, list[Path]] = {}
+    by_chunk: dict[int, list[Path]] = {}
     for path in sorted((folder / CHUNKS).glob(f"[0-9]*{SUFFIX}")):
         if (chunk := chunk_number(path)) is not None:
-            found.setdefault(chunk, []).append(path)
-    return found
+            by_chunk.setdefault(chunk, []).append(path)
+    return by_chunk
 
 
 @contextmanager

@@ -15,8 +15,8 @@ class TaskQueue:
     If cells crash, their task is halved until a single cell crashes alone: so the others are saved.
     """
 
-    def __init__(self, recipe: str, plan: SweepPlan, missing: Iterable[int]) -> None:
-        self._recipe, self._plan, self._missing = recipe, plan, iter(missing)
+    def __init__(self, recipe: str, plan: SweepPlan, missing_chunks: Iterable[int]) -> None:
+        self._recipe, self._plan, self._missing = recipe, plan, iter(missing_chunks)
         self._halves: deque[ChunkTask] = deque()
         self._open: dict[int, int] = {}
         self._parts: dict[int, list[ChunkOutcome]] = {}

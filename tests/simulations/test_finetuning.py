@@ -23,7 +23,6 @@ from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import distance_from_pretrained, pretrain, respond, seed_key
 from overtraining.simulations.networks import Layers, outputs
 from overtraining.simulations.training_plan import plan_training
-from tests.simulations.compiled import programs
 
 RATE = 0.05
 STEPS = (0, 1, 2, 7)
@@ -325,9 +324,9 @@ def test_numbers_share_one_compilation() -> None:
         SharedVectors((1.0, 2.0)), GradientDescent(0.1, weight_decay=0.2), anchor=0.5, replay_share=0.9, label_noise=0.1
     )
     respond(first, 0)
-    compiled = programs()
+    compiled = runs.compiled_programs()
     respond(replace(first, perturbation=other, strengths=(0.0, 0.1, 0.4, 0.5)), 0)
-    assert programs() == compiled
+    assert runs.compiled_programs() == compiled
 
 
 TANH = replace(

@@ -17,7 +17,6 @@ from overtraining.setting.training import GradientDescent, GradientFlow, Pretrai
 from overtraining.simulations import runs
 from overtraining.simulations.measurements import respond
 from overtraining.simulations.training_plan import plan_training
-from tests.simulations.compiled import programs
 
 CELL = Protocol(
     PowerLaw(2),
@@ -51,9 +50,9 @@ OTHER = replace(
 def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraining, Pretraining]) -> None:
     cells = [replace(cell, pretraining=how) for cell, how in zip((CELL, OTHER), hows, strict=True)]
     alone = [respond(cell, 3) for cell in cells[:1]]
-    compiled = programs()
+    compiled = runs.compiled_programs()
     alone += [respond(cell, 3) for cell in cells[1:]]
-    assert programs() == compiled
+    assert runs.compiled_programs() == compiled
     (plan, first), (same, second) = map(plan_training, cells)
     assert plan == same
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), first, second)

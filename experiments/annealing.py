@@ -171,7 +171,7 @@ def _chains(
     return np.asarray(f), np.asarray(stderr), np.asarray(u)
 
 
-def _statistics(w1: ChainWeights, w2: ChainWeights, off: ChainWeights) -> tuple[Array, Array, Array]:
+def _statistics(w1: ChainWeights, w2: ChainWeights, difference: ChainWeights) -> tuple[Array, Array, Array]:
     f = jnp.diagonal(chain_product(w2, w1[:, :2])).mean((0, 1))  # (pair, mode), of a pair
     norms = (w1**2).sum((0, 1)), (w2**2).sum((0, 1))
     return f.mean(0), f.sum(1).std(ddof=1) / jnp.sqrt(1.0 * f.shape[0]), norms[1].mean() / norms[0].mean()

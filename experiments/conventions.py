@@ -54,7 +54,7 @@ def protocol(preset: Preset, convention: str = "absolute") -> Protocol:
 def run(preset: Preset, key: int) -> Outcome:
     """The cost in each unit and its growth, the exact cost of rounding, and where that does not grow with length."""
     checks = [_cost(protocol(preset, name), 10 * i, key) for i, name in enumerate(CONVENTIONS)]
-    white = Inputs(spectrum=(1.0,) * 5)  # written out, it compiles to what unequal variances do
+    white = Inputs(spectrum=(1.0,) * 5)  # given explicitly, to use the program compiled for unequal variances
     path = replace(protocol(preset), start=Aligned(1e-2), inputs=white, lengths=(0.0, 1.0, 3.0, 30.0))
     checks += [_grows(path, key), _rounding(replace(path, sampling=Sampling()), key), _two_features()]
     return Outcome(tuple(checks), {name: rise_and_spread(protocol(preset, name), key) for name in CONVENTIONS[:1]})

@@ -44,8 +44,8 @@ def run(preset: Preset, key: int) -> Outcome:
 
 def in_frames(setup: Protocol, key: int) -> np.ndarray:
     """`Uᵀ f V` at every length."""
-    left, right = resolve(setup).frames
-    return left.T @ np.asarray(product(pretrain(setup, key))) @ right
+    u, v = resolve(setup).frames
+    return u.T @ np.asarray(product(pretrain(setup, key))) @ v
 
 
 def _decoupled(setup: Protocol, key: int) -> Check:

@@ -30,7 +30,7 @@ from overtraining.simulations.networks import outputs
 from overtraining.theory.sensitivity.growth import curvature_growth_at
 
 STARTS: tuple[Start, ...] = (SmallGaussian(0.1), FanIn(1.0), Balanced(0.05, angle=2.0), Aligned(0.05, imbalance=0.5))
-WHITE = Inputs(spectrum=(1.0,) * 4)  # written out, it compiles to what unequal variances do
+WHITE = Inputs(spectrum=(1.0,) * 4)  # given explicitly, to use the program compiled for unequal variances
 COLOURED = Inputs(spectrum=(2.0, 1.5, 1.0, 0.5), shared=False)
 SAME_WEIGHTS = "autodiff at the same weights"
 

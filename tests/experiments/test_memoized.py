@@ -88,6 +88,6 @@ def test_the_laboratory_s_own_come_back_as_they_were(tmp_path: Path) -> None:
 def test_what_cannot_be_stored_is_refused_everywhere() -> None:
     """Not only within `storing`: so it is noticed in the quick preset already."""
     with pytest.raises(TypeError, match="no argument of a memoized call"):
-        memoized.respond(SETUP, np.nan)
+        memoized.respond(SETUP, np.nan)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="no name of its own"):
         memoized.memoize(lambda: 1)()

@@ -85,7 +85,8 @@ def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np
 
 def rotated_matrix(task: RotatedTeacher, teacher: Float[np.ndarray, "d_out d_in"]) -> Float[np.ndarray, "d_out d_in"]:
     """`B = scale · R A R'ᵀ`, where the teacher's matrix A is known."""
-    left, right = rotations(*teacher.shape, task.angle, task.frame_seed)
+    d_out, d_in = teacher.shape
+    left, right = rotations(d_out, d_in, task.angle, task.frame_seed)
     return task.scale * left @ teacher @ right.T
 
 

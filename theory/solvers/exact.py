@@ -155,7 +155,7 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
 
 def _along(
     solution: Solution, protocol: Protocol, measure: Callable[[Path], dict[str, Values]]
-) -> tuple[dict[str, Values], np.ndarray]:
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What is measured at all of the protocol's lengths, and the singular values that are never learned."""
     pieces = []
     for path in solution.along(np.array(protocol.lengths)):

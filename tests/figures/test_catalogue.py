@@ -47,13 +47,20 @@ def test_data_are_plain_files(built: Path) -> None:
                 assert validate(node.to_dataset()).attrs["source"]
 
 
+ITERATED = {"depth", "plasticity-and-forgetting", "rates", "regularization", "scaling-fit", "sum-rule-llm"}
+"""Figures with adaptive integration or a fit, whose stopping rules amplify the last bits, in which processors differ.
+
+Between two kinds of processor their numbers differed by 6e-10 to 5e-8 of the largest; all others by less than 1e-9.
+"""
+
+
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
 def test_the_committed_numbers(built: Path, entry) -> None:
-    """The gallery that the README shows is what the code draws now, to 1e-9, on any machine."""
+    """The gallery that the README shows is what the code draws now, on any machine."""
     committed, rebuilt = (
         json.loads((place / "numbers" / f"{entry.name}.json").read_text()) for place in (GALLERY, built)
     )
-    compare(committed, rebuilt)
+    compare(committed, rebuilt, tolerance=1e-6 if entry.name in ITERATED else 1e-9)
     assert (GALLERY / f"{entry.name}.png").exists()
     assert (GALLERY / "captions" / f"{entry.name}.txt").read_text() == (
         built / "captions" / f"{entry.name}.txt"

@@ -1,6 +1,6 @@
 """The error of every closed form against mpmath, over its domain: `python -m benchmarks.accuracy [--out FOLDER]`.
 
-Each form is asked at all corners of its domain and at random points (`benchmarks.domains`), once, with a fixed seed. An
+Each form is evaluated at all corners of its domain and at random points (`benchmarks.domains`), with a fixed seed. An
 answer is right within 1e-12 of the truth, or within 100 roundings of the inputs, 100 × condition number × 2.2e-16.
 """
 
@@ -27,7 +27,6 @@ from overtraining.theory.precision.judge import EPS, TOLERANCE, allowed
 
 SEED = 20250331
 NORM, SCALE = (1e-300, 1e6), (1e-9, 1e6)
-BELOW = lambda column, limit: lambda *columns: columns[column] < limit(*columns)
 
 DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the longest that fits
     "balanced_mode": at.decaying,
@@ -60,7 +59,7 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
     "sum_rule.norm_growth": at.segment,
     "sum_rule.predicted_exponent": at.numbers((1e-9, 1.999)),
     "sum_rule.local_factor": at.filtered(at.numbers((1e-6, 1e6), (1e-300, 1e6)), lambda v, e: v > 2.72 * e),
-    "noisy_mode": at.priced,
+    "noisy_mode.inflection_time": at.with_noise_cost,
     "stages.stage": at.numbers((1e-6, 1e6), (1e-12, 1e6)),
     "stages.overtraining_in_stages": at.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
     "noisy_path.remaining_increase": at.two_paths,
@@ -75,8 +74,8 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
 
 
 @dataclass(frozen=True)
-class Row:
-    """What was found of one form, and its worst point: the one nearest to, or furthest beyond, what is allowed."""
+class AccuracyRow:
+    """The errors of one form, and its worst point: the one nearest to, or furthest beyond, what is allowed."""
 
     claim: str
     form: str
@@ -105,33 +104,42 @@ def answered(form: Form, points: np.ndarray) -> np.ndarray:
     return points
 
 
-def measured(form: Form, given: np.ndarray) -> Row:
-    """The form's errors at these points. Condition numbers are dear, and asked only where they can still matter."""
+def measured(form: Form, given: np.ndarray) -> AccuracyRow:
+    """The form's errors at these points. Condition numbers take long, and are computed only where they can matter."""
     points = answered(form, given)
     errors = form.errors(points)
     order = np.argsort(-np.where(np.isnan(errors), np.inf, errors))
-    wrong, worst, share = 0, (order[0], form.condition(points[order[0]].tolist())), -1.0
+    wrong, largest = 0, -1.0  # of the ratios of errors to what is allowed
+    worst = (order[0], form.condition(points[order[0]].tolist()))
     for i in order:
-        if errors[i] <= TOLERANCE * min(share, 1):
+        if errors[i] <= TOLERANCE * min(largest, 1):
             break
         condition = form.condition(points[i].tolist())
         ratio = errors[i] / allowed(condition)
         wrong += not ratio <= 1  # so that NaN is wrong
-        if not ratio <= share:
-            worst, share = (i, condition), np.inf if np.isnan(ratio) else ratio
+        if not ratio <= largest:
+            worst = (i, condition)
+            largest = np.inf if np.isnan(ratio) else ratio
     i, condition = worst
-    return Row(
-        form.claim, form.name, len(points), len(given) - len(points), wrong, float(errors[order[0]]),
-        tuple(points[i].tolist()), float(errors[i]), condition,
-    )  # fmt: skip
+    return AccuracyRow(
+        form.claim,
+        form.name,
+        len(points),
+        len(given) - len(points),
+        wrong,
+        float(errors[order[0]]),
+        tuple(points[i].tolist()),
+        float(errors[i]),
+        condition,
+    )
 
 
 def domain(form: Form) -> at.Domain:
-    """Where a form is asked."""
+    """The points at which a form is evaluated."""
     return DOMAINS[max((name for name in DOMAINS if form.name.startswith(name)), key=len)]
 
 
-def rows(forms: Sequence[Form], budget: int) -> list[Row]:
+def rows(forms: Sequence[Form], budget: int) -> list[AccuracyRow]:
     """One row for every form; a claim's forms share `budget` random points.
 
     Each form has random numbers of its own, which depend on its name and the seed alone.
@@ -145,61 +153,85 @@ def rows(forms: Sequence[Form], budget: int) -> list[Row]:
     return found
 
 
-HEADINGS = ("claim", "form", "points", "refused", "wrong", "largest error", "worst point: error", "condition",
-            "error / (condition × 2.2e-16)", "inputs")  # fmt: skip
+HEADINGS = (
+    "claim",
+    "form",
+    "points",
+    "refused",
+    "wrong",
+    "largest error",
+    "worst point: error",
+    "condition",
+    "error / (condition × 2.2e-16)",
+    "inputs",
+)
 
 
 COLUMNS = ("claim", "form", "points", "refused", "wrong", "largest_error", "error", "condition", "roundings", "inputs")
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: AccuracyRow) -> list[str]:
     """A row of the table as text; inputs that are many are in the CSV file alone."""
     inputs = ", ".join(f"{x:.6g}" for x in row.inputs)
     return [
-        row.claim, f"`{row.form}`", *map(str, (row.points, row.refused, row.wrong)), f"{row.largest:.1e}",
-        f"{row.error:.1e}", f"{row.condition:.1e}", f"{row.roundings:.2g}",
+        row.claim,
+        f"`{row.form}`",
+        *map(str, (row.points, row.refused, row.wrong)),
+        f"{row.largest:.1e}",
+        f"{row.error:.1e}",
+        f"{row.condition:.1e}",
+        f"{row.roundings:.2g}",
         inputs if len(row.inputs) < 7 else f"{len(row.inputs)} numbers",
-    ]  # fmt: skip
+    ]
 
 
-def table_row(row: Row) -> str:
+def table_row(row: AccuracyRow) -> str:
     """The same as a row of Markdown."""
     return f"| {' | '.join(cells(row))} |"
 
 
-def worst_of_claims(found: Sequence[Row]) -> list[Row]:
+def worst_of_claims(found: Sequence[AccuracyRow]) -> list[AccuracyRow]:
     """Of every claim the row of its worst point."""
     claims = dict.fromkeys(row.claim for row in found)
     return [max((r for r in found if r.claim == c), key=lambda r: r.error / allowed(r.condition)) for c in claims]
 
 
-def written(found: Sequence[Row], out: Path) -> tuple[Path, Path]:
+def write_tables(found: Sequence[AccuracyRow], out: Path) -> tuple[Path, Path]:
     """`accuracy.md` and `accuracy.csv` with all rows, the machine and the versions."""
     out.mkdir(parents=True, exist_ok=True)
     about = machine() | versions(["mpmath"])
     markdown, plain = out / "accuracy.md", out / "accuracy.csv"
     head = [f"| {' | '.join(HEADINGS)} |", "|" + " --- |" * len(HEADINGS)]
     right = sum(row.points - row.wrong for row in found)
-    markdown.write_text("\n".join([
+    told = ", ".join(f"{name}: {value}" for name, value in about.items())
+    lines = [
         "# Accuracy of the closed forms",
         "",
         *(__doc__ or "").strip().split("\n")[2:],
         "The worst point of a form is the one that comes nearest to what is allowed, or exceeds it most. The largest",
-        "error is often elsewhere: where the condition number is largest and little can be asked.",
+        "error is often at another point: where the condition number is largest, and a large error is allowed.",
         "",
-        f"{right} of {sum(row.points for row in found)} answers are right. Seed {SEED}. "
-        + ", ".join(f"{name}: {value}" for name, value in about.items()) + ".",
+        f"{right} of {sum(row.points for row in found)} answers are right. Seed {SEED}. {told}.",
         "",
-        "## The worst point of every claim", "", *head, *map(table_row, worst_of_claims(found)), "",
-        "## Every form", "", *head, *map(table_row, found), "",
-    ]), encoding="utf-8")  # fmt: skip
+        "## The worst point of every claim",
+        "",
+        *head,
+        *map(table_row, worst_of_claims(found)),
+        "",
+        "## Every form",
+        "",
+        *head,
+        *map(table_row, found),
+        "",
+    ]
+    markdown.write_text("\n".join(lines), encoding="utf-8")
     with plain.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow([*COLUMNS, *about])
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([*COLUMNS, *about])
         for r in found:
             numbers = (r.largest, r.error, r.condition, r.roundings)
             counts, inputs = (r.points, r.refused, r.wrong), " ".join(map(repr, r.inputs))
-            lines.writerow([r.claim, r.form, *counts, *map(repr, numbers), inputs, *about.values()])
+            table.writerow([r.claim, r.form, *counts, *map(repr, numbers), inputs, *about.values()])
     return markdown, plain
 
 
@@ -214,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         parser.error(f"no form has {given.only!r} in its name; there are {', '.join(form.name for form in FORMS)}")
     found = rows(chosen, given.points)
-    for path in written(found, given.out):
+    for path in write_tables(found, given.out):
         print(path)
     return int(any(row.wrong for row in found))
 

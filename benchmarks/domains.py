@@ -11,67 +11,70 @@ from itertools import product
 
 import numpy as np
 
-Draw = np.random.Generator
-Domain = Callable[[Draw, int], np.ndarray]
+Domain = Callable[[np.random.Generator, int], np.ndarray]
 
 SIGMA, LONGEST = (1e-6, 1.0, 1e6), 1e6
 PART = (1e-300, 1e-8, 0.5, 1 - 1e-9, 1.0, 1 + 1e-9, 10.0)  # of σ
 LAMBDA = (0.0, 1e-12, -1e-12, 1.0, -1.0, 1e6, -1e6)
 
 
-def between(low: np.ndarray | float, high: np.ndarray | float) -> Callable[[Draw, int], np.ndarray]:
+def between(low: np.ndarray | float, high: np.ndarray | float) -> Callable[[np.random.Generator, int], np.ndarray]:
     """Log-uniform numbers."""
-    return lambda draw, n: np.exp(draw.uniform(np.log(low), np.log(high), n))
+    return lambda generator, n: np.exp(generator.uniform(np.log(low), np.log(high), n))
 
 
-def signs(draw: Draw, n: int) -> np.ndarray:
+def signs(generator: np.random.Generator, n: int) -> np.ndarray:
     """±1."""
-    return draw.choice([-1.0, 1.0], n)
+    return generator.choice([-1.0, 1.0], n)
 
 
 def _rows(rows: Iterable[tuple[float, ...]]) -> np.ndarray:
     return np.array(list(rows), float)
 
 
-def starts(draw: Draw, sigma: np.ndarray) -> np.ndarray:
+def starts(generator: np.random.Generator, sigma: np.ndarray) -> np.ndarray:
     n = len(sigma)
-    far, near = between(1e-300, 10 * sigma)(draw, n), sigma * between(1e-3, 10.0)(draw, n)
-    close = sigma * (1 + signs(draw, n) * between(1e-15, 1e-2)(draw, n))
-    return np.choose(draw.integers(0, 6, n), [near, close, far, far, far, far])
+    far, near = between(1e-300, 10 * sigma)(generator, n), sigma * between(1e-3, 10.0)(generator, n)
+    close = sigma * (1 + signs(generator, n) * between(1e-15, 1e-2)(generator, n))
+    return np.choose(generator.integers(0, 6, n), [near, close, far, far, far, far])
 
 
-def lengths(draw: Draw, rate: np.ndarray, stage: np.ndarray | float = 1.0) -> np.ndarray:
+def lengths(generator: np.random.Generator, rate: np.ndarray, stage: np.ndarray | float = 1.0) -> np.ndarray:
     """Half anywhere, half within three times `stage/rate`."""
     n = len(rate)
-    anywhere = between(1e-12, LONGEST)(draw, n)
-    return np.minimum(np.where(draw.random(n) < 0.5, anywhere, 3 * draw.random(n) * stage / rate), LONGEST)
+    anywhere = between(1e-12, LONGEST)(generator, n)
+    return np.minimum(np.where(generator.random(n) < 0.5, anywhere, 3 * generator.random(n) * stage / rate), LONGEST)
 
 
-def path(draw: Draw, n: int) -> np.ndarray:
+def path(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t, σ, ε)."""
-    sigma = between(1e-6, 1e6)(draw, n)
-    start = starts(draw, sigma)
-    t = lengths(draw, 2 * sigma, 1 + np.abs(np.log(sigma / start)))
+    sigma = between(1e-6, 1e6)(generator, n)
+    start = starts(generator, sigma)
+    t = lengths(generator, 2 * sigma, 1 + np.abs(np.log(sigma / start)))
     corners = ((t, s, max(p * s, 1e-300)) for t, s, p in product((0.0, 1e-9, 1.0, 360.0, LONGEST), SIGMA, PART))
     return np.vstack([_rows(corners), np.column_stack([t, sigma, start])])
 
 
-def decaying(draw: Draw, n: int) -> np.ndarray:
+def decaying(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t, σ, ε, μ): no decay, weak decay, decay near σ, decay beyond it."""
-    given = path(draw, n)
-    size = np.choose(draw.integers(0, 3, len(given)), [
-        np.zeros(len(given)), between(1e-12, 1e3)(draw, len(given)),
-        1 + signs(draw, len(given)) * between(1e-14, 0.5)(draw, len(given)),
-    ])  # fmt: skip
+    given = path(generator, n)
+    size = np.choose(
+        generator.integers(0, 3, len(given)),
+        [
+            np.zeros(len(given)),
+            between(1e-12, 1e3)(generator, len(given)),
+            1 + signs(generator, len(given)) * between(1e-14, 0.5)(generator, len(given)),
+        ],
+    )
     return np.column_stack([given, size * given[:, 1]])
 
 
-def unbalanced(draw: Draw, n: int) -> np.ndarray:
+def unbalanced(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t, σ, p₀, λ), both signs of both."""
-    sigma = between(1e-6, 1e6)(draw, n)
-    lam = signs(draw, n) * between(1e-12, 1e6)(draw, n) * (draw.random(n) > 0.1)
-    start = starts(draw, sigma) * signs(draw, n) * (draw.random(n) > 0.1)
-    t = lengths(draw, np.hypot(lam, 2 * sigma), 1 + np.abs(np.log(sigma / np.where(start, np.abs(start), sigma))))
+    sigma = between(1e-6, 1e6)(generator, n)
+    lam = signs(generator, n) * between(1e-12, 1e6)(generator, n) * (generator.random(n) > 0.1)
+    start = starts(generator, sigma) * signs(generator, n) * (generator.random(n) > 0.1)
+    t = lengths(generator, np.hypot(lam, 2 * sigma), 1 + np.abs(np.log(sigma / np.where(start, np.abs(start), sigma))))
     corners = (
         (t, s, p * s if abs(p * s) >= 1e-300 else np.sign(p) * 1e-300, x)
         for t, s, p, x in product((0.0, 1e-3, 10.0, LONGEST), SIGMA, (1e-300, -1e-300, 0.0, 1.0, 10.0, -10.0), LAMBDA)
@@ -82,34 +85,43 @@ def unbalanced(draw: Draw, n: int) -> np.ndarray:
 def deep(depth: int) -> Domain:
     """(t, σ, ε), lengths around the learning time of that depth."""
 
-    def points(draw: Draw, n: int) -> np.ndarray:
-        sigma, q = between(1e-6, 1e6)(draw, n), 2 - 2 / depth
-        start = starts(draw, sigma)
-        t = lengths(draw, depth * sigma**q, np.minimum(np.maximum((start / sigma) ** (1 - q), 1), 1e290))
+    def points(generator: np.random.Generator, n: int) -> np.ndarray:
+        sigma, q = between(1e-6, 1e6)(generator, n), 2 - 2 / depth
+        start = starts(generator, sigma)
+        t = lengths(generator, depth * sigma**q, np.minimum(np.maximum((start / sigma) ** (1 - q), 1), 1e290))
         corners = ((t, s, max(p * s, 1e-300)) for t, s, p in product((0.0, 1.0, LONGEST), SIGMA, PART))
         return np.vstack([_rows(corners), np.column_stack([t, sigma, start])])
 
     return points
 
 
-def reached(draw: Draw, n: int) -> np.ndarray:
+def reached(generator: np.random.Generator, n: int) -> np.ndarray:
     """(s, σ, ε) with s on the way from ε to σ: anywhere, just after the start, just before the end."""
-    sigma = between(1e-6, 1e6)(draw, n)
-    start = starts(draw, sigma)
+    sigma = between(1e-6, 1e6)(generator, n)
+    start = starts(generator, sigma)
     start = np.where(start == sigma, sigma / 2, start)
-    short = between(1e-14, 1.0)(draw, n)
-    s = np.choose(draw.integers(0, 3, n), [
-        start * (sigma / start) ** draw.random(n), start * (sigma / start) ** short, sigma - (sigma - start) * short
-    ])  # fmt: skip
+    short = between(1e-14, 1.0)(generator, n)
+    s = np.choose(
+        generator.integers(0, 3, n),
+        [
+            start * (sigma / start) ** generator.random(n),
+            start * (sigma / start) ** short,
+            sigma - (sigma - start) * short,
+        ],
+    )
     inside = (s != sigma) & ((s - start) * (sigma - start) >= 0) & ((sigma - s) * (sigma - start) >= 0)
     return np.column_stack([s, sigma, start])[inside]
 
 
-def incremental(draw: Draw, n: int) -> np.ndarray:
+def incremental(generator: np.random.Generator, n: int) -> np.ndarray:
     """(τ, σ, ε), ε < 1, on both sides of the jump and close to it."""
-    sigma = between(1e-6, 1e6)(draw, n)
-    epsilon = between(1e-300, np.minimum(0.99, 0.99 * sigma))(draw, n)
-    phase = np.where(draw.random(n) < 0.5, between(1e-6, 1e4)(draw, n), 1 + signs(draw, n) * between(1e-9, 1)(draw, n))
+    sigma = between(1e-6, 1e6)(generator, n)
+    epsilon = between(1e-300, np.minimum(0.99, 0.99 * sigma))(generator, n)
+    phase = np.where(
+        generator.random(n) < 0.5,
+        between(1e-6, 1e4)(generator, n),
+        1 + signs(generator, n) * between(1e-9, 1)(generator, n),
+    )
     corners = ((x / s, s, e) for x, s, e in product((0.0, 0.5, 0.999, 2.0, 1e4), (0.3, 1.0, 1e6), (1e-300, 0.2)))
     return np.vstack([_rows(corners), np.column_stack([np.maximum(phase, 0) / sigma, sigma, epsilon])])
 
@@ -118,8 +130,8 @@ def numbers(*ranges: tuple[float, float], signed: Iterable[int] = (), corners: b
     """Independent log-uniform numbers in these ranges, and all their ends; those in `signed` of either sign."""
     flips = set(signed)
 
-    def points(draw: Draw, n: int) -> np.ndarray:
-        columns = [between(*r)(draw, n) * (signs(draw, n) if i in flips else 1) for i, r in enumerate(ranges)]
+    def points(generator: np.random.Generator, n: int) -> np.ndarray:
+        columns = [between(*r)(generator, n) * (signs(generator, n) if i in flips else 1) for i, r in enumerate(ranges)]
         ends = _rows(product(*ranges)) if corners else np.empty((0, len(ranges)))
         return np.vstack([ends, np.column_stack(columns)])
 
@@ -129,15 +141,15 @@ def numbers(*ranges: tuple[float, float], signed: Iterable[int] = (), corners: b
 def network(matrices: int, *scales: tuple[float, float], inputs: bool = True, last: bool = True) -> Domain:
     """Entries of 2 × 2 matrices of any size and sign, a covariance, and scales; one in ten teachers is W2 W1 itself."""
 
-    def points(draw: Draw, n: int) -> np.ndarray:
-        weights = draw.normal(size=(n, matrices, 4)) * between(1e-6, 1e6)(draw, n)[:, None, None]
-        weights *= between(1e-3, 1e3)(draw, n * matrices).reshape(n, matrices, 1)
+    def points(generator: np.random.Generator, n: int) -> np.ndarray:
+        weights = generator.normal(size=(n, matrices, 4)) * between(1e-6, 1e6)(generator, n)[:, None, None]
+        weights *= between(1e-3, 1e3)(generator, n * matrices).reshape(n, matrices, 1)
         if matrices == 3 and last:
             learned = weights[:, 1].reshape(n, 2, 2) @ weights[:, 0].reshape(n, 2, 2)
             weights[::10, 2] = learned.reshape(n, 4)[::10]
-        a, c = between(1e-3, 1e3)(draw, n), between(1e-3, 1e3)(draw, n)
-        covariance = [a, draw.uniform(-0.99, 0.99, n) * np.sqrt(a * c), c] if inputs else []
-        return np.column_stack([weights.reshape(n, -1), *covariance, *(between(*s)(draw, n) for s in scales)])
+        a, c = between(1e-3, 1e3)(generator, n), between(1e-3, 1e3)(generator, n)
+        covariance = [a, generator.uniform(-0.99, 0.99, n) * np.sqrt(a * c), c] if inputs else []
+        return np.column_stack([weights.reshape(n, -1), *covariance, *(between(*s)(generator, n) for s in scales)])
 
     return points
 
@@ -145,57 +157,57 @@ def network(matrices: int, *scales: tuple[float, float], inputs: bool = True, la
 def filtered(domain: Domain, keep: Callable[..., np.ndarray]) -> Domain:
     """Those points of a domain for which `keep` of the columns is true."""
 
-    def points(draw: Draw, n: int) -> np.ndarray:
-        found = domain(draw, n)
+    def points(generator: np.random.Generator, n: int) -> np.ndarray:
+        found = domain(generator, n)
         return found[np.asarray(keep(*found.T), bool)]
 
     return points
 
 
-def priced(draw: Draw, n: int) -> np.ndarray:
-    """(σ, ε, c): starts below the teacher, prices of 1e-12 to 2 times the teacher; some just before the inflection."""
-    sigma = between(1e-6, 1e6)(draw, n)
-    start, c = np.minimum(starts(draw, sigma), 0.999 * sigma), sigma * between(1e-12, 2.0)(draw, n)
-    late = (sigma - c) * (1 - between(1e-14, 1.0)(draw, n))
-    start = np.where((draw.random(n) < 0.3) & (late >= 1e-300), late, start)
+def with_noise_cost(generator: np.random.Generator, n: int) -> np.ndarray:
+    """(σ, ε, c): starts below the teacher, costs of 1e-12 to 2 times the teacher; some just before the inflection."""
+    sigma = between(1e-6, 1e6)(generator, n)
+    start, c = np.minimum(starts(generator, sigma), 0.999 * sigma), sigma * between(1e-12, 2.0)(generator, n)
+    late = (sigma - c) * (1 - between(1e-14, 1.0)(generator, n))
+    start = np.where((generator.random(n) < 0.3) & (late >= 1e-300), late, start)
     corners = ((s, max(p * s, 1e-300), c * s) for s, p, c in product(SIGMA, PART[:4], (1e-12, 0.5, 1 - 1e-9, 2.0)))
     return np.vstack([_rows(corners), np.column_stack([sigma, start, c])])
 
 
-def two_modes(draw: Draw, n: int) -> np.ndarray:
+def two_modes(generator: np.random.Generator, n: int) -> np.ndarray:
     """(σ₁, σ₂, ε₁, ε₂, c), each mode anywhere, starts below."""
-    first, second = priced(draw, n), priced(draw, n)
+    first, second = with_noise_cost(generator, n), with_noise_cost(generator, n)
     return np.column_stack([first[:, :1], second[:, :1], first[:, 1:2], second[:, 1:2], first[:, 2:]])
 
 
-def two_paths(draw: Draw, n: int) -> np.ndarray:
+def two_paths(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t, σ₁, σ₂, ε₁, ε₂, c), on either side of the teacher."""
-    first, second = path(draw, n), path(draw, n)
-    c = first[:, 1] * between(1e-12, 2.0)(draw, len(first))
+    first, second = path(generator, n), path(generator, n)
+    c = first[:, 1] * between(1e-12, 2.0)(generator, len(first))
     return np.column_stack([first[:, :2], second[:, 1:2], first[:, 2:], second[:, 2:], c])
 
 
-def turning(draw: Draw, n: int) -> np.ndarray:
+def turning(generator: np.random.Generator, n: int) -> np.ndarray:
     """(σ₁, σ₂, ε, c) where the loss after noise has a minimum after the start, a factor of ten apart at most."""
-    sigma, ratio = between(1e-6, 1e6)(draw, n), between(0.1, 0.97)(draw, n)
-    c, start = sigma * ratio * between(1e-6, 0.8)(draw, n), sigma * between(1e-290, 1e-3)(draw, n)
+    sigma, ratio = between(1e-6, 1e6)(generator, n), between(0.1, 0.97)(generator, n)
+    c, start = sigma * ratio * between(1e-6, 0.8)(generator, n), sigma * between(1e-290, 1e-3)(generator, n)
     start = np.maximum(start, 1e-300)
     inside = start < 0.1 * (sigma * ratio - c)
     return np.column_stack([sigma, sigma * ratio, start, c])[inside]
 
 
-def power_law(draw: Draw, n: int) -> np.ndarray:
+def power_law(generator: np.random.Generator, n: int) -> np.ndarray:
     """(τ, α) between two steps of the staircase, from no feature learned to 10⁹."""
-    alpha, count = 0.5 + between(1e-9, 5.0)(draw, n), np.floor(between(0.5, 1e9)(draw, n))
-    return np.column_stack([(count + draw.uniform(0.1, 0.9, n)) ** alpha, alpha])
+    alpha, count = 0.5 + between(1e-9, 5.0)(generator, n), np.floor(between(0.5, 1e9)(generator, n))
+    return np.column_stack([(count + generator.uniform(0.1, 0.9, n)) ** alpha, alpha])
 
 
-def segment(draw: Draw, n: int) -> np.ndarray:
+def segment(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t₀, t₁, L₀, L₁, m), t₁ from a rounding to 200 decades beyond t₀."""
-    t0 = between(1e-12, 1e6)(draw, n)
-    t1 = np.maximum(t0 * (1 + between(1e-15, 1e200)(draw, n)), np.nextafter(t0, np.inf))
-    loss = between(1e-9, 1e6)(draw, n)
-    return np.column_stack([t0, t1, loss, loss * draw.uniform(0, 1.1, n), between(1e-3, 1e3)(draw, n)])
+    t0 = between(1e-12, 1e6)(generator, n)
+    t1 = np.maximum(t0 * (1 + between(1e-15, 1e200)(generator, n)), np.nextafter(t0, np.inf))
+    loss = between(1e-9, 1e6)(generator, n)
+    return np.column_stack([t0, t1, loss, loss * generator.uniform(0, 1.1, n), between(1e-3, 1e3)(generator, n)])
 
 
 def matrices(d_out: int, d_in: int, k: int) -> Domain:
@@ -207,18 +219,22 @@ def matrices(d_out: int, d_in: int, k: int) -> Domain:
     """
     m = min(d_out, d_in)
 
-    def point(draw: Draw) -> list[float]:
-        size = float(between(1e-6, 1e6)(draw, 1)[0])
-        spread = np.sort(between(0.01, 1.0)(draw, m))[::-1]
-        sigma = size * draw.choice([spread, spread, np.ones(m), spread * (np.arange(m) < max(m - 1, 1))])
-        frame = lambda d, n: np.linalg.qr(draw.normal(size=(d, d)))[0][:, :n]
+    def point(generator: np.random.Generator) -> list[float]:
+        size = float(between(1e-6, 1e6)(generator, 1)[0])
+        spread = np.sort(between(0.01, 1.0)(generator, m))[::-1]
+        sigma = size * generator.choice([spread, spread, np.ones(m), spread * (np.arange(m) < max(m - 1, 1))])
+        frame = lambda d, n: np.linalg.qr(generator.normal(size=(d, d)))[0][:, :n]
         u, v, left, right = frame(d_out, k), frame(d_in, k), frame(d_out, m), frame(d_in, m)
-        lam = 0.0 if draw.random() < 0.5 else float((signs(draw, 1) * between(1e-12, 1e6)(draw, 1))[0])
-        if draw.random() < 0.3:  # exactly aligned, in frames without rounding
+        lam = 0.0 if generator.random() < 0.5 else float((signs(generator, 1) * between(1e-12, 1e6)(generator, 1))[0])
+        if generator.random() < 0.3:  # exactly aligned, in frames without rounding
             left, right = np.eye(d_out, m), np.eye(d_in, m)
-            u, v = left[:, :k] * signs(draw, k), right[:, :k]
-        start = size * between(1e-3, 10.0)(draw, k) if draw.random() < 0.5 else between(1e-300, 10 * size)(draw, k)
-        t = draw.choice([0.0, *(between(1e-3, 150.0)(draw, 5) / np.hypot(size, lam / 2))])
+            u, v = left[:, :k] * signs(generator, k), right[:, :k]
+        start = (
+            size * between(1e-3, 10.0)(generator, k)
+            if generator.random() < 0.5
+            else between(1e-300, 10 * size)(generator, k)
+        )
+        t = generator.choice([0.0, *(between(1e-3, 150.0)(generator, 5) / np.hypot(size, lam / 2))])
         return [min(t, LONGEST), lam, *start, *u.ravel(), *v.ravel(), *((left * sigma) @ right.T).ravel()]
 
-    return lambda draw, n: _rows(tuple(point(draw)) for _ in range(n))
+    return lambda generator, n: _rows(tuple(point(generator)) for _ in range(n))

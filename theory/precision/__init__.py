@@ -1,1 +1,1 @@
-"""How right the engine is: every closed form beside its formula in mpmath, and the judge of both."""
+"""How accurate the formulas are: every closed form beside the same formula in mpmath, and the measure of its error."""

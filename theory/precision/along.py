@@ -1,4 +1,4 @@
-"""The error of the closed forms along pretraining, as a Trajectory that can be drawn."""
+"""The error of the closed forms along pretraining, as a Trajectory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,19 +12,19 @@ from overtraining.theory.precision.forms import FORMS
 
 LENGTHS = np.geomspace(1e-2, 200, 25)
 STRONG, WEAK, START = 1.0, 0.3, 1e-9  # two features of a balanced aligned network, and its start
-GAMMA, PRICE = 0.1, 0.02
+GAMMA, NOISE_COST = 0.1, 0.02
 
 
 def _s(t: np.ndarray) -> tuple[Any, Any]:
     return singular_value(t, STRONG, START), singular_value(t, WEAK, START)
 
 
-def _left(t: np.ndarray) -> tuple[Any, Any]:
+def _unlearned(t: np.ndarray) -> tuple[Any, Any]:
     return unlearned(t, STRONG, START), unlearned(t, WEAK, START)
 
 
 def _weights(t: np.ndarray) -> tuple[Any, ...]:
-    """w1, w2 and the teacher entry by entry, in frames turned by 0.4 and 1.1."""
+    """w1, w2 and the teacher entry by entry, in frames rotated by 0.4 and 1.1."""
     (s1, s2), turn = _s(t), lambda a: np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     root = np.sqrt(np.stack([s1, s2], axis=-1))
     w1, w2 = root[..., :, None] * turn(0.4).T, turn(1.1) * root[..., None, :]
@@ -63,8 +63,8 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("A7", "bound", "incremental.limit_error", lambda t: (t / CLOCK, STRONG, START)),
     ("B1, B2", "Δ, L = 2", "noise.expected_increase", lambda t: (sum(_s(t)), sum(_s(t)), GAMMA, GAMMA)),
     ("B1, B2", "Δ, L = 3", "deep_noise.deep_increase, L = 3", lambda t: (*_s(t), GAMMA, GAMMA, GAMMA)),
-    ("B3", "3s − σ", "curvature.hessian_spectrum, 3s − σ", lambda t: (_s(t)[0], _left(t)[0])),
-    ("B3", "pair", "curvature.hessian_spectrum, pair 2", lambda t: (*_s(t), *_left(t))),
+    ("B3", "3s − σ", "curvature.hessian_spectrum, 3s − σ", lambda t: (_s(t)[0], _unlearned(t)[0])),
+    ("B3", "pair", "curvature.hessian_spectrum, pair 2", lambda t: (*_s(t), *_unlearned(t))),
     ("B4, B5", "d tr H/dt", "growth.curvature_growth", lambda t: (t, STRONG, START)),
     ("B4, B5", "variance", "noise_variance.loss_variance", lambda t: (*_weights(t), *EYE, GAMMA, GAMMA)),
     ("B6", "relative", "conventions.increase_in_convention, relative", lambda t: (*_weights(t)[:8], GAMMA, GAMMA)),
@@ -72,9 +72,9 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
      lambda t: (*_weights(t)[:8], GAMMA, GAMMA)),
     ("B7, B8", "loss", "rates.staircase_loss", lambda t: (t / CLOCK + 1e-3, 0.75)),
     ("B7, B8", "Σs from loss", "sum_rule.norm_growth", lambda t: (t, 1.2 * t, t**-0.5, (1.3 * t) ** -0.5, 1.0)),
-    ("C1, C5", "t*", "noisy_mode.inflection_time", lambda t: (STRONG, START, np.clip(_left(t)[0], 1e-290, 0.99))),
+    ("C1, C5", "t*", "noisy_mode.inflection_time", lambda t: (STRONG, START, np.clip(_unlearned(t)[0], 1e-290, 0.99))),
     ("C1, C5", "t*, dense", "scaling.dense_inflection_time", lambda t: (0.75, START, np.clip(4.0 / t, 1e-8, 0.49))),
-    ("C4", "P(∞) − P(t)", "noisy_path.remaining_increase", lambda t: (t, STRONG, WEAK, START, START, PRICE)),
+    ("C4", "P(∞) − P(t)", "noisy_path.remaining_increase", lambda t: (t, STRONG, WEAK, START, START, NOISE_COST)),
     ("D1, D2", "x", "tuned_flow.fine_tune_mode, x", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
     ("D1, D2", "A − f", "tuned_flow.fine_tune, unlearned", _tuned),
     ("D1, D2", "moved", "tuned_flow.mode_distance", lambda t: (0.3, _s(t)[0], 0.5, 1e-3)),
@@ -85,7 +85,7 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
     ("D5–D7", "excess", "label_noise.label_noise_excess, online", lambda t: (*_s(t), 0.1, 0.5, 8.0)),
     ("D5–D7", "best T", "stability.tuned_budget", lambda t: (_s(t)[0], STRONG, 1.5, 0.3)),
     ("D5–D7", "anchored", "anchored.anchored_weight", lambda t: (np.sqrt(_s(t)[0]), 0.5, 0.3)),
-    ("D5–D7", "frontier", "tradeoff.least_forgetting", lambda t: (0.7, (STRONG - 0.5 - _left(t)[0]) ** 2 / 2)),
+    ("D5–D7", "frontier", "tradeoff.least_forgetting", lambda t: (0.7, (STRONG - 0.5 - _unlearned(t)[0]) ** 2 / 2)),
     ("E1–E3", "excess", "robust.excess_over_robust", lambda t: (*[np.sqrt(_s(t)[0])] * 2, STRONG, 0.1, 0.05)),
     ("E1–E3", "tilt", "annealing.layer_ratio, 64 × 8", lambda t: (t / 1000,)),
     ("E1–E3", "best share", "mixing.best_task_share", lambda t: (t, STRONG, 0.6, START)),
@@ -95,8 +95,8 @@ LINES: tuple[tuple[str, str, str, Callable[[np.ndarray], tuple[Any, ...]]], ...]
 def errors() -> xr.Dataset:
     """Relative error and condition number of each line's closed form along pretraining, as a Trajectory.
 
-    Dimensions `form` and `pretraining`; `panel` says which forms belong together. An error of 0 means the nearest
-    float64. Exact in mpmath, so that the only rounding is the engine's own.
+    Dimensions `form` and `pretraining`; `panel` says which forms belong together. An error of 0 means that the result
+    is the float64 nearest to the exact value of mpmath, so that only the rounding of the formula itself is measured.
     """
     forms = {form.name: form for form in FORMS}
     error, condition = [], []
@@ -115,4 +115,4 @@ def errors() -> xr.Dataset:
         method="theory",
         source="closed forms against mpmath at two precisions that agree",
         model=f"two modes, σ = {STRONG:g} and {WEAK:g}, ε = {START:g}",
-    )  # fmt: skip
+    )

@@ -31,7 +31,7 @@ def balanced(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:
     return kappa / (1 + (kappa / epsilon - 1) * mpmath.exp(-2 * kappa * t))
 
 
-def balanced_left(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:
+def balanced_unlearned(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:
     """`σ − s`, by a form that does not subtract nearly equal numbers as t → ∞ (A3)."""
     kappa = sigma - mu
     if kappa == 0:
@@ -54,7 +54,7 @@ def unbalanced(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
     return size / 2 * mpmath.tan(end - 2 * mpmath.atan(turn))
 
 
-def unbalanced_left(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
+def unbalanced_unlearned(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
     """`σ − p` (A4)."""
     return sigma - unbalanced(t, sigma, start, lam)
 
@@ -94,7 +94,7 @@ def deep(t: Any, sigma: Any, epsilon: Any, depth: int, left: bool = False) -> An
     if depth == 1:
         return (sigma - epsilon) * mpmath.exp(-t) if left else epsilon * mpmath.exp(-t) - sigma * mpmath.expm1(-t)
     if depth == 2:
-        return balanced_left(t, sigma, epsilon) if left else balanced(t, sigma, epsilon)
+        return balanced_unlearned(t, sigma, epsilon) if left else balanced(t, sigma, epsilon)
     if epsilon == sigma:
         return mpmath.mpf(0) if left else sigma
     below = bool(epsilon < sigma)
@@ -163,7 +163,7 @@ def gained(sigma: Any, lam: Any, start: Any) -> Any:
 
 def curvature_growth(t: Any, sigma: Any, epsilon: Any) -> Any:
     """`2(d_in + d_out) s(σ − s)` at d_in = 3, d_out = 2 (B4)."""
-    return 10 * balanced(t, sigma, epsilon) * balanced_left(t, sigma, epsilon)
+    return 10 * balanced(t, sigma, epsilon) * balanced_unlearned(t, sigma, epsilon)
 
 
 def _weight(which: int, *given: Any) -> Any:
@@ -174,9 +174,9 @@ DEPTHS = (1, 2, 3, 4, 5, 6, 7, 8, 20, 50)
 
 FORMS = (
     Form("A3", "balanced_mode.singular_value", balanced_mode.singular_value, balanced, EXACT),
-    Form("A3", "balanced_mode.unlearned", balanced_mode.unlearned, balanced_left, EXACT),
+    Form("A3", "balanced_mode.unlearned", balanced_mode.unlearned, balanced_unlearned, EXACT),
     Form("A4", "unbalanced_mode.product", unbalanced_mode.product, unbalanced, spread),
-    Form("A4", "unbalanced_mode.unlearned", unbalanced_mode.unlearned, unbalanced_left, spread),
+    Form("A4", "unbalanced_mode.unlearned", unbalanced_mode.unlearned, unbalanced_unlearned, spread),
     *(
         Form("A4", f"unbalanced_mode.weights, w{which}", partial(_weight, which), partial(layer, which), spread)
         for which in (1, 2)

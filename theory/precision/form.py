@@ -1,4 +1,4 @@
-"""A closed form of the engine beside the same formula in mpmath, of the same numbers."""
+"""A closed form of the theory beside the same formula in mpmath."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from overtraining.theory.precision.judge import PRECISIONS, Truth, agreed, condi
 class Form:
     """One closed form: `engine` of columns of float64 inputs, `truth` of one point in mpmath.
 
-    claim: its identifier.  name: `module.function` of the engine, and where a function has several results, which.
-    engine: takes one array per input, returns one value (or row of values, judged as one vector) per point.
-    digits: precisions at which the truth is asked, or a function of the point that says them; the first must be enough
-    for the truth not to cancel to a clean 0.
+    claim: its identifier.  name: `module.function`, and which of its results, if it has several.
+    engine: takes one array per input, returns one value (or row of values, compared as one vector) per point.
+    digits: precisions at which the truth is computed, or a function of the point that gives them; the first must be
+    large enough that the truth does not cancel to exactly 0.
     """
 
     claim: str
@@ -41,7 +41,7 @@ class Form:
         )
 
     def condition(self, point: Sequence[float]) -> float:
-        """Condition number of the question with respect to its inputs."""
+        """Condition number of the form with respect to its inputs."""
         return condition_number(self.truth, *point, digits=max(120, self._digits(point)[0]))
 
     def _digits(self, point: Sequence[float]) -> Sequence[int]:

@@ -1,7 +1,7 @@
-"""The judge of every formula: its value with many digits, and how badly the question itself is posed.
+"""The exact value of a formula, with many digits, and its condition number: how accurate an answer can be.
 
-A value is known when mpmath finds it at two precisions that agree to 25 digits. An answer is right within 1e-12 of it,
-or within 100 roundings of the inputs where the condition number is large; what is below 1e-300 counts absolutely.
+A value is known when mpmath gives it at two precisions that agree to 25 digits. An answer is right within 1e-12 of it,
+or within 100 roundings of the inputs where the condition number is large; values below 1e-300 are compared absolutely.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ Truth = Callable[..., Any]
 def agreed(truth: Truth, *point: float, precisions: Sequence[int] = PRECISIONS) -> tuple[Any, ...]:
     """`truth` at growing numbers of digits, until two precisions agree to 25 digits.
 
-    precisions: more, where the first two could agree on a cancelled 0. Raises NotSolved where no two agree.
+    precisions: in digits; larger ones are needed where the first two could both cancel to 0. Raises NotSolved where no
+    two successive ones agree.
 
     >>> [mpmath.nstr(x, 20) for x in agreed(mpmath.exp, 1.0)]
     ['2.7182818284590452354']
@@ -52,7 +53,7 @@ def relative_error(value: Any, exact: Sequence[Any]) -> float:
 def condition_number(truth: Truth, *point: float, digits: int = 120) -> float:
     """`Σ ‖x ∂f/∂x‖ / ‖f‖` over the inputs x, by difference quotients; 1 where no input matters.
 
-    ‖f‖ counts from 1e-300 on. A rounding of the inputs alone makes the best of all answers wrong by 1.1e-16 times this.
+    ‖f‖ is at least 1e-300. Rounding the inputs alone makes even the best answer wrong by 1.1e-16 times this number.
 
     >>> round(condition_number(lambda x: x - 1, 1.001), 6)
     1001.0
@@ -66,7 +67,7 @@ def condition_number(truth: Truth, *point: float, digits: int = 120) -> float:
 
 
 def allowed(condition: float) -> float:
-    """The relative error that a right answer may have.
+    """The largest relative error of an answer that counts as right.
 
     >>> allowed(1.0), allowed(1e6)
     (1e-12, 2.220446049250313e-08)

@@ -6,7 +6,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from overtraining.theory.precision.features import balanced, balanced_left
+from overtraining.theory.precision.features import balanced, balanced_unlearned
 from overtraining.theory.precision.form import Form, each
 from overtraining.theory.precision.tuned import SHORT
 from overtraining.theory.remedies import annealing, mixing, robust
@@ -61,7 +61,7 @@ def best(t: Any, sigma: Any, task: Any, epsilon: Any) -> Any:
 
     def beyond(q: Any) -> Any:
         mixture = (1 - q) * sigma + q * task
-        return (1 - q) * (sigma - task) - balanced_left(t, mixture, epsilon)
+        return (1 - q) * (sigma - task) - balanced_unlearned(t, mixture, epsilon)
 
     none, everything = beyond(mpmath.mpf(0)), beyond(mpmath.mpf(1))
     if none * everything >= 0:

@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 
 from overtraining.theory.inflection import noisy_mode, noisy_path, scaling, stages
-from overtraining.theory.precision.features import balanced_left
+from overtraining.theory.precision.features import balanced_unlearned
 from overtraining.theory.precision.form import Form, each
 from overtraining.theory.precision.sensitivity import norm, square, trace
 from overtraining.theory.sensitivity import curvature, rates, sum_rule
@@ -90,7 +90,7 @@ def overtraining_in_stages(*point: Any) -> Any:
 def remaining_increase(*point: Any) -> Any:
     """`Σ u(c − u/2)` of two modes: (t, σ₁, σ₂, ε₁, ε₂, c) (C4)."""
     t, v1, v2, e1, e2, c = point
-    left = (balanced_left(t, v1, e1), balanced_left(t, v2, e2))
+    left = (balanced_unlearned(t, v1, e1), balanced_unlearned(t, v2, e2))
     return mpmath.fsum(u * (c - u / 2) for u in left)
 
 
@@ -106,7 +106,7 @@ def last_minimum(v1: Any, v2: Any, epsilon: Any, c: Any) -> Any:
     values = (v1, v2)
 
     def slope(t: Any) -> Any:
-        left = [balanced_left(t, v, epsilon) for v in values]
+        left = [balanced_unlearned(t, v, epsilon) for v in values]
         return mpmath.fsum((v - u) * u * (c - u) for v, u in zip(values, left, strict=True))
 
     start = _minimum(*map(float, (v1, v2, epsilon, c)))

@@ -32,7 +32,7 @@ def tuned(budget: Any, s: Any, target: Any, lam: Any = 0) -> Any:
     return -unbalanced(budget, -target, -s, lam) if target < 0 else unbalanced(budget, target, s, lam)
 
 
-def tuned_left(*given: Any) -> Any:
+def tuned_unlearned(*given: Any) -> Any:
     """`σ' − x` (D1)."""
     return given[2] - tuned(*given)
 
@@ -202,7 +202,8 @@ def sharpest(time: Any, s: Any, task: Any) -> Any:
 
 FORMS = (
     Form("D1", "tuned_flow.fine_tune_mode, x", lambda *c: tuned_flow.fine_tune_mode(*c)[0], tuned, spread),
-    Form("D1", "tuned_flow.fine_tune_mode, unlearned", lambda *c: tuned_flow.fine_tune_mode(*c)[1], tuned_left, spread),
+    Form("D1", "tuned_flow.fine_tune_mode, unlearned", lambda *c: tuned_flow.fine_tune_mode(*c)[1], tuned_unlearned,
+         spread),
     Form("D1", "tuned_flow.mode_distance", tuned_flow.mode_distance, distance, (400, 800, 1600)),
     *(Form("D1", f"tuned_flow.fine_tune, {which}", each(partial(_tuned, which)),
            partial(after, which), _digits)

@@ -1,4 +1,4 @@
-"""The accuracy benchmark: wrong and refused answers are counted, the worst point kept, and every row is in the tables."""
+"""The accuracy benchmark counts wrong and refused answers, keeps the worst point, and writes every row."""
 
 import csv
 

@@ -66,14 +66,15 @@ def threshold_singular_value(gammas: Numbers, widths: Sequence[int]) -> Values:
     from_input, from_output = (np.cumprod(np.concatenate([one, r[..., : L - 1]], axis=-1), axis=-1) for r in rows)
     k = np.arange(1, L)
     e = np.stack([(from_input[..., : n + 1] * from_output[..., n::-1]).sum(axis=-1) for n in k], axis=-1)
+    counts = (e > 0).any(axis=-1, keepdims=True)  # not without noise, nor with noise on one inner layer alone
     with np.errstate(divide="ignore"):
-        logs = np.where(unit > 0, np.log(e), 0)
+        logs = np.where(counts, np.log(e), 0)
     v = (logs / k).max(axis=-1, keepdims=True)  # Σ e_k y^−k >= 1 there: left of the root in v = ln y
     for _ in range(NEWTON):  # the logarithm of the sum is convex and falls: no step goes past the root
         terms = np.exp(logs - k * v)
         total = terms.sum(axis=-1, keepdims=True)
         v = v + np.log(total) * total / (k * terms).sum(axis=-1, keepdims=True)
-    y = unit * np.exp(v)
+    y = np.where(counts, unit, 0) * np.exp(v)
     return refuse_overflow("the threshold", lambda: y[..., 0] ** (L / 2))  # C3
 
 

@@ -74,6 +74,13 @@ def test_equal_layers_and_outer_ones():
     assert grid[2] / grid[1] == pytest.approx(8)
 
 
+def test_noise_on_one_inner_layer_alone_has_no_threshold():
+    """It is a limit: the threshold vanishes with the noise on the other layers."""
+    grid = threshold_singular_value([[0.0, 0.1, 0.0], [1e-9, 0.1, 1e-9], [0.0, 0.0, 0.0]], [4, 5, 6, 7])
+    assert grid[[0, 2]].tolist() == [0, 0]
+    assert 0 < grid[1] < 1e-12
+
+
 @pytest.mark.parametrize("depth", [3, 4])
 def test_counts_the_features_that_pay(depth):
     """In wide layers; in narrow ones fewer pay, since they raise each other's price."""

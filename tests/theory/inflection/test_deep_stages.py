@@ -1,4 +1,4 @@
-"""C3, C5 at depth: which features pay, against B2 of every stage, and when, against every minimum of the true loss."""
+"""C3, C5 at depth: which features lower the loss after noise, against B2 of every stage, and when, against every minimum."""
 
 import itertools
 
@@ -83,7 +83,7 @@ def test_noise_on_one_inner_layer_alone_has_no_threshold():
 
 @pytest.mark.parametrize("depth", [3, 4])
 def test_counts_the_features_that_pay(depth):
-    """In wide layers; in narrow ones fewer pay, since they raise each other's price."""
+    """In wide layers; in narrow ones fewer lower the loss, since they raise each other's cost."""
     sigma = np.arange(1, 21) ** -0.7
     for wide, least, most in ((50_000, 10, 10), (20, 3, 7)):
         gammas, widths = np.ones(depth), [wide] * (depth + 1)
@@ -93,7 +93,7 @@ def test_counts_the_features_that_pay(depth):
 
 @pytest.mark.parametrize(("depth", "start"), [(3, 1e-10), (4, 1e-8)])
 def test_the_inflection_is_the_power_of_the_noise(depth, start):
-    """σ_i = 0.8^i, every minimum: noise under which nine features fewer pay moves the best by its power −L."""
+    """σ_i = 0.8^i, every minimum: noise under which nine features fewer lower the loss moves the best by its power −L."""
     stronger = 1.25 ** (9 / depth)
     sigma, gammas, widths = 0.8 ** np.arange(14), np.ones(depth), [20_000] * (depth + 1)
     gammas *= (np.sqrt(sigma[11] * sigma[12]) / threshold_singular_value(gammas, widths)) ** (1 / depth)

@@ -34,7 +34,9 @@ def test_still_to_lose_one_mode(sigma, ratio):
         truth, short = values[1]
         assert abs(values[0][0] - truth) <= abs(truth) * mpmath.mpf(10) ** -40
         got = float(remaining_increase([[t]], [sigma], epsilon, c)[0])
-        size = abs(float(short)) * (c + abs(float(short)) / 2)  # with no cancellation between price and residual
+        size = abs(float(short)) * (
+            c + abs(float(short)) / 2
+        )  # with no cancellation between the cost and the unlearned part
         condition = 2 + 2 * sigma * t + (sigma + epsilon) / max(abs(sigma - epsilon), 1e-300)
         assert abs(got - float(truth)) <= 20 * condition * np.finfo(float).eps * size + 1e-300
 
@@ -231,8 +233,8 @@ def test_a_grid_of_prices_is_each_price_alone():
         c = np.append(draw.uniform(0.01, 1.7, 9), [0.0, 0.3, 0.3]).reshape(3, 4)
         found = minima(sigma, epsilon, c)
         assert found.times.shape == found.increase.shape == (3, 4, found.times.shape[-1])
-        for index, price in np.ndenumerate(c):
-            alone = minima(sigma, epsilon, float(price))
+        for index, cost in np.ndenumerate(c):
+            alone = minima(sigma, epsilon, float(cost))
             there = np.isfinite(found.times[index])
             assert np.allclose(found.times[index][there], alone.times, rtol=1e-12)
             assert np.allclose(
@@ -243,7 +245,7 @@ def test_a_grid_of_prices_is_each_price_alone():
 
 
 def test_a_grid_over_a_dense_spectrum():
-    """400 features, 60 prices over three decades: every minimum is a rising zero of the slope, and none is missing."""
+    """400 features, 60 costs over three decades: every minimum is a rising zero of the slope, and none is missing."""
     sigma, epsilon, c = np.arange(1, 401) ** -0.7, 1e-20, np.geomspace(2e-3, 2.0, 60)
     found = minima(sigma, epsilon, c)
     for k in (0, 17, 25, 40, 59):

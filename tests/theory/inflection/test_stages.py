@@ -60,7 +60,7 @@ def test_is_the_limit_of_the_path(values, start):
 
 
 def test_equal_features_stop_early():
-    """The sum over features above 2c is false for repeated ones: stopping before the feature that pays is better."""
+    """The sum over features above 2c is false for repeated ones: stopping before the feature above 2c is better."""
     values, c = [1.0] * 5 + [0.21], 0.1
     naive = c**2 / 2
     assert overtraining_in_stages(values, c) > 4 * naive

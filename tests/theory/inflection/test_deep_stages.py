@@ -1,4 +1,4 @@
-"""C3, C5 at depth: which features lower the loss after noise, against B2 of every stage, and when, against every minimum."""
+"""C3, C5 at depth: which features lower the loss after noise, against B2, and when, against every minimum."""
 
 import itertools
 

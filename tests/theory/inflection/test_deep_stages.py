@@ -93,7 +93,7 @@ def test_counts_the_features_that_pay(depth):
 
 @pytest.mark.parametrize(("depth", "start"), [(3, 1e-10), (4, 1e-8)])
 def test_the_inflection_is_the_power_of_the_noise(depth, start):
-    """σ_i = 0.8^i, every minimum: noise under which nine features fewer lower the loss moves the best by its power −L."""
+    """σ_i = 0.8^i, every minimum: noise under which nine fewer features lower it moves the best by its power −L."""
     stronger = 1.25 ** (9 / depth)
     sigma, gammas, widths = 0.8 ** np.arange(14), np.ones(depth), [20_000] * (depth + 1)
     gammas *= (np.sqrt(sigma[11] * sigma[12]) / threshold_singular_value(gammas, widths)) ** (1 / depth)

@@ -48,8 +48,10 @@ def initial_layers(network: Network, start: StartNumbers, key: Key[Array, ""]) -
 
     Hidden frames are Haar-random: with the identity, a mistake in a hidden index could not show.
     """
-    sample_weights = _weights_in_frames if isinstance(start, FramedStart) else _gaussian_weights
-    weights = sample_weights(network, start, key)
+    if isinstance(start, FramedStart):
+        weights = _weights_in_frames(network, start, key)
+    else:
+        weights = _gaussian_weights(network, start, key)
     return tuple(Layer(w, jnp.zeros(w.shape[0]) if network.bias else None) for w in weights)
 
 

@@ -66,7 +66,7 @@ def respond_at_learning_rates(
     """
     protocols = protocols_at_learning_rates(protocol, learning_rates, steps)
     measured, finite = _measure(protocols, key)
-    stable = finite.all(axis=(1, 2)).tolist()
+    stable = [bool(rows.all()) for rows in finite]
     if not any(stable):
         raise NotSolved("fine-tuning", "it diverges at every rate", "try smaller ones")
     responses, stable_rates, diverged = [], [], []

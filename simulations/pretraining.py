@@ -1,6 +1,7 @@
 """Training: the weights at every requested length, by gradient flow or by steps of an optimizer."""
 
 from dataclasses import replace
+from typing import Any
 
 import diffrax
 import jax
@@ -79,7 +80,7 @@ def _flow(start: Layers, loss: LossAt, times: Array, rtol: Array, weight_decay: 
     size = jnp.sqrt(sum(jnp.sum(w**2) for w in weights) / sum(w.size for w in weights))
     gradient = jax.grad(lambda layers: loss(layers, jnp.zeros((), int)))
 
-    def velocity(time: Array, layers: Layers, _: None) -> Layers:
+    def velocity(time: Any, layers: Layers, _: None) -> Layers:
         return jax.tree.map(lambda g, w: -(g + weight_decay * w), gradient(layers), layers)
 
     solution = diffrax.diffeqsolve(

@@ -207,7 +207,7 @@ def _fine_tuned(
 
 def compiled_programs() -> int:
     """How many programs of pretraining, and of what is done to its checkpoints, this process has compiled."""
-    return _train._cache_size() + _perturb._cache_size()
+    return _train._cache_size() + _perturb._cache_size()  # type: ignore[attr-defined]  # of what jit returns
 
 
 def network_numbers(network: Network) -> int:

@@ -72,7 +72,7 @@ def layer_ratio(accumulated: Numbers, *, d_in: int, d_out: int) -> Values:
     found = elementwise.find_root(excess, bracket, args=(accumulated,))
     if not np.all(found.success):
         raise NotSolved("the layer ratio", "its bracket was lost to rounding", "pass a shorter or longer schedule")
-    return (1 + growth(found.x))[()]  # E2
+    return np.asarray(1 + growth(found.x))[()]  # E2
 
 
 def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers, *, d_in: int, d_out: int) -> Values:

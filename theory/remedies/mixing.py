@@ -63,8 +63,10 @@ def best_task_share(length: Numbers, sigma: Numbers, sigma_task: Numbers, epsilo
         arguments = tuple(x[inside] for x in (length, sigma, sigma_task, epsilon))
         ends = (np.zeros(arguments[0].shape), np.ones(arguments[0].shape))
 
-        def excess(share: Numbers, *mode: Numbers) -> Values:
-            return excess_over_task(*mode, share)
+        def excess(
+            task_share: Numbers, length: Numbers, sigma: Numbers, sigma_task: Numbers, epsilon: Numbers
+        ) -> Values:
+            return excess_over_task(length, sigma, sigma_task, epsilon, task_share)
 
         found = elementwise.find_root(excess, ends, args=arguments)
         if not np.all(found.success):

@@ -113,8 +113,8 @@ def power_law_path(
     truth("relative", relative)
     start = one_positive("epsilon", epsilon)
 
-    def law(i: Values) -> Values:
-        return scale * i**-alpha
+    def law(i: np.ndarray) -> np.ndarray:
+        return np.asarray(scale * i**-alpha)
 
     if modes is not None:
         if law(np.array(float(whole("modes", modes)))) < SMALLEST:

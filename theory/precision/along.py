@@ -23,27 +23,31 @@ def _unlearned(t: np.ndarray) -> tuple[Any, Any]:
     return unlearned(t, STRONG, START), unlearned(t, WEAK, START)
 
 
+def _rotation(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
 def _weights(t: np.ndarray) -> tuple[Any, ...]:
     """w1, w2 and the teacher entry by entry, in frames rotated by 0.4 and 1.1."""
-    (s1, s2), turn = _s(t), lambda a: np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-    root = np.sqrt(np.stack([s1, s2], axis=-1))
-    w1, w2 = root[..., :, None] * turn(0.4).T, turn(1.1) * root[..., None, :]
-    teacher = np.broadcast_to(turn(1.1) * [STRONG, WEAK] @ turn(0.4).T, w1.shape)
+    root = np.sqrt(np.stack(_s(t), axis=-1))
+    w1 = root[..., :, None] * _rotation(0.4).T
+    w2 = _rotation(1.1) * root[..., None, :]
+    teacher = np.broadcast_to(_rotation(1.1) * [STRONG, WEAK] @ _rotation(0.4).T, w1.shape)
     return tuple(m[:, i, j] for m in (w1, w2, teacher) for i in (0, 1) for j in (0, 1))
 
 
 def _matrices(t: np.ndarray) -> tuple[Any, ...]:
-    """A 2 × 2 teacher and a start of one size in frames of its own."""
-    frames = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (0.3, 0.8, 1.1, 0.4)]
+    """A 2 × 2 teacher, and a start with equal singular values in other frames: (t, λ; s; u, v, A)."""
+    frames = [_rotation(angle) for angle in (0.3, 0.8, 1.1, 0.4)]
     teacher = frames[2] * [STRONG, WEAK] @ frames[3].T
     return (t, 0.0, START, START, *frames[0].ravel(), *frames[1].ravel(), *teacher.ravel())
 
 
 def _tuned(t: np.ndarray) -> tuple[Any, ...]:
-    """The path tuned for T = 0.3 on a task in frames of its own: (T, λ; s; u, v, B; A)."""
-    s, turn = _s(t), lambda a: np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-    task, teacher = turn(0.3) * [0.8, 0.5] @ turn(0.8).T, turn(1.1) * [STRONG, WEAK] @ turn(0.4).T
-    return (0.3, 0.0, *s, *turn(1.1).ravel(), *turn(0.4).ravel(), *task.ravel(), *teacher.ravel())
+    """The path fine-tuned for T = 0.3 on a task in other frames: (T, λ; s; u, v, B; A)."""
+    task = _rotation(0.3) * [0.8, 0.5] @ _rotation(0.8).T
+    teacher = _rotation(1.1) * [STRONG, WEAK] @ _rotation(0.4).T
+    return (0.3, 0.0, *_s(t), *_rotation(1.1).ravel(), *_rotation(0.4).ravel(), *task.ravel(), *teacher.ravel())
 
 
 CLOCK = -np.log(START) / 2  # of claims A7 and B7

@@ -1,4 +1,4 @@
-"""A3, A4, A6, A7 with many digits: one mode along pretraining."""
+"""The formulas of A3, A4, A6, A7 and B4 for one mode along pretraining, in mpmath."""
 
 from functools import lru_cache, partial
 from math import log, log10
@@ -12,15 +12,15 @@ from overtraining.theory.sensitivity import growth
 
 EXACT = (60, 120, 400, 800)
 IMPLICIT = (60, 100, 400, 900)
-SUBTRACTED = (700, 1000, 2000)  # squares of 1e-300 beside 1
+SUBTRACTED = (700, 1000, 2000)  # enough to add squares of 1e-300 to 1
 
 
 def spread(t: float, sigma: float, *sizes: float) -> tuple[int, ...]:
-    """Digits for squares of the smallest of these numbers beside the largest, and for a residual of e^{−rt}."""
-    given = [abs(x) for x in (sigma, *sizes) if x]
-    decades = log10(max(given) / min(given)) if given else 0.0
-    digits = int(60 + 2 * decades + min(max(given, default=0.0) * 3 * t / log(10), 350))
-    return digits, digits + 100, 1000, 2000  # the last two agree on what is exactly 0
+    """Digits that suffice to add squares of the smallest and the largest of these numbers, and a rest of e^{−rt}."""
+    nonzero = [abs(x) for x in (sigma, *sizes) if x]
+    decades = log10(max(nonzero) / min(nonzero)) if nonzero else 0.0
+    digits = int(60 + 2 * decades + min(max(nonzero, default=0.0) * 3 * t / log(10), 350))
+    return digits, digits + 100, 1000, 2000  # at the last two, a value that is exactly 0 is seen to be 0
 
 
 def balanced(t: Any, sigma: Any, epsilon: Any, mu: Any = 0) -> Any:
@@ -50,8 +50,8 @@ def unbalanced(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
         return -q / (1 + 2 * q * t) if sigma == 0 else -q * sigma * grown / (sigma + q * (1 - grown))
     size = abs(lam)
     end, angle = mpmath.atan(2 * sigma / size), mpmath.atan(2 * start / size)
-    turn = mpmath.exp(-mpmath.sqrt(lam**2 + 4 * sigma**2) * t) * mpmath.tan((end - angle) / 2)
-    return size / 2 * mpmath.tan(end - 2 * mpmath.atan(turn))
+    half_tangent = mpmath.exp(-mpmath.sqrt(lam**2 + 4 * sigma**2) * t) * mpmath.tan((end - angle) / 2)
+    return size / 2 * mpmath.tan(end - 2 * mpmath.atan(half_tangent))
 
 
 def unbalanced_unlearned(t: Any, sigma: Any, start: Any, lam: Any) -> Any:
@@ -63,13 +63,15 @@ def layer(which: int, t: Any, sigma: Any, start: Any, lam: Any) -> Any:
     """w₁ or w₂ of `w₁w₂ = p`, `w₂² − w₁² = λ` (A4); the larger one is positive."""
     p = unbalanced(t, sigma, start, lam)
     larger = mpmath.sqrt((mpmath.sqrt(lam**2 + 4 * p**2) + abs(lam)) / 2)
-    return larger if (lam >= 0) == (which == 2) else p / larger if larger else larger
+    if (lam >= 0) == (which == 2):
+        return larger
+    return p / larger if larger else larger
 
 
 def _root_sum(v: Any, rest: Any, depth: int, power: int) -> Any:
     """`−Σ ω^power ln(1 − v/ω)` over the roots of unity, `rest = 1 − v`."""
-    turns = [mpmath.exp(2j * mpmath.pi * j / depth) for j in range(1, depth)]
-    return -mpmath.log(rest) - mpmath.fsum((w**power * mpmath.log(1 - v / w)).real for w in turns)
+    roots = [mpmath.exp(2j * mpmath.pi * j / depth) for j in range(1, depth)]
+    return -mpmath.log(rest) - mpmath.fsum((w**power * mpmath.log(1 - v / w)).real for w in roots)
 
 
 def clock(odds: Any, below: bool, depth: int) -> Any:
@@ -89,47 +91,56 @@ def clock(odds: Any, below: bool, depth: int) -> Any:
     return first + _root_sum(v, rest, depth, -2)
 
 
-def deep(t: Any, sigma: Any, epsilon: Any, depth: int, left: bool = False) -> Any:
-    """s, or σ − s, at which the clock has advanced by `L σ^q t`, by Newton's method with all digits (A6)."""
+def deep(t: Any, sigma: Any, epsilon: Any, depth: int, unlearned: bool = False) -> Any:
+    """s, or σ − s if `unlearned`, when the clock has advanced by `L σ^q t`, by Newton's method (A6)."""
     if depth == 1:
-        return (sigma - epsilon) * mpmath.exp(-t) if left else epsilon * mpmath.exp(-t) - sigma * mpmath.expm1(-t)
+        if unlearned:
+            return (sigma - epsilon) * mpmath.exp(-t)
+        return epsilon * mpmath.exp(-t) - sigma * mpmath.expm1(-t)
     if depth == 2:
-        return balanced_unlearned(t, sigma, epsilon) if left else balanced(t, sigma, epsilon)
+        return balanced_unlearned(t, sigma, epsilon) if unlearned else balanced(t, sigma, epsilon)
     if epsilon == sigma:
-        return mpmath.mpf(0) if left else sigma
+        return mpmath.mpf(0) if unlearned else sigma
     below = bool(epsilon < sigma)
     odds = _advanced(mpmath.mp.dps, t, sigma, epsilon, depth)
     if below:
-        return sigma / (1 + odds) if left else sigma * odds / (1 + odds)
-    return -sigma / odds if left else sigma * (1 + odds) / odds
+        return sigma / (1 + odds) if unlearned else sigma * odds / (1 + odds)
+    return -sigma / odds if unlearned else sigma * (1 + odds) / odds
 
 
-@lru_cache(maxsize=64)  # of s and of σ − s, which are asked for at the same points
+@lru_cache(maxsize=64)  # s and σ − s are computed at the same points
 def _advanced(digits: int, t: Any, sigma: Any, epsilon: Any, depth: int) -> Any:
-    """The odds at t, by Newton's method in ln(odds): with few digits first, with all of them then."""
-    below, k = bool(epsilon < sigma), 1 - mpmath.mpf(2) / depth
+    """The odds at t, by Newton's method in ln(odds): first with few digits, then with all of them."""
+    below = bool(epsilon < sigma)
+    k = 1 - mpmath.mpf(2) / depth
     start = epsilon / (sigma - epsilon) if below else sigma / (epsilon - sigma)
-    target, low = clock(start, below, depth) + depth * sigma ** (1 + k) * t, mpmath.log(start)
+    reading = clock(start, below, depth) + depth * sigma ** (1 + k) * t
+    low = mpmath.log(start)
     with mpmath.workdps(20):
-        rough = _root(low, low, target, below, depth, k)
-    return mpmath.exp(_root(low, rough, target, below, depth, k))
+        rough = _root(low, low, reading, below, depth, k)
+    return mpmath.exp(_root(low, rough, reading, below, depth, k))
 
 
-def _root(low: Any, z: Any, target: Any, below: bool, depth: int, k: Any) -> Any:
-    """Where the clock reads target, from z on; Newton's step where it stays within a shrinking bracket."""
-    slope = lambda z: (1 + mpmath.exp(-z)) ** (k if below else -1 - k)
+def _root(low: Any, z: Any, reading: Any, below: bool, depth: int, k: Any) -> Any:
+    """The ln(odds) at which the clock has this reading: Newton's steps from z, or bisection where one would leave the
+    bracket.
+    """
+
+    def slope(z: Any) -> Any:
+        return (1 + mpmath.exp(-z)) ** (k if below else -1 - k)
+
     high = max(z, mpmath.mpf(1)) if low < 0 else max(z, low + 1)
-    while clock(mpmath.exp(high), below, depth) < target:
-        low, high = high, 2 * high + abs(target)
+    while clock(mpmath.exp(high), below, depth) < reading:
+        low, high = high, 2 * high + abs(reading)
     close = mpmath.mpf(10) ** (10 - mpmath.mp.dps)
     for _ in range(3000):
-        off = clock(mpmath.exp(z), below, depth) - target
+        off = clock(mpmath.exp(z), below, depth) - reading
         low, high = (max(low, z), high) if off < 0 else (low, min(high, z))
         step = off / slope(z)
         if abs(step) <= close * max(abs(z), 1):
             return z - step
         z = z - step if low < z - step < high else (low + high) / 2
-    raise ArithmeticError(f"no end on the way to {target}")
+    raise ArithmeticError(f"Newton's method does not converge to the reading {reading}")
 
 
 def time_to_reach(s: Any, sigma: Any, epsilon: Any, depth: int) -> Any:
@@ -150,7 +161,7 @@ def feature(tau: Any, sigma: Any, epsilon: Any) -> Any:
 
 
 def limit_error(tau: Any, sigma: Any, epsilon: Any) -> Any:
-    """The bound on what a finite ε is off (A7)."""
+    """The bound on the error of the limit ε → 0 at a finite ε (A7)."""
     x = sigma * tau
     order = epsilon ** abs(x - 1)
     return min(sigma, order * (sigma * (sigma - epsilon) if x > 1 else sigma / (sigma - epsilon)))
@@ -166,8 +177,8 @@ def curvature_growth(t: Any, sigma: Any, epsilon: Any) -> Any:
     return 10 * balanced(t, sigma, epsilon) * balanced_unlearned(t, sigma, epsilon)
 
 
-def _weight(which: int, *given: Any) -> Any:
-    return unbalanced_mode.weights(*given)[which - 1]
+def _weight(which: int, *point: Any) -> Any:
+    return unbalanced_mode.weights(*point)[which - 1]
 
 
 DEPTHS = (1, 2, 3, 4, 5, 6, 7, 8, 20, 50)
@@ -186,7 +197,7 @@ FORMS = (
         for depth in DEPTHS
         for engine, truth, digits in (
             (deep_mode.singular_value, partial(deep, depth=depth), IMPLICIT),
-            (deep_mode.unlearned, partial(deep, depth=depth, left=True), IMPLICIT),
+            (deep_mode.unlearned, partial(deep, depth=depth, unlearned=True), IMPLICIT),
             (deep_mode.time_to_reach, partial(time_to_reach, depth=depth), SUBTRACTED if depth < 3 else IMPLICIT),
         )
     ),
@@ -194,4 +205,4 @@ FORMS = (
     Form("A7", "incremental.limit_error", incremental.limit_error, limit_error, EXACT),
     Form("B4", "growth.norm_gained", growth.norm_gained, gained, SUBTRACTED),
     Form("B4", "growth.curvature_growth", partial(growth.curvature_growth, d_in=3, d_out=2), curvature_growth, EXACT),
-)  # fmt: skip
+)

@@ -1,4 +1,4 @@
-"""A5 with many digits: the textbook form of the matrix solution, with its growing exponentials and its one inverse."""
+"""The matrix solution (A5) in mpmath: its textbook form, with growing exponentials and one inverse."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -26,14 +26,16 @@ def _split(point: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
 def _modes(digits: int, shape: Shape, lam: Any, entries: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     """Teacher, and eigenvalues and eigenvectors of `F = [[−λ/2, Aᵀ], [A, λ/2]]`."""
     d_out, d_in, _ = shape
-    teacher, force = _matrix(entries, d_in), mpmath.diag([-lam / 2] * d_in + [lam / 2] * d_out)
-    force[d_in:, :d_in], force[:d_in, d_in:] = teacher, teacher.T
+    teacher = _matrix(entries, d_in)
+    force = mpmath.diag([-lam / 2] * d_in + [lam / 2] * d_out)
+    force[d_in:, :d_in] = teacher
+    force[:d_in, d_in:] = teacher.T
     return teacher, *mpmath.eigsy(force)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # several results are computed at the same points
 def solved(digits: int, shape: Shape, point: tuple[Any, ...]) -> tuple[Any, Any, Any]:
-    """f, A − f and `½ tr QQᵀ` by `QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft}`, `S = I + Q₀ᵀ(∫e^{2Fs}ds)Q₀`; results share a point."""
+    """f, A − f and `½ tr QQᵀ` by `QQᵀ = e^{Ft}Q₀S⁻¹Q₀ᵀe^{Ft}`, `S = I + Q₀ᵀ(∫e^{2Fs}ds)Q₀`."""
     _, d_in, k = shape
     t, lam, s, u, v, entries = _split(point, shape)
     lazy = [mpmath.sqrt((mpmath.sqrt(lam**2 + 4 * x**2) + abs(lam)) / 2) for x in s]
@@ -41,11 +43,11 @@ def solved(digits: int, shape: Shape, point: tuple[Any, ...]) -> tuple[Any, Any,
     into, out = (small, lazy) if lam >= 0 else (lazy, small)
     start = _stacked(_matrix(v, k) * mpmath.diag(into), _matrix(u, k) * mpmath.diag(out))
     teacher, values, basis = _modes(digits, shape, lam, entries)
-    nothing = mpmath.mpf(10) ** (-digits // 2) * max(map(abs, values))
-    integral = [t if abs(x) <= nothing else mpmath.expm1(2 * x * t) / (2 * x) for x in values]
-    turned = basis.T * start
-    inner = mpmath.inverse(mpmath.eye(k) + turned.T * mpmath.diag(integral) * turned)
-    side = basis * mpmath.diag([mpmath.exp(x * t) for x in values]) * turned
+    negligible = mpmath.mpf(10) ** (-digits // 2) * max(map(abs, values))
+    integral = [t if abs(x) <= negligible else mpmath.expm1(2 * x * t) / (2 * x) for x in values]
+    start_in_basis = basis.T * start
+    inner = mpmath.inverse(mpmath.eye(k) + start_in_basis.T * mpmath.diag(integral) * start_in_basis)
+    side = basis * mpmath.diag([mpmath.exp(x * t) for x in values]) * start_in_basis
     gram = side * inner * side.T
     f = gram[d_in:, :d_in]
     return f, teacher - f, mpmath.fsum(gram[i, i] for i in range(gram.rows)) / 2
@@ -59,39 +61,42 @@ def _matrix(entries: tuple[Any, ...], width: int) -> Any:
     return mpmath.matrix([entries[i : i + width] for i in range(0, len(entries), width)])
 
 
-def _truth(shape: Shape, of: Callable[[Any, Any, Any], Any], *point: Any) -> Any:
-    return of(*solved(mpmath.mp.dps, shape, point))
+def _truth(shape: Shape, result: Callable[[Any, Any, Any], Any], *point: Any) -> Any:
+    return result(*solved(mpmath.mp.dps, shape, point))
 
 
 def needed(shape: Shape, *point: float) -> tuple[int, int]:
-    """Digits: those between the largest and the smallest exponential, and those of the start."""
+    """Digits that suffice for the largest beside the smallest exponential, and for the smallest number of the start."""
     t, lam, s, _, _, entries = _split(point, shape)
     size = float(np.hypot(np.linalg.norm(entries), lam / 2)) or 1.0
     digits = 100 + 4 * size * t / np.log(10) + 2 * max(abs(log10(abs(x))) for x in (*s, lam, size) if x)
-    enough = 200 * int(2 ** np.ceil(np.log2(digits / 200)))  # in few steps, so that points share a decomposition
+    enough = 200 * int(2 ** np.ceil(np.log2(digits / 200)))  # a power of 2 × 200, so that points share a decomposition
     return enough, enough + 100
 
 
-def _engine(shape: Shape, of: Callable[[MatrixFlow], Any], *row: float) -> Any:
+def _engine(shape: Shape, result: Callable[[MatrixFlow], Any], *row: float) -> Any:
     d_out, d_in, k = shape
     t, lam, s, u, v, entries = _split(row, shape)
     frames = np.reshape(u, (d_out, k)), np.array(s), np.reshape(v, (d_in, k))
-    return of(matrix_flow_from_modes(t, *frames, np.reshape(entries, (d_out, d_in)), lam))
+    return result(matrix_flow_from_modes(t, *frames, np.reshape(entries, (d_out, d_in)), lam))
 
 
 SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 2, 2), (2, 3, 2), (3, 2, 1), (3, 3, 3))
 RESULTS: dict[str, tuple[Callable[[MatrixFlow], Any], Callable[[Any, Any, Any], Any]]] = {
-    "product": (lambda flow: flow.product.ravel(), lambda f, left, norm: list(f)),
-    "unlearned": (lambda flow: flow.unlearned.ravel(), lambda f, left, norm: list(left)),
-    "norm": (lambda flow: flow.norm, lambda f, left, norm: norm),
-    "loss": (lambda flow: flow.loss, lambda f, left, norm: mpmath.fsum(x * x for x in left) / 2),
+    "product": (lambda flow: flow.product.ravel(), lambda f, unlearned, norm: list(f)),
+    "unlearned": (lambda flow: flow.unlearned.ravel(), lambda f, unlearned, norm: list(unlearned)),
+    "norm": (lambda flow: flow.norm, lambda f, unlearned, norm: norm),
+    "loss": (lambda flow: flow.loss, lambda f, unlearned, norm: mpmath.fsum(x * x for x in unlearned) / 2),
 }
 
 FORMS = tuple(
     Form(
-        "A5", f"matrix_solution.matrix_flow_from_modes, {name}, {shape[0]} × {shape[1]} from rank {shape[2]}",
-        each(partial(_engine, shape, engine)), partial(_truth, shape, truth), partial(needed, shape),
+        "A5",
+        f"matrix_solution.matrix_flow_from_modes, {name}, {shape[0]} × {shape[1]} from rank {shape[2]}",
+        each(partial(_engine, shape, engine)),
+        partial(_truth, shape, truth),
+        partial(needed, shape),
     )
     for shape in SHAPES
     for name, (engine, truth) in RESULTS.items()
-)  # fmt: skip
+)

@@ -1,4 +1,4 @@
-"""B3, B7, B8, C1, C3, C4 and C5 with many digits: spectra, of the Hessian and of teachers, and inflection points."""
+"""The formulas of B3, B7, B8, C1, C3, C4 and C5 in mpmath: Hessian spectra, power laws, inflection points."""
 
 from functools import partial
 from typing import Any
@@ -9,15 +9,15 @@ import numpy as np
 from overtraining.theory.inflection import noisy_mode, noisy_path, scaling, stages
 from overtraining.theory.precision.features import balanced_unlearned
 from overtraining.theory.precision.form import Form, each
-from overtraining.theory.precision.sensitivity import norm, square, trace
+from overtraining.theory.precision.sensitivity import norm, square, symmetric, trace
 from overtraining.theory.sensitivity import curvature, rates, sum_rule
 
-PRODUCTS = (700, 1400)  # roots made of products of 1e-300
+PRODUCTS = (700, 1400)  # for roots of products of 1e-300
 
 
-def own_root(s: Any, left: Any) -> Any:
-    """`3s − σ` (B3)."""
-    return 2 * s - left
+def own_root(s: Any, unlearned: Any) -> Any:
+    """`3s − σ`, from s and σ − s (B3)."""
+    return 2 * s - unlearned
 
 
 def pair_root(family: int, sign: int, si: Any, sj: Any, ri: Any, rj: Any) -> Any:
@@ -29,20 +29,20 @@ def pair_root(family: int, sign: int, si: Any, sj: Any, ri: Any, rj: Any) -> Any
 
 
 def hessian_trace(*point: Any) -> Any:
-    """Three 2 × 2 layers and Σx = [[a, b], [b, c]] (B3)."""
+    """The trace of the Hessian from three 2 × 2 layers and Σx = [[a, b], [b, c]] (B3)."""
     w1, w2, w3 = (square(*point[i : i + 4]) for i in (0, 4, 8))
-    sx = square(point[12], point[13], point[13], point[14])
+    sx = symmetric(*point[12:15])
     first, second = w1 * sx * w1.T, w2 * w1 * sx * w1.T * w2.T
     return norm(w3 * w2) * trace(sx) + norm(w3) * trace(first) + 2 * trace(second)
 
 
 def _count(tau: Any, alpha: Any) -> int:
-    """Features learned by τ; the engine's rounding of a step that is met to 15 digits is the engine's choice."""
+    """Features learned by τ, as the engine counts them: within a rounding of a step either number is right."""
     return int(rates.features_learned(float(tau), float(alpha)))
 
 
 def enough(tau: float, alpha: float) -> tuple[int, int]:
-    """Digits for a ζ whose precision is absolute."""
+    """Digits that suffice for ζ, which mpmath computes to an absolute precision."""
     digits = 40 + int(2 * max(np.log10(tau), 0))
     return digits, digits + 20
 
@@ -73,11 +73,12 @@ def inflection(sigma: Any, epsilon: Any, c: Any) -> Any:
     return max(mpmath.log((sigma / epsilon - 1) * (sigma - c) / c) / (2 * sigma), 0) if c < sigma else mpmath.mpf(0)
 
 
-def stage(which: str, sigma: Any, c: Any) -> Any:
-    """What one feature changes, where it stops, what it gains, what it then costs (C3)."""
+def stage(result: str, sigma: Any, c: Any) -> Any:
+    """One feature: its change of the loss, its best stop, the gain up to there, and the rise after it (C3)."""
     stop = max(sigma - c, 0)
-    change, gain = sigma * (c - sigma / 2), stop**2 / 2
-    return {"change": change, "stop": stop, "gain": gain, "bump": change + gain}[which]
+    change = sigma * (c - sigma / 2)
+    gain = stop**2 / 2
+    return {"change": change, "stop": stop, "gain": gain, "bump": change + gain}[result]
 
 
 def overtraining_in_stages(*point: Any) -> Any:
@@ -90,24 +91,24 @@ def overtraining_in_stages(*point: Any) -> Any:
 def remaining_increase(*point: Any) -> Any:
     """`Σ u(c − u/2)` of two modes: (t, σ₁, σ₂, ε₁, ε₂, c) (C4)."""
     t, v1, v2, e1, e2, c = point
-    left = (balanced_unlearned(t, v1, e1), balanced_unlearned(t, v2, e2))
-    return mpmath.fsum(u * (c - u / 2) for u in left)
+    unlearned = (balanced_unlearned(t, v1, e1), balanced_unlearned(t, v2, e2))
+    return mpmath.fsum(u * (c - u / 2) for u in unlearned)
 
 
-def lost(which: str, *point: Any) -> Any:
-    """Bounds on what overtraining loses: (σ₁, σ₂, ε₁, ε₂, c) (C4)."""
+def overtraining_bound(side: str, *point: Any) -> Any:
+    """The lower or upper bound on the rise of the loss by overtraining: (σ₁, σ₂, ε₁, ε₂, c) (C4)."""
     v1, v2, e1, e2, c = point
-    each = [(m := min(c, v - e)) * (c - m / 2) for v, e in ((v1, e1), (v2, e2))]
-    return max(each) if which == "lower" else mpmath.fsum(each)
+    by_mode = [(m := min(c, v - e)) * (c - m / 2) for v, e in ((v1, e1), (v2, e2))]
+    return max(by_mode) if side == "lower" else mpmath.fsum(by_mode)
 
 
 def last_minimum(v1: Any, v2: Any, epsilon: Any, c: Any) -> Any:
-    """Zero of dP/dt of two modes nearest to the engine's, by Newton's method with all digits (C4)."""
+    """The zero of dP/dt of two modes that is nearest to the engine's, by the secant method (C4)."""
     values = (v1, v2)
 
     def slope(t: Any) -> Any:
-        left = [balanced_unlearned(t, v, epsilon) for v in values]
-        return mpmath.fsum((v - u) * u * (c - u) for v, u in zip(values, left, strict=True))
+        unlearned = [balanced_unlearned(t, v, epsilon) for v in values]
+        return mpmath.fsum((v - u) * u * (c - u) for v, u in zip(values, unlearned, strict=True))
 
     start = _minimum(*map(float, (v1, v2, epsilon, c)))
     return mpmath.findroot(slope, (start, start * (1 + mpmath.mpf(10) ** -12)), tol=mpmath.mpf(10) ** (-mpmath.mp.dps))
@@ -128,12 +129,13 @@ def under_way(alpha: Any, epsilon: Any, c: Any) -> Any:
 
 
 def _pair(index: int, si: np.ndarray, sj: np.ndarray, ri: np.ndarray, rj: np.ndarray) -> Any:
-    s, left = np.stack([si, sj], axis=-1), np.stack([ri, rj], axis=-1)
-    return curvature.hessian_spectrum(s, left, d_in=2, h=2, d_out=2).values[:, 4 + index]
+    s = np.stack([si, sj], axis=-1)
+    unlearned = np.stack([ri, rj], axis=-1)
+    return curvature.hessian_spectrum(s, unlearned, d_in=2, h=2, d_out=2).values[:, 4 + index]
 
 
-def _own(s: np.ndarray, left: np.ndarray) -> Any:
-    return curvature.hessian_spectrum(s[:, None], left[:, None], d_in=1, h=1, d_out=1).values[:, 0]
+def _own(s: np.ndarray, unlearned: np.ndarray) -> Any:
+    return curvature.hessian_spectrum(s[:, None], unlearned[:, None], d_in=1, h=1, d_out=1).values[:, 0]
 
 
 def _trace(*row: float) -> Any:
@@ -141,25 +143,42 @@ def _trace(*row: float) -> Any:
     return curvature.hessian_trace(layers, np.array([[row[12], row[13]], [row[13], row[14]]]))
 
 
+def _stage(result: str, sigma: np.ndarray, c: np.ndarray) -> Any:
+    return getattr(stages.stage(sigma, c), result)
+
+
 def _grown(t0: np.ndarray, t1: np.ndarray, loss0: np.ndarray, loss1: np.ndarray, m: np.ndarray) -> Any:
     return np.diff(sum_rule.norm_growth(np.stack([t0, t1], axis=-1), np.stack([loss0, loss1], axis=-1)))[:, 0] / m
 
 
-def _still(t: np.ndarray, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray) -> Any:
+def _remaining_increase(
+    t: np.ndarray, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray
+) -> Any:
     return noisy_path.remaining_increase(
         t[:, None], np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None]
     )
 
 
-def _lost(which: str, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray) -> Any:
-    known = noisy_path.overtraining_bounds(np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
-    return getattr(known, which)
+def _overtraining_bound(
+    side: str, v1: np.ndarray, v2: np.ndarray, e1: np.ndarray, e2: np.ndarray, c: np.ndarray
+) -> Any:
+    bounds = noisy_path.overtraining_bounds(np.stack([v1, v2], axis=-1), np.stack([e1, e2], axis=-1), c[:, None])
+    return getattr(bounds, side)
 
 
 FORMS = (
     Form("B3", "curvature.hessian_spectrum, 3s − σ", _own, own_root),
-    *(Form("B3", f"curvature.hessian_spectrum, pair {2 * family + lower + 1}", partial(_pair, 2 * family + lower),
-           partial(pair_root, family, 1 - 2 * lower), PRODUCTS) for family in (0, 1) for lower in (0, 1)),
+    *(
+        Form(
+            "B3",
+            f"curvature.hessian_spectrum, pair {2 * family + lower + 1}",
+            partial(_pair, 2 * family + lower),
+            partial(pair_root, family, 1 - 2 * lower),
+            PRODUCTS,
+        )
+        for family in (0, 1)
+        for lower in (0, 1)
+    ),
     Form("B3", "curvature.hessian_trace, L = 3", each(_trace), hessian_trace),
     Form("B7", "rates.staircase_loss", rates.staircase_loss, staircase_loss, enough),
     Form("B7", "rates.staircase_norm", rates.staircase_norm, staircase_norm, enough),
@@ -167,14 +186,27 @@ FORMS = (
     Form("B8", "sum_rule.predicted_exponent", sum_rule.predicted_exponent, lambda beta: 1 - beta),
     Form("B8", "sum_rule.local_factor", sum_rule.local_factor, local_factor),
     Form("C1", "noisy_mode.inflection_time", noisy_mode.inflection_time, inflection, PRODUCTS),
-    *(Form("C3", f"stages.stage, {which}", lambda v, c, which=which: getattr(stages.stage(v, c), which),
-           partial(stage, which)) for which in ("change", "stop", "gain", "bump")),
-    Form("C4", "stages.overtraining_in_stages", each(lambda *row: stages.overtraining_in_stages(row[:-1], row[-1])),
-         overtraining_in_stages),
-    Form("C4", "noisy_path.remaining_increase", _still, remaining_increase),
-    *(Form("C4", f"noisy_path.overtraining_bounds, {which}", partial(_lost, which), partial(lost, which))
-      for which in ("lower", "upper")),
+    *(
+        Form("C3", f"stages.stage, {result}", partial(_stage, result), partial(stage, result))
+        for result in ("change", "stop", "gain", "bump")
+    ),
+    Form(
+        "C4",
+        "stages.overtraining_in_stages",
+        each(lambda *row: stages.overtraining_in_stages(row[:-1], row[-1])),
+        overtraining_in_stages,
+    ),
+    Form("C4", "noisy_path.remaining_increase", _remaining_increase, remaining_increase),
+    *(
+        Form(
+            "C4",
+            f"noisy_path.overtraining_bounds, {side}",
+            partial(_overtraining_bound, side),
+            partial(overtraining_bound, side),
+        )
+        for side in ("lower", "upper")
+    ),
     Form("C4", "noisy_path.minima, last", each(_minimum), last_minimum, (120, 240)),
     Form("C5", "scaling.dense_inflection_time", scaling.dense_inflection_time, dense_time),
     Form("C5", "scaling.features_under_way", scaling.features_under_way, under_way),
-)  # fmt: skip
+)

@@ -1,4 +1,4 @@
-"""D1 to D7 with many digits: fine-tuning of one mode, what it costs, and what bounds its rate and its budget."""
+"""The formulas of D1 to D7 in mpmath: fine-tuning of modes, its cost, its best learning rate and budget, remedies."""
 
 from functools import partial
 from typing import Any
@@ -20,81 +20,84 @@ from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.precision.features import layer, spread, unbalanced
 from overtraining.theory.precision.form import Form, each
 from overtraining.theory.precision.matrices import needed, solved
-from overtraining.theory.precision.sensitivity import norm
+from overtraining.theory.precision.sensitivity import norm, square
 from overtraining.theory.remedies import anchored, tradeoff
 
-SHORT = (120, 240, 500, 1000, 2000)  # differences of what moved little
+SHORT = (120, 240, 500, 1000, 2000)  # for differences of numbers that are nearly equal
 SHAPE = (2, 2, 2)
 
 
-def tuned(budget: Any, s: Any, target: Any, lam: Any = 0) -> Any:
-    """A mode's product after T; where w2, σ' and s turn their signs the flow is the same (D1)."""
-    return -unbalanced(budget, -target, -s, lam) if target < 0 else unbalanced(budget, target, s, lam)
+def tuned_value(budget: Any, s: Any, sigma_task: Any, lam: Any = 0) -> Any:
+    """The product x of a mode after T; a change of sign of w2, σ' and s leaves the flow as it is (D1)."""
+    if sigma_task < 0:
+        return -unbalanced(budget, -sigma_task, -s, lam)
+    return unbalanced(budget, sigma_task, s, lam)
 
 
-def tuned_unlearned(*given: Any) -> Any:
+def tuned_unlearned(budget: Any, s: Any, sigma_task: Any, lam: Any = 0) -> Any:
     """`σ' − x` (D1)."""
-    return given[2] - tuned(*given)
+    return sigma_task - tuned_value(budget, s, sigma_task, lam)
 
 
-def distance(budget: Any, s: Any, target: Any, lam: Any) -> Any:
+def distance(budget: Any, s: Any, sigma_task: Any, lam: Any) -> Any:
     """`√(Δw₁² + Δw₂²)` (D1)."""
-    turned = -1 if target < 0 else 1
-    ends = [[layer(i, t, abs(target), turned * s, lam) for i in (1, 2)] for t in (budget, mpmath.mpf(0))]
-    return mpmath.hypot(*(now - before for now, before in zip(*ends, strict=True)))
+    sign = -1 if sigma_task < 0 else 1
+    after, before = ([layer(i, t, abs(sigma_task), sign * s, lam) for i in (1, 2)] for t in (budget, mpmath.mpf(0)))
+    return mpmath.hypot(*(w - w0 for w, w0 in zip(after, before, strict=True)))
 
 
-def after(which: str, *point: Any) -> Any:
+def fine_tuned(result: str, *point: Any) -> Any:
     """`A − f`, or `½‖f − B‖²`, by the textbook A5: (t, λ; s; u, v, B; A) (D1).
 
-    Not `½‖f − A‖²`: where it is 0 it is of second order in the inputs, and has no condition number.
+    `½‖f − A‖²` is left out: where it is 0, it is of second order in the inputs and has no condition number.
     """
-    *given, a, b, c, d = point
-    f, left, _ = solved(mpmath.mp.dps, SHAPE, tuple(given))
-    return norm(left) / 2 if which == "downstream" else list(mpmath.matrix([[a, b], [c, d]]) - f)
+    f, task_unlearned, _ = solved(mpmath.mp.dps, SHAPE, tuple(point[:-4]))
+    if result == "downstream":
+        return norm(task_unlearned) / 2
+    return list(square(*point[-4:]) - f)
 
 
-def overshoot(budget: Any, sigma: Any, target: Any, epsilon: Any) -> Any:
+def overshoot_length(budget: Any, sigma: Any, sigma_task: Any, epsilon: Any) -> Any:
     """`(1/2σ) ln[(σ/ε − 1)σ'/((σ' − σ)(e^{2σ'T} − 1))]`, or 0 (D2)."""
-    odds = (sigma / epsilon - 1) * target / ((target - sigma) * mpmath.expm1(2 * target * budget))
+    odds = (sigma / epsilon - 1) * sigma_task / ((sigma_task - sigma) * mpmath.expm1(2 * sigma_task * budget))
     return max(mpmath.log(odds), 0) / (2 * sigma)
 
 
-def rise(budget: Any, s: Any, sigma: Any, target: Any) -> Any:
+def forgetting_cost(budget: Any, s: Any, sigma: Any, sigma_task: Any) -> Any:
     """`½(σ − x)² − ½(σ − s)²` (D3)."""
-    return ((sigma - tuned(budget, s, target)) ** 2 - (sigma - s) ** 2) / 2
+    return ((sigma - tuned_value(budget, s, sigma_task)) ** 2 - (sigma - s) ** 2) / 2
 
 
-def growth(which: int, *point: Any) -> Any:
+def growth(feature: int, *point: Any) -> Any:
     """`(Δ_{n+1} − Δ_n)/T²`, two features, 2 × 2: (σ₁, σ₂; B₁₁, B₁₂, B₂₁, B₂₂) (D4)."""
     s1, s2, b11, x, y, b22 = point
-    if which == 1:
+    if feature == 1:
         return 2 * s1**2 * (b11 - s1) ** 2 + s1**2 * (x**2 + y**2) / 2 - s1 * s2 * x * y
     return 2 * s2**2 * (b22 - s2) ** 2 + ((s1 + s2) ** 2 - s1**2) * (x**2 + y**2) / 2 + s1 * s2 * x * y
 
 
-def ratio(budget: Any, s1: Any, s2: Any, v: Any) -> Any:
+def hurting_ratio(budget: Any, s1: Any, s2: Any, v: Any) -> Any:
     """`T²[v(4σ₁/σ₂ + d_in + d_out + 2) + 4σ₂²]`, d_in = 3, d_out = 2 (D4)."""
     return budget**2 * (v * (4 * s1 / s2 + 7) + 4 * s2**2)
 
 
-def safe(s1: Any, s2: Any, b: Any) -> Any:
+def safe_budget(s1: Any, s2: Any, b: Any) -> Any:
     """The root of `bT(1 + σ₁T) = ¼√(σ₂/σ₁)` (D4)."""
     return (mpmath.sqrt(b**2 + s1 * b * mpmath.sqrt(s2 / s1)) - b) / (2 * s1 * b)
 
 
-def excess(online: bool, s1: Any, s2: Any, eta: Any, nu: Any, batch: Any) -> Any:
+def excess(online: bool, s1: Any, s2: Any, learning_rate: Any, noise: Any, batch: Any) -> Any:
     """`½ν²Σ_i G_i/(1 − G_i)`, or `½ν²ΣG_i`; two modes, d_in = 3, d_out = 2 (D5)."""
     total = mpmath.mpf(0)
     for i in (s1, s2):
-        k = [eta * (i + j) for j in (s1, s2, mpmath.mpf(0))]
+        k = [learning_rate * (i + j) for j in (s1, s2, mpmath.mpf(0))]
         g = mpmath.fsum(x / (batch * (2 - x * (1 + 1 / batch if online else 1))) for x in k)
         total += g / (1 - g) if online else g
-    return nu**2 / 2 * total
+    return noise**2 / 2 * total
 
 
 def noisy_turn(s: Any, other: Any, time: Any) -> Any:
-    """ψ of the first of two modes, d_in = 3, d_out = 2, so that one width is beyond the modes' (D5t)."""
+    """ψ of the first of two modes; d_in = 3, d_out = 2, so that one direction of the inputs has no mode (D5t)."""
     q = [mpmath.exp(-2 * value * time) for value in (s, other)]
     pairs = mpmath.fsum(
         (s + z) * (q[0] * (1 - qz) / z + qz * (1 - q[0]) / s) for z, qz in zip((s, other), q, strict=True)
@@ -103,19 +106,19 @@ def noisy_turn(s: Any, other: Any, time: Any) -> Any:
 
 
 def noisy_inflection(s: Any, other: Any, gamma: Any, time: Any) -> Any:
-    """`σ'p/(p + (σ' − p)e^{2σ'T})`, `p = σ' + γ²ψ`: the flow without noise, turned back (D5t)."""
+    """`σ'p/(p + (σ' − p)e^{2σ'T})`, `p = σ' + γ²ψ`: the flow without noise, backward in time (D5t)."""
     end = s + gamma**2 * noisy_turn(s, other, time)
     return s * end / (end + (s - end) * mpmath.exp(2 * s * time))
 
 
-def rate(error: Any, sigma: Any, steps: Any, noise: Any) -> Any:
+def learning_rate(deviation: Any, sigma_task: Any, steps: Any, noise: Any) -> Any:
     """`[ln(4σ'Ne²/v)]₊/(4σ'N)` (D6)."""
-    return max(mpmath.log(4 * sigma * steps * error**2 / noise), 0) / (4 * sigma * steps)
+    return max(mpmath.log(4 * sigma_task * steps * deviation**2 / noise), 0) / (4 * sigma_task * steps)
 
 
-def budget(s: Any, sigma: Any, task: Any, keep: Any) -> Any:
-    """`ln[1 + σ'(v − s)/(s(σ' − v))]/2σ'`, 0 where the flow leads away; v before σ' on the way (D6)."""
-    best = keep * sigma + (1 - keep) * task
+def best_budget(s: Any, sigma: Any, task: Any, old_task_weight: Any) -> Any:
+    """`ln[1 + σ'(v − s)/(s(σ' − v))]/2σ'`, 0 if the flow leads away from v, which lies before σ' on its way (D6)."""
+    best = old_task_weight * sigma + (1 - old_task_weight) * task
     if (best - s) * (task - s) <= 0:
         return mpmath.mpf(0)
     return mpmath.log(1 + task * (best - s) / (s * (task - best))) / (2 * task)
@@ -125,13 +128,13 @@ def anchored_root(w: Any, sigma: Any, lam: Any) -> Any:
     """The positive root of `x³ + (λ − σ')x − λw`, by Newton's method from above (D7)."""
     if lam == 0:
         return mpmath.sqrt(max(sigma, 0))
-    x = mpmath.cbrt(lam * w) + mpmath.sqrt(abs(sigma)) + w  # the cubic is positive and convex from the root on
+    x = mpmath.cbrt(lam * w) + mpmath.sqrt(abs(sigma)) + w  # above the root, where the cubic is positive and convex
     for _ in range(10_000):
         step = (x**3 + (lam - sigma) * x - lam * w) / (3 * x**2 + lam - sigma)
         x -= step
         if abs(step) <= x * mpmath.mpf(10) ** (8 - mpmath.mp.dps):
             return x
-    raise ArithmeticError("no root")
+    raise ArithmeticError(f"Newton's method does not converge to the root for w = {w}")
 
 
 def anchored_turn(sigma: Any, task: Any, lam: Any) -> Any:
@@ -139,100 +142,129 @@ def anchored_turn(sigma: Any, task: Any, lam: Any) -> Any:
     return sigma * max(1 - max(task - sigma, 0) / lam, 0) ** 2
 
 
-def stopped_turn(time: Any, sigma: Any, task: Any) -> Any:
+def stopped_turn(budget: Any, sigma: Any, task: Any) -> Any:
     """`σ'/(1 + (σ'/σ − 1)e^{2σ'T})`, σ where σ' <= σ (D7)."""
-    return task / (1 + (task / sigma - 1) * mpmath.exp(2 * task * time)) if task > sigma else sigma
+    return task / (1 + (task / sigma - 1) * mpmath.exp(2 * task * budget)) if task > sigma else sigma
 
 
-def least(d: Any, loss: Any) -> Any:
+def least_forgetting(d: Any, loss: Any) -> Any:
     """`½(D − √(2L))₊²` (D7)."""
     return max(d - mpmath.sqrt(2 * loss), 0) ** 2 / 2
 
 
-def floor(*point: Any) -> Any:
+def low_rank_floor(*point: Any) -> Any:
     """Half of the smallest squared singular value of a 3 × 3 matrix (D7)."""
     matrix = mpmath.matrix([point[i : i + 3] for i in (0, 3, 6)])
     return min(mpmath.eigsy(matrix.T * matrix, eigvals_only=True)) / 2
 
 
 def _digits(*point: float) -> tuple[int, ...]:
-    """A5's, and enough for what is exactly 0 to vanish beside 1e-300."""
+    """The digits that A5 needs, and 500 more, so that a value that is exactly 0 is seen to be 0 beside 1e-300."""
     return tuple(n + 500 for n in needed(SHAPE, *point[:-4]))
 
 
-def _tuned(which: str, *row: float) -> Any:
-    t, lam, s, (u, v, b, a) = row[0], row[1], np.array(row[2:4]), np.reshape(row[4:], (4, 2, 2))
-    return np.ravel(getattr(tuned_flow.fine_tune(t, Modes(u, s, v, lam), a, b), which))
+def _fine_tuned(result: str, *row: float) -> Any:
+    budget, lam = row[:2]
+    s = np.array(row[2:4])
+    u, v, task, teacher = np.reshape(row[4:], (4, 2, 2))
+    return np.ravel(getattr(tuned_flow.fine_tune(budget, Modes(u, s, v, lam), teacher, task), result))
 
 
-def _growth(which: int, *row: float) -> Any:
-    return np.asarray(plateaus.plateau_growth(np.array(row[:2]), np.reshape(row[2:], (2, 2))))[which - 1]
+def _growth(feature: int, *row: float) -> Any:
+    return np.asarray(plateaus.plateau_growth(np.array(row[:2]), np.reshape(row[2:], (2, 2))))[feature - 1]
 
 
 def _second(values: Values) -> Any:
     return np.asarray(values)[1]
 
 
+def _fine_tuned_mode(index: int, *columns: np.ndarray) -> Any:
+    return tuned_flow.fine_tune_mode(*columns)[index]
+
+
+def _hurting_ratio(budget: float, s1: float, s2: float, v: float) -> Any:
+    return _second(plateaus.hurting_ratio(budget, np.array([s1, s2]), v, d_in=3, d_out=2))
+
+
+def _safe_budget(s1: float, s2: float, b: float) -> Any:
+    return _second(plateaus.safe_budget(np.array([s1, s2]), b))
+
+
+def _sharpness_bound(w1: float, w2: float, b: float) -> Any:
+    return stability.sharpness_bound(*(np.array([[x]]) for x in (w1, w2, b)))
+
+
 def _excess(online: bool, *c: np.ndarray) -> Any:
     return label_noise.label_noise_excess(np.stack(c[:2], axis=-1), *c[2:], d_in=3, d_out=2, online=online)
 
 
-def _turned(s: np.ndarray, other: np.ndarray, time: np.ndarray) -> Any:
+def _noisy_turn(s: np.ndarray, other: np.ndarray, time: np.ndarray) -> Any:
     return np.asarray(noisy_task.noisy_task_turn(time, np.stack([s, other], axis=-1), d_in=3, d_out=2))[..., 0]
 
 
-def _inflected(s: np.ndarray, other: np.ndarray, gamma: np.ndarray, time: np.ndarray) -> Any:
+def _noisy_inflection(s: np.ndarray, other: np.ndarray, gamma: np.ndarray, time: np.ndarray) -> Any:
     both = np.stack([s, other], axis=-1)
     return np.asarray(noisy_task.noisy_task_inflection(time, both, gamma, d_in=3, d_out=2))[..., 0]
 
 
-def _path(time: float, s: float, task: float) -> Any:
-    return stability.tuning_sharpness(time, np.array([s]), task, d_in=1, h=1, d_out=1)
+def _tuning_sharpness(budget: float, s: float, task: float) -> Any:
+    return stability.tuning_sharpness(budget, np.array([s]), task, d_in=1, h=1, d_out=1)
 
 
 def _floor(*row: float) -> Any:
     return tradeoff.low_rank_floor(np.reshape(row, (3, 3)), 1)
 
 
-def sharpest(time: Any, s: Any, task: Any) -> Any:
+def tuning_sharpness(budget: Any, s: Any, task: Any) -> Any:
     """The larger of `3x − σ'` and `σ' − x` after T (D6)."""
-    x = tuned(time, s, task)
+    x = tuned_value(budget, s, task)
     return max(3 * x - task, task - x)
 
 
 FORMS = (
-    Form("D1", "tuned_flow.fine_tune_mode, x", lambda *c: tuned_flow.fine_tune_mode(*c)[0], tuned, spread),
-    Form("D1", "tuned_flow.fine_tune_mode, unlearned", lambda *c: tuned_flow.fine_tune_mode(*c)[1], tuned_unlearned,
-         spread),
+    Form("D1", "tuned_flow.fine_tune_mode, x", partial(_fine_tuned_mode, 0), tuned_value, spread),
+    Form("D1", "tuned_flow.fine_tune_mode, unlearned", partial(_fine_tuned_mode, 1), tuned_unlearned, spread),
     Form("D1", "tuned_flow.mode_distance", tuned_flow.mode_distance, distance, (400, 800, 1600)),
-    *(Form("D1", f"tuned_flow.fine_tune, {which}", each(partial(_tuned, which)),
-           partial(after, which), _digits)
-      for which in ("unlearned", "downstream")),
-    Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot, SHORT),
-    Form("D3", "shared_task.forgetting_cost", shared_task.forgetting_cost, rise, SHORT),
-    *(Form("D4", f"plateaus.plateau_growth, {which}", each(partial(_growth, which)), partial(growth, which))
-      for which in (1, 2)),
-    Form("D4", "plateaus.hurting_ratio", each(lambda t, s1, s2, v: _second(plateaus.hurting_ratio(
-        t, np.array([s1, s2]), v, d_in=3, d_out=2))), ratio),
-    Form("D4", "plateaus.safe_budget", each(lambda s1, s2, b: _second(plateaus.safe_budget(np.array([s1, s2]), b))),
-         safe, SHORT),
-    Form("D5", "label_noise.label_noise_scale", label_noise.label_noise_scale,
-         lambda eta, nu, batch: nu * mpmath.sqrt(eta / (2 * batch))),
-    *(Form("D5", f"label_noise.label_noise_excess, {name}", partial(_excess, online), partial(excess, online))
-      for name, online in (("population", False), ("online", True))),
-    Form("D5", "noisy_task.noisy_task_turn", _turned, noisy_turn, SHORT),
-    Form("D5", "noisy_task.noisy_task_inflection", _inflected, noisy_inflection, SHORT),
-    Form("D6", "stability.sharpness_bound", each(lambda w1, w2, b: stability.sharpness_bound(
-        *(np.array([[x]]) for x in (w1, w2, b)))), lambda w1, w2, b: w1**2 + w2**2 + abs(b - w2 * w1)),
+    *(
+        Form(
+            "D1",
+            f"tuned_flow.fine_tune, {result}",
+            each(partial(_fine_tuned, result)),
+            partial(fine_tuned, result),
+            _digits,
+        )
+        for result in ("unlearned", "downstream")
+    ),
+    Form("D2", "shared_task.overshoot_length", shared_task.overshoot_length, overshoot_length, SHORT),
+    Form("D3", "shared_task.forgetting_cost", shared_task.forgetting_cost, forgetting_cost, SHORT),
+    *(
+        Form("D4", f"plateaus.plateau_growth, {feature}", each(partial(_growth, feature)), partial(growth, feature))
+        for feature in (1, 2)
+    ),
+    Form("D4", "plateaus.hurting_ratio", each(_hurting_ratio), hurting_ratio),
+    Form("D4", "plateaus.safe_budget", each(_safe_budget), safe_budget, SHORT),
+    Form(
+        "D5",
+        "label_noise.label_noise_scale",
+        label_noise.label_noise_scale,
+        lambda eta, nu, batch: nu * mpmath.sqrt(eta / (2 * batch)),
+    ),
+    *(
+        Form("D5", f"label_noise.label_noise_excess, {name}", partial(_excess, online), partial(excess, online))
+        for name, online in (("population", False), ("online", True))
+    ),
+    Form("D5", "noisy_task.noisy_task_turn", _noisy_turn, noisy_turn, SHORT),
+    Form("D5", "noisy_task.noisy_task_inflection", _noisy_inflection, noisy_inflection, SHORT),
+    Form("D6", "stability.sharpness_bound", each(_sharpness_bound), lambda w1, w2, b: w1**2 + w2**2 + abs(b - w2 * w1)),
     Form("D6", "stability.path_sharpness", stability.path_sharpness, lambda s, b: max(2 * b, 3 * s - b)),
-    Form("D6", "stability.tuning_sharpness", each(_path), sharpest, SHORT),
-    Form("D6", "stability.tuned_learning_rate", stability.tuned_learning_rate, rate),
-    Form("D6", "stability.tuned_budget", stability.tuned_budget, budget, SHORT),
+    Form("D6", "stability.tuning_sharpness", each(_tuning_sharpness), tuning_sharpness, SHORT),
+    Form("D6", "stability.tuned_learning_rate", stability.tuned_learning_rate, learning_rate),
+    Form("D6", "stability.tuned_budget", stability.tuned_budget, best_budget, SHORT),
     Form("D7", "anchored.anchored_weight", anchored.anchored_weight, anchored_root, SHORT),
     Form("D7", "anchored.anchored_inflection", anchored.anchored_inflection, anchored_turn),
     Form("D7", "anchored.stopped_inflection", anchored.stopped_inflection, stopped_turn, SHORT),
     Form("D7", "anchored.effective_budget", anchored.effective_budget, lambda t, lam: -mpmath.expm1(-lam * t) / lam),
     Form("D7", "mixed_target.interpolated", mixed_target.interpolated, lambda a, b, rho: (1 - rho) * b + rho * a),
-    Form("D7", "tradeoff.least_forgetting", tradeoff.least_forgetting, least),
-    Form("D7", "tradeoff.low_rank_floor", each(_floor), floor),
-)  # fmt: skip
+    Form("D7", "tradeoff.least_forgetting", tradeoff.least_forgetting, least_forgetting),
+    Form("D7", "tradeoff.low_rank_floor", each(_floor), low_rank_floor),
+)

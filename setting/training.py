@@ -1,4 +1,7 @@
-"""Training: gradient flow, or steps of an optimizer with a schedule. A length is learning rate × number of steps."""
+"""Training: gradient flow, or steps of an optimizer with a schedule. A length is learning rate × number of steps.
+
+A bad learning rate, momentum or schedule is refused here.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,7 @@
-"""Fine-tuning at many learning rates: the whole grid as one Response, or every checkpoint at its best rate."""
+"""Fine-tuning at many learning rates: the whole grid as one Response, or every checkpoint at its best rate.
+
+A single bad rate is refused by `setting.training`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -18,7 +18,7 @@ def check(
     html: Annotated[Path | None, typer.Option(help="Write the book of derivations into this folder.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
 ) -> None:
-    """Check derivations from scratch: steps, wrong variants, counterexamples, engine. Exit code 1 if one fails."""
+    """Check derivations from scratch: steps, wrong variants, counterexamples, formula. Exit code 1 if one fails."""
     from tqdm import tqdm
 
     from overtraining.theory.derivations import CLAIMS

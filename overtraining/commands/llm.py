@@ -36,7 +36,7 @@ def llm(
     level: Annotated[float, typer.Option(help="For --plan: accuracy near which the decline happens.")] = 0.6,
     seed_scatter: Annotated[float, typer.Option(help="For --plan: standard deviation between seeds.")] = 0.0,
     errors: Annotated[
-        str, typer.Option(help="given: standard errors of the files. scatter: estimated from neighbouring checkpoints.")
+        str, typer.Option(help="Error bars. given: those in the files. scatter: from neighbouring checkpoints.")
     ] = "given",
     confidence: Annotated[
         float, typer.Option(help="Confidence level of intervals and of the test for a decline.")
@@ -46,7 +46,7 @@ def llm(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the answers as JSON.")] = None,
     format: Annotated[str | None, typer.Option(help=_FORMATS)] = None,
-    step: Annotated[float | None, typer.Option(help="Checkpoint, for files without a step number.")] = None,
+    step: Annotated[float | None, typer.Option(help="Training step of files that do not contain one.")] = None,
     tokens_per_step: Annotated[
         float | None, typer.Option(help="Tokens per step, to convert steps into tokens.")
     ] = None,

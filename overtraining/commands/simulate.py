@@ -9,7 +9,9 @@ import typer
 def simulate(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments; see --list.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Run all of them.")] = False,
-    preset: Annotated[str, typer.Option(help="quick (minutes for all), or full (continues after a crash).")] = "quick",
+    preset: Annotated[
+        str, typer.Option(help="quick: all in minutes. full: slower and more precise; continues after a crash.")
+    ] = "quick",
     out: Annotated[Path, typer.Option(help="Folder for the results, NAME.json and NAME.nc.")] = Path(
         "build/experiments"
     ),

@@ -1,4 +1,4 @@
-"""D1: both losses after fine-tuning on any downstream task, exactly, at every budget.
+"""D1: both losses after fine-tuning on any downstream task, a rotated one for instance, exactly, at every budget.
 
 Fine-tuning is gradient flow on `½‖f − B‖²` from the pretrained weights for the time T. These are λ-balanced if the
 start of pretraining was, so that A5 holds a second time; on a task with the teacher's singular vectors every mode

@@ -1,4 +1,4 @@
-"""C1: the inflection time of one mode: when it stops helping the loss after noise, balanced or not.
+"""C1: the inflection time of one mode, balanced or not, under equal or unequal noise on the two layers.
 
 By B1 a mode of imbalance `λ = w₂² − w₁²` contributes `½(σ − p)² + ½(a w₁² + b w₂²)`, where a and b are the costs of the
 noise on the two layers, equal or not (`robust.layer_costs`). With `w₁² + w₂² = R = √(λ² + 4p²)`, and λ constant, this

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtraining.simulations.sweeps.chunk_files import Damaged, chunk_number, decode, encode, file_name
+from overtraining.simulations.sweeps.chunk_format import Damaged, chunk_number, decode, encode, file_name
 from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 OUTCOME = ChunkOutcome(

@@ -1,4 +1,4 @@
-"""The file of a finished chunk: its outcome as bytes and back. `store.Store.write` writes it."""
+"""The format of a finished chunk: its outcome as bytes and back. `store.Store.write` writes the file."""
 
 import hashlib
 import io

@@ -1,1 +1,1 @@
-"""Time and memory of the closed forms compared with what they replace, and of many runs at once: `make bench`."""
+"""Benchmarks: speed, memory and accuracy of the closed forms, and the speed of many runs, of sweeps and of the page."""

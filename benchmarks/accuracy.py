@@ -64,7 +64,7 @@ DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the lo
     "stages.overtraining_in_stages": at.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
     "noisy_path.remaining_increase": at.two_paths,
     "noisy_path.overtraining_bounds": at.two_modes,
-    "noisy_path.minima": at.turning,
+    "noisy_path.minima": at.with_minimum,
     "scaling": at.filtered(
         at.numbers((0.5000001, 1e3), (1e-300, 1e-2), (1e-12, 0.499)),
         lambda a, e, c: (e < 2 * c) & (np.log(2 * c / e) > 2 - 1 / a),

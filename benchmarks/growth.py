@@ -1,4 +1,4 @@
-"""How the time of the closed forms grows with dimension, number of times and depth: fitted exponents and a figure."""
+"""The growth of the closed forms' time with dimension, number of times and depth: fitted exponents and a figure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.matrix import problem
 from benchmarks.measure import BenchmarkPreset, Growth, Workload, time_growth
-from benchmarks.noise_grid import rise
+from benchmarks.noise_grid import cost_of_noise
 from benchmarks.report import BenchmarkReport
 from overtraining.figures.style import COLOURS, MARKERS, PAGE, canvas, letter
 from overtraining.setting.teachers import PowerLaw, singular_values
@@ -44,8 +44,8 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
             "Seconds grow with size to the power of",
             [row(*curve) for curve in curves],
             [
-                "Least squares on logarithms; ± is the standard error of the slope, most of which is curvature: at "
-                "small sizes the time is that of calls, not of arithmetic."
+                "Least squares on logarithms; ± is the standard error of the slope. It comes mostly from curvature: at "
+                "small sizes, calls take longer than arithmetic."
             ],
             [{"what": name, "against": against, **asdict(growth)} for name, against, growth in curves],
         )
@@ -66,7 +66,7 @@ def row(name: str, against: str, growth: Growth) -> dict[str, str | int | float]
 
 
 def solution_of_dimension(times: int, d: int) -> Workload:
-    """The matrix solution (A5) at so many times."""
+    """The matrix solution (A5) of a d × d network at this number of times."""
     return partial(matrix_flow, np.linspace(1, 20, times), *problem(d))
 
 
@@ -74,7 +74,7 @@ def path_and_noise(times: int, modes: int) -> Workload:
     """Singular values (A3) and the cost of noise (B1) on a grid of times and ten noise scales."""
     lengths, gamma = np.linspace(0, 100, times)[:, None], np.linspace(0.01, 0.1, 10)
     sigma = singular_values(PowerLaw(modes))
-    return lambda: rise(np.asarray(singular_value(lengths, sigma, 1e-6)), gamma)
+    return lambda: cost_of_noise(np.asarray(singular_value(lengths, sigma, 1e-6)), gamma)
 
 
 def deep_noise(depth: int) -> Workload:
@@ -89,16 +89,16 @@ def deep_values(points: int, depth: int) -> Workload:
 
 def draw(report: BenchmarkReport) -> Figure:
     """One panel for each size that is varied: measured points and the fitted power law."""
-    axis = {"dimension": "dimension $d$", "times": "number of times", "depth": "depth $L$"}
+    labels = {"dimension": "dimension $d$", "times": "number of times", "depth": "depth $L$"}
     figure, axes = canvas(PAGE, 2.8, columns=3)
-    for ax, (against, label) in zip(axes, axis.items(), strict=True):
+    for ax, (against, label) in zip(axes, labels.items(), strict=True):
         curves = [curve for curve in report.curves if curve["against"] == against]
         for i, curve in enumerate(curves):
             growth = Growth(**{f.name: curve[f.name] for f in fields(Growth)})
             ax.loglog(growth.sizes, growth.seconds, MARKERS[i], color=COLOURS[i], mfc="white", zorder=3)
             power = f"{curve['what']}: {growth.exponent:.2f} ± {growth.error:.2f}"
             ax.loglog(growth.sizes, growth.line, color=COLOURS[i], label=power)
-        if against != "times":  # less than a decade, so that the sizes themselves are the ticks
+        if against != "times":  # less than a decade: the ticks are the sizes themselves
             ax.set_xticks(curves[0]["sizes"], [str(n) for n in curves[0]["sizes"]])
             ax.minorticks_off()
         ax.set_xlabel(label)

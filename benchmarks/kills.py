@@ -1,4 +1,4 @@
-"""A hundred SIGKILLs at random moments, of drivers and of workers, and the same bits after every one of them."""
+"""Kill sweeps and their workers a hundred times at random moments, and compare the bits of their results."""
 
 import hashlib
 import random
@@ -29,39 +29,43 @@ sampling = { draws = 64 }
 repeat = { whole = [0, LAST] }
 """
 SIZES = {"full": (2000, 100, 15.0), "tiny": (60, 2, 8.0)}
-"""Cells, kills, and up to how many seconds after the last one the next may come."""
+"""Number of cells, number of kills, and the longest time in seconds between two kills."""
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
-    """Kill one sweep after another until there were enough kills; RuntimeError where bits differ."""
+    """Run and kill sweeps until there are enough kills. RuntimeError if the bits of a result differ."""
     cells, kills, longest = SIZES[preset]
-    chance, victims, began, finished = random.Random(0), Counter[str](), time.perf_counter(), 0
+    chance = random.Random(0)
+    victims = Counter[str]()
+    began = time.perf_counter()
+    finished = 0
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "sweep.toml"
         spec.write_text(SWEEP.replace("LAST", str(cells // 20 - 1)))
         undisturbed = _finish(_start(spec, Path(folder) / "undisturbed", 1), Path(folder) / "undisturbed")
         while victims.total() < kills:
             finished += 1
-            store, workers = Path(folder) / str(finished), 1 + finished % 2
+            store = Path(folder) / str(finished)
+            workers = 1 + finished % 2
             driver = _start(spec, store, workers)
             while driver.poll() is None and victims.total() < kills:
                 with suppress(subprocess.TimeoutExpired):
                     driver.wait(chance.uniform(0, longest))
                 if driver.poll() is None:
-                    who = chance.choice(("driver", "worker"))
-                    there = _workers_of(driver.pid)
-                    who = who if there else "driver"
+                    victim = chance.choice(("driver", "worker"))
+                    worker_ids = _workers_of(driver.pid)
+                    victim = victim if worker_ids else "driver"
                     with suppress(ProcessLookupError):
-                        kill(driver.pid if who == "driver" else chance.choice(there), signal.SIGKILL)
-                        victims[f"{who}, of {workers}"] += 1
-                    if who == "driver":
+                        kill(driver.pid if victim == "driver" else chance.choice(worker_ids), signal.SIGKILL)
+                        victims[f"{victim}, of {workers}"] += 1
+                    if victim == "driver":
                         driver.communicate()
                         driver = _start(spec, store, workers)
-            if (found := _finish(driver, store)) != undisturbed:
-                raise RuntimeError(f"after {victims.total()} kills the bits are {found} and not {undisturbed}")
-    rows = [{"victim": f"{who} worker(s)", "kills": n} for who, n in sorted(victims.items())]
-    took = time.perf_counter() - began
-    remarks = [f"{finished} sweeps of {cells:,} cells, each with the bits of an undisturbed one; {took:.0f} s."]
+            if (digest := _finish(driver, store)) != undisturbed:
+                raise RuntimeError(f"after {victims.total()} kills the hash is {digest} and not {undisturbed}")
+    rows = [{"victim": f"{victim} worker(s)", "kills": n} for victim, n in sorted(victims.items())]
+    seconds = time.perf_counter() - began
+    remarks = [f"{finished} sweeps of {cells:,} cells, each with the bits of an undisturbed one; {seconds:.0f} s."]
     return [BenchmarkReport("kills", f"{victims.total()} kills at random moments", rows, remarks)]
 
 
@@ -71,6 +75,7 @@ def _start(spec: Path, store: Path, workers: int) -> "subprocess.Popen[str]":
 
 
 def _finish(driver: "subprocess.Popen[str]", store: Path) -> str:
+    """Wait for the end of a sweep; the hash of its result."""
     _, problems = driver.communicate()
     if driver.returncode:
         raise RuntimeError(f"the sweep ended with exit code {driver.returncode}: {problems}")
@@ -79,11 +84,11 @@ def _finish(driver: "subprocess.Popen[str]", store: Path) -> str:
 
 def _workers_of(driver: int) -> list[int]:
     """Ids of a driver's worker processes (Linux)."""
-    found: list[int] = []
+    workers: list[int] = []
     for children in Path(f"/proc/{driver}/task").glob("*/children"):
         with suppress(OSError):
             for child in map(int, children.read_text().split()):
                 with suppress(OSError):
                     if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        found.append(child)
-    return found
+                        workers.append(child)
+    return workers

@@ -14,13 +14,14 @@ from overtraining.theory.sensitivity.noise import expected_increase
 
 SIZES = {"full": (512, 100, 20.0, 1e3, 32, 2), "tiny": (6, 4, 2.0, 4.0, 4, 2)}  # d, times, two horizons, draws, rounds
 GAMMA = 0.01
-SMALL = 64  # where the solver's steps are counted, which depend on the largest singular value and the horizon, not on d
+SMALL = 64  # dimension at which the solver's steps are counted; their number does not depend on d
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     """One table: the closed form, DOP853 on all weights, Monte Carlo."""
     d, times, horizon, far, draws, rounds = SIZES[preset]
-    lengths, (w1, w2, teacher) = np.linspace(0, horizon, times), problem(d)
+    lengths = np.linspace(0, horizon, times)
+    w1, w2, teacher = problem(d)
     solution: dict[str, Any] = {}
     workloads: dict[str, Workload] = {
         f"matrix_flow at {times} times": lambda: matrix_flow(lengths, w1, w2, teacher),
@@ -28,7 +29,7 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
         f"Monte Carlo, {draws} draws at one time": lambda: solvers.rises(w1, w2, teacher, GAMMA, draws),
     }
     form, solver, monte_carlo = workloads
-    memory = peak_memory(workloads[form])  # this is the first run, too; the others have nothing to compile
+    memory = peak_memory(workloads[form])  # also the first run of this workload; the others have nothing to compile
     timings = time_interleaved(workloads, rounds, warm=False)
     solved, evaluations = solution["flow"]
     exact = matrix_flow(lengths[-1], w1, w2, teacher)
@@ -57,16 +58,16 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
                 f"DOP853 at rtol {solvers.RTOL:g} took {evaluations:,} right-hand sides, with a largest error of "
                 f"{error:.1g}; to t = {far:g} it takes {longer:.0f} times as many (counted at d = {SMALL}), while the "
                 "time of the closed form does not depend on t.",
-                f"Monte Carlo needs the weights: from {draws} draws at γ = {GAMMA:g} their sensitivity has a relative "
-                f"standard error of {scatter:.1g}, and is {z:+.1f} standard errors from claim B1 with matrix_flow's "
-                f"norms; 1e-12 would take {draws * (scatter / 1e-12) ** 2:.0e} draws.",
-                "* extrapolated: measured time × the ratio of the numbers of right-hand sides or draws.",
+                f"Monte Carlo needs the weights: from {draws} draws at γ = {GAMMA:g}, the sensitivity has a relative "
+                f"standard error of {scatter:.1g} and differs by {z:+.1f} standard errors from claim B1 with "
+                f"matrix_flow's norms; an error of 1e-12 would take {draws * (scatter / 1e-12) ** 2:.0e} draws.",
+                "* extrapolated: measured time × the ratio of the numbers of right-hand sides or of draws.",
             ],
         )
     ]
 
 
 def problem(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """W1 and W2 of singular values 1e-3, in frames rotated by half a radian from the teacher's, and the teacher."""
+    """W1, W2 and the teacher; all singular values of W2 W1 are 1e-3, in frames rotated by 0.5 from the teacher's."""
     u, v = start_frames(Balanced(), PowerLaw(d), d, d)
     return *balanced_weights(1e-3 * u @ v.T, d), teacher_matrix(PowerLaw(d), d, d)

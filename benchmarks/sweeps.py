@@ -1,4 +1,4 @@
-"""Sweeps: cells per second for one and two workers, what the store costs a cell, and memory against cells."""
+"""The speed of sweeps with one and two workers, the time that the store takes per cell, and the peak memory."""
 
 import subprocess
 import sys
@@ -25,11 +25,11 @@ from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, peak_memory
 
 SIZES = {"full": (2_000, (1_000, 10_000, 100_000)), "tiny": (40, (40, 80))}
-LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of the cells that cost nothing
+LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of cells whose numbers take no time to compute
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
-    """Three tables; the first is of a real simulation, the others of cells that cost nothing."""
+    """Three tables: the first of a real simulation, the others of cells whose numbers take no time to compute."""
     cells, sizes = SIZES[preset]
     return [_rates(cells), _store(cells), _memory(sizes)]
 
@@ -43,12 +43,12 @@ def _rates(cells: int) -> BenchmarkReport:
 
 
 def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
-    at: list[tuple[float, int]] = []
+    reports: list[tuple[float, int]] = []
     began = perf_counter()
-    crew = OneWorker if workers == 1 else partial(Cluster, workers)
-    run_sweep(sweep, folder, crew, progress=lambda done, _: at.append((perf_counter(), done)))
-    # the rate counts from the first chunk of each worker: before that they start and compile
-    (first, so_far), (last, done) = at[workers], at[-1]
+    start_workers = OneWorker if workers == 1 else partial(Cluster, workers)
+    run_sweep(sweep, folder, start_workers, progress=lambda done, _: reports.append((perf_counter(), done)))
+    # the rate is measured after the first chunk of each worker: until then they start and compile
+    (first, so_far), (last, done) = reports[workers], reports[-1]
     return {
         "workers": workers,
         "cells/s": (done - so_far) / (last - first),
@@ -58,16 +58,17 @@ def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
 
 
 def _store(cells: int) -> BenchmarkReport:
-    """What the store does with a chunk, by itself."""
+    """Time of each operation of the store on its own, per cell."""
     sweep = _free_sweep(cells)
-    plan, recipe = SweepPlan(sweep), recipe_text(sweep)
+    plan = SweepPlan(sweep)
+    recipe = recipe_text(sweep)
     values = {name: np.stack([array] * CHUNK) for name, array in _free(plan.grid.base, 0).items()}
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "store", recipe) as store:
         began = perf_counter()
         for chunk in range(plan.chunks):
             n = plan.size(chunk)
-            some = {name: array[:n] for name, array in values.items()}
-            store.write(chunk, ChunkOutcome(tuple(range(n)), tuple(range(n)), some, processor="any"))
+            numbers = {name: array[:n] for name, array in values.items()}
+            store.write(chunk, ChunkOutcome(tuple(range(n)), tuple(range(n)), numbers, processor="any"))
         stored = perf_counter()
         missing = store.missing(plan.chunks, print)
         checked = perf_counter()
@@ -80,7 +81,7 @@ def _store(cells: int) -> BenchmarkReport:
     steps = {
         "protocol and key (worker)": (perf_counter() - made) * cells / 200,
         "write, with fsync": stored - began,
-        "verify on going on": checked - stored,
+        "verify before continuing": checked - stored,
         "gather into one file": gathered - checked,
     }
     rows = [{"step": step, "µs per cell": seconds / cells * 1e6} for step, seconds in steps.items()]
@@ -88,26 +89,29 @@ def _store(cells: int) -> BenchmarkReport:
         f"{cells:,} cells of {LENGTHS} lengths × {STRENGTHS} strengths, {size / cells:,.0f} bytes each in the "
         f"result, in chunks of {CHUNK}; {len(missing)} chunks missing."
     ]
-    return BenchmarkReport("sweep_store", "What the store costs a cell", rows, remarks)
+    return BenchmarkReport("sweep_store", "Time that the store takes per cell", rows, remarks)
 
 
 def _memory(sizes: tuple[int, ...]) -> BenchmarkReport:
     rows: list[dict[str, object]] = []
     for cells in sizes:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", f"from benchmarks.sweeps import peaks; peaks({cells})"],
             capture_output=True,
             text=True,
             check=True,
         )
-        driver, worker, seconds = map(float, done.stdout.split())
+        driver, worker, seconds = map(float, process.stdout.split())
         rows.append({"cells": cells, "driver, MB": driver, "worker, MB": worker, "seconds": seconds})
-    remarks = ["Resident, libraries included; of the worker without JAX, which these cells do not need."]
+    remarks = ["Resident memory, including libraries; the worker does not load JAX, which these cells do not need."]
     return BenchmarkReport("sweep_memory", "Peak memory of the driver and of its worker", rows, remarks)
 
 
 def peaks(cells: int) -> None:
-    """Run a sweep of cells that cost nothing in this process, and print peak megabytes of it and of its worker."""
+    """Run a sweep in this process; print its own peak memory and its worker's, in MB, and the seconds that it takes.
+
+    The numbers of the cells take no time to compute.
+    """
     worker = 0
 
     class Watched(OneWorker):
@@ -139,7 +143,7 @@ def _free(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
     return {"before": before, "after": before[:, None] + np.array(protocol.strengths)}
 
 
-def _dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
+def _as_response(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
     dims = {"before": ("pretraining",), "after": ("pretraining", "strength")}
     return response(
         {name: (dims[name], array) for name, array in values.items()},
@@ -151,4 +155,4 @@ def _dress(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr
     )
 
 
-FREE = Measure(one_by_one(_free), _dress)
+FREE = Measure(one_by_one(_free), _as_response)

@@ -120,8 +120,10 @@ def _largest_eigenvalues(
         flat, restore = ravel_pytree(layers)
         return jnp.linalg.eigvalsh(jax.hessian(lambda x: population_loss(restore(x), tuning.problem))(flat))[-1]
 
+    def no_penalty(now: Layers, step: Array) -> Array:
+        return jnp.zeros(())
+
     def at_budgets(layers: Layers) -> Array:
-        no_penalty = lambda now, step: jnp.zeros(())
         tuned = fine_tune(layers, fine_tuning, tuning, numbers.strengths, "linear", no_penalty, key)
         return jax.lax.map(largest, tuned)
 

@@ -1,6 +1,6 @@
 """The inflection point on a grid: the length beyond which the result after perturbation only gets worse."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -70,8 +70,12 @@ def _range_of_chance(n: int, confidence: float) -> float:
 
 def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tuple[int, float, float, bool]:
     n = loss.size
-    # 8 ulp: the rounding of a loss that is a sum of a few terms; below it a change is no change
-    noise = lambda i, j: np.maximum(z * np.hypot(stderr[i], stderr[j]), 8 * np.finfo(float).eps * np.abs(loss[i]))
+    rounding = 8 * np.finfo(float).eps * np.abs(loss)  # of a loss that is a sum of a few terms
+
+    def noise(i: Any, j: Any) -> Any:
+        """The difference between two losses that chance and rounding explain."""
+        return np.maximum(z * np.hypot(stderr[i], stderr[j]), rounding[i])
+
     i, j = np.triu_indices(n, 1) if z or which == "first" else (np.arange(n - 1), np.arange(1, n))
     lowest, highest = loss[j], loss[j]
     if not z and which != "first":  # for exact values the lowest and the highest of all later ones suffice

@@ -13,14 +13,14 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.setups import STUDENTS, TURNED, student
+from overtraining.experiments.setups import ROTATED, STUDENTS, student
 from overtraining.experiments.verdict import Check, Outcome, map_limit
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import curve
 
-PERTURBATIONS: dict[str, tuple[Perturbation, float]] = {"noise": (Noise(), 0.3), "fine-tuning": (TURNED, 1.0)}
+PERTURBATIONS: dict[str, tuple[Perturbation, float]] = {"noise": (Noise(), 0.3), "fine-tuning": (ROTATED, 1.0)}
 
 
 def protocol(activation: str, perturbation: Perturbation, strength: float, preset: Preset) -> Protocol:

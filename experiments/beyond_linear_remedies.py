@@ -15,7 +15,7 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.setups import STUDENTS, TURNED, student
+from overtraining.experiments.setups import ROTATED, STUDENTS, student
 from overtraining.experiments.verdict import Check, Outcome, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Protocol, Sampling
@@ -27,12 +27,12 @@ from overtraining.setting.training import GradientDescent
 
 Estimates = dict[str, tuple[float, float]]  # by name of the remedy: a number and its standard error
 
-PLAIN = replace(TURNED, anchor=1e-12, replay_share=1e-12)  # no remedy, but compiled to the program of both remedies
+PLAIN = replace(ROTATED, anchor=1e-12, replay_share=1e-12)  # no remedy, but compiled to the program of both remedies
 REMEDIES = {
     "none": PLAIN,
     "anchor": replace(PLAIN, anchor=1.0),
     "replay": replace(PLAIN, replay_share=0.5),
-    "rank 1": replace(TURNED, rank=1),
+    "rank 1": replace(ROTATED, rank=1),
 }
 SHORT, LONG = 0.5, 4.0  # budgets
 KAPPA = 0.3**2 * 4  # E1's weight decay for this noise
@@ -127,7 +127,7 @@ def shares(setup: Protocol, key: int) -> dict[str, Estimates]:
     """
     n = setup.network
     teacher = resolve(setup).teacher
-    task = task_matrix(TURNED.task, setup.teacher, n.d_out, n.d_in)
+    task = task_matrix(ROTATED.task, setup.teacher, n.d_out, n.d_in)
     squared_distance = float(((teacher - task) ** 2).sum())
     losses: dict[str, Estimates] = {"mixed_forgetting": {}, "mixed_downstream": {}}
     for q in SHARES:

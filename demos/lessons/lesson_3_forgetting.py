@@ -74,12 +74,12 @@ def _(end_loss, far, forgot, found, little, long_, point, remains):
 def _():
     LENGTHS = np.unique([*np.linspace(0, 6, 21), *np.linspace(6, 24, 19)])  # fewer where the curves are almost straight
 
-    def lost(turned, time):
-        tuning = FineTuning(RotatedTeacher(turned))
-        tuned = Protocol(PowerLaw(4), LENGTHS, (time,), Network(6, 4, 5), perturbation=tuning)
+    def turn_after(angle_, budget_):
+        tuning = FineTuning(RotatedTeacher(angle_))
+        tuned = Protocol(PowerLaw(4), LENGTHS, (budget_,), Network(6, 4, 5), perturbation=tuning)
         return inflection_point(respond(tuned), which="best").squeeze()
 
-    aligned, little, far, long_ = lost(0.0, 2.0), lost(0.5, 2.0), lost(1.5, 2.0), lost(1.5, 30.0)
+    aligned, little, far, long_ = (turn_after(*case) for case in ((0.0, 2.0), (0.5, 2.0), (1.5, 2.0), (1.5, 30.0)))
     return LENGTHS, aligned, far, little, long_
 
 

@@ -66,16 +66,16 @@ function tunedInModes(t, p) {
   };
 }
 
-// D1 on two turned features, B = k R diag(σ) Rᵀ (A5): f⁻¹ = e^−BT f₀⁻¹ e^−BT + (1 − e^−2BT) B⁻¹ in B's axes, times
+// D1 on two rotated features, B = k R diag(σ) Rᵀ (A5): f⁻¹ = e^−BT f₀⁻¹ e^−BT + (1 − e^−2BT) B⁻¹ in B's axes, times
 // s₁s₂ and inverted with its determinant as a sum of positive terms. Symmetric entries 11, 12, 22.
-function tunedTurned(t, p) {
+function tunedRotated(t, p) {
   const [x, y] = spectrum(p), [s1, s2] = features(t, p);
   const cos = Math.cos((p.angle * Math.PI) / 180), sin = Math.sin((p.angle * Math.PI) / 180);
-  const turned = (a, b) => [a * cos * cos + b * sin * sin, (b - a) * sin * cos, a * sin * sin + b * cos * cos];
-  const task = [p.k * x, 0, p.k * y], teacher = turned(x, y);
+  const rotated = (a, b) => [a * cos * cos + b * sin * sin, (b - a) * sin * cos, a * sin * sin + b * cos * cos];
+  const task = [p.k * x, 0, p.k * y], teacher = rotated(x, y);
   const [e1, e2] = [task[0], task[2]].map((b) => Math.exp(-b * p.T));
   const [c1, c2] = [task[0], task[2]].map((b) => 2 * p.T * exprel(-2 * b * p.T));
-  const [k11, k12, k22] = turned(s2, s1); // s₁s₂ f₀⁻¹
+  const [k11, k12, k22] = rotated(s2, s1); // s₁s₂ f₀⁻¹
   const determinant = e1 * e1 * e2 * e2 + e1 * e1 * k11 * c2 + e2 * e2 * k22 * c1 + s1 * s2 * c1 * c2;
   const product = [e2 * e2 * k22 + s1 * s2 * c2, -e1 * e2 * k12, e1 * e1 * k11 + s1 * s2 * c1].map((z) => z / determinant);
   const missing = (goal) => [0, 1, 1, 2].map((i) => goal[i] - product[i]); // the entry 12 counts twice
@@ -83,7 +83,7 @@ function tunedTurned(t, p) {
 }
 
 // Both losses after fine-tuning, and what it adds to the first.
-const tuned = (t, p) => (p.task === "turned" ? tunedTurned(t, p) : tunedInModes(t, p));
+const tuned = (t, p) => (p.task === "turned" ? tunedRotated(t, p) : tunedInModes(t, p));
 function afterTuning(t, p) {
   const missing = tuned(t, p);
   const pretraining = half(missing.ofTeacher);

@@ -6,7 +6,7 @@ from dataclasses import replace
 import xarray as xr
 from matplotlib.figure import Figure
 
-from overtraining.experiments.setups import STUDENTS, TURNED, student
+from overtraining.experiments.setups import ROTATED, STUDENTS, student
 from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
@@ -16,7 +16,7 @@ from overtraining.setting.protocol import Sampling
 
 PERTURBATIONS: dict[str, tuple[Perturbation, float, Sampling]] = {
     "noise": (Noise(), 0.3, Sampling(draws=128, seeds=4, antithetic=True)),
-    "fine-tuning": (TURNED, 1.0, Sampling(draws=8, seeds=4)),
+    "fine-tuning": (ROTATED, 1.0, Sampling(draws=8, seeds=4)),
 }
 LENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 30.0)
 

@@ -77,14 +77,14 @@ def aligned_errors(run: Run) -> Iterator[float]:
         yield _losses_error(run, p, t, ((sigma - x) ** 2, left**2), (before**2).sum(-1) / 2)
 
 
-def turned_errors(run: Run) -> Iterator[float]:
-    """D1 by A5 on two turned features: both losses and the rise, over the largest."""
+def rotated_errors(run: Run) -> Iterator[float]:
+    """D1 by A5 on two rotated features: both losses and the rise, over the largest."""
     grid: Protocol = {"n": (2,), "task": ("turned",), "k": (0.0, 0.5, 2.0), "angle": (0, 30, 89, 90)}
     for p, sigma, t in protocols(run, **grid):
         s, before = learned_and_unlearned(t[:, None], sigma, p["eps"])
         cos, sin = np.cos(np.deg2rad(p["angle"])), np.sin(np.deg2rad(p["angle"]))
-        turn = np.array([[cos, -sin], [sin, cos]])
-        teacher, task = np.diag(sigma), p["k"] * (turn * sigma) @ turn.T
+        rotation = np.array([[cos, -sin], [sin, cos]])
+        teacher, task = np.diag(sigma), p["k"] * (rotation * sigma) @ rotation.T
         after = [fine_tune(BUDGETS, Modes(np.eye(2), row, np.eye(2)), teacher, task) for row in s]
         parts = (np.stack([2 * getattr(a, name) for a in after], 1) for name in ("pretraining", "downstream"))
         yield _losses_error(run, p, t, [x[..., None] for x in parts], (before**2).sum(-1) / 2)
@@ -105,7 +105,7 @@ def minima_errors(run: Run) -> Iterator[float]:
         yield apart(found, true, float(true.max()) or 1.0) if len(found) == true.size else np.inf
 
 
-ERRORS = (features_errors, noise_errors, aligned_errors, turned_errors, minima_errors)
+ERRORS = (features_errors, noise_errors, aligned_errors, rotated_errors, minima_errors)
 
 
 @pytest.mark.parametrize("errors", ERRORS)
@@ -123,10 +123,10 @@ MISTAKES = (
     (aligned_errors, "x - learned(p.T, p.k * x, s[i])", "x - learned(p.T, x, s[i])"),
     (aligned_errors, "unlearned(p.T, p.k * x, s[i])", "unlearned(p.T, p.k * x, p.eps)"),
     (aligned_errors, "pretraining - lossBefore(t, p)", "pretraining"),
-    (turned_errors, "(b - a) * sin * cos", "(a + b) * sin * cos"),
-    (turned_errors, "e1 * e1 * k11 * c2 +", "e1 * e1 * k11 * c1 +"),
-    (turned_errors, "turned(s2, s1)", "turned(s1, s2)"),
-    (turned_errors, "[0, 1, 1, 2].map", "[0, 1, 2].map"),
+    (rotated_errors, "(b - a) * sin * cos", "(a + b) * sin * cos"),
+    (rotated_errors, "e1 * e1 * k11 * c2 +", "e1 * e1 * k11 * c1 +"),
+    (rotated_errors, "rotated(s2, s1)", "rotated(s1, s2)"),
+    (rotated_errors, "[0, 1, 1, 2].map", "[0, 1, 2].map"),
     (minima_errors, "u * (noiseCost(p) - u)", "u * (2 * noiseCost(p) - u)"),
     (minima_errors, "const last = 1.001", "const last = 0.9"),
 )

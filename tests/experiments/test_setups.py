@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overtraining.experiments.setups import NOISES, STUDENTS, TURNED, noisy_steps, student, unequal_costs
+from overtraining.experiments.setups import NOISES, ROTATED, STUDENTS, noisy_steps, student, unequal_costs
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import singular_values
@@ -18,7 +18,7 @@ def test_students_differ_in_their_activation_only(activation: str) -> None:
     assert setup.network.activation == activation
     assert setup.lengths == student("linear").lengths
     assert setup.teacher == student("linear").teacher
-    assert isinstance(TURNED.task, RotatedTeacher)
+    assert isinstance(ROTATED.task, RotatedTeacher)
 
 
 @pytest.mark.parametrize("noise", NOISES)

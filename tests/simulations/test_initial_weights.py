@@ -62,7 +62,7 @@ def test_aligned_imbalance(h: int, imbalance: float) -> None:
     ],
 )
 def test_balanced(network: Network, imbalance: float) -> None:
-    """`W2ᵀW2 − W1W1ᵀ = λI` in all hidden units, and `f(0)` is epsilon in the turned frames."""
+    """`W2ᵀW2 − W1W1ᵀ = λI` in all hidden units, and `f(0)` is epsilon in the rotated frames."""
     start = Balanced(0.01, 0.7, imbalance)
     weights = started(network, start)
     for before, after in pairwise(weights):

@@ -152,17 +152,17 @@ def _mean(time: Numbers, sigma: Numbers, initial_product: Numbers, imbalance: Nu
     kappa = np.where(r > 0, lam * (lam * over_r) + 2 * p0 * (2 * sigma * over_r), norm)
     large = np.sqrt(norm + np.abs(kappa))
     small = 2 * np.abs(gap) * (np.abs(lam) * over_r) / np.where(large > 0, large, 1)
-    turned = kappa < 0
+    obtuse = kappa < 0
     with np.errstate(over="ignore", invalid="ignore"):  # to infinity: converged
         half = time * exprel(-r * time) / 2
         growth = np.exp(np.minimum(r * time / 4, 709))  # in two factors, since `small` may be as small as λ itself
-        climb = np.sqrt(half) * np.where(turned, small, large) * growth * growth
+        climb = np.sqrt(half) * np.where(obtuse, small, large) * growth * growth
         late = climb**2
-        early = half * np.where(turned, large, small) ** 2
+        early = half * np.where(obtuse, large, small) ** 2
         # p₀ + σB with p₀ eliminated; at λ = 0 only −σ(R₀ − κ)E/2r remains
         size = np.abs(p0)
         both = r * norm + 4 * sigma * size
         ratio = lam / np.where(both > 0, both, 1) * lam * sigma * (1 + (2 * p0 * over_r) ** 2)
         rest = (ratio - (lam * over_r) ** 2 * (sigma + 2 * size) - sigma * large**2 * np.exp(-r * time) * over_r) / 2
         rest = rest + sigma * late
-    return _Mean(sigma, p0, gap, climb, late, early, turned & (np.abs(lam) < size), rest)
+    return _Mean(sigma, p0, gap, climb, late, early, obtuse & (np.abs(lam) < size), rest)

@@ -49,10 +49,10 @@ def test_a_batch_has_the_numbers_of_single_runs(measure, single) -> None:  # typ
         assert dataset.attrs == alone.attrs
         assert all(dataset[name].attrs == alone[name].attrs for name in alone.variables)
     order = [4, 2, 0, 5, 3, 1]
-    turned = measure.run([CELLS[i] for i in order], [KEYS[i] for i in order]).values
+    permuted = measure.run([CELLS[i] for i in order], [KEYS[i] for i in order]).values
     copies = measure.run([CELLS[1]] * 6, [KEYS[1]] * 6).values
     for name, values in usual.values.items():
-        assert np.array_equal(turned[name], values[order])
+        assert np.array_equal(permuted[name], values[order])
         assert np.array_equal(copies[name], np.stack([values[1]] * 6))
 
 

@@ -52,7 +52,7 @@ def test_the_parts_in_which_it_is_computed_do_not_show(tasks, monkeypatch):
         np.testing.assert_allclose(values, getattr(whole, name), atol=1e-12)
 
 
-def test_turned_tasks_are_the_teacher_turned(tasks):
+def test_rotated_tasks_are_the_teacher_rotated(tasks):
     values = np.linalg.svd(tasks, compute_uv=False)
     np.testing.assert_allclose(values[0], np.broadcast_to(0.5 * SIGMA, values[0].shape), atol=1e-12)
     np.testing.assert_allclose(6 * tasks[0], tasks[1], atol=1e-12)
@@ -73,7 +73,7 @@ def test_random_tasks_share_what_is_asked_and_are_as_strong():
 
 
 def test_what_the_map_says():
-    """Small budgets: monotone, and foreseen by the order T². Large ones: up to a quarter of turned tasks are not."""
+    """Small budgets: monotone, and foreseen by the order T². Large ones: up to a quarter of rotated tasks are not."""
     made = rotated_tasks(SIGMA, np.array([2.0]), np.array([0.8, 1.2, 2.0]), 300, key=0)
     found = map_forgetting(np.array([0.02, 0.2, 3.5]), SIGMA, made)
     assert (found.monotone[..., :2] == 1).all()

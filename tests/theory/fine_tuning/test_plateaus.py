@@ -179,7 +179,7 @@ def test_the_safe_budget_against_its_equation():
 
 
 def test_no_task_of_any_kind_breaks_the_safe_budget():
-    """Random, sparse, turned and nearly aligned tasks, in budgets up to the safe one and beyond."""
+    """Random, sparse, rotated and nearly aligned tasks, in budgets up to the safe one and beyond."""
     draw, within, beyond = np.random.default_rng(1), 0, 0
     for _ in range(300):
         d_out, d_in = draw.integers(2, 6, 2)

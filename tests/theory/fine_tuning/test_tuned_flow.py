@@ -71,13 +71,13 @@ CASES = {
     "shared modes, other lazy": (SQUARE, Aligned(0.02, -0.7), SharedVectors((0.5, 0.2)), ()),
     "shared modes, coloured inputs": (WIDE, Aligned(0.02), SharedVectors((1.5, 0.2, 0.0)), (2.0, 1.0, 0.5, 0.3)),
     "shared modes, bottleneck": (Network(4, 2, 3), Aligned(0.02), SharedVectors((0.5, 0.2, 0.3)), (2.0, 1.0, 0.5, 0.3)),
-    "turned task": (SQUARE, Aligned(0.02), RotatedTeacher(1.0), ()),
-    "turned task, coloured inputs": (WIDE, Aligned(0.02), RotatedTeacher(1.0, 2.0), (2.0, 1.0, 0.5, 0.3)),
+    "rotated task": (SQUARE, Aligned(0.02), RotatedTeacher(1.0), ()),
+    "rotated task, coloured inputs": (WIDE, Aligned(0.02), RotatedTeacher(1.0, 2.0), (2.0, 1.0, 0.5, 0.3)),
     "another teacher": (WIDE, Aligned(0.02), Spectrum((0.9, 0.1)), ()),
     "lazy, another teacher": (Network(3, 3, 4), Aligned(0.02, 0.4), Spectrum((0.9, 0.1), 3), ()),
-    "turned start": (WIDE, Balanced(0.02, 0.6), RotatedTeacher(1.0), ()),
-    "turned start, shared task": (SQUARE, Balanced(0.02, 0.6), SharedVectors((0.5, 0.2, 0.3)), (2.0, 2.0, 2.0)),
-    "turned lazy start": (Network(3, 3, 4), Balanced(0.02, 0.6, 0.3), Spectrum((0.9, 0.1)), ()),
+    "rotated start": (WIDE, Balanced(0.02, 0.6), RotatedTeacher(1.0), ()),
+    "rotated start, shared task": (SQUARE, Balanced(0.02, 0.6), SharedVectors((0.5, 0.2, 0.3)), (2.0, 2.0, 2.0)),
+    "rotated lazy start": (Network(3, 3, 4), Balanced(0.02, 0.6, 0.3), Spectrum((0.9, 0.1)), ()),
     "bottleneck": (Network(4, 1, 3), Balanced(0.02, 0.6), RotatedTeacher(1.0), ()),
 }
 

@@ -257,7 +257,7 @@ def test_balance_and_orthonormality_to_rounding():
         matrix_flow_from_modes(1.0, (1 + 1e-9) * np.eye(2), np.ones(2), np.eye(2), np.eye(2))
 
 
-def turned_back(delta, d):
+def rotated_back(delta, d):
     """A rotation by π − δ about a random axis: `I + M` has singular values 2, δ, δ."""
     axis = frame(np.random.default_rng(d), 3, 3)
     c, s = -np.cos(delta), np.sin(delta)
@@ -269,7 +269,7 @@ def test_near_a_saddle_nothing_of_the_start_is_lost(delta):
     """The growing rows are nearly dependent there; dividing by them would cost as many digits as δ has."""
     generator = np.random.default_rng(3)
     u, v, s = frame(generator, 3, 3), frame(generator, 3, 3), np.array([0.1, 0.2, 0.3])
-    v0 = v @ turned_back(delta, 1)
+    v0 = v @ rotated_back(delta, 1)
     flow = matrix_flow_from_modes([0.0, 1e-3, 200.0], u, s, v0, u * [1, 0.5, 0.25] @ v.T)
     np.testing.assert_allclose(flow.product[0], u * s @ v0.T, atol=1e-15)
     np.testing.assert_allclose(flow.product[1], u * s @ v0.T, atol=1e-3)
@@ -278,7 +278,7 @@ def test_near_a_saddle_nothing_of_the_start_is_lost(delta):
 
 
 def test_what_is_above_rounding_is_learned():
-    """A plane turned back by π less 1e-13, or 60 roundings: late, and not never."""
+    """A plane rotated back by π less 1e-13, or 60 roundings: late, and not never."""
     delta, sigma = 1e-13, np.array([1.0, 0.5])
     turn = np.array([[-1.0, -delta], [delta, -1.0]])
     flow = matrix_flow_from_modes([20.0, 200.0], np.eye(2), np.array([0.1, 0.1]), turn.T, np.diag(sigma))

@@ -25,7 +25,7 @@ ALONG = {
     "mixed": Inputs((0.5, 2.0, 1.2), shared=False),
     "scaled": Inputs((1.7,) * 3),
 }
-TURNED = Balanced(0.05, angle=0.8, frame_seed=2)
+ROTATED = Balanced(0.05, angle=0.8, frame_seed=2)
 
 # One field after the other, then what they do together.
 CASES = {
@@ -58,7 +58,7 @@ CASES = {
     "one layer, mixed inputs": replace(
         BASE, network=Network(3, 1, 2, depth=1), inputs=ALONG["mixed"], pretraining=GradientFlow(weight_decay=0.3)
     ),
-    "one layer, turned": replace(BASE, network=Network(3, 1, 2, depth=1), inputs=ALONG["shared"], start=TURNED),
+    "one layer, rotated": replace(BASE, network=Network(3, 1, 2, depth=1), inputs=ALONG["shared"], start=ROTATED),
     "three layers": replace(BASE, network=Network(3, 2, 1, depth=3), teacher=Spectrum((1.2,)), start=Aligned(0.3)),
     "three layers, shared inputs": replace(
         BASE, network=Network(2, 2, 2, depth=3), teacher=Spectrum((1.2, 0.7)), inputs=Inputs((2.0, 0.7))
@@ -71,22 +71,22 @@ CASES = {
     "balanced at angle 0, three layers": replace(
         BASE, network=Network(2, 2, 2, depth=3), teacher=Spectrum((1.2,)), start=Balanced(0.2, 0.0)
     ),
-    "turned": replace(BASE, start=TURNED),
-    "turned further": replace(BASE, start=replace(TURNED, angle=2.5)),
-    "turned, at a bottleneck": replace(BASE, start=TURNED, network=Network(3, 1, 2)),
-    "turned, wide": replace(BASE, start=TURNED, teacher=Spectrum((1.1, 0.4)), network=Network(2, 3, 2)),
-    "turned, scaled inputs": replace(BASE, start=TURNED, inputs=ALONG["scaled"]),
-    "turned, a vector to learn": replace(BASE, start=TURNED, teacher=Spectrum((1.5,)), network=Network(3, 2, 1)),
-    "turned, imbalance": replace(BASE, start=replace(TURNED, imbalance=0.4)),
-    "turned, negative imbalance": replace(BASE, start=replace(TURNED, imbalance=-0.4), inputs=ALONG["scaled"]),
-    "turned, imbalance at a bottleneck": replace(BASE, start=replace(TURNED, imbalance=-0.4), network=Network(3, 1, 2)),
-    "turned, units without inputs": replace(
-        BASE, start=replace(TURNED, imbalance=0.4), teacher=Spectrum((1.1, 0.4)), network=Network(2, 3, 3)
+    "rotated": replace(BASE, start=ROTATED),
+    "rotated further": replace(BASE, start=replace(ROTATED, angle=2.5)),
+    "rotated, at a bottleneck": replace(BASE, start=ROTATED, network=Network(3, 1, 2)),
+    "rotated, wide": replace(BASE, start=ROTATED, teacher=Spectrum((1.1, 0.4)), network=Network(2, 3, 2)),
+    "rotated, scaled inputs": replace(BASE, start=ROTATED, inputs=ALONG["scaled"]),
+    "rotated, a vector to learn": replace(BASE, start=ROTATED, teacher=Spectrum((1.5,)), network=Network(3, 2, 1)),
+    "rotated, imbalance": replace(BASE, start=replace(ROTATED, imbalance=0.4)),
+    "rotated, negative imbalance": replace(BASE, start=replace(ROTATED, imbalance=-0.4), inputs=ALONG["scaled"]),
+    "rotated, imbalance, bottleneck": replace(BASE, start=replace(ROTATED, imbalance=-0.4), network=Network(3, 1, 2)),
+    "rotated, units without inputs": replace(
+        BASE, start=replace(ROTATED, imbalance=0.4), teacher=Spectrum((1.1, 0.4)), network=Network(2, 3, 3)
     ),
     "at angle 0, units without outputs": replace(
         BASE, start=Balanced(0.05, 0.0, imbalance=-0.4), teacher=Spectrum((1.1,)), network=Network(3, 3, 1)
     ),
-    "no room to turn": replace(BASE, start=TURNED, teacher=Spectrum((1.5,)), network=Network(1, 2, 1),
+    "no room to rotate": replace(BASE, start=ROTATED, teacher=Spectrum((1.5,)), network=Network(1, 2, 1),
                                pretraining=GradientFlow(weight_decay=0.3)),
 }  # fmt: skip
 
@@ -315,7 +315,7 @@ def test_the_perturbation_does_not_matter_to_the_path() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["base", "shared inputs and imbalance", "one layer, mixed inputs", "turned, wide", "three layers, shared inputs"],
+    ["base", "shared inputs and imbalance", "one layer, mixed inputs", "rotated, wide", "three layers, shared inputs"],
 )
 @pytest.mark.parametrize("convention", ["absolute", "relative", "multiplicative"])
 def test_pieces_fit_together(name: str, convention: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +337,7 @@ def test_pieces_fit_together(name: str, convention: str, monkeypatch: pytest.Mon
         (BASE, None),
         (replace(BASE, teacher=Spectrum((0.5, 1.0)), network=Network(2, 1, 2)), [0.5]),
         (replace(BASE, teacher=Spectrum((1.0, 0.0)), network=Network(2, 1, 2)), None),
-        # frames turned by π/2 the same way, and against each other: f(0) = ±ε UVᵀ
+        # frames rotated by π/2 the same way, and against each other: f(0) = ±ε UVᵀ
         (
             Protocol(Matrix(((2.0, 0.0), (0.0, 1.0))), (0, 50), (0.1,), start=Balanced(0.01, np.pi / 2, frame_seed=0)),
             None,
@@ -356,7 +356,7 @@ def test_what_a_start_never_reaches_is_told(protocol: Protocol, lost: list[float
 
 
 def test_names_and_sources() -> None:
-    response, path = respond(CASES["four layers"]), follow(CASES["turned"])
+    response, path = respond(CASES["four layers"]), follow(CASES["rotated"])
     assert response.attrs["model"] == "4-layer linear 2→1→1→1→2, teacher Spectrum"
     assert response.attrs["source"] == "closed form (claims A6, B2)"
     assert path.attrs["source"] == "closed form (claim A5)"

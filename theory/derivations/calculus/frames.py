@@ -62,8 +62,8 @@ def _cancel(word: Word) -> Word:
     for i, x in enumerate(word):
         y = word[(i + 1) % len(word)]
         if x.name in "UVR" and x.name == y.name and x.transposed and not y.transposed and len(word) > 2:
-            turned = word[i:] + word[:i]
-            return _cancel(turned[2:])
+            rotated = word[i:] + word[:i]
+            return _cancel(rotated[2:])
     return word
 
 

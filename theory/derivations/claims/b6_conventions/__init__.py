@@ -158,8 +158,8 @@ def _frames() -> Evidence:
     overlap = (c * s1 + s * s2) ** 2 + (s * s1 + c * s2) ** 2
     even = (s1 + s2) ** 2 / 2
     lone = s1**2 + s2**2
-    turned = even + sp.cos(2 * phi) ** 2 * (lone - even)
-    return identity(sp.simplify(overlap - turned), 0, "from Σs², one unit per mode, to (Σs)²/h, evenly spread")
+    blend = even + sp.cos(2 * phi) ** 2 * (lone - even)
+    return identity(sp.simplify(overlap - blend), 0, "from Σs², one unit per mode, to (Σs)²/h, evenly spread")
 
 
 def _each(change: Callable[[sp.Expr], sp.Expr]) -> Callable[[CostsByConvention], CostsByConvention]:

@@ -58,7 +58,7 @@ def _costs(w: np.ndarray, v: np.ndarray, sx: np.ndarray) -> tuple[float, float]:
 
 
 def _path(angle: float = 5 * np.pi / 6, least: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A = diag(1, .5752), Σx of variances 2 − k, k, turned; balanced, aligned, s = (.01, .5): t and the two costs."""
+    """Times and both costs for A = diag(1, .5752), s = (.01, .5), and Σx of variances 2 − k, k along rotated axes."""
     sx = _turn(angle) @ np.diag([2 - least, least]) @ _turn(angle).T
     teacher = np.diag([1.0, 0.5752])
     step = 0.002
@@ -97,8 +97,8 @@ def unwhitened() -> Evidence:
     _, *costs = _path()
     falls = [float((np.maximum.accumulate(c) - c).max()) for c in costs]
     detail = "relative falls by {:.1e}, multiplicative by {:.1e}".format(*falls)
-    turned = every(((detail, Evidence(fall > 1e-3, Verdict.TESTED, detail)) for fall in falls), detail)
-    return every((("turned", turned), ("shared axes", shared_axes())), f"{detail}; {shared_axes().detail}")
+    rotated_axes = every(((detail, Evidence(fall > 1e-3, Verdict.TESTED, detail)) for fall in falls), detail)
+    return every((("rotated axes", rotated_axes), ("shared axes", shared_axes())), f"{detail}; {shared_axes().detail}")
 
 
 def unwhitened_curves() -> Curves:

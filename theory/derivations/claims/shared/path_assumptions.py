@@ -47,9 +47,9 @@ def turning_time(angle: float) -> float:
 
 def _needs_alignment() -> Evidence:
     aligned = turning_time(0.0)
-    turned = turning_time(np.radians(150))
-    detail = f"turns at {turned:.2f}, aligned {aligned:.2f}, the formula says {_CLAIMED:.2f}"
-    return Evidence(abs(aligned - _CLAIMED) < 0.01 and turned > _CLAIMED + 1, Verdict.TESTED, detail)
+    rotated = turning_time(np.radians(150))
+    detail = f"turns at {rotated:.2f}, aligned {aligned:.2f}, the formula says {_CLAIMED:.2f}"
+    return Evidence(abs(aligned - _CLAIMED) < 0.01 and rotated > _CLAIMED + 1, Verdict.TESTED, detail)
 
 
 def _alignment_curves() -> Curves:

@@ -18,7 +18,7 @@ x, y = sp.symbols("x y", positive=True)
         (x + y, lambda a, b: 1 + 0 * a),
         (sp.sqrt(1 + x) - 1, lambda a, b: a / (2 * np.sqrt(1 + a) * (np.sqrt(1 + a) - 1))),
     ],
-    ids=str,
+    ids=("quotient", "exponential", "difference", "sum", "root"),
 )
 def test_the_condition_number_is_the_known_one(expression, expected):
     a, b = np.array([0.5, 3.0, 40.0]), np.array([0.7, 2.0, 1e-3])

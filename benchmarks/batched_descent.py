@@ -1,4 +1,4 @@
-"""Many small runs at once: gradient descent on linear networks whose starts, teachers and learning rates differ.
+"""Gradient descent on many small linear networks at once, with different starts, teachers and learning rates.
 
 The laboratory does not use it: it trains with plain descent on whitened populations alone, and at widths of 8 and more
 the compiled batches of a sweep take at most half as long again (measured: 1.5 times at 8, 1.3 at 16, 1.1 at 32).

@@ -1,4 +1,4 @@
-"""The time of the one-file page from a drag to its redrawn pictures."""
+"""Measure the time that the page takes, in a browser, from the drag of a control to the redrawn pictures."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

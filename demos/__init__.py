@@ -1,1 +1,1 @@
-"""What people touch: `lessons` for a browser, and a `page` that is one file."""
+"""Interactive demonstrations: lessons that a local server shows in a browser, and a page in one HTML file."""

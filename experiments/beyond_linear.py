@@ -1,4 +1,4 @@
-"""beyond-linear (C1, D1, D4): the same protocols on two-layer tanh and ReLU students, for which there is no theorem.
+"""beyond-linear (C1, D1, D4): noise and fine-tuning of tanh and ReLU students, for which there is no theorem.
 
 Protocol: a linear teacher of four features; students 4→16→4 from small random weights, trained on 400 examples; along
 pretraining, Gaussian noise of one scale, and fine-tuning by SGD on a rotated task for one budget. Measured for each

@@ -1,4 +1,4 @@
-"""conventions (B6): noise in units of 1, of the start's, of the layer's or of each weight's own size; and rounding.
+"""conventions (B6): the cost of noise of fixed size, or in proportion to the start, a layer or each weight; rounding.
 
 Protocol: random weights and inputs of unequal variances, where the cost of noise is exact in all four units; the
 aligned path with white inputs, where the cost grows along pretraining in all of them. Predictions: the four costs, and

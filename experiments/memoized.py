@@ -1,4 +1,4 @@
-"""The measurements of experiments, memoized in the full preset and in figures: a crash costs one measurement."""
+"""Memoized measurements for experiments in the full preset and for figures, so that a crash loses at most one."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Protocols that an experiment shares with a figure or with another experiment; a figure replaces grids and draws."""
+"""Protocols that experiments share with figures and with each other; figures change only grids and draws."""
 
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise

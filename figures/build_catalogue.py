@@ -1,4 +1,4 @@
-"""Build the catalogue's figures in parallel into a folder, and keep a manifest of what is there.
+"""Build the catalogue's figures in parallel into a folder, and keep a manifest of the files in it.
 
 Only figures that have changed are built again, and a build that was killed continues where it stopped.
 """

@@ -1,4 +1,4 @@
-"""What is said and measured: the Protocol and its parts, the Response, and the Refusals. It imports nothing of ours.
+"""The setting: Protocols and their parts, Responses, refusals and argument checks. It imports nothing else of ours.
 
 The names of this package are listed, by topic, in the stub file beside this one; each is imported when first used.
 """

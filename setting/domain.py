@@ -1,4 +1,4 @@
-"""Checks of arguments: numbers become float64 arrays, and what cannot be an argument is refused by its name."""
+"""Checks of arguments: they convert numbers to float64 arrays, and refuse by name what cannot be an argument."""
 
 from collections.abc import Sequence
 from numbers import Real

@@ -1,4 +1,4 @@
-"""Starts: how the weights are initialized, and the frames that this gives the product f(0) of the layers."""
+"""Starts: how the weights are initialized, and the singular vectors that the product f(0) has as a result."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happens: networks in JAX that know nothing of the formulas. Importing it turns on float64, here only."""
+"""Simulations of networks in JAX, without any formula of the theory. Importing this package turns on float64."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The weights at the start of pretraining: Gaussian ones are sampled here, others stand in random hidden frames."""
+"""The weights at the start of pretraining: random Gaussian ones, and given ones in random hidden frames."""
 
 from itertools import pairwise
 from typing import NamedTuple

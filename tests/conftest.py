@@ -1,4 +1,4 @@
-"""Shared by all tests: strict JAX, the command line, and the figures that were built."""
+"""Fixtures for all tests: strict JAX, the command line, and built figures."""
 
 import os
 import signal

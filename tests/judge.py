@@ -1,4 +1,4 @@
-"""What every test of a closed form asserts of it, by the judge in `overtraining.theory.precision`."""
+"""The assertion of every test of a closed form: its error is within the limits of `overtraining.theory.precision`."""
 
 import mpmath
 import numpy as np

@@ -1,4 +1,4 @@
-"""The judge of A5: the textbook form with its growing exponentials, in mpmath at two precisions that agree."""
+"""The reference for tests of A5: its textbook form with growing exponentials, in mpmath at two agreeing precisions."""
 
 import mpmath
 import numpy as np

@@ -1,4 +1,4 @@
-"""The ledger and the code say the same: nothing named that does not exist, nothing existing that is not named."""
+"""The ledger of claims agrees with the code: every name in it exists, and no claim or function is left out."""
 
 import re
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Faults found in the code of peers, each of which would be silent: that they are not here."""
+"""Silent faults that were found in the code of other projects must not occur here."""
 
 import inspect
 import os

@@ -1,4 +1,4 @@
-"""What is true: closed forms by topic, in NumPy and SciPy (float64), and their derivations in SymPy.
+"""The theory: closed forms by topic, in NumPy and SciPy (float64), and their derivations in SymPy.
 
 `respond` and `follow` answer a Protocol. Formulas are reached through the topic of their claim:
 `theory.sensitivity.expected_increase`. The topics are listed in the stub file beside this one.

@@ -1,4 +1,4 @@
-"""Lessons with sliders: one marimo app each, and the table that finds them."""
+"""The table of the lessons; each lesson is a marimo app with sliders, in a file of its own."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches

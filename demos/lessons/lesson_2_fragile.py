@@ -1,4 +1,4 @@
-"""Lesson 2: the longer, the more fragile (claims B1, B4, C1–C5)."""
+"""Lesson 2: the longer pretraining, the more fragile the network (claims B1, B4, C1–C5)."""
 
 import marimo
 

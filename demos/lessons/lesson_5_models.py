@@ -1,4 +1,4 @@
-"""Lesson 5: a real model (claim F1)."""
+"""Lesson 5: results of a real language model, or of your own (claim F1)."""
 
 import marimo
 

@@ -1,4 +1,4 @@
-"""The theory in one file: linked pictures that a browser draws from the closed forms, without a network or a server."""
+"""Build the page: one HTML file whose linked pictures a browser computes offline from the closed forms."""
 
 import re
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""control: base models whose benchmark gets worse along training without any perturbation (claim F4)."""
+"""control: benchmarks of base models that get worse along training without any perturbation (claim F4)."""
 
 from collections.abc import Mapping
 

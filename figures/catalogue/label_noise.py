@@ -1,4 +1,4 @@
-"""label-noise: loss that SGD on noisy labels ends at, by learning rate, and where the loss turns before (claim D5)."""
+"""label-noise: final loss of SGD on noisy labels by learning rate, and inflection point by budget (claim D5)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

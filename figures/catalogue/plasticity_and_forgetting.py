@@ -1,4 +1,4 @@
-"""plasticity-and-forgetting: what each learned feature adds to plasticity, and what it costs (claim D4)."""
+"""plasticity-and-forgetting: how each learned feature helps to learn a task, and what it costs (claim D4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""random-start: what still holds of the aligned theory from random starts and with ReLU (claims A1, A7, B4)."""
+"""random-start: which results of the aligned theory hold from random starts and with ReLU (claims A1, A7, B4)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""regularization: what an anchor delays and costs, and the trade-off of every remedy (claim D7)."""
+"""regularization: how an anchor delays the inflection and raises losses; trade-offs of all remedies (claim D7)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""From the table of measurements to curves: what was measured of a model along training, as a Series."""
+"""Make curves from the table of measurements: values of one metric along the training of a model, as a Series."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

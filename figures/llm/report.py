@@ -1,4 +1,4 @@
-"""Everything that can be said about a table of results, as text for people and as plain data."""
+"""Reports on a table of results: turning points, confounding, predictions; as text and as plain data."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The measures of a sweep: what is run for its cells, and how the numbers of a cell become a Dataset."""
+"""The measures of a sweep: the function that is run for its cells, and how a cell's numbers become a Dataset."""
 
 import importlib
 from collections.abc import Callable, Hashable, Mapping, Sequence

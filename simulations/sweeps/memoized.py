@@ -1,4 +1,4 @@
-"""Memoized measurements: calls, and small sweeps, whose results are read from a store if it has them already."""
+"""Memoized calls and small sweeps: a result that is in the store already is read instead of computed."""
 
 import inspect
 import io

@@ -1,4 +1,4 @@
-"""What a worker does: check its software and its number of threads, and compute some cells of a chunk."""
+"""The work of one worker: check its software and its number of threads, and compute some cells of a chunk."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""Many runs at once: the numbers of every run are its own, whatever else is in the batch."""
+"""Batched descent: the numbers of a run do not depend on what else is in the batch."""
 
 from functools import reduce
 from typing import Any

@@ -1,4 +1,4 @@
-"""A real browser for lessons and page: `make test-browser`.
+"""Fixtures: a real browser for the lessons and the page (`make test-browser`).
 
 `make test` does not come here (`norecursedirs` in pyproject.toml): it must pass where there is no browser.
 """

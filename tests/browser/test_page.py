@@ -1,4 +1,4 @@
-"""The page as a reader meets it: a file opened in a browser, on a projector and on a phone."""
+"""The page in a browser: opened as a file, at the size of a projector and of a phone."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The watch itself sees what it is there for."""
+"""The watch over the browser notices errors, warnings and requests, and nothing else."""
 
 from collections.abc import Iterator
 from pathlib import Path

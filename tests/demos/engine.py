@@ -1,4 +1,4 @@
-"""The page's own formulas, run by V8 without a browser."""
+"""Run the page's JavaScript in V8, without a browser."""
 
 import json
 from collections.abc import Callable, Mapping

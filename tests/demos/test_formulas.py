@@ -1,4 +1,4 @@
-"""The formulas of the page are the theory's, to 1e-10 of the scale of what is computed, also at every extreme."""
+"""The page's formulas equal the theory's to 1e-10 of the result's scale, also at every extreme."""
 
 from collections.abc import Iterator
 from itertools import product

@@ -1,4 +1,4 @@
-"""The one-file page: alone, small, whole, and the same protocols as the package."""
+"""The one-file page: it is self-contained, small and complete, and has the same protocols as the package."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""`overtraining demo` as a user meets it: the server, its addresses, its end, and what stands in its way."""
+"""`overtraining demo`: the server, its addresses, how it ends, and its error messages."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""When annealing counts as having restored what noise holds down."""
+"""When the experiment on annealing counts features as restored."""
 
 import jax
 import pytest

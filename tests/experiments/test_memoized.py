@@ -1,4 +1,4 @@
-"""Memoized measurements are those of the laboratory, and the full preset measures each of them once."""
+"""Memoized measurements equal those of the simulations, and the full preset makes each of them once."""
 
 from dataclasses import replace
 from pathlib import Path

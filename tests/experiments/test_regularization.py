@@ -1,4 +1,4 @@
-"""When a remedy counts as passing the frontier of both losses."""
+"""When a remedy counts as better than the frontier of both losses allows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a loss vanishes, when forgetting counts as peaking inside the stage, and a loss as only falling."""
+"""When forgetting counts as peaking inside the stage, and a loss as only falling; where a loss vanishes."""
 
 import numpy as np
 import pytest

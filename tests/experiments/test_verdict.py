@@ -1,4 +1,4 @@
-"""How checks and experiments are decided: what is true passes, what is wrong fails, what cannot fail is refused."""
+"""Verdicts: true predictions pass, wrong ones fail, and a check that cannot fail is refused."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The command line and the Python front door, as a user meets them."""
+"""The command line and `import overtraining`, as a user sees them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The door: what comes in is float64 and finite, or is refused by name."""
+"""Checks of arguments: numbers become finite float64 arrays, or are refused by name."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A resolved protocol: what its parts give one by one, each computed once."""
+"""A resolved protocol has the values of its parts, and computes each of them once."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Training: what is refused, and where shares may end."""
+"""Training: what is refused, and the shares of warm-up and decay that are allowed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Inputs, labels and losses: samples tend to the population, batches are what they are said to be."""
+"""Inputs, labels and losses: samples converge to the population, and batches have the stated distribution."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""Theory against simulation: B1 and A3 must survive, and an error of 5% must not."""
+"""Simulations agree with the predictions of B1 and A3, and reject them when they are changed by 5%."""
 
 from dataclasses import replace
 

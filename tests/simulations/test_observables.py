@@ -1,4 +1,4 @@
-"""What is seen along pretraining, against its definition: norms, balancedness, and the Hessian by differences."""
+"""Observables along pretraining against their definitions: norms, balancedness, and the Hessian by differences."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Perturbations: laws have their variance, conventions their unit, rounding and pruning are what NumPy makes them."""
+"""Perturbations: variances of the laws, units of the conventions, and rounding and pruning against NumPy."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The simulated training itself: starts, flow and descent, by conserved quantities and convergence orders."""
+"""Simulated training: starts, flow and descent, by conserved quantities and convergence orders."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Random arrays of several shapes have the bits that every one has alone."""
+"""Random arrays that are sampled together have the bits of arrays that are sampled one by one."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""Runs as pure functions: one compilation per shape, any company under vmap, cells that know nothing of the grid."""
+"""Runs as pure functions: one compilation per shape; results depend neither on the batch nor on the grid."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""Draw by draw, and eigenvalue by eigenvalue: what the experiments of claims B3 to B6 measure with."""
+"""The rise of the loss under each draw of noise and its variance; the Hessian's eigenvalues and its trace."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Plans: what compiles anew and what does not; refusals of what no run can do."""
+"""Plans: which changes need a new compilation, and which protocols are refused."""
 
 from dataclasses import replace
 

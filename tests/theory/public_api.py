@@ -1,4 +1,4 @@
-"""Arguments of every public function of `theory` for which it has an answer."""
+"""Arguments for which each public function of `theory` has an answer."""
 
 from importlib import import_module
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Bad input to everything that `theory` exports: one exception type per kind, saying what, why, and what instead."""
+"""Bad input to all functions of `theory`: one type of exception per kind, and a message of what, why and instead."""
 
 from collections.abc import Callable
 from itertools import pairwise

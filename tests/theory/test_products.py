@@ -1,4 +1,4 @@
-"""Products of any size: right where the plain product over- or underflows on its way, refused where it must."""
+"""Products of any size: right where an intermediate result over- or underflows, refused where the product overflows."""
 
 from fractions import Fraction
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Every claim derived by machine from the loss: `CLAIMS` says in which module."""
+"""Derivations of every claim from the loss, checked by machine; `CLAIMS` maps each claim to its module."""
 
 CLAIMS = {
     "A1": "overtraining.theory.derivations.claims.a1_invariants",

@@ -1,4 +1,4 @@
-"""D6: the largest learning rate at which fine-tuning is stable, and the best rate and budget, by pretraining."""
+"""D6: the largest learning rate at which fine-tuning is stable, and a checkpoint's best learning rate and budget."""
 
 import numpy as np
 

@@ -1,1 +1,1 @@
-"""How accurate the formulas are: every closed form beside the same formula in mpmath, and the measure of its error."""
+"""The accuracy of the closed forms: each beside the same formula in mpmath, and the measure of its error."""

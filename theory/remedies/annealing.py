@@ -1,4 +1,4 @@
-"""E2: what SGD on noisy labels does to learned modes at a given learning rate, and what annealing gives back.
+"""E2: how SGD on noisy labels shrinks learned modes, and how annealing of the learning rate restores them.
 
 Noise of size `γ² = ην²/2B` (claim D5) lowers a learned singular value at once by the mean of the two layers' costs, and
 slowly changes the ratio of the layers' weights. The ratio depends on the noise added up so far, `Γ = ∫γ²dt`, and never

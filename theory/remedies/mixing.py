@@ -1,4 +1,4 @@
-"""E3: downstream data mixed into pretraining: what a mode becomes, and which share is best for which loss, and when."""
+"""E3: downstream data mixed into pretraining: the value of a mode afterwards, and the best share for each loss."""
 
 import numpy as np
 from scipy.optimize import elementwise

@@ -1,4 +1,4 @@
-"""What is known about a metric from its name: unit, whether higher or lower is better, whether it is a fraction."""
+"""Properties of a metric that its name tells: unit, whether higher or lower is better, whether it is a fraction."""
 
 from dataclasses import dataclass
 

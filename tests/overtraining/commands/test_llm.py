@@ -1,4 +1,4 @@
-"""`overtraining llm` as people use it: from files to answers, curves and JSON, and everything that is refused."""
+"""`overtraining llm`: from files to answers, curves and JSON, and everything that is refused."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cells: the protocols that the axes say, each with a key of its own."""
+"""Cells: the protocols that the axes specify, each with a key of its own."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Dask: the same bits on a cluster that loses a worker; one without the project is a sentence and no success."""
+"""Dask: the same bits on a cluster that loses a worker; a cluster without the project is refused."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`overtraining sweep` as a user meets it, and the file that it leaves."""
+"""`overtraining sweep` as a user runs it, and the file that it writes."""
 
 import sys
 from pathlib import Path

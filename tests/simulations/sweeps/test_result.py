@@ -1,4 +1,4 @@
-"""The result: xarray alone reads it, and it comes back as Responses and Trajectories."""
+"""The result: xarray alone can read it, and it reads back as Responses and Trajectories."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A sweep that is disturbed ends with the same bits as one that is not; what does not belong together is refused."""
+"""A disturbed sweep ends with the same bits as an undisturbed one; damaged chunks are computed again."""
 
 from pathlib import Path
 

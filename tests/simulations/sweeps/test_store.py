@@ -1,4 +1,4 @@
-"""The store: another recipe, another process, other content are refused; of two files of a chunk the better stays."""
+"""The store refuses another recipe, process or content; of two files of one chunk, the better one is kept."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real disks that are full, read-only or somebody else's: a sentence, exit code 2, nothing damaged."""
+"""Disks that are full, read-only or owned by somebody else: an error message, exit code 2, and no damage."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The derivations: what they demand of themselves, and that `overtraining check`, which runs them all, is obeyed.
+"""Requirements on every derivation, and the exit code of `overtraining check`, which runs all of them.
 
 `make check`, a step of `.ci/run`, derives every claim from scratch; here a few are, which takes seconds.
 """

@@ -1,4 +1,4 @@
-"""D4, mapped: the shares against one task at a time, the tasks that are drawn, and what the map says."""
+"""D4, mapped: the fractions against one task at a time, the random tasks, and the results of the map."""
 
 import numpy as np
 import pytest

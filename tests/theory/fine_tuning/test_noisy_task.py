@@ -1,4 +1,4 @@
-"""D5t against mpmath, against the flow that it speaks about, and against the limits of long and short budgets."""
+"""D5t against mpmath, against the gradient flow that it describes, and in the limits of long and short budgets."""
 
 import mpmath
 import numpy as np

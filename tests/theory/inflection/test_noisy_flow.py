@@ -1,4 +1,4 @@
-"""C2's engine against the slope of the exact loss after noise, by finite steps at high precision."""
+"""C2's formula against the slope of the exact loss after noise, by finite differences at high precision."""
 
 import inspect
 import itertools

@@ -1,4 +1,4 @@
-"""C4's engine: what is still to lose against mpmath, every minimum against a scan, bounds on random spectra."""
+"""C4: the remaining increase against mpmath, every minimum against a scan, bounds on random spectra."""
 
 import inspect
 import itertools

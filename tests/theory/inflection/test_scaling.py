@@ -1,4 +1,4 @@
-"""C5's engine: the formula at high precision, and the formula against every minimum of dense and of steep spectra."""
+"""C5: the formula at high precision, and against every minimum of dense and of steep spectra."""
 
 import itertools
 

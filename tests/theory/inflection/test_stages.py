@@ -1,4 +1,4 @@
-"""C3's engine and C4's limit of a small start: exact arithmetic, brute force over the stops, and refusals."""
+"""C3, and C4's limit of a small start: exact arithmetic, brute force over the stops, and refusals."""
 
 import itertools
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""A7: the curve in the clock ½ln(1/ε) against mpmath, its limit, and the bound on what a finite ε is off."""
+"""A7: the curve in the clock ½ln(1/ε) against mpmath, its limit, and the bound on the error at a finite ε."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""A5: the weights against an independent integration, where nothing commutes, and where they stand still."""
+"""A5: the weights against an independent integration, for matrices that do not commute, and at fixed points."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""D and E: every closed form with a formula in mpmath beside it, at random points of its whole domain."""
+"""D and E: every closed form against the same formula in mpmath, at random points of its whole domain."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""B2: noise at any depth, against the recursion in exact fractions, quadrature, B1, and small noise without loss."""
+"""B2: noise at any depth, against the recursion in exact fractions, quadrature and B1; small noise keeps its digits."""
 
 import itertools
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""B7's engine against mpmath's zeta and sums, from one feature to 10¹⁵, and against the path itself."""
+"""B7 against mpmath's zeta and sums, from one feature to 10¹⁵, and against the path itself."""
 
 import itertools
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""`respond` and `follow` against networks that are integrated, shaken and differentiated here, sharing no formula."""
+"""`respond` and `follow` against networks that are integrated, perturbed and differentiated here, without a formula."""
 
 import itertools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A protocol is resolved once: few calls go from one module of ours into another, and none computes a frame twice."""
+"""A protocol is resolved once: few calls go from one of our modules into another, and none computes a frame twice."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Aligned networks in words: orthonormal frames around diagonal matrices, which cancel and leave single modes.
+"""Aligned networks as matrix words: orthonormal frames around diagonal matrices, which cancel to single modes.
 
 Any layers can be inserted into a matrix polynomial (`insert`) and read off mode by mode (`one_mode`). The two-layer
 network `W1 = R D₁ Vᵀ`, `W2 = U D₂ Rᵀ`, `A = U Σ Vᵀ`, `Σx V = V D`, with D₁, D₂, Σ and D diagonal, over any number of

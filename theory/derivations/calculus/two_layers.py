@@ -1,4 +1,4 @@
-"""The two-layer network over symbolic widths: its letters and its loss."""
+"""The two-layer network over symbolic widths: its symbols and its loss."""
 
 import sympy as sp
 

@@ -1,1 +1,1 @@
-"""What a derivation is, and how it is checked, reported and printed."""
+"""The checker of derivations: their parts, the kinds of evidence, runs, reports, and output as LaTeX."""

@@ -1,4 +1,4 @@
-"""What a derivation is, and what checking one reports.
+"""The parts of a derivation (assumptions, steps, counterexamples, variants), how it is checked, and the report.
 
 A derivation is a frozen object. Each of its steps carries a check that runs. Its last step, the conclusion, judges a
 formula: it must accept the claim's own formula and reject every wrong variant of it. Nothing here knows any claim.

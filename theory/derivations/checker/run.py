@@ -1,4 +1,4 @@
-"""Finding derivations, by identifier or in a user's own file, and checking them, each after the ones that it uses."""
+"""Find derivations, by identifier or in a user's own file, and check each of them after those that it uses."""
 
 import importlib
 import importlib.util

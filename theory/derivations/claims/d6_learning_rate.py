@@ -1,4 +1,4 @@
-"""D6: the largest stable learning rate along fine-tuning, and the best one, by what pretraining has done."""
+"""D6: the largest stable learning rate along fine-tuning, and the best one, as functions of the pretrained weights."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The value of matrix words at explicit matrices, to judge the calculus by."""
+"""The values of matrix words at explicit matrices, against which the calculus is tested."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The judges of group B's formulas: what is no polynomial is rejected by value, and each displayed form is judged."""
+"""Checks of group B's formulas: by value if they are not polynomials, and once for each displayed form."""
 
 import pytest
 import sympy as sp

@@ -1,4 +1,4 @@
-"""A5: the formula against the engine: F and QQᵀ in mpmath, and the weights by integrating Ż."""
+"""A5: checks of the public functions: F and QQᵀ in mpmath, and the weights by integrating Ż."""
 
 from collections.abc import Callable, Mapping
 from functools import reduce

@@ -1,4 +1,4 @@
-"""B3: the formula against the engine: every root of the spectrum in 700 digits, and the trace at depths 1 … 5."""
+"""B3: checks of the public functions: every root of the spectrum in 700 digits, and the trace at depths 1 … 5."""
 
 from collections.abc import Callable
 from functools import reduce

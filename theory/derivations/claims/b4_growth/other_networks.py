@@ -1,4 +1,4 @@
-"""B4 in other networks than the two-layer linear one: one layer, deeper linear ones, and ReLUs."""
+"""B4: growth of the cost of noise in other networks: one layer, deeper linear ones, and ReLUs."""
 
 import sympy as sp
 

@@ -1,4 +1,4 @@
-"""C4's ψ, its two bounds and its limit, derived region by region from the loss after noise of one mode."""
+"""C4: the function ψ, its two bounds and its limit, derived region by region from the loss after noise of one mode."""
 
 from collections.abc import Iterator
 from functools import cache

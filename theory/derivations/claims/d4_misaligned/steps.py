@@ -1,4 +1,4 @@
-"""Steps of D4: the first two orders in T at a plateau, in words and in entries; A5 with one feature more."""
+"""Steps of D4: the first two orders in T at a plateau, in words and in entries; A5 with one more feature."""
 
 from functools import cache
 

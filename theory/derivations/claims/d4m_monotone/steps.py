@@ -1,4 +1,4 @@
-"""Steps of D4m: a feature's piece without its history, bounds for what is neglected, and the certified margin."""
+"""Steps of D4m: the contribution of one feature, bounds on the neglected terms, and the certified margin."""
 
 from typing import Any
 

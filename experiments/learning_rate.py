@@ -1,4 +1,4 @@
-"""learning-rate (D6): which learning rates are stable in fine-tuning, which is best, and what the best one improves.
+"""learning-rate (D6): which learning rates are stable in fine-tuning, which is best, and what tuning improves.
 
 Protocol: the largest eigenvalue of the downstream Hessian along fine-tuning, by autodiff; the largest learning rate at
 which gradient descent fits the task, from several pretraining lengths; the best learning rate of every checkpoint under

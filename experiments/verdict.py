@@ -1,4 +1,4 @@
-"""How an experiment decides between *agrees*, *refuted* and *limits-mapped*.
+"""Verdicts: how an experiment decides between *agrees*, *refuted* and *limits-mapped*.
 
 An experiment asks several questions of its runs, and each answer is a Check. A quantity that is measured by sampling is
 judged by its z-scores (`judge_response`, `judge_z_scores`), a deterministic one by a bound on its error with a stated

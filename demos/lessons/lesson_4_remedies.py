@@ -1,4 +1,4 @@
-"""Lesson 4: what helps, and the dispute (claims E1–E3)."""
+"""Lesson 4: remedies, and the dispute whether tokens or decay of the learning rate cause fragility (claims E1–E3)."""
 
 import marimo
 

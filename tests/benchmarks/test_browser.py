@@ -1,4 +1,4 @@
-"""Which browser is used: the one that is named, or else the first that is installed."""
+"""The choice of the browser: the one that is named, or else the first that is installed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every lesson in a browser: it loads, a slider moves by keyboard, the picture follows, nothing leaves the machine."""
+"""Every lesson in a browser: it loads, a slider moves by keyboard, the picture follows, and no request is sent out."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""When the experiment on annealing counts features as restored."""
+"""The decision of the experiment on annealing: when features count as restored."""
 
 import jax
 import pytest

@@ -1,4 +1,4 @@
-"""When a cost of noise counts as growing along pretraining."""
+"""The decision of the experiment on conventions: when a cost of noise counts as growing along pretraining."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""When the cost of noise counts as constant at one layer and growing at every other depth."""
+"""The decision of the experiment on depth: a constant cost of noise at one layer, a growing one at any other depth."""
 
 import pytest
 import xarray as xr

@@ -1,4 +1,4 @@
-"""When gradient flow counts as conserving its invariants."""
+"""The decision of the experiment on invariants: when gradient flow counts as conserving them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When the turning points of the loss, and its rise at the end, count as the predicted ones."""
+"""The decision of many-minima: when turning points of the loss and its rise at the end count as predicted."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""When a start counts as held at the saddle point, and as freed by an imbalance."""
+"""The decision of matrix-solution: when a start counts as held at the saddle point, or as freed by an imbalance."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When features, safe budgets and random tasks count as predicted."""
+"""The decision of misaligned-tasks: when features, safe budgets and random tasks count as predicted."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""When weight decay counts as better than stopping, and stopping as better than long pretraining."""
+"""The decision of noise-robust: weight decay against early stopping, and early stopping against long pretraining."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""When a remedy counts as better than the frontier of both losses allows."""
+"""The decision of regularization: when a remedy counts as better than the frontier of both losses allows."""
 
 import pytest
 

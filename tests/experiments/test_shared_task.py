@@ -1,4 +1,4 @@
-"""When forgetting counts as peaking inside the stage, and a loss as only falling; where a loss vanishes."""
+"""The decision of shared-task: when forgetting counts as peaking inside the stage, and a loss as only falling."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Everything that `theory` exports, with any arguments: a finite answer of the right shape, or a Refusal."""
+"""Every function that `theory` exports gives, for any arguments, a finite answer of the right shape or a Refusal."""
 
 import dataclasses
 import inspect

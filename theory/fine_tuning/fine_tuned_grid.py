@@ -1,4 +1,4 @@
-"""D1 on a grid: both losses at every checkpoint of an aligned path, for every budget and any number of tasks, fast.
+"""D1 on a grid: both losses at every checkpoint of an aligned path, for every budget and any number of tasks.
 
 The checkpoints share their frames, so that everything that grows, `∫e^{2Fs}ds` and `e^{FT}` in these frames, is
 computed once per task and budget; a checkpoint only enters through its singular values.

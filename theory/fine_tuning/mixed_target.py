@@ -1,4 +1,4 @@
-"""D7, E3: training on two tasks at once is training on one task between them."""
+"""D7, E3: training on two tasks at once is training on one interpolated task."""
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite

@@ -1,4 +1,4 @@
-"""A: what gradient flow learns, and when.
+"""A: what gradient flow learns, and at which time.
 
 `__all__` lists the formulas in the order of the claims. One mode has the same functions in three modules, one for each
 kind of network: `balanced_mode`, `unbalanced_mode` and `deep_mode`.

@@ -1,4 +1,4 @@
-"""A5: the weights themselves, and how far they move: integrates the rotation that the closed form leaves open."""
+"""A5: the weights themselves and how far they move, by integrating a rotation that the closed form does not give."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Which family of exact solutions a protocol belongs to, and the refusal if it belongs to none."""
+"""The family of exact solutions that a protocol belongs to, and the refusal if it belongs to none."""
 
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.resolved import ResolvedProtocol

@@ -1,4 +1,4 @@
-"""The compiled batches: the numbers of single runs, the same bits wherever a cell stands, bounded memory."""
+"""The compiled batches: the numbers of single runs, the same bits at every place of a batch, bounded memory."""
 
 import json
 from dataclasses import replace

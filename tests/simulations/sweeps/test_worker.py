@@ -1,4 +1,4 @@
-"""What a worker computes, and which process may be one."""
+"""The work of one worker, and the processes that may be workers."""
 
 import numpy as np
 import pytest

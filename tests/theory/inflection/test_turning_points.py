@@ -1,4 +1,4 @@
-"""Rising zeros of the slope for many costs at once: against each cost alone, mpmath, and what rounding could hide."""
+"""Rising zeros of the slope for many costs: against one cost at a time, against mpmath, and near rounding errors."""
 
 import mpmath
 import numpy as np

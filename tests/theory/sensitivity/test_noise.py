@@ -1,4 +1,4 @@
-"""B1 against exact enumeration of two-valued noise and against Gauss–Hermite quadrature; neither knows the formula."""
+"""B1 against exact enumeration of two-valued noise and against Gauss–Hermite quadrature, without its formula."""
 
 from itertools import product
 

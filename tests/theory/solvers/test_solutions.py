@@ -1,4 +1,4 @@
-"""What the theory covers: refusals by name, one for each reason; and for every protocol an answer or a refusal."""
+"""The families of solutions: for every protocol an answer or a refusal by name, one for each reason."""
 
 from dataclasses import replace
 

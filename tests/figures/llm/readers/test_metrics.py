@@ -1,4 +1,4 @@
-"""What is known about a metric from its name, and values that it cannot have."""
+"""Properties of a metric that its name tells, and values that it cannot have."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Why gradient flow has only one solution from each start: the gradient is a polynomial in the weights."""
+"""The uniqueness of gradient flow from each start, since the gradient is a polynomial in the weights."""
 
 from overtraining.theory.derivations.calculus.frames import insert
 from overtraining.theory.derivations.calculus.matrix_words import normal_form

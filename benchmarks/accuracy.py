@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from benchmarks import domains as at
+from benchmarks import domains
 from benchmarks.measure import machine
 from benchmarks.tuned_domains import TUNED
 from overtraining.figures.provenance import versions
@@ -28,45 +28,50 @@ from overtraining.theory.precision.judge import EPS, TOLERANCE, allowed
 SEED = 20250331
 NORM, SCALE = (1e-300, 1e6), (1e-9, 1e6)
 
-DOMAINS: dict[str, at.Domain] = {  # by the beginning of the form's name, the longest that fits
-    "balanced_mode": at.decaying,
-    "unbalanced_mode": at.unbalanced,
-    **{f"deep_mode.{what}, L = {n}": at.deep(n) for n in range(1, 101) for what in ("singular_value", "unlearned")},
-    "deep_mode.time_to_reach": at.reached,
+DOMAINS: dict[str, domains.Domain] = {  # by the beginning of the form's name, the longest that fits
+    "balanced_mode": domains.decaying,
+    "unbalanced_mode": domains.unbalanced,
     **{
-        f"matrix_solution.matrix_flow_from_modes, {result}, {a} × {b} from rank {k}": at.matrices(a, b, k)
+        f"deep_mode.{what}, L = {n}": domains.deep(n) for n in range(1, 101) for what in ("singular_value", "unlearned")
+    },
+    "deep_mode.time_to_reach": domains.reached,
+    **{
+        f"matrix_solution.matrix_flow_from_modes, {result}, {a} × {b} from rank {k}": domains.matrices(a, b, k)
         for a, b, k in matrices.SHAPES
         for result in matrices.RESULTS
     },
-    "incremental": at.incremental,
-    "noise.expected_increase": at.numbers(NORM, NORM, SCALE, SCALE),
-    "noise.expected_increase_at": at.network(2, SCALE, SCALE),
-    "noise.mode_cost": at.numbers(SCALE, SCALE),
-    **{f"deep_noise.deep_increase, L = {n}": at.numbers(NORM, NORM, *[SCALE] * n, corners=n < 4) for n in range(1, 9)},
-    "deep_noise.deep_increase_at": at.network(3, SCALE, SCALE, SCALE, inputs=False, last=False),
-    "curvature.hessian_spectrum, 3s − σ": at.numbers(NORM, NORM, signed=[1]),
-    "curvature.hessian_spectrum, pair": at.numbers(NORM, NORM, NORM, NORM, signed=[2, 3]),
-    "curvature.hessian_trace": at.network(3, last=False),
-    "growth.growth_at": at.network(3, SCALE, SCALE),
-    "growth.norm_gained": at.numbers((1e-6, 1e6), (1e-12, 1e6), (1e-300, 1e7), signed=[1]),
-    "growth.curvature_growth": at.path,
-    "noise_variance": at.network(3, SCALE, SCALE),
-    "conventions.increase_in_convention": at.network(2, SCALE, SCALE, inputs=False),
-    "conventions.rounding_increase_at": at.network(3, SCALE, SCALE, inputs=False),
-    "conventions.unit_overlap_on_path": at.numbers(NORM, NORM, (1e-9, 1.57)),
-    "noisy_flow": at.network(3, SCALE, SCALE),
-    "rates": at.power_law,
-    "sum_rule.norm_growth": at.segment,
-    "sum_rule.predicted_exponent": at.numbers((1e-9, 1.999)),
-    "sum_rule.local_factor": at.filtered(at.numbers((1e-6, 1e6), (1e-300, 1e6)), lambda v, e: v > 2.72 * e),
-    "noisy_mode.inflection_time": at.with_noise_cost,
-    "stages.stage": at.numbers((1e-6, 1e6), (1e-12, 1e6)),
-    "stages.overtraining_in_stages": at.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
-    "noisy_path.remaining_increase": at.two_paths,
-    "noisy_path.overtraining_bounds": at.two_modes,
-    "noisy_path.minima": at.with_minimum,
-    "scaling": at.filtered(
-        at.numbers((0.5000001, 1e3), (1e-300, 1e-2), (1e-12, 0.499)),
+    "incremental": domains.incremental,
+    "noise.expected_increase": domains.numbers(NORM, NORM, SCALE, SCALE),
+    "noise.expected_increase_at": domains.network(2, SCALE, SCALE),
+    "noise.mode_cost": domains.numbers(SCALE, SCALE),
+    **{
+        f"deep_noise.deep_increase, L = {n}": domains.numbers(NORM, NORM, *[SCALE] * n, corners=n < 4)
+        for n in range(1, 9)
+    },
+    "deep_noise.deep_increase_at": domains.network(3, SCALE, SCALE, SCALE, inputs=False, last=False),
+    "curvature.hessian_spectrum, 3s − σ": domains.numbers(NORM, NORM, signed=[1]),
+    "curvature.hessian_spectrum, pair": domains.numbers(NORM, NORM, NORM, NORM, signed=[2, 3]),
+    "curvature.hessian_trace": domains.network(3, last=False),
+    "growth.growth_at": domains.network(3, SCALE, SCALE),
+    "growth.norm_gained": domains.numbers((1e-6, 1e6), (1e-12, 1e6), (1e-300, 1e7), signed=[1]),
+    "growth.curvature_growth": domains.path,
+    "noise_variance": domains.network(3, SCALE, SCALE),
+    "conventions.increase_in_convention": domains.network(2, SCALE, SCALE, inputs=False),
+    "conventions.rounding_increase_at": domains.network(3, SCALE, SCALE, inputs=False),
+    "conventions.unit_overlap_on_path": domains.numbers(NORM, NORM, (1e-9, 1.57)),
+    "noisy_flow": domains.network(3, SCALE, SCALE),
+    "rates": domains.power_law,
+    "sum_rule.norm_growth": domains.segment,
+    "sum_rule.predicted_exponent": domains.numbers((1e-9, 1.999)),
+    "sum_rule.local_factor": domains.filtered(domains.numbers((1e-6, 1e6), (1e-300, 1e6)), lambda v, e: v > 2.72 * e),
+    "noisy_mode.inflection_time": domains.with_noise_cost,
+    "stages.stage": domains.numbers((1e-6, 1e6), (1e-12, 1e6)),
+    "stages.overtraining_in_stages": domains.numbers(*[(1e-6, 1e6)] * 3, (1e-12, 1e6), corners=False),
+    "noisy_path.remaining_increase": domains.two_paths,
+    "noisy_path.overtraining_bounds": domains.two_modes,
+    "noisy_path.minima": domains.with_minimum,
+    "scaling": domains.filtered(
+        domains.numbers((0.5000001, 1e3), (1e-300, 1e-2), (1e-12, 0.499)),
         lambda a, e, c: (e < 2 * c) & (np.log(2 * c / e) > 2 - 1 / a),
     ),
     **TUNED,
@@ -134,7 +139,7 @@ def measured(form: Form, given: np.ndarray) -> AccuracyRow:
     )
 
 
-def domain(form: Form) -> at.Domain:
+def domain(form: Form) -> domains.Domain:
     """The points at which a form is evaluated."""
     return DOMAINS[max((name for name in DOMAINS if form.name.startswith(name)), key=len)]
 

@@ -188,8 +188,8 @@ def test_own_results_are_read(tmp_path: Path) -> None:
 
 
 def test_lessons_hold_no_formula_and_import_no_more_than_they_need() -> None:
-    ours, others = ("theory", "figures", "demos", "simulations"), ("marimo", "numpy", "pandas")
-    allowed = (*ours, *others, "dataclasses", "importlib.resources", "pathlib", "tempfile")
+    ours = tuple(f"overtraining.{package}" for package in ("setting", "theory", "simulations", "figures", "demos"))
+    allowed = (*ours, "marimo", "numpy", "pandas", "dataclasses", "importlib.resources", "pathlib", "tempfile")
     for lesson in LESSONS:
         tree = ast.parse(lesson.path.read_text(encoding="utf-8"))
         used = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]

@@ -49,15 +49,17 @@ def run(preset: Preset, key: int) -> Outcome:
     """The order of the formula's error, the effect of annealing, and features weaker than the noise."""
     setup = protocol(preset)
     pairs = setup.sampling.draws
-    early, late, tilts = np.array([_ratios_to_prediction(size, pairs, key) for size in SIZES]).T
+    early, late, layer_ratios = np.array([_ratios_to_prediction(size, pairs, key) for size in SIZES]).T
     checks = [
         judge_order(f"relative error of the shrinkage, {name} (E2)", np.array(SIZES), np.abs(ratio - 1), 1.0, "(η, γ²)")
         for name, ratio in (("early", early), ("late", late))
     ]
-    listed = "; ".join(f"{a:.3f}, {b:.3f}, {c:.3f}" for a, b, c in zip(early, late, tilts, strict=True))
+    listed = "; ".join(f"{a:.3f}, {b:.3f}, {c:.3f}" for a, b, c in zip(early, late, layer_ratios, strict=True))
     answer = f"measured / predicted early shrinkage, late shrinkage and ln u, as η and γ² are halved: {listed}"
     checks.append(
-        map_limit("steps that are not small", answer, {"early": early[-1], "late": late[-1], "tilt": tilts[-1]})
+        map_limit(
+            "steps that are not small", answer, {"early": early[-1], "late": late[-1], "layer ratio": layer_ratios[-1]}
+        )
     )
     runs = {name: _run_schedule(name, setup, key) for name in SCHEDULES}
     checks += [judge_restoration(runs), _weak_features(pairs, key)]
@@ -128,8 +130,8 @@ def _ratios_to_prediction(size: float, pairs: int, key: int) -> tuple[float, flo
     expected = np.asarray(noisy_spectrum(SIGMA, gamma_squared, accumulated[:, None], d_in=D_IN, d_out=D_OUT))
     windows = [slice(int(begin * steps), int(end * steps)) for begin, end in (EARLY, LATE)]
     early, late = (float((SIGMA - f[w]).sum() / (SIGMA - expected[w]).sum()) for w in windows)
-    expected_tilt = layer_ratio(accumulated[steps // 2], d_in=D_IN, d_out=D_OUT)
-    return early, late, float(np.log(u[steps // 2]) / np.log(expected_tilt))
+    expected_ratio = layer_ratio(accumulated[steps // 2], d_in=D_IN, d_out=D_OUT)
+    return early, late, float(np.log(u[steps // 2]) / np.log(expected_ratio))
 
 
 def judge_restoration(runs: Mapping[str, xr.Dataset]) -> Check:

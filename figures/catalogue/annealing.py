@@ -51,7 +51,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "Two learned features, σ = 1 and ½, under SGD on noisy labels with three schedules of the same number of steps "
         "(claim E2). Noise lowers the learned singular values by γ² of the current learning rate; over time it also "
-        "tilts the layers against each other, and then lowers them less. When the learning rate decays, features come "
+        "makes the layers unequal, and then lowers them less. When the learning rate decays, features come "
         f"back, and with them sensitivity, which is proportional to Σs: before its decay, the schedule {annealed} is "
         f"{held:.4f} below the teacher's Σs; at the end, the schedules are below it by {lost}. Lines: closed form to "
         "first order in η and γ², as if features followed the learning rate at once, although they take a time of "

@@ -179,8 +179,8 @@ def test_own_results_are_read(tmp_path: Path) -> None:
     (controls,) = (g for g in cells_with_controls(lesson) if "upload" in g)
     for contents, step, expected in (
         (mine, "", "Inflection between"),
-        (b"{", "", "Mend it"),
-        (mine, "three", "Mend it"),
+        (b"{", "", "Correct it"),
+        (mine, "three", "Correct it"),
     ):
         upload = type("Upload", (), {"value": [type("File", (), {"name": "../r.csv", "contents": contents})]})()
         shown, _ = run(lesson, **(controls | {"upload": upload, "checkpoint": mo.ui.text(value=step)}))

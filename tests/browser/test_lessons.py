@@ -69,7 +69,7 @@ def test_a_prediction_is_answered_and_an_answer_unfolds(lesson: Lesson, address:
     page = visit(f"{address}{lesson.name}/?teacher", 1280, 800)
     loaded(page)
     page.get_by_role("radio").first.press("Space")
-    expect(page.get_by_text(re.compile("Right|Not quite"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"^(Right\.|Not quite:)"))).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Answer").press("Enter")
     expect(page.get_by_text("What students get wrong")).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -80,8 +80,8 @@ def test_who_trains_a_network_is_told_how_long_it_takes(address: str, visit: Ope
     loaded(page)
     before = pictures(page)
     page.get_by_role("button", name="Train a network").click()
-    expect(page.get_by_text("ten seconds to compile")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("ten seconds to compile")).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_text("Compiling takes some ten seconds")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Compiling takes some ten seconds")).to_have_count(0, timeout=PATIENCE)
     page.wait_for_function("before => document.images[0].src.slice(-200) != before", arg=before[0], timeout=PATIENCE)
 
 

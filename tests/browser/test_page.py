@@ -259,7 +259,7 @@ def test_a_wrong_address_is_refused_with_a_sentence(visit: Open, address: str, w
     page = visit(f"{address}#{wrong}")
     message = page.get_by_role("alert")
     expect(message).to_contain_text(says)
-    expect(message).to_contain_text("The situation at the start is shown instead.")
+    expect(message).to_contain_text("The page shows its first situation instead.")
     assert state(page) == START
     assert "NaN" not in "".join(drawn(page))
     page.get_by_role("button", name="The U").click()

@@ -76,6 +76,10 @@ def judge_rises_and_falls(steps: np.ndarray, after: np.ndarray) -> Check:
 
 
 def judge_bounds(after: np.ndarray) -> Check:
+    """The rise of the loss after noise from its lowest value to the end lies within the bounds of claim C4.
+
+    after: the loss after noise at increasing lengths, up to convergence.
+    """
     rise, bounds = float(after[-1] - after.min()), overtraining_bounds(SIGMA, EPSILON, NOISE_COST)
     low, high = float(bounds.lower), float(bounds.upper)
     answer = f"the loss rises by {rise:.4f} from the best length to the end; bounds {low:.4f} and {high:.4f}"

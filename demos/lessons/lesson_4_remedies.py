@@ -75,8 +75,8 @@ def _(first, second):
             Spectrum(sigma), lengths, (1.0,), n, start=Aligned(1e-3), perturbation=Noise((first.value, second.value))
         )
     )
-    prices = layer_costs(first.value, second.value, d_in=n.d_in, d_out=n.d_out)
-    best = robust_optimum(sigma, *prices)
+    costs = layer_costs(first.value, second.value, d_in=n.d_in, d_out=n.d_out)
+    best = robust_optimum(sigma, *costs)
     floor = float(expected_increase(0.0, 0.0, first.value, second.value, d_in=n.d_in, h=n.h, d_out=n.d_out))
     lowest = float(best.loss.sum()) + floor
     optimum = trajectory(
@@ -87,7 +87,7 @@ def _(first, second):
         model="decay",
     )
     after = plain.after.values[:, 0]
-    return after, best, lowest, n, optimum, plain, prices
+    return after, best, lowest, n, optimum, plain, costs
 
 
 @app.cell
@@ -293,10 +293,10 @@ def _(old_task_weight, wants):
 
 
 @app.cell
-def _(first, n, prices, second):
+def _(first, n, costs, second):
     c = float(mode_cost(first.value, second.value, d_in=n.d_in, d_out=n.d_out))
     big = 1e3  # a feature that is learned at every noise that can be set
-    kappa = float(big - robust_optimum(big, *prices).s)
+    kappa = float(big - robust_optimum(big, *costs).s)
     stage.exercise(
         f"γ₁ = {first.value:g}, γ₂ = {second.value:g}, 5 inputs, 3 outputs (the sliders of the first picture). By how much does "
         "the best weight decay shorten a feature, and by how much does early stopping?",

@@ -10,27 +10,14 @@ import xarray as xr
 from overtraining.setting.errors import DomainError
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import Noise, Pruning
-from overtraining.setting.protocol import Network, Protocol, Sampling
-from overtraining.setting.starts import FanIn
-from overtraining.setting.teachers import PowerLaw
-from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.setting.protocol import Network, Sampling
+from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import HELD_OUT, sample_examples
 from overtraining.simulations.measurements import follow, initialize, respond
 from overtraining.simulations.networks import product
 from overtraining.simulations.observables import linear_part
 from overtraining.simulations.training_plan import plan_training
-
-RELU = Protocol(
-    PowerLaw(3),
-    (0.0, 2.0),
-    (0.2,),
-    Network(4, 8, 3, activation="relu"),
-    FanIn(),
-    GradientDescent(0.1),
-    Noise((0.0, 1.0)),
-    Sampling(64),
-    Inputs(samples=100, label_noise=0.5),
-)
+from tests.simulations.samples import RELU
 
 
 @pytest.mark.parametrize(

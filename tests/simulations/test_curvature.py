@@ -9,29 +9,15 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from overtraining.setting.inputs import Inputs
-from overtraining.setting.perturbations import Noise
-from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.protocol import Network
 from overtraining.setting.resolved import resolve
-from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.setting.teachers import PowerLaw
-from overtraining.setting.training import GradientDescent
 from overtraining.simulations import curvature
 from overtraining.simulations.data import Examples, learning_problem, losses, population_loss, sample_examples
 from overtraining.simulations.measurements import follow, initialize, pretrain
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import plan_training
-
-RELU = Protocol(
-    PowerLaw(3),
-    (0.0, 2.0),
-    (0.2,),
-    Network(4, 8, 3, activation="relu"),
-    FanIn(),
-    GradientDescent(0.1),
-    Noise((0.0, 1.0)),
-    Sampling(64),
-    Inputs(samples=100, label_noise=0.5),
-)
+from tests.simulations.samples import RELU, SEEN
 
 
 @pytest.mark.parametrize("limit", [256, 0])
@@ -56,17 +42,6 @@ def test_curvature_has_a_right_error(limit: int, monkeypatch: pytest.MonkeyPatch
         values, errors = (np.array([float(one[n]) for one in found]) for n in (name, f"{name}_stderr"))
         scatter = values.std(ddof=1) / np.sqrt((errors**2).mean())
         assert 1 - 4 / np.sqrt(400) < scatter < 1 + 4 / np.sqrt(400)
-
-
-SEEN = Protocol(
-    PowerLaw(3),
-    (0.0, 0.5),
-    (0.0,),
-    Network(4, 3, 5),
-    SmallGaussian(0.5),
-    GradientDescent(0.1),
-    inputs=Inputs(spectrum=(2.0, 1.0, 0.5, 0.25)),
-)
 
 
 def differences(loss: Callable[[np.ndarray], np.ndarray], point: np.ndarray, step: float = 1e-3) -> np.ndarray:

@@ -7,25 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from overtraining.setting.inputs import Inputs
-from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.protocol import Network
 from overtraining.setting.resolved import resolve
-from overtraining.setting.starts import SmallGaussian
-from overtraining.setting.teachers import PowerLaw
-from overtraining.setting.training import GradientDescent
 from overtraining.simulations.data import learning_problem, population_loss
 from overtraining.simulations.measurements import follow, pretrain
 from overtraining.simulations.networks import Layer
-
-SEEN = Protocol(
-    PowerLaw(3),
-    (0.0, 0.5),
-    (0.0,),
-    Network(4, 3, 5),
-    SmallGaussian(0.5),
-    GradientDescent(0.1),
-    inputs=Inputs(spectrum=(2.0, 1.0, 0.5, 0.25)),
-)
+from tests.simulations.samples import SEEN
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])

@@ -6,66 +6,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib as mpl
-import numpy as np
 import pytest
 
 from overtraining.figures.book import write_book
 from overtraining.figures.book.formulas import prose
 from overtraining.setting.errors import Refusal
-from overtraining.theory.derivations.checker.core import (
-    Assumption,
-    Counterexample,
-    Curves,
-    Evidence,
-    Step,
-    Variant,
-    Verdict,
-)
-from overtraining.theory.derivations.checker.run import check_all
-from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
-
-HOSTILE = """<script>alert("1")</script> & 'quoted' </p> {x} <img src="http://example.org/x.png" onerror='y'>"""
-
-
-def proved():
-    return Evidence(True, Verdict.PROVED, HOSTILE)
-
-
-def curves():
-    return Curves(np.array([1.0, 10, 1e4]), {HOSTILE: np.array([1.0, np.nan, 2])}, f"${HOSTILE}", "_γ₁ ᵀ^")
-
-
-ATTACK = replace(
-    B1,
-    claim="../<b>x",
-    title=HOSTILE,
-    statement=r"\text{" + HOSTILE + "}",
-    plain=HOSTILE,
-    symbols={HOSTILE: HOSTILE, r"\unknown": HOSTILE, r"\href{javascript:alert(1)}{x}": HOSTILE},
-    assumptions=(
-        Assumption(HOSTILE, HOSTILE, Counterexample(HOSTILE, proved, curves)),
-        Assumption("gradient flow", HOSTILE),
-    ),
-    steps=(
-        Step(r"\frac{1", HOSTILE, proved),
-        Step(r"\style{x\"onload=\"y}{z}", HOSTILE, lambda: Evidence(False, Verdict.TESTED, HOSTILE)),
-    ),
-    variants=(*B1.variants, Variant(HOSTILE, lambda f: f), Variant(HOSTILE, lambda f: 3 * f)),
-    special_case=replace(B1.special_case, text=HOSTILE),
-    link=replace(B1.link, function="theory.<i>", domain=HOSTILE),
-    uses=("B1", "<u>"),
-    source=HOSTILE,
-)
-
-
-OTHER = replace(B1, claim="B4", uses=("B1",), assumptions=(), link=None)
-
-
-@pytest.fixture(scope="module")
-def reports():
-    found = check_all([B1, OTHER, replace(ATTACK, uses=("B1",))], {})
-    assert found[-1].problems
-    return found
+from tests.figures.book.samples import ATTACK, B1, HOSTILE, OTHER
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,13 @@ def test_noise_is_no_inflection() -> None:
         getattr(inflection_point, "__wrapped__", inflection_point)(make([3.0, 1.0, 2.0]), which="middle")
 
 
+@pytest.mark.parametrize(("rise", "exists"), [(2.0**-51, False), (2.0**-48, True)])
+def test_rounding_is_no_inflection_and_more_is_one(rise: float, exists: bool) -> None:
+    """Of exact losses: 2 units in the last place may be rounding, 16 are a rise, as of the loss 1 so of 1e-30."""
+    for size in (1.0, 1e-30):
+        assert inflection_point(make([2.0 * size, size, size * (1 + rise)])).exists.item() == exists
+
+
 def test_chance_rarely_hides_an_inflection() -> None:
     """Of 200 noisy copies of a clear U on 21 lengths at least 95% keep their point, near where it is."""
     lengths, draw = np.linspace(0, 20, 21), np.random.default_rng(0)

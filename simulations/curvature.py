@@ -16,12 +16,12 @@ BLOCK = 4  # vectors that seek the largest eigenvalue of a larger one together, 
 MOST_ITERATIONS = 200
 RESIDUAL = 1e-5  # of the largest eigenvalue, at which its search ends; the eigenvalue's own error is of second order
 
-Estimates = dict[str, Array]
+CurvatureEstimates = dict[str, Array]
 GroupLoss = Callable[[Layers, Array], Array]
 """The mean loss over one group of examples, a function of the layers and of the group's number."""
 
 
-def estimate_curvature(loss: GroupLoss, groups: int, layers: Layers, key: Key[Array, ""]) -> Estimates:
+def estimate_curvature(loss: GroupLoss, groups: int, layers: Layers, key: Key[Array, ""]) -> CurvatureEstimates:
     """`hessian_trace` and `sharpness` (largest eigenvalue), with `_stderr` where something is estimated.
 
     loss: over one group of examples; the loss whose Hessian is meant is the mean over the groups.
@@ -62,7 +62,7 @@ def estimate_curvature(loss: GroupLoss, groups: int, layers: Layers, key: Key[Ar
     }
 
 
-def _whole_hessian(hessian: Callable[[Array], Array], group_numbers: Array) -> Estimates:
+def _whole_hessian(hessian: Callable[[Array], Array], group_numbers: Array) -> CurvatureEstimates:
     each = jax.lax.map(hessian, group_numbers)
     values, vectors = jnp.linalg.eigh(each.mean(axis=0))
     top = vectors[:, -1]

@@ -9,14 +9,14 @@ from jaxtyping import Array, Key
 SMALL = 64  # numbers of the largest array up to which all are sampled by one call
 
 ArrayShape = tuple[int, ...]
-Law = Callable[[Key[Array, ""], ArrayShape], Array]
+Sampler = Callable[[Key[Array, ""], ArrayShape], Array]
 """Independent random numbers of a shape, as `jax.random.normal` gives them."""
 
 
-def sample_arrays(law: Law, keys: Key[Array, " n"], shapes: Sequence[ArrayShape]) -> list[Array]:
-    """`law(key, shape)` for every key and its shape; the bits are the same whether it takes one call or several.
+def sample_arrays(sampler: Sampler, keys: Key[Array, " n"], shapes: Sequence[ArrayShape]) -> list[Array]:
+    """`sampler(key, shape)` for every key and its shape; the bits are the same whether it takes one call or several.
 
-    law: of independent numbers that depend on their key and place alone, so that the first ones of a longer array are
+    sampler: gives independent numbers that depend on their key and place alone, so that the first ones of a longer array are
     the same, as in `jax.random`.
 
     >>> keys = jax.random.split(jax.random.key(0), 2)
@@ -26,8 +26,8 @@ def sample_arrays(law: Law, keys: Key[Array, " n"], shapes: Sequence[ArrayShape]
     """
     most = max(map(prod, shapes))
     if most > SMALL:
-        return [law(key, shape) for key, shape in zip(keys, shapes, strict=True)]
-    rows = jax.vmap(lambda key: law(key, (most,)))(keys)
+        return [sampler(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+    rows = jax.vmap(lambda key: sampler(key, (most,)))(keys)
     return [row[: prod(shape)].reshape(shape) for row, shape in zip(rows, shapes, strict=True)]
 
 

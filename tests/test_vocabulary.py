@@ -1,5 +1,6 @@
 """One name per concept in the public API, as docs/vocabulary.toml says; one meaning per class name."""
 
+import ast
 import inspect
 import pkgutil
 import tomllib
@@ -74,13 +75,18 @@ def test_the_vocabulary_does_not_contradict_itself() -> None:
     assert not wanted & {name for concept in CONCEPTS for name in concept["refused"]}
 
 
-def test_a_class_name_has_one_meaning() -> None:
+def test_a_type_name_has_one_meaning() -> None:
+    """Of classes and of type aliases, which are assigned to names like those of classes."""
     homes = defaultdict(set)
-    for package in (*PACKAGES, "demos", "commands"):
-        for module in modules(package):
-            for name, thing in defined_in(module):
-                if inspect.isclass(thing):
-                    homes[name].add(module.__name__)
+    for package in (*PACKAGES, "demos", "overtraining/commands"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                names = [node.name] if isinstance(node, ast.ClassDef) else []
+                if isinstance(node, ast.Assign):
+                    names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+                for name in names:
+                    if name[:1].isupper() and not name.isupper() and "_" not in name:
+                        homes[name].add(str(path.relative_to(ROOT)))
     assert not {name: where for name, where in homes.items() if len(where) > 1}
 
 

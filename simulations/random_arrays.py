@@ -14,10 +14,10 @@ Sampler = Callable[[Key[Array, ""], ArrayShape], Array]
 
 
 def sample_arrays(sampler: Sampler, keys: Key[Array, " n"], shapes: Sequence[ArrayShape]) -> list[Array]:
-    """`sampler(key, shape)` for every key and its shape; the bits are the same whether it takes one call or several.
+    """`sampler(key, shape)` for every key and its shape; the bits are the same for one call and for several.
 
-    sampler: gives independent numbers that depend on their key and place alone, so that the first ones of a longer array are
-    the same, as in `jax.random`.
+    sampler: gives independent numbers that depend on their key and place alone, so that the first ones of a longer
+    array are the same, as in `jax.random`.
 
     >>> keys = jax.random.split(jax.random.key(0), 2)
     >>> sampled = sample_arrays(jax.random.normal, keys, [(2, 2), (3,)])

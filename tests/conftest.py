@@ -1,31 +1,25 @@
-"""Fixtures for all tests: strict JAX, the command line, and built figures."""
+"""Fixtures for all tests: the command line, and built figures."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jaxtyping
 import pytest
 
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("project")
 
-
-@pytest.fixture(scope="session", autouse=True)
-def strict_jax() -> Iterator[None]:
-    """Ranks and dtypes must agree without promotion; importing `simulations` turns on float64 by itself."""
-    import jax
-
-    from overtraining import simulations
-
-    assert simulations.__name__
-    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
-        yield
+# Ranks and dtypes must agree without promotion. JAX reads this when it is imported, so that tests of the theory need
+# not wait for it; nor for jaxtyping, which would import JAX only to hide its own lines in JAX's tracebacks.
+os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
+jaxtyping._decorator._tb_flag = False
 
 
 @pytest.fixture(scope="session", autouse=True)

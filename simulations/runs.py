@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network
+from overtraining.simulations.compilation import FEW_STEPS, LOOP, ONCE, compiled
 from overtraining.simulations.curvature import estimate_curvature, stderr
 from overtraining.simulations.data import (
     HELD_OUT,
@@ -67,7 +68,8 @@ def measure(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> dic
     finite where fine-tuning failed.
     """
     run = train(plan, numbers, key)
-    return _perturb(*plan_after_pretraining(plan, numbers), run, key) | {"solved": run.solved}
+    apply = _fine_tune if isinstance(plan.perturbation, FineTuning) else _perturb
+    return apply(*plan_after_pretraining(plan, numbers), run, key) | {"solved": run.solved}
 
 
 def observe(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> dict[str, Array]:
@@ -96,12 +98,12 @@ def held_out(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> He
 # network compiles no second pretraining, which is the larger half.
 
 
-@partial(jax.jit, static_argnames="network")
+@compiled(ONCE, "network")
 def _begin(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers:
     return initial_layers(network, start, jax.random.split(key, 4)[0])
 
 
-@partial(jax.jit, static_argnames="plan")
+@compiled(LOOP, "plan")
 def _train(
     plan: TrainingPlan, numbers: RunNumbers, start: Layers, key: Key[Array, ""]
 ) -> tuple[Layers, Bool[Array, ""]]:
@@ -111,16 +113,20 @@ def _train(
     return train_layers(start, loss, training, numbers.lengths, numbers.pretraining)
 
 
-@partial(jax.jit, static_argnames="plan")
+@compiled(LOOP, "plan")
+def _fine_tune(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
+    for_draws, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
+
+    def row(length_and_layers: tuple[Array, Layers]) -> dict[str, Array]:
+        length, layers = length_and_layers
+        return _fine_tuned(plan, numbers, examples, layers, key, _number_key(for_draws, length))
+
+    return jax.lax.map(row, (numbers.lengths, run.checkpoints))
+
+
+@compiled(FEW_STEPS, "plan")
 def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
     for_noise, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
-    if isinstance(plan.perturbation, FineTuning):
-
-        def tuned_row(length_and_layers: tuple[Array, Layers]) -> dict[str, Array]:
-            length, layers = length_and_layers
-            return _fine_tuned(plan, numbers, examples, layers, key, _number_key(for_noise, length))
-
-        return jax.lax.map(tuned_row, (numbers.lengths, run.checkpoints))
     reported = partial(_reported_loss, plan, numbers.problem, examples.pretraining)
 
     def row(length_and_layers: tuple[Array, Layers]) -> dict[str, Array]:
@@ -138,7 +144,7 @@ def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, 
     return jax.lax.map(row, (numbers.lengths, run.checkpoints))
 
 
-@partial(jax.jit, static_argnames="plan")
+@compiled(FEW_STEPS, "plan")
 def _observe(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Key[Array, ""]) -> dict[str, Array]:
     for_probes, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key).pretraining
     reported = partial(_reported_loss, plan, numbers.problem)
@@ -207,7 +213,7 @@ def _fine_tuned(
 
 def compiled_programs() -> int:
     """How many programs of pretraining, and of what is done to its checkpoints, this process has compiled."""
-    return _train._cache_size() + _perturb._cache_size()  # type: ignore[attr-defined]  # of what jit returns
+    return sum(each.programs() for each in (_train, _fine_tune, _perturb))  # type: ignore[attr-defined]  # see compiled
 
 
 def network_numbers(network: Network) -> int:

@@ -13,6 +13,7 @@ from overtraining.setting.errors import Refusal
 from overtraining.setting.perturbations import FineTuning, Noise
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.simulations import runs
+from overtraining.simulations.compilation import LOOP
 from overtraining.simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
 from overtraining.simulations.data import HELD_OUT
 from overtraining.simulations.finetuning import is_random
@@ -76,7 +77,7 @@ def batched(
 @lru_cache(maxsize=4)
 def _compiled(run: RunFunction, plan: TrainingPlan) -> Callable[[RunNumbers, Array], dict[str, Array]]:
     """A small cache: blocks come one after another, and the programs of those long past must not fill the memory."""
-    return jax.jit(jax.vmap(jax.vmap(partial(run, plan), (None, 0))))
+    return jax.jit(jax.vmap(jax.vmap(partial(run, plan), (None, 0))), compiler_options=LOOP)
 
 
 def result_shapes(run: RunFunction) -> Callable[[Protocol], Hashable]:

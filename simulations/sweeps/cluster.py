@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.worker import ONE_THREAD, ChunkOutcome, ChunkTask, compute
+from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT, ChunkOutcome, ChunkTask, compute
 from overtraining.simulations.sweeps.worker_processes import TRIES, no_interrupt
 
 PATIENCE = 60.0
@@ -91,7 +91,7 @@ class Cluster:
                         threads_per_worker=1,
                         processes=True,
                         dashboard_address=None,
-                        env=ONE_THREAD,
+                        env=WORKER_ENVIRONMENT,
                     )
                 break
             except RuntimeError as fault:  # a worker was killed while it started; Dask then gives all of them up

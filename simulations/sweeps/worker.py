@@ -17,12 +17,13 @@ from overtraining.simulations.sweeps.identity import processor
 from overtraining.simulations.sweeps.recipe import differences, recipe_text, sweep_in_recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 
-ONE_THREAD = {
+WORKER_ENVIRONMENT = {
     "NPROC": "1",  # how many threads XLA makes on a processor
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "EQX_ON_ERROR": "nan",  # if diffrax's checks may raise, its programs call Python, and no cache keeps such a program
 }
 """The environment of every worker: bits differ between numbers of threads, so every worker has one thread."""
 
@@ -142,7 +143,7 @@ def is_worker() -> bool:
 
 
 def _other_variables() -> dict[str, str]:
-    return {name: value for name, value in ONE_THREAD.items() if os.environ.get(name) != value}
+    return {name: value for name, value in WORKER_ENVIRONMENT.items() if os.environ.get(name) != value}
 
 
 def _check_worker(recipe: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from overtraining.simulations.sweeps.worker import ONE_THREAD, ChunkOutcome, ChunkTask, compute
+from overtraining.simulations.compilation_cache import cache_variables
+from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT, ChunkOutcome, ChunkTask, compute
 
 TRIES = 3
 """How many processes may die of a job before it is given up."""
@@ -91,7 +92,7 @@ class WorkerProcesses(Generic[Job]):
         context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
         pipe, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._function), daemon=True)
-        with environment(ONE_THREAD), no_interrupt():
+        with environment(WORKER_ENVIRONMENT | cache_variables()), no_interrupt():
             process.start()
         theirs.close()  # while it is open here, we do not notice that the process is gone
         self._processes[pipe] = process

@@ -16,7 +16,7 @@ from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import measurements
-from overtraining.simulations.sweeps.worker import ONE_THREAD, WorkerDiffers
+from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT, WorkerDiffers
 from overtraining.simulations.sweeps.worker_processes import environment
 
 SETUP = Protocol(PowerLaw(2), (1.0,), (0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64))
@@ -25,7 +25,7 @@ SETUP = Protocol(PowerLaw(2), (1.0,), (0.1,), pretraining=GradientDescent(0.1), 
 def test_the_full_preset_stores_its_measurements(tmp_path: Path) -> None:
     """As a sweep's cells they have the numbers of the loop, each repetition its own, and are not measured again."""
     loop = memoized.responses(SETUP, (3, 5), "full")
-    with environment(ONE_THREAD), memoized.storing(tmp_path):  # this process passes for a worker
+    with environment(WORKER_ENVIRONMENT), memoized.storing(tmp_path):  # this process passes for a worker
         stored = memoized.responses(SETUP, (3, 5), "full")
         (result,) = tmp_path.glob("*/result.nc")
         written = result.stat().st_mtime_ns
@@ -46,7 +46,7 @@ def test_pretrained_layers_survive_the_store(bias: bool, tmp_path: Path) -> None
     network = Network(2, 3, 2, activation="tanh" if bias else "linear", bias=bias)
     setup = replace(SETUP, lengths=(0.0, 1.0), network=network, start=FanIn(1.0), inputs=Inputs(samples=16))
     fresh = measurements.pretrain(setup, 1)
-    with environment(ONE_THREAD), memoized.storing(tmp_path):
+    with environment(WORKER_ENVIRONMENT), memoized.storing(tmp_path):
         first, second = memoized.pretrain(setup, 1), memoized.pretrain(setup, 1)
     for layer, *others in zip(fresh, first, second, strict=True):
         for other in others:
@@ -67,7 +67,7 @@ def test_several_threads_are_refused(tmp_path: Path) -> None:
 
 def test_weights_are_kept_as_layers(tmp_path: Path) -> None:
     fresh = memoized.pretrain(SETUP, 0)
-    with environment(ONE_THREAD), memoized.storing(tmp_path):
+    with environment(WORKER_ENVIRONMENT), memoized.storing(tmp_path):
         for found in (memoized.pretrain(SETUP, 0), memoized.pretrain(SETUP, 0)):
             for one, other in zip(found, fresh, strict=True):
                 assert one.bias is other.bias is None
@@ -79,7 +79,7 @@ def test_the_laboratory_s_own_come_back_as_they_were(tmp_path: Path) -> None:
     how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
     setup = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
     fresh = memoized.respond_at_learning_rates(setup, (0.125, 40.0), 0, steps=(20,))
-    with environment(ONE_THREAD), memoized.storing(tmp_path):
+    with environment(WORKER_ENVIRONMENT), memoized.storing(tmp_path):
         found = memoized.respond_at_learning_rates(setup, (0.125, 40.0), 0, steps=(20,))
     assert found.attrs == fresh.attrs
     xr.testing.assert_allclose(found, fresh, rtol=1e-12)

@@ -14,7 +14,7 @@ import pytest
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep, parse_sweep
 from overtraining.simulations.sweeps.store import CHUNKS
-from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT
 from overtraining.simulations.sweeps.worker_processes import ThisProcess, environment
 from tests import ROOT
 
@@ -59,7 +59,7 @@ def chunk_files(folder: Path) -> list[Path]:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """This process passes for a worker."""
-    with environment(ONE_THREAD):
+    with environment(WORKER_ENVIRONMENT):
         yield
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from overtraining.simulations.sweeps.cluster import Cluster, ClusterRefused
 from overtraining.simulations.sweeps.run import run_sweep
-from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT
 from tests.simulations.sweeps.conftest import ROOT, Start, ThisProcess, chunk_files, digest, small
 from tests.simulations.sweeps.processes import kill, until, workers_of
 
@@ -21,14 +21,14 @@ BLIND = "import sys\nsys.modules['overtraining'] = None\n"
 
 
 @contextmanager
-def dask(*arguments: str, blind: Path | None = None, threads: dict[str, str] = ONE_THREAD) -> Iterator[str]:
+def dask(*arguments: str, blind: Path | None = None, threads: dict[str, str] = WORKER_ENVIRONMENT) -> Iterator[str]:
     """A Dask scheduler or worker started by hand; gives its address. blind: a folder, for one without the project."""
     path = str(ROOT)
     if blind:
         blind.mkdir(exist_ok=True)
         (blind / "sitecustomize.py").write_text(BLIND)
         path = str(blind)
-    clean = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    clean = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT}
     process = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
         stderr=subprocess.PIPE,

@@ -5,7 +5,14 @@ import pytest
 
 from overtraining.simulations.sweeps import recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
-from overtraining.simulations.sweeps.worker import ONE_THREAD, ChunkTask, WorkerDiffers, compute, is_worker, peak_memory
+from overtraining.simulations.sweeps.worker import (
+    WORKER_ENVIRONMENT,
+    ChunkTask,
+    WorkerDiffers,
+    compute,
+    is_worker,
+    peak_memory,
+)
 from overtraining.simulations.sweeps.worker_processes import environment
 from tests.simulations.sweeps.conftest import small
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
@@ -35,7 +42,7 @@ def test_a_cell_is_refused_for_good_or_crashed_for_now() -> None:
     assert all(not outcomes[alpha].done for alpha in (RAISES, NAN, REFUSES))
 
 
-@pytest.mark.parametrize("variable", ONE_THREAD)
+@pytest.mark.parametrize("variable", WORKER_ENVIRONMENT)
 def test_other_numbers_of_threads_are_refused(variable: str) -> None:
     task = ChunkTask(recipe.recipe_text(small()), 0, (0,))
     assert is_worker()

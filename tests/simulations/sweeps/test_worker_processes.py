@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from overtraining.simulations.sweeps.worker import ONE_THREAD
+from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT
 from overtraining.simulations.sweeps.worker_processes import TRIES, WorkerDied, WorkerProcesses, environment
 
 
@@ -16,7 +16,7 @@ def job_function(job: int) -> object:
         os.kill(os.getpid(), signal.SIGKILL)
     if job % 2:
         raise ValueError(f"job {job} is odd")
-    return os.getpid(), {name: os.environ[name] for name in ONE_THREAD}
+    return os.getpid(), {name: os.environ[name] for name in WORKER_ENVIRONMENT}
 
 
 def jobs(numbers: list[int]) -> Callable[[], int | None]:
@@ -31,7 +31,7 @@ def test_every_job_has_an_answer(workers: int) -> None:
     assert answers.keys() == {0, 1, 2, 4}
     assert isinstance(answers[1], ValueError)
     assert "In a worker" in answers[1].__notes__[0]
-    assert all(answers[job][1] == ONE_THREAD for job in (0, 2, 4))
+    assert all(answers[job][1] == WORKER_ENVIRONMENT for job in (0, 2, 4))
     assert len({answers[job][0] for job in (0, 2, 4)}) <= workers
     assert os.getpid() not in {answers[job][0] for job in (0, 2, 4)}
 

@@ -1,0 +1,67 @@
+"""A folder of compiled programs: what one process of ours has compiled, the next one reads.
+
+A program is found there by JAX's own key (what it computes, the versions of JAX and XLA, the compiler's options), in a
+subfolder for the kind of processor, since it is machine code. Reading gives the same bits as compiling. A file that was
+damaged is not used; JAX warns of it. `OVERTRAINING_CACHE` names another folder, or switches the cache off.
+"""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+SWITCH = "OVERTRAINING_CACHE"
+"""Environment variable: `off`, or the folder to use; by default `overtraining/programs` among the user's caches."""
+
+LIMIT = 512 * 2**20
+"""Bytes that the folder may take when a command begins to use it; the files that were used longest ago go first."""
+
+JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+
+
+def cache_variables() -> dict[str, str]:
+    """The environment variables that make a new process use the cache: none if it is off, or JAX has a cache already.
+
+    >>> cache_variables().get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    '0'
+    """
+    chosen = os.environ.get(SWITCH) or user_cache_path("overtraining") / "programs"
+    if chosen == "off" or os.environ.get(JAX_FOLDER):
+        return {}
+    folder = Path(chosen).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_oldest(folder, LIMIT)
+    except OSError:  # nowhere to write: everything is compiled, as without a cache
+        return {}
+    return {
+        JAX_FOLDER: str(folder / _processor()),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+        "JAX_COMPILATION_CACHE_MAX_SIZE": "-1",  # JAX's own limit leaves a folder unusable if a process is killed
+    }
+
+
+def remove_oldest(folder: Path, limit: int) -> None:
+    """Remove the files below a folder that were used longest ago, until the others take at most `limit` bytes."""
+    files = [(path, path.stat()) for path in folder.rglob("*") if path.is_file()]
+    excess = sum(status.st_size for _, status in files) - limit
+    for path, status in sorted(files, key=lambda file: max(file[1].st_atime, file[1].st_mtime)):
+        if excess <= 0:
+            return
+        path.unlink(missing_ok=True)  # another process may have removed it
+        excess -= status.st_size
+
+
+def _processor() -> str:
+    """A name for the kind of this processor: machine code is not for every other."""
+    kind = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    for field in ("model name", "flags", "Features"):
+        kind += next((line for line in lines if line.startswith(field)), "")
+    return f"{platform.machine()}-{hashlib.sha256(kind.encode()).hexdigest()[:16]}"

@@ -1,0 +1,84 @@
+"""The cache of compiled programs: read by the next process, with the same bits; bounded; off by a switch."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.teachers import PowerLaw
+from overtraining.simulations.compilation_cache import JAX_FOLDER, SWITCH, cache_variables, remove_oldest
+from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
+
+PROTOCOL = Protocol(PowerLaw(2), (0.0, 3.0, 9.0), (0.25,))
+
+
+def measure(protocol: Protocol) -> tuple[np.ndarray, dict[str, int]]:
+    """In a worker: the losses after noise, and how many programs were compiled and how many read."""
+    import jax
+
+    from overtraining.simulations import respond
+
+    events: dict[str, int] = {}
+
+    def count(name: str, **_: object) -> None:
+        events[name.rpartition("/")[2]] = events.get(name.rpartition("/")[2], 0) + 1
+
+    jax.monitoring.register_event_listener(count)
+    return respond(protocol, 0).after.values, events
+
+
+def in_a_new_process() -> tuple[np.ndarray, dict[str, int]]:
+    with WorkerProcesses(measure) as processes:
+        jobs = iter([PROTOCOL])
+        ((_, answer),) = processes.answers(lambda: next(jobs, None))
+    assert isinstance(answer, tuple), answer
+    return answer
+
+
+def test_the_next_process_compiles_nothing_and_has_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(JAX_FOLDER, raising=False)
+    monkeypatch.setenv(SWITCH, str(tmp_path))
+    before = dict(os.environ)
+    cold, compiled = in_a_new_process()
+    assert compiled["cache_misses"] > 3
+    warm, read = in_a_new_process()
+    assert "cache_misses" not in read
+    assert (cold == warm).all()
+    monkeypatch.setenv(SWITCH, "off")
+    without, events = in_a_new_process()
+    assert "cache_hits" not in events
+    assert (cold == without).all()
+    assert dict(os.environ) == before | {SWITCH: "off"}
+    # a file that was cut short is not used
+    for path in tmp_path.rglob("*-cache"):
+        path.write_bytes(path.read_bytes()[:-20])
+    monkeypatch.setenv(SWITCH, str(tmp_path))
+    mended, _ = in_a_new_process()
+    assert (cold == mended).all()
+
+
+def test_the_files_used_longest_ago_are_removed(tmp_path: Path) -> None:
+    for age in range(4):
+        file = tmp_path / "kind" / f"{age}"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(bytes(100))
+        os.utime(file, (1e9 - age, 1e9 - age))
+    remove_oldest(tmp_path, 250)
+    assert sorted(path.name for path in tmp_path.rglob("?")) == ["0", "1"]
+
+
+def test_no_cache_where_it_is_off_or_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(JAX_FOLDER, raising=False)
+    monkeypatch.setenv(SWITCH, "off")
+    assert cache_variables() == {}
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(SWITCH, str(tmp_path / "file" / "folder"))
+    assert cache_variables() == {}
+    monkeypatch.setenv(SWITCH, str(tmp_path / "folder"))
+    assert cache_variables()[JAX_FOLDER].startswith(str(tmp_path / "folder"))
+    monkeypatch.setenv(JAX_FOLDER, "of the user")
+    assert cache_variables() == {}

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from overtraining.theory.derivations.checker.equality import same
+
 Formula = Any
 """The result of a claim: a SymPy expression, a matrix, or a tuple or dict of these; its conclusion knows which."""
 
@@ -288,19 +290,3 @@ def _compare(derivation: Derivation, formula: Formula, point_seed: int, problems
     elif not 0 <= error <= link.tolerance:  # not >, or NaN would pass
         problems.append(f"engine {link.function} is off by {error:.2g}, tolerance {link.tolerance:.2g}")
     return error
-
-
-def same(a: Formula, b: Formula) -> bool:
-    """Are two formulas equal as mathematics? Containers entry by entry; different kinds are different."""
-    import sympy as sp
-
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, sp.MatrixBase) and isinstance(b, sp.MatrixBase):
-        return a.shape == b.shape and all(map(same, a, b))
-    scalar = (sp.Expr, int, float)
-    if isinstance(a, sp.MatrixExpr) or isinstance(b, sp.MatrixExpr) or not isinstance(a, scalar):
-        return type(a) is type(b) and bool(a == b)
-    return isinstance(b, scalar) and bool(sp.simplify(sp.sympify(a) - sp.sympify(b)) == 0)

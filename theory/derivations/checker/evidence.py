@@ -7,11 +7,12 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.checker.core import Evidence, Verdict, same
+from overtraining.theory.derivations.checker.core import Evidence, Verdict
+from overtraining.theory.derivations.checker.equality import same
 
 
 def identity(one_side: Any, other_side: Any, detail: str = "") -> Evidence:
-    """Proved: both sides are equal as mathematics (SymPy simplifies the difference to 0); tuples entry by entry.
+    """Proved: both sides are equal as mathematics (SymPy turns the difference into 0); tuples entry by entry.
 
     >>> x = sp.Symbol("x")
     >>> identity((x + 1) ** 2, x**2 + 2 * x + 1).holds

@@ -20,7 +20,6 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
     check,
-    same,
 )
 from overtraining.theory.derivations.checker.evidence import (
     assumed,
@@ -216,13 +215,3 @@ def test_the_report_keeps_an_engine_error_that_is_too_large():
         replace(QUICK, link=Link("overtraining.theory.sensitivity.noise.expected_increase", "", lambda *_: 0.05))
     )
     assert report.engine_error == 0.05
-
-
-def test_a_matrix_expression_is_the_same_as_itself():
-    matrix = sp.MatrixSymbol("M", 2, 3)
-    assert same(matrix + matrix, 2 * matrix)
-
-
-@pytest.mark.parametrize(("left", "right"), [(x, {}), (sp.eye(2), x), (x, (x,))])
-def test_formulas_of_different_kinds_differ(left, right):
-    assert not same(left, right)

@@ -243,9 +243,10 @@ def _reject(derivation: Derivation, formula: Formula, problems: list[str]) -> tu
         wrong, fault = _attempt(lambda variant=variant: variant.build(formula))  # type: ignore[misc]
         restricted, _ = _attempt(lambda wrong=wrong: special.restrict(wrong))  # type: ignore[misc]
         hidden += truth is not None and same(restricted, truth)
-        if repr(wrong) in different:
+        written = repr(wrong)
+        if written in different:
             problems.append(f"wrong variant is a copy of another: {variant.text}")
-        different.add(repr(wrong))
+        different.add(written)
         evidence = _run(lambda wrong=wrong: derivation.conclusion(wrong))  # type: ignore[misc]
         if fault or evidence.verdict is Verdict.FAILED:
             survivors.append(variant.text)

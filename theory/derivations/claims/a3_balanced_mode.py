@@ -1,5 +1,7 @@
 """A3: one balanced mode learns along a logistic curve, from either side of σ, with weight decay of any size."""
 
+from functools import cache
+
 import numpy as np
 import sympy as sp
 
@@ -42,6 +44,7 @@ def conserved() -> tuple[sp.Expr, sp.Expr]:
     return (sigma - mu - s) / s * sp.exp(2 * (sigma - mu) * t), 1 / s - 2 * t
 
 
+@cache
 def solved() -> tuple[sp.Expr, sp.Expr]:
     """s from `conserved = its value at the start`."""
     (general,), (equal,) = (sp.solve(sp.Eq(c, c.subs({s: epsilon, t: 0})), s) for c in conserved())

@@ -18,6 +18,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
+from overtraining.theory.derivations.checker.equality import same
 from overtraining.theory.derivations.checker.evidence import identity, worst_relative_error
 from overtraining.theory.derivations.claims import a2_decoupling as a2, a3_balanced_mode as a3
 from overtraining.theory.learning.unbalanced_mode import product
@@ -81,7 +82,7 @@ def conclusion(candidate: sp.Expr) -> Evidence:
     rational_form = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
     named = a3.in_exponentials(candidate.subs({sp.sqrt(lam**2 + 4 * sigma**2): r, sp.sqrt(lam**2 + 4 * p0**2): R0}))
     rational = named.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(rational_form)
-    if not (_conserved().holds and sp.cancel(sp.together(rational - solved())) == 0):
+    if not (_conserved().holds and same(rational, solved())):
         return Evidence(False, Verdict.PROVED, "differs as a rational function")
     return identity(*_balanced(named), "equal as rational functions, and at λ = 0 to the solution there")
 

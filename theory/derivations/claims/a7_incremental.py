@@ -1,5 +1,7 @@
 """A7: as ε → 0 features are learned one after another; bounds on the error on either side of each jump."""
 
+from functools import cache
+
 import numpy as np
 import sympy as sp
 
@@ -38,12 +40,14 @@ def formula() -> IncrementalLimit:
     }
 
 
+@cache
 def curve() -> sp.Expr:
     """A3's solution, solved from what the flow conserves, at `t = τ · ½ln(1/ε)`."""
     clock = {a3.mu: 0, a3.sigma: sigma, a3.epsilon: epsilon}
     return sp.simplify(a3.solved()[0].subs(clock).subs(a3.t, tau * sp.log(1 / epsilon) / 2))
 
 
+@cache
 def in_phase() -> tuple[sp.Expr, sp.Expr]:
     """The curve before and after the jump, in `z = ε^{|στ−1|}`, which goes to 0 with ε."""
     return tuple(sp.simplify(curve().subs(tau, (1 + s * sp.log(z) / sp.log(epsilon)) / sigma)) for s in (-1, 1))

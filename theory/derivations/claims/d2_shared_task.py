@@ -34,7 +34,7 @@ def path() -> sp.Expr:
 
 def fine_tuned(start: sp.Expr = s) -> sp.Expr:
     """`x(T)`: A3's path from s, with σ' in place of the teacher's singular value."""
-    return path().subs({a3.sigma: sigma_task, a3.epsilon: start, a3.t: T}, simultaneous=True)
+    return path().xreplace({a3.sigma: sigma_task, a3.epsilon: start, a3.t: T})
 
 
 def formula() -> dict[str, sp.Expr]:

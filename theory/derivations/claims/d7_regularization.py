@@ -64,7 +64,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
             ("gradient", identity(gradient(), candidate["root"])),
             ("y", identity((1 - (sigma_task - sigma) / anchor).subs(in_y), y)),
             ("the anchored flow ends at σ", identity(anchored_end, 0)),
-            ("the stopped flow ends at σ", identity(sp.simplify(fine_tuned(candidate["stopped"])), sigma)),
+            ("the stopped flow ends at σ", identity(fine_tuned(candidate["stopped"]), sigma)),
             ("linear flow", identity(sp.expand(budget.diff(T) - 1 + anchor * budget), 0)),
             ("from 0", identity(budget.subs(T, 0), 0)),
         ),

@@ -87,7 +87,7 @@ def conclusion(candidate: Mapping[str, Any]) -> Evidence:
             (" × ".join(kinds), identity(sp.expand(characteristic_polynomial(kinds) - claimed), sp.Integer(0)))
         )
     for regime, truth in counts().items():
-        claim = {key: candidate[key].subs(REGIMES[regime], simultaneous=True) for key in truth}
+        claim = {key: candidate[key].xreplace(REGIMES[regime]) for key in truth}
         cases.append((f"multiplicities, {regime}", identity(claim, truth)))
     return every(cases, "trace, eight kinds of block and their numbers, for symbolic widths")
 
@@ -173,7 +173,7 @@ def _square(claim: dict[str, Any]) -> dict[str, Any]:
     same = {d_out: d_in, h: d_in, q2: q1, tau: d_in}
 
     def at(e: sp.Expr) -> sp.Expr:
-        return e.subs(same, simultaneous=True)
+        return e.xreplace(same)
 
     return {key: tuple(map(at, value)) if isinstance(value, tuple) else at(value) for key, value in claim.items()}
 

@@ -82,7 +82,7 @@ def in_c(expression: sp.Expr) -> sp.Expr:
 
 def _agree(candidate: sp.Expr, derived: sp.Expr, values: dict[sp.Symbol, sp.Expr]) -> Evidence:
     """Are both equal in a region where every largest and smallest can be decided?"""
-    sides = [resolve(in_c(e).subs(values, simultaneous=True)) for e in (candidate, derived)]
+    sides = [resolve(in_c(e).xreplace(values)) for e in (candidate, derived)]
     if any(e.has(Largest, Smallest) for e in sides):
         return Evidence(False, Verdict.PROVED, f"{sides[0]} has a largest or smallest that is not decided")
     difference = sp.factor(sides[0] - sides[1])

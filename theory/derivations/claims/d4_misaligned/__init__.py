@@ -90,7 +90,7 @@ def _claimed_sum(claim: dict[str, sp.Expr], f: int, roots: tuple[sp.Symbol, ...]
     for j in range(r):
         if j != f:
             pair = feature | {p: roots[j] ** 2, x: task[f, j], y: task[j, f]}
-            added += claim["learned" if j < f else "unlearned"].subs(pair, simultaneous=True)
+            added += claim["learned" if j < f else "unlearned"].xreplace(pair)
     beyond = [task[f, j] for j in range(r, task.cols)] + [task[i, f] for i in range(r, task.rows)]
     return sp.expand(added + sum(claim["beyond"].subs(feature | {x: entry}) for entry in beyond))
 

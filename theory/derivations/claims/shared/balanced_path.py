@@ -74,4 +74,4 @@ def in_noise_cost(expression: sp.Expr) -> sp.Expr:
 
 def rename(formulas: dict[str, sp.Expr], change: dict[sp.Symbol, sp.Expr]) -> dict[str, sp.Expr]:
     """Several expressions with symbols replaced simultaneously, for variants and special cases."""
-    return {name: e.subs(change, simultaneous=True) for name, e in formulas.items()}
+    return {name: e.xreplace(change) for name, e in formulas.items()}

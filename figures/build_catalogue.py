@@ -1,35 +1,22 @@
-"""Build the catalogue's figures in parallel into a folder, and keep a manifest of the files in it.
+"""Build the catalogue's figures into a folder: only those that have changed since its manifest was written."""
 
-Only figures that have changed are built again, and a build that was killed continues where it stopped.
-"""
-
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from overtraining.figures.build_figure import STORES, Failed, Order, make_figure
 from overtraining.figures.catalogue import CATALOGUE, Entry
-from overtraining.figures.provenance import file_hash, fingerprint, versions
-from overtraining.figures.recipe import Recipe
-from overtraining.figures.style import STYLE_PRESETS, StylePreset
-from overtraining.setting.domain import whole
-from overtraining.setting.errors import DomainError, Refusal
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY, atomic_write
-from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
+from overtraining.figures.manifest import Row, intact, read_manifest
+from overtraining.figures.presets import STYLE_PRESETS, StylePreset
+from overtraining.figures.provenance import fingerprint, function_sources, sources, versions
+from overtraining.setting.errors import DomainError
 
 FORMATS = ("pdf", "svg", "png")
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
 DRAWING = ("matplotlib", "seaborn", "numpy", "xarray")
-MANIFEST, LOCK = "manifest.json", ".lock"
 
-
-class NotBuilt(Refusal):
-    """Figures could not be built, or not in this folder."""
+LONGEST = ("beyond-linear-remedies", "learning-rate", "label-noise", "depth", "beyond-linear", "random-start")
+"""Figures that take longest: they are begun first, so that no worker waits for another in the end."""
 
 
 def choose(names: Sequence[str]) -> list[Entry]:
@@ -58,10 +45,10 @@ def build(
     Beside each picture there are `data/NAME.nc` (its Responses and Trajectories, readable by `xarray.open_datatree`),
     `captions/NAME.txt`, `numbers/NAME.json` (the numbers drawn), and a row of `manifest.json` (protocols, keys,
     versions, hashes). A figure that has not changed since the manifest was written is left alone; a changed style
-    redraws it; its data are computed again only if protocols, keys, formulas or simulations changed. Each of `workers`
-    processes builds one figure at a time. Measurements are cached below `out` until their figure's data file is
-    written, so that the same call continues after a kill. On one machine the bytes do not depend on the run or on the
-    number of workers. `report` receives a line about every figure.
+    redraws it; of its data only those are computed again whose protocol, key, formula or simulation changed. Each of
+    `workers` processes builds one figure at a time. Measurements are cached below `out` until their figure's data file
+    is written, so that the same call continues after a kill. On one machine the bytes do not depend on the run or on
+    the number of workers. `report` receives a line about every figure.
     Raises DomainError for unknown names, formats or presets; NotBuilt if figures failed, after the others are built,
     or if another process is building in `out`.
     """
@@ -71,99 +58,75 @@ def build(
             raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")
         if unknown := set(wanted) - set(known):
             raise DomainError(f"{name} {sorted(unknown)[0]!r}", f"no such {name}", f"use {', '.join(known)}")
-    orders, rows = {}, _manifest(out)
+    rows = read_manifest(out)
+    changed = []
     for entry in chosen:
-        row = _row(entry, preset)
-        old = rows.get(entry.name, {})
-        if old.get("fingerprint") == row["fingerprint"] and _intact(out, old, formats, entry.name):
+        if _unchanged(rows.get(entry.name, {}), entry, out, formats, preset):
             report(f"{entry.name}: unchanged")
         else:
-            valid = old.get("data_fingerprint") == row["data_fingerprint"]
-            orders[Order(entry, out, tuple(formats), preset, valid)] = row
-    if orders:
-        with _alone(out):
-            _make_all(orders, out, workers, report)
+            changed.append(entry)
+    if changed:
+        _build_again(changed, rows, out, tuple(formats), preset, report, workers)
     return [out / f"{entry.name}.{suffix}" for entry in chosen for suffix in formats]
 
 
-def _make_all(orders: Mapping[Order, dict[str, Any]], out: Path, workers: int, report: Callable[[str], None]) -> None:
-    """Build figures in parallel; only this process writes the manifest, one row whenever a figure is finished."""
-    from tqdm import tqdm
+def _unchanged(row: Row, entry: Entry, out: Path, formats: Sequence[str], preset: StylePreset) -> bool:
+    """Whether sources, versions and files are those of the manifest's row.
 
-    failed: dict[str, str] = {}
-    waiting = iter(orders)
-    # disable=None: no bar if the output is not a terminal; delay: no bar for work that takes less than a second
-    with (
-        tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar,
-        WorkerProcesses(make_figure, whole("workers", workers)) as crew,
-    ):
-        for order, answer in crew.answers(lambda: next(waiting, None)):
-            name = order.entry.name
-            if isinstance(answer, dict):
-                _write_manifest(out, name, orders[order] | {"files": answer})
-                report(f"{name}: built")
-            else:  # Failed, WorkerDied, or the error that kept the order from reaching its worker
-                failed[name] = answer.why if isinstance(answer, Failed) else getattr(answer, "why", str(answer))
-                report(f"{name}: failed: {failed[name]}")
-            bar.update()
-    if failed:
-        raise NotBuilt(
-            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})",
-            "each failed for the reason above",
-            "mend it and run the same command again; the other figures are built",
-        )
+    The recipes are taken from the row: the module that makes them is among the sources, so it need not be imported.
+    """
+    if not row or row["fingerprint"] != _figure_fingerprint(entry, row["recipes"], preset):
+        return False
+    if any(recipe["fingerprint"] != recipe_fingerprint(recipe) for recipe in row["recipes"].values()):
+        return False
+    return intact(out, row["files"], {*row["files"], *(f"{entry.name}.{suffix}" for suffix in formats)})
 
 
-def fingerprint_data(recipes: Mapping[str, Recipe]) -> str:
-    """One fingerprint for all data of a figure."""
-    each = {label: fingerprint(recipe.declaration(), recipe.module, COMPUTING) for label, recipe in recipes.items()}
-    return fingerprint(each, "overtraining.figures.recipe", ())
+def _build_again(
+    entries: Sequence[Entry],
+    rows: Mapping[str, Row],
+    out: Path,
+    formats: tuple[str, ...],
+    preset: StylePreset,
+    report: Callable[[str], None],
+    workers: int,
+) -> None:
+    from overtraining.figures.build_figure import Order, data_file  # not needed to see that nothing has changed
+    from overtraining.figures.build_orders import build_orders
+
+    orders = {}
+    for entry in sorted(entries, key=_place_in_queue):
+        row, old = _row(entry, preset), rows.get(entry.name, {})
+        reusable: set[str] = set()
+        data = str(data_file(out, entry.name).relative_to(out))
+        if old and intact(out, old["files"], [data]):
+            reusable = {label for label, recipe in row["recipes"].items() if recipe == old["recipes"].get(label)}
+        orders[Order(entry, out, formats, preset, frozenset(reusable))] = row
+    build_orders(orders, out, workers, report)
 
 
-def _row(entry: Entry, preset: StylePreset) -> dict[str, Any]:
+def _place_in_queue(entry: Entry) -> int:
+    return LONGEST.index(entry.name) if entry.name in LONGEST else len(LONGEST)
+
+
+def _figure_fingerprint(entry: Entry, recipes: Mapping[str, Any], preset: StylePreset) -> str:
+    return fingerprint({"recipes": recipes, "preset": preset}, sources(entry.module_name), DRAWING)
+
+
+def recipe_fingerprint(declaration: Mapping[str, Any]) -> str:
+    """The fingerprint of the data that a recipe makes, given as it is declared in the manifest."""
+    declared = {name: value for name, value in declaration.items() if name != "fingerprint"}
+    return fingerprint(declared, function_sources(declaration["source"]), COMPUTING)
+
+
+def _row(entry: Entry, preset: StylePreset) -> Row:
     """The manifest's row of a figure as built from today's sources, without the list of its files."""
-    recipes = entry.module().recipes()
-    data_print = fingerprint_data(recipes)
+    declared = {label: recipe.declaration() for label, recipe in entry.module().recipes().items()}
+    recipes = {label: recipe | {"fingerprint": recipe_fingerprint(recipe)} for label, recipe in declared.items()}
     return {
         "claims": list(entry.claims),
-        "recipes": {label: recipe.declaration() for label, recipe in recipes.items()},
+        "recipes": recipes,
         "preset": preset,
         "versions": versions(sorted({*COMPUTING, *DRAWING, "overtraining"})),
-        "data_fingerprint": data_print,
-        "fingerprint": fingerprint({"data": data_print, "preset": preset}, entry.module_name, DRAWING),
+        "fingerprint": _figure_fingerprint(entry, recipes, preset),
     }
-
-
-def _manifest(out: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((out / MANIFEST).read_text(encoding="utf-8"))["figures"])
-    except (OSError, ValueError, KeyError):  # no manifest yet, or a damaged one: everything is built again
-        return {}
-
-
-def _write_manifest(out: Path, name: str, row: dict[str, Any]) -> None:
-    rows = dict(sorted({**_manifest(out), name: row}.items()))
-    with atomic_write(out / MANIFEST) as temporary:
-        temporary.write_text(json.dumps({"figures": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _intact(out: Path, row: dict[str, Any], formats: Sequence[str], name: str) -> bool:
-    """Whether the manifest lists all wanted pictures, and all files are as they were written."""
-    files = row["files"]
-    pictures = {f"{name}.{suffix}" for suffix in formats}
-    return files.keys() >= pictures and all((out / f).exists() and file_hash(out / f) == d for f, d in files.items())
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep other processes from building in this folder, since two would write one manifest; and clean up."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / LOCK, timeout=0):
-            for leftover in out.rglob(f"{TEMPORARY}*"):  # of a build that was killed
-                leftover.unlink()
-            yield
-            with suppress(OSError):  # not empty: it holds the measurements of figures that failed
-                (out / STORES).rmdir()
-    except Timeout:
-        raise NotBuilt(str(out), "another process is building in it", "wait for it, or choose another --out") from None

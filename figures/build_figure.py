@@ -4,16 +4,17 @@ import io
 import json
 import shutil
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import xarray as xr
 
 from overtraining.figures.catalogue import Entry
+from overtraining.figures.presets import StylePreset
 from overtraining.figures.provenance import file_hash
 from overtraining.figures.recipe import Recipe
-from overtraining.figures.style import StylePreset
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.atomic_files import atomic_write
 
@@ -27,26 +28,30 @@ MEMOIZED = {
 }
 """Recipe sources, and the function of `experiments.memoized` that caches the same; experiments call these anyway."""
 
+MEASURING = ("overtraining.simulations.", "overtraining.experiments.")
+"""Packages whose functions may simulate."""
+
 _WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 """Metadata without dates and versions: with them, equal figures would have different bytes."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A figure to be built in `out`, from the data file there if `data_valid`."""
+    """A figure to be built in `out`. reusable: the labels of those of its data that are in the data file there."""
 
     entry: Entry
     out: Path
     formats: tuple[str, ...]
     preset: StylePreset
-    data_valid: bool
+    reusable: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a figure could not be built."""
+    """Why a figure could not be built. files: those that are whole nevertheless, as `make_figure` returns them."""
 
     why: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_figure(order: Order) -> dict[str, str] | Failed:
@@ -54,45 +59,69 @@ def make_figure(order: Order) -> dict[str, str] | Failed:
 
     Every failure is returned and not raised, so that the other figures are still built.
     """
+    files: dict[str, str] = {}
     try:
         data = _data(order)
-        return {str(path.relative_to(order.out)): file_hash(path) for path in _draw(order, data)}
+        files |= _hashes(order, [data_file(order.out, order.entry.name)])
+        return files | _hashes(order, _draw(order, data))
     except OSError as error:
-        return Failed(": ".join(filter(None, (error.filename, error.strerror))) or str(error))
+        return Failed(": ".join(filter(None, (error.filename, error.strerror))) or str(error), files)
     except Refusal as refusal:
-        return Failed(str(refusal))
+        return Failed(str(refusal), files)
     except Exception as fault:
         place = traceback.extract_tb(fault.__traceback__)[-1]
-        return Failed(f"{type(fault).__name__}: {fault} ({place.filename}, line {place.lineno})")
+        return Failed(f"{type(fault).__name__}: {fault} ({place.filename}, line {place.lineno})", files)
+
+
+def data_file(out: Path, name: str) -> Path:
+    """The file of a figure's data."""
+    return out / "data" / f"{name}.nc"
+
+
+def _hashes(order: Order, paths: list[Path]) -> dict[str, str]:
+    return {str(path.relative_to(order.out)): file_hash(path) for path in paths}
 
 
 def _data(order: Order) -> dict[str, xr.Dataset]:
-    """The figure's data: read from their file if it is still valid, otherwise computed and written."""
+    """The figure's Datasets by label: those that are reusable from their file; the others are computed and written."""
     name, recipes = order.entry.name, order.entry.module().recipes()
-    path = order.out / "data" / f"{name}.nc"
-    if not (order.data_valid and path.exists()):
-        from overtraining.experiments.memoized import storing  # imports JAX, which redrawing does not need
-
-        stores = order.out / STORES / name
-        with storing(stores):
-            computed = {label: _compute(recipe) for label, recipe in recipes.items()}
+    path = data_file(order.out, name)
+    if missing := recipes.keys() - order.reusable:
+        data = _read(path, order.reusable)
+        with _storing_measurements(order, [recipes[label] for label in missing]):
+            data |= {label: _compute(recipe) for label, recipe in recipes.items() if label in missing}
         with io.BytesIO() as file:  # HDF5 itself does not survive a full disk
-            xr.DataTree.from_dict(computed).to_netcdf(file, engine="h5netcdf")
+            xr.DataTree.from_dict({label: data[label] for label in recipes}).to_netcdf(file, engine="h5netcdf")
             _write(path, file.getvalue())
-        shutil.rmtree(stores, ignore_errors=True)
-    # read back even if just computed, so that the figure shows what is on disk
+        shutil.rmtree(order.out / STORES / name, ignore_errors=True)
+    return _read(path, recipes)  # even if just computed, so that the figure shows what is on disk
+
+
+def _read(path: Path, labels: Iterable[str]) -> dict[str, xr.Dataset]:
+    if not labels:
+        return {}
     with xr.open_datatree(path, engine="h5netcdf") as tree:
-        return {label: tree[label].to_dataset().load() for label in recipes}
+        return {label: tree[label].to_dataset().load() for label in labels}
+
+
+@contextmanager
+def _storing_measurements(order: Order, recipes: list[Recipe]) -> Iterator[None]:
+    """Measurements of these recipes are stored until the figure's data are written; theory needs no store, nor JAX."""
+    if not any(recipe.source.startswith(MEASURING) for recipe in recipes):
+        yield
+        return
+    from overtraining.experiments.memoized import storing
+
+    with storing(order.out / STORES / order.entry.name):
+        yield
 
 
 def _compute(recipe: Recipe) -> xr.Dataset:
-    """The data that a recipe describes; simulations are cached while the figure is not finished."""
-    from overtraining.experiments import memoized
-
+    """The Dataset that a recipe describes; simulations are cached while the figure is not finished."""
     if (name := MEMOIZED.get(recipe.source)) is None:
         return recipe.make()
-    assert recipe.protocol is not None
-    assert recipe.key is not None
+    from overtraining.experiments import memoized
+
     measured: xr.Dataset = getattr(memoized, name)(recipe.protocol, recipe.key)
     return measured
 

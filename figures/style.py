@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-StylePreset = Literal["paper", "slides"]
-STYLE_PRESETS: tuple[StylePreset, ...] = ("paper", "slides")
+from overtraining.figures.presets import StylePreset
 
 COLUMN, PAGE = 3.25, 6.75  # widths in inches of one and of two journal columns
 

@@ -64,11 +64,11 @@ def built() -> Path:
     building, out = import_module("overtraining.figures.build_catalogue"), Path(__file__).parents[1] / "build/figures"
     unchanged: list[str] = []
 
-    def stop(_: Path) -> None:
+    def stop(*_: object) -> None:
         end = pytest.fail if "CI" in os.environ else pytest.skip
         end(f"`make figures` first: of all figures, {len(unchanged)} are in build/figures as the sources make them now")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(building, "_alone", stop)
+        patch.setattr(building, "_build_again", stop)
         building.build(out=out, report=unchanged.append)
     return out

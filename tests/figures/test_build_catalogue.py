@@ -13,8 +13,9 @@ import pytest
 from filelock import FileLock
 
 from overtraining.experiments import memoized
-from overtraining.figures import build_catalogue, build_figure, provenance
-from overtraining.figures.build_catalogue import LOCK, NotBuilt, build, choose
+from overtraining.figures import build_figure, build_orders, provenance
+from overtraining.figures.build_catalogue import build, choose
+from overtraining.figures.build_orders import LOCK, NotBuilt
 from overtraining.setting.errors import DomainError
 from tests import ROOT
 from tests.figures import breaking, makers
@@ -42,13 +43,13 @@ def assert_same_files(one: Path, other: Path, name: str) -> None:
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
     """Replaces the function by which worker processes build figures."""
-    return lambda make: monkeypatch.setattr(build_catalogue, "make_figure", make)
+    return lambda make: monkeypatch.setattr(build_orders, "make_figure", make)
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build figures without simulations in this process, for tests that are not about worker processes."""
-    monkeypatch.setattr(build_catalogue, "WorkerProcesses", breaking.Alone)
+    monkeypatch.setattr(build_orders, "WorkerProcesses", breaking.Alone)
     monkeypatch.setattr(memoized, "storing", nullcontext)  # only a worker may measure
 
 
@@ -72,7 +73,7 @@ def test_rebuilds_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
     (tmp_path / "manifest.json").write_text("{damaged")
     assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
-    monkeypatch.setattr(provenance, "version", lambda name: "another")
+    monkeypatch.setattr(provenance, "_version", lambda name: "another")
     assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
 
 
@@ -95,7 +96,9 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
         f"{CHEAP}: failed: ZeroDivisionError: division by zero",
         "sum-rule-llm: built",
     ]
-    assert list(json.loads((tmp_path / "manifest.json").read_text())["figures"]) == ["sum-rule-llm"]
+    rows = json.loads((tmp_path / "manifest.json").read_text())["figures"]
+    assert len(rows["sum-rule-llm"]["files"]) == 4
+    assert list(rows[CHEAP]["files"]) == [f"data/{CHEAP}.nc"]  # what is whole is not computed again
     assert {p.name for p in tmp_path.rglob("*") if p.is_file() and "sum-rule-llm" not in p.name} == {
         ".lock",
         "manifest.json",
@@ -108,9 +111,9 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
 def test_a_killed_build_goes_on_to_the_same_bytes(built: Path, tmp_path: Path, patched) -> None:  # type: ignore[no-untyped-def]
     """Driver and worker are killed at the third of four measurements, and the first one's store is damaged."""
     code = (
-        "from pathlib import Path\nfrom overtraining.figures import build_catalogue as module\n"
-        "from tests.figures import makers\n"
-        f"module.make_figure = makers.killing\nmodule.build(['forgetting'], Path({str(tmp_path)!r}))"
+        "from pathlib import Path\nfrom overtraining.figures import build_orders\n"
+        "from overtraining.figures.build_catalogue import build\nfrom tests.figures import makers\n"
+        f"build_orders.make_figure = makers.killing\nbuild(['forgetting'], Path({str(tmp_path)!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert not (tmp_path / "manifest.json").exists()

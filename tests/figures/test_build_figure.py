@@ -1,6 +1,7 @@
 """Building one figure: its files and their hashes, failures as answers, and the cached sources."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from overtraining.figures.build_catalogue import choose
 from overtraining.figures.build_figure import MEMOIZED, Failed, Order, make_figure
 from overtraining.figures.catalogue import sum_rule_llm
 from overtraining.figures.provenance import file_hash
+from overtraining.figures.recipe import Recipe
 from overtraining.setting.errors import DomainError
 
 
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
     (entry,) = choose(["sum-rule-llm"])
-    return Order(entry, tmp_path, ("svg",), "paper", data_valid=True)
+    return Order(entry, tmp_path, ("svg",), "paper", reusable=frozenset(entry.module().recipes()))
 
 
 @pytest.fixture
@@ -39,7 +41,12 @@ def recipes(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_file_is_named_with_its_hash(order: Order) -> None:
     files = make_figure(order)
     assert isinstance(files, dict)
-    assert set(files) == {"sum-rule-llm.svg", "captions/sum-rule-llm.txt", "numbers/sum-rule-llm.json"}
+    assert set(files) == {
+        "data/sum-rule-llm.nc",
+        "sum-rule-llm.svg",
+        "captions/sum-rule-llm.txt",
+        "numbers/sum-rule-llm.json",
+    }
     assert all(file_hash(order.out / name) == digest for name, digest in files.items())
     lines = (order.out / "numbers/sum-rule-llm.json").read_text().splitlines()
     assert lines[0] == "{"
@@ -63,6 +70,18 @@ def test_a_failure_is_an_answer(order: Order, monkeypatch: pytest.MonkeyPatch, e
     answer = make_figure(order)
     assert isinstance(answer, Failed)
     assert answer.why.startswith(why)
+    assert set(answer.files) == {"data/sum-rule-llm.nc"}
+
+
+@pytest.mark.usefixtures("recipes")
+def test_only_what_is_missing_is_computed(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    make = Recipe.make
+    monkeypatch.setattr(Recipe, "make", lambda recipe: (made.append(recipe.source), make(recipe))[1])
+    label, *others = sorted(order.reusable)
+    files = make_figure(replace(order, reusable=frozenset(others)))
+    assert made == [order.entry.module().recipes()[label].source]
+    assert make_figure(order) == files
 
 
 def test_cached_sources_exist_under_both_names() -> None:

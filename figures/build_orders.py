@@ -1,0 +1,68 @@
+"""Build figures in parallel, and write each into the manifest as soon as it is finished."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from overtraining.figures.build_figure import STORES, Failed, Order, make_figure
+from overtraining.figures.manifest import Row, write_row
+from overtraining.setting.domain import whole
+from overtraining.setting.errors import Refusal
+from overtraining.simulations.sweeps.atomic_files import TEMPORARY
+from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
+
+LOCK = ".lock"
+
+
+class NotBuilt(Refusal):
+    """Figures could not be built, or not in this folder."""
+
+
+def build_orders(orders: Mapping[Order, Row], out: Path, workers: int, report: Callable[[str], None]) -> None:
+    """Build every order in one of so many processes; its row, with the hashes of its files, goes into the manifest.
+
+    Raises NotBuilt if figures failed, after the others are built, or if another process is building in `out`.
+    """
+    failed: dict[str, str] = {}
+    waiting = iter(orders)
+    # disable=None: no bar if the output is not a terminal; delay: no bar for work that takes less than a second
+    with (
+        _alone(out),
+        tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar,
+        WorkerProcesses(make_figure, whole("workers", workers)) as crew,
+    ):
+        for order, answer in crew.answers(lambda: next(waiting, None)):
+            name = order.entry.name
+            if isinstance(answer, dict):
+                write_row(out, name, orders[order] | {"files": answer})
+                report(f"{name}: built")
+            else:  # Failed, WorkerDied, or the error that kept the order from reaching its worker
+                failed[name] = getattr(answer, "why", str(answer))
+                if isinstance(answer, Failed) and answer.files:  # its data need not be computed again
+                    write_row(out, name, orders[order] | {"files": dict(answer.files)})
+                report(f"{name}: failed: {failed[name]}")
+            bar.update()
+    if failed:
+        raise NotBuilt(
+            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})",
+            "each failed for the reason above",
+            "mend it and run the same command again; the other figures are built",
+        )
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other processes from building in this folder, since two would write one manifest; and clean up."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK, timeout=0):
+            for leftover in out.rglob(f"{TEMPORARY}*"):  # of a build that was killed
+                leftover.unlink()
+            yield
+            with suppress(OSError):  # not empty: it holds the measurements of figures that failed
+                (out / STORES).rmdir()
+    except Timeout:
+        raise NotBuilt(str(out), "another process is building in it", "wait for it, or choose another --out") from None

@@ -243,12 +243,16 @@ def trend(learning_rates: np.ndarray) -> str:
 
 
 def rises_again(cases: xr.Dataset, name: str) -> np.ndarray:
-    """1 where the loss ends above its minimum by 4 standard errors and by 5% of itself: task × noise × budget."""
+    """1 where the loss ends above its minimum by 4 standard errors and by 5% of itself: task × noise × budget.
+
+    Not where the task is fitted at the end, up to rounding.
+    """
     loss, stderr = (cases[name + suffix].transpose(..., "pretraining").values for suffix in ("", "_stderr"))
     best = loss.argmin(-1)[..., None]
     least, least_stderr = (np.take_along_axis(values, best, -1)[..., 0] for values in (loss, stderr))
     rise = loss[..., -1] - least
     rises = (rise > 4 * np.hypot(stderr[..., -1], least_stderr)) & (rise > 0.05 * loss[..., -1])
+    rises &= loss[..., -1] > 1e-12 * loss.max()  # less is the rounding of the losses before, of order 1
     return np.asarray(rises, float)
 
 

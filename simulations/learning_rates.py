@@ -6,8 +6,10 @@ A single bad rate is refused by `setting.training`.
 from collections.abc import Sequence
 from dataclasses import replace
 
+import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Array, Key
 
 from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import positive
@@ -17,7 +19,10 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory, validate
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
+from overtraining.simulations.compilation import LOOP, compiled
+from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.measurements import RandomKey, as_response, response_variables, run_seeds
+from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 
 def protocols_at_learning_rates(
@@ -68,7 +73,7 @@ def respond_at_learning_rates(
     [0.125, 0.25]
     """
     protocols = protocols_at_learning_rates(protocol, learning_rates, steps)
-    measured, finite = _measure(protocols, key)
+    measured, finite = _measure(protocols, key, steps)
     stable = [bool(rows.all()) for rows in finite]
     if not any(stable):
         raise NotSolved("fine-tuning", "it diverges at every rate", "try smaller ones")
@@ -102,7 +107,7 @@ def tune_learning_rate(
     [[0.5], [0.5]]
     """
     protocols = protocols_at_learning_rates(protocol, learning_rates, steps)
-    measured, finite = _measure(protocols, key)
+    measured, finite = _measure(protocols, key, steps)
     if not finite.any(axis=0).all():
         raise NotSolved("fine-tuning", "it diverges at every rate", "try smaller ones")
     losses = np.where(finite[:, None], measured["downstream_after"], 0.0).mean(axis=1)
@@ -121,16 +126,46 @@ def tune_learning_rate(
     return response, best_rates
 
 
-def _measure(protocols: Sequence[Protocol], key: RandomKey) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _measure(
+    protocols: Sequence[Protocol], key: RandomKey, steps: Sequence[int] | None
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The variables of Responses, rates along a first axis, and where (rate, length, strength) all of them are finite.
 
     The protocols differ in traced numbers only: they share one compiled program.
     """
+    fine_tuning = protocols[0].perturbation
     with np.errstate(invalid="ignore"):  # what diverged: inf − inf
-        by_rate = [response_variables(run_seeds(runs.measure, one, key)) for one in protocols]
-    measured = {name: np.stack([one[name] for one in by_rate]) for name in by_rate[0]}
+        if steps is not None and isinstance(fine_tuning, FineTuning) and is_random(fine_tuning):
+            measured = _measure_together(protocols, key)
+        else:
+            by_rate = [response_variables(run_seeds(runs.measure, one, key)) for one in protocols]
+            measured = {name: np.stack([one[name] for one in by_rate]) for name in by_rate[0]}
     after = [values for name, values in measured.items() if "before" not in name]
     return measured, np.all([np.isfinite(values).all(axis=1) for values in after], axis=0)
+
+
+def _measure_together(protocols: Sequence[Protocol], key: RandomKey) -> dict[str, np.ndarray]:
+    """The variables of Responses, rates along a first axis, by one run for all rates: they see the same batches.
+
+    What is the same at all rates has no axis of rates, so that the random batches, most of the work, are sampled once.
+    """
+    by_rate = [jax.tree.flatten(plan_training(one)[1]) for one in protocols]
+    stacked = [np.stack(values) for values in zip(*(leaves for leaves, _ in by_rate), strict=True)]
+    axes = tuple(None if (values == values[0]).all() else 0 for values in stacked)
+    leaves = [values[0] if axis is None else values for values, axis in zip(stacked, axes, strict=True)]
+    numbers = jax.tree.unflatten(by_rate[0][1], leaves)
+    results = run_seeds(lambda plan, _, key: _at_all_rates(plan, axes, numbers, key), protocols[0], key)
+    return response_variables({name: np.moveaxis(values, 1, 0) for name, values in results.items()})
+
+
+@compiled(LOOP, "plan", "axes")
+def _at_all_rates(
+    plan: TrainingPlan, axes: tuple[int | None, ...], numbers: RunNumbers, key: Key[Array, ""]
+) -> dict[str, Array]:
+    """`runs.measure` at all rates, along a first axis; axes: that of the rates in every array of the numbers."""
+    leaves, structure = jax.tree.flatten(numbers)
+    results = jax.vmap(lambda one: runs.measure(plan, jax.tree.unflatten(structure, one), key), (list(axes),))(leaves)
+    return results | {"solved": results["solved"].all()}
 
 
 def _in_steps(data: xr.Dataset, steps: Sequence[int] | None) -> xr.Dataset:

@@ -103,7 +103,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "the task; and it is constant where the task is far from every checkpoint, or where labels have no noise, so "
         f"that only the stability limit matters. In {turning['downstream_kept'].size} cases (four tasks, ν = 0 and "
         f"0.5, 10, 40, 160 steps; {classes.attrs['source']} each) the downstream loss turns "
-        f"{turning['downstream_kept'].sum():.0f} times at the learning rate that is best for the first checkpoint, "
-        f"{turning['downstream_tuned'].sum():.0f} times at the tuned one, and tuning removes the turn {removed} times. "
+        f"in {turning['downstream_kept'].sum():.0f} at the learning rate that is best for the first checkpoint, in "
+        f"{turning['downstream_tuned'].sum():.0f} at the tuned one, and tuning removes the turn in {removed}. "
         "The theory does not apply far from the task, where the unlearned part does not fall exponentially."
     )

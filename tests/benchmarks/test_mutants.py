@@ -1,0 +1,90 @@
+"""A stopped run continues, what is gone is said, a test that fails without a mutant is left out, parts are summed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import mutants
+from benchmarks.mutant_trials import Trial
+from benchmarks.mutation_sites import Site
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Site, str]]:
+    """What was judged, in a copy of six sites, with the test that was known; the first two die, by two tests."""
+    for name, text in {
+        "theory/derivations/__init__.py": "CLAIMS = {}",
+        "theory/learning/flow.py": "def f(x):\n    return x + 1",
+        "theory/learning/mode.py": "def f(x):\n    return -x * 2.0 < 3",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    asked: list[tuple[Site, str]] = []
+
+    @contextmanager
+    def copy_of(revision: str) -> Iterator[None]:
+        monkeypatch.chdir(tmp_path)
+        yield
+
+    def judge(site: Site, tests: object, known: str) -> Trial:
+        asked.append((site, known))
+        return Trial("survived") if len(asked) > 2 else Trial("killed", f"test_{len(asked)}", 1.5)
+
+    def run_tests(tests: list[str]) -> Trial:
+        return Trial("killed", "test_2", 1.0) if "test_2" in tests else Trial("survived")
+
+    monkeypatch.setattr(mutants, "copy_of", copy_of)
+    monkeypatch.setattr(mutants, "judge", judge)
+    monkeypatch.setattr(mutants, "run_tests", run_tests)
+    monkeypatch.setattr(mutants, "stages_of", lambda *given: [])
+    monkeypatch.setattr(mutants.grimp, "build_graph", lambda *names, cache_dir: None)
+    return asked
+
+
+def outcomes(found: list[dict[str, Any]]) -> list[str]:
+    return [mutant["outcome"] for mutant in found]
+
+
+def test_a_stopped_run_continues(judged: list[tuple[Site, str]], tmp_path: Path) -> None:
+    state = tmp_path / "build/state.jsonl"
+    first = mutants.run("HEAD", 4, 0, [], state)
+    assert outcomes(first) == ["killed", "invalid", "survived", "survived"]
+    lines = state.read_text().splitlines(keepends=True)
+    state.write_text("".join(lines[:3]))
+    again = mutants.run("HEAD", 4, 0, [], state)
+    assert again == first
+    assert len(judged) == 5
+    assert judged[4] == judged[3]
+
+
+def test_an_earlier_run_says_what_to_judge_and_by_which_test(judged: list[tuple[Site, str]], tmp_path: Path) -> None:
+    earlier = mutants.run("HEAD", 6, 0, [], tmp_path / "first")
+    earlier[3]["remark"] = "equivalent"
+    earlier[5]["before"] = "what is no longer there"
+    judged.clear()
+    later = mutants.run("HEAD", 6, 0, earlier, tmp_path / "second")
+    assert [known for _, known in judged] == ["test_1", "test_2", "", "", ""]
+    assert [site for site, _ in judged] == [mutants.site_of(mutant) for mutant in earlier[:5]]
+    assert outcomes(later)[5] == "gone"
+    assert later[3]["remark"] == "equivalent"
+
+
+def test_parts_are_summed_and_survivors_named(judged: list[tuple[Site, str]], tmp_path: Path) -> None:
+    found = mutants.run("HEAD", 6, 0, [], tmp_path / "state")
+    found[0]["file"] = "theory/checks.py"
+    found[0]["outcome"] = "hanging"
+    found[2]["remark"] = "equivalent"
+    report = mutants.report_on([{"revision": "abc", "mutants": found}])
+    assert {row["part"]: row["died"] for row in report.rows} == {
+        "checks": "1 of 1",
+        "learning": "0 of 4",
+        "all": "1 of 5",
+    }
+    assert report.rows[-1]["invalid"] == 1
+    assert len(report.remarks) == 5
+    assert report.remarks[1].endswith(": equivalent")
+    assert report.remarks[2].endswith(": not reviewed")
+    assert "1 of 5" in report.text()

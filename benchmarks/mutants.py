@@ -50,6 +50,8 @@ def without_false_alarms(mutants: list[dict[str, Any]]) -> list[dict[str, Any]]:
     false = set[str]()
     for group in (checks, tests - checks):
         while group - false and (trial := run_tests(sorted(group - false))).outcome != "survived":
+            if trial.test not in group:
+                raise RuntimeError(f"the unchanged copy: {trial}")
             false |= {trial.test}
     return [mutant | {"outcome": "invalid"} if mutant["test"] in false else mutant for mutant in mutants]
 

@@ -26,14 +26,14 @@ def test_the_grid_is_one_checkpoint_and_task_after_the_other(shape):
     d_out, d_in = shape
     r = min(shape)
     sigma, s = np.sort(generator.uniform(0, 1, r))[::-1].copy(), 10.0 ** generator.uniform(-9, 0.5, (4, r))
-    tasks = generator.normal(size=(2, 3, *shape))
+    tasks = generator.normal(size=(3, 2, *shape))
     tasks *= 7 / np.linalg.norm(tasks, 2, axis=(-2, -1))[..., None, None]
     budgets = np.array([0.0, 0.01, 0.3, 0.999])
     pretraining, downstream = fine_tune_grid(budgets, s, sigma, tasks)
-    assert pretraining.shape == downstream.shape == (2, 3, 4, 4)
+    assert pretraining.shape == downstream.shape == (3, 2, 4, 4)
     teacher = np.zeros(shape)
     teacher[range(r), range(r)] = sigma
-    for place in np.ndindex(2, 3):
+    for place in np.ndindex(3, 2):
         scale = 1e-9 * ((sigma**2).sum() + (tasks[place] ** 2).sum() + 10)
         for row, now in enumerate(s):
             one = fine_tune(budgets, Modes(np.eye(d_out)[:, :r], now, np.eye(d_in)[:, :r]), teacher, tasks[place])

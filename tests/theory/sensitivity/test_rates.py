@@ -41,7 +41,7 @@ def test_sums(alpha, count):
         assert abs(float(got) - float(high)) <= 1e-13 * near_half * float(abs(high)) + 1e-300
 
 
-@pytest.mark.parametrize("alpha", (*ALPHA, 2.0))
+@pytest.mark.parametrize("alpha", [*ALPHA, 2.0])
 def test_exponents_and_factors(alpha):
     got, a = power_law_rates(alpha), Fraction(alpha)
     truth = [2 - 1 / a, 1 / (2 * (2 * a - 1)), 1 / a - 1] + ([1 / (1 - a)] if alpha != 1 else [])

@@ -4,6 +4,7 @@ The pages contain no scripts and load nothing from a network; all texts are esca
 give the same bytes.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -17,8 +18,10 @@ from overtraining.figures.book.sections import (
     anchor,
     assumption_section,
     badge,
+    drawn,
     engine,
     engine_error,
+    figure,
     problems,
     steps,
     symbol_table,
@@ -76,6 +79,7 @@ class _Book:
 
     def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, CheckReport]) -> None:
         self.derivations, self.reports = derivations, reports
+        self.drawn = functools.cache(drawn)  # once, as claims share counterexamples
         self.address: dict[str, str] = {}
         for derivation in derivations:
             name = "claim-" + (re.sub(r"[^A-Za-z0-9]+", "-", derivation.claim).strip("-") or "unnamed")
@@ -141,8 +145,14 @@ versions of the formula, and the formula was compared with the function that com
         if not derivation.assumptions:
             return "<h2>Assumptions</h2>\n<p>None beyond the general setting.</p>\n"
         stem = self.address[derivation.claim].removesuffix(".html").replace(".", "-")
+        checked = dict(self.reports[derivation.claim].counterexamples)
         items = [
-            assumption_section(a, f"{stem}-{i}", self._claims_with_counterexample(a.name))
+            assumption_section(
+                a,
+                checked.get(a.name),
+                figure(a.counterexample, f"{stem}-{i}", self.drawn),
+                self._claims_with_counterexample(a.name),
+            )
             for i, a in enumerate(derivation.assumptions, 1)
         ]
         return "<h2>Assumptions, and what fails without them</h2>\n" + "".join(items)

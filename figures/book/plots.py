@@ -13,6 +13,7 @@ from overtraining.theory.derivations.checker.core import Curves
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 DASHES = ("-", "--", "-.", ":")
 STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "book",
     "svg.fonttype": "path",  # so that the reader's machine does not need the font
     "font.family": ["STIXGeneral", "DejaVu Sans"],
     "mathtext.fontset": "stix",
@@ -28,11 +29,11 @@ METADATA = ("Creator", "Date", "Format", "Type")
 DECADES = 1e3  # a positive axis that spans a larger factor is logarithmic
 
 
-def small_plot(curves: Curves, name: str) -> str:
-    """The curves as an SVG element; `name` makes its identifiers different from those of other plots on the page."""
+def small_plot(curves: Curves) -> str:
+    """The curves as an SVG element; see `identified` before it is put on a page beside others."""
     with mpl.rc_context():
         mpl.rcdefaults()  # the user's own settings would change the bytes
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
+        mpl.rcParams.update(STYLE)
         figure = Figure(figsize=(3.6, 2.3), layout="constrained")
         axes = figure.add_subplot()
         x = np.asarray(curves.x, float)
@@ -44,7 +45,13 @@ def small_plot(curves: Curves, name: str) -> str:
         axes.set_ylabel(curves.y_label, parse_math=False)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(METADATA))
-    return _for_a_page(buffer.getvalue(), name)
+    return _for_a_page(buffer.getvalue())
+
+
+def identified(svg: str, name: str) -> str:
+    """The same SVG element with identifiers that begin with `name`, to be different from others on a page."""
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    return re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", svg)
 
 
 def swatch(i: int) -> tuple[str, str]:
@@ -62,11 +69,9 @@ def _scale(values: np.ndarray) -> str:
     return "log" if finite.size and finite.min() > 0 and finite.max() / finite.min() >= DECADES else "linear"
 
 
-def _for_a_page(svg: str, name: str) -> str:
-    """Only the svg element, without namespaces, which a page does not need, and with unique identifiers."""
+def _for_a_page(svg: str) -> str:
+    """Only the svg element, without namespaces, which a page does not need."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", svg)
     return re.sub(r"\s*\n\s*", "\n", svg)

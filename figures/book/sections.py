@@ -6,11 +6,22 @@ from html import escape
 from itertools import zip_longest
 
 from overtraining.figures.book.formulas import display, inline, prose
-from overtraining.figures.book.plots import small_plot, swatch
-from overtraining.theory.derivations.checker.core import Assumption, CheckReport, Derivation, Evidence, Step, Verdict
+from overtraining.figures.book.plots import identified, small_plot, swatch
+from overtraining.theory.derivations.checker.core import (
+    Assumption,
+    CheckReport,
+    Counterexample,
+    Curves,
+    Derivation,
+    Evidence,
+    Step,
+    Verdict,
+)
 
 LONG = 240
 """Longest result of a check, in characters, that is shown unfolded; factored polynomials can be longer."""
+
+NOT_RUN = Evidence(False, Verdict.FAILED, "not run")
 
 
 def badge(verdict: Verdict) -> str:
@@ -38,8 +49,11 @@ def symbol_table(derivation: Derivation) -> str:
     return f'<table class="symbols">\n{rows}</table>\n' if rows else ""
 
 
-def assumption_section(assumption: Assumption, name: str, elsewhere: str) -> str:
-    """An assumption with its counterexample; if it has none, `elsewhere` links to claims that have one."""
+def assumption_section(assumption: Assumption, checked: Evidence | None, figure: str, elsewhere: str) -> str:
+    """An assumption with its counterexample and the figure of it.
+
+    checked: the result of checking the counterexample.  elsewhere: links to claims that have one, if this has none.
+    """
     counterexample = assumption.counterexample
     name_in_index = f'<a href="assumptions.html#{anchor(assumption.name)}">{escape(assumption.name)}</a>'
     text = f"<h3>{name_in_index}</h3>\n<p>{prose(assumption.text)}</p>\n"
@@ -48,20 +62,31 @@ def assumption_section(assumption: Assumption, name: str, elsewhere: str) -> str
         result = ""
     else:
         without = prose(counterexample.text)
-        result = _result(_attempt(counterexample.check))
+        result = _result(checked or NOT_RUN)
     return (
         f'<section class="assumption">\n<div>{text}<p><em>Without it:</em> {without}</p>\n{result}</div>\n'
-        f"{_figure(assumption, name)}</section>\n"
+        f"{figure}</section>\n"
     )
 
 
-def _figure(assumption: Assumption, name: str) -> str:
-    counterexample = assumption.counterexample
+def drawn(counterexample: Counterexample) -> tuple[Curves, str]:
+    """The curves of a counterexample, and their plot."""
+    assert counterexample.curves is not None
+    curves = counterexample.curves()
+    return curves, small_plot(curves)
+
+
+def figure(
+    counterexample: Counterexample | None, name: str, draw: Callable[[Counterexample], tuple[Curves, str]] = drawn
+) -> str:
+    """The plot of a counterexample with its legend, or nothing where it has no curves.
+
+    name: of the plot on its page.  draw: `drawn`, or the same with what was drawn before.
+    """
     if counterexample is None or counterexample.curves is None:
         return ""
     try:
-        curves = counterexample.curves()
-        plot = small_plot(curves, name)
+        curves, svg = draw(counterexample)
     except Exception as fault:  # the page is written anyway, and says what is missing
         return f'<p class="detail">The plot could not be drawn: {escape(f"{type(fault).__name__}: {fault}")}</p>\n'
     keys = ""
@@ -70,7 +95,7 @@ def _figure(assumption: Assumption, name: str) -> str:
         line = f'<line x1="0" y1="4" x2="28" y2="4" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
         keys += f'<span><svg width="28" height="8" aria-hidden="true">{line}</svg> {escape(label)}</span>\n'
     spoken = escape(f"{curves.y_label} against {curves.x_label}: {', '.join(curves.y)}")
-    plot = plot.replace("<svg ", f'<svg role="img" aria-label="{spoken}" ', 1)
+    plot = identified(svg, name).replace("<svg ", f'<svg role="img" aria-label="{spoken}" ', 1)
     return f"<figure>\n{plot}\n<figcaption>{keys}</figcaption>\n</figure>\n"
 
 
@@ -82,13 +107,6 @@ def _result(evidence: Evidence) -> str:
     return f'<details class="detail">{head}\n<p>{prose(detail)}</p></details>\n'
 
 
-def _attempt(check: Callable[[], Evidence]) -> Evidence:
-    try:
-        return check()
-    except Exception as fault:  # the report contains the error already; the page is written anyway
-        return Evidence(False, Verdict.FAILED, f"raised {type(fault).__name__}: {fault}")
-
-
 def steps(derivation: Derivation, report: CheckReport) -> str:
     """The derivation: each step with its reason, formula and verdict; the last step is the claim itself."""
     last = Step(derivation.statement, "Hence the claim.", lambda: Evidence(False, Verdict.FAILED, ""))
@@ -96,7 +114,7 @@ def steps(derivation: Derivation, report: CheckReport) -> str:
     for step, checked in zip_longest((*derivation.steps, last), report.steps):
         if step is None:
             break
-        evidence = checked[1] if checked else Evidence(False, Verdict.FAILED, "not run")
+        evidence = checked[1] if checked else NOT_RUN
         items += f"""<li><p>{prose(step.because)}</p>
 {display(step.statement)}
 {_result(evidence)}</li>

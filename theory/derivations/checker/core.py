@@ -147,6 +147,7 @@ class CheckReport:
     engine_error: float | None
     problems: tuple[str, ...]
     seconds: float = field(compare=False)
+    counterexamples: tuple[tuple[str, Evidence], ...] = ()  # with the name of the assumption that is dropped
 
     @property
     def variants(self) -> int:
@@ -170,9 +171,10 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, poi
         steps.append((derivation.statement, _run(lambda: derivation.conclusion(formula))))
     problems += [f"step failed: {text} — {e.detail}" for text, e in steps if not e.holds]
     problems += _suspicions(derivation)
-    for assumption in derivation.assumptions:
-        if assumption.counterexample and not (e := _run(assumption.counterexample.check)).holds:
-            problems.append(f"counterexample to dropping '{assumption.name}' does not break the claim: {e.detail}")
+    dropped = [(a.name, _run(a.counterexample.check)) for a in derivation.assumptions if a.counterexample]
+    for name, e in dropped:
+        if not e.holds:
+            problems.append(f"counterexample to dropping '{name}' does not break the claim: {e.detail}")
     rejected, survivors = ([], []) if fault else _reject(derivation, formula, problems)
     error = None if fault else _compare(derivation, formula, point_seed, problems)
 
@@ -200,6 +202,7 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, poi
         engine_error=error,
         problems=tuple(problems),
         seconds=time.perf_counter() - started,
+        counterexamples=tuple(dropped),
     )
 
 

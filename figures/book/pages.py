@@ -79,7 +79,7 @@ class _Book:
 
     def __init__(self, derivations: Sequence[Derivation], reports: Mapping[str, CheckReport]) -> None:
         self.derivations, self.reports = derivations, reports
-        self.drawn = functools.cache(drawn)  # once, as claims share counterexamples
+        self.drawn = functools.cache(drawn)  # once, as counterexamples share curves
         self.address: dict[str, str] = {}
         for derivation in derivations:
             name = "claim-" + (re.sub(r"[^A-Za-z0-9]+", "-", derivation.claim).strip("-") or "unnamed")

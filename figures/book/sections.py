@@ -69,15 +69,14 @@ def assumption_section(assumption: Assumption, checked: Evidence | None, figure:
     )
 
 
-def drawn(counterexample: Counterexample) -> tuple[Curves, str]:
+def drawn(compute: Callable[[], Curves]) -> tuple[Curves, str]:
     """The curves of a counterexample, and their plot."""
-    assert counterexample.curves is not None
-    curves = counterexample.curves()
+    curves = compute()
     return curves, small_plot(curves)
 
 
 def figure(
-    counterexample: Counterexample | None, name: str, draw: Callable[[Counterexample], tuple[Curves, str]] = drawn
+    counterexample: Counterexample | None, name: str, draw: Callable[[Callable[[], Curves]], tuple[Curves, str]] = drawn
 ) -> str:
     """The plot of a counterexample with its legend, or nothing where it has no curves.
 
@@ -86,7 +85,7 @@ def figure(
     if counterexample is None or counterexample.curves is None:
         return ""
     try:
-        curves, svg = draw(counterexample)
+        curves, svg = draw(counterexample.curves)
     except Exception as fault:  # the page is written anyway, and says what is missing
         return f'<p class="detail">The plot could not be drawn: {escape(f"{type(fault).__name__}: {fault}")}</p>\n'
     keys = ""

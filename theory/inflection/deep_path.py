@@ -55,8 +55,8 @@ class DeepPath:
 
     def modes(self, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """s and σ − s."""
-        arguments = (length[..., None], self.sigma, self.epsilon, self.depth)
-        return np.asarray(deep_mode.singular_value(*arguments)), np.asarray(deep_mode.unlearned(*arguments))
+        s, unlearned = deep_mode.learned_and_unlearned(length[..., None], self.sigma, self.epsilon, self.depth)
+        return np.asarray(s), np.asarray(unlearned)
 
     def loss(self, s: np.ndarray, u: np.ndarray) -> Values:
         return (u**2).sum(axis=-1) / 2 + deep_increase(segment_norms_on_path(s, self.widths), self.gammas)

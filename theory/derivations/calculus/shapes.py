@@ -40,11 +40,12 @@ def number_in(ring: PolyRing, x: Any) -> PolyElement:
 def polynomial_expectation(polynomial: PolyElement, moments: dict[str, tuple[sp.Rational, ...]]) -> sp.Rational:
     """`E` of a polynomial in independent noise entries, given each matrix's moments E[n], E[n²], … of one entry."""
     names = [str(symbol).split("_")[0] for symbol in polynomial.ring.symbols]
-    total = sp.Integer(0)
+    exact = {name: [sp.QQ.from_sympy(moment) for moment in values] for name, values in moments.items()}
+    total = sp.QQ(0)
     for powers, coefficient in polynomial.terms():
-        value = sp.Rational(coefficient.numerator, coefficient.denominator)
+        value = sp.QQ(coefficient.numerator, coefficient.denominator)
         for name, power in zip(names, powers, strict=True):
             if power:
-                value *= moments[name][power - 1]
+                value *= exact[name][power - 1]
         total += value
-    return total
+    return sp.QQ.to_sympy(total)

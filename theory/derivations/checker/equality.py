@@ -1,6 +1,6 @@
 """Whether two formulas are equal as mathematics, decided by the cheapest reason that suffices.
 
-Equal is what expanding, cancelling or simplifying the difference turns to 0. Different is what has another value at one
+Equal is what cancelling, expanding or simplifying the difference turns to 0. Different is what has another value at one
 point, or what none of the three turns to 0.
 """
 
@@ -43,7 +43,7 @@ def is_zero(expression: sp.Expr) -> bool:
         return True
     if is_nonzero_somewhere(expression):
         return False
-    return sp.expand(expression) == 0 or sp.cancel(sp.together(expression)) == 0 or sp.simplify(expression) == 0
+    return sp.cancel(sp.together(expression)) == 0 or sp.expand(expression) == 0 or sp.simplify(expression) == 0
 
 
 def is_nonzero_somewhere(expression: sp.Expr) -> bool:

@@ -236,18 +236,27 @@ def completed_frames(
 def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
     d, k = frame.shape
     fresh = np.random.default_rng(0).standard_normal((d, d - k))
-    q, r = np.linalg.qr(np.hstack([frame, fresh]))
-    return np.hstack([frame, (q * np.where(np.diag(r) < 0, -1.0, 1.0))[:, k:]])  # signs differ between libraries
+    return np.hstack([frame, _orthonormalized(np.hstack([frame, fresh]))[:, k:]])
+
+
+def _orthonormalized(columns: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
+    q, r = np.linalg.qr(columns)
+    return q * np.where(np.diag(r) < 0, -1.0, 1.0)  # signs differ between libraries
 
 
 def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """A Haar-random orthonormal frame; DomainError for one that would fill the memory."""
+    """A Haar-random orthonormal frame (Mezzadri 2007, from a Gaussian matrix); DomainError for one that would fill the
+    memory.
+
+    >>> frame = random_frame(3, np.random.default_rng(0))
+    >>> bool(np.allclose(frame @ frame.T, np.eye(3)))
+    True
+    """
     if d > LARGEST_FRAME:
         raise DomainError(f"a random frame of {d} dimensions", "it takes more than 3 GiB", "use a smaller network")
-    from scipy.stats import ortho_group  # takes a second to import, and few protocols need frames
-
-    # scipy's ortho_group starts at dimension 2; in one dimension the group is {+1, −1}
-    return ortho_group.rvs(d, random_state=generator) if d > 1 else generator.choice([-1.0, 1.0], size=(1, 1))
+    if d == 1:  # the group is {+1, −1}
+        return generator.choice([-1.0, 1.0], size=(1, 1))
+    return _orthonormalized(generator.normal(size=(d, d)))
 
 
 def random_rotation(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 
+from overtraining.setting.training import GradientDescent, Pretraining
+
 CompilerOptions = dict[str, bool | int]
 
 # LLVM's level 1 gives up nothing that could be measured here against its usual level 3; level 0 is up to five times
@@ -20,11 +22,18 @@ ONCE: CompilerOptions = FEW_STEPS | {"xla_backend_optimization_level": 0}
 """For a program that runs once."""
 
 
-def compiled(options: CompilerOptions, *static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def options_of(training: Pretraining) -> CompilerOptions:
+    """The compiler's options for a program that trains: descent takes thousands of steps, the integrator of a flow few."""
+    return LOOP if isinstance(training, GradientDescent) else FEW_STEPS
+
+
+def compiled(
+    options: CompilerOptions | Callable[[Any], CompilerOptions], *static: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: the function is compiled with these options once for each value of its static arguments, and each
     shape of the others.
 
-    Inside another compiled function, that one's options hold.
+    options: may depend on the first argument. Inside another compiled function, that one's options hold.
 
     >>> @compiled(ONCE, "power")
     ... def raised(x, power):
@@ -34,15 +43,18 @@ def compiled(options: CompilerOptions, *static: str) -> Callable[[Callable[..., 
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        at_top = jax.jit(function, static_argnames=static, compiler_options=options)
-        inside = jax.jit(function, static_argnames=static)  # JAX refuses options there
+        jitted = {(): jax.jit(function, static_argnames=static)}  # by options; JAX takes none inside another function
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs)))
-            return (inside if traced else at_top)(*args, **kwargs)
+            chosen = {} if traced else options(args[0]) if callable(options) else options
+            name = tuple(chosen.items())
+            if name not in jitted:
+                jitted[name] = jax.jit(function, static_argnames=static, compiler_options=chosen)
+            return jitted[name](*args, **kwargs)
 
-        call.programs = lambda: at_top._cache_size() + inside._cache_size()  # type: ignore[attr-defined]
+        call.programs = lambda: sum(each._cache_size() for each in jitted.values())  # type: ignore[attr-defined]
         return call
 
     return decorate

@@ -12,6 +12,7 @@ from overtraining.setting.teachers import (
     Matrix,
     PowerLaw,
     Spectrum,
+    random_frame,
     singular_frames,
     singular_values,
     teacher,
@@ -68,3 +69,11 @@ def test_spectral_teachers_have_their_spectrum(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(np.linalg.svd(matrix, compute_uv=False), singular_values(spectrum), atol=1e-14)
     assert (matrix == teacher_matrix(spectrum, *shape)).all()
     assert not np.allclose(abs(matrix), abs(teacher_matrix(replace(spectrum, frame_seed=5), *shape))) or shape == (1, 1)
+
+
+@pytest.mark.parametrize("d", [2, 5, 24])
+def test_random_frames_are_those_of_scipy(d: int) -> None:
+    from scipy.stats import ortho_group
+
+    frame = random_frame(d, np.random.default_rng(5))
+    assert (frame == ortho_group.rvs(d, random_state=np.random.default_rng(5))).all()

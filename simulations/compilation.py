@@ -23,7 +23,7 @@ ONCE: CompilerOptions = FEW_STEPS | {"xla_backend_optimization_level": 0}
 
 
 def options_of(training: Pretraining) -> CompilerOptions:
-    """The compiler's options for a program that trains: descent takes thousands of steps, the integrator of a flow few."""
+    """The compiler's options for a program that trains: descent takes thousands of steps, a flow's integrator few."""
     return LOOP if isinstance(training, GradientDescent) else FEW_STEPS
 
 
@@ -43,18 +43,20 @@ def compiled(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        jitted = {(): jax.jit(function, static_argnames=static)}  # by options; JAX takes none inside another function
+        inside = jax.jit(function, static_argnames=static)  # JAX refuses options there
+        by_options: dict[tuple[tuple[str, int], ...], Callable[..., Any]] = {}
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs)))
-            chosen = {} if traced else options(args[0]) if callable(options) else options
+            if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))):
+                return inside(*args, **kwargs)
+            chosen = options(args[0]) if callable(options) else options
             name = tuple(chosen.items())
-            if name not in jitted:
-                jitted[name] = jax.jit(function, static_argnames=static, compiler_options=chosen)
-            return jitted[name](*args, **kwargs)
+            if name not in by_options:
+                by_options[name] = jax.jit(function, static_argnames=static, compiler_options=chosen)
+            return by_options[name](*args, **kwargs)
 
-        call.programs = lambda: sum(each._cache_size() for each in jitted.values())  # type: ignore[attr-defined]
+        call.programs = lambda: sum(f._cache_size() for f in (inside, *by_options.values()))  # type: ignore[attr-defined]
         return call
 
     return decorate

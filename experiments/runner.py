@@ -18,6 +18,9 @@ from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.simulations.sweeps.worker import is_worker
 from overtraining.simulations.sweeps.worker_processes import WorkerDied, WorkerProcesses
 
+LONGEST = ("beyond-linear-remedies", "stages", "inflection", "invariants", "beyond-linear")
+"""Experiments that take longest: they are begun first, so that no process waits for another in the end."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -108,7 +111,7 @@ def run_experiments(
     results: dict[str, Result] = {}
     failed: dict[str, str] = {}
     names = [experiment.name for experiment in experiments]
-    waiting = iter(names)
+    waiting = iter([name for name in LONGEST if name in names] + [name for name in names if name not in LONGEST])
     with WorkerProcesses(job, processes) as crew:
         for name, answer in crew.answers(lambda: next(waiting, None)):
             match answer:

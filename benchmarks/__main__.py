@@ -14,7 +14,7 @@ from benchmarks.report import write_report
 from overtraining.figures.style import styled
 
 BENCHMARKS = ("noise_grid", "matrix", "growth", "runs", "sweeps")
-ONLY_BY_NAME = ("kills", "page")  # the first takes a quarter of an hour, the second needs a browser
+ONLY_BY_NAME = ("builds", "kills", "page")  # the first two take a quarter of an hour, the third needs a browser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -61,9 +61,9 @@ def make_figure(order: Order) -> dict[str, str] | Failed:
     """
     files: dict[str, str] = {}
     try:
-        data = _data(order)
+        data = compute_data(order)
         files |= _hashes(order, [data_file(order.out, order.entry.name)])
-        return files | _hashes(order, _draw(order, data))
+        return files | _hashes(order, draw(order, data))
     except OSError as error:
         return Failed(": ".join(filter(None, (error.filename, error.strerror))) or str(error), files)
     except Refusal as refusal:
@@ -82,7 +82,7 @@ def _hashes(order: Order, paths: list[Path]) -> dict[str, str]:
     return {str(path.relative_to(order.out)): file_hash(path) for path in paths}
 
 
-def _data(order: Order) -> dict[str, xr.Dataset]:
+def compute_data(order: Order) -> dict[str, xr.Dataset]:
     """The figure's Datasets by label: those that are reusable from their file; the others are computed and written."""
     name, recipes = order.entry.name, order.entry.module().recipes()
     path = data_file(order.out, name)
@@ -126,7 +126,8 @@ def _compute(recipe: Recipe) -> xr.Dataset:
     return measured
 
 
-def _draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
+def draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
+    """Write pictures, caption and the numbers drawn; the paths of these files."""
     from overtraining.figures.drawn_numbers import numbers_in  # Matplotlib is imported only to draw
     from overtraining.figures.style import styled
 

@@ -5,6 +5,9 @@ BIN := .venv/bin
 EXTRAS := test,dev,cluster,demo
 STAMP := .venv/.installed
 
+# Compiled modules are kept in __pycache__, whatever the shell says: without them every process starts seconds later.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help figures demo notebooks test test-browser simulate fuzz gallery lint check bench maps constraints clean
 
@@ -78,6 +81,6 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 define INSTALL
-if test -x $(BIN)/uv; then $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
+if test -x $(BIN)/uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
 else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; fi
 endef

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,14 @@ import pytest
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("project")
 
-# Ranks and dtypes must agree without promotion. JAX reads this when it is imported, so that tests of the theory need
-# not wait for it; nor for jaxtyping, which would import JAX only to hide its own lines in JAX's tracebacks.
-os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
+# JAX reads these when it is imported, so that tests of the theory need not wait for it: ranks and dtypes must agree
+# without promotion, and a program that runs once, at a small size, is compiled without much optimization.
+os.environ |= {
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "XLA_FLAGS": "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
+}
+# jaxtyping would import JAX only to hide its own lines in JAX's tracebacks.
 jaxtyping._decorator._tb_flag = False
 
 
@@ -27,6 +32,14 @@ def interruptible() -> None:
     """What a shell starts in the background ignores Ctrl-C, as would all that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgetful() -> Iterator[None]:
+    """Frees what a module compiled: other modules run other programs."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture

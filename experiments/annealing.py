@@ -168,7 +168,7 @@ def _chains(
     w2 = jnp.diag(jnp.sqrt(sigma))
     w1 = jnp.pad(w2, ((0, 0), (0, D_IN - 2)))
     start = w1[..., None], w2[..., None], w2 @ w1
-    inputs = jnp.asarray(learning_rates), jnp.asarray(label_noise)
+    inputs = jnp.asarray(learning_rates), jnp.arange(1, learning_rates.size + 1), jnp.asarray(label_noise)
     f, stderr, u = descend_on_noisy_labels(*start, *inputs, pairs, jax.random.key(key), _statistics)
     return np.asarray(f), np.asarray(stderr), np.asarray(u)
 

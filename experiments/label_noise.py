@@ -38,6 +38,7 @@ LARGE_NOISE = (0.2, 0.8)
 TASKS = {"wide": (7, 1, (1.0,)), "square": (2, 2, (1.0, 0.8))}  # d_in, d_out, task: wider than its modes, and not
 BUDGETS = (0.25, 0.5, 1.0)
 STEPS = 32  # per unit of gradient-flow time, and at least as many in all
+MOST_STEPS = 128  # up to which all runs share one compiled program
 GAMMA_SQUARED, OFFSET = 0.001, 0.05  # the two starts are σ'(1 ± OFFSET)
 CHUNK = 2**12  # pairs at a time, which fit a processor's cache
 MEASURED = {"excess": "downstream_after", "excess_stderr": "downstream_after_stderr"}
@@ -128,12 +129,12 @@ def _psi_at_size(
     w1, w2 = (np.eye(*shape)[..., None] for shape in ((m, d_in), (d_out, m)))
     target = (w2[..., 0] * np.array(task)) @ w1[..., 0]
     noise = np.sqrt(2 * gamma_squared / learning_rate)
-    inputs = (w1 * roots[:, None], w2 * roots, target, np.full(steps, learning_rate), noise)
+    rates = np.full(max(steps, MOST_STEPS), learning_rate)
+    inputs = (w1 * roots[:, None], w2 * roots, target, rates, np.array([steps]), noise)
     arrays = [jnp.asarray(x) for x in inputs]
     chunks = jax.random.split(jax.random.fold_in(jax.random.key(key), divisor), max(1, pairs // CHUNK))
     results = [descend_on_noisy_labels(*arrays, min(pairs, CHUNK), chunk, _losses) for chunk in chunks]
-    below, above = np.mean([losses[-1] for losses, _ in results], axis=0)
-    stderr = np.mean([stderrs[-1] for _, stderrs in results], axis=0)
+    (below, above), stderr = (np.mean(each, axis=0)[-1] for each in zip(*results, strict=True))
     w = np.sqrt(starts)
     for _ in range(steps):
         w = w - learning_rate * w * (w * w - task[0])

@@ -6,13 +6,15 @@ fast.
 """
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 from operator import add
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
+
+from overtraining.simulations.compilation import LOOP, compiled
 
 ChainWeights = Float[Array, "_ _ start two pair"]  # out × in, of every chain
 
@@ -23,38 +25,46 @@ def chain_product(upper: ChainWeights, lower: ChainWeights) -> ChainWeights:
     return reduce(add, (upper[:, k, None] * lower[None, k] for k in range(lower.shape[0])))
 
 
-@partial(jax.jit, static_argnames=("pairs", "observe"))
+@compiled(LOOP, "pairs", "observe")
 def descend_on_noisy_labels(
     w1: Float[Array, "h d_in start"],
     w2: Float[Array, "d_out h start"],
     teacher: Float[Array, "d_out d_in"],
     learning_rates: Float[Array, " step"],
+    ends: Int[Array, " end"],
     label_noise: Float[Array, ""],
     pairs: int,
     key: Key[Array, ""],
     observe: Callable[[ChainWeights, ChainWeights, ChainWeights], Any],
 ) -> Any:
-    """`observe(W1, W2, W2 W1 − teacher)` after every step, stacked; all starts see the same noise.
+    """`observe(W1, W2, W2 W1 − teacher)` after `ends` steps, stacked; all starts see the same noise.
 
+    learning_rates: of every step; those beyond the last end are not used, so that runs of other numbers of steps need
+    no compilation of their own.
     label_noise: standard deviation of a batch's mean label noise, `ν/√B`.
     """
 
     def deviation(w1: Array, w2: Array) -> Array:
         return chain_product(w2, w1) - teacher[:, :, None, None, None]
 
-    def step(weights: tuple[Array, ...], rate_and_key: tuple[Array, Array]) -> tuple[tuple[Array, ...], Any]:
+    keys = jax.random.split(key, learning_rates.size)
+
+    def step(number: Array, weights: tuple[Array, ...]) -> tuple[Array, ...]:
         w1, w2, off = weights
-        rate, step_key = rate_and_key
         # in float32: random numbers are most of the work, and no result depends on their last digits
-        n = label_noise * jax.random.normal(step_key, (*teacher.shape, 1, 1, pairs), jnp.float32).astype(float)
+        n = label_noise * jax.random.normal(keys[number], (*teacher.shape, 1, 1, pairs), jnp.float32).astype(float)
         off = off - jnp.concatenate([n, -n], axis=3)
         # both gradients before either update: W2 must not see the new W1
         gradient1 = chain_product(jnp.swapaxes(w2, 0, 1), off)
         gradient2 = chain_product(off, jnp.swapaxes(w1, 0, 1))
+        rate = learning_rates[number]
         w1, w2 = w1 - rate * gradient1, w2 - rate * gradient2
-        now = w1, w2, deviation(w1, w2)
-        return now, observe(*now)
+        return w1, w2, deviation(w1, w2)
 
-    start = [jnp.broadcast_to(w[..., None, None], (*w.shape, 2, pairs)) for w in (w1, w2)]
-    steps = learning_rates, jax.random.split(key, learning_rates.size)
-    return jax.lax.scan(step, (*start, deviation(*start)), steps)[1]
+    def observation(weights: tuple[Array, ...], between: tuple[Array, Array]) -> tuple[tuple[Array, ...], Any]:
+        weights = jax.lax.fori_loop(*between, step, weights)
+        return weights, observe(*weights)
+
+    start: tuple[Array, ...] = tuple(jnp.broadcast_to(w[..., None, None], (*w.shape, 2, pairs)) for w in (w1, w2))
+    begins = jnp.concatenate([jnp.zeros(1, ends.dtype), ends[:-1]])
+    return jax.lax.scan(observation, (*start, deviation(*start)), (begins, ends))[1]

@@ -8,6 +8,7 @@ from overtraining.simulations.noisy_labels import chain_product, descend_on_nois
 
 H, D_IN, D_OUT, PAIRS = 2, 4, 3, 5
 RATES = np.array([0.1, 0.05, 0.02])
+ENDS = np.arange(1, 4)  # every step
 
 
 def start() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -23,8 +24,8 @@ def weights_and_deviation(w1: jax.Array, w2: jax.Array, off: jax.Array) -> tuple
     return w1, w2, off
 
 
-def everything(noise: float) -> tuple[np.ndarray, ...]:
-    arguments = map(jnp.asarray, (*start(), RATES, noise))
+def everything(noise: float, rates: np.ndarray = RATES, ends: np.ndarray = ENDS) -> tuple[np.ndarray, ...]:
+    arguments = map(jnp.asarray, (*start(), rates, ends, noise))
     found = descend_on_noisy_labels(*arguments, PAIRS, jax.random.key(1), weights_and_deviation)
     return tuple(np.asarray(x) for x in found)
 
@@ -39,6 +40,12 @@ def test_without_noise_it_is_gradient_descent() -> None:
             np.testing.assert_allclose(w1[step, :, :, i], np.broadcast_to(a[..., None, None], (*a.shape, 2, PAIRS)))
             np.testing.assert_allclose(w2[step, :, :, i, 1, 3], b)
             np.testing.assert_allclose(off[step, :, :, i, 0, 0], b @ a - teacher)
+
+
+def test_only_the_last_step_of_a_run_with_room_for_more() -> None:
+    every_step, last = everything(0.3), everything(0.3, np.append(RATES, 7.0), ENDS[-1:])
+    for alone, among_all in zip(last, every_step, strict=True):
+        np.testing.assert_allclose(alone, among_all[-1:], rtol=1e-12, atol=1e-14)
 
 
 def test_pairs_see_opposite_noise_which_starts_share() -> None:

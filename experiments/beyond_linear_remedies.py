@@ -97,11 +97,12 @@ def remedies(setup: Protocol, key: int) -> dict[str, Estimates]:
 def decays(setup: Protocol, key: int) -> dict[str, Estimates]:
     """Loss after noise: after long pretraining, at the best length, and after long pretraining with weight decay."""
     plain = respond(setup, key)
+    end = replace(setup, lengths=setup.lengths[-len(TOKENS) :])  # as many as `schedules` has: no other program
     after = curve(plain, "after").isel(strength=0)
     best = int(after.value.argmin("pretraining"))
     estimates = {"none": _end(plain), "best stop": (float(after.value[best]), float(after.stderr[best]))}
     for name, weight_decay in DECAYS.items():
-        decayed = replace(setup, pretraining=GradientDescent(0.1, weight_decay=weight_decay))
+        decayed = replace(end, pretraining=GradientDescent(0.1, weight_decay=weight_decay))
         estimates[name] = _end(respond(decayed, key))
     return {"after_noise": estimates}
 

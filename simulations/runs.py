@@ -30,7 +30,10 @@ from overtraining.simulations.pretraining import train_layers
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_after_pretraining, plan_of_pretraining
 
 GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
-MOST_NUMBERS = 2**22  # float64 numbers in a batch of perturbed networks: 32 MiB
+MOST_TUNED = 2**22  # float64 numbers in a batch of fine-tuned networks: 32 MiB
+MOST_NOISY = (
+    2**17
+)  # and in one of networks under noise: 1 MiB, which fits a cache; in 32 MiB they take three times as long
 
 ReportedLoss = Callable[[Layers], Float[Array, " example"]]
 
@@ -203,7 +206,7 @@ def _fine_tuned(
 
     needed = (numbers.strengths.size + 1) * network_numbers(network)
     draw_keys = jax.random.split(draws_key, plan.draws)
-    draws = jax.lax.map(one_draw, draw_keys, batch_size=max(1, MOST_NUMBERS // needed))
+    draws = jax.lax.map(one_draw, draw_keys, batch_size=max(1, MOST_TUNED // needed))
     results = {f"{name}before": loss.mean() for name, loss in before.items()}
     results |= {f"{name}before_stderr": stderr(loss) for name, loss in before.items()}
     for name, values in draws.items():
@@ -263,7 +266,7 @@ def _rises(
         after = sum(reported(shift_weights(layers, [sign * n for n in noise])) for sign in signs)
         return after / len(signs) - reported(layers)
 
-    at_once = max(1, MOST_NUMBERS // network_numbers(plan.network))
+    at_once = max(1, MOST_NOISY // network_numbers(plan.network))
     return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=at_once)
 
 

@@ -96,8 +96,13 @@ def plan_of_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[Traini
 
 
 def plan_after_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
-    """What is needed after pretraining: one compiled program, however the network was pretrained."""
-    return replace(plan, pretraining=GradientFlow()), numbers._replace(start=jnp.zeros(0), pretraining={})
+    """What is needed after pretraining: one compiled program, however the network was pretrained.
+
+    Of a training set, only a replay makes use.
+    """
+    replayed = isinstance(plan.perturbation, FineTuning) and plan.perturbation.replay_share > 0
+    plan = replace(plan, pretraining=GradientFlow(), samples=plan.samples if replayed else None)
+    return plan, numbers._replace(start=jnp.zeros(0), pretraining={})
 
 
 def _check_warmup(training: Pretraining) -> None:

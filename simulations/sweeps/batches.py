@@ -98,17 +98,18 @@ def response_memory(protocol: Protocol) -> int:
     n, weights, examples = _sizes(protocol)
     perturbation, budgets = protocol.perturbation, len(protocol.strengths)
     per_draw = runs.network_numbers(n) + extra_numbers(n.shapes)
-    draws, results = 1, 0
+    draws, results, most = 1, 0, runs.MOST_NOISY
     if isinstance(perturbation, Noise):
         draws = protocol.sampling.draws
     elif isinstance(perturbation, FineTuning):
         draws = protocol.sampling.draws if is_random(perturbation) else 1
+        most = runs.MOST_TUNED
         # checkpoints at every budget, a batch; losses of every draw, budget and example
         batch = getattr(perturbation.training, "batch", None) or 0
         per_draw = per_draw * (budgets + 1) + batch * (n.d_in + n.h + n.d_out)
         per_draw += extra_numbers([(batch, n.d_in), (batch, n.d_out)])
         results = draws * budgets * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
-    at_once = min(draws, max(1, runs.MOST_NUMBERS // per_draw))
+    at_once = min(draws, max(1, most // per_draw))
     numbers = per_draw * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
     return 16 * protocol.sampling.seeds * numbers
 

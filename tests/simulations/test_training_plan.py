@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
@@ -74,6 +75,10 @@ def test_pretraining_and_what_follows_are_programs_of_their_own() -> None:
     after, other_after = (plan_after_pretraining(*plan_training(one)) for one in (ONE, flow))
     assert after[0] == other_after[0]
     assert shapes(after[1]) == shapes(other_after[1])
+    sampled = replace(ONE, inputs=Inputs(samples=8))
+    assert plan_after_pretraining(*plan_training(sampled))[0] == after[0]
+    replayed = replace(sampled, perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(0.1), replay_share=0.5))
+    assert plan_after_pretraining(*plan_training(replayed))[0].samples == 8
 
 
 def test_numbers_are_those_of_the_protocol() -> None:

@@ -9,7 +9,6 @@ best rate far from the task; the trends of the best rate, and the rises of both 
 """
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +27,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
+from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import seed_key
@@ -108,7 +108,7 @@ def _sharpness_measured(setup: Protocol, key: int) -> np.ndarray:
     return np.asarray(_largest_eigenvalues(plan.perturbation, numbers, pretrain(setup, key), seed_key(key, 0)))
 
 
-@partial(jax.jit, static_argnames="fine_tuning")
+@compiled(FEW_STEPS, "fine_tuning")
 def _largest_eigenvalues(
     fine_tuning: FineTuning, numbers: RunNumbers, checkpoints: Layers, key: Array
 ) -> Float[Array, "length budget"]:

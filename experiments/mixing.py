@@ -24,6 +24,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientFlow
+from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import LearningProblem, LossAt, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
@@ -132,7 +133,7 @@ def _products(setup: Protocol, task: np.ndarray, shares: np.ndarray, key: int) -
     return np.asarray(_both_phases(initialize(setup, key), *map(jnp.asarray, (teacher, task, shares))))
 
 
-@jax.jit
+@compiled(FEW_STEPS)
 def _both_phases(
     start: Layers, teacher: Array, task: Array, shares: Float[Array, " share"]
 ) -> Float[Array, "share length budget d_out d_in"]:

@@ -8,7 +8,6 @@ the balanced path. Refuted if a weight or a z-score deviates, or if the weight d
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -28,6 +27,7 @@ from overtraining.setting.responses import Method, response
 from overtraining.setting.starts import SmallGaussian
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import GradientFlow
+from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
@@ -141,7 +141,7 @@ def _train_under_decay(setup: Protocol, gammas: tuple[float, float], key: int) -
     return weights | {name: float(loss) for name, loss in losses.items()}
 
 
-@jax.jit
+@compiled(FEW_STEPS)
 def _end_of_flow(start: Layers, problem: LearningProblem, weight_decays: Float[Array, "2"]) -> Layers:
     """The end of gradient flow with a weight decay of its own in each layer."""
 
@@ -154,7 +154,7 @@ def _end_of_flow(start: Layers, problem: LearningProblem, weight_decays: Float[A
     return jax.tree.map(lambda w: w[0], layers)
 
 
-@partial(jax.jit, static_argnames="draws")
+@compiled(FEW_STEPS, "draws")
 def _loss_after_noise(
     layers: Layers, problem: LearningProblem, gammas: Float[Array, "2"], draws: int, key: Array
 ) -> tuple[Array, Array]:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
+from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.curvature import stderr
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.measurements import RandomKey, pretrain, seed_key
@@ -44,7 +45,7 @@ def slopes(
     return np.asarray(mean), np.asarray(error)
 
 
-@partial(jax.jit, static_argnames="plan")
+@compiled(FEW_STEPS, "plan")
 def _slopes(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Array) -> tuple[Array, Array]:
     gradient = jax.grad(partial(population_loss, problem=numbers.problem))
     assert isinstance(plan.perturbation, Noise)

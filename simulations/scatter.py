@@ -13,6 +13,7 @@ from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory
+from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import RandomKey, initialize, pretrain, seed_key
 from overtraining.simulations.networks import Layers
@@ -68,7 +69,7 @@ def rise_and_spread(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     )
 
 
-@partial(jax.jit, static_argnames=("noise", "draws"))
+@compiled(FEW_STEPS, "noise", "draws")
 def _rises(
     noise: Noise, draws: int, problem: LearningProblem, scales: Array, start: Layers, checkpoints: Layers, key: Array
 ) -> Array:

@@ -59,6 +59,7 @@ class Watch:
     def __init__(self, note: Path, seconds: float) -> None:
         self.note = note
         self.seconds = seconds
+        self.failed = False
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.note.write_text(nodeid)
@@ -68,8 +69,11 @@ class Watch:
         if report.failed:
             self.note.write_text(report.nodeid)
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed = self.failed or report.failed
+
     def pytest_runtest_logfinish(self) -> None:
-        if time.process_time() > self.seconds:
+        if not self.failed and time.process_time() > self.seconds:
             pytest.exit("enough", 0)
 
 

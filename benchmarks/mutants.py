@@ -27,20 +27,22 @@ from benchmarks.report import BenchmarkReport, write_report
 def run(revision: str, size: int, key: int, earlier: Sequence[Mapping[str, Any]], state: Path) -> list[dict[str, Any]]:
     """Judge a sample, or the mutants of an earlier run, and write each result to `state` as soon as it is known."""
     state.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in state.read_text().splitlines()] if state.exists() else []
+    lines = state.read_text(encoding="utf-8").splitlines() if state.exists() else []
+    done = {site_of(mutant): mutant for mutant in map(json.loads, lines)}
     with copy_of(revision):
         sites = sites_below(Path("theory"), Path())
         graph = grimp.build_graph("overtraining", "tests", cache_dir=None)
         claims = runpy.run_path("theory/derivations/__init__.py")["CLAIMS"]
-        chosen = [(site_of(mutant), mutant) for mutant in earlier] or [(s, {}) for s in sample(sites, size, key)]
-        for wanted, before in chosen[len(done) :]:
-            site, known = find_again(wanted, sites), before.get("test", "")
-            trial = judge(site, stages_of(site.file, graph, claims), known) if site else Trial("gone")
-            done.append({**asdict(site or wanted), **asdict(trial), "remark": before.get("remark", "")})
-            with state.open("a") as file:
-                file.write(json.dumps(done[-1]) + "\n")
-            print(len(done), *done[-1].values(), flush=True)
-        return without_false_alarms(done)
+        chosen = {site_of(mutant): mutant for mutant in earlier} or {site: {} for site in sample(sites, size, key)}
+        for site, before in chosen.items():
+            if site not in done:
+                here, known = find_again(site, sites), before.get("test", "")
+                trial = judge(here, stages_of(site.file, graph, claims), known) if here else Trial("gone")
+                done[site] = {**asdict(site), **asdict(trial), "remark": before.get("remark", "")}
+                with state.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(done[site]) + "\n")
+                print(len(done), *done[site].values(), flush=True)
+        return without_false_alarms([done[site] for site in chosen])
 
 
 def without_false_alarms(mutants: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import grimp
 import pytest
 
-from benchmarks.mutant_trials import module_of, stages_of
+from benchmarks.mutant_trials import Watch, module_of, stages_of
 from tests import ROOT
 
 FILES = {
@@ -88,6 +89,15 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 @pytest.mark.parametrize("how", TRIALS)
 def test_a_mutant_dies(how: str, trials: dict[str, list[str]]) -> None:
     assert trials[how] == list(TRIALS[how][2:])
+
+
+def test_a_failure_counts_although_the_time_is_over(tmp_path: Path) -> None:
+    watch = Watch(tmp_path / "note", seconds=0)
+    with pytest.raises(pytest.exit.Exception):
+        watch.pytest_runtest_logfinish()
+    item = ("test_x", ("test_x.py", 1, "test_x"), {}, "failed", None, "call")
+    watch.pytest_runtest_logreport(pytest.TestReport(*item))  # type: ignore[arg-type]
+    watch.pytest_runtest_logfinish()
 
 
 def test_the_own_tests_are_run_first_and_then_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:

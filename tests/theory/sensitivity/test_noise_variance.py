@@ -79,11 +79,12 @@ def test_whitened_equal_noise_has_the_published_form(generator: np.random.Genera
 @pytest.mark.parametrize("hidden", [2, 3, 5])
 def test_path_agrees_with_matrices(epsilon: float, hidden: int, generator: np.random.Generator) -> None:
     sigma, lengths = np.array([2.0, 1.0, 0.5]), np.array([0.0, 1.0, 3.0, 400.0])
-    frames = [np.linalg.qr(generator.normal(size=(n, n)))[0] for n in (4, hidden, 5)]
+    d_in = hidden + 1  # with two hidden units as many as there are modes
+    frames = [np.linalg.qr(generator.normal(size=(n, n)))[0] for n in (d_in, hidden, 5)]
     learned = sigma[:hidden]
     s = singular_value(lengths[:, None], learned, epsilon)
     residual = np.hstack([unlearned(lengths[:, None], learned, epsilon), np.tile(sigma[hidden:], (4, 1))])
-    path = invariants_on_path(s, residual, d_in=4)
+    path = invariants_on_path(s, residual, d_in=d_in)
     k = learned.size
     for i in range(len(lengths)):
         w1 = frames[1][:, :k] * np.sqrt(s[i]) @ frames[0][:, :k].T

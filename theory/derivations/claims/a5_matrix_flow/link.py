@@ -102,11 +102,11 @@ def _force(claim: Mapping[str, Any], teacher: np.ndarray, lam: float) -> np.ndar
 
 def _value(matrix: MatrixSum, place: Mapping[str, np.ndarray]) -> np.ndarray:
     """A sum of words at explicit matrices."""
-
-    def letters(word: Word) -> list[np.ndarray]:
-        return [place[x.name].T if x.transposed else place[x.name] for x in word]
-
-    return sum(float(c) * reduce(np.matmul, letters(word)) for c, word in matrix.terms)  # type: ignore[return-value]
+    total = np.zeros(())
+    for coefficient, word in matrix.terms:
+        letters = [place[x.name].T if x.transposed else place[x.name] for x in word]
+        total = total + float(coefficient) * reduce(np.matmul, letters)
+    return total
 
 
 def _evaluate(

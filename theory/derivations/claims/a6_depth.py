@@ -231,12 +231,12 @@ def conclusion(candidate: Times) -> Evidence:
 
     Continued analytically, either form holds on the other side of σ as well; each is real and convergent on its own.
     """
-    pace_and_start = []
-    for time in candidate:
+    cases = []
+    for side, time in zip(("below", "above"), candidate, strict=True):
         known = as_lerch(time)
         pace = sp.powsimp(sp.expand(known.diff(s) * rate()), force=True)
-        pace_and_start += [pace, known.subs(s, epsilon)]
-    return identity(tuple(pace_and_start), (sp.S.One, sp.S.Zero) * 2, "pace 1 and start 0, from below and from above")
+        cases += [(f"pace {side}", identity(pace, 1)), (f"start {side}", identity(known.subs(s, epsilon), 0))]
+    return every(cases, "pace 1 and start 0, from below and from above")
 
 
 def _engine(times: Times, function: Callable, generator: np.random.Generator) -> float:

@@ -91,18 +91,22 @@ def _build_again(
     report: Callable[[str], None],
     workers: int,
 ) -> None:
-    from overtraining.figures.build_figure import Order, data_file  # not needed to see that nothing has changed
-    from overtraining.figures.build_orders import build_orders
+    from overtraining.figures.build_orders import build_orders  # not needed to see that nothing has changed
 
-    orders = {}
-    for entry in sorted(entries, key=_place_in_queue):
-        row, old = _row(entry, preset), rows.get(entry.name, {})
-        reusable: set[str] = set()
-        data = str(data_file(out, entry.name).relative_to(out))
-        if old and intact(out, old["files"], [data]):
-            reusable = {label for label, recipe in row["recipes"].items() if recipe == old["recipes"].get(label)}
-        orders[Order(entry, out, formats, preset, frozenset(reusable))] = row
-    build_orders(orders, out, workers, report)
+    queue = sorted(entries, key=_place_in_queue)
+    orders = (_order(entry, rows.get(entry.name, {}), out, formats, preset) for entry in queue)
+    build_orders(orders, len(queue), out, workers, report)
+
+
+def _order(entry: Entry, old: Row, out: Path, formats: tuple[str, ...], preset: StylePreset) -> tuple[Any, Row]:
+    """The order for a figure, which reuses what is valid of the data that the old row of the manifest lists."""
+    from overtraining.figures.build_figure import Order, data_file
+
+    row, reusable = _row(entry, preset), set[str]()
+    data = str(data_file(out, entry.name).relative_to(out))
+    if old and intact(out, old["files"], [data]):
+        reusable = {label for label, recipe in row["recipes"].items() if recipe == old["recipes"].get(label)}
+    return Order(entry, out, formats, preset, frozenset(reusable)), row
 
 
 def _place_in_queue(entry: Entry) -> int:

@@ -1,6 +1,6 @@
 """Build figures in parallel, and write each into the manifest as soon as it is finished."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,33 +21,44 @@ class NotBuilt(Refusal):
     """Figures could not be built, or not in this folder."""
 
 
-def build_orders(orders: Mapping[Order, Row], out: Path, workers: int, report: Callable[[str], None]) -> None:
-    """Build every order in one of so many processes; its row, with the hashes of its files, goes into the manifest.
+def build_orders(
+    orders: Iterator[tuple[Order, Row]], number: int, out: Path, workers: int, report: Callable[[str], None]
+) -> None:
+    """Build all orders, this number of them, in so many processes.
 
+    The row of an order, with the hashes of its files, goes into the manifest.
     Raises NotBuilt if figures failed, after the others are built, or if another process is building in `out`.
     """
     failed: dict[str, str] = {}
-    waiting = iter(orders)
+    rows: dict[str, Row] = {}
+
+    def next_order() -> Order | None:
+        for order, row in orders:
+            rows[order.entry.name] = row
+            return order
+        return None
+
     # disable=None: no bar if the output is not a terminal; delay: no bar for work that takes less than a second
     with (
         _alone(out),
-        tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar,
-        WorkerProcesses(make_figure, whole("workers", workers)) as crew,
+        tqdm(total=number, unit="figure", disable=None, delay=1) as bar,
+        WorkerProcesses(make_figure, min(whole("workers", workers), number)) as crew,
     ):
-        for order, answer in crew.answers(lambda: next(waiting, None)):
+        crew.start()
+        for order, answer in crew.answers(next_order):
             name = order.entry.name
             if isinstance(answer, dict):
-                write_row(out, name, orders[order] | {"files": answer})
+                write_row(out, name, rows[name] | {"files": answer})
                 report(f"{name}: built")
             else:  # Failed, WorkerDied, or the error that kept the order from reaching its worker
                 failed[name] = getattr(answer, "why", str(answer))
                 if isinstance(answer, Failed) and answer.files:  # its data need not be computed again
-                    write_row(out, name, orders[order] | {"files": dict(answer.files)})
+                    write_row(out, name, rows[name] | {"files": dict(answer.files)})
                 report(f"{name}: failed: {failed[name]}")
             bar.update()
     if failed:
         raise NotBuilt(
-            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})",
+            f"{len(failed)} of {number} figures ({', '.join(failed)})",
             "each failed for the reason above",
             "mend it and run the same command again; the other figures are built",
         )

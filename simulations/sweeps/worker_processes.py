@@ -50,6 +50,10 @@ class WorkerProcesses(Generic[Job]):
             process.kill()  # unfinished jobs are not needed any more
             process.join()
 
+    def start(self) -> None:
+        """Start all processes now, so that they import what they need while the first job is made."""
+        self._idle += [self._start() for _ in range(self._workers - len(self._processes))]
+
     def answers(self, next_job: Callable[[], Job | None]) -> Iterator[tuple[Job, Any]]:
         """Every job with its answer as it comes, until `next_job` gives none and all are answered.
 

@@ -19,6 +19,9 @@ class Alone(nullcontext[Any]):
         super().__init__(self)
         self.function = function
 
+    def start(self) -> None:
+        """There is nothing to start."""
+
     def answers(self, take: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
         while (job := take()) is not None:
             yield job, self.function(job)

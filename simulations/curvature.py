@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from overtraining.simulations.networks import Layers
 
 WRITTEN_OUT = 256  # parameters up to which the whole Hessian is computed
+ROWS = 16  # of it at a time: what they need of a group of examples then fits a processor's cache
 PROBES = 64  # random vectors for the trace of a larger one
 BLOCK = 4  # vectors that seek the largest eigenvalue of a larger one together, so that near-equal ones do not hinder
 MOST_ITERATIONS = 200
@@ -40,8 +41,12 @@ def estimate_curvature(loss: GroupLoss, groups: int, layers: Layers, key: Key[Ar
         return jnp.mean(jax.lax.map(lambda group: hessian_times(v, group), group_numbers), axis=0)
 
     if flat.size <= WRITTEN_OUT:
-        rows = jax.vmap(hessian_times, (0, None))
-        return _whole_hessian(lambda group: rows(jnp.eye(flat.size), group), group_numbers)
+        unit_vectors = jnp.eye(flat.size)
+
+        def hessian(group: Array) -> Array:
+            return jax.lax.map(lambda v: hessian_times(v, group), unit_vectors, batch_size=ROWS)
+
+        return _whole_hessian(hessian, group_numbers)
     for_trace, for_edge = jax.random.split(key)
     probes = jax.random.rademacher(for_trace, (PROBES, flat.size), float)
     # every probe sees one group, and probes of one group are not independent numbers

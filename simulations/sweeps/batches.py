@@ -14,7 +14,7 @@ from overtraining.setting.perturbations import FineTuning, Noise
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.simulations import runs
 from overtraining.simulations.compilation import LOOP
-from overtraining.simulations.curvature import BLOCK, PROBES, WRITTEN_OUT
+from overtraining.simulations.curvature import BLOCK, PROBES, ROWS, WRITTEN_OUT
 from overtraining.simulations.data import HELD_OUT
 from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.measurements import as_response, as_trajectory, check_solved, response_variables, seed_key
@@ -118,7 +118,7 @@ def trajectory_memory(protocol: Protocol) -> int:
     """Twice what checkpoints, examples and the curvature's vectors of a cell take, in bytes."""
     _, weights, examples = _sizes(protocol)
     if weights <= WRITTEN_OUT:
-        vectors, hessian = weights, weights**2 * 5 // 2
+        vectors, hessian = min(weights, ROWS), weights**2 * 5 // 2
     else:
         vectors, hessian = BLOCK, weights * PROBES * 2
     numbers = weights * len(protocol.lengths) + hessian + examples * (2 + vectors // runs.GROUPS) + SCALARS

@@ -31,7 +31,7 @@ test: $(STAMP) ## run all tests and doctests; run `make figures` before, and `ma
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 test-browser: .venv/.with-browser ## test lessons and page in Chromium (CHROMIUM or on PATH); screenshots in build/screenshots
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
 simulate: $(STAMP) ## run the experiment of every claim with the quick preset; fails if a claim is refuted
 	$(BIN)/overtraining simulate --all --out build/experiments --json build/verdicts.json

@@ -201,19 +201,20 @@ def frontier(setup: Protocol) -> xr.Dataset:
 
 def with_replay(setup: Protocol, key: int) -> xr.Dataset:
     """Both losses measured with several shares of replay."""
-    tunings = [FineTuning(ROTATED, replay_share=replay_share) for replay_share in REPLAY_SHARES]
+    tunings = [_fine_tuning(ROTATED, replay_share=replay_share) for replay_share in REPLAY_SHARES]
     return _measured_trade_off([replace(setup, perturbation=fine_tuning) for fine_tuning in tunings], key)
 
 
 def with_anchor(setup: Protocol, key: int) -> xr.Dataset:
     """Both losses measured with several anchors."""
-    tunings = [FineTuning(ROTATED, anchor=anchor) for anchor in TRADED_ANCHORS]
+    tunings = [_fine_tuning(ROTATED, anchor=anchor) for anchor in TRADED_ANCHORS]
     return _measured_trade_off([replace(setup, perturbation=fine_tuning) for fine_tuning in tunings], key)
 
 
 def with_early_stop(setup: Protocol, key: int) -> xr.Dataset:
     """Both losses measured where fine-tuning stops early."""
-    return _measured_trade_off([replace(setup, strengths=(budget,)) for budget in TRADED_STOPS], key)
+    stopped = replace(setup, perturbation=_fine_tuning(ROTATED))
+    return _measured_trade_off([replace(stopped, strengths=(budget,)) for budget in TRADED_STOPS], key)
 
 
 def _measured_trade_off(setups: list[Protocol], key: int) -> xr.Dataset:

@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import check_grad, minimize
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.noisy_path import minima, remaining_increase
@@ -58,10 +58,17 @@ def test_no_weights_are_better(d_in: int, h: int, d_out: int) -> None:
         constant = 0.5 * scales[0] ** 2 * scales[1] ** 2 * d_out * h * d_in
         return float(((w2 @ w1 - teacher) ** 2).sum() / 2 + expected_increase_at(w1, w2, *scales) - constant)
 
-    found = min(
-        (minimize(after, draw.normal(size=h * (d_in + d_out)), tol=1e-10) for _ in range(3)), key=lambda x: x.fun
-    )
-    best = robust_optimum(sigma, *layer_costs(*scales, d_in=d_in, d_out=d_out))
+    costs = layer_costs(*scales, d_in=d_in, d_out=d_out)
+
+    def slope(flat: np.ndarray) -> np.ndarray:
+        w1, w2 = split(flat)
+        error = w2 @ w1 - teacher
+        return np.concatenate([(w2.T @ error + costs[0] * w1).ravel(), (error @ w1.T + costs[1] * w2).ravel()])
+
+    starts = [draw.normal(size=h * (d_in + d_out)) for _ in range(3)]
+    assert check_grad(after, slope, starts[0]) < 1e-5
+    found = min((minimize(after, start, jac=slope, tol=1e-10) for start in starts), key=lambda x: x.fun)
+    best = robust_optimum(sigma, *costs)
     w1, w2 = split(found.x)
     assert found.fun == pytest.approx(best.loss.sum(), abs=1e-9)
     np.testing.assert_allclose(np.linalg.svd(w2 @ w1)[1][:2], best.s, atol=1e-4)

@@ -28,7 +28,7 @@ notebooks: $(STAMP) ## write the lessons as notebooks, with their pictures, into
 	done
 
 test: $(STAMP) ## run all tests and doctests; run `make figures` before, and `make check` and `make simulate` for the claims
-	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 test-browser: .venv/.with-browser ## test lessons and page in Chromium (CHROMIUM or on PATH); screenshots in build/screenshots
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser

@@ -108,15 +108,15 @@ class IntervalBounds:
 
     def undecided(self, c: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of the costs lo <= k < hi, those for which `Σ w(c − u)` may be 0: both bounds rise with c."""
-        more, less = 1 + ROUNDING, 1 - ROUNDING
+        return _first(lambda k: self._largest(c[k]) >= 0, lo, hi), _first(lambda k: self._least(c[k]) > 0, lo, hi)
 
-        def least(k: np.ndarray) -> np.ndarray:
-            return _sum(self.small, self.large, less * c[k, None] - more * self.u1)
+    def _least(self, c: np.ndarray) -> np.ndarray:
+        """The lower bound on `Σ w(c − u)`, one cost per interval."""
+        return _sum(self.small, self.large, (1 - ROUNDING) * c[:, None] - (1 + ROUNDING) * self.u1)
 
-        def largest(k: np.ndarray) -> np.ndarray:
-            return -_sum(self.small, self.large, less * self.u0 - more * c[k, None])
-
-        return _first(lambda k: largest(k) >= 0, lo, hi), _first(lambda k: least(k) > 0, lo, hi)
+    def _largest(self, c: np.ndarray) -> np.ndarray:
+        """The upper bound."""
+        return -_sum(self.small, self.large, (1 - ROUNDING) * self.u0 - (1 + ROUNDING) * c[:, None])
 
     def monotone(self, least: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whether `Σ su(c − u)` rises, or falls, all the way, for costs from least to most, in which it is linear."""

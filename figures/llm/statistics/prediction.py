@@ -85,10 +85,7 @@ def predict(
         why = "it does not change over the fitted checkpoints"
         raise SchemaError("the base loss", why, "fit a longer prefix") from refusal
     predicted, line = np.asarray(by_rule.sensitivity(growth)), np.asarray(by_length.sensitivity(t))
-
-    def misfit(curve: np.ndarray) -> float:
-        return float(np.sqrt(np.mean(((delta - curve)[others] / error[others]) ** 2)))
-
+    misfit, line_misfit = (float(np.sqrt(np.mean(((delta - x) / error)[others] ** 2))) for x in (predicted, line))
     variation = float(((delta[others] - delta[:fitted].mean()) ** 2).sum())
     unexplained = float(((delta - predicted)[others] ** 2).sum())
     return Prediction(
@@ -101,7 +98,7 @@ def predict(
         noise_cost=by_rule.slope,
         noise_cost_stderr=float(np.sqrt(by_rule.fit_covariance[0][0])),
         inflection=float(turning_length(by_rule.slope)),
-        misfit=misfit(predicted),
-        line_misfit=misfit(line),
+        misfit=misfit,
+        line_misfit=line_misfit,
         unexplained=unexplained / variation if variation else np.inf,
     )

@@ -30,10 +30,9 @@ from overtraining.simulations.pretraining import train_layers
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_after_pretraining, plan_of_pretraining
 
 GROUPS = 16  # of held-out examples, whose scatter gives a curvature's standard error
-MOST_TUNED = 2**22  # float64 numbers in a batch of fine-tuned networks: 32 MiB
-MOST_NOISY = (
-    2**17
-)  # and in one of networks under noise: 1 MiB, which fits a cache; in 32 MiB they take three times as long
+# float64 numbers in a batch of networks that are fine-tuned, 32 MiB, and of networks under noise: 1 MiB, which fits the
+# processor's cache (in 32 MiB noise takes three times as long)
+MOST_TUNED, MOST_NOISY = 2**22, 2**17
 
 ReportedLoss = Callable[[Layers], Float[Array, " example"]]
 

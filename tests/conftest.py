@@ -22,6 +22,7 @@ os.environ |= {
     "JAX_NUMPY_RANK_PROMOTION": "raise",
     "JAX_NUMPY_DTYPE_PROMOTION": "strict",
     "XLA_FLAGS": "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
+    "EQX_ON_ERROR": "nan",  # as in worker processes, so that the cache keeps programs with an integrator
 }
 # jaxtyping would import JAX only to hide its own lines in JAX's tracebacks.
 jaxtyping._decorator._tb_flag = False
@@ -34,6 +35,13 @@ LONGEST = (
     "simulations/sweeps/test_kills.py",
     "simulations/sweeps/test_batches.py",
 )
+
+
+def pytest_sessionstart() -> None:
+    """Programs are read from the cache that worker processes fill; before any module imports JAX."""
+    from overtraining.simulations.compilation_cache import cache_variables
+
+    os.environ |= cache_variables()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

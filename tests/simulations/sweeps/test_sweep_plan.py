@@ -83,4 +83,5 @@ def test_memory_stated_covers_what_is_compiled() -> None:
             sweep_over({"repeat": {"whole": [0, 9]}}, {"teacher": {"kind": "PowerLaw", "modes": 16}}, chunk=8)
         ).memory
     )
-    assert wide > 10 * SweepPlan(sweep_over({"repeat": {"whole": [0, 9]}}, chunk=8)).memory
+    # 64 times the weights in every checkpoint, and batches of draws of the same size
+    assert wide > 5 * SweepPlan(sweep_over({"repeat": {"whole": [0, 9]}}, chunk=8)).memory

@@ -98,14 +98,6 @@ def test_inner_noise_hurts_at_first():
     assert found.at("best") == found.at("last") > 400
 
 
-def test_minima_in_other_units():
-    """Lengths are in units of σ^{2/L − 2}, losses of σ²; what counts as rounding of the slope must be too."""
-    one, other = (deep_minima([x, 0.4 * x], 0.01 * x, [0.2 * x**0.25] * 4, [3] * 5) for x in (1.0, 1e-3))
-    assert one.times.size == 2
-    np.testing.assert_allclose(other.times * 1e-3**1.5, one.times, rtol=1e-8)
-    np.testing.assert_allclose(other.increase / 1e-3**2, one.increase, atol=1e-12)
-
-
 def test_without_noise_or_depth_nothing_turns():
     assert deep_minima([1.0, 0.5], 1e-3, [0.0] * 3, [2] * 4).times.size == 0
     assert deep_minima([1.0, 0.5], 1e-3, [0.3], [2] * 2).at("last") == np.inf

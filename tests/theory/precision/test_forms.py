@@ -13,12 +13,13 @@ TUNED = [form for form in FORMS if form.claim[0] in "DE"]
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_right_to_rounding(form):
-    """The benchmark asks at thousands; a few are enough for a wrong factor, sign or exponent.
+    """The benchmark asks at thousands; twenty are enough for a wrong factor, sign or exponent.
 
-    A, B and C have tests of their own in the groups; here it is mostly their judge in mpmath that is tested.
+    A5 and A6 have a form for each of many shapes and depths, which take long in mpmath: three points for each, of
+    which one has a start above the teacher.
     """
-    count = 20 if form in TUNED else 3
-    points = domain(form)(np.random.default_rng(7), count)[-count:]
+    count = 3 if form.claim in ("A5", "A6") else 20
+    points = domain(form)(np.random.default_rng(1), count)[-count:]
     row = measured(form, points)
     assert (row.wrong, row.refused) == (0, 0), row
 

@@ -87,13 +87,18 @@ def report_on(runs: Sequence[dict[str, Any]]) -> BenchmarkReport:
             died = numbers["killed"] + numbers["hanging"]
             decided = died + numbers["survived"]
             rows.append({"revision": each["revision"], "part": part, **numbers, "died": f"{died} of {decided}"})
+    died_first = {site_of(mutant) for mutant in runs[0]["mutants"] if mutant["outcome"] in ("killed", "hanging")}
     survivors = [mutant for mutant in runs[-1]["mutants"] if mutant["outcome"] == "survived"]
-    remarks = [
-        f"{m['file']}, {m['function'] or 'module'}: {m['before']} → {m['after']}: {m['remark'] or 'not reviewed'}"
+    lost = sum(site_of(mutant) in died_first for mutant in survivors)  # which new tests that kill others would hide
+    remarks = [f"{lost} died in {runs[0]['revision']} and survive in {runs[-1]['revision']}."] * (len(runs) > 1)
+    remarks += [f"Survivors of {runs[-1]['revision']}:"]
+    remarks += [
+        f"{m['file']}, {m['function'] or 'module'}: {m['before']} → {m['after']}: "
+        + ("it died before" if site_of(m) in died_first else m["remark"] or "not reviewed")
         for m in survivors
     ]
     title = f"{len(runs[0]['mutants'])} random mutants of theory/ (hanging: killed by the time limit)"
-    return BenchmarkReport("mutants", title, rows, [f"Survivors of {runs[-1]['revision']}:", *remarks], list(runs))
+    return BenchmarkReport("mutants", title, rows, remarks, list(runs))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -88,3 +88,14 @@ def test_parts_are_summed_and_survivors_named(judged: list[tuple[Site, str]], tm
     assert report.remarks[1].endswith(": equivalent")
     assert report.remarks[2].endswith(": not reviewed")
     assert "1 of 5" in report.text()
+
+
+def test_what_died_before_and_lives_now_is_said(judged: list[tuple[Site, str]], tmp_path: Path) -> None:
+    """Even where the sum is the same, as another mutant has died instead."""
+    found = mutants.run("HEAD", 6, 0, [], tmp_path / "state")
+    later = [mutant | {"outcome": "survived"} if n == 0 else mutant for n, mutant in enumerate(found)]
+    later[2] = found[2] | {"outcome": "killed"}
+    report = mutants.report_on([{"revision": "old", "mutants": found}, {"revision": "new", "mutants": later}])
+    assert [row["died"] for row in report.rows if row["part"] == "all"] == ["1 of 5", "1 of 5"]
+    assert report.remarks[0] == "1 died in old and survive in new."
+    assert [remark.endswith("it died before") for remark in report.remarks[2:]].count(True) == 1

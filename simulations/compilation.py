@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 import jax
+from jaxtyping import Array
 
 from overtraining.setting.training import GradientDescent, Pretraining
 
@@ -18,22 +19,30 @@ LOOP: CompilerOptions = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusio
 FEW_STEPS: CompilerOptions = LOOP | {"xla_cpu_use_fusion_emitters": False}
 """For a program that does a few things to arrays."""
 
+MANY_STEPS = 50_000
+"""Steps of descent beyond which optimizing them takes less time than it saves."""
+
 ONCE: CompilerOptions = FEW_STEPS | {"xla_backend_optimization_level": 0}
 """For a program that runs once."""
 
 
-def options_of(training: Pretraining) -> CompilerOptions:
-    """The compiler's options for a program that trains: descent takes thousands of steps, a flow's integrator few."""
-    return LOOP if isinstance(training, GradientDescent) else FEW_STEPS
+def options_of_training(training: Pretraining, numbers: dict[str, Array], times: int = 1) -> CompilerOptions:
+    """The compiler's options for a program that trains so many times: a loop, if it takes many steps by descent.
+
+    numbers: see `pretraining.traced_numbers`.
+    """
+    if isinstance(training, GradientDescent) and times * int(numbers["steps"][-1]) > MANY_STEPS:
+        return LOOP
+    return FEW_STEPS
 
 
 def compiled(
-    options: CompilerOptions | Callable[[Any], CompilerOptions], *static: str
+    options: CompilerOptions | Callable[..., CompilerOptions], *static: str
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: the function is compiled with these options once for each value of its static arguments, and each
     shape of the others.
 
-    options: may depend on the first argument. Inside another compiled function, that one's options hold.
+    options: may depend on the arguments. Inside another compiled function, that one's options hold.
 
     >>> @compiled(ONCE, "power")
     ... def raised(x, power):
@@ -50,7 +59,7 @@ def compiled(
         def call(*args: Any, **kwargs: Any) -> Any:
             if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))):
                 return inside(*args, **kwargs)
-            chosen = options(args[0]) if callable(options) else options
+            chosen = options(*args, **kwargs) if callable(options) else options
             name = tuple(chosen.items())
             if name not in by_options:
                 by_options[name] = jax.jit(function, static_argnames=static, compiler_options=chosen)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network
-from overtraining.simulations.compilation import FEW_STEPS, ONCE, compiled, options_of
+from overtraining.simulations.compilation import FEW_STEPS, ONCE, CompilerOptions, compiled, options_of_training
 from overtraining.simulations.curvature import estimate_curvature, stderr
 from overtraining.simulations.data import (
     HELD_OUT,
@@ -105,7 +105,11 @@ def _begin(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers
     return initial_layers(network, start, jax.random.split(key, 4)[0])
 
 
-@compiled(lambda plan: options_of(plan.pretraining), "plan")
+def _options_to_train(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
+    return options_of_training(plan.pretraining, numbers.pretraining)
+
+
+@compiled(_options_to_train, "plan")
 def _train(
     plan: TrainingPlan, numbers: RunNumbers, start: Layers, key: Key[Array, ""]
 ) -> tuple[Layers, Bool[Array, ""]]:
@@ -115,7 +119,14 @@ def _train(
     return train_layers(start, loss, training, numbers.lengths, numbers.pretraining)
 
 
-@compiled(lambda plan: options_of(plan.perturbation.training), "plan")
+def _options_to_fine_tune(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
+    assert isinstance(plan.perturbation, FineTuning)
+    assert numbers.tuning is not None
+    times = plan.draws * numbers.lengths.size
+    return options_of_training(plan.perturbation.training, numbers.tuning.training, times)
+
+
+@compiled(_options_to_fine_tune, "plan")
 def _fine_tune(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
     for_draws, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
 

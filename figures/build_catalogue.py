@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from overtraining.figures.catalogue import CATALOGUE, Entry
-from overtraining.figures.manifest import Row, intact, read_manifest
+from overtraining.figures.manifest import ManifestRow, intact, read_manifest
 from overtraining.figures.presets import STYLE_PRESETS, StylePreset
 from overtraining.figures.provenance import fingerprint, function_sources, sources, versions
 from overtraining.setting.errors import DomainError
@@ -70,7 +70,7 @@ def build(
     return [out / f"{entry.name}.{suffix}" for entry in chosen for suffix in formats]
 
 
-def _unchanged(row: Row, entry: Entry, out: Path, formats: Sequence[str], preset: StylePreset) -> bool:
+def _unchanged(row: ManifestRow, entry: Entry, out: Path, formats: Sequence[str], preset: StylePreset) -> bool:
     """Whether sources, versions and files are those of the manifest's row.
 
     The recipes are taken from the row: the module that makes them is among the sources, so it need not be imported.
@@ -84,7 +84,7 @@ def _unchanged(row: Row, entry: Entry, out: Path, formats: Sequence[str], preset
 
 def _build_again(
     entries: Sequence[Entry],
-    rows: Mapping[str, Row],
+    rows: Mapping[str, ManifestRow],
     out: Path,
     formats: tuple[str, ...],
     preset: StylePreset,
@@ -98,7 +98,9 @@ def _build_again(
     build_orders(orders, len(queue), out, workers, report)
 
 
-def _order(entry: Entry, old: Row, out: Path, formats: tuple[str, ...], preset: StylePreset) -> tuple[Any, Row]:
+def _order(
+    entry: Entry, old: ManifestRow, out: Path, formats: tuple[str, ...], preset: StylePreset
+) -> tuple[Any, ManifestRow]:
     """The order for a figure, which reuses what is valid of the data that the old row of the manifest lists."""
     from overtraining.figures.build_figure import Order, data_file
 
@@ -123,7 +125,7 @@ def recipe_fingerprint(declaration: Mapping[str, Any]) -> str:
     return fingerprint(declared, function_sources(declaration["source"]), COMPUTING)
 
 
-def _row(entry: Entry, preset: StylePreset) -> Row:
+def _row(entry: Entry, preset: StylePreset) -> ManifestRow:
     """The manifest's row of a figure as built from today's sources, without the list of its files."""
     declared = {label: recipe.declaration() for label, recipe in entry.module().recipes().items()}
     recipes = {label: recipe | {"fingerprint": recipe_fingerprint(recipe)} for label, recipe in declared.items()}

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from overtraining.figures.build_figure import STORES, Failed, Order, make_figure
-from overtraining.figures.manifest import Row, write_row
+from overtraining.figures.manifest import ManifestRow, write_row
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY
@@ -22,7 +22,7 @@ class NotBuilt(Refusal):
 
 
 def build_orders(
-    orders: Iterator[tuple[Order, Row]], number: int, out: Path, workers: int, report: Callable[[str], None]
+    orders: Iterator[tuple[Order, ManifestRow]], number: int, out: Path, workers: int, report: Callable[[str], None]
 ) -> None:
     """Build all orders, this number of them, in so many processes.
 
@@ -30,7 +30,7 @@ def build_orders(
     Raises NotBuilt if figures failed, after the others are built, or if another process is building in `out`.
     """
     failed: dict[str, str] = {}
-    rows: dict[str, Row] = {}
+    rows: dict[str, ManifestRow] = {}
 
     def next_order() -> Order | None:
         for order, row in orders:

@@ -10,10 +10,10 @@ from overtraining.simulations.sweeps.atomic_files import atomic_write
 
 MANIFEST = "manifest.json"
 
-Row = dict[str, Any]
+ManifestRow = dict[str, Any]
 
 
-def read_manifest(out: Path) -> dict[str, Row]:
+def read_manifest(out: Path) -> dict[str, ManifestRow]:
     """The rows by figure; none if there is no manifest yet or it is damaged, so that everything is built again."""
     try:
         return dict(json.loads((out / MANIFEST).read_text(encoding="utf-8"))["figures"])
@@ -21,7 +21,7 @@ def read_manifest(out: Path) -> dict[str, Row]:
         return {}
 
 
-def write_row(out: Path, name: str, row: Row) -> None:
+def write_row(out: Path, name: str, row: ManifestRow) -> None:
     """Write or replace the row of one figure."""
     rows = dict(sorted({**read_manifest(out), name: row}.items()))
     with atomic_write(out / MANIFEST) as temporary:

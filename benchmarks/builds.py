@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import numpy as np
 
@@ -42,25 +43,34 @@ IMPORTED = (
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
-    """Three rounds of every command; once the causes, figure by figure."""
+    """Three rounds of short commands, one of those that take minutes; once the causes, figure by figure."""
     with tempfile.TemporaryDirectory() as folder:
         return [_commands(preset, Path(folder)), _causes(preset, Path(folder))]
 
 
 def _commands(preset: BenchmarkPreset, folder: Path) -> BenchmarkReport:
-    long = _long_commands(folder) if preset == "full" else {}
-    workloads: dict[str, Workload] = {REFERENCE: _sort, **_commands_on_one_figure(folder), **long}
-    timings = time_interleaved(workloads, rounds=1 if preset == "tiny" else 3, warm=False)
-    rows = []
-    for name in workloads:
-        seconds, ratio = float(np.median(timings.seconds[name])), timings.ratio(name, REFERENCE)
-        rows.append({"command": name, "seconds": round(seconds, 1), "of the reference": round(ratio, 1)})
+    rows = _timed(_commands_on_one_figure(folder), rounds=1 if preset == "tiny" else 3)
+    if preset == "full":
+        rows += _timed(_long_commands(folder), rounds=1)[1:]
     remarks = [
         "Wall time, median of the rounds; ratios within a round.",
         f"The reference is to {REFERENCE} on one core.",
         "From nothing: without data, and without compiled programs unless it says so.",
     ]
     return BenchmarkReport("builds", "the loop of change and look", rows, remarks)
+
+
+def _timed(commands: Mapping[str, Workload], rounds: int) -> list[dict[str, Any]]:
+    timings = time_interleaved({REFERENCE: _sort, **commands}, rounds, warm=False)
+    return [
+        {
+            "command": name,
+            "rounds": rounds,
+            "seconds": round(float(np.median(seconds)), 1),
+            "of the reference": round(timings.ratio(name, REFERENCE), 1),
+        }
+        for name, seconds in timings.seconds.items()
+    ]
 
 
 def _commands_on_one_figure(folder: Path) -> Mapping[str, Workload]:

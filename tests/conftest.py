@@ -1,10 +1,13 @@
 """Fixtures for all tests: the command line, and built figures."""
 
+import ctypes
+import gc
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -59,10 +62,13 @@ def interruptible() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def forgetful() -> Iterator[None]:
-    """Frees what a module compiled: other modules run other programs."""
+    """Frees what a module compiled, since other modules run other programs, and gives the memory back to the system."""
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
+        gc.collect()
+        with suppress(AttributeError):  # glibc keeps what is freed
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture

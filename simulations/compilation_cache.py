@@ -2,7 +2,7 @@
 
 A program is found there by JAX's own key (what it computes, the versions of JAX and XLA, the compiler's options), in a
 subfolder for the kind of processor, since it is machine code. Reading gives the same bits as compiling. A file that was
-damaged is not used; JAX warns of it. `OVERTRAINING_CACHE` names another folder, or switches the cache off.
+damaged is not used; JAX warns of it. `OVERTRAINING_CACHE` names another folder for it, or switches the cache off.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 SWITCH = "OVERTRAINING_CACHE"
-"""Environment variable: `off`, or the folder to use; by default `overtraining/programs` among the user's caches."""
+"""Environment variable: `off`, or the folder in which to keep `programs`; by default `overtraining` among the caches."""
 
 LIMIT = 512 * 2**20
 """Bytes that the folder may take when a command begins to use it; the files that were used longest ago go first."""
@@ -27,10 +27,10 @@ def cache_variables() -> dict[str, str]:
     >>> cache_variables().get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     '0'
     """
-    chosen = os.environ.get(SWITCH) or user_cache_path("overtraining") / "programs"
+    chosen = os.environ.get(SWITCH) or user_cache_path("overtraining")
     if chosen == "off" or os.environ.get(JAX_FOLDER):
         return {}
-    folder = Path(chosen).absolute()
+    folder = Path(chosen).absolute() / "programs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_oldest(folder, LIMIT)
@@ -45,8 +45,8 @@ def cache_variables() -> dict[str, str]:
 
 
 def remove_oldest(folder: Path, limit: int) -> None:
-    """Remove the files below a folder that were used longest ago, until the others take at most `limit` bytes."""
-    files = [(path, path.stat()) for path in folder.rglob("*") if path.is_file()]
+    """Remove the programs that were used longest ago, until the others take at most `limit` bytes; no other files."""
+    files = [(path, path.stat()) for path in folder.glob("*/*-cache")]
     excess = sum(status.st_size for _, status in files) - limit
     for path, status in sorted(files, key=lambda file: max(file[1].st_atime, file[1].st_mtime)):
         if excess <= 0:

@@ -25,7 +25,7 @@ WORKER_ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "EQX_ON_ERROR": "nan",  # if diffrax's checks may raise, its programs call Python, and no cache keeps such a program
 }
-"""The environment of every worker: bits differ between numbers of threads, so every worker has one thread."""
+"""The environment of every worker: one thread, since bits differ between numbers of threads, and the same programs."""
 
 
 class WorkerDiffers(Refusal):
@@ -150,7 +150,7 @@ def _check_worker(recipe: str) -> None:
     if unlike := _other_variables():
         raise WorkerDiffers(
             f"a worker on {os.uname().nodename} without {', '.join(f'{k}={v}' for k, v in unlike.items())}",
-            "it may run several threads, which changes bits",
+            "it may run several threads or other programs, which changes bits",
             "start it with these variables, as CONTRIBUTING.md shows",
         )
     if other := _software_differences(recipe):

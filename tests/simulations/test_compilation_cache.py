@@ -61,14 +61,18 @@ def test_the_next_process_compiles_nothing_and_has_the_same_bits(
     assert (cold == mended).all()
 
 
-def test_the_files_used_longest_ago_are_removed(tmp_path: Path) -> None:
+def test_the_programs_used_longest_ago_are_removed(tmp_path: Path) -> None:
     for age in range(4):
-        file = tmp_path / "kind" / f"{age}"
+        file = tmp_path / "kind" / f"{age}-cache"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(bytes(100))
         os.utime(file, (1e9 - age, 1e9 - age))
+    of_the_user = tmp_path / "kind" / "thesis.tex"
+    of_the_user.write_bytes(bytes(1000))
+    os.utime(of_the_user, (0, 0))
     remove_oldest(tmp_path, 250)
-    assert sorted(path.name for path in tmp_path.rglob("?")) == ["0", "1"]
+    assert sorted(path.name for path in tmp_path.rglob("*-cache")) == ["0-cache", "1-cache"]
+    assert of_the_user.exists()
 
 
 def test_no_cache_where_it_is_off_or_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 SWITCH = "OVERTRAINING_CACHE"
-"""Environment variable: `off`, or the folder in which to keep `programs`; by default `overtraining` among all caches."""
+"""Environment variable: `off`, or the folder for `programs`; by default, `overtraining` among the caches."""
 
 LIMIT = 512 * 2**20
 """Bytes that the folder may take when a command begins to use it; the files that were used longest ago go first."""

@@ -21,7 +21,7 @@ from benchmarks.report import BenchmarkReport
 from overtraining.figures.build_catalogue import choose
 from overtraining.simulations.compilation_cache import SWITCH
 from overtraining.simulations.sweeps.worker import peak_memory
-from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
+from overtraining.simulations.sweeps.worker_processes import UNUSED, WorkerProcesses
 
 FIGURE = "catastrophic-overtraining"
 REFERENCE = "sort 30 million numbers"
@@ -126,7 +126,7 @@ def _causes(preset: BenchmarkPreset, folder: Path) -> BenchmarkReport:
     before = os.environ.get(SWITCH)
     os.environ[SWITCH] = "off"
     try:
-        with WorkerProcesses(profile_figure) as process:
+        with WorkerProcesses(profile_figure, 1, UNUSED) as process:
             for (name, _), seconds in process.answers(lambda: next(waiting, None)):
                 if isinstance(seconds, Exception):
                     raise seconds
@@ -149,7 +149,7 @@ def profile_figure(job: tuple[str, Path]) -> dict[str, float]:
         import_module(module)
     import jax
 
-    from overtraining.figures import build_figure
+    from overtraining.figures import build_figure, figure_worker
 
     (entry,) = choose([name])
     entry.module()
@@ -160,7 +160,7 @@ def profile_figure(job: tuple[str, Path]) -> dict[str, float]:
             seconds[COMPILING[event]] += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(count)
-    order = build_figure.Order(entry, out, ("pdf", "svg", "png"), "paper", frozenset())
+    order = figure_worker.Order(entry, out, ("pdf", "svg", "png"), "paper")
     began = time.perf_counter()
     data = build_figure.compute_data(order)
     middle = time.perf_counter()

@@ -17,11 +17,11 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations import hessian_spectrum, learning_rates, measurements, noise_slopes, scatter
 from overtraining.simulations.networks import Layer, Layers
-from overtraining.simulations.sweeps import Axis, Sweep
 from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.memoized import arguments, memoized_call, memoized_cells
-from overtraining.simulations.sweeps.spec import REPEAT
-from overtraining.simulations.sweeps.worker import WorkerDiffers, is_worker
+from overtraining.simulations.sweeps.spec import REPEAT, Axis, Sweep
+from overtraining.simulations.sweeps.worker import WorkerDiffers
+from overtraining.simulations.sweeps.worker_processes import is_worker
 
 _STORES: ContextVar[Path | None] = ContextVar("stores", default=None)
 

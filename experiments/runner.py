@@ -15,8 +15,7 @@ from overtraining.experiments.memoized import storing
 from overtraining.experiments.verdict import ExperimentVerdict, Outcome
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
-from overtraining.simulations.sweeps.worker import is_worker
-from overtraining.simulations.sweeps.worker_processes import WorkerDied, WorkerProcesses
+from overtraining.simulations.sweeps.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
 
 LONGEST = ("beyond-linear-remedies", "stages", "inflection", "invariants", "beyond-linear")
 """Experiments that take longest: they are begun first, so that no process waits for another in the end."""
@@ -112,7 +111,7 @@ def run_experiments(
     failed: dict[str, str] = {}
     names = [experiment.name for experiment in experiments]
     waiting = iter([name for name in LONGEST if name in names] + [name for name in names if name not in LONGEST])
-    with WorkerProcesses(job, processes) as crew:
+    with WorkerProcesses(job, processes, UNUSED) as crew:
         for name, answer in crew.answers(lambda: next(waiting, None)):
             match answer:
                 case Result():

@@ -3,17 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from overtraining.figures.catalogue import CATALOGUE, Entry
-from overtraining.figures.manifest import ManifestRow, intact, read_manifest
+from overtraining.figures.manifest import ManifestRow, read_manifest, unchanged
 from overtraining.figures.presets import STYLE_PRESETS, StylePreset
-from overtraining.figures.provenance import fingerprint, function_sources, sources, versions
 from overtraining.setting.errors import DomainError
 
 FORMATS = ("pdf", "svg", "png")
-COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
-DRAWING = ("matplotlib", "seaborn", "numpy", "xarray")
 
 LONGEST = ("beyond-linear-remedies", "learning-rate", "label-noise", "depth", "beyond-linear", "random-start")
 """Figures that take longest: they are begun first, so that no worker waits for another in the end."""
@@ -61,25 +57,13 @@ def build(
     rows = read_manifest(out)
     changed = []
     for entry in chosen:
-        if _unchanged(rows.get(entry.name, {}), entry, out, formats, preset):
+        if unchanged(rows.get(entry.name, {}), entry, out, formats, preset):
             report(f"{entry.name}: unchanged")
         else:
             changed.append(entry)
     if changed:
         _build_again(changed, rows, out, tuple(formats), preset, report, workers)
     return [out / f"{entry.name}.{suffix}" for entry in chosen for suffix in formats]
-
-
-def _unchanged(row: ManifestRow, entry: Entry, out: Path, formats: Sequence[str], preset: StylePreset) -> bool:
-    """Whether sources, versions and files are those of the manifest's row.
-
-    The recipes are taken from the row: the module that makes them is among the sources, so it need not be imported.
-    """
-    if not row or row["fingerprint"] != _figure_fingerprint(entry, row["recipes"], preset):
-        return False
-    if any(recipe["fingerprint"] != recipe_fingerprint(recipe) for recipe in row["recipes"].values()):
-        return False
-    return intact(out, row["files"], {*row["files"], *(f"{entry.name}.{suffix}" for suffix in formats)})
 
 
 def _build_again(
@@ -92,47 +76,12 @@ def _build_again(
     workers: int,
 ) -> None:
     from overtraining.figures.build_orders import build_orders  # not needed to see that nothing has changed
+    from overtraining.figures.figure_worker import Order
 
     queue = sorted(entries, key=_place_in_queue)
-    orders = (_order(entry, rows.get(entry.name, {}), out, formats, preset) for entry in queue)
-    build_orders(orders, len(queue), out, workers, report)
-
-
-def _order(
-    entry: Entry, old: ManifestRow, out: Path, formats: tuple[str, ...], preset: StylePreset
-) -> tuple[Any, ManifestRow]:
-    """The order for a figure, which reuses what is valid of the data that the old row of the manifest lists."""
-    from overtraining.figures.build_figure import Order, data_file
-
-    row, reusable = _row(entry, preset), set[str]()
-    data = str(data_file(out, entry.name).relative_to(out))
-    if old and intact(out, old["files"], [data]):
-        reusable = {label for label, recipe in row["recipes"].items() if recipe == old["recipes"].get(label)}
-    return Order(entry, out, formats, preset, frozenset(reusable)), row
+    orders = [Order(entry, out, formats, preset, rows.get(entry.name, {})) for entry in queue]
+    build_orders(orders, out, workers, report)
 
 
 def _place_in_queue(entry: Entry) -> int:
     return LONGEST.index(entry.name) if entry.name in LONGEST else len(LONGEST)
-
-
-def _figure_fingerprint(entry: Entry, recipes: Mapping[str, Any], preset: StylePreset) -> str:
-    return fingerprint({"recipes": recipes, "preset": preset}, sources(entry.module_name), DRAWING)
-
-
-def recipe_fingerprint(declaration: Mapping[str, Any]) -> str:
-    """The fingerprint of the data that a recipe makes, given as it is declared in the manifest."""
-    declared = {name: value for name, value in declaration.items() if name != "fingerprint"}
-    return fingerprint(declared, function_sources(declaration["source"]), COMPUTING)
-
-
-def _row(entry: Entry, preset: StylePreset) -> ManifestRow:
-    """The manifest's row of a figure as built from today's sources, without the list of its files."""
-    declared = {label: recipe.declaration() for label, recipe in entry.module().recipes().items()}
-    recipes = {label: recipe | {"fingerprint": recipe_fingerprint(recipe)} for label, recipe in declared.items()}
-    return {
-        "claims": list(entry.claims),
-        "recipes": recipes,
-        "preset": preset,
-        "versions": versions(sorted({*COMPUTING, *DRAWING, "overtraining"})),
-        "fingerprint": _figure_fingerprint(entry, recipes, preset),
-    }

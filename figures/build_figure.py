@@ -1,25 +1,17 @@
-"""Build one figure in a worker process: its data first, then the pictures, the caption and the numbers drawn."""
+"""The files of one figure: its data first, then the pictures, the caption and the numbers drawn."""
 
 import io
 import json
 import shutil
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import xarray as xr
 
-from overtraining.figures.catalogue import Entry
-from overtraining.figures.presets import StylePreset
-from overtraining.figures.provenance import file_hash
+from overtraining.figures.figure_worker import STORES, Order, data_file
 from overtraining.figures.recipe import Recipe
-from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.atomic_files import atomic_write
-
-STORES = "sweeps"
-"""Name of the folder that holds measurements until they are in the data file of their figure."""
 
 MEMOIZED = {
     "overtraining.simulations.measurements.respond": "respond",
@@ -35,59 +27,12 @@ _WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {
 """Metadata without dates and versions: with them, equal figures would have different bytes."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """A figure to be built in `out`. reusable: the labels of those of its data that are in the data file there."""
-
-    entry: Entry
-    out: Path
-    formats: tuple[str, ...]
-    preset: StylePreset
-    reusable: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why a figure could not be built. files: those that are whole nevertheless, as `make_figure` returns them."""
-
-    why: str
-    files: Mapping[str, str] = field(default_factory=dict)
-
-
-def make_figure(order: Order) -> dict[str, str] | Failed:
-    """Build a figure and return the SHA-256 of its files by name.
-
-    Every failure is returned and not raised, so that the other figures are still built.
-    """
-    files: dict[str, str] = {}
-    try:
-        data = compute_data(order)
-        files |= _hashes(order, [data_file(order.out, order.entry.name)])
-        return files | _hashes(order, draw(order, data))
-    except OSError as error:
-        return Failed(": ".join(filter(None, (error.filename, error.strerror))) or str(error), files)
-    except Refusal as refusal:
-        return Failed(str(refusal), files)
-    except Exception as fault:
-        place = traceback.extract_tb(fault.__traceback__)[-1]
-        return Failed(f"{type(fault).__name__}: {fault} ({place.filename}, line {place.lineno})", files)
-
-
-def data_file(out: Path, name: str) -> Path:
-    """The file of a figure's data."""
-    return out / "data" / f"{name}.nc"
-
-
-def _hashes(order: Order, paths: list[Path]) -> dict[str, str]:
-    return {str(path.relative_to(order.out)): file_hash(path) for path in paths}
-
-
-def compute_data(order: Order) -> dict[str, xr.Dataset]:
+def compute_data(order: Order, reusable: Collection[str] = ()) -> dict[str, xr.Dataset]:
     """The figure's Datasets by label: those that are reusable from their file; the others are computed and written."""
     name, recipes = order.entry.name, order.entry.module().recipes()
     path = data_file(order.out, name)
-    if missing := recipes.keys() - order.reusable:
-        data = _read(path, order.reusable)
+    if missing := recipes.keys() - set(reusable):
+        data = _read(path, reusable)
         with _storing_measurements(order, [recipes[label] for label in missing]):
             data |= {label: _compute(recipe) for label, recipe in recipes.items() if label in missing}
         with io.BytesIO() as file:  # HDF5 itself does not survive a full disk

@@ -1,18 +1,18 @@
 """Build figures in parallel, and write each into the manifest as soon as it is finished."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from overtraining.figures.build_figure import STORES, Failed, Order, make_figure
-from overtraining.figures.manifest import ManifestRow, write_row
+from overtraining.figures.figure_worker import STORES, Failed, Order, make_figure
+from overtraining.figures.manifest import write_row
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY
-from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
+from overtraining.simulations.sweeps.worker_processes import UNUSED, WorkerProcesses
 
 LOCK = ".lock"
 
@@ -21,44 +21,30 @@ class NotBuilt(Refusal):
     """Figures could not be built, or not in this folder."""
 
 
-def build_orders(
-    orders: Iterator[tuple[Order, ManifestRow]], number: int, out: Path, workers: int, report: Callable[[str], None]
-) -> None:
-    """Build all orders, this number of them, in so many processes.
+def build_orders(orders: Sequence[Order], out: Path, workers: int, report: Callable[[str], None]) -> None:
+    """Build all orders in so many processes, and write the row of each into the manifest.
 
-    The row of an order, with the hashes of its files, goes into the manifest.
     Raises NotBuilt if figures failed, after the others are built, or if another process is building in `out`.
     """
     failed: dict[str, str] = {}
-    rows: dict[str, ManifestRow] = {}
-
-    def next_order() -> Order | None:
-        for order, row in orders:
-            rows[order.entry.name] = row
-            return order
-        return None
-
+    waiting = iter(orders)
+    crew = WorkerProcesses(make_figure, min(whole("workers", workers), len(orders)), UNUSED)
     # disable=None: no bar if the output is not a terminal; delay: no bar for work that takes less than a second
-    with (
-        _alone(out),
-        tqdm(total=number, unit="figure", disable=None, delay=1) as bar,
-        WorkerProcesses(make_figure, min(whole("workers", workers), number)) as crew,
-    ):
-        crew.start()
-        for order, answer in crew.answers(next_order):
+    with _alone(out), tqdm(total=len(orders), unit="figure", disable=None, delay=1) as bar, crew:
+        for order, answer in crew.answers(lambda: next(waiting, None)):
             name = order.entry.name
             if isinstance(answer, dict):
-                write_row(out, name, rows[name] | {"files": answer})
+                write_row(out, name, answer)
                 report(f"{name}: built")
             else:  # Failed, WorkerDied, or the error that kept the order from reaching its worker
                 failed[name] = getattr(answer, "why", str(answer))
-                if isinstance(answer, Failed) and answer.files:  # its data need not be computed again
-                    write_row(out, name, rows[name] | {"files": dict(answer.files)})
+                if isinstance(answer, Failed) and answer.row:
+                    write_row(out, name, answer.row)
                 report(f"{name}: failed: {failed[name]}")
             bar.update()
     if failed:
         raise NotBuilt(
-            f"{len(failed)} of {number} figures ({', '.join(failed)})",
+            f"{len(failed)} of {len(orders)} figures ({', '.join(failed)})",
             "each failed for the reason above",
             "mend it and run the same command again; the other figures are built",
         )

@@ -1,14 +1,18 @@
 """The manifest of a folder of figures: a row per figure, with what it was made of and the hashes of its files."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from overtraining.figures.provenance import file_hash
+from overtraining.figures.catalogue import Entry
+from overtraining.figures.presets import StylePreset
+from overtraining.figures.provenance import file_hash, fingerprint, function_sources, sources, versions
 from overtraining.simulations.sweeps.atomic_files import atomic_write
 
 MANIFEST = "manifest.json"
+COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
+DRAWING = ("matplotlib", "seaborn", "numpy", "xarray")
 
 ManifestRow = dict[str, Any]
 
@@ -31,3 +35,38 @@ def write_row(out: Path, name: str, row: ManifestRow) -> None:
 def intact(out: Path, hashes: Mapping[str, str], files: Iterable[str]) -> bool:
     """Whether all these files are in the folder with the bytes that they were written with."""
     return all(file in hashes and (out / file).exists() and file_hash(out / file) == hashes[file] for file in files)
+
+
+def unchanged(row: ManifestRow, entry: Entry, out: Path, formats: Sequence[str], preset: StylePreset) -> bool:
+    """Whether sources, versions and files are those of the manifest's row.
+
+    The recipes are taken from the row: the module that makes them is among the sources, so it need not be imported.
+    """
+    if not row or row["fingerprint"] != _figure_fingerprint(entry, row["recipes"], preset):
+        return False
+    if any(recipe["fingerprint"] != _recipe_fingerprint(recipe) for recipe in row["recipes"].values()):
+        return False
+    return intact(out, row["files"], {*row["files"], *(f"{entry.name}.{suffix}" for suffix in formats)})
+
+
+def new_row(entry: Entry, preset: StylePreset) -> ManifestRow:
+    """The manifest's row of a figure as built from today's sources, without its files, `files`."""
+    declared = {label: recipe.declaration() for label, recipe in entry.module().recipes().items()}
+    recipes = {label: recipe | {"fingerprint": _recipe_fingerprint(recipe)} for label, recipe in declared.items()}
+    return {
+        "claims": list(entry.claims),
+        "recipes": recipes,
+        "preset": preset,
+        "versions": versions(sorted({*COMPUTING, *DRAWING, "overtraining"})),
+        "fingerprint": _figure_fingerprint(entry, recipes, preset),
+    }
+
+
+def _figure_fingerprint(entry: Entry, recipes: Mapping[str, Any], preset: StylePreset) -> str:
+    return fingerprint({"recipes": recipes, "preset": preset}, sources(entry.module_name), DRAWING)
+
+
+def _recipe_fingerprint(declaration: Mapping[str, Any]) -> str:
+    """The fingerprint of the data that a recipe makes, given as it is declared in the manifest."""
+    declared = {name: value for name, value in declaration.items() if name != "fingerprint"}
+    return fingerprint(declared, function_sources(declaration["source"]), COMPUTING)

@@ -52,6 +52,13 @@ def test_experiments_measure_by_what_survives_a_crash() -> None:
                 assert node.module in own or not kept & {name.name for name in node.names}, (path.name, node.module)
 
 
+def test_a_build_begins_before_libraries_are_imported() -> None:
+    """Worker processes import what computes and draws; the driver starts them first."""
+    code = "import sys, overtraining.figures.build_orders, json; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert not {"jax", "matplotlib", "xarray", "scipy", "pandas"} & set(loaded)
+
+
 def test_import_is_lazy() -> None:
     """`import overtraining`, and --help, must not pay for what they do not use."""
     code = "import sys, overtraining, json; print(json.dumps(sorted(sys.modules)))"

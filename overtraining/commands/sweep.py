@@ -61,12 +61,12 @@ def _run(spec: str, out: Path, workers: int, scheduler: str | None) -> None:
 def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
     """Run to the end; how many cells failed."""
     from overtraining.simulations.sweeps.cluster import Cluster
+    from overtraining.simulations.sweeps.one_worker import OneWorker
     from overtraining.simulations.sweeps.preview import outline_lines
     from overtraining.simulations.sweeps.progress import Progress
     from overtraining.simulations.sweeps.run import run_sweep
     from overtraining.simulations.sweeps.spec import find_sweep
     from overtraining.simulations.sweeps.sweep_plan import SweepPlan
-    from overtraining.simulations.sweeps.worker_processes import OneWorker
 
     progress, sweep = Progress(), find_sweep(spec)
     progress.line("; ".join(outline_lines(SweepPlan(sweep))))

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT, ChunkOutcome, ChunkTask, compute
-from overtraining.simulations.sweeps.worker_processes import TRIES, no_interrupt
+from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, compute
+from overtraining.simulations.sweeps.worker_processes import TRIES, WORKER_ENVIRONMENT, no_interrupt
 
 PATIENCE = 60.0
 """Seconds for a scheduler to answer, and for a first worker to join."""

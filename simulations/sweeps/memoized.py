@@ -16,13 +16,14 @@ from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import processor, software_identity
+from overtraining.simulations.sweeps.one_worker import OneWorker, ThisProcess
 from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, recipe_text
 from overtraining.simulations.sweeps.result import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors
-from overtraining.simulations.sweeps.worker import ChunkOutcome, is_worker
-from overtraining.simulations.sweeps.worker_processes import OneWorker, ThisProcess
+from overtraining.simulations.sweeps.worker import ChunkOutcome
+from overtraining.simulations.sweeps.worker_processes import is_worker
 
 NETCDF = " as NetCDF"
 

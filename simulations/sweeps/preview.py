@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from overtraining.simulations.sweeps.one_worker import OneWorker
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
-from overtraining.simulations.sweeps.worker_processes import OneWorker
 
 TRIED = 3
 """How many blocks are tried; the others are assumed to be like these on average."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
+from overtraining.simulations.sweeps.one_worker import OneWorker
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate, crashes, failures
 from overtraining.simulations.sweeps.spec import Sweep
@@ -13,7 +14,6 @@ from overtraining.simulations.sweeps.store import Store, open_store, refuse_disk
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.task_queue import TaskQueue
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask
-from overtraining.simulations.sweeps.worker_processes import OneWorker
 
 
 class Workers(Interface):

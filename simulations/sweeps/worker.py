@@ -16,16 +16,7 @@ from overtraining.simulations.sweeps.cells import Cell
 from overtraining.simulations.sweeps.identity import processor
 from overtraining.simulations.sweeps.recipe import differences, recipe_text, sweep_in_recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
-
-WORKER_ENVIRONMENT = {
-    "NPROC": "1",  # how many threads XLA makes on a processor
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "EQX_ON_ERROR": "nan",  # if diffrax's checks may raise, its programs call Python, and no cache keeps such a program
-}
-"""The environment of every worker: one thread, since bits differ between numbers of threads, and the same programs."""
+from overtraining.simulations.sweeps.worker_processes import other_variables
 
 
 class WorkerDiffers(Refusal):
@@ -137,17 +128,8 @@ def _run(
     return rows
 
 
-def is_worker() -> bool:
-    """Whether this process runs one thread, as every worker does."""
-    return not _other_variables()
-
-
-def _other_variables() -> dict[str, str]:
-    return {name: value for name, value in WORKER_ENVIRONMENT.items() if os.environ.get(name) != value}
-
-
 def _check_worker(recipe: str) -> None:
-    if unlike := _other_variables():
+    if unlike := other_variables():
         raise WorkerDiffers(
             f"a worker on {os.uname().nodename} without {', '.join(f'{k}={v}' for k, v in unlike.items())}",
             "it may run several threads or other programs, which changes bits",

@@ -3,10 +3,11 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -16,7 +17,19 @@ from typing import Any, Generic, TypeVar
 from tqdm import tqdm
 
 from overtraining.simulations.compilation_cache import cache_variables
-from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT, ChunkOutcome, ChunkTask, compute
+
+WORKER_ENVIRONMENT = {
+    "NPROC": "1",  # how many threads XLA makes on a processor
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "EQX_ON_ERROR": "nan",  # if diffrax's checks may raise, its programs call Python, and no cache keeps such a program
+}
+"""The environment of every worker: one thread, since bits differ between numbers of threads, and the same programs."""
+
+UNUSED = ("dask",)
+"""What xarray imports if it is installed, for half a second, and measurements in one process do not use."""
 
 TRIES = 3
 """How many processes may die of a job before it is given up."""
@@ -35,10 +48,11 @@ class WorkerProcesses(Generic[Job]):
     """Calls a function on jobs in processes of one thread each, which end on leaving the context.
 
     function: of a module, since a new process finds it by its name; jobs and answers are pickled.
+    without: libraries that the processes do not import, although others would if they are installed.
     """
 
-    def __init__(self, function: Callable[[Job], Any], workers: int = 1) -> None:
-        self._function, self._workers = function, workers
+    def __init__(self, function: Callable[[Job], Any], workers: int = 1, without: Sequence[str] = ()) -> None:
+        self._function, self._workers, self._without = function, workers, tuple(without)
         self._processes: dict[Connection, BaseProcess] = {}
         self._idle: list[Connection] = []
 
@@ -49,10 +63,6 @@ class WorkerProcesses(Generic[Job]):
         for process in self._processes.values():
             process.kill()  # unfinished jobs are not needed any more
             process.join()
-
-    def start(self) -> None:
-        """Start all processes now, so that they import what they need while the first job is made."""
-        self._idle += [self._start() for _ in range(self._workers - len(self._processes))]
 
     def answers(self, next_job: Callable[[], Job | None]) -> Iterator[tuple[Job, Any]]:
         """Every job with its answer as it comes, until `next_job` gives none and all are answered.
@@ -95,7 +105,7 @@ class WorkerProcesses(Generic[Job]):
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
         pipe, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self._function), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self._function, self._without), daemon=True)
         with environment(WORKER_ENVIRONMENT | cache_variables()), no_interrupt():
             process.start()
         theirs.close()  # while it is open here, we do not notice that the process is gone
@@ -110,43 +120,8 @@ class WorkerProcesses(Generic[Job]):
         return process.exitcode
 
 
-class OneWorker:
-    """Computes tasks, one after another, in a process of its own, which is ended on leaving the context."""
-
-    def __init__(self) -> None:
-        self._processes = WorkerProcesses(compute)
-
-    def __enter__(self) -> "OneWorker":
-        self._processes.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._processes.__exit__()
-
-    def outcomes(self, next_task: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
-        """Every task with its outcome, until `next_task` gives none."""
-        for task, answer in self._processes.answers(next_task):
-            if isinstance(answer, Exception):
-                raise answer
-            if isinstance(answer, WorkerDied):
-                yield task, ChunkOutcome(crashed=dict.fromkeys(task.lanes, answer.why))
-            else:
-                yield task, answer
-
-
-class ThisProcess(nullcontext[Any]):
-    """Computes tasks in this process, which has to run one thread, as WorkerProcesses do."""
-
-    def __enter__(self) -> "ThisProcess":
-        return self
-
-    def outcomes(self, next_task: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
-        """Every task with its outcome, until `next_task` gives none."""
-        while (task := next_task()) is not None:
-            yield task, compute(task)
-
-
-def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
+def _serve(pipe: Connection, function: Callable[[Any], Any], without: Sequence[str]) -> None:
+    sys.modules.update(dict.fromkeys(without))  # type: ignore[arg-type]  # None: Python does not look for it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a killed process leaves behind
     while True:
@@ -167,6 +142,16 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)  # in the middle of whatever it computes
+
+
+def is_worker() -> bool:
+    """Whether this process runs one thread, as every worker does."""
+    return not other_variables()
+
+
+def other_variables() -> dict[str, str]:
+    """The variables of a worker's environment that differ in this process, or are missing."""
+    return {name: value for name, value in WORKER_ENVIRONMENT.items() if os.environ.get(name) != value}
 
 
 @contextmanager

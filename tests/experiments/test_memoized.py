@@ -16,8 +16,8 @@ from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import measurements
-from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT, WorkerDiffers
-from overtraining.simulations.sweeps.worker_processes import environment
+from overtraining.simulations.sweeps.worker import WorkerDiffers
+from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT, environment
 
 SETUP = Protocol(PowerLaw(2), (1.0,), (0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64))
 

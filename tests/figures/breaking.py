@@ -5,22 +5,19 @@ This module does without the type checks of `makers`, which double the time that
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from overtraining.figures.build_figure import Order, make_figure
+from overtraining.figures.figure_worker import Order, make_figure
 
 
 class Alone(nullcontext[Any]):
     """WorkerProcesses without processes."""
 
-    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+    def __init__(self, function: Callable[[Any], Any], workers: int, without: Sequence[str]) -> None:
         super().__init__(self)
         self.function = function
-
-    def start(self) -> None:
-        """There is nothing to start."""
 
     def answers(self, take: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
         while (job := take()) is not None:

@@ -1,4 +1,4 @@
-"""Replacements for `build_figure.make_figure` in worker processes, for tests: record measurements, or kill."""
+"""Replacements for `figure_worker.make_figure` in worker processes, for tests: record measurements, or kill."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ if multiprocessing.parent_process() is not None:  # a process that makes figures
     os.environ |= {"JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
 
 from overtraining.experiments import memoized
-from overtraining.figures.build_figure import Order, make_figure
+from overtraining.figures.figure_worker import Order, make_figure
 
 ONCE = memoized.memoized_call
 

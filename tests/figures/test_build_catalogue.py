@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from overtraining.experiments import memoized
-from overtraining.figures import build_figure, build_orders, provenance
+from overtraining.figures import build_orders, figure_worker, provenance
 from overtraining.figures.build_catalogue import build, choose
 from overtraining.figures.build_orders import LOCK, NotBuilt
 from overtraining.setting.errors import DomainError
@@ -104,7 +104,7 @@ def test_a_failing_figure_is_named_and_the_others_are_built(tmp_path: Path, patc
         "manifest.json",
         f"{CHEAP}.nc",  # the data are kept, whole
     }
-    patched(build_figure.make_figure)
+    patched(figure_worker.make_figure)
     assert watched([CHEAP, "sum-rule-llm"], tmp_path, ["svg"]) == ["sum-rule-llm: unchanged", f"{CHEAP}: built"]
 
 

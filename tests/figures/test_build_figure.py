@@ -9,8 +9,9 @@ import pytest
 
 from overtraining.experiments import memoized
 from overtraining.figures.build_catalogue import choose
-from overtraining.figures.build_figure import MEMOIZED, Failed, Order, make_figure
+from overtraining.figures.build_figure import MEMOIZED
 from overtraining.figures.catalogue import sum_rule_llm
+from overtraining.figures.figure_worker import Failed, Order, make_figure
 from overtraining.figures.provenance import file_hash
 from overtraining.figures.recipe import Recipe
 from overtraining.setting.errors import DomainError
@@ -19,41 +20,24 @@ from overtraining.setting.errors import DomainError
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
     (entry,) = choose(["sum-rule-llm"])
-    return Order(entry, tmp_path, ("svg",), "paper", reusable=frozenset(entry.module().recipes()))
+    return Order(entry, tmp_path, ("svg",), "paper")
 
 
-@pytest.fixture
-def recipes(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The data are in their file, so that nothing is computed."""
-    from io import BytesIO
-
-    import xarray as xr
-
-    data = {label: recipe.make() for label, recipe in order.entry.module().recipes().items()}
-    path = order.out / "data/sum-rule-llm.nc"
-    path.parent.mkdir()
-    with BytesIO() as file:
-        xr.DataTree.from_dict(data).to_netcdf(file, engine="h5netcdf")
-        path.write_bytes(file.getvalue())
-
-
-@pytest.mark.usefixtures("recipes")
 def test_every_file_is_named_with_its_hash(order: Order) -> None:
-    files = make_figure(order)
-    assert isinstance(files, dict)
-    assert set(files) == {
+    row = make_figure(order)
+    assert isinstance(row, dict)
+    assert set(row["files"]) == {
         "data/sum-rule-llm.nc",
         "sum-rule-llm.svg",
         "captions/sum-rule-llm.txt",
         "numbers/sum-rule-llm.json",
     }
-    assert all(file_hash(order.out / name) == digest for name, digest in files.items())
+    assert all(file_hash(order.out / name) == digest for name, digest in row["files"].items())
     lines = (order.out / "numbers/sum-rule-llm.json").read_text().splitlines()
     assert lines[0] == "{"
     assert len(lines) == len(json.loads("\n".join(lines))) + 2  # one line per curve
 
 
-@pytest.mark.usefixtures("recipes")
 @pytest.mark.parametrize(
     ("error", "why"),
     [
@@ -70,18 +54,31 @@ def test_a_failure_is_an_answer(order: Order, monkeypatch: pytest.MonkeyPatch, e
     answer = make_figure(order)
     assert isinstance(answer, Failed)
     assert answer.why.startswith(why)
-    assert set(answer.files) == {"data/sum-rule-llm.nc"}
+    assert set(answer.row["files"]) == {"data/sum-rule-llm.nc"}
 
 
-@pytest.mark.usefixtures("recipes")
 def test_only_what_is_missing_is_computed(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the data those are computed whose fingerprint is another; all of them, if their file is."""
     made: list[str] = []
     make = Recipe.make
     monkeypatch.setattr(Recipe, "make", lambda recipe: (made.append(recipe.source), make(recipe))[1])
-    label, *others = sorted(order.reusable)
-    files = make_figure(replace(order, reusable=frozenset(others)))
-    assert made == [order.entry.module().recipes()[label].source]
-    assert make_figure(order) == files
+    row = make_figure(order)
+    assert isinstance(row, dict)
+    sources = {label: recipe["source"] for label, recipe in row["recipes"].items()}
+    assert sorted(made) == sorted(sources.values())
+
+    made.clear()
+    assert make_figure(replace(order, old=row)) == row
+    assert made == []
+    label = min(sources)
+    other = row | {"recipes": row["recipes"] | {label: row["recipes"][label] | {"fingerprint": "of another formula"}}}
+    assert make_figure(replace(order, old=other)) == row
+    assert made == [sources[label]]
+
+    made.clear()
+    (order.out / "data/sum-rule-llm.nc").write_bytes(b"spoiled")
+    assert make_figure(replace(order, old=row)) == row
+    assert sorted(made) == sorted(sources.values())
 
 
 def test_cached_sources_exist_under_both_names() -> None:

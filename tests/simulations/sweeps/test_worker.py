@@ -5,15 +5,8 @@ import pytest
 
 from overtraining.simulations.sweeps import recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
-from overtraining.simulations.sweeps.worker import (
-    WORKER_ENVIRONMENT,
-    ChunkTask,
-    WorkerDiffers,
-    compute,
-    is_worker,
-    peak_memory,
-)
-from overtraining.simulations.sweeps.worker_processes import environment
+from overtraining.simulations.sweeps.worker import ChunkTask, WorkerDiffers, compute, peak_memory
+from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT, environment, is_worker
 from tests.simulations.sweeps.conftest import small
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
 

@@ -3,11 +3,18 @@
 import os
 import signal
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 
-from overtraining.simulations.sweeps.worker import WORKER_ENVIRONMENT
-from overtraining.simulations.sweeps.worker_processes import TRIES, WorkerDied, WorkerProcesses, environment
+from overtraining.simulations.sweeps.worker_processes import (
+    TRIES,
+    UNUSED,
+    WORKER_ENVIRONMENT,
+    WorkerDied,
+    WorkerProcesses,
+    environment,
+)
 
 
 def job_function(job: int) -> object:
@@ -44,6 +51,26 @@ def test_a_job_of_which_every_process_dies_is_answered_so() -> None:
     assert "its worker died (exit code -9)" in answers[13].why
     assert answers[0][0] != answers[2][0]
     assert TRIES == 3
+
+
+def imported(library: str) -> str:
+    """What happens in a process that imports this library after a Dataset is made."""
+    import xarray as xr
+
+    xr.Dataset({"x": ("i", [1.0, 2.0])}).mean("i")
+    return import_module(library).__name__
+
+
+def test_processes_do_without_a_library() -> None:
+    """And xarray works there without it, as where it is not installed."""
+    for without in ((), UNUSED):
+        with WorkerProcesses(imported, 1, without) as processes:
+            answers = dict(processes.answers(iter(["xarray", "dask", None]).__next__))
+        assert answers["xarray"] == "xarray"
+        if without:
+            assert isinstance(answers["dask"], ModuleNotFoundError)
+        else:
+            assert answers["dask"] == "dask"
 
 
 def test_an_environment_ends() -> None:

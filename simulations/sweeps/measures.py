@@ -3,13 +3,15 @@
 import importlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from overtraining.setting.errors import DomainError, Refusal
 from overtraining.setting.protocol import Protocol
+
+if TYPE_CHECKING:  # a worker, which makes arrays only, starts in half the time without it
+    import xarray as xr
 
 MEASURES = {
     "response": "overtraining.simulations.sweeps.batches:RESPONSE",
@@ -37,7 +39,7 @@ class Measure:
     """
 
     run: Callable[[Sequence[Protocol], Sequence[int]], BatchResult]
-    as_dataset: Callable[[Protocol, int, Mapping[str, np.ndarray]], xr.Dataset]
+    as_dataset: Callable[[Protocol, int, Mapping[str, np.ndarray]], "xr.Dataset"]
     program: Callable[[Protocol], Hashable] = lambda protocol: None
     batched: bool = False
     shape: Callable[[Protocol], Hashable] = lambda protocol: (len(protocol.lengths), len(protocol.strengths))

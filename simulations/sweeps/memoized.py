@@ -18,7 +18,7 @@ from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import processor, software_identity
 from overtraining.simulations.sweeps.one_worker import OneWorker, ThisProcess
 from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, recipe_text
-from overtraining.simulations.sweeps.result import read_cells
+from overtraining.simulations.sweeps.result_cells import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors

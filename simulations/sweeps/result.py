@@ -1,4 +1,4 @@
-"""The result of a sweep: write all cells to one NetCDF file, and read them back as Responses or Trajectories."""
+"""The result of a sweep: one NetCDF file of all cells, and which of them are missing in it."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -8,14 +8,10 @@ from typing import Any
 import h5netcdf
 import h5py
 import numpy as np
-import xarray as xr
 
-from overtraining.setting.errors import DomainError, SchemaError
-from overtraining.setting.responses import validate
+from overtraining.setting.errors import SchemaError
 from overtraining.simulations.sweeps.atomic_hdf5 import atomic_hdf5_file
-from overtraining.simulations.sweeps.cells import Grid, axis_indices
-from overtraining.simulations.sweeps.measures import find_measure
-from overtraining.simulations.sweeps.recipe import sweep_in_recipe
+from overtraining.simulations.sweeps.cells import axis_indices
 from overtraining.simulations.sweeps.spec import KEY
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkOutcome
@@ -139,51 +135,13 @@ def _texts(file: h5netcdf.File, name: str, dim: str, texts: Sequence[str]) -> No
 
 def failures(result: Path) -> tuple[tuple[str, str], ...]:
     """The cells that are missing in a result: their names, each with the reason."""
-    with xr.open_dataset(result, engine="h5netcdf") as data:
-        if "failed" not in data.dims:
+    with h5netcdf.File(result, "r", decode_vlen_strings=True) as file:
+        if "failed" not in file.dimensions:
             return ()
-        return tuple(zip(data["failed_cell"].values.tolist(), data["failed_why"].values.tolist(), strict=True))
+        return tuple(zip(file["failed_cell"][...].tolist(), file["failed_why"][...].tolist(), strict=True))
 
 
 def crashes(result: Path) -> bool:
     """Whether there are cells that crashed; they may not crash another time."""
-    with xr.open_dataset(result, engine="h5netcdf") as data:
-        return bool(data.attrs["crashed"])
-
-
-def read_cells(data: Path | xr.Dataset) -> list[xr.Dataset]:
-    """The cells of a result as Responses or Trajectories, each with its protocol and key.
-
-    data: the file, or the Dataset that `xarray.open_dataset` gives, perhaps with some of its cells only:
-    `read_cells(result.isel(cell=result["repeat"] == 0))`. Raises SchemaError for other Datasets.
-    """
-    if isinstance(data, Path):
-        with xr.open_dataset(data, engine="h5netcdf") as opened:
-            return read_cells(opened.load())
-    if data.attrs.get("kind") != "Sweep":
-        raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is not the result of a sweep", "open a result.nc")
-    sweep = sweep_in_recipe(data.attrs["recipe"])
-    grid, measure = Grid(sweep), find_measure(sweep.measure)
-    cells = []
-    for row in range(data.sizes.get("cell", 0)):
-        cell = grid.cell_at(int(data["number"][row]))
-        values = {str(name): v.values[row] for name, v in data.data_vars.items() if "cell" in v.dims}
-        cells.append(measure.as_dataset(cell.protocol, cell.key, values))
-    return cells
-
-
-def pool_repetitions(cells: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Repetitions of one protocol, as `read_cells` gives them, as one Dataset with all their seeds along `seed`.
-
-    `setting.responses.curve` then gives means and their errors over all starts. Raises DomainError for no cells, or for
-    cells of several protocols.
-    """
-    protocols = {cell.attrs.get("protocol") for cell in cells}
-    if len(protocols) != 1:
-        raise DomainError(
-            f"cells of {len(protocols)} protocols", "only repetitions of one can be pooled", "choose those of one"
-        )
-    together = xr.concat(cells, "seed", combine_attrs="drop_conflicts")
-    together = together.assign_coords(seed=np.arange(together.sizes["seed"]))
-    together.attrs["key"] = ", ".join(str(cell.attrs["key"]) for cell in cells)
-    return validate(together)
+    with h5netcdf.File(result, "r") as file:
+        return bool(file.attrs["crashed"])

@@ -6,11 +6,9 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
-import xarray as xr
 
 from overtraining.setting.errors import DomainError
 from overtraining.setting.protocol import Protocol
-from overtraining.setting.responses import response
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.measures import Measure, one_by_one
 
@@ -33,7 +31,10 @@ def measured(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
     return {"before": before, "after": before[:, None] + np.array(protocol.strengths)}
 
 
-def as_dataset(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]) -> xr.Dataset:
+def as_dataset(protocol: Protocol, key: int, values: Mapping[str, np.ndarray]):  # type: ignore[no-untyped-def]
+    """The Response of a cell. Xarray is imported here, since workers need none."""
+    from overtraining.setting.responses import response
+
     dims = {"before": ("pretraining",), "after": ("pretraining", "strength")}
     return response(
         {name: (dims[name], array) for name, array in values.items()},

@@ -1,6 +1,7 @@
 """Dask: the same bits on a cluster that loses a worker; a cluster without the project is refused."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ BLIND = "import sys\nsys.modules['overtraining'] = None\n"
 
 @contextmanager
 def dask(*arguments: str, blind: Path | None = None, threads: dict[str, str] = WORKER_ENVIRONMENT) -> Iterator[str]:
-    """A Dask scheduler or worker started by hand; gives its address. blind: a folder, for one without the project."""
+    """A Dask scheduler or a worker that has joined one; gives its address. blind: a folder, to lack the project."""
     path = str(ROOT)
     if blind:
         blind.mkdir(exist_ok=True)
@@ -38,7 +39,7 @@ def dask(*arguments: str, blind: Path | None = None, threads: dict[str, str] = W
     assert process.stderr
     with process.stderr:
         try:
-            line = next(line for line in process.stderr if "tcp://" in line)
+            line = next(line for line in process.stderr if re.search(r"(Scheduler at|Registered to): +tcp://", line))
             yield "tcp://" + line.split("tcp://")[1].split()[0].rstrip(",'")
         finally:
             process.kill()
@@ -54,7 +55,7 @@ def worker(address: str, **options):  # type: ignore[no-untyped-def]
 
 
 def test_a_killed_worker_loses_nothing(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
-    driver = start(spec, "--out", tmp_path / "store", "--workers", 2, pause=0.05)
+    driver = start(spec, "--out", tmp_path / "store", "--workers", 2, pause=0.03)
     until(lambda: len(chunk_files(tmp_path / "store")) >= 2, "two chunks", driver)
     kill(workers_of(driver.pid)[0])
     said, problems = driver.communicate()
@@ -74,7 +75,7 @@ def test_a_scheduler_started_by_hand_that_goes_away(tmp_path: Path, undisturbed:
                 cluster.close()
 
         with pytest.raises(ClusterRefused, match="what is finished is kept"):
-            run_sweep(small(), tmp_path, lambda: Cluster(address=address, patience=10.0), progress=leave)
+            run_sweep(small(), tmp_path, lambda: Cluster(address=address, patience=3.0), progress=leave)
     assert len(chunk_files(tmp_path)) >= 2
     assert digest(run_sweep(small(), tmp_path, ThisProcess).result) == undisturbed
 

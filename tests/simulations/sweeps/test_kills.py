@@ -46,7 +46,7 @@ def test_interrupts_are_a_sentence(
     spec: Path, tmp_path: Path, start: Start, undisturbed: str, number: int, code: int
 ) -> None:
     """As from a terminal, SIGINT reaches the workers too."""
-    driver = start(spec, "--out", tmp_path / "store", pause=0.1)
+    driver = start(spec, "--out", tmp_path / "store", pause=0.03)
     until(lambda: chunk_files(tmp_path / "store"), "a chunk", driver)
     for worker in workers_of(driver.pid):  # or it would die of it, with a traceback, if it were quicker than its driver
         blocked = re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{worker}/status").read_text(), re.MULTILINE)
@@ -76,12 +76,11 @@ def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path
 
 
 def test_a_second_process_is_refused(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
-    first = start(spec, "--out", tmp_path / "store", pause=0.1)
+    first = start(spec, "--out", tmp_path / "store", pause=0.03)
     until(lambda: chunk_files(tmp_path / "store"), "a chunk", first)
     first.send_signal(signal.SIGSTOP)  # it holds the store for as long as the others need to start
-    second = start(spec, "--out", tmp_path / "store")
-    _, problems = second.communicate()
-    status = start("--status", tmp_path / "store").communicate()[0]
+    second, asked = start(spec, "--out", tmp_path / "store"), start("--status", tmp_path / "store")
+    (_, problems), (status, _) = second.communicate(), asked.communicate()
     first.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert "another process is at work" in problems

@@ -51,7 +51,7 @@ def test_a_full_disk(
         assert not list(disk.rglob(f"{TEMPORARY}*"))
         assert not (disk / "store/result.nc").exists()
         mounted("-o", "remount,size=8m", str(disk))
-        driver = start(spec, "--out", disk / "store", pause=0.02)
+        driver = start(spec, "--out", disk / "store")
         _, problems = driver.communicate()
         assert driver.returncode == 0, problems
         assert "damaged" not in problems

@@ -1,9 +1,7 @@
 """Worker processes: every job has an answer, and a process that dies is replaced."""
 
 import os
-import signal
 from collections.abc import Callable
-from importlib import import_module
 
 import pytest
 
@@ -15,15 +13,7 @@ from overtraining.simulations.sweeps.worker_processes import (
     WorkerProcesses,
     environment,
 )
-
-
-def job_function(job: int) -> object:
-    """Answers even jobs, raises in odd ones, and dies of 13."""
-    if job == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if job % 2:
-        raise ValueError(f"job {job} is odd")
-    return os.getpid(), {name: os.environ[name] for name in WORKER_ENVIRONMENT}
+from tests.simulations.sweeps.jobs import imported, job_function
 
 
 def jobs(numbers: list[int]) -> Callable[[], int | None]:
@@ -51,14 +41,6 @@ def test_a_job_of_which_every_process_dies_is_answered_so() -> None:
     assert "its worker died (exit code -9)" in answers[13].why
     assert answers[0][0] != answers[2][0]
     assert TRIES == 3
-
-
-def imported(library: str) -> str:
-    """What happens in a process that imports this library after a Dataset is made."""
-    import xarray as xr
-
-    xr.Dataset({"x": ("i", [1.0, 2.0])}).mean("i")
-    return import_module(library).__name__
 
 
 def test_processes_do_without_a_library() -> None:

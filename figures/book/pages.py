@@ -40,8 +40,9 @@ GROUPS = {
 KNOWN_BY = {
     Verdict.PROVED: "a symbolic identity that holds for all values of its symbols",
     Verdict.CERTIFIED: "verified by interval arithmetic on a stated domain",
-    Verdict.TESTED: "checked on numerical examples only",
+    Verdict.TESTED: "checked on numerical examples, or on some shapes of the matrices, only",
     Verdict.ASSUMED: "a theorem from the literature, cited and not derived here",
+    Verdict.ARGUED: "an inference in words that no machine has checked",
     Verdict.FAILED: "the check did not pass",
 }
 
@@ -103,7 +104,8 @@ class _Book:
             f"""<h1>The book of derivations</h1>
 <p class="plain">Why can training a model for longer make it harder to fine-tune? In this book, every claim of the
 theory of linear networks is derived from the loss by a program, and every step states how it is verified.</p>
-<p>A claim is only as certain as its weakest step and the claims that it uses. Each check also had to reject wrong
+<p>A claim is only as certain as its weakest step and the claims that it uses; cross-checks, which repeat in another
+way what other steps prove, do not count. Each check also had to reject wrong
 versions of the formula, and the formula was compared with the function that computes it.</p>
 <dl class="legend">
 {legend}</dl>

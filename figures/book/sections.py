@@ -114,7 +114,8 @@ def steps(derivation: Derivation, report: CheckReport) -> str:
         if step is None:
             break
         evidence = checked[1] if checked else NOT_RUN
-        items += f"""<li><p>{prose(step.because)}</p>
+        repeats = "Cross-check. " if step.cross_check else ""
+        items += f"""<li><p>{repeats}{prose(step.because)}</p>
 {display(step.statement)}
 {_result(evidence)}</li>
 """

@@ -117,7 +117,9 @@ def test_a_page_tells_the_claim(book):
     ):
         assert " ".join(Tags(prose(words)).text.split()) in text
     assert page.count("<figure>") == 1
-    assert page.count('class="verdict proved"') == 4  # claim, two steps, conclusion
+    assert page.count('class="verdict proved"') == 3  # claim, a step, conclusion
+    assert page.count('class="verdict tested"') == 3  # the cross-check on shapes, two counterexamples
+    assert text.count("Cross-check.") == 1
     assert 'Used by</dt><dd><a href="claim-B4.html"' in page
     assert 'Uses</dt><dd><a href="claim-B1.html"' in book["claim-B4.html"]
 

@@ -20,13 +20,22 @@ Formula = Any
 
 
 class Verdict(enum.IntEnum):
-    """How a step is known, weakest first; a claim has the weakest verdict of its steps and of the claims it uses."""
+    """How a step is known, weakest first; a claim has the weakest verdict of its steps and of the claims it uses.
+
+    The order is by who has tried to refute the step: its author alone (argued), the literature (assumed), or a machine,
+    on numbers (tested), on whole intervals (certified), or for all values of its symbols (proved). From what a machine
+    has checked a step may go on, and still be proved, by these rules: equals for equals; the sign of sums, products and
+    squares; ‖X + Y‖ <= ‖X‖ + ‖Y‖, ‖XY‖ <= ‖X‖‖Y‖ and Cauchy–Schwarz, term by term; the intermediate value and the
+    monotony that a checked sign of a slope gives; the integral of a checked inequality; induction with a checked step;
+    the sum of a checked identity over an index. Every other inference in words makes it argued.
+    """
 
     FAILED = 0
-    ASSUMED = 1  # a named textbook theorem, cited
-    TESTED = 2  # numbers only
-    CERTIFIED = 3  # interval arithmetic over a stated domain
-    PROVED = 4  # a symbolic identity
+    ARGUED = 1  # words that no machine has checked
+    ASSUMED = 2  # a named textbook theorem, cited
+    TESTED = 3  # numbers only, or explicit shapes only
+    CERTIFIED = 4  # interval arithmetic over a stated domain
+    PROVED = 5  # a symbolic identity
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -48,11 +57,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: a statement in LaTeX, a justification in words, and a check that runs."""
+    """One step: a statement in LaTeX, a justification in words, and a check that runs.
+
+    cross_check: the step repeats in another way what other steps prove. The claim fails with it but does not rest on
+    it, and so does not inherit its verdict.
+    """
 
     statement: str
     because: str
     check: Callable[[], Evidence]
+    cross_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +192,8 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, poi
     rejected, survivors = ([], []) if fault else _reject(derivation, formula, problems)
     error = None if fault else _compare(derivation, formula, point_seed, problems)
 
-    verdicts = [e.outcome for _, e in steps]
+    repeated = [*(step.cross_check for step in derivation.steps), False]  # the last is the conclusion
+    verdicts = [e.outcome for (_, e), again in zip(steps, repeated, strict=True) if not again]
     for name in derivation.uses:
         if used is None or name not in used:
             problems.append(f"uses claim {name}, which has not been checked")
@@ -225,8 +240,8 @@ def _run(action: Callable[[], Evidence]) -> Evidence:
 def _suspicions(derivation: Derivation) -> list[str]:
     """Ways in which a derivation could not fail."""
     suspicions = []
-    if not derivation.steps:
-        suspicions.append("it has no steps")
+    if all(step.cross_check for step in derivation.steps):
+        suspicions.append("it has no steps" if not derivation.steps else "all of its steps are cross-checks")
     if "formula" in getattr(getattr(derivation.conclusion, "__code__", None), "co_names", ()):
         suspicions.append("its conclusion asks formula(), and would compare the claim with itself")
     return suspicions

@@ -1,6 +1,8 @@
 """The kinds of check that a step may run, each with its own strength of evidence."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import mpmath
@@ -43,6 +45,71 @@ def every(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:
     return Evidence(bool(checked), weakest, detail or f"{len(checked)} cases")
 
 
+@dataclass(frozen=True)
+class DegreeBound:
+    """The highest power of each dimension by which two sides can differ, and why: part of a proof on explicit shapes.
+
+    A polynomial of degree n in a dimension vanishes if it vanishes at n + 1 values; in several, on a grid of them.
+    """
+
+    degrees: Mapping[sp.Symbol, int]
+    reason: str
+
+
+def on_shapes(
+    derived: Callable[..., Any],
+    claimed: sp.Expr,
+    dimensions: Sequence[sp.Symbol],
+    shapes: Sequence[tuple[int, ...]],
+    bound: DegreeBound | None = None,
+) -> Evidence:
+    """An identity in the dimensions, checked on shapes: proved if a degree bound says that they suffice, else tested.
+
+    derived(*shape): one side at explicit sizes.  claimed: the other side in the symbols of the dimensions; its own
+    degrees are computed. The grid of shapes needs n + 2 values of a dimension of degree n: one more than the proof, so
+    that a bound that is too low for the derived side is noticed.
+
+    >>> n = sp.Symbol("n")
+    >>> triangle = DegreeBound({n: 2}, "a sum over pairs of indices")
+    >>> print(on_shapes(lambda k: sum(range(k)), n * (n - 1) / 2, [n], [(1,), (2,), (3,), (4,)], triangle).verdict)
+    proved
+    >>> print(on_shapes(lambda k: sum(range(k)), n * (n - 1) / 2, [n], [(1,), (2,), (3,)], triangle).verdict)
+    tested
+    """
+    if not shapes:
+        return Evidence(False, Verdict.TESTED, "no shape was tried")
+    strength = Verdict.TESTED if bound is None else Verdict.PROVED
+    for shape in shapes:
+        if not same(derived(*shape), claimed.subs(dict(zip(dimensions, shape, strict=True)))):
+            return Evidence(False, strength, f"the sides differ at {', '.join(map(str, dimensions))} = {shape}")
+    named = f"tested on shapes {', '.join(map(str, shapes))}"
+    if bound is None:
+        return Evidence(True, Verdict.TESTED, named)
+    for dimension in dimensions:
+        allowed = bound.degrees[dimension]
+        written = sp.expand(claimed).as_poly(dimension)
+        if written is None or written.degree() > allowed:
+            found = "no polynomial" if written is None else f"of degree {written.degree()}"
+            return Evidence(False, Verdict.PROVED, f"{found} in {dimension}, where {bound.reason} allows {allowed}")
+    values = [sorted(set(column)) for column in zip(*shapes, strict=True)]
+    enough = all(len(v) >= bound.degrees[d] + 2 for v, d in zip(values, dimensions, strict=True))
+    if not enough or not set(product(*values)) <= set(shapes):
+        return Evidence(True, Verdict.TESTED, f"{named}, too few for a proof")
+    degrees = ", ".join(f"{d}: {n}" for d, n in bound.degrees.items())
+    return Evidence(True, Verdict.PROVED, f"{len(shapes)} shapes prove it for all: {bound.reason} (degrees {degrees})")
+
+
+def examples(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:
+    """Tested: as `every`, for identities that are exact but taken on explicit shapes or at drawn points only.
+
+    >>> x = sp.Symbol("x")
+    >>> print(examples((f"n = {n}", identity((x - 1) * sum(x**k for k in range(n)), x**n - 1)) for n in (1, 2)).outcome)
+    tested
+    """
+    checked = every(cases, detail)
+    return Evidence(checked.holds, min(checked.verdict, Verdict.TESTED), f"tested on examples: {checked.detail}")
+
+
 def tested(error: float, tolerance: float, detail: str) -> Evidence:
     """Tested: an error, at least 0, is within its finite tolerance; NaN is not."""
     holds = bool(0 <= error <= tolerance < np.inf)
@@ -52,6 +119,18 @@ def tested(error: float, tolerance: float, detail: str) -> Evidence:
 def assumed(theorem: str, citation: str) -> Evidence:
     """Assumed: a named textbook theorem with its citation."""
     return Evidence(bool(theorem and citation), Verdict.ASSUMED, f"{theorem} ({citation})")
+
+
+def argued(inference: str, checked: Evidence) -> Evidence:
+    """Argued: what a machine can check of the step holds, and the rest follows from it by words that nothing checks.
+
+    >>> x = sp.Symbol("x", positive=True)
+    >>> print(argued("continuous, so it has a minimum", positive(x)).outcome)
+    argued
+    """
+    return Evidence(
+        checked.holds and bool(inference), Verdict.ARGUED, f"{inference}; checked, not argued: {checked.detail}"
+    )
 
 
 def certified_positive(

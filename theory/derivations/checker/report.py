@@ -87,6 +87,7 @@ def _count(number: int, noun: str) -> str:
 
 def _plain(report: CheckReport, derivation: Derivation | None) -> dict[str, Any]:
     error = report.engine_error
+    repeats = {n for n, step in enumerate(derivation.steps) if step.cross_check} if derivation else set()
     return {
         "claim": report.claim,
         "title": derivation.title if derivation else None,
@@ -102,7 +103,8 @@ def _plain(report: CheckReport, derivation: Derivation | None) -> dict[str, Any]
         "uses": list(derivation.uses) if derivation else None,
         "evidence": [
             {"statement": text, "holds": bool(e.holds), "verdict": str(e.outcome), "detail": str(e.detail)}
-            for text, e in report.steps
+            | ({"cross_check": n in repeats} if derivation else {})
+            for n, (text, e) in enumerate(report.steps)
         ],
         "rejected_variants": list(report.rejected),
         "surviving_variants": list(report.survivors),

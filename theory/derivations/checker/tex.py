@@ -122,7 +122,8 @@ def _assumption(assumption: Assumption) -> str:
 
 def _step(step: Step, evidence: Evidence) -> str:
     verdict = rf"\emph{{{str(evidence.outcome).capitalize()}:}} {prose(evidence.detail)}."
-    return f"\\item {prose(step.because)}\n{_display(step.statement)}\n{verdict}"
+    repeats = "Cross-check. " if step.cross_check else ""
+    return f"\\item {repeats}{prose(step.because)}\n{_display(step.statement)}\n{verdict}"
 
 
 def _display(latex: str) -> str:

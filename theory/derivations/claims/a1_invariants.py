@@ -29,7 +29,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import examples, identity
 
 d_in, k, h, m, d_out = sp.symbols("d_in k h m d_out", positive=True, integer=True)
 mu = sp.Symbol("mu", nonnegative=True)
@@ -100,7 +100,7 @@ def _same_product() -> Evidence:
 
 def _on_shapes() -> Evidence:
     generator = np.random.default_rng(0)
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+    return examples((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
@@ -256,6 +256,7 @@ DERIVATION = Derivation(
             "SymPy differentiates the loss with respect to the matrices; for two layers of every shape in {1,2,3}³ the "
             "same loss, as a polynomial in its entries, is differentiated entry by entry in exact arithmetic.",
             _on_shapes,
+            cross_check=True,
         ),
         Step(
             r"W_{l+1}^\top\nabla_{W_{l+1}}=\nabla_{W_l}W_l^\top\quad(\mu=0)",

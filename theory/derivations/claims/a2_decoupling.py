@@ -23,7 +23,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
+from overtraining.theory.derivations.checker.evidence import examples, identity, worst_relative_error
 from overtraining.theory.derivations.claims.a1_invariants import SYMMETRIC, P, R, V, W, loss_terms, mu
 from overtraining.theory.derivations.claims.shared.uniqueness import unique
 from overtraining.theory.learning.flow import loss_gradient, mode_flow
@@ -92,7 +92,7 @@ def _tangent() -> Evidence:
 
 def _on_shapes() -> Evidence:
     """The loss at general rectangular D1, D2, differentiated by ALL entries, at a diagonal point."""
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(*shape)) for shape in SHAPES)
+    return examples((f"(d_in, h, d_out) = {shape}", _one_shape(*shape)) for shape in SHAPES)
 
 
 def _one_shape(i: int, h: int, o: int) -> Evidence:
@@ -238,6 +238,7 @@ DERIVATION = Derivation(
             "The same for every shape in {1,2,3}³ in exact arithmetic: the loss differentiated by every entry of both "
             "layers at a diagonal point, hidden units without a partner included.",
             _on_shapes,
+            cross_check=True,
         ),
     ),
     formula=formula,

@@ -26,7 +26,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, worst_relative_error
+from overtraining.theory.derivations.checker.evidence import examples, identity, worst_relative_error
 
 q1, q2, g1, g2, tau = sp.symbols("q_1 q_2 gamma_1 gamma_2 tau", positive=True)
 
@@ -69,7 +69,7 @@ def _on_shapes() -> Evidence:
     generator = np.random.default_rng(0)
     variance = {"N1": sp.Rational(4, 9), "N2": sp.Rational(1, 4)}
     moments = {name: (sp.Integer(0), v, sp.Integer(7), sp.Integer(11)) for name, v in variance.items()}
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator, moments)) for shape in SHAPES)
+    return examples((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator, moments)) for shape in SHAPES)
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator, moments: dict) -> Evidence:
@@ -180,6 +180,7 @@ DERIVATION = Derivation(
             "The whole rise, with E N_ij N_kl = γ²δ_ik δ_jl in each layer, written out entry by entry on 27 shapes at "
             "random integer weights, in exact arithmetic, for a law with non-zero third moment, is the formula's.",
             _on_shapes,
+            cross_check=True,
         ),
     ),
     formula=formula,

@@ -38,7 +38,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import every, examples, identity
 from overtraining.theory.derivations.claims import b1_noise as b1
 
 DEPTHS = (1, 2, 3, 4)
@@ -143,7 +143,7 @@ def _written_out() -> Evidence:
         value = path_sum(3).subs(norms_of(layers, root * root.T)).subs(squares)
         again = ((c - whole.T * whole) * root * root.T).trace() / 2
         cases.append((f"widths {n}", identity((rise, again), (value, value))))
-    return every(cases)
+    return examples(cases)
 
 
 def _engine(expression: RiseByDepth, function, generator: np.random.Generator) -> float:  # type: ignore[no-untyped-def]
@@ -268,6 +268,7 @@ DERIVATION = Derivation(
             "Written out entry by entry in exact arithmetic for a skewed law, all widths in {1, 2}: the "
             "expectation, the recursion and the claim are one number.",
             _written_out,
+            cross_check=True,
         ),
     ),
     formula=formula,

@@ -34,7 +34,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import every, examples, identity
 from overtraining.theory.derivations.claims import b1_noise as b1
 from overtraining.theory.derivations.claims.b1_noise import g1, g2, tau
 
@@ -135,7 +135,7 @@ def _on_shapes() -> Evidence:
     for i, k, o in SHAPES:
         exact, values = _written_out([integers(generator, *m) for m in ((k, i), (o, k), (o, i), (i, i))], moments)
         cases.append((f"(d_in, h, d_out) = {i, k, o}", identity(exact, formula().subs(values))))
-    return every(cases)
+    return examples(cases)
 
 
 def _written_out(matrices: list[sp.Matrix], moments: dict) -> tuple[sp.Rational, dict]:
@@ -279,6 +279,7 @@ DERIVATION = Derivation(
             "The variance written out entry by entry with a Gaussian's moments, in "
             "exact arithmetic, on every shape in {1,2,3}³, agrees with the formula.",
             _on_shapes,
+            cross_check=True,
         ),
     ),
     formula=formula,

@@ -25,7 +25,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import examples, identity
 from overtraining.theory.derivations.claims import b1_noise
 from overtraining.theory.derivations.claims.b1_noise import g1, g2, tau
 from overtraining.theory.derivations.claims.shared import balanced_path
@@ -81,7 +81,7 @@ def _gradients() -> Evidence:
 def _on_shapes() -> Evidence:
     """The formula on every shape with a random covariance, by exact differences instead of traces."""
     generator = np.random.default_rng(0)
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+    return examples((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
@@ -249,6 +249,7 @@ DERIVATION = Derivation(
             "entry, the weights move along the gradient, and L + Δ is differentiated with respect to time: the result "
             "is the formula, in exact arithmetic.",
             _on_shapes,
+            cross_check=True,
         ),
         Step(
             r"-2s(\sigma-s)^2+2c\,s(\sigma-s)=\left.\tfrac{dP}{dt}\right|_{C1}",

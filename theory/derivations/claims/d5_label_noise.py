@@ -7,6 +7,7 @@ import numpy as np
 import sympy as sp
 
 from overtraining.theory.derivations.calculus.matrix_words import normal_form, scaled
+from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word, noise_expectation
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -119,15 +120,11 @@ def _step() -> Evidence:
 
 
 def _trace() -> Evidence:
-    """Balanced and aligned weights have s on the diagonals of W2W2ᵀ and W1ᵀW1, so ΣK_ij is the trace of B3."""
-    values = sp.symbols("s_1:4", positive=True)
-    cases = []
-    for i, o in ((3, 4), (4, 3), (3, 3)):
-        rows, columns = (list(values) + [0] * (n - 3) for n in (o, i))
-        total = sum(x + y for x in rows for y in columns)
-        trace = b3.formula()["trace"].subs({b3.q1: sum(values), b3.q2: sum(values), b3.tau: i, b3.d_out: o})
-        cases.append((f"{o} × {i}", identity(sp.expand(total - trace), 0)))
-    return every(cases)
+    """ΣK_ij, the trace of the map `N → W2W2ᵀN + NW1ᵀW1`, by contraction with unit noise N: the trace of B3."""
+    w1, w2, n = (MatrixSum.of(Letter(*x)) for x in (("W1", "h", "d_in"), ("W2", "d_out", "h"), ("N", "d_out", "d_in")))
+    total = noise_expectation((n.T @ (w2 @ w2.T @ n + n @ w1.T @ w1)).trace(), {"N": sp.Integer(1)})
+    norms = {b3.q1: (w1 @ w1.T).trace(), b3.q2: (w2 @ w2.T).trace()}
+    return agree(total, b3.formula()["trace"].subs({b3.tau: d_in, b3.d_out: d_out}), norms)
 
 
 def _engine_error(

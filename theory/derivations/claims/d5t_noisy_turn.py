@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Rules, normal_form, scaled
+from overtraining.theory.derivations.calculus.trace_calculus import squared_norm
+from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum
 from overtraining.theory.derivations.checker.core import (
     Assumption,
     Counterexample,
@@ -34,7 +37,8 @@ s, z = sp.symbols("s z", positive=True)  # the task's singular value on this mod
 T, t = sp.symbols("T t", positive=True)  # the budget, and the time within it
 q = sp.exp(-2 * s * T)
 q_other = sp.exp(-2 * z * T)
-SHAPES = ((1, 1, 1), (2, 1, 1), (1, 3, 1), (2, 2, 2), (3, 2, 2), (3, 3, 3))  # d_out, d_in, modes
+SHAPES = ((2, 1, 1), (1, 3, 1), (2, 2, 2))  # d_out, d_in, modes, of the cross-check
+rho = sp.Symbol("rho")  # what mode 1 is short of its task
 
 
 def formula() -> dict[str, sp.Expr]:
@@ -47,18 +51,92 @@ def formula() -> dict[str, sp.Expr]:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The parts add up to the result of the moment equations, in every shape."""
-    cases = []
-    for d_out, d_in, m in SHAPES:
-        total = candidate["own"] + (d_in + d_out - 2 * m) * candidate["side"]
-        total += sum(candidate["pair"].subs(z, value) for value in _values(m)[1:])
-        cases.append((f"{d_out} × {d_in}, {m} modes", identity(total, turning_point(d_out, d_in, m))))
-    return every(cases, f"all {len(SHAPES)} shapes, from the loss")
+    """Each part is the contribution of its directions, for symbolic widths and any number of modes."""
+    one, other, beyond = (s, True), (z, False), (sp.S.Zero, False)
+    pair = contribution(*of_direction(one, other)) + contribution(*of_direction(other, one))
+    return every(
+        (
+            ("own", identity(candidate["own"], contribution(*of_direction(one, one)))),
+            ("pair", identity(candidate["pair"], pair)),
+            ("beyond the columns", identity(candidate["side"], contribution(*of_direction(one, beyond)))),
+            ("beyond the rows", identity(candidate["side"], contribution(*of_direction(beyond, one)))),
+            *(
+                (f"others {n}", identity(contribution(*of_direction(a, b)), 0))
+                for n, (a, b) in enumerate(((other, other), (other, (s, False)), (other, beyond), (beyond, other)))
+            ),
+        ),
+        "every kind of direction, for symbolic widths and any number of modes",
+    )
 
 
 def _values(m: int) -> tuple[sp.Symbol, ...]:
     """The task's singular values, those of the other modes as symbols."""
     return (s, *sp.symbols(f"z_2:{m + 1}", positive=True))
+
+
+def of_direction(row: tuple[sp.Expr, bool], column: tuple[sp.Expr, bool]) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """For the direction a bᵀ of f: K, and the slopes of H and JJᵀ in ρ, by the quadratic forms of `_directions`.
+
+    row, column: the singular value that a and b have in the task, 0 beyond its modes, and whether it is mode 1.
+    """
+    (y0, y), (x0, x) = ((v, sp.sqrt(v * (v - rho)) if is_first else v) for v, is_first in (row, column))
+    both = row[1] and column[1]  # only then are ⟨f − B, a bᵀ⟩ = −ρ and ⟨f₀, a bᵀ⟩ = s beside each other
+    k = y0 + x0
+    noise = (y + x) ** 2
+    hessian = noise + 2 * (-rho * s if both else 0)
+    of_hessian, of_noise = (sp.simplify(sp.diff(e, rho).subs(rho, 0) / k) for e in (hessian, noise))
+    return k, of_hessian, of_noise
+
+
+def _directions() -> Evidence:
+    """`e = (W2₀ᵀ a bᵀ, a bᵀ W1₀ᵀ)`: `e·e`, `eᵀHe`, `eᵀJJᵀe` and `JJᵀe = Ke`, for symbolic widths.
+
+    W2W2₀ᵀ maps a to y a and W1ᵀW1₀ maps b to x b, with y₀ and x₀ at the fitted task. J maps a change of f to weights,
+    Jᵀ a change of the weights to f, so `JJᵀe = J(K a bᵀ) = Ke`; at the task H = JJᵀ, since f − B = 0.
+    """
+    y, x, y0, x0, eps = sp.symbols("y x y_0 x_0 epsilon")
+    a, b = Letter("a", "d_out", "one"), Letter("b", "d_in", "one")
+    w1, v1 = (Letter(name, "h", "d_in") for name in ("W1", "V1"))
+    w2, v2 = (Letter(name, "d_out", "h") for name in ("W2", "V2"))
+    f1, f2, start1, start2 = map(MatrixSum.of, (w1, w2, v1, v2))
+    dyad = MatrixSum.of(a) @ MatrixSum.of(b.T)
+    first, second = start2.T @ dyad, dyad @ start1.T
+    rules: Rules = (
+        ((w2, v2.T, a), scaled(y, MatrixSum.of(a))),
+        ((b.T, v1.T, w1), scaled(x, MatrixSum.of(b.T))),
+        ((a.T, v2, v2.T, a), scaled(y0, IDENTITY)),
+        ((b.T, v1.T, v1, b), scaled(x0, IDENTITY)),
+        ((a.T, a), IDENTITY),
+        ((b.T, b), IDENTITY),
+    )
+    moved = f2 @ first + second @ f1
+    task = MatrixSum.of(Letter("B", "d_out", "d_in"))
+    after = (f2 + scaled(eps, second)) @ (f1 + scaled(eps, first)) - task
+    loss = sp.Rational(1, 2) * squared_norm(after)
+    curvature = TraceSum.collect((2 * sp.expand(c).coeff(eps, 2), words) for words, c in loss.terms.items())
+    stated = squared_norm(moved) + 2 * ((f2 @ f1 - task).T @ dyad @ start1.T @ start2.T @ dyad).trace()
+    ends = (MatrixSum.of(a.T) @ start2 @ start2.T @ MatrixSum.of(a)).joined(IDENTITY)
+    ends = ends + MatrixSum.of(b.T) @ start1.T @ start1 @ MatrixSum.of(b)
+    return every(
+        (
+            ("eᵀHe", Evidence((curvature - stated).is_zero(), Verdict.PROVED, "‖Jᵀe‖² + 2⟨f − B, a bᵀ⟩⟨f₀, a bᵀ⟩")),
+            ("Jᵀe", Evidence(not normal_form(moved - scaled(y + x, dyad), rules), Verdict.PROVED, "(y + x) a bᵀ")),
+            ("e·e", Evidence(not normal_form(ends - scaled(y0 + x0, IDENTITY), rules), Verdict.PROVED, "y₀ + x₀")),
+        ),
+        "the quadratic forms of a direction, for symbolic widths",
+    )
+
+
+def _on_shapes() -> Evidence:
+    """The parts add up to ψ from the loss in its entries, differentiated by SymPy, on explicit shapes."""
+    parts = formula()
+    cases = []
+    for d_out, d_in, m in SHAPES:
+        total = parts["own"] + (d_in + d_out - 2 * m) * parts["side"]
+        total += sum(parts["pair"].subs(z, value) for value in _values(m)[1:])
+        checked = identity(total, turning_point(d_out, d_in, m))
+        cases.append((f"{d_out} × {d_in}, {m} modes", Evidence(checked.holds, Verdict.TESTED, checked.detail)))
+    return every(cases, f"tested on shapes (d_out, d_in, modes) {', '.join(map(str, SHAPES))}")
 
 
 @cache
@@ -69,7 +147,6 @@ def directions(d_out: int, d_in: int, m: int) -> list[tuple[sp.Expr, sp.Expr, sp
     the derivatives of H and JJᵀ with respect to ρ, taken along that vector scaled to length one.
     """
     values = _values(m)
-    rho = sp.Symbol("rho")
     w1 = sp.Matrix(m, d_in, lambda k, j: sp.Symbol(f"a_{k}{j}"))
     w2 = sp.Matrix(d_out, m, lambda i, k: sp.Symbol(f"b_{i}{k}"))
     task = sp.Matrix(d_out, d_in, lambda i, j: values[i] if i == j and i < m else 0)
@@ -96,19 +173,20 @@ def directions(d_out: int, d_in: int, m: int) -> list[tuple[sp.Expr, sp.Expr, sp
     return moments
 
 
-@cache
 def turning_point(d_out: int, d_in: int, m: int) -> sp.Expr:
     """ψ of mode 1: `(E L − L − ½r²)/(γ²r)` at first order in r, by the three equations."""
-    total = sp.Integer(0)
-    gradient = sp.Integer(0)
-    for k, of_hessian, of_noise in directions(d_out, d_in, m):
-        variance = 1 - sp.exp(-2 * k * t)  # Σ/γ² in this direction while ρ = 0
-        grown = sp.expand(sp.exp(-2 * k * (T - t) + 2 * s * (T - t)) * (2 * of_noise - 2 * of_hessian * variance))
-        total += of_hessian * variance.subs(t, T) / 2 + k * _integral(grown) / 2  # ½tr(HΣ)
-        gradient += of_hessian * variance
+    return sp.expand(sum(contribution(*moments) for moments in directions(d_out, d_in, m)))
+
+
+@cache
+def contribution(k: sp.Expr, of_hessian: sp.Expr, of_noise: sp.Expr) -> sp.Expr:
+    """What one direction adds to ψ: the equations are linear in the directions, as Σ stays diagonal in them."""
+    variance = 1 - sp.exp(-2 * k * t)  # Σ/γ² in this direction while ρ = 0
+    grown = sp.expand(sp.exp(-2 * k * (T - t) + 2 * s * (T - t)) * (2 * of_noise - 2 * of_hessian * variance))
+    curvature = of_hessian * variance.subs(t, T) / 2 + k * _integral(grown) / 2  # ½tr(HΣ)
     # μ along ∇f₁₁, whose squared length is 2s: −½∇tr(HΣ) there is ½·2s·∂tr(HΣ)/∂ρ, and ∇L = −r∇f₁₁
-    shift = _integral(sp.expand(sp.exp(-2 * s * (T - t)) * s * gradient))
-    return sp.expand(total - shift)
+    shift = _integral(sp.expand(sp.exp(-2 * s * (T - t)) * s * of_hessian * variance))
+    return sp.expand(curvature - shift)
 
 
 def _integral(terms: sp.Expr) -> sp.Expr:
@@ -254,6 +332,15 @@ DERIVATION = Derivation(
             _second_moments,
         ),
         Step(
+            r"e=(W_2^\top ab^\top,ab^\top W_1^\top):\ e^\top He=(y+x)^2+2\langle f-B,ab^\top\rangle"
+            r"\langle f_0,ab^\top\rangle,\ e^\top JJ^\top e=(y+x)^2,\ JJ^\top e=(y_0+x_0)e",
+            "Every direction a bᵀ of singular vectors, learned or beyond the modes: y and x are what W2W2ᵀ and W1ᵀW1 "
+            "are on a and b, where one factor is that of the fitted task. Mode 1, short by ρ, has √(s(s − ρ)). So only "
+            "directions in its row or its column contribute: itself, two for each other mode, and one for each "
+            "direction beyond the modes.",
+            _directions,
+        ),
+        Step(
             r"T\to\infty:\ \psi=m+1-\tfrac12(d_{in}+d_{out})",
             "The limits of the parts: the parts of pairs of learned modes vanish, and every direction beyond the modes "
             "contributes −½.",
@@ -264,6 +351,12 @@ DERIVATION = Derivation(
             "Independent noise of the same γ on the fine-tuned weights would have its turning point as in C1, always "
             "below the task. SGD's noise has the same effect as that noise on the loss (D5), but not on its slope.",
             _noise_on_weights,
+        ),
+        Step(
+            r"\psi=\text{own}+\sum_j\text{pair}(s,z_j)+(d_{in}+d_{out}-2m)\,\text{side}",
+            "The Hessian of the loss written out in its entries and differentiated by SymPy.",
+            _on_shapes,
+            cross_check=True,
         ),
     ),
     formula=formula,

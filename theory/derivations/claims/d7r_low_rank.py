@@ -1,7 +1,6 @@
 """D7r: the least loss after a low-rank update of both layers, and an update that reaches it."""
 
 from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,40 +21,62 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity
 
-STEPS = sp.symbols("delta_1:6", nonnegative=True)
-VALUES = tuple(sp.Add(*STEPS[i:]) for i in range(5))  # σ₁ >= … >= σ₅ >= 0 of B − f
+SIGMA = sp.IndexedBase("sigma", nonnegative=True)  # σ₁ >= … >= σ_d >= 0 of B − f
+i = sp.Symbol("i", integer=True, positive=True)
+r, d = sp.symbols("r d", integer=True, positive=True)  # rank of the update of each layer; number of directions
 FIRST, SECOND, UPDATE = sp.symbols("M_a M_b V_1")  # the two halves of the learned part; the update of the first layer
 
 
+def tail(first: sp.Expr, last: sp.Expr = d) -> sp.Expr:
+    """`Σ σ_i²` from the first to the last of these directions."""
+    return sp.Sum(SIGMA[i] ** 2, (i, first, last))
+
+
 def formula() -> dict[str, sp.Expr]:
-    """The floors of updates of rank 1 and 2 for five directions; the parts of the update; the cost in both losses.
+    """The floor of updates of rank r; the parts of the update; the cost in both losses.
 
     "first": M in `V1 = W2⁺M`.  "second" and "through": M and V in `V2 = M(W1 + V)⁺`.  "cost": L_pre + L_ft after an
-    update of rank 1 of converged weights.
+    update of converged weights.
     """
     return {
-        "rank 1": sum(v**2 for v in VALUES[2:]) / 2,
-        "rank 2": VALUES[4] ** 2 / 2,
+        "floor": tail(2 * r + 1) / 2,
         "first": FIRST,
         "second": SECOND,
         "through": UPDATE,
-        "cost": sum(v**2 for v in VALUES) / 2,
+        "cost": tail(sp.Integer(1)) / 2,
     }
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The floors are the least over all choices of directions; the update multiplied out; both losses after it."""
-    cases = [("update", _update(candidate))]
-    for rank in (1, 2):
-        floor = candidate[f"rank {rank}"]
-        sums = [sum(VALUES[i] ** 2 for i in chosen) / 2 for chosen in combinations(range(5), 5 - 2 * rank)]
-        above = [sp.expand(total - floor) for total in sums]
-        least = all(e.is_nonnegative is True for e in above) and any(e == 0 for e in above)
-        cases.append((f"rank {rank}", Evidence(least, Verdict.PROVED, "the least of all choices of directions")))
-    downstream = sum(v**2 for v in VALUES[2:]) / 2  # f = A + M: L_ft = ½‖D − M‖²
-    pretraining = sum(v**2 for v in VALUES[:2]) / 2  # L_pre = ½‖M‖²
-    cases.append(("cost", identity(sp.expand(candidate["cost"] - downstream - pretraining), 0)))
-    return every(cases, "floors and update")
+    """The floor is half the bound of `_weights` at the rank of `_rank`, and what M_a + M_b leaves; both losses."""
+    reached = _rank_of_change()
+    left = tail(reached + 1) / 2  # ½‖D − M‖² for M the strongest directions, as many as the change has ranks
+    gained = tail(sp.Integer(1), reached) / 2  # L_pre = ½‖M‖² from f = A
+    return every(
+        (
+            ("update", _update(candidate)),
+            ("floor", _equal_sums(candidate["floor"], left)),
+            ("cost", _equal_sums(candidate["cost"], left + gained)),
+        ),
+        "floor and update, for symbolic widths and ranks",
+    )
+
+
+def _equal_sums(one: sp.Expr, other: sp.Expr) -> Evidence:
+    """Proved: two sums over directions agree in every direction, whatever r and d >= 2r: by telescoping both."""
+    before = sp.Function("S")  # S(n) = Σ_{i<=n} σ_i²
+
+    def telescoped(total: sp.Expr) -> sp.Expr:
+        def partial(body: sp.Expr, limits: sp.Tuple) -> sp.Expr:
+            index, first, last = limits
+            factor = sp.cancel(body / SIGMA[index] ** 2)
+            if factor.has(index):
+                raise ValueError(f"{body} is no multiple of σ_i²")
+            return factor * (before(last) - before(first - 1)).subs(before(0), 0)
+
+        return total.replace(sp.Sum, partial)
+
+    return identity(telescoped(one), telescoped(other))
 
 
 def _update(candidate: dict[str, sp.Expr]) -> Evidence:
@@ -83,6 +104,25 @@ def _update(candidate: dict[str, sp.Expr]) -> Evidence:
     return Evidence(not remaining, Verdict.PROVED, f"{len(remaining)} words differ")
 
 
+def _rank_of_change() -> sp.Expr:
+    """`(W2 + V2)(W1 + V1) − W2W1` is a sum of words with V1 or V2: two groups of rank at most r, the width inside each.
+
+    With `V1 = P Z`, `V2 = P' Z'` over r columns, every word of the change passes through r of one of them.
+    """
+    w1, w2 = MatrixSum.of(Letter("W1", "h", "d_in")), MatrixSum.of(Letter("W2", "d_out", "h"))
+    v1 = MatrixSum.of(Letter("P1", "h", "r")) @ MatrixSum.of(Letter("Z1", "r", "d_in"))
+    v2 = MatrixSum.of(Letter("P2", "d_out", "r")) @ MatrixSum.of(Letter("Z2", "r", "h"))
+    change = (w2 + v2) @ (w1 + v1) - w2 @ w1
+    groups = (v2 @ (w1 + v1), w2 @ v1)
+    if normal_form(change - groups[0] - groups[1]):
+        raise ValueError("the change of f is not the sum of both groups")
+    inner = [{x.cols for _, word in group.terms for x in word[:1]} for group in (groups[0],)]
+    inner.append({x.cols for _, word in groups[1].terms for x in word[1:2]})
+    if any(widths != {"r"} for widths in inner):
+        raise ValueError(f"the groups pass through {inner}")
+    return len(groups) * r
+
+
 def _rank() -> Evidence:
     """`(W2 + V2)(W1 + V1) − W2W1 = V2(W1 + V1) + W2V1`: two terms of rank r; all in all the rank is at most n + r."""
     w1, v1 = (MatrixSum.of(Letter(n, "h", "d_in")) for n in ("W1", "V1"))
@@ -106,19 +146,26 @@ def _projected() -> Evidence:
 
 
 def _weights() -> Evidence:
-    """`‖DP‖² = Σσ_i²p_i`, 0 <= p_i <= 1, Σp_i = d − k: `Σσ_i²p_i − Σ_{i>k}σ_i²` is a sum of terms >= 0."""
-    cases = []
-    for d in range(2, 6):
-        p = sp.symbols(f"p_1:{d + 1}")
-        for k in range(1, d):
-            last = d - k - sum(p[1:])  # eliminates p₁
-            full = (last, *p[1:])
-            square = [v**2 for v in VALUES[5 - d :]]
-            split = sum((square[i] - square[k - 1]) * full[i] for i in range(k))
-            split += sum((square[k - 1] - square[i]) * (1 - full[i]) for i in range(k, d))
-            total = sum(s * q for s, q in zip(square, full, strict=True)) - sum(square[k:])
-            cases.append((f"d = {d}, k = {k}", identity(sp.expand(total - split), 0)))
-    return every(cases)
+    """`‖DP‖² = Σσ_i²p_i`, 0 <= p_i <= 1, Σp_i = d − k: `Σσ_i²p_i − Σ_{i>k}σ_i²` is a sum of terms >= 0, for all d, k.
+
+    Index by index what is left beside the terms `(σ_i² − σ_k²)p_i` for i <= k and `(σ_k² − σ_i²)(1 − p_i)` for i > k is
+    σ_k²p_i and σ_k²(p_i − 1); their sum over all i is σ_k²(Σp_i − (d − k)) = 0.
+    """
+    square, middle, share, more = sp.symbols("s t p delta", nonnegative=True)
+    traced, dimension, kept = sp.symbols("P d k", nonnegative=True)
+    strong = square * share - (square - middle) * share
+    weak = square * share - square - (middle - square) * (1 - share)
+    of_share, constant = sp.expand(weak).coeff(share), weak.subs(share, 0)
+    over_all = of_share * traced + constant * (dimension - kept)  # Σ strong + Σ weak, with P for Σp_i
+    return every(
+        (
+            ("i <= k", identity(strong, middle * share)),
+            ("i > k", identity(weak, middle * share - middle)),
+            ("sum", identity(over_all.subs(traced, dimension - kept), 0)),
+            ("terms", Evidence((more * share).is_nonnegative is True, Verdict.PROVED, "σ_i² − σ_k² = δ >= 0")),
+        ),
+        "index by index, for every number of singular values and every rank",
+    )
 
 
 def _engine_error(
@@ -131,8 +178,12 @@ def _engine_error(
     for rank in (1, 2):
         u, v = (np.linalg.qr(generator.normal(size=(n, n)))[0][:, :5] for n in (6, 5))
         values = np.sort(generator.uniform(1, 2, 5))[::-1]
-        steps = dict(zip(STEPS, (*-np.diff(values), values[-1]), strict=True))
-        exact = float(expression[f"rank {rank}"].subs(steps))
+        exact = float(
+            expression["floor"]
+            .subs({r: rank, d: 5})
+            .doit()
+            .subs(dict(zip(map(SIGMA.__getitem__, range(1, 6)), values, strict=True)))
+        )
         difference = u * values @ v.T
         worst = max(worst, abs(float(function(difference, rank)) / exact - 1))
         w1, w2 = generator.normal(size=(7, 5)), generator.normal(size=(6, 7))
@@ -205,7 +256,8 @@ DERIVATION = Derivation(
         ),
         Step(
             r"\sum\sigma_i^2p_i\ge\sum_{i>k}\sigma_i^2,\quad 0\le p_i\le1,\ \sum p_i=d-k",
-            "Term by term, for up to five singular values (Ky Fan's argument); p_i = ‖Pv_i‖², and their sum is tr P.",
+            "Term by term, for every number of singular values and every rank (Ky Fan's argument); p_i = ‖Pv_i‖², and "
+            "their sum is tr P. So the bound of Eckart and Young is proved here, not cited.",
             _weights,
         ),
         Step(
@@ -217,10 +269,10 @@ DERIVATION = Derivation(
     formula=formula,
     conclusion=conclusion,
     variants=(
-        Variant("rank r for 2r", lambda f: f | {"rank 1": sum(v**2 for v in VALUES[1:]) / 2}),
-        Variant("rank 3r for 2r", lambda f: f | {"rank 1": sum(v**2 for v in VALUES[3:]) / 2}),
-        Variant("the largest direction left unlearned", lambda f: f | {"rank 2": VALUES[0] ** 2 / 2}),
-        Variant("½ missing", lambda f: f | {"rank 2": VALUES[4] ** 2}),
+        Variant("rank r for 2r", lambda f: f | {"floor": tail(r + 1) / 2}),
+        Variant("rank 3r for 2r", lambda f: f | {"floor": tail(3 * r + 1) / 2}),
+        Variant("rank r + 1 for 2r, the same at r = 1", lambda f: f | {"floor": tail(r + 2) / 2}),
+        Variant("½ missing", lambda f: f | {"floor": 2 * f["floor"]}),
         Variant("all directions through the second layer", lambda f: f | {"first": FIRST + SECOND}),
         Variant("inverse of the first layer before its update", lambda f: f | {"through": sp.Integer(0)}),
         Variant("M_a for M_b in the second layer", lambda f: f | {"second": FIRST}),
@@ -229,7 +281,7 @@ DERIVATION = Derivation(
     special_case=SpecialCase(
         "two equal directions and none beyond, one through each layer",
         lambda f: {
-            k: e.subs(dict.fromkeys(STEPS[2:], 0)).subs({STEPS[0]: 0, UPDATE: 0, SECOND: 0, FIRST: 0})
+            k: e.subs({r: 1, d: 2}).doit().subs({SIGMA[1]: 1, SIGMA[2]: 1, UPDATE: 0, SECOND: 0, FIRST: 0})
             for k, e in f.items()
         },
     ),

@@ -22,6 +22,7 @@ from overtraining.theory.derivations.checker.core import (
     check,
 )
 from overtraining.theory.derivations.checker.evidence import (
+    argued,
     assumed,
     certified_positive,
     every,
@@ -79,6 +80,11 @@ def step(check: Callable[[], Evidence]) -> tuple[Step, ...]:
     return (Step("a>0", "Because.", check),)
 
 
+def again(check: Callable[[], Evidence]) -> Step:
+    """A cross-check."""
+    return Step("again", "In another way.", check, cross_check=True)
+
+
 def raises(*_: object) -> Any:
     raise ArithmeticError("no such thing")
 
@@ -112,6 +118,9 @@ FAULTS = {
         "verdict tested is below the floor proved",
     ),
     "an assumed step": ({"steps": step(lambda: assumed("a theorem", "a book"))}, "verdict assumed is below"),
+    "an argued step": ({"steps": step(lambda: argued("words", positive(a)))}, "verdict argued is below"),
+    "a failing cross-check": ({"steps": (*TOY.steps, again(lambda: positive(-a)))}, "step failed: again"),
+    "nothing but cross-checks": ({"steps": (again(lambda: positive(a)),)}, "all of its steps are cross-checks"),
     "no engine": ({"link": None}, "verdict tested is below"),
     "an engine off by 5 percent": ({"link": through(lambda v: 1.05 * v)}, "numpy.multiply is off by 0.05"),
     "an engine off at 1e-11": ({"link": through(lambda v: (1 + 1e-11) * v)}, "is off by 1e-11"),
@@ -215,3 +224,17 @@ def test_the_report_keeps_an_engine_error_that_is_too_large():
         replace(QUICK, link=Link("overtraining.theory.sensitivity.noise.expected_increase", "", lambda *_: 0.05))
     )
     assert report.engine_error == 0.05
+
+
+def test_a_claim_does_not_inherit_the_verdict_of_a_cross_check() -> None:
+    report = run(steps=(*TOY.steps, again(lambda: numbers(0.0, 1.0, ""))))
+    assert report.verdict is Verdict.PROVED
+    assert [str(e.verdict) for _, e in report.steps] == ["proved", "tested", "proved"]
+    report = run(steps=(*step(lambda: numbers(0.0, 1.0, "")), again(lambda: positive(a))), floor=Verdict.TESTED)
+    assert report.verdict is Verdict.TESTED
+
+
+def test_a_claim_that_uses_an_argued_one_is_argued() -> None:
+    words = replace(TOY, claim="T0", steps=step(lambda: argued("words", positive(a))), floor=Verdict.ARGUED)
+    reports = check_all([words, replace(TOY, uses=("T0",), floor=Verdict.ARGUED)], {})
+    assert [report.verdict for report in reports] == [Verdict.ARGUED] * 2

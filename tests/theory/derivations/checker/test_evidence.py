@@ -6,10 +6,14 @@ import sympy as sp
 
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.evidence import (
+    DegreeBound,
+    argued,
     assumed,
     certified_positive,
     every,
+    examples,
     identity,
+    on_shapes,
     positive,
     tested as numbers,
     worst_relative_error,
@@ -104,3 +108,52 @@ def test_the_worst_relative_error_is_in_units_of_the_condition_number():
     off = lambda p: p * np.array([1.0, 1 + 1e-6])
     assert worst_relative_error(x, [x], off, points) == pytest.approx(1e-6, rel=1e-6)
     assert worst_relative_error(x, [x], off, points, lambda p: np.array([1.0, 10.0])) == pytest.approx(1e-7, rel=1e-6)
+
+
+m, n = sp.symbols("m n", positive=True, integer=True)
+PAIRS = DegreeBound({m: 1, n: 1}, "a sum over entries")
+GRID = [(i, j) for i in (1, 2, 3) for j in (1, 2, 3)]
+VANISHES = (m - n) * (m - n - 1) * (m - n + 1) * (m - n - 2) * (m - n + 2)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "shapes", "bound", "outcome"),
+    [
+        (m * n, GRID, PAIRS, Verdict.PROVED),
+        (m * n, GRID, None, Verdict.TESTED),
+        (m * n, GRID[:4], PAIRS, Verdict.TESTED),  # one value of m more than a line of n
+        (m * n, [(i, i) for i in range(1, 9)], PAIRS, Verdict.TESTED),  # many shapes, but no grid
+        (m * n + VANISHES, GRID, PAIRS, Verdict.FAILED),  # equal on every shape that is tried
+        (m * n + VANISHES, GRID, None, Verdict.TESTED),
+        (m * n + sp.sin(sp.pi * m), GRID, PAIRS, Verdict.PROVED),  # which SymPy knows to be 0
+        (m * n + sp.Abs(VANISHES), GRID, PAIRS, Verdict.FAILED),  # no polynomial
+        (m * n + 1, GRID, None, Verdict.FAILED),
+    ],
+)
+def test_shapes_prove_as_much_as_their_degree_bound_says(claimed, shapes, bound, outcome):
+    assert on_shapes(lambda i, j: i * j, claimed, [m, n], shapes, bound).outcome is outcome
+
+
+def test_a_degree_bound_that_is_too_low_is_noticed():
+    """The derived side is a cube, which meets the claimed line at 1, 2 and 3: the bound needs one value more."""
+    cube = lambda i: i + (i - 1) * (i - 2) * (i - 3)
+    line = DegreeBound({n: 2}, "said to be a square")
+    assert not on_shapes(cube, n, [n], [(i,) for i in (1, 2, 3, 4)], line).holds
+    assert on_shapes(cube, n, [n], [(i,) for i in (1, 2, 3)], line).outcome is Verdict.TESTED
+
+
+def test_no_shape_is_no_evidence():
+    assert not on_shapes(lambda i, j: i * j, m * n, [m, n], [], PAIRS).holds
+    assert not on_shapes(lambda i, j: i * j, m * n, [m, n], []).holds
+
+
+def test_examples_are_tested_however_exact_they_are():
+    assert examples([("one", identity(x, x))]).outcome is Verdict.TESTED
+    assert examples([("one", identity(x, 2 * x))]).outcome is Verdict.FAILED
+    assert examples([("one", assumed("a theorem", "a book"))]).outcome is Verdict.ASSUMED
+
+
+def test_words_are_argued_only_beside_a_check_that_holds():
+    assert argued("hence the claim", positive(x)).outcome is Verdict.ARGUED
+    assert argued("hence the claim", positive(-x)).outcome is Verdict.FAILED
+    assert argued("", positive(x)).outcome is Verdict.FAILED

@@ -235,6 +235,7 @@ DERIVATION = Derivation(
             "The same from the loss written out in its entries, in exact arithmetic, on every shape in {1,2,3}³, with "
             "λ = 0 and, where the shape allows, ±4.",
             on_shapes,
+            cross_check=True,
         ),
         Step(
             r"\tfrac{d}{dt}S^{-1}=-S^{-1}\dot SS^{-1}",

@@ -18,7 +18,7 @@ from overtraining.theory.derivations.calculus.shapes import SHAPES, in_ring, int
 from overtraining.theory.derivations.calculus.trace_calculus import derivative
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import every, examples, identity
 from overtraining.theory.derivations.claims.shared.stacked_flow import BALANCED, F, Q, a, half, lam, w1, w2
 
 q, y = (MatrixSum.of(Letter(name, "n", "h")) for name in ("Q", "Y"))
@@ -144,7 +144,9 @@ def on_shapes() -> Evidence:
     """`Q̇` from the loss written out in its entries, exact, on balanced integer and λ-balanced rational weights."""
     generator = np.random.default_rng(0)
     cases = [(shape, sign) for shape in SHAPES for sign in (0, 1, -1) if sign == 0 or shape[1] <= shape[1 + sign]]
-    return every((f"(d_in, h, d_out) = {shape}, λ {sign}", _one_shape(shape, sign, generator)) for shape, sign in cases)
+    return examples(
+        (f"(d_in, h, d_out) = {shape}, λ {sign}", _one_shape(shape, sign, generator)) for shape, sign in cases
+    )
 
 
 def _one_shape(shape: tuple[int, int, int], sign: int, generator: np.random.Generator) -> Evidence:

@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive
+from overtraining.theory.derivations.checker.evidence import every, examples, identity, positive
 from overtraining.theory.derivations.claims.b3_curvature.hessian import (
     REGIMES,
     any_depth,
@@ -95,7 +95,7 @@ def conclusion(candidate: Mapping[str, Any]) -> Evidence:
 def _on_shapes() -> Evidence:
     """The loss written out in its entries, in exact arithmetic: the characteristic polynomial is the claimed one."""
     generator = np.random.default_rng(0)
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+    return examples((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
@@ -285,6 +285,7 @@ DERIVATION = Derivation(
             "The characteristic polynomial of the Hessian written out in the entries of the weights, on every shape in "
             "{1,2,3}³ in exact arithmetic, is the product over the blocks with their multiplicities.",
             _on_shapes,
+            cross_check=True,
         ),
         Step(
             r"s=\sigma\ \Rightarrow\ \lambda_{max}=2\sigma_1",
@@ -305,7 +306,7 @@ DERIVATION = Derivation(
         Step(
             r"\Delta=\tfrac12\gamma^2\,\mathrm{tr}\,H+O(\gamma^4)",
             "The cost of equal noise on all weights, B1, is half the Hessian's trace to second order: its coefficient "
-            "of γ² against the sum of all second derivatives of the loss, at random weights, shapes {1,2,3}³.",
+            "of γ² against the sum of all second derivatives of the loss, for symbolic widths and every Σx.",
             half_of_trace,
         ),
     ),

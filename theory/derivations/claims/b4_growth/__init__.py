@@ -24,7 +24,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive
+from overtraining.theory.derivations.checker.evidence import every, examples, identity, positive
 from overtraining.theory.derivations.claims import b1_noise as b1
 from overtraining.theory.derivations.claims.b1_noise import g1, g2, tau
 from overtraining.theory.derivations.claims.b4_growth.other_networks import depth_one, homogeneous, relu_halves
@@ -65,7 +65,7 @@ def conclusion(candidate: GrowthRates) -> Evidence:
 def _on_shapes() -> Evidence:
     """tr H from second derivatives, and its rate from first ones, as polynomials in every weight."""
     generator = np.random.default_rng(1)
-    return every((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
+    return examples((f"(d_in, h, d_out) = {shape}", _one_shape(shape, generator)) for shape in SHAPES)
 
 
 def _one_shape(shape: tuple[int, int, int], generator: np.random.Generator) -> Evidence:
@@ -341,6 +341,7 @@ DERIVATION = Derivation(
             "Second derivatives of the loss by every weight, and their sum's rate along minus the gradient, agree "
             "with the claim as polynomials in all weights, on every shape in {1,2,3}³ with random Σx.",
             _on_shapes,
+            cross_check=True,
         ),
         Step(
             r"0<p_i<\sigma_i\ \Rightarrow\ x_k=\sum_i d_i^k\,p_i(\sigma_i-p_i)>0",
@@ -364,7 +365,7 @@ DERIVATION = Derivation(
         Step(
             r"\frac{d\|W_l\|^2}{dt}=2\,\mathrm{tr}\left((A-f)\Sigma_xf^\top\right)",
             "In deeper linear networks all layers' squared norms grow at this same rate (f is homogeneous of degree 1 "
-            "in each layer), at symbolic widths, depth 1 to 5.",
+            "in each layer), at symbolic widths and every depth.",
             homogeneous,
         ),
         Step(

@@ -23,23 +23,15 @@ def depth_one() -> Evidence:
 
 
 def homogeneous() -> Evidence:
-    """Euler, for every layer of linear networks of depth 1 … 5: tr(W_lᵀ ∂L/∂W_l) is the same for all."""
-    return every(
-        (f"depth {depth}, layer {layer}", _euler(depth, layer)) for depth in range(1, 6) for layer in range(depth)
+    """Euler, for a layer W of `f = P W R`, whatever the layers above and below: tr(Wᵀ ∂L/∂W) is the same for all."""
+    p, w, r, a = (
+        MatrixSum.of(Letter(*x)) for x in (("P", "m", "n"), ("W", "n", "k"), ("R", "k", "n0"), ("A", "m", "n0"))
     )
-
-
-def _euler(depth: int, layer: int) -> Evidence:
-    letters = [Letter(f"W{i + 1}", f"n{i + 1}", f"n{i}") for i in range(depth)]
-    f = MatrixSum.of(letters[0])
-    for letter in letters[1:]:
-        f = MatrixSum.of(letter) @ f
-    teacher = MatrixSum.of(Letter("A", f"n{depth}", "n0"))
+    f = p @ w @ r
     covariance = MatrixSum.of(Letter("Sx", "n0", "n0", symmetric=True))
-    loss = sp.Rational(1, 2) * ((f - teacher) @ covariance @ (f - teacher).T).trace()
-    w = MatrixSum.of(letters[layer])
-    rest = rate((w @ w.T).trace(), loss, [letters[layer].name]) - 2 * ((teacher - f) @ covariance @ f.T).trace()
-    return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ")
+    loss = sp.Rational(1, 2) * ((f - a) @ covariance @ (f - a).T).trace()
+    rest = rate((w @ w.T).trace(), loss, ["W"]) - 2 * ((a - f) @ covariance @ f.T).trace()
+    return Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ, at every depth and width")
 
 
 def relu_halves() -> Evidence:

@@ -7,7 +7,6 @@ import sympy as sp
 
 from overtraining.theory.derivations.calculus import frames
 from overtraining.theory.derivations.calculus.exact_matrices import fractions, random_point
-from overtraining.theory.derivations.calculus.shapes import SHAPES
 from overtraining.theory.derivations.calculus.trace_calculus import agree, rate
 from overtraining.theory.derivations.calculus.trace_words import MatrixSum, TraceSum, constant, noise_expectation
 from overtraining.theory.derivations.calculus.two_layers import N1, N2, W1, W2, A, Sx, d_in, d_out, h, loss
@@ -31,10 +30,11 @@ from overtraining.theory.derivations.claims.b6_conventions.multiplicative import
     joint,
     n1,
     n2,
+    on_shapes,
     own,
     r1,
     r2,
-    spells,
+    rise_by_paths,
     values_at,
 )
 from overtraining.theory.sensitivity.conventions import CONVENTIONS
@@ -52,7 +52,7 @@ def formula() -> CostsByConvention:
 
 
 def conclusion(candidate: CostsByConvention) -> Evidence:
-    """Relative: B1's contraction with the layers' own variances. Multiplicative: entry by entry, on every shape."""
+    """Relative: B1's contraction with the layers' own variances. Multiplicative: by pairs of paths."""
     first, second, sx, n_1, n_2 = map(MatrixSum.of, (W1, W2, Sx, N1, N2))
     squares = {n1: (first @ first.T).trace(), n2: (second @ second.T).trace()}
     traces = squares | {q1: (first @ sx @ first.T).trace(), tau: sx.trace()}
@@ -61,9 +61,9 @@ def conclusion(candidate: CostsByConvention) -> Evidence:
         (
             ("relative", agree(_relative(b1.expected_rise(), squares), candidate["relative"], traces)),
             ("white relative", agree(_relative(white, squares), candidate["white relative"], squares)),
-            *((f"multiplicative, {shape}", spells(candidate["multiplicative"], shape)) for shape in SHAPES),
+            ("multiplicative", identity(candidate["multiplicative"], rise_by_paths())),
         ),
-        "symbolic dimensions (relative), 27 shapes as polynomials in all weights (multiplicative)",
+        "for symbolic dimensions",
     )
 
 
@@ -249,6 +249,12 @@ DERIVATION = Derivation(
             r"\Sigma_k\left(\Sigma_iR_{ki}^2s_i\right)^2=\tfrac12(\Sigma s)^2+\cos^22\varphi\,\tfrac12(s_1-s_2)^2",
             "Multiplicative noise sees the basis of the hidden layer, which f does not: two modes on two units.",
             _frames,
+        ),
+        Step(
+            r"\mathbb E[L]-L=\tfrac12\left[\rho_2^2\,m_{joint}+\rho_1^2(1+\rho_2^2)\,m_{own}\right]",
+            "Multiplicative noise again, written out entry by entry as polynomials in all weights.",
+            lambda: on_shapes(formula()["multiplicative"]),
+            cross_check=True,
         ),
     ),
     formula=formula,

@@ -7,11 +7,11 @@ import numpy as np
 import sympy as sp
 from sympy.polys.rings import PolyElement
 
-from overtraining.theory.derivations.calculus.shapes import in_ring, integers, noise_ring
+from overtraining.theory.derivations.calculus.shapes import SHAPES, in_ring, integers, noise_ring
 from overtraining.theory.derivations.calculus.trace_calculus import polynomial
 from overtraining.theory.derivations.calculus.two_layers import d_in, d_out, h
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import every, examples, identity
 from overtraining.theory.derivations.claims.b1_noise import q1, tau
 
 n1, n2, r1, r2, own, joint = sp.symbols("n_1 n_2 rho_1 rho_2 m_own m_joint", positive=True)
@@ -59,23 +59,46 @@ def spells(candidate: sp.Expr, shape: tuple[int, int, int]) -> Evidence:
     return Evidence(true == total, Verdict.PROVED, "polynomials in W1, W2")
 
 
-def any_width() -> Evidence:
-    """E of the four factors (1 + ρn) of two paths i → k → o, j → l → o: noise enters only where the paths meet."""
+@cache
+def means_of_paths() -> dict[tuple[bool, bool], sp.Expr]:
+    """E of the four factors (1 + ρn) of two paths i → k → o, j → l → o, by whether k = l and i = j."""
     ring, x = noise_ring({"n1": (2, 2), "n2": (1, 2)})
-    names = {"n1": sp.Symbol("rho_1"), "n2": sp.Symbol("rho_2")}
     means = {}
     for k, l, i, j in ((0, 1, 0, 0), (0, 1, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0)):
-        product = [(x["n2"][0, k], "n2"), (x["n2"][0, l], "n2"), (x["n1"][k, i], "n1"), (x["n1"][l, j], "n1")]
+        product = [(x["n2"][0, k], r2), (x["n2"][0, l], r2), (x["n1"][k, i], r1), (x["n1"][l, j], r1)]
         mean = sp.Integer(0)
         for chosen in np.ndindex(2, 2, 2, 2):
             used = [entry for entry, on in zip(product, chosen, strict=True) if on]
             monomial = sum((e for e, _ in used), ring(0))
             if all(c == 2 for c in monomial.values()):
-                mean += sp.prod(names[n] for _, n in used)
+                mean += sp.prod(strength for _, strength in used)
         means[k == l, i == j] = mean
-    a, b = names["n1"] ** 2, names["n2"] ** 2
+    return means
+
+
+def any_width() -> Evidence:
+    """Noise enters only where the paths meet: at the unit k = l, or at k = l and the input i = j."""
+    a, b = r1**2, r2**2
     wanted = {(False, True): 1, (False, False): 1, (True, False): 1 + b, (True, True): (1 + a) * (1 + b)}
-    return every(((str(key), identity(means[key], sp.sympify(wanted[key]))) for key in wanted), "at any width")
+    return every(
+        ((str(key), identity(means_of_paths()[key], sp.sympify(wanted[key]))) for key in wanted), "at any width"
+    )
+
+
+def rise_by_paths() -> sp.Expr:
+    """`½Σ (mean − 1)` over all pairs of paths, at any width; `joint` sums the pairs with k = l, `own` those with i = j.
+
+    The term with the teacher is linear in the paths, and the mean of a single path is without noise.
+    """
+    means = means_of_paths()
+    through_one_unit = means[True, False] - 1
+    return (through_one_unit * joint + (means[True, True] - means[True, False]) * own) / 2
+
+
+def on_shapes(candidate: sp.Expr) -> Evidence:
+    """The rise written out in the weights, entry by entry, on explicit shapes."""
+    shapes = [*(shape for shape in SHAPES if max(shape) < 3), (3, 2, 1), (1, 3, 2), (2, 3, 3)]
+    return examples((f"(d_in, h, d_out) = {shape}", spells(candidate, shape)) for shape in shapes)
 
 
 def values_at(first: np.ndarray, second: np.ndarray, sx: np.ndarray) -> dict[sp.Symbol, Any]:

@@ -27,6 +27,7 @@ from overtraining.theory.derivations.claims.d4_misaligned.steps import (
     b,
     bordered,
     half,
+    next_feature,
     orders,
     p,
     second_orders,
@@ -39,7 +40,7 @@ from overtraining.theory.fine_tuning.tuned_flow import fine_tune
 from overtraining.theory.learning.matrix_modes import Modes
 
 T, v, total = sp.symbols("T v P", positive=True)
-n, d_in, d_out = sp.symbols("n d_in d_out", positive=True, integer=True)
+d_in, d_out = sp.symbols("d_in d_out", positive=True, integer=True)
 m2, ma = sp.symbols("m² ma", real=True)
 
 
@@ -60,16 +61,56 @@ def formula() -> dict[str, sp.Expr]:
 
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
-    """The increments on small shapes with symbolic entries, the mean over tasks, and the exact increment in words."""
-    shapes = ((2, 2), (3, 3), (2, 3), (3, 2))
+    """The increments as sums over the entries, the mean over tasks, and the exact increment, for symbolic widths."""
     return every(
         (
-            *((f"{o} × {i}", _increments(candidate, o, i)) for o, i in shapes),
+            ("increments", identity(_claimed_sums(candidate), _derived_sums())),
             ("ratio", identity(_mean_ratio(), candidate["ratio"])),
             ("increment", _one_piece(candidate["increment"])),
         ),
-        "increments, ratio and the rank-one piece agree",
+        "increments, ratio and the rank-one piece agree, for symbolic widths",
     )
+
+
+def _sums(features: str, powers: tuple[int, int, int]) -> sp.Symbol:
+    """`Σ_j p_j^k x_j^l y_j^m` over the features learned before, over the later ones, or over what the teacher lacks."""
+    return sp.Symbol(f"Σ_{features} {powers}", real=True)
+
+
+def _derived_sums() -> sp.Expr:
+    """The increment of `next_feature`, each number such as aᵀBBᵀa written as sums over the entries of B in the frames.
+
+    x_j = aᵀBv_j and y_j = u_jᵀBb; over all j their squares are those of the feature itself and of the three kinds.
+    """
+    kinds = ("learned", "unlearned", "beyond")
+    values: dict[tuple[str, ...], sp.Expr] = {
+        ("aᵀ", "B", "b"): b,
+        ("aᵀ", "B", "Bᵀ", "a"): b**2 + sum(_sums(kind, (0, 2, 0)) for kind in kinds),
+        ("bᵀ", "Bᵀ", "B", "b"): b**2 + sum(_sums(kind, (0, 0, 2)) for kind in kinds),
+        ("aᵀ", "B", "G", "Bᵀ", "a"): _sums("learned", (1, 2, 0)),
+        ("bᵀ", "Bᵀ", "C", "B", "b"): _sums("learned", (1, 0, 2)),
+        ("aᵀ", "B", "fᵀ", "B", "b"): _sums("learned", (1, 1, 1)),
+        ("aᵀ", "B", "Lᵀ", "B", "b"): _sums("unlearned", (1, 1, 1)),
+    }
+    return sp.expand(sum(c * sp.prod(values[number] for number in key) for key, c in next_feature().items()))
+
+
+def _claimed_sums(claim: Mapping[str, sp.Expr]) -> sp.Expr:
+    """The claim's terms for one other feature, or direction beyond them, summed over all of them."""
+    beyond = claim["beyond"]
+    terms = {"learned": claim["learned"], "unlearned": claim["unlearned"], "beyond": beyond + beyond.subs(x, y)}
+    total = claim["own"]
+    for kind, term in terms.items():
+        total += sum(c * _sums(kind, powers) for powers, c in sp.Poly(term, p, x, y).terms())
+    return sp.expand(total)
+
+
+def _on_shapes() -> Evidence:
+    """The increments from the Taylor series of the weights, entry by entry, with a symbolic task."""
+    shapes = ((2, 2), (3, 3), (2, 3))
+    cases = [(f"{o} × {i}", _increments(formula(), o, i)) for o, i in shapes]
+    checked = every(cases, f"tested on shapes {', '.join(map(str, shapes))}, of full rank")
+    return Evidence(checked.holds, Verdict.TESTED, checked.detail)
 
 
 def _increments(claim: dict[str, sp.Expr], o: int, i: int) -> Evidence:
@@ -102,18 +143,18 @@ def _mean(term: sp.Expr) -> sp.Expr:
 
 
 def _mean_ratio() -> sp.Expr:
-    """`2T²/σ²` times the mean increment, with n earlier features of sum P and d_in + d_out − 2n − 2 later entries.
-
-    The terms are read off the polynomial increments of `second_orders` for 2 × 3.
-    """
-    orders_two, (w1, w2), task = second_orders(2, 3)
-    step = sp.expand(orders_two[2] - orders_two[1]).subs({w1: sp.sqrt(p), w2: sp.sqrt(sigma)})
-    pair = step.subs({task[0, 1]: x, task[1, 0]: y, task[1, 1]: 0, task[1, 2]: 0}) - step.subs(dict.fromkeys(task, 0))
-    own = step.subs({entry: 0 for entry in task if entry != task[1, 1]}).subs(task[1, 1], b)
-    beyond = step.subs({entry: 0 for entry in task if entry != task[1, 2]}).subs(task[1, 2], x) - own.subs(b, 0)
-    of_pair, of_own, of_beyond = (sp.expand(_mean(sp.expand(term))) for term in (pair, own, beyond))
-    earlier = n * of_pair.subs(p, 0) + total * of_pair.coeff(p, 1)
-    return sp.expand(2 * T**2 / sigma**2 * (earlier + of_own + (d_in + d_out - 2 * n - 2) * of_beyond))
+    """`2T²/σ²` times the mean of `next_feature` over tasks: `E BBᵀ = v d_in`, `E BGBᵀ = v tr G`, with tr G = P."""
+    means = {
+        (): sp.Integer(1),
+        (("aᵀ", "B", "b"), ("aᵀ", "B", "b")): v,
+        (("aᵀ", "B", "Bᵀ", "a"),): v * d_in,
+        (("bᵀ", "Bᵀ", "B", "b"),): v * d_out,
+        (("aᵀ", "B", "G", "Bᵀ", "a"),): v * total,
+        (("bᵀ", "Bᵀ", "C", "B", "b"),): v * total,
+    }
+    of_one_entry = {(("aᵀ", "B", "b"),), (("aᵀ", "B", "fᵀ", "B", "b"),), (("aᵀ", "B", "Lᵀ", "B", "b"),)}  # mean 0
+    terms = (0 if key in of_one_entry else c * means[key] for key, c in next_feature().items())
+    return sp.expand(2 * T**2 / sigma**2 * sum(terms))
 
 
 def _one_piece(candidate: sp.Expr) -> Evidence:
@@ -298,7 +339,8 @@ DERIVATION = Derivation(
         Step(
             r"L_{pre}'(0)=0,\ L_{pre}''(0)=\|\dot f\|^2-2\,\mathrm{tr}\left((A-f)^\top Df^\top D\right),\ D=B-f",
             "Along the fine-tuning flow, at a plateau, where W2ᵀ(A − f) = 0 and (A − f)W1ᵀ = 0. In the teacher's "
-            "frames ḟ_ij = (s_i + s_j)D_ij, and the second order is ½Σ(s_i + s_j)²D_ij² − Σ_{i>n>=k} σ_iσ_kD_ikD_ki.",
+            "frames ḟ_ij = (s_i + s_j)D_ij, and the second order is ½Σ(s_i + s_j)²D_ij² − Σ_{i>n>=k} σ_iσ_kD_ikD_ki. "
+            "The claim is its change if f gains σ a bᵀ, an identity of words for symbolic widths.",
             orders,
         ),
         Step(
@@ -319,6 +361,12 @@ DERIVATION = Derivation(
             "closed form gains one piece of rank one, at every T and for every B. With z = (w, u) the product gains "
             "u wᵀ = m û v̂ᵀ, where ‖u‖ = ‖w‖ since both plateaus are balanced.",
             bordered,
+        ),
+        Step(
+            r"\tfrac12L_{pre}''(0)\ \text{after}-\text{before feature }n+1",
+            "The increments again, entry by entry from the Taylor series of both layers, with a symbolic task.",
+            _on_shapes,
+            cross_check=True,
         ),
     ),
     formula=formula,

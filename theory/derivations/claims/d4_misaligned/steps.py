@@ -1,6 +1,7 @@
 """Steps of D4: the first two orders in T at a plateau, in words and in entries; A5 with one more feature."""
 
 from functools import cache
+from itertools import pairwise
 
 import sympy as sp
 
@@ -45,6 +46,65 @@ def orders() -> Evidence:
         ),
         "both orders, for symbolic dimensions",
     )
+
+
+B, F, C, G, LATER = (
+    Letter("B", "d_out", "d_in"),
+    Letter("f", "d_out", "d_in"),
+    Letter("C", "d_out", "d_out", symmetric=True),
+    Letter("G", "d_in", "d_in", symmetric=True),
+    Letter("L", "d_out", "d_in"),
+)
+OUT, IN = Letter("a", "d_out", "one"), Letter("b", "d_in", "one")
+"""The task; f, W2W2ᵀ and W1ᵀW1 at plateau n; what the teacher has beyond feature n + 1, whose vectors are a and b."""
+
+
+@cache
+def next_feature() -> dict[tuple[tuple[str, ...], ...], sp.Expr]:
+    """`Δ_{n+1} − Δ_n` at order T² as products of numbers such as aᵀBGBᵀa, for symbolic dimensions: ½L'' of `orders`.
+
+    Feature n + 1 adds σ a bᵀ to f, σ aaᵀ to C and σ bbᵀ to G, and takes σ a bᵀ from A − f = L + σ a bᵀ.
+    """
+    task, f, c, g, later, a, b_ = map(MatrixSum.of, (B, F, C, G, LATER, OUT, IN))
+    piece = a @ b_.T
+
+    def half_second(n: int) -> TraceSum:
+        product = f + scaled(n * sigma, piece)
+        gap = task - product
+        outer = c + scaled(n * sigma, a @ a.T)
+        inner = g + scaled(n * sigma, b_ @ b_.T)
+        missing = later + scaled((1 - n) * sigma, piece)
+        moved = outer @ gap + gap @ inner
+        return half * squared_norm(moved) - (missing.T @ gap @ product.T @ gap).trace()
+
+    # singular vectors of different features are orthogonal
+    vanishing = [(IN.T, X) for X in (F.T, G, LATER.T)] + [(X, IN) for X in (F, G, LATER)]
+    vanishing += [(OUT.T, X) for X in (F, C, LATER)] + [(X, OUT) for X in (F.T, C, LATER.T)]
+    vanishing += [(F.T, LATER), (LATER, F.T), (LATER.T, F), (F, LATER.T)]
+    vanishing += [(C, LATER), (LATER, G), (LATER.T, C), (G, LATER.T)]
+    numbers: dict[tuple[tuple[str, ...], ...], sp.Expr] = {}
+    for words, coefficient in (half_second(1) - half_second(0)).terms.items():
+        pairs = [(word[i], word[(i + 1) % len(word)]) for word in words for i in range(len(word))]
+        if not any(pair in vanishing for pair in pairs):
+            key = tuple(sorted(number for word in words for number in _numbers(word)))
+            numbers[key] = sp.expand(numbers.get(key, 0) + coefficient)
+    return {key: e for key, e in numbers.items() if e != 0}
+
+
+def _numbers(word: Word) -> list[tuple[str, ...]]:
+    """A trace cut where its width is one, without `aᵀa = bᵀb = 1`: the lesser of each number and its transpose."""
+    starts = [i for i, x in enumerate(word) if x.rows == "one"]
+    if not starts:
+        return [tuple(map(_spelled, word))]
+    turned = word[starts[0] :] + word[: starts[0]]
+    places = [*(i - starts[0] for i in starts), len(word)]
+    parts = [turned[i:j] for i, j in pairwise(places)]
+    spelled = [min(tuple(map(_spelled, w)) for w in (p, tuple(x.T for x in reversed(p)))) for p in parts]
+    return [number for number in spelled if number not in (("aᵀ", "a"), ("bᵀ", "b"))]
+
+
+def _spelled(letter: Letter) -> str:
+    return letter.name + "ᵀ" * letter.transposed
 
 
 @cache

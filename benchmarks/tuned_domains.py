@@ -62,6 +62,13 @@ def plateaus(generator: np.random.Generator, n: int) -> np.ndarray:
     return np.column_stack([strong, weak, near(generator, strong), b * size, near(generator, weak)])
 
 
+def checkpoints(generator: np.random.Generator, n: int) -> np.ndarray:
+    """(σ₁, σ₂; ε): some starts are near σ₂, some features nearly equal."""
+    strong = domains.between(*VALUE)(generator, n)
+    weak = strong * (1 - domains.between(1e-6, 0.999)(generator, n))
+    return np.column_stack([strong, weak, weak * domains.between(1e-60, 0.99)(generator, n)])
+
+
 def ordered(*columns: tuple[float, float]) -> domains.Domain:
     """(σ₁, σ₂, …): σ₂ < σ₁, and independent numbers in these ranges."""
 
@@ -212,6 +219,7 @@ TUNED: dict[str, domains.Domain] = {
     "shared_task.overshoot_length": overshoot,
     "shared_task.forgetting_cost": stage,
     "plateaus.plateau_growth": plateaus,
+    "plateau_depth.plateau_checkpoints, ": checkpoints,
     "plateaus.hurting_ratio": ratio,
     "plateaus.safe_budget": ordered(VALUE),
     "label_noise.label_noise_scale": domains.numbers(SIZE, SIZE, (1.0, 1e6)),

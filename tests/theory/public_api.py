@@ -118,6 +118,8 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
            for name in ("fine_tune_mode", "mode_distance")},
         "forgetting_cost": {"budget": 0.1, "s": 0.7, "sigma": 1.0, "sigma_task": -0.2},
         "fine_tune_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2},
+        "rise_on_plateaus": {"budget": 1.0, "sigma": np.array([1.0, 0.5]), "task": w2, "epsilon": 1e-3},
+        "plateau_checkpoints": {"sigma": np.array([1.0, 0.5]), "epsilon": 1e-3},
         "plateau_growth": {"sigma": np.array([1.0, 0.5]), "task": w2},
         "hurting_ratio": {"budget": 0.1, "sigma": np.array([1.0, 0.5]), "variance": 1.0, **widths},
         "safe_budget": {"sigma": np.array([1.0, 0.5]), "task_norm": 2.0},

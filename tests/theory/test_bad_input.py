@@ -81,6 +81,7 @@ ANY_SHAPE = {("absmax_step", "w"), ("accumulated_noise", "learning_rates"), ("lo
              ("loss_after_noise", "length"), ("spectrum_path", "lengths"),
              ("power_law_path", "lengths"),
              ("fine_tune", "budget"), ("fine_tune_plateaus", "task"), ("plateau_growth", "task"),
+             ("rise_on_plateaus", "task"),
              ("map_forgetting", "tasks"), ("fine_tune_grid", "tasks")}  # fmt: skip
 
 

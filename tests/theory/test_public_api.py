@@ -29,6 +29,7 @@ INFINITE = {
     "unbalanced_inflection_time",
     "safe_budget",
     "tuned_budget",
+    "plateau_checkpoints",
 }  # as they say
 
 WILD = [

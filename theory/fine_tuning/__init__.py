@@ -5,11 +5,13 @@ from overtraining.theory.fine_tuning.forgetting_map import ForgettingMap, map_fo
 from overtraining.theory.fine_tuning.label_noise import label_noise_excess, label_noise_scale
 from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_inflection, noisy_task_turn
+from overtraining.theory.fine_tuning.plateau_depth import plateau_checkpoints
 from overtraining.theory.fine_tuning.plateaus import (
     Plateaus,
     fine_tune_plateaus,
     hurting_ratio,
     plateau_growth,
+    rise_on_plateaus,
     safe_budget,
 )
 from overtraining.theory.fine_tuning.shared_task import forgetting_cost, overshoot_length
@@ -33,8 +35,10 @@ __all__ = [
     "overshoot_length",  # pretraining length from which the pretraining loss after fine-tuning rises
     "forgetting_cost",  # how much fine-tuning raises the pretraining loss
     # D4: any task, from plateau to plateau
-    "fine_tune_plateaus",  # what fine-tuning costs after each learned feature
-    "Plateaus",  # its result
+    "fine_tune_plateaus",  # what fine-tuning costs after each learned feature, as the start goes to 0
+    "Plateaus",  # its result, with a bound on its error at a finite start
+    "rise_on_plateaus",  # the same at any start, exactly
+    "plateau_checkpoints",  # the checkpoints that stand for plateaus at a finite start
     "plateau_growth",  # the same to second order in the budget
     "hurting_ratio",  # whether a further feature raises the loss after fine-tuning, in the mean over random tasks
     "safe_budget",  # budget up to which a further feature never lowers the cost

@@ -1,8 +1,9 @@
 """D4, mapped: how often fine-tuning costs less after a further plateau, and how often longer pretraining hurts.
 
 `map_forgetting` counts over any tasks, matrices in the teacher's frames, `UᵀBV`, with any axes before the trials.
-`rotated_task_map` and `shared_feature_map` are the maps of figure plasticity-and-forgetting, of 105,000 tasks. Their
-budgets are given as ‖B‖T, so that they mean the same for tasks of every strength.
+`rotated_task_map` and `shared_feature_map` are the maps of figure plasticity-and-forgetting, of 105,000 tasks as ε → 0;
+`finite_start_map` has 12,000 of these tasks from a start ε. Their budgets are given as ‖B‖T, so that they mean the same
+for tasks of every strength.
 """
 
 from collections.abc import Callable
@@ -14,14 +15,24 @@ from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import finite, nonnegative, positive, whole
-from overtraining.setting.errors import ShapeError
+from overtraining.setting.errors import NoFormula, ShapeError
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory
+from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import singular_values
-from overtraining.theory.fine_tuning.plateaus import Sigma, Tasks, fine_tune_plateaus, plateau_growth, safe_budget
+from overtraining.theory.fine_tuning.plateau_depth import plateau_checkpoints
+from overtraining.theory.fine_tuning.plateaus import (
+    Sigma,
+    Tasks,
+    fine_tune_plateaus,
+    plateau_growth,
+    rise_on_plateaus,
+    safe_budget,
+)
 
 AT_ONCE = 2**21  # numbers in the largest array: 16 MB
 ROUNDING = 1e-9  # of ‖B‖² + ‖A‖²: smaller changes count as none; `fine_tune_plateaus` rounds by less
+CLEAR = 1e-3  # of ½‖A‖²
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)  # ‖B‖/σ₁
 ANGLES = tuple(np.linspace(0.0, 2.1, 15).tolist())
 TRIALS = {"angle": 800, "shared": 750}  # of every strength and angle, or number of shared features
@@ -33,28 +44,34 @@ class ForgettingMap:
     """Shares of the trials in every cell: the tasks' axes without the trials, then the budget, then, for two, the
     feature.
 
-    monotone: Δ falls at no plateau.  turns: the pretraining loss after fine-tuning is lowest before the last plateau,
-    an inflection.  hurts: that loss is higher with the feature than without.  foreseen: the order T²,
-    `2T²·growth > σ²`, says the same.  largest_drop: of Δ from one plateau to the next, over all trials, in units of
-    ½‖A‖².
+    monotone: Δ falls at no plateau.  clear_falls: at some plateau it falls by more than 1e-3 of ½‖A‖².  turns: the
+    pretraining loss after fine-tuning is lowest before the last plateau, an inflection.  hurts: that loss is higher
+    with the feature than without.  foreseen: the order T², `2T²·growth > σ²`, says the same.  largest_drop: of Δ from
+    one plateau to the next, over all trials, in units of ½‖A‖².
     """
 
     monotone: Values
+    clear_falls: Values
     turns: Values
     hurts: Values
     foreseen: Values
     largest_drop: Values
 
 
-def map_forgetting(budgets: Float[np.ndarray, " budget"], sigma: Sigma, tasks: Tasks) -> ForgettingMap:
+def map_forgetting(
+    budgets: Float[np.ndarray, " budget"], sigma: Sigma, tasks: Tasks, epsilon: Numbers | None = None
+) -> ForgettingMap:
     """Monotonicity and inflection over tasks `(…, trial, d_out, d_in)`, at every budget (claim D4).
 
-    Exact at every point, by `fine_tune_plateaus`, whose domain and errors it has.
+    epsilon: the start, at whose `plateau_checkpoints` the result is exact, by `rise_on_plateaus`. Without it the result
+    is the limit ε → 0, by `fine_tune_plateaus`. Domain and errors are those of these functions.
 
     >>> tasks = rotated_tasks(np.array([1.0, 0.5]), strengths=[1.0], angles=[0.0, 1.5], trials=50, key=0)
     >>> found = map_forgetting(np.array([0.5, 5.0]), np.array([1.0, 0.5]), tasks)
     >>> found.turns.shape, found.turns[0, 0].tolist()
     ((1, 2, 2), [0.0, 0.0])
+    >>> float(map_forgetting(np.array([0.02]), np.array([1.0, 0.5]), tasks, epsilon=1e-3).monotone[0, 1, 0])
+    0.0
     """
     budgets, tasks = _listed("budgets", budgets), finite("tasks", tasks)
     if tasks.ndim < 3 or not tasks.size:
@@ -62,23 +79,36 @@ def map_forgetting(budgets: Float[np.ndarray, " budget"], sigma: Sigma, tasks: T
     *cells, trials, d_out, d_in = tasks.shape
     flat = tasks.reshape(-1, 1, d_out, d_in)
     step = max(1, AT_ONCE // (budgets.size * (d_in + d_out) ** 2))
-    parts = [_observed(budgets, sigma, flat[i : i + step]) for i in range(0, len(flat), step)]
+    parts = [_observed(budgets, sigma, flat[i : i + step], epsilon) for i in range(0, len(flat), step)]
     rows = [np.concatenate(part).reshape(*cells, trials, *part[0].shape[1:]) for part in zip(*parts, strict=True)]
-    monotone, turns, hurts, foreseen = (row.mean(axis=len(cells)) for row in rows[:4])
-    return ForgettingMap(monotone, turns, hurts, foreseen, rows[4].max(axis=len(cells)))
+    monotone, clear, turns, hurts, foreseen = (row.mean(axis=len(cells)) for row in rows[:5])
+    return ForgettingMap(monotone, clear, turns, hurts, foreseen, rows[5].max(axis=len(cells)))
 
 
-def _observed(budgets: np.ndarray, sigma: np.ndarray, tasks: np.ndarray) -> tuple[np.ndarray, ...]:
+def _observed(
+    budgets: np.ndarray, sigma: np.ndarray, tasks: np.ndarray, epsilon: Numbers | None
+) -> tuple[np.ndarray, ...]:
     """The fields of a ForgettingMap for each task: (task, budget), and for two of them (task, budget, feature)."""
-    plateaus = fine_tune_plateaus(budgets, sigma, tasks)
+    growth, after, hurts = _at_start(budgets, sigma, tasks, epsilon)
     half = (np.asarray(sigma) ** 2).sum() / 2
     rounding = ROUNDING * (half + (tasks**2).sum((-2, -1)))[..., None]
-    growth, after = np.asarray(plateaus.growth), np.asarray(plateaus.after)
     hurts_by_order = 2 * budgets[:, None] ** 2 * plateau_growth(sigma, tasks) > sigma**2
     monotone = (growth >= -rounding).all(axis=-1)
     turns = after[..., :-1].min(axis=-1) < after[..., -1] - rounding[..., 0]
     drop = np.maximum(-growth, 0.0).max(axis=-1) / half
-    return monotone, turns, plateaus.hurts, hurts_by_order == plateaus.hurts, drop
+    return monotone, drop > CLEAR, turns, hurts, hurts_by_order == hurts, drop
+
+
+def _at_start(
+    budgets: np.ndarray, sigma: np.ndarray, tasks: np.ndarray, epsilon: Numbers | None
+) -> tuple[np.ndarray, ...]:
+    """The steps of Δ, the loss after fine-tuning on every plateau, and whether each feature raises it."""
+    if epsilon is None:
+        plateaus = fine_tune_plateaus(budgets, sigma, tasks)
+        return np.asarray(plateaus.growth), np.asarray(plateaus.after), plateaus.hurts
+    rise = np.asarray(rise_on_plateaus(budgets, sigma, tasks, epsilon))
+    after = rise + ((sigma - plateau_checkpoints(sigma, epsilon)[1]) ** 2).sum(axis=-1) / 2
+    return np.diff(rise), after, np.diff(after) > 0
 
 
 def rotated_tasks(
@@ -160,12 +190,12 @@ def _listed(name: str, x: Numbers) -> np.ndarray:
 
 
 def rotated_task_map(setup: Protocol) -> xr.Dataset:
-    """Shares of 84,000 rotated teachers, over strength, angle and ‖B‖T: a Trajectory at one length (claim D4).
+    """Shares of 84,000 rotated teachers as ε → 0, over strength, angle and ‖B‖T: a Trajectory at one length (claim D4).
 
     setup: gives teacher and widths; its strengths are the values of ‖B‖T. `falls`: Δ falls from some plateau to the
-    next.  turns: the loss after fine-tuning is lowest before the last plateau.  foreseen: the share of all features for
-    which the order T² says rightly whether they hurt.  largest_drop: of Δ, in units of ½‖A‖².  safe: the ‖B‖T up to
-    which Δ cannot fall.
+    next.  clear_falls: by more than 1e-3 of ½‖A‖².  turns: the loss after fine-tuning is lowest before the last
+    plateau.  foreseen: the share of all features for which the order T² says rightly whether they hurt.  largest_drop:
+    of Δ, in units of ½‖A‖².  safe: the ‖B‖T up to which Δ cannot fall.
     """
     return _map(setup, "angle", np.array(ANGLES), "radians")
 
@@ -175,8 +205,18 @@ def shared_feature_map(setup: Protocol) -> xr.Dataset:
     return _map(setup, "shared", np.arange(float(singular_values(setup.teacher).size)), "features")
 
 
+def finite_start_map(setup: Protocol) -> xr.Dataset:
+    """The same of those 12,000 rotated teachers that are as strong as the teacher, from setup's start, exactly (D4).
+
+    Raises NoFormula where the start is not aligned and balanced.
+    """
+    if not isinstance(setup.start, Aligned) or setup.start.imbalance:
+        raise NoFormula(f"start {setup.start}", "plateaus are those of a balanced aligned start", "pass Aligned(ε)")
+    return _map(setup, "angle", np.array(ANGLES), "radians", (1.0,), setup.start.epsilon)
+
+
 def mapped_tasks(
-    setup: Protocol, axis: str, places: Float[np.ndarray, " place"]
+    setup: Protocol, axis: str, places: Float[np.ndarray, " place"], strengths: tuple[float, ...] = STRENGTHS
 ) -> Float[np.ndarray, "strength place trial d_out d_in"]:
     """The tasks of these maps, `(strength, place, trial, d_out, d_in)`, in the teacher's frames.
 
@@ -184,14 +224,21 @@ def mapped_tasks(
     """
     make = rotated_tasks if axis == "angle" else random_tasks
     sigma, network = singular_values(setup.teacher), setup.network
-    return make(sigma, np.array(STRENGTHS), places, TRIALS[axis], KEY, network.d_out, network.d_in)
+    return make(sigma, np.array(strengths), places, TRIALS[axis], KEY, network.d_out, network.d_in)
 
 
-def _map(setup: Protocol, axis: str, places: np.ndarray, units: str) -> xr.Dataset:
+def _map(
+    setup: Protocol,
+    axis: str,
+    places: np.ndarray,
+    units: str,
+    strengths: tuple[float, ...] = STRENGTHS,
+    epsilon: Numbers | None = None,
+) -> xr.Dataset:
     sigma, reach = singular_values(setup.teacher), np.array(setup.strengths)
-    tasks = mapped_tasks(setup, axis, places)
-    norms = sigma[0] * np.array(STRENGTHS)
-    maps = [map_forgetting(reach / norm, sigma, those) for norm, those in zip(norms, tasks, strict=True)]
+    tasks = mapped_tasks(setup, axis, places, strengths)
+    norms = sigma[0] * np.array(strengths)
+    maps = [map_forgetting(reach / norm, sigma, those, epsilon) for norm, those in zip(norms, tasks, strict=True)]
     safe = norms * safe_budget(sigma, norms).min(axis=-1)
 
     def over_sizes(field: Callable[[ForgettingMap], Values]) -> np.ndarray:
@@ -201,6 +248,7 @@ def _map(setup: Protocol, axis: str, places: np.ndarray, units: str) -> xr.Datas
     return trajectory(
         {
             "falls": (axes, over_sizes(lambda one: 1 - one.monotone)),
+            "clear_falls": (axes, over_sizes(lambda one: one.clear_falls)),
             "turns": (axes, over_sizes(lambda one: one.turns)),
             "foreseen": (axes, over_sizes(lambda one: one.foreseen.mean(axis=-1))),
             "largest_drop": (axes, over_sizes(lambda one: one.largest_drop)),
@@ -208,11 +256,11 @@ def _map(setup: Protocol, axis: str, places: np.ndarray, units: str) -> xr.Datas
         },
         {
             "pretraining": [0.0],
-            "size": ("size", list(STRENGTHS), {"units": "‖B‖/‖A‖"}),
+            "size": ("size", list(strengths), {"units": "‖B‖/‖A‖"}),
             axis: (axis, places, {"units": units}),
             "strength": ("strength", reach, {"units": "‖B‖T"}),
         },
         method="theory",
         source=f"claim D4 on {tasks[..., 0, 0].size:,} tasks",
-        model="from plateau to plateau",
+        model="from plateau to plateau" + ("" if epsilon is None else f", from {float(np.asarray(epsilon)):g}"),
     )

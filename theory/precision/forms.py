@@ -1,7 +1,7 @@
 """The table of every closed form of claims A to E with the same formula in mpmath.
 
-`fine_tune_grid` and `fine_tune_plateaus` are not in it, because they trade relative accuracy for thousands of tasks a
-second and are accurate in absolute terms only; `fine_tune`, one checkpoint at a time, is in it.
+`fine_tune_grid`, `fine_tune_plateaus` and `rise_on_plateaus` are not in it, because they trade relative accuracy for
+thousands of tasks a second and are accurate in absolute terms only; `fine_tune`, one checkpoint at a time, is in it.
 """
 
 from overtraining.theory.precision import features, matrices, remedies, sensitivity, spectra, tuned

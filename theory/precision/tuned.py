@@ -11,6 +11,7 @@ from overtraining.theory.fine_tuning import (
     label_noise,
     mixed_target,
     noisy_task,
+    plateau_depth,
     plateaus,
     shared_task,
     stability,
@@ -74,6 +75,15 @@ def growth(feature: int, *point: Any) -> Any:
     if feature == 1:
         return 2 * s1**2 * (b11 - s1) ** 2 + s1**2 * (x**2 + y**2) / 2 - s1 * s2 * x * y
     return 2 * s2**2 * (b22 - s2) ** 2 + ((s1 + s2) ** 2 - s1**2) * (x**2 + y**2) / 2 + s1 * s2 * x * y
+
+
+def plateau_checkpoint(result: int, s1: Any, s2: Any, epsilon: Any) -> Any:
+    """The length of plateau 1 of two features, or both singular values there (D4)."""
+    a1, a2 = s1 / epsilon - 1, s2 / epsilon - 1
+    length = max(mpmath.log(a1 * a2) / (2 * (s1 + s2)), 0)
+    if result == 0:
+        return length
+    return [s / (1 + a * mpmath.exp(-2 * s * length)) for s, a in ((s1, a1), (s2, a2))][result - 1]
 
 
 def hurting_ratio(budget: Any, s1: Any, s2: Any, v: Any) -> Any:
@@ -182,6 +192,11 @@ def _fine_tuned_mode(index: int, *columns: np.ndarray) -> Any:
     return tuned_flow.fine_tune_mode(*columns)[index]
 
 
+def _plateau_checkpoint(result: int, s1: float, s2: float, epsilon: float) -> Any:
+    lengths, s = plateau_depth.plateau_checkpoints(np.array([s1, s2]), epsilon)
+    return np.append(lengths[1], s[1])[result]
+
+
 def _hurting_ratio(budget: float, s1: float, s2: float, v: float) -> Any:
     return _second(plateaus.hurting_ratio(budget, np.array([s1, s2]), v, d_in=3, d_out=2))
 
@@ -240,6 +255,16 @@ FORMS = (
     *(
         Form("D4", f"plateaus.plateau_growth, {feature}", each(partial(_growth, feature)), partial(growth, feature))
         for feature in (1, 2)
+    ),
+    *(
+        Form(
+            "D4",
+            f"plateau_depth.plateau_checkpoints, {name}",
+            each(partial(_plateau_checkpoint, result)),
+            partial(plateau_checkpoint, result),
+            SHORT,
+        )
+        for result, name in enumerate(("t", "s₁", "s₂"))
     ),
     Form("D4", "plateaus.hurting_ratio", each(_hurting_ratio), hurting_ratio),
     Form("D4", "plateaus.safe_budget", each(_safe_budget), safe_budget, SHORT),

@@ -1,13 +1,17 @@
 """D4, mapped: the fractions against one task at a time, the random tasks, and the results of the map."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.errors import DomainError, NoFormula, ShapeError
 from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.starts import Aligned, FanIn
 from overtraining.setting.teachers import PowerLaw
 from overtraining.theory.fine_tuning import forgetting_map as module
 from overtraining.theory.fine_tuning.forgetting_map import (
+    finite_start_map,
     map_forgetting,
     mapped_tasks,
     random_tasks,
@@ -15,7 +19,14 @@ from overtraining.theory.fine_tuning.forgetting_map import (
     rotated_tasks,
     shared_feature_map,
 )
-from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus, hurting_ratio, plateau_growth, safe_budget
+from overtraining.theory.fine_tuning.plateau_depth import plateau_checkpoints
+from overtraining.theory.fine_tuning.plateaus import (
+    fine_tune_plateaus,
+    hurting_ratio,
+    plateau_growth,
+    rise_on_plateaus,
+    safe_budget,
+)
 
 SIGMA, BUDGETS = np.array([1.0, 0.5, 0.25]), np.array([0.05, 0.5, 3.0])
 ASKED = Protocol(PowerLaw(3), (0.0,), (0.05, 2.0, 8.0), Network(d_in=4, h=3, d_out=3))
@@ -154,3 +165,28 @@ def test_the_maps_are_as_large_as_it_says():
     ]
     assert numbers == [84_000, 21_000]
     assert len(module.ANGLES) == 15
+
+
+def test_from_a_finite_start_the_shares_are_those_of_its_checkpoints(few):
+    """The same tasks as in the limit, which it joins as ε → 0; at 1e-3 many fall at budgets at which none do there."""
+    at = lambda epsilon: finite_start_map(replace(ASKED, start=Aligned(epsilon))).isel(pretraining=0, size=0)
+    tasks, limit = mapped_tasks(ASKED, "angle", np.array(module.ANGLES))[3], rotated_task_map(ASKED).sel(size=1.0)
+    found, joined = at(1e-3), at(1e-40)
+    unlearned = ((HARMONIC - plateau_checkpoints(HARMONIC, 1e-3)[1]) ** 2).sum(axis=1) / 2
+    for place, i in np.ndindex(3, 3):
+        rises = [rise_on_plateaus(ASKED.strengths[i], HARMONIC, task, 1e-3) for task in tasks[place]]
+        cell = found.isel(angle=place, strength=i)
+        assert cell.falls == pytest.approx(np.mean([np.diff(x).min() < -1e-8 for x in rises]))
+        clear = 1e-3 * (HARMONIC**2).sum() / 2
+        assert cell.clear_falls == pytest.approx(np.mean([np.diff(x).min() < -clear for x in rises]))
+        after = np.array(rises) + unlearned
+        assert cell.turns == pytest.approx(np.mean(after[:, :-1].min(axis=1) < after[:, -1] - 1e-8))
+    for name in ("clear_falls", "turns", "foreseen"):
+        np.testing.assert_allclose(joined[name].isel(angle=[1, 2]), limit[name].isel(pretraining=0, angle=[1, 2]))
+    assert float(found.falls.sel(strength=0.05).mean()) > 0.5 > float(limit.falls.sel(strength=0.05).max())
+
+
+@pytest.mark.parametrize("start", [Aligned(1e-3, 0.2), FanIn()])
+def test_plateaus_need_an_aligned_start(start):
+    with pytest.raises(NoFormula, match="balanced aligned"):
+        finite_start_map(replace(ASKED, start=start))

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.theory.derivations.claims.d4m_monotone import breaking_task, growth
+from overtraining.theory.derivations.claims.d4m_monotone import breaking_task, growth, scaled_growth
 from overtraining.theory.fine_tuning.plateaus import (
     CERTAIN,
     fine_tune_plateaus,
@@ -262,15 +262,29 @@ def test_the_first_feature_never_lowers_the_cost():
 
 
 def test_the_root_of_the_gap_is_needed():
-    """At 2.2 roots the cost falls, down to gaps of 1e-12; the safe budget there is smaller by 8.8, whatever the gap."""
+    """At 2.1 roots the cost falls, down to gaps of 1e-12, and as the gap goes to 0 from 2 on; the safe one is ¼."""
     with mpmath.workdps(60):
         for power in (4, 8, 12):
             gap = mpmath.mpf(10) ** -power
-            budget = mpmath.mpf("2.2") * mpmath.sqrt(gap)
+            budget = mpmath.mpf("2.1") * mpmath.sqrt(gap)
             assert growth(budget, [mpmath.mpf(1), gap], breaking_task(budget, gap), 1) < 0
             safe = safe_budget(np.array([1.0, float(gap)]), 1.0)[1]
-            assert float(budget) / safe == pytest.approx(8.8, rel=0.005)
+            assert float(budget) / safe == pytest.approx(8.4, rel=0.005)
             assert growth(mpmath.mpf(safe), [mpmath.mpf(1), gap], breaking_task(mpmath.mpf(safe), gap), 1) > 0
+        ends = [mpmath.findroot(lambda x, k=k: scaled_growth(x, mpmath.mpf(10) ** -k), (2.0, 2.2)) for k in (4, 8, 12)]
+        assert [float(x) for x in ends] == pytest.approx([2.0380, 2.0004, 2.0], abs=1e-4)
+
+
+def test_the_constant_of_the_safe_budget_is_open_by_7_at_most():
+    """Tasks of the same form with other entries fall at 1.8 roots."""
+    with mpmath.workdps(60):
+        for power in (6, 8, 12):
+            gap = mpmath.mpf(10) ** -power
+            budget = mpmath.mpf("1.8") * mpmath.sqrt(gap)
+            y, far, near, own = -0.2518 * budget, mpmath.mpf("1.1231"), mpmath.mpf("0.2199"), gap - 0.5316 * budget
+            task = mpmath.matrix([[0, y, far], [y, own, near], [far, near, 0]])
+            task /= mpmath.sqrt(max(mpmath.eigsy(task.T * task, eigvals_only=True)))
+            assert growth(budget, [mpmath.mpf(1), gap], task, 1) < 0
 
 
 def test_digits_of_the_counterexamples_agree_with_the_engine():

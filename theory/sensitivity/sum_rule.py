@@ -193,21 +193,27 @@ def fitted_line(
     slope = np.float64(0.0)
     nu = np.broadcast_to(errors, g.shape)
     try:
-        for _ in range(ROUNDS):
-            root = np.linalg.cholesky(np.eye(g.size) + slope**2 * growth_covariance / np.outer(nu, nu))
-            white = np.linalg.solve(root, design / nu[:, None])
-            white_sensitivity = np.linalg.solve(root, d / nu)
-            u, size, v = np.linalg.svd(white, full_matrices=False)
-            slope, offset = v.T @ ((u.T @ white_sensitivity) / size)
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            for _ in range(ROUNDS):
+                root = np.linalg.cholesky(np.eye(g.size) + slope**2 * growth_covariance / nu[:, None] / nu)
+                white = np.linalg.solve(root, design / nu[:, None])
+                white_sensitivity = np.linalg.solve(root, d / nu)
+                u, size, v = np.linalg.svd(white, full_matrices=False)
+                slope, offset = v.T @ ((u.T @ white_sensitivity) / size)
+            covariance = (v.T / size**2) @ v
+            if stderr is None:
+                covariance = covariance * ((white_sensitivity - white @ [slope, offset]) ** 2).sum() / (g.size - 2)
+    except FloatingPointError:
+        raise DomainError(
+            "growth, sensitivity, stderr", "squares of their ratios overflow in float64", "rescale units"
+        ) from None
     except np.linalg.LinAlgError:
         raise DomainError(
             "growth_covariance", "it is not a covariance", "compute it by sum_rule.growth_covariance"
         ) from None
     if not size[-1] > np.finfo(float).eps * g.size * size[0]:
         raise DomainError("growth", "it hardly changes beside its size", "use a longer prefix")
-    covariance = (v.T / size**2) @ v
-    if stderr is None:
-        covariance = covariance * ((white_sensitivity - white @ [slope, offset]) ** 2).sum() / (g.size - 2)
+    refuse_overflow("the line", lambda: [slope, offset, covariance])
     (a, b), (_, e) = covariance.tolist()
     return SensitivityLine(float(slope), float(offset), ((a, b), (b, e)), g.size)
 

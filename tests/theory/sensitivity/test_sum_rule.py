@@ -320,6 +320,8 @@ def test_turning_length():
         (lambda: fitted_line([1.0, 1.0, 1.0], [0.0, 1.0, 2.0]), DomainError, "does not change"),
         (lambda: fitted_line([1e20, 1e20 + 2e4, 1e20 + 4e4], [0.0, 1.0, 2.0]), DomainError, "hardly"),
         (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], 0.1, -np.eye(3)), DomainError, "not a covariance"),
+        (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], stderr=1e160), DomainError, "overflow"),
+        (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], stderr=1e-160), DomainError, "overflow"),
         (lambda: fitted_line([0.0, 1.0, np.nan], [0.0, 1.0, 2.0]), DomainError, "growth"),
         (lambda: fitted_line([0.0, 1.0, 2.0], [0.0, 1.0, 2.0], stderr=[0.1, 0.0, 0.1]), DomainError, "stderr"),
         (lambda: SensitivityLine(1.0, 0.0, ((1.0, 0.0), (0.0, 1.0)), 3).sensitivity(np.inf), DomainError, "growth"),

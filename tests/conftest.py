@@ -53,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, 0))
 
 
+def pytest_collection_finish() -> None:
+    """What is imported stays until the end: whoever looks for garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
     """What a shell starts in the background ignores Ctrl-C, as would all that the tests start."""

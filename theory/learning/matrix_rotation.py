@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.integrate import solve_ivp
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import one_positive
@@ -100,6 +99,7 @@ def _integrate(
         reason = f"it would take about {end * speed:.1g} steps"
         shorter = f"pass times <= {STEPS / speed:.2g}, or use matrix_flow"
         raise NotSolved(f"weights at times up to {time.max():g}", reason, shorter)
+    from scipy.integrate import solve_ivp  # a third of a second that no other formula of the theory needs
 
     def velocity(_: float, flat: np.ndarray) -> np.ndarray:
         q = flat.reshape(start.shape)

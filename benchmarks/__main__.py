@@ -13,7 +13,7 @@ from benchmarks.measure import machine
 from benchmarks.report import write_report
 from overtraining.figures.style import styled
 
-BENCHMARKS = ("noise_grid", "matrix", "growth", "runs", "sweeps")
+BENCHMARKS = ("answered", "noise_grid", "matrix", "growth", "runs", "sweeps")
 ONLY_BY_NAME = ("builds", "kills", "page")  # the first two take a quarter of an hour, the third needs a browser
 
 

@@ -21,7 +21,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_benchmark_writes_its_table_and_the_machine(results: Path) -> None:
     written = {path.stem: json.loads(path.read_text()) for path in results.glob("*.json")}
-    assert set(written) == {"noise-grid", "matrix-flow", "growth", "runs"}
+    assert set(written) == {"answered", "noise-grid", "matrix-flow", "growth", "runs"}
     assert len(written) == len(IN_THIS_PROCESS)
     for name, report in written.items():
         assert {"processor", "cores", "python", "numpy", "jax", "date"} <= set(report["machine"])

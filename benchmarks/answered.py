@@ -8,7 +8,7 @@ that experiments use, so that a refusal is about what there is a formula for and
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -38,7 +38,6 @@ SEED = 17
 RARE = 0.1  # probability of what has no formula; of fine-tuning's options, each of them has OPTION
 OPTION = 0.2
 Chance = np.random.Generator
-Drawn = TypeVar("Drawn")
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
@@ -169,7 +168,7 @@ def _task(chance: Chance, network: Network, modes: int) -> Task:
     )
 
 
-def _one(chance: Chance, *makers: Callable[[], Drawn]) -> Drawn:
+def _one(chance: Chance, *makers: Callable[[], Any]) -> Any:
     return makers[chance.integers(len(makers))]()
 
 

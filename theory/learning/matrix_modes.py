@@ -174,8 +174,13 @@ def _balanced(w1: np.ndarray, w2: np.ndarray) -> Modes:
 
 
 def _upward(w1: np.ndarray, w2: np.ndarray) -> Modes:
-    """For λ > 0 the hidden frame of W1 makes the columns of W2 orthogonal, none of them 0."""
+    """For λ > 0 the hidden frame of W1 makes the columns of W2 orthogonal, none of them 0.
+
+    Rounding errors of the strongest turn the weakest toward them, by `ε‖W2‖/√λ`; from the strongest on, each is made
+    orthogonal to those before.
+    """
     hidden, values, vt = np.linalg.svd(w1)
     along = w2 @ hidden
     length = np.linalg.norm(along, axis=0)
-    return Modes(along / length, values * length[: values.size], vt[: values.size].T)
+    frame, triangle = np.linalg.qr(along / length)
+    return Modes(frame * np.sign(np.diag(triangle)), values * length[: values.size], vt[: values.size].T)

@@ -55,15 +55,16 @@ def low_rank_update(
 ) -> tuple[Float[np.ndarray, "h d_in"], Float[np.ndarray, "d_out h"]]:
     """Updates of both layers, of rank r each, that reach `low_rank_floor` (claim D7).
 
-    `V1 = W2⁺M_a`, `V2 = M_b(W1 + V1)⁺`, where `M_a + M_b` are the 2r strongest directions of B − f, r in each half:
-    `(W2 + V2)(W1 + V1) = f + M_a + M_b`. From converged weights this ends at `L_pre + L_ft = ½‖A − B‖²`, above
-    what replay reaches (`least_forgetting`), and the updates are as large as M over the weights' smallest singular
-    values.
+    `V1 = W2⁺M_a`, `V2 = M_b(W1 + V1)⁺`, where `M_a + M_b` are the 2r strongest directions of B − f, at most r in each,
+    and W2 reaches the columns of M_a: `(W2 + V2)(W1 + V1) = f + M_a + M_b`. Or the same of the transposed network. From
+    converged weights this ends at `L_pre + L_ft = ½‖A − B‖²`, above what replay reaches (`least_forgetting`), and the
+    updates are as large as M over the weights' smallest singular values.
 
     w1: h × d_in.  w2: d_out × h.  task: B, d_out × d_in.  rank: r >= 0. Whitened inputs.
-    Raises ShapeError where the matrices do not fit, DomainError for numbers that are not finite, and where the weights
-    do not reach the directions, because they are not yet learned: with f of rank n nothing of rank above n + r can be
-    reached.
+    Raises ShapeError where the matrices do not fit, DomainError for numbers that are not finite, and where no update
+    reaches the floor: of the columns (rows) of these directions, more than r lie outside those of W2 (W1), because they
+    are not yet learned, or because h or the smaller of d_in and d_out is too small; NotSolved where these updates do
+    not reach it.
     Source: ours.
 
     >>> w1, w2 = np.eye(2), np.diag([1.0, 2.0])
@@ -76,12 +77,47 @@ def low_rank_update(
     task = check_teacher(task, layers, "task")
     rank = whole("rank", rank, least=0)
     f = refuse_overflow("the network", lambda: w2 @ w1)
-    u, s, v = np.linalg.svd(task - f)
-    u, v = u[:, : s.size], v[: s.size]
-    first, last = ((u[:, i : i + rank] * s[i : i + rank]) @ v[i : i + rank] for i in (0, rank))
-    v1 = np.linalg.pinv(w2) @ first  # D7
-    v2 = last @ np.linalg.pinv(w1 + v1)  # D7
-    missed = np.abs((w2 + v2) @ (w1 + v1) - f - first - last).max(initial=0.0)
-    if missed > 1e-8 * (np.abs(f).max(initial=0.0) + s.max(initial=0.0)):
-        raise DomainError("w1, w2", "they do not reach the task's directions", "pass weights that have learned more")
-    return v1, v2
+    u, s, v = np.linalg.svd(task - f, full_matrices=False)
+    size = np.abs(f).max(initial=0.0) + s.max(initial=0.0)
+    k = min(2 * rank, int((s > max(task.shape) * EPS * size).sum()))
+    u, s, v = u[:, :k], s[:k], v[:k]
+    learned = (u * s) @ v
+    if k - min(_reached(w2, u).shape[1], _reached(w1.T, v.T).shape[1]) > rank:
+        raise DomainError(
+            "w1, w2", "they do not reach the task's directions", "pass weights that have learned more, or a larger rank"
+        )
+    for transposed in (False, True):
+        if transposed:
+            v2, v1 = (x.T for x in _in_this_order(w2.T, w1.T, v.T, s, u.T, rank))
+        else:
+            v1, v2 = _in_this_order(w1, w2, u, s, v, rank)
+        missed = np.abs((w2 + v2) @ (w1 + v1) - f - learned).max(initial=0.0)
+        if missed <= REACHED * size:
+            return v1, v2
+    raise NotSolved("low_rank_update", f"its updates miss the floor by {missed:.2g}", "pass weights that learned more")
+
+
+def _reached(w2: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """The combinations x, in orthonormal columns, for which `u x` is in the columns of w2."""
+    outside = u - w2 @ (np.linalg.pinv(w2) @ u)
+    _, sizes, x = np.linalg.svd(outside, full_matrices=False)
+    return np.asarray(x[sizes <= REACHED].T)
+
+
+def _in_this_order(
+    w1: np.ndarray, w2: np.ndarray, u: np.ndarray, s: np.ndarray, v: np.ndarray, rank: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """V1 through W2 as it was, then V2 through W1 + V1, for `M = u diag(s) v`; the strongest that W2 reaches first."""
+    x = _reached(w2, u)
+    _, _, strongest = np.linalg.svd(s[:, None] * x, full_matrices=False)
+    x = x @ strongest[:rank].T
+    through_second = x @ x.T
+    v1 = np.linalg.pinv(w2) @ (u @ (through_second * s) @ v)  # D7
+    last = (u - u @ through_second) * s @ v
+    # what rank is left to V1 lets hidden units that W1 + V1 does not use see the inputs that V2 needs
+    unused, _ = completed(w1 + v1)
+    _, sizes, inputs = np.linalg.svd(last - last @ np.linalg.pinv(w1 + v1) @ (w1 + v1), full_matrices=False)
+    spare = min(rank - x.shape[1], unused.shape[1], int((sizes > REACHED * s.max(initial=0.0)).sum()))
+    v1 = v1 + unused[:, :spare] @ inputs[:spare]
+    last = (u * s) @ v - w2 @ v1
+    return v1, last @ np.linalg.pinv(w1 + v1)  # D7

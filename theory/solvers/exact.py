@@ -8,14 +8,14 @@ import xarray as xr
 from overtraining.setting.arrays import Values
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
-from overtraining.setting.protocol import Protocol
+from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import ResolvedProtocol, resolve
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase
 from overtraining.theory.sensitivity.deep_noise import deep_increase
-from overtraining.theory.solvers.fine_tuned_path import check_plain_flow, losses
+from overtraining.theory.solvers.fine_tuned_path import losses
 from overtraining.theory.solvers.paths import Path, Solution
 from overtraining.theory.solvers.solutions import MEASURE, solve
 
@@ -42,11 +42,12 @@ def respond(protocol: Protocol) -> xr.Dataset:
     the mean over Haar-random frames, with which simulations agree in the mean over seeds. Losses are over the
     population and without the labels' noise.
 
-    For fine-tuning (claim D1) also the downstream loss; by gradient flow on all weights of two layers, without anchor,
-    replay or weight decay.
+    For fine-tuning (claim D1) also the downstream loss, by gradient flow on all weights; the budgets are early stops.
+    Replay is a mix of both tasks (D7). `fine_tuned_path.losses` lists what has a formula.
 
-    The attribute `never_learned` lists the teacher's singular values that the start never reaches, if there are any;
-    `never_learned_downstream` those of the task that the pretrained weights never reach.
+    The attribute `never_learned` lists the teacher's singular values that are never learned, because the start never
+    reaches them or because weight decay ends them at 0, if there are any; `never_learned_downstream` those of the task,
+    or of its mix with replay, that the pretrained weights never reach.
     Raises NoFormula for other perturbations, for noise in proportion to every weight beyond two layers, for fine-tuning
     of another kind (`fine_tuned_path.losses`), and for what `solutions.solve` refuses; DomainError and NotSolved where
     float64 is not precise or wide enough.
@@ -80,15 +81,15 @@ def follow(protocol: Protocol) -> xr.Dataset:
     ([1.0, 0.5], np.float64(2.0))
     """
     resolved = resolve(protocol)
-    solution, depth = solve(resolved), resolved.protocol.network.depth
-    variables, never_learned = _along(solution, protocol, lambda path: _observed(path, depth))
+    solution, network = solve(resolved), resolved.protocol.network
+    variables, never_learned = _along(solution, protocol, lambda path: _observed(path, network))
     axes = {"singular_value": "mode", "layer_norm": "layer"}
     return trajectory(
         {name: (("pretraining", *filter(None, [axes.get(name)])), values) for name, values in variables.items()},
         {
             "pretraining": list(protocol.lengths),
             "mode": np.arange(1, 1 + variables["singular_value"].shape[1]),
-            "layer": np.arange(1, 1 + depth),
+            "layer": np.arange(1, 1 + network.depth),
         },
         method="theory",
         source=f"closed form (claim {solution.claims})",
@@ -129,7 +130,6 @@ def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
 
 
 def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> xr.Dataset:
-    check_plain_flow(tuning)
     protocol, solution = resolved.protocol, solve(resolved)
     missing_from_task = [np.zeros(0)]
 
@@ -206,20 +206,25 @@ def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) ->
             return in_proportion
 
 
-def _observed(path: Path, depth: int) -> dict[str, Values]:
+def _observed(path: Path, network: Network) -> dict[str, Values]:
     norms = path.norms()
+    after_layer = norms[:, 1:, -1]  # ‖W_L…W_{l+1}‖²
+    # times tr(W_{l−1}…W_1 Σx (W_{l−1}…W_1)ᵀ), summed over l (B3); a bias, whose input is 1, adds the factor alone
+    before_layer = norms[:, 0, :-1] + network.bias
     observed: dict[str, Values] = {
         "singular_value": path.singular_value,
         "loss": path.loss,
         "weight_norm": path.layer_norm.sum(axis=1),
         "layer_norm": path.layer_norm,
-        # ‖W_L…W_{l+1}‖² tr(W_{l−1}…W_1 Σx (W_{l−1}…W_1)ᵀ), summed over l (B3)
-        "hessian_trace": refuse_overflow("tr H", lambda: (norms[:, 0, :-1] * norms[:, 1:, -1]).sum(axis=1)),
+        "hessian_trace": refuse_overflow("tr H", lambda: (before_layer * after_layer).sum(axis=1)),
     }
-    if depth > 1:
+    if network.depth > 1:
         observed["imbalance"] = np.full(path.loss.size, path.imbalance)
     if path.sharpness is not None:
         observed["sharpness"] = refuse_overflow("the sharpness", path.sharpness)
+        if network.bias:  # where there is a formula, W₂W₂ᵀ has the singular values of f
+            strongest = path.singular_value[:, 0] if network.depth > 1 else 0.0
+            observed["sharpness"] = np.maximum(observed["sharpness"], 1 + strongest)
     return observed
 
 

@@ -1,87 +1,208 @@
-"""D1 on a protocol: both losses after fine-tuning, from the path of the pretrained network."""
+"""D1 on a protocol: both losses after fine-tuning, from the path of the pretrained network.
+
+With replayed pretraining data, fine-tuning is training on one task between the two, at one pace (D7): where replayed
+inputs have the variance ξ, `w = 1 − ρ + ρξ` times as fast as on the task `M = ((1 − ρ)B + ρξA)/w`.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Values
-from overtraining.setting.errors import NoFormula
+from overtraining.setting.errors import NoFormula, NotSolved
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.training import GradientFlow
+from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
+from overtraining.theory.learning import deep_mode
+from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.solvers.paths import Path
 from overtraining.theory.solvers.solutions import MEASURE
 
 NeverLearned = Float[np.ndarray, " lost"]
+EPS = np.finfo(float).eps
+SEED_ERROR = 1e-8  # of f over the larger of f and B, by the rounding error of the weakest pretrained weights
 
 
-def check_plain_flow(tuning: FineTuning) -> None:
-    """Refuse, by NoFormula, fine-tuning other than gradient flow on all weights and on the task's loss alone."""
-    flow = isinstance(tuning.training, GradientFlow)
-    replay = f"replay_share = {tuning.replay_share:g}"
-    for applies, refused, why, instead in (
-        (not flow, tuning.training, "formulas are for continuous time", "use training=GradientFlow()"),
-        (tuning.training.weight_decay > 0, tuning.training, "no formula has weight decay in fine-tuning",
-         "use weight_decay=0"),
-        (tuning.anchor > 0, f"anchor = {tuning.anchor:g}", "the flow with an anchor is not balanced", "use anchor=0"),
-        (tuning.replay_share > 0, replay, "it is fine-tuning on another task, for another time",
-         "mix the two teachers into one Matrix, and use replay_share=0"),
-        (tuning.rank is not None, f"rank = {tuning.rank}", "low-rank updates are not a balanced flow", "use rank=None"),
-    ):  # fmt: skip
-        if applies:
-            raise NoFormula(str(refused), why, f"{instead}, or {MEASURE}")
+class _Mixed(NamedTuple):
+    """What replay makes of the task: `target` is M, `from_task` is `B − M`, `pace` is w; ρ = 0 leaves B as it is."""
+
+    target: np.ndarray
+    from_task: np.ndarray
+    pace: np.ndarray
 
 
 def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[dict[str, Values], NeverLearned]:
-    """`before` and `after`, pretraining and downstream, and the task's singular values that are never learned.
+    """`before` and `after`, pretraining and downstream, and the singular values that are never learned.
 
-    A task with the teacher's singular vectors is solved mode by mode, if the start has these vectors too; any other
-    task by the matrix solution. Raises NoFormula if no solution gives the pretrained weights.
+    | layers | weights                   | task           | replay    | weight decay | anchor |
+    |--------|---------------------------|----------------|-----------|--------------|--------|
+    | 1      | any                       | any            | any Σx    | any          | any    |
+    | 2      | aligned, balanced         | shared vectors | shared Σx | any          | none   |
+    | 2      | aligned, with imbalance   | shared vectors | shared Σx | none         | none   |
+    | 2      | any that A5 solves        | any            | Σx = ξI   | none         | none   |
+    | 3, …   | aligned                   | shared vectors | shared Σx | none         | none   |
+
+    Beyond two layers, no mode may be trained toward the other sign. Common to all: gradient flow on all weights.
+    Never learned are singular values of the task, or, with replay, of the mix of both tasks.
+    Raises NoFormula for anything else.
     """
+    for applies, refused, why, instead in (
+        (not isinstance(tuning.training, GradientFlow), tuning.training, "formulas are for continuous time",
+         "use training=GradientFlow()"),
+        (tuning.rank is not None, f"rank = {tuning.rank}", "low-rank updates are not a balanced flow", "use rank=None"),
+    ):  # fmt: skip
+        if applies:
+            raise _no_formula(refused, why, instead)
+    if path.one_layer is not None:
+        return _by_one_layer(resolved, tuning, path, *path.one_layer()), np.zeros(0)
+    if tuning.anchor > 0:
+        raise _no_formula(
+            f"anchor = {tuning.anchor:g}", "beyond one layer the flow with an anchor has no closed form", "use anchor=0"
+        )
     if path.mode_products is not None and isinstance(tuning.task, SharedVectors):
-        return _by_modes(resolved, tuning.task, path, path.mode_products)
-    return _by_matrices(resolved, path)
+        return _by_modes(resolved, tuning, path, path.mode_products)
+    return _by_matrices(resolved, tuning, path)
 
 
 def _by_modes(
-    resolved: ResolvedProtocol, task: SharedVectors, path: Path, s: np.ndarray
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, s: np.ndarray
 ) -> tuple[dict[str, Values], NeverLearned]:
-    m = s.shape[1]
-    every_mode = min(resolved.protocol.network.d_in, resolved.protocol.network.d_out)
-    sigma, sigma_task = (_padded(x, every_mode) for x in (resolved.sigma, np.array(task.values)))
+    assert isinstance(tuning.task, SharedVectors)
+    m, n = s.shape[1], resolved.protocol.network
+    every_mode = min(n.d_in, n.d_out)
+    sigma, sigma_task = (_padded(x, every_mode) for x in (resolved.sigma, np.array(tuning.task.values)))
     xi = resolved.variances[:every_mode]
-    budgets = np.append(0.0, resolved.protocol.strengths)[:, None]
+    mixed = _mixed(tuning, sigma, sigma_task, xi)
     imbalance = getattr(resolved.protocol.start, "imbalance", 0.0)
-    x, unlearned = fine_tune_mode(budgets, s[:, None], sigma_task[:m], imbalance)
+    decay = tuning.training.weight_decay / mixed.pace
+    time = refuse_overflow("the budget of a mode", lambda: _budgets(resolved)[:, None] * mixed.pace[:m])
+    x, unlearned = _tuned_modes(tuning, n.depth, time, s[:, None], mixed.target[:m], imbalance, decay[:m])
     missed = refuse_overflow("the loss", lambda: xi[m:] @ sigma[m:] ** 2)
     missed_task = refuse_overflow("the downstream loss", lambda: sigma_task[m:] @ sigma_task[m:])
     after = ((sigma[:m] - x) ** 2 @ xi[:m] + missed) / 2
-    downstream = ((unlearned**2).sum(axis=-1) + missed_task) / 2
-    dying = (sigma_task[:m] < 0) & (imbalance == 0)
-    never_learned = np.append(np.abs(sigma_task[:m])[dying], np.abs(sigma_task[m:]))
+    downstream = (((mixed.from_task[:m] + unlearned) ** 2).sum(axis=-1) + missed_task) / 2
+    dying = (mixed.target <= decay) & (imbalance == 0)
+    dying[m:] = True
+    never_learned = np.abs(mixed.target[dying])
     return _named(path, after, downstream), np.sort(never_learned[never_learned > 0])[::-1]
 
 
-def _by_matrices(resolved: ResolvedProtocol, path: Path) -> tuple[dict[str, Values], NeverLearned]:
+def _tuned_modes(
+    tuning: FineTuning,
+    depth: int,
+    time: np.ndarray,
+    s: np.ndarray,
+    target: np.ndarray,
+    imbalance: float,
+    decay: np.ndarray,
+) -> tuple[Values, Values]:
+    """The modes' products after these times, and what of the target remains unlearned."""
+    if depth == 2 and not decay.any():
+        return fine_tune_mode(time, s, target, imbalance)
+    if decay.any() and (imbalance or depth > 2):
+        reason = "with weight decay only one layer, and balanced weights of two, have a formula"
+        raise _no_formula(tuning.training, reason, "use weight_decay=0")
+    if depth > 2 and (target < 0).any():
+        reason = "beyond two layers, a mode that is trained toward the other sign has no formula"
+        raise _no_formula(tuning.task, reason, "use values >= 0")
+    # toward a target below 0 a balanced mode decays as under weight decay of that size
+    x, unlearned = deep_mode.learned_and_unlearned(
+        time, np.maximum(target, 0), s, depth, decay + np.maximum(-target, 0)
+    )
+    return x, np.minimum(target, 0) + unlearned
+
+
+def _by_matrices(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[dict[str, Values], NeverLearned]:
+    if tuning.training.weight_decay:
+        reason = "with weight decay only one layer, and tasks with the teacher's singular vectors, have a formula"
+        raise _no_formula(tuning.training, reason, "use weight_decay=0 or task=SharedVectors(…)")
+    if tuning.replay_share and not resolved.isotropic:
+        reason = "replayed inputs and those of the task have different axes of Σx, so that no one task is their mix"
+        raise _no_formula(f"replay_share = {tuning.replay_share:g}", reason, "use replay_share=0 or whitened inputs")
     if path.modes is None:
         raise NoFormula(
             f"fine-tuning of {resolved.protocol.network!r} from {resolved.protocol.start!r}",
-            "only two layers, with a mode for each hidden unit if they are imbalanced, have a formula for it",
-            f"use depth=2 and h = the number of modes, or imbalance=0, or {MEASURE}",
+            "beyond two layers, only tasks with the teacher's singular vectors have a formula",
+            f"use depth=2 or task=SharedVectors(…), or {MEASURE}",
         )
-    budgets = np.append(0.0, resolved.protocol.strengths)
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
     task = refuse_overflow("the task", lambda: resolved.task)
+    mixed = _mixed(tuning, teacher, task, resolved.variances[:1])
+    budgets = refuse_overflow("the budget", lambda: _budgets(resolved) * mixed.pace)
     input_covariance = refuse_overflow("Σx", lambda: resolved.input_covariance)
     after, downstream, never_learned = [], [], np.zeros(0)
     for modes in path.modes():
-        tuned = fine_tune(budgets, modes, teacher, task)
+        _check_seeds(modes, float(budgets[-1]), mixed.target)
+        tuned = fine_tune(budgets, modes, teacher, mixed.target)
         after.append(np.einsum("tij,tij->t", tuned.unlearned @ input_covariance, tuned.unlearned) / 2)
-        downstream.append(tuned.downstream)
+        downstream.append(((mixed.from_task + tuned.flow.unlearned) ** 2).sum((-2, -1)) / 2)
         never_learned = max(never_learned, tuned.flow.never_learned, key=np.size)
     return _named(path, np.array(after), np.array(downstream)), never_learned
+
+
+def _check_seeds(modes: Modes, budget: float, task: np.ndarray) -> None:
+    """Refuse imbalanced weights of which the weakest matter and are rounding errors of the strongest.
+
+    A hidden unit's weights q are known to `ε‖Q‖`. Their part of f, q², and its error, `qε‖Q‖`, grow by `e^{2‖B‖T}` at
+    most, until the unit is learned, with the relative error that it started with.
+    """
+    q = np.sqrt(np.hypot(modes.imbalance, 2 * _padded(modes.s, max(modes.u.shape[1], modes.v.shape[1]))))
+    largest = np.linalg.norm(task, 2)
+    scale = max(largest, q.max() ** 2)
+    with np.errstate(over="ignore"):
+        grown = np.minimum(1.0, q**2 / scale * np.exp(2 * largest * budget))
+    if modes.imbalance and (error := (EPS * q.max() / q * grown).max()) > SEED_ERROR:
+        raise NotSolved(
+            f"hidden units whose weights are {q.min() / q.max():.2g} of the strongest",
+            f"fine-tuning for T = {budget:g} amplifies their rounding error to {error:.1g}",
+            "start from a larger imbalance or epsilon, or use imbalance=0",
+        )
+
+
+def _by_one_layer(
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, f: np.ndarray, unlearned: np.ndarray
+) -> dict[str, Values]:
+    """Every column of f in the axes of Σx relaxes by itself, at the sum of all pulls on it.
+
+    `ḟ = (1 − ρ)(B − f) + ρξ(A − f) + λ(f₀ − f) − μf`.
+    """
+    xi, axes, rho = resolved.variances, resolved.input_axes, tuning.replay_share
+    teacher, task = refuse_overflow("the teacher or the task", lambda: [resolved.teacher @ axes, resolved.task @ axes])
+    f, unlearned = f @ axes, unlearned @ axes  # f₀ and A − f₀, (length, d_out, d_in)
+    to_task, to_teacher, anchor, decay = 1 - rho, rho * xi, tuning.anchor, tuning.training.weight_decay
+    rate = to_task + to_teacher + anchor + decay
+    task_beyond, unlearned_task = task - teacher, (task - teacher) + unlearned  # B − A, B − f₀
+    from_task = (to_teacher * task_beyond + anchor * unlearned_task + decay * task) / rate  # B − f at the end
+    from_teacher = (-to_task * task_beyond + anchor * unlearned + decay * teacher) / rate  # A − f at the end
+    budget = _budgets(resolved)[:, None, None]
+    kept, gone = np.exp(-rate * budget), -np.expm1(-rate * budget)
+    left, left_of_task = (
+        start[:, None] * kept + end[:, None] * gone
+        for start, end in ((unlearned, from_teacher), (unlearned_task, from_task))
+    )
+    after = refuse_overflow("the loss", lambda: (left**2 @ xi).sum(axis=-1) / 2)
+    downstream = refuse_overflow("the downstream loss", lambda: (left_of_task**2).sum((-2, -1)) / 2)
+    return _named(path, after, downstream)
+
+
+def _mixed(tuning: FineTuning, teacher: np.ndarray, task: np.ndarray, variance: np.ndarray) -> _Mixed:
+    rho = tuning.replay_share
+    if rho == 0:
+        return _Mixed(task, np.zeros_like(task), np.ones_like(variance))
+    pace = np.asarray(1 - rho + rho * variance)
+    share = rho * variance / pace
+    target = np.asarray(interpolated(teacher, task, share))
+    return _Mixed(target, refuse_overflow("the mixed task", lambda: share * (task - teacher)), pace)  # D7
+
+
+def _budgets(resolved: ResolvedProtocol) -> np.ndarray:
+    """0, for the losses before, and the protocol's."""
+    return np.append(0.0, resolved.protocol.strengths)
 
 
 def _named(path: Path, after: np.ndarray, downstream: np.ndarray) -> dict[str, Values]:
@@ -91,6 +212,10 @@ def _named(path: Path, after: np.ndarray, downstream: np.ndarray) -> dict[str, V
         "downstream_before": downstream[:, 0],
         "downstream_after": downstream[:, 1:],
     }
+
+
+def _no_formula(refused: object, why: str, instead: str) -> NoFormula:
+    return NoFormula(refused if isinstance(refused, str) else repr(refused), why, f"{instead}, or {MEASURE}")
 
 
 def _padded(x: np.ndarray, size: int) -> np.ndarray:

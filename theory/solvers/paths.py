@@ -25,6 +25,7 @@ from overtraining.theory.sensitivity.curvature import hessian_spectrum
 from overtraining.theory.sensitivity.deep_noise import segment_norms_of_modes
 
 Lengths = Float[np.ndarray, " length"]
+OneLayer = Float[np.ndarray, "length d_out d_in"]
 IN_CACHE = 2**18  # numbers in an array on which simple formulas run fastest: 2 MB
 IN_MEMORY = 2**23  # numbers in an array of which a few fit well into memory: 64 MB
 FROM_INPUT = np.array([[False, True], [False, False]])  # of the norms of one layer: ‖W_1‖², weighted by Σx
@@ -38,12 +39,14 @@ class Path:
     loss: `½ tr((f − A) Σx (f − A)ᵀ)`.  layer_norm: `‖W_l‖²`.
     singular_value: of f, in decreasing order, those that are not 0 at the start.
     imbalance: `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, conserved.
-    never_learned: the teacher's singular values that this start does not reach at any length; the same for all lengths.
+    never_learned: the teacher's singular values that are not learned at any length, because this start does not reach
+    them or because weight decay ends the mode at 0; the same for all lengths.
     Computed when called: `norms`, squared norms of all segments, as `deep_noise.segment_norms` gives them;
     `diagonal_norms`, the same with the diagonal of Σx in place of Σx, for noise in proportion to every weight;
     `sharpness`, the largest eigenvalue of the loss's Hessian, None if there is no formula.
-    For two layers only: `mode_products`, the products of the teacher's modes in their order, if they are decoupled;
-    `modes`, all that fine-tuning needs to know of the weights, one for each length.
+    For fine-tuning: `one_layer`, the only layer and the unlearned part `A − f`, computed when called; for more layers
+    `mode_products`, the products of the teacher's modes in their order, if they are decoupled; for two layers `modes`,
+    all that fine-tuning needs to know of the weights, one for each length.
     """
 
     loss: Float[np.ndarray, " length"]
@@ -54,6 +57,7 @@ class Path:
     norms: Callable[[], Float[np.ndarray, "length sites sites"]]
     diagonal_norms: Callable[[], Float[np.ndarray, "length sites sites"]]
     sharpness: Callable[[], Values] | None
+    one_layer: Callable[[], tuple[OneLayer, OneLayer]] | None = None
     mode_products: Float[np.ndarray, "length mode"] | None = None
     modes: Callable[[], Iterable[Modes]] | None = None
 
@@ -93,6 +97,9 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
     sigma = np.pad(resolved.sigma, (0, max(m - resolved.sigma.size, 0)))
     learned, missed = sigma[:m], sigma[m:]
     variances, xi = resolved.variances, resolved.variances[:m]
+    mode_decay = refuse_overflow("the weight decay of a mode", lambda: decay / xi) if decay else np.zeros(m)
+    killed = (mode_decay >= learned) & (decay > 0) & (n.depth > 1)
+    never_learned = np.sort(np.append(learned[killed], missed))[::-1]
     widths = [n.d_in, *[n.h] * (n.depth - 1), n.d_out]
     white = resolved.isotropic
 
@@ -118,13 +125,18 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
         u, v = (frame[:, :m] for frame in resolved.frames)
         return [Modes(u, products, v, start.imbalance) for products in s]
 
+    def one_layer(s: np.ndarray, unlearned: np.ndarray) -> tuple[OneLayer, OneLayer]:
+        u, v = (frame[:, : sigma.size] for frame in resolved.frames)
+        whole = np.pad(s, ((0, 0), (0, missed.size)))
+        beyond = np.broadcast_to(missed, (len(s), missed.size))
+        return (u * whole[:, None]) @ v.T, (u * np.hstack([unlearned, beyond])[:, None]) @ v.T
+
     def path(lengths: Lengths) -> Path:
         time = refuse_overflow("the time of a mode", lambda: lengths[:, None] * xi)
         if start.imbalance:
             solved = unbalanced_mode.learned_and_unlearned(time, learned, start.epsilon, start.imbalance)
             squares = [np.asarray(w) ** 2 for w in unbalanced_mode.split(solved[0], start.imbalance)]
         else:
-            mode_decay = refuse_overflow("the weight decay of a mode", lambda: decay / xi) if decay else 0.0
             solved = deep_mode.learned_and_unlearned(time, learned, start.epsilon, n.depth, mode_decay)
             squares = [np.asarray(solved[0] ** (2 / n.depth))] * n.depth
         s, unlearned = (np.asarray(x) for x in solved)
@@ -134,13 +146,14 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
             layer_norm=np.stack([w.sum(axis=1) for w in squares], axis=1),
             singular_value=s if white else -np.sort(-s),
             imbalance=abs(start.imbalance) * m**0.5,
-            never_learned=missed[missed > 0],
+            never_learned=never_learned[never_learned > 0],
             norms=lambda: segment_norms_of_modes(squares, widths, variances),
             diagonal_norms=lambda: segment_norms_of_modes(squares, widths, variance_of_modes()),
             sharpness=(lambda: sharpness(s, unlearned)) if n.depth == 1 or paired else None,
-            mode_products=s if n.depth == 2 else None,
-            # hidden units without a mode have no imbalance
-            modes=(lambda: modes(s)) if n.depth == 2 and (n.h == m or not start.imbalance) else None,
+            one_layer=(lambda: one_layer(s, unlearned)) if n.depth == 1 else None,
+            mode_products=s if n.depth > 1 else None,
+            # hidden units without a mode have no weights, and stay so: the network is one with m units
+            modes=(lambda: modes(s)) if n.depth == 2 else None,
         )
 
     claim = ("A4" if start.imbalance else "A3") if n.depth == 2 else "A6"
@@ -228,6 +241,7 @@ def single_layer(resolved: ResolvedProtocol) -> Solution:
             norms=lambda: norms,
             diagonal_norms=diagonal_norms,
             sharpness=lambda: np.full(lengths.size, xi.max()),
+            one_layer=lambda: (f @ axes.T, unlearned @ axes.T),
         )
 
     return Solution(path, "A6", 1 + IN_CACHE // (n.d_in * n.d_out))

@@ -19,8 +19,9 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     | Balanced, any angle, imbalance  | 2     | Σx = ξI                       | none         | `matrix_riccati`  |
     | Aligned or Balanced             | 1     | any Σx                        | any          | `single_layer`    |
 
-    Common to all: a linear network without biases, gradient flow, and the loss over the population, which does not
-    depend on the labels' noise. Raises NoFormula for anything else, with the reason and what to do instead.
+    Common to all: a linear network, gradient flow, and the loss over the population, which does not depend on the
+    labels' noise. Biases change nothing: from 0, on inputs of mean 0, they stay 0.
+    Raises NoFormula for anything else, with the reason and what to do instead.
 
     >>> from overtraining.setting.protocol import Protocol
     >>> from overtraining.setting.resolved import resolve
@@ -57,8 +58,6 @@ def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, st
     coupled = n.depth > 1 and isinstance(start, Balanced) and not _decoupled(resolved)
     return (
         (n.activation != "linear", n, "only linear networks have closed forms", "use activation='linear'"),
-        (n.bias, n, "no formula has biases",
-         "use bias=False, which is the same: from 0, on inputs of mean 0, a linear network's biases stay 0"),
         (isinstance(start, SmallGaussian | FanIn), start, "random weights are neither aligned nor balanced",
          "use start=Aligned(epsilon) or Balanced(epsilon, angle)"),
         (not isinstance(training, GradientFlow), training, "formulas are for continuous time",

@@ -162,13 +162,11 @@ BASE = {"teacher": TEACHER, "lengths": LENGTHS, "strengths": BUDGETS}
     ("how", "rest", "message"),
     [
         ({"training": GradientDescent(0.1)}, {}, "continuous time"),
-        ({"training": GradientFlow(weight_decay=0.1)}, {}, "decay in fine-tuning"),
+        ({"training": GradientFlow(weight_decay=0.1)}, {}, "with weight decay only"),
         ({"anchor": 0.1}, {}, "anchor = 0.1"),
-        ({"replay_share": 0.1}, {}, "replay_share = 0.1"),
+        ({"replay_share": 0.1}, {"inputs": Inputs((2.0, 1.0, 0.5))}, "replay_share = 0.1"),
         ({"rank": 1}, {}, "rank = 1"),
-        ({}, {"network": Network(3, 3, 3, depth=3)}, "only two layers"),
-        ({}, {"network": Network(3, 3, 3, depth=1)}, "only two layers"),
-        ({}, {"network": Network(3, 4, 3), "start": Aligned(0.1, 0.2)}, "a mode for each hidden unit"),
+        ({}, {"network": Network(3, 3, 3, depth=3)}, "beyond two layers"),
     ],
 )
 def test_what_has_no_formula_is_refused_by_name(how, rest, message):

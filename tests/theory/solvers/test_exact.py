@@ -355,6 +355,49 @@ def test_what_a_start_never_reaches_is_told(protocol: Protocol, lost: list[float
         assert ask(protocol).attrs.get("never_learned") == lost
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_biases_stay_0_and_only_sharpen_the_loss(depth: int) -> None:
+    """The whole Hessian of `½ tr((f − A) Σx (f − A)ᵀ) + ½‖f(0)‖²` in weights and biases, by second differences."""
+    inputs = Inputs((0.5, 2.0, 1.2)) if depth != 2 else Inputs()
+    plain = replace(BASE, network=Network(3, 2, 2, depth), inputs=inputs, start=Aligned(0.2))
+    biased = replace(plain, network=replace(plain.network, bias=True))
+    for variable, values in respond(plain).data_vars.items():
+        assert (respond(biased)[variable] == values).all()
+    target, sx = teacher_matrix(TEACHER, 2, 3), input_covariance(inputs, TEACHER, 2, 3)
+    layers, n = started(plain), plain.network
+    ends = np.cumsum([rows * columns for rows, columns in n.shapes] + [rows for rows, _ in n.shapes])[:-1]
+
+    def loss(flat: np.ndarray) -> float:
+        parts = np.split(flat, ends)
+        f, at_zero = np.eye(3), np.zeros(3)
+        for w, b, shape in zip(parts[:depth], parts[depth:], n.shapes, strict=True):
+            f, at_zero = w.reshape(shape) @ f, w.reshape(shape) @ at_zero + b
+        return float(np.trace((f - target) @ sx @ (f - target).T) + at_zero @ at_zero) / 2
+
+    point = np.concatenate([*(w.ravel() for w in layers), np.zeros(sum(rows for rows, _ in n.shapes))])
+    steps = 1e-3 * np.eye(point.size)
+    hessian = [
+        [(loss(point + a + b) - loss(point + a - b) - loss(point - a + b) + loss(point - a - b)) / 4e-6 for b in steps]
+        for a in steps
+    ]
+    seen = follow(biased)
+    assert seen.hessian_trace.values[0] == pytest.approx(np.trace(hessian), rel=1e-5)
+    if "sharpness" in seen:
+        assert seen.sharpness.values[0] == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-5)
+
+
+def test_what_weight_decay_ends_at_0_is_never_learned() -> None:
+    """A mode with σξ <= μ of two layers; one layer learns a part of it."""
+    decaying = replace(BASE, teacher=Spectrum((1.0, 0.5)), pretraining=GradientFlow(weight_decay=0.6))
+    for ask in (respond, follow):
+        assert ask(decaying).attrs["never_learned"] == [0.5]
+        assert "never_learned" not in ask(replace(decaying, inputs=Inputs((1.0, 1.5, 1.0)))).attrs
+        assert ask(replace(decaying, inputs=Inputs((0.5, 1.5, 1.0)))).attrs["never_learned"] == [1.0]
+        assert "never_learned" not in ask(replace(decaying, network=Network(3, 1, 2, depth=1))).attrs
+    later = follow(replace(decaying, lengths=(0.0, 40.0))).singular_value.values[-1]
+    np.testing.assert_allclose(later, [0.4, 0.0], atol=1e-4)
+
+
 def test_names_and_sources() -> None:
     response, path = respond(CASES["four layers"]), follow(CASES["rotated"])
     assert response.attrs["model"] == "4-layer linear 2→1→1→1→2, teacher Spectrum"

@@ -12,7 +12,7 @@ from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quant
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import validate
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
-from overtraining.setting.tasks import SharedVectors
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.solvers.exact import follow, respond
@@ -28,7 +28,6 @@ PATHS = [
         "linear",
         "linear",
     ),
-    ({"network": Network(3, 2, 4, bias=True)}, "biases", "bias=False"),
     ({"start": SmallGaussian()}, "SmallGaussian.*random weights", "Aligned"),
     ({"start": FanIn(), "network": Network(3, 2, 4, depth=1)}, "FanIn.*random weights", "Aligned"),
     ({"pretraining": GradientDescent(0.1)}, "GradientDescent.*continuous time", "GradientFlow"),
@@ -48,7 +47,7 @@ PERTURBATIONS = [
     ({"perturbation": Quantization()}, "Quantization.*place on the grid", r"Noise\(\)"),
     ({"perturbation": Pruning()}, "Pruning.*order of the weights' sizes", r"Noise\(\)"),
     ({"perturbation": FineTuning(SharedVectors((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
-    ({"perturbation": FineTuning(SharedVectors((0.5, 0.5))), "network": DEEP}, "fine-tuning of Network", "depth=2"),
+    ({"perturbation": FineTuning(RotatedTeacher(0.5)), "network": DEEP}, "fine-tuning of Network", "depth=2"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
 ]
 
@@ -69,7 +68,6 @@ def test_refuses_by_name(change: dict[str, object], says: str, instead: str) -> 
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"network": Network(3, 2, 4, bias=True)}, {"network": Network(3, 2, 4)}),
         ({"pretraining": GradientDescent(0.1)}, {"pretraining": GradientFlow()}),
         ({"inputs": ACROSS}, {"inputs": ALONG}),
         ({"start": Balanced(), "network": DEEP}, {"start": Balanced(angle=0.0)}),

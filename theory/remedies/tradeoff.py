@@ -1,13 +1,18 @@
 """D7: the best trade between the losses on two tasks, and what updates of low rank can reach."""
 
+from itertools import product
+
 import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, whole
-from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.errors import DomainError, NotSolved, ShapeError
 from overtraining.theory.checks import check_teacher, check_weights
 from overtraining.theory.products import refuse_overflow
+
+EPS = np.finfo(float).eps
+REACHED = 1e-8  # relative: what is smaller is 0
 
 
 def least_forgetting(distance: Numbers, downstream_loss: Numbers) -> Values:
@@ -86,11 +91,12 @@ def low_rank_update(
         raise DomainError(
             "w1, w2", "they do not reach the task's directions", "pass weights that have learned more, or a larger rank"
         )
-    for transposed in (False, True):
+    missed = np.inf
+    for transposed, mixed in product((False, True), (0.0, 1.0)):
         if transposed:
-            v2, v1 = (x.T for x in _in_this_order(w2.T, w1.T, v.T, s, u.T, rank))
+            v2, v1 = (x.T for x in _in_this_order(w2.T, w1.T, v.T, s, u.T, rank, mixed))
         else:
-            v1, v2 = _in_this_order(w1, w2, u, s, v, rank)
+            v1, v2 = _in_this_order(w1, w2, u, s, v, rank, mixed)
         missed = np.abs((w2 + v2) @ (w1 + v1) - f - learned).max(initial=0.0)
         if missed <= REACHED * size:
             return v1, v2
@@ -105,19 +111,26 @@ def _reached(w2: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 
 def _in_this_order(
-    w1: np.ndarray, w2: np.ndarray, u: np.ndarray, s: np.ndarray, v: np.ndarray, rank: int
+    w1: np.ndarray, w2: np.ndarray, u: np.ndarray, s: np.ndarray, v: np.ndarray, rank: int, mixed: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """V1 through W2 as it was, then V2 through W1 + V1, for `M = u diag(s) v`; the strongest that W2 reaches first."""
+    """V1 through W2 as it was, then V2 through W1 + V1, for `M = u diag(s) v`; the strongest that W2 reaches first.
+
+    V2 needs inputs that the hidden units see. Where W1 + V1 sees too few, V1 may show them more: with the rank that is
+    left to it, or, if `mixed` is not 0, by taking parts of the other directions along, in hidden units that W2 ignores.
+    """
     x = _reached(w2, u)
     _, _, strongest = np.linalg.svd(s[:, None] * x, full_matrices=False)
     x = x @ strongest[:rank].T
-    through_second = x @ x.T
-    v1 = np.linalg.pinv(w2) @ (u @ (through_second * s) @ v)  # D7
-    last = (u - u @ through_second) * s @ v
-    # what rank is left to V1 lets hidden units that W1 + V1 does not use see the inputs that V2 needs
-    unused, _ = completed(w1 + v1)
-    _, sizes, inputs = np.linalg.svd(last - last @ np.linalg.pinv(w1 + v1) @ (w1 + v1), full_matrices=False)
-    spare = min(rank - x.shape[1], unused.shape[1], int((sizes > REACHED * s.max(initial=0.0)).sum()))
-    v1 = v1 + unused[:, :spare] @ inputs[:spare]
+    others = np.linalg.svd(x)[0][:, x.shape[1] :]
+    inputs = (x.T + mixed * np.eye(x.shape[1], others.shape[1]) @ others.T) * s @ v  # M_a = u x inputs
+    ignored = np.linalg.svd(w2)[2][np.linalg.matrix_rank(w2) :][: x.shape[1]].T
+    v1 = np.linalg.pinv(w2) @ u @ x @ inputs + mixed * ignored @ inputs[: ignored.shape[1]]  # D7
+    hidden = np.linalg.svd(w1 + v1)[0][:, np.linalg.matrix_rank(w1 + v1, tol=REACHED * s.max(initial=0.0)) :]
+    last = (u * s) @ v - u @ x @ inputs
+    _, sizes, rows = np.linalg.svd(last, full_matrices=False)
+    rows = rows[sizes > REACHED * s.max(initial=0.0)]
+    unseen, sizes, _ = np.linalg.svd(rows - rows @ np.linalg.pinv(w1 + v1) @ (w1 + v1), full_matrices=False)
+    spare = min(rank - x.shape[1], hidden.shape[1], int((sizes > REACHED).sum()))
+    v1 = v1 + hidden[:, :spare] @ (unseen[:, :spare].T @ rows)
     last = (u * s) @ v - w2 @ v1
     return v1, last @ np.linalg.pinv(w1 + v1)  # D7

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.fine_tuning.mixed_target import interpolated
+from overtraining.theory.learning.matrix_solution import balanced_weights
 from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor, low_rank_update
 from tests.judge import assert_right
 
@@ -91,8 +92,51 @@ def test_the_update_reaches_the_floor_with_the_rank_it_may_have(shape: tuple[int
 
 
 def test_what_is_not_learned_is_out_of_reach_of_the_update() -> None:
-    w1, w2 = np.diag([1.0, 0.0]), np.diag([1.0, 0.0])
-    with pytest.raises(DomainError, match="have learned more"):
-        low_rank_update(w1, w2, np.diag([3.0, 2.0]), rank=1)
+    w1, w2 = np.diag([1.0, 0.0, 0.0, 0.0]), np.diag([1.0, 0.0, 0.0, 0.0])
+    with pytest.raises(DomainError, match="have learned more"):  # 2 of 4 directions through W2, which has learned 1
+        low_rank_update(w1, w2, np.diag([5.0, 3.0, 2.0, 1.0]), rank=2)
     with pytest.raises(DomainError):
         low_rank_update(np.zeros((2, 2)), np.zeros((2, 2)), np.eye(2), rank=1)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2), (3, 2), (2, 3), (4, 3), (3, 4), (5, 3), (3, 5), (6, 3), (3, 6)])
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("spare", [0, 2])
+def test_converged_weights_that_are_not_square_reach_the_floor_where_it_can_be(
+    shape: tuple[int, int], rank: int, spare: int
+) -> None:
+    """Issue 17, point 3: 48 of 48 were refused. With r below the difference of the widths, the floor is out of reach.
+
+    A search of 4 starts by L-BFGS ended above the floor in all of the refused cases, and at it in none.
+    """
+    generator = np.random.default_rng(7)
+    least, most = min(shape), max(shape)
+    w1, w2 = balanced_weights(generator.normal(size=shape), least + spare)
+    task = generator.normal(size=shape)
+    if rank < most - least:  # k columns, of which W2 reaches k − (most − least)
+        with pytest.raises(DomainError, match="have learned more, or a larger rank"):
+            low_rank_update(w1, w2, task, rank)
+        return
+    v1, v2 = low_rank_update(w1, w2, task, rank)
+    floor = float(low_rank_floor(task - w2 @ w1, rank))
+    assert ((task - (w2 + v2) @ (w1 + v1)) ** 2).sum() / 2 == pytest.approx(floor, abs=1e-12)
+    for v in (v1, v2):
+        assert (np.linalg.svd(v, compute_uv=False)[rank:] < 1e-10).all()
+
+
+@pytest.mark.parametrize(
+    ("w1", "w2", "task"),
+    [
+        ([[1.0]], [[1.0], [0.0]], [[0.0], [1.0]]),  # V1 = 0 and V2 = B − f
+        ([[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]),  # f = 0, and rank 2 is reached
+        ([[0.0]], [[1.0], [0.0]], [[0.0], [1.0]]),  # through a hidden unit that sees no input yet
+        ([[1.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]], [[3.0, 0.0], [0.0, 2.0]]),  # by mixing both directions
+        ([[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[2.0, 0.0], [0.0, 0.0]]),
+    ],
+)
+def test_updates_through_what_is_not_learned_yet(w1: object, w2: object, task: object) -> None:
+    first, second, goal = (np.array(x) for x in (w1, w2, task))
+    for a, b, c in ((first, second, goal), (second.T, first.T, goal.T)):
+        v1, v2 = low_rank_update(a, b, c, rank=1)
+        np.testing.assert_allclose((b + v2) @ (a + v1), c, atol=1e-12)
+        assert max(map(np.linalg.matrix_rank, (v1, v2))) <= 1

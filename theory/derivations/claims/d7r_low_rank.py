@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from scipy.optimize import minimize
 
 from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
@@ -80,7 +81,7 @@ def _equal_sums(one: sp.Expr, other: sp.Expr) -> Evidence:
 
 
 def _update(candidate: dict[str, sp.Expr]) -> Evidence:
-    """`(W2 + V2)(W1 + V1) = W2W1 + M_a + M_b` if `W2W2⁺ = 1` and `(W1 + V1)⁺(W1 + V1) = 1`, for symbolic widths."""
+    """`(W2 + V2)(W1 + V1) = W2W1 + M_a + M_b` if `W2W2⁺M_a = M_a`, `M_b(W1 + V1)⁺(W1 + V1) = M_b`, for any widths."""
     w1 = MatrixSum.of(Letter("W1", "h", "d_in"))
     w2 = MatrixSum.of(Letter("W2", "d_out", "h"))
     inverse_2 = Letter("W2⁺", "h", "d_out")
@@ -96,10 +97,12 @@ def _update(candidate: dict[str, sp.Expr]) -> Evidence:
     v1 = MatrixSum.of(inverse_2) @ first
     v2 = second @ MatrixSum.of(inverse_1)
     inverted = w1 + scaled(candidate["through"].coeff(UPDATE), v1)
-    not_identity = MatrixSum.of(inverse_1) @ inverted - IDENTITY  # 0 for the pseudo-inverse of what is inverted
+    # `M_b (…)` is 0 for the pseudo-inverse of what is inverted, if its rows are in those of W1 + V1
+    not_identity = MatrixSum.of(inverse_1) @ inverted - IDENTITY
     change = w2 @ v1 + v2 @ (w1 + v1)
     difference = change - learned_part(FIRST) - learned_part(SECOND) - second @ not_identity
-    rules: Rules = (((Letter("W2", "d_out", "h"), inverse_2), IDENTITY),)
+    reached = Letter("M_a", "d_out", "d_in")
+    rules: Rules = (((Letter("W2", "d_out", "h"), inverse_2, reached), MatrixSum.of(reached)),)
     remaining = normal_form(difference, rules)
     return Evidence(not remaining, Verdict.PROVED, f"{len(remaining)} words differ")
 
@@ -124,7 +127,7 @@ def _rank_of_change() -> sp.Expr:
 
 
 def _rank() -> Evidence:
-    """`(W2 + V2)(W1 + V1) − W2W1 = V2(W1 + V1) + W2V1`: two terms of rank r; all in all the rank is at most n + r."""
+    """`(W2 + V2)(W1 + V1) − W2W1 = V2(W1 + V1) + W2V1`: two terms of rank r; with W2 of rank n it is n + r at most."""
     w1, v1 = (MatrixSum.of(Letter(n, "h", "d_in")) for n in ("W1", "V1"))
     w2, v2 = (MatrixSum.of(Letter(n, "d_out", "h")) for n in ("W2", "V2"))
     change = (w2 + v2) @ (w1 + v1) - w2 @ w1 - v2 @ (w1 + v1) - w2 @ v1
@@ -132,7 +135,18 @@ def _rank() -> Evidence:
     rank_r = MatrixSum.of(Letter("P", "d_out", "r")) @ MatrixSum.of(Letter("Z", "r", "h"))
     product = (rank_n + rank_r) @ (w1 + v1) - rank_n @ (w1 + v1) - rank_r @ (w1 + v1)
     holds = not normal_form(change) and not normal_form(product)
-    return Evidence(holds, Verdict.PROVED, "rank at most 2r, and at most n + r")
+    return Evidence(holds, Verdict.PROVED, "rank at most 2r, and with W2 of rank n at most n + r")
+
+
+def _outside() -> Evidence:
+    """With P on the columns of W2, `(1 − P)Δf = (1 − P)V2(W1 + V1)`: of Δf's columns, r at most lie outside W2's."""
+    w1, v1 = (MatrixSum.of(Letter(n, "h", "d_in")) for n in ("W1", "V1"))
+    w2, v2 = (MatrixSum.of(Letter(n, "d_out", "h")) for n in ("W2", "V2"))
+    p = Letter("P", "d_out", "d_out", symmetric=True)
+    change = (w2 + v2) @ (w1 + v1) - w2 @ w1 - v2 @ (w1 + v1)
+    difference = change - MatrixSum.of(p) @ change
+    rules: Rules = (((p, Letter("W2", "d_out", "h")), w2),)
+    return Evidence(not normal_form(difference, rules), Verdict.PROVED, "the rows by transposing the network")
 
 
 def _projected() -> Evidence:
@@ -195,6 +209,31 @@ def _engine_error(
     return worst
 
 
+def _few_columns() -> Evidence:
+    """Converged weights of 3 inputs and 6 outputs, rank 1: a search over 4 starts ends above the floor."""
+    from overtraining.theory.remedies.tradeoff import low_rank_floor
+
+    generator = np.random.default_rng(1)
+    w1, w2, task = (generator.normal(size=shape) for shape in ((3, 3), (6, 3), (6, 3)))
+    sizes = [(3, 1), (1, 3), (6, 1), (1, 3)]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        p, q, r, s = (
+            x.reshape(size)
+            for x, size in zip(np.split(flat, np.cumsum([a * b for a, b in sizes])[:-1]), sizes, strict=True)
+        )
+        first, second = w1 + p @ q, w2 + r @ s
+        error = second @ first - task
+        slope_1, slope_2 = second.T @ error, error @ first.T
+        slopes = (slope_1 @ q.T, p.T @ slope_1, slope_2 @ s.T, r.T @ slope_2)
+        return float((error**2).sum() / 2), np.concatenate([x.ravel() for x in slopes])
+
+    starts = generator.normal(size=(4, 15))
+    least = min(float(minimize(loss, start, jac=True, method="L-BFGS-B").fun) for start in starts)
+    floor = float(low_rank_floor(task - w2 @ w1, 1))
+    return Evidence(least > 1.05 * floor, Verdict.TESTED, f"least loss found {least:.3f}, floor {floor:.3f}")
+
+
 def _untrained() -> Evidence:
     """From W1 = W2 = 0 and B = diag(2, 1), rank 1: V2V1 has rank 1, so the loss is at least ½; the floor is 0."""
     from overtraining.theory.remedies.tradeoff import low_rank_floor
@@ -226,16 +265,22 @@ DERIVATION = Derivation(
     symbols={
         "A,B,f": "teacher of pretraining, task, network",
         r"\sigma_i": "singular values of B − f before fine-tuning",
-        "r, n": "rank of the update of each of two layers; rank of f before",
-        "M_a,M_b": "the 2r strongest directions of B − f, r of them in each",
+        "r, n": "rank of the update of each of two layers; the lower of the ranks of W1 and W2 before",
+        "M_a,M_b": "together the 2r strongest directions of B − f, each of rank r at most",
         "V_1,V_2": "the updates",
         "P": "the projection on the directions that a matrix M of rank k maps to 0",
     },
     assumptions=(
         Assumption(
             "weights that reach the task",
-            "Needed only for the update: W2 has full rank on the columns of M_a, and W1 + V1 on the rows of M_b.",
+            "Needed only for the update: the columns of M_a are in those of W2, and the rows of M_b in those of "
+            "W1 + V1; or the same of the transposed network.",
             Counterexample("If nothing is learned, the update has rank r, not 2r.", _untrained),
+        ),
+        Assumption(
+            "not much wider than high",
+            "Of the columns (rows) of the 2r strongest directions, at most r lie outside those of W2 (of W1).",
+            Counterexample("With 3 inputs and 6 outputs W2 reaches too few directions of the outputs.", _few_columns),
         ),
         Assumption(
             "the best update, not the best trade",
@@ -246,7 +291,7 @@ DERIVATION = Derivation(
     steps=(
         Step(
             r"\mathrm{rank}\,\Delta f\le2r,\quad\mathrm{rank}(f+\Delta f)\le n+r",
-            "The change of f is a sum of two products of rank r; the new second layer has rank at most n + r.",
+            "The change of f is a sum of two products of rank r; the rank of a layer grows by r at most.",
             _rank,
         ),
         Step(
@@ -262,8 +307,14 @@ DERIVATION = Derivation(
         ),
         Step(
             r"(W_2+V_2)(W_1+V_1)=f+M_a+M_b",
-            "Half of the directions are learned through the second layer as it was, half through the updated first.",
+            "Some directions are learned through the second layer as it was, the others through the updated first.",
             lambda: _update(formula()),
+        ),
+        Step(
+            r"(1-P)\Delta f=(1-P)V_2(W_1+V_1)",
+            "P projects on the columns of W2. So the floor needs that at most r columns of M_a + M_b lie outside "
+            "those of W2, and at most r rows outside those of W1.",
+            _outside,
         ),
     ),
     formula=formula,

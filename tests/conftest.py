@@ -25,6 +25,9 @@ os.environ |= {
     "JAX_NUMPY_RANK_PROMOTION": "raise",
     "JAX_NUMPY_DTYPE_PROMOTION": "strict",
     "XLA_FLAGS": "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
+    # for what the tests start, and the workers of `make test`: threads that wait for a processor that the other worker
+    # has would take several times as long, for small matrices
+    "OPENBLAS_NUM_THREADS": "1",
     "EQX_ON_ERROR": "nan",  # as in worker processes, so that the cache keeps programs with an integrator
 }
 # jaxtyping would import JAX only to hide its own lines in JAX's tracebacks.

@@ -1,5 +1,6 @@
 """A6 against the integral of its own differential equation, taken numerically by mpmath at two precisions."""
 
+from functools import cache
 from itertools import product
 
 import mpmath
@@ -13,6 +14,7 @@ from overtraining.theory.learning.deep_mode import learned_and_unlearned, singul
 from tests.judge import assert_right
 
 
+@cache  # asked at two precisions for the same numbers, it compares two of its own
 def quadrature(s, sigma, epsilon, depth):
     """`∫ ds/(L s^q (σ − s))` from ε, in the log-odds of `s/σ` or `σ/s`, in pieces."""
     ratio = lambda y: y / (sigma - y) if epsilon < sigma else sigma / (y - sigma)
@@ -39,7 +41,7 @@ STARTS = (1e-294, 1e-20, 0.1, 0.49, 0.51, 1 - 1e-9, 1 + 1e-9, 1.9, 2.1, 10.0)
 def test_singular_value_and_residual(depth, sigma):
     for start, part in product(STARTS, (1e-3, 0.4, 0.999, 1.0, 1.3, 20.0)):
         point = (min(part * stage(sigma, start, depth), 1e6), sigma, start * sigma, depth)
-        found = float(singular_value(*point)), float(unlearned(*point))
+        found = tuple(map(float, learned_and_unlearned(*point)))
         if min(abs(found[1]), found[0]) > 1e-290:
             assert inverse_error(quadrature, found, *point) < 1e-14, point
 

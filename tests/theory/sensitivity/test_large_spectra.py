@@ -12,7 +12,6 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.inflection.noisy_path import minima
 from overtraining.theory.inflection.scaling import dense_inflection_time
 from overtraining.theory.learning import deep_mode
-from overtraining.theory.learning.balanced_mode import singular_value, unlearned
 from overtraining.theory.sensitivity.large_spectra import power_law_path, spectrum_path
 from overtraining.theory.sensitivity.rates import power_law_rates
 from overtraining.theory.sensitivity.sum_rule import local_factor
@@ -23,14 +22,14 @@ FIELDS = ("loss", "norm_gained", "loss_rate", "norm_rate")
 def added_up(t, sigma, epsilon, depth):
     """The four sums, mode by mode, and the norm at the start."""
     q = 2 - 2 / depth
-    path = (singular_value, unlearned) if depth == 2 else (deep_mode.singular_value, deep_mode.unlearned)
-    s, left = (f(t, sigma, epsilon, *(() if depth == 2 else (depth,))) for f in path)
+    s, left = deep_mode.learned_and_unlearned(t, sigma, epsilon, depth)
     if depth == 2:
         gained = s * (1 - epsilon / sigma) * -np.expm1(-2 * sigma * t)
         every = (left**2 / 2, gained, 2 * s * left**2, 2 * s * left)
     else:
         every = (left**2 / 2, s**q - epsilon**q, depth * s**q * left**2, q * depth * s ** (2 * q - 1) * left)
-    return [math.fsum(x) for x in every], math.fsum(np.broadcast_to(epsilon, s.shape) ** q)
+    before = np.broadcast_to(epsilon, s.shape) ** q
+    return [math.fsum(x.tolist()) for x in every], math.fsum(before.tolist())
 
 
 @pytest.mark.parametrize(

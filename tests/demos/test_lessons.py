@@ -63,9 +63,9 @@ def only_controls(made: Mapping[str, Any]) -> bool:
 
 
 def cells_with_controls(lesson: Lesson) -> list[dict[str, Any]]:
-    """New controls, by the cell that makes them: a cell is replaced as a whole. Such cells need no others."""
+    """New controls, by the cell that makes them: a cell is replaced as a whole. Such cells need only marimo."""
     others = {name for cell in cells(lesson) for name in cell.defs}
-    made = [dict(alone(cell)) for cell in cells(lesson) if not cell.refs & others]
+    made = [dict(alone(cell)) for cell in cells(lesson) if "mo" in cell.refs and not cell.refs & others]
     return [group for group in made if only_controls(group)]
 
 
@@ -81,10 +81,23 @@ def that_defines(name: str, lesson: Lesson) -> Cell:
     return found
 
 
+def needed_by(cell: Cell, lesson: Lesson) -> set[str]:
+    """The names that a cell uses, and those that the cells which define them use, and so on."""
+    needed: set[str] = set()
+    while more := {n for c in cells(lesson) if c.defs & needed or c is cell for n in c.refs} - needed:
+        needed |= more
+    return needed
+
+
 @by_name
 def test_corners(lesson: Lesson) -> None:
-    """All controls at their lowest, at their highest, and twice each at a random one of the two or as it was."""
+    """All controls at their lowest, at their highest, and twice each at a random one of the two or as it was.
+
+    What a cell defines is kept for the next corner that agrees in all controls that it depends on.
+    """
     draw = np.random.default_rng(lesson.number)
+    upstream = {frozenset(cell.defs): needed_by(cell, lesson) for cell in cells(lesson) if cell.defs}
+    found: dict[str, Mapping[str, Any]] = {}
     moved = {name: control for group in cells_with_controls(lesson) for name, control in group.items()}
     for corner in ("low", "high", "one", "another"):
         for control in moved.values():
@@ -94,7 +107,14 @@ def test_corners(lesson: Lesson) -> None:
                 place = {"low": 0, "high": len(at) - 1}.get(corner, draw.integers(len(at) + 1))
                 if place < len(at):
                     control._update(at[place])
-        shown, _ = run(lesson, **moved)
+        places = {
+            names: repr((sorted(names), [moved[n].value for n in sorted(needed & moved.keys())]))
+            for names, needed in upstream.items()
+            if not names & moved.keys()
+        }
+        kept = {name: value for at in places.values() for name, value in found.get(at, {}).items()}
+        shown, defined = run(lesson, **moved, **kept)
+        found |= {at: {name: defined[name] for name in names} for names, at in places.items()}
         assert not re.search(
             r"\bnan\b|(?<!gradient-)\binf\b(?!l)", re.sub("data:image[^\"']*", "", shown), re.IGNORECASE
         )
@@ -122,7 +142,9 @@ def test_predictions_and_teachers_pages(monkeypatch: pytest.MonkeyPatch) -> None
         changed.setattr(stage, "answered", lambda *given: answered.append(given))
         changed.setattr(mo, "query_params", lambda: {"teacher": ""})
         for lesson in LESSONS:
-            shown, defined = run(lesson)
+            before = as_it_stands(lesson)[1]
+            other = {n: before[n] for cell in cells(lesson) if "prediction" not in cell.refs for n in cell.defs}
+            shown, defined = run(lesson, **other)
             assert answered[-1][1] in defined["PREDICTIONS"]
             assert f"{lesson.minutes} minutes" in shown
             assert "What students get wrong" in shown

@@ -105,10 +105,11 @@ class WorkerProcesses(Generic[Job]):
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # a forked JAX deadlocks
         pipe, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self._function, self._without), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self._without), daemon=True)
         with environment(WORKER_ENVIRONMENT | cache_variables()), no_interrupt():
             process.start()
         theirs.close()  # while it is open here, we do not notice that the process is gone
+        pipe.send(self._function)
         self._processes[pipe] = process
         return pipe
 
@@ -120,8 +121,10 @@ class WorkerProcesses(Generic[Job]):
         return process.exitcode
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any], without: Sequence[str]) -> None:
-    sys.modules.update(dict.fromkeys(without))  # type: ignore[arg-type]  # None: Python does not look for it
+def _serve(pipe: Connection, without: Sequence[str]) -> None:
+    if "xarray" not in sys.modules:  # imported by the user's script, it has seen them already, and would insist
+        sys.modules.update(dict.fromkeys(without))  # type: ignore[arg-type]  # None: Python does not look for it
+    function = pipe.recv()  # only now, since with it comes its module, and all that this imports
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a killed process leaves behind
     while True:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from importlib import import_module
 
 from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT
 
@@ -14,11 +13,3 @@ def job_function(job: int) -> object:
     if job % 2:
         raise ValueError(f"job {job} is odd")
     return os.getpid(), {name: os.environ[name] for name in WORKER_ENVIRONMENT}
-
-
-def imported(library: str) -> str:
-    """What happens in a process that imports this library after a Dataset is made."""
-    import xarray as xr
-
-    xr.Dataset({"x": ("i", [1.0, 2.0])}).mean("i")
-    return import_module(library).__name__

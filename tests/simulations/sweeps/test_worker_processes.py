@@ -13,7 +13,8 @@ from overtraining.simulations.sweeps.worker_processes import (
     WorkerProcesses,
     environment,
 )
-from tests.simulations.sweeps.jobs import imported, job_function
+from tests.simulations.sweeps.dataset_job import imported
+from tests.simulations.sweeps.jobs import job_function
 
 
 def jobs(numbers: list[int]) -> Callable[[], int | None]:

@@ -68,6 +68,9 @@ EXPERIMENTS = (
     ),
     Experiment("misaligned-tasks", ("D4",), "What each learned feature adds to the loss that fine-tuning causes"),
     Experiment(
+        "finite-plateaus", ("D4",), "What fine-tuning costs on plateaus of ordinary starts, and what limits miss"
+    ),
+    Experiment(
         "label-noise", ("D5",), "The excess loss that noisy labels leave after fine-tuning, whatever the pretraining"
     ),
     Experiment(

@@ -16,10 +16,14 @@ from overtraining.setting.responses import curve
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Matrix, Spectrum
+from overtraining.theory.fine_tuning.plateaus import fine_tune_plateaus, rise_on_plateaus
+
+STARTS = ("1e-3", "1e-6", "1e-12", "1e-30")
+LENGTHS = np.linspace(0, 100, 201)
 
 
 def recipes() -> dict[str, Recipe]:
-    """One feature that the task asks to forget; two features, the second of which the task needs more."""
+    """One feature that the task asks to forget; two, the second of which the task needs more; other starts."""
     stage = Protocol(
         Spectrum((1.0,)),
         lengths=np.linspace(0, 8, 121),
@@ -36,7 +40,11 @@ def recipes() -> dict[str, Recipe]:
         start=Aligned(1e-60),
         perturbation=FineTuning(Matrix(((1.0, 0.1), (0.1, 2.0)))),
     )
-    by_label = {}
+    long = replace(plateaus, strengths=(5.0,))
+    by_label = {
+        f"from {epsilon}": theory_response(replace(long, lengths=LENGTHS, start=Aligned(float(epsilon))))
+        for epsilon in STARTS
+    }
     for name, setup in (("stage", stage), ("plateaus", plateaus)):
         by_label[name] = theory_response(setup)
         by_label[f"{name}-simulation"] = simulated_response(
@@ -46,14 +54,20 @@ def recipes() -> dict[str, Recipe]:
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
-    """Sensitivity to fine-tuning against length, one colour per budget."""
-    figure, axes = canvas(PAGE, 2.6, columns=2)
-    for ax, name, title in zip(axes, ("stage", "plateaus"), ("inside a stage", "from plateau to plateau"), strict=True):
+    """Sensitivity to fine-tuning against length, one colour per budget; at the longest budget, one per start."""
+    figure, axes = canvas(PAGE, 2.6, columns=3)
+    for ax, name, title in zip(
+        axes[:2], ("stage", "plateaus"), ("inside a stage", "from plateau to plateau"), strict=True
+    ):
         drawing.curves(ax, data[name], "sensitivity", label="T = {:g}")
         drawing.curves(ax, data[f"{name}-simulation"], "sensitivity", label=None)
         ax.set_title(title, loc="left")
         ax.set_ylabel("rise of the pretraining loss, $\\Delta$")
-        ax.legend()
+        ax.legend(loc="upper left", handlelength=1)
+    for i, epsilon in enumerate(STARTS):
+        drawing.curves(axes[2], data[f"from {epsilon}"], "sensitivity", label=f"ε = {epsilon}", colour=i)
+    axes[2].set_title("from other starts, T = 5", loc="left")
+    axes[2].legend()
     letter(axes)
     return figure
 
@@ -63,6 +77,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     stage = curve(data["stage"], "sensitivity").value.sel(strength=0.1)
     flat = curve(data["plateaus"], "sensitivity").value
     small, large = flat.sel(strength=0.5), flat.sel(strength=5.0)
+    sigma, task = np.array([1.0, 0.5]), np.array(((1.0, 0.1), (0.1, 2.0)))
+    limit = fine_tune_plateaus(5.0, sigma, task).rise[1]
+    on_plateau = ", ".join(f"{rise_on_plateaus(5.0, sigma, task, float(epsilon))[1]:.3f}" for epsilon in STARTS)
     return (
         "Rise of the pretraining loss by fine-tuning, against pretraining length (claims D3, D4). (a) A task that asks "
         f"to forget the one feature: at T = 0.1, Δ rises to {float(stage.max()):.4f} inside the stage and falls to "
@@ -72,6 +89,10 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{float(large.sel(pretraining=90.0)):.3f} on the plateau of one feature and {float(large[-1]):.3f} on that of "
         "both. Balanced weights keep their rank, so that the large direction of the task takes over the one learned "
         "feature until the second can learn that direction. Between plateaus, Δ is smaller where fine-tuning completes "
-        "a feature that pretraining has begun. Lines: exact (D1); points: simulation by gradient flow; aligned starts, "
-        "1e-3 in (a). The theory holds for balanced weights in two layers."
+        "a feature that pretraining has begun. (c) The same task at T = 5 from other starts: that the second feature "
+        "lowers the cost is a statement about very small starts, since within this budget fine-tuning lets a feature "
+        f"that is barely begun grow up to {np.exp(10 * np.linalg.norm(task, 2)):.1g}-fold. On the plateau of one "
+        f"feature, at ln[(1/ε − 1)(½/ε − 1)]/3, Δ is {on_plateau} from ε = {', '.join(STARTS)}, and {limit:.3f} as "
+        "ε → 0. Lines: exact (D1); points: simulation by gradient flow; aligned starts, 1e-3 in (a). The theory holds "
+        "for balanced weights in two layers."
     )

@@ -78,8 +78,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     flat = curve(data["plateaus"], "sensitivity").value
     small, large = flat.sel(strength=0.5), flat.sel(strength=5.0)
     sigma, task = np.array([1.0, 0.5]), np.array(((1.0, 0.1), (0.1, 2.0)))
-    limit = fine_tune_plateaus(5.0, sigma, task).rise[1]
-    on_plateau = ", ".join(f"{rise_on_plateaus(5.0, sigma, task, float(epsilon))[1]:.3f}" for epsilon in STARTS)
+    limit = np.asarray(fine_tune_plateaus(5.0, sigma, task).rise)[1]
+    rises = [np.asarray(rise_on_plateaus(5.0, sigma, task, float(epsilon)))[1] for epsilon in STARTS]
+    on_plateau = ", ".join(f"{rise:.3f}" for rise in rises)
     return (
         "Rise of the pretraining loss by fine-tuning, against pretraining length (claims D3, D4). (a) A task that asks "
         f"to forget the one feature: at T = 0.1, Δ rises to {float(stage.max()):.4f} inside the stage and falls to "

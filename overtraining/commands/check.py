@@ -17,8 +17,20 @@ def check(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the book of derivations into this folder.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Instead, change the derivations' expressions; tell what no check notices.")
+    ] = False,
+    mutants: Annotated[int, typer.Option(min=0, help="Mutants of each claim, drawn at random; 0: all.")] = 40,
+    seed: Annotated[int, typer.Option(help="Chooses the mutants.")] = 0,
+    limit: Annotated[float, typer.Option(min=1, help="Seconds for one mutant; after them it is undecided.")] = 60,
 ) -> None:
-    """Check derivations from scratch: steps, wrong variants, counterexamples, formula. Exit code 1 if one fails."""
+    """Check derivations from scratch: steps, wrong variants, counterexamples, formula. Exit code 1 if one fails.
+
+    With --mutate: exit code 1 if a mutant survives or is undecided. A mutant whose code cannot run counts as neither.
+    """
+    if mutate:
+        _mutate(claims, json, tex, html, (mutants, seed, limit, processes))
+        return
     from tqdm import tqdm
 
     from overtraining.theory.derivations import CLAIMS
@@ -42,4 +54,40 @@ def check(
 
         typer.echo(f"the book: {write_book(derivations, reports, html)[0]}")
     if failed(reports):
+        raise typer.Exit(1)
+
+
+def _mutate(
+    claims: list[str] | None, json: Path | None, tex: Path | None, html: Path | None, how: tuple[int, int, float, int]
+) -> None:
+    from tqdm import tqdm
+
+    from overtraining.setting.errors import Refusal
+    from overtraining.theory.derivations import CLAIMS
+    from overtraining.theory.derivations.checker.run import claim_derivation
+    from overtraining.theory.derivations.checker.trials import (
+        Fate,
+        MutantReport,
+        mutant_table,
+        mutants_as_json,
+        try_mutants,
+    )
+
+    if tex or html:
+        raise Refusal("--mutate with --tex or --html", "there is no book of mutants", "leave them out, or use --json")
+    if json and not json.parent.is_dir():
+        raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
+    for claim in claims or ():
+        claim_derivation(claim, CLAIMS)  # which refuses a name that is not in the table
+    with tqdm(unit="mutant", disable=None, delay=1) as bar:
+
+        def progress(total: int, report: MutantReport | None) -> None:
+            bar.total = total
+            bar.update(report is not None)
+
+        reports = try_mutants(claims or list(CLAIMS), CLAIMS, *how, progress)
+    typer.echo(mutant_table(reports))
+    if json:
+        json.write_text(mutants_as_json(reports), encoding="utf-8")
+    if any(report.fate in (Fate.SURVIVED, Fate.UNDECIDED) for report in reports):
         raise typer.Exit(1)

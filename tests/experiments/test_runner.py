@@ -56,6 +56,7 @@ def test_a_verdict_and_what_was_measured_can_be_read(
     """Two of the cheap ones by the command; all of them are run by `make simulate`."""
     report, names = tmp_path / "some.json", ["decoupling", "noise-sensitivity"]
     arguments = ["overtraining", "simulate", *names, "--out", str(tmp_path / "out"), "--json", str(report)]
+    arguments += ["--processes", "1"]  # each imports JAX
     monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit) as end:
         main()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import overtraining as ot
-from tests import ROOT
 from tests.conftest import Shell
 
 
@@ -67,15 +66,6 @@ def test_names_and_errors() -> None:
     assert all(getattr(ot, name) is not None for name in ot.__all__)
     with pytest.raises(AttributeError, match="Protocol"):
         ot.protocol  # noqa: B018
-
-
-def test_the_readme_s_six_lines() -> None:
-    """The first Python block of the README runs as it stands, warning-free."""
-    readme = (ROOT / "README.md").read_text()
-    block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert block
-    assert len([line for line in block[1].splitlines() if line.strip()]) <= 8
-    subprocess.run([sys.executable, "-W", "error", "-c", block[1].replace("u.pdf", "/dev/null")], check=True)
 
 
 MY_CLAIM = """

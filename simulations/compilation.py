@@ -5,14 +5,16 @@ from functools import wraps
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import Array
 
 from overtraining.setting.training import GradientDescent, Pretraining
 
 CompilerOptions = dict[str, bool | int]
 
-# LLVM's level 1 gives up nothing that could be measured here against its usual level 3; level 0 is up to five times
-# slower. XLA's fusion emitters make small steps in a loop twice as fast, and take half the time of compilation.
+# LLVM's level 1 gives up nothing that could be measured here against its usual level 3; level 0 takes half the time of
+# compilation, and makes random numbers four times as slow, small steps of training by a half. XLA's fusion
+# emitters make small steps in a loop twice as fast, and take half the time of compilation.
 LOOP: CompilerOptions = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": True}
 """For a program that takes thousands of small steps."""
 
@@ -23,17 +25,32 @@ MANY_STEPS = 50_000
 """Steps of descent beyond which optimizing them takes less time than it saves."""
 
 ONCE: CompilerOptions = FEW_STEPS | {"xla_backend_optimization_level": 0}
-"""For a program that runs once."""
+"""For a program that has little to do."""
+
+LITTLE = 2**20
+"""Numbers that a program computes one after another, up to which it takes less time than optimizing it."""
+
+USUAL_STEPS = 512
+"""Steps that most trainings take: of an integrator they are not known before."""
 
 
-def options_of_training(training: Pretraining, numbers: dict[str, Array], times: int = 1) -> CompilerOptions:
+def options_of_size(numbers: int) -> CompilerOptions:
+    """The compiler's options for a program that computes so many numbers.
+
+    >>> options_of_size(100) == ONCE, options_of_size(10**9) == FEW_STEPS
+    (True, True)
+    """
+    return ONCE if numbers <= LITTLE else FEW_STEPS
+
+
+def options_of_training(training: Pretraining, numbers: dict[str, Array], size: int, times: int = 1) -> CompilerOptions:
     """The compiler's options for a program that trains so many times: a loop, if it takes many steps by descent.
 
-    numbers: see `pretraining.traced_numbers`.
+    numbers: see `pretraining.traced_numbers`.  size: numbers that a step computes.
     """
-    if isinstance(training, GradientDescent) and times * int(numbers["steps"][-1]) > MANY_STEPS:
+    if isinstance(training, GradientDescent) and times * int(np.asarray(numbers["steps"])[-1]) > MANY_STEPS:
         return LOOP
-    return FEW_STEPS
+    return options_of_size(USUAL_STEPS * size)  # not by its own steps: protocols that differ in them share a program
 
 
 def compiled(

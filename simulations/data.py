@@ -37,7 +37,7 @@ LossAt = Callable[[Layers, Array], Array]
 def learning_problem(resolved: ResolvedProtocol) -> LearningProblem:
     """The learning problem of a protocol's pretraining."""
     label_noise = resolved.protocol.inputs.label_noise
-    return LearningProblem(jnp.asarray(resolved.teacher), _root(resolved), jnp.asarray(label_noise))
+    return LearningProblem(jax.device_put(resolved.teacher), _root(resolved), jax.device_put(label_noise))
 
 
 def population_loss(layers: Layers, problem: LearningProblem) -> Float[Array, ""]:
@@ -108,4 +108,4 @@ def _root(resolved: ResolvedProtocol) -> Array | None:
     if not resolved.protocol.inputs.spectrum:
         return None
     variances, axes = np.linalg.eigh(resolved.input_covariance)
-    return jnp.asarray(axes * np.sqrt(np.maximum(variances, 0.0)))
+    return jax.device_put(axes * np.sqrt(np.maximum(variances, 0.0)))

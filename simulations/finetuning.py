@@ -37,10 +37,10 @@ def tuning_numbers(resolved: ResolvedProtocol) -> TuningNumbers:
             "pass batches of fresh examples: FineTuning(training=GradientDescent(batch=…))",
         )
     return TuningNumbers(
-        problem=LearningProblem(jnp.asarray(resolved.task), None, jnp.asarray(fine_tuning.label_noise)),
+        problem=LearningProblem(jax.device_put(resolved.task), None, jax.device_put(fine_tuning.label_noise)),
         training=traced_numbers(fine_tuning.training, protocol.strengths, "budget"),
-        anchor=jnp.asarray(fine_tuning.anchor),
-        replay_share=jnp.asarray(fine_tuning.replay_share),
+        anchor=jax.device_put(fine_tuning.anchor),
+        replay_share=jax.device_put(fine_tuning.replay_share),
     )
 
 

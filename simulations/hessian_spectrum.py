@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from overtraining.setting.errors import DomainError
 from overtraining.setting.protocol import Protocol
-from overtraining.simulations.compilation import FEW_STEPS, compiled
+from overtraining.simulations.compilation import ONCE, compiled
 from overtraining.simulations.curvature import WRITTEN_OUT
 from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import RandomKey, pretrain
@@ -45,12 +45,12 @@ def trace_rate(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, " length
     return np.asarray(_trace_rates(problem, checkpoints))
 
 
-@compiled(FEW_STEPS)
+@compiled(ONCE)
 def _eigenvalues(problem: LearningProblem, checkpoints: Layers) -> Array:
     return jax.lax.map(lambda layers: jnp.linalg.eigvalsh(_hessian(layers, problem)), checkpoints)
 
 
-@compiled(FEW_STEPS)
+@compiled(ONCE)
 def _trace_rates(problem: LearningProblem, checkpoints: Layers) -> Array:
     def rate(layers: Layers) -> Array:
         velocity = jax.tree.map(jnp.negative, jax.grad(population_loss)(layers, problem))

@@ -38,9 +38,9 @@ def start_numbers(resolved: ResolvedProtocol) -> StartNumbers:
             left, right = resolved.start_frames
             return _framed(n, left, right.T, n.width, epsilon, imbalance, everywhere=True)
         case SmallGaussian(std):
-            return jnp.asarray(np.full(n.depth, std))
+            return jax.device_put(np.full(n.depth, std))
         case FanIn(gain):
-            return jnp.asarray(gain / np.sqrt([fan_in for _, fan_in in n.shapes]))
+            return jax.device_put(gain / np.sqrt([fan_in for _, fan_in in n.shapes]))
 
 
 def initial_layers(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers:
@@ -69,9 +69,7 @@ def _framed(
     everywhere: the imbalance holds in every hidden unit; those that carry no mode have a weight on one side only.
     """
     if n.depth == 1:
-        return FramedStart(
-            jnp.asarray(epsilon * right_frame[:modes]), jnp.asarray(np.ones(modes)), jnp.asarray(left_frame[:, :modes])
-        )
+        return FramedStart(*jax.device_put((epsilon * right_frame[:modes], np.ones(modes), left_frame[:, :modes])))
     first_size, last_size = _mode_sizes(epsilon, imbalance, n.depth)
     first, last = np.zeros((2, n.h))
     first[:modes], last[:modes] = first_size, last_size
@@ -82,7 +80,7 @@ def _framed(
     last_count, first_count = min(n.h, left_frame.shape[1]), min(n.h, len(right_frame))
     first = np.pad(first[:first_count, None] * right_frame[:first_count], ((0, n.h - first_count), (0, 0)))
     last = np.pad(left_frame[:, :last_count] * last[:last_count], ((0, 0), (0, n.h - last_count)))
-    return FramedStart(jnp.asarray(first), jnp.asarray(middle), jnp.asarray(last))
+    return FramedStart(*jax.device_put((first, middle, last)))
 
 
 def _mode_sizes(epsilon: float, imbalance: float, depth: int) -> tuple[float, float]:

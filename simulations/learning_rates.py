@@ -68,7 +68,7 @@ def respond_at_learning_rates(
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> how = FineTuning(RotatedTeacher(1.0), GradientDescent(0.1))
-    >>> protocol = Protocol(PowerLaw(2), (8.0,), (1.0,), perturbation=how)
+    >>> protocol = Protocol(PowerLaw(2), (0.0, 8.0), (1.0,), perturbation=how)
     >>> respond_at_learning_rates(protocol, (0.125, 0.25, 40.0), 0, steps=(200,)).learning_rate.values.tolist()
     [0.125, 0.25]
     """

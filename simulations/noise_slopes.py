@@ -10,12 +10,13 @@ from jaxtyping import Array, Float
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
-from overtraining.simulations.compilation import FEW_STEPS, compiled
+from overtraining.simulations.compilation import CompilerOptions, compiled, options_of_size
 from overtraining.simulations.curvature import stderr
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.measurements import RandomKey, pretrain, seed_key
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_sizes, sample_noise, shift_weights
+from overtraining.simulations.runs import network_weights
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 
@@ -30,7 +31,7 @@ def slopes(
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.protocol import Sampling
-    >>> protocol = Protocol(PowerLaw(1), (1.0, 20.0), (0.5,), sampling=Sampling(draws=64))
+    >>> protocol = Protocol(PowerLaw(2), (1.0, 40.0), (0.5,), sampling=Sampling(draws=64))
     >>> slopes(protocol, key=0)[0].round(2).tolist()
     [[-0.01], [0.0]]
     """
@@ -45,7 +46,11 @@ def slopes(
     return np.asarray(mean), np.asarray(error)
 
 
-@compiled(FEW_STEPS, "plan")
+def _options(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
+    return options_of_size(plan.draws * numbers.lengths.size * numbers.strengths.size * network_weights(plan.network))
+
+
+@compiled(_options, "plan")
 def _slopes(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Array) -> tuple[Array, Array]:
     gradient = jax.grad(partial(population_loss, problem=numbers.problem))
     assert isinstance(plan.perturbation, Noise)

@@ -46,12 +46,12 @@ def traced_numbers(training: Pretraining, lengths: Sequenced, length_name: str =
     [0, 5]
     """
     if isinstance(training, GradientFlow):
-        return {"rtol": jnp.asarray(training.rtol), "weight_decay": jnp.asarray(training.weight_decay)}
+        return {"rtol": jax.device_put(training.rtol), "weight_decay": jax.device_put(training.weight_decay)}
     return {
-        "learning_rate": jnp.asarray(training.learning_rate),
-        "momentum": jnp.asarray(training.momentum),
-        "weight_decay": jnp.asarray(training.weight_decay),
-        "steps": jnp.asarray(_whole_steps(np.array(lengths), training.learning_rate, length_name)),
+        "learning_rate": jax.device_put(training.learning_rate),
+        "momentum": jax.device_put(training.momentum),
+        "weight_decay": jax.device_put(training.weight_decay),
+        "steps": jax.device_put(_whole_steps(np.array(lengths), training.learning_rate, length_name)),
     }
 
 

@@ -10,7 +10,8 @@ from jaxtyping import Array, Bool, Float, Key
 
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network
-from overtraining.simulations.compilation import FEW_STEPS, ONCE, CompilerOptions, compiled, options_of_training
+from overtraining.setting.training import Pretraining
+from overtraining.simulations.compilation import ONCE, CompilerOptions, compiled, options_of_size, options_of_training
 from overtraining.simulations.curvature import estimate_curvature, stderr
 from overtraining.simulations.data import (
     HELD_OUT,
@@ -106,7 +107,14 @@ def _begin(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers
 
 
 def _options_to_train(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
-    return options_of_training(plan.pretraining, numbers.pretraining)
+    size = network_weights(plan.network) + _example_numbers(plan.network, plan.pretraining, plan.samples)
+    return options_of_training(plan.pretraining, numbers.pretraining, size)
+
+
+def _example_numbers(network: Network, training: Pretraining, samples: int | None) -> int:
+    """How many numbers the examples of a step take, with their hidden units."""
+    batch = getattr(training, "batch", None)  # gradient flow has none
+    return (batch or samples or 0) * (network.d_in + network.h + network.d_out)
 
 
 @compiled(_options_to_train, "plan")
@@ -122,8 +130,9 @@ def _train(
 def _options_to_fine_tune(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
     assert isinstance(plan.perturbation, FineTuning)
     assert numbers.tuning is not None
-    times = plan.draws * numbers.lengths.size
-    return options_of_training(plan.perturbation.training, numbers.tuning.training, times)
+    training = plan.perturbation.training
+    size = network_numbers(plan.network) + _example_numbers(plan.network, training, plan.samples)
+    return options_of_training(training, numbers.tuning.training, size, plan.draws * numbers.lengths.size)
 
 
 @compiled(_options_to_fine_tune, "plan")
@@ -137,7 +146,12 @@ def _fine_tune(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array
     return jax.lax.map(row, (numbers.lengths, run.checkpoints))
 
 
-@compiled(FEW_STEPS, "plan")
+def _options_to_perturb(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
+    times = plan.draws * numbers.lengths.size * numbers.strengths.size
+    return options_of_size(times * network_numbers(plan.network))
+
+
+@compiled(_options_to_perturb, "plan")
 def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, ""]) -> dict[str, Array]:
     for_noise, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key)
     reported = partial(_reported_loss, plan, numbers.problem, examples.pretraining)
@@ -157,7 +171,11 @@ def _perturb(plan: TrainingPlan, numbers: RunNumbers, run: Run, key: Key[Array, 
     return jax.lax.map(row, (numbers.lengths, run.checkpoints))
 
 
-@compiled(FEW_STEPS, "plan")
+def _options_to_observe(plan: TrainingPlan, numbers: RunNumbers, *_: object) -> CompilerOptions:
+    return options_of_size(numbers.lengths.size * network_numbers(plan.network) ** 2)  # as many as in the Hessian
+
+
+@compiled(_options_to_observe, "plan")
 def _observe(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: Key[Array, ""]) -> dict[str, Array]:
     for_probes, examples = jax.random.split(key, 4)[1], held_out(plan, numbers, key).pretraining
     reported = partial(_reported_loss, plan, numbers.problem)
@@ -235,8 +253,17 @@ def network_numbers(network: Network) -> int:
     >>> network_numbers(Network(2, 3, 2))
     12
     """
-    weights = sum(rows * columns for rows, columns in network.shapes)
-    return weights + (0 if network.activation == "linear" else HELD_OUT * (network.h + network.d_out))
+    examples = 0 if network.activation == "linear" else HELD_OUT * (network.h + network.d_out)
+    return network_weights(network) + examples
+
+
+def network_weights(network: Network) -> int:
+    """How many weights a network has, without its biases.
+
+    >>> network_weights(Network(2, 3, 2))
+    12
+    """
+    return sum(rows * columns for rows, columns in network.shapes)
 
 
 def _number_key(key: Key[Array, ""], number: Float[Array, ""]) -> Key[Array, ""]:

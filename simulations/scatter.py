@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +14,7 @@ from overtraining.setting.errors import DomainError
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory
-from overtraining.simulations.compilation import FEW_STEPS, compiled
+from overtraining.simulations.compilation import CompilerOptions, compiled, options_of_size
 from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.measurements import RandomKey, initialize, pretrain, seed_key
 from overtraining.simulations.networks import Layers
@@ -69,7 +70,12 @@ def rise_and_spread(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     )
 
 
-@compiled(FEW_STEPS, "noise", "draws")
+def _options(_: Noise, draws: int, *arrays: Any) -> CompilerOptions:
+    _, scales, _, checkpoints, _ = arrays
+    return options_of_size(draws * len(scales) * sum(layer.weight.size for layer in checkpoints))
+
+
+@compiled(_options, "noise", "draws")
 def _rises(
     noise: Noise, draws: int, problem: LearningProblem, scales: Array, start: Layers, checkpoints: Layers, key: Array
 ) -> Array:

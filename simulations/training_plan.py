@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 from overtraining.setting.errors import DomainError
@@ -76,13 +77,14 @@ def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
         draws,
         sampling.antithetic,
     )
+    # here and in what follows device_put, since `jnp.asarray` compiles a program for every shape
     numbers = RunNumbers(
         problem=learning_problem(resolved),
         start=start_numbers(resolved),
         pretraining=traced_numbers(protocol.pretraining, protocol.lengths),
-        lengths=jnp.array(protocol.lengths),
-        strengths=jnp.array(protocol.strengths),
-        scales=jnp.array(scales),
+        lengths=jax.device_put(np.array(protocol.lengths)),
+        strengths=jax.device_put(np.array(protocol.strengths)),
+        scales=jax.device_put(np.array(scales)),
         tuning=tuning,
     )
     return plan, numbers
@@ -90,7 +92,7 @@ def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
 
 def plan_of_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
     """What pretraining needs beside its start: one compiled program, whatever is done to the checkpoints later."""
-    nothing = jnp.zeros(0)
+    nothing = jax.device_put(np.zeros(0))
     plan = replace(plan, perturbation=Noise(), draws=1, antithetic=False)
     return plan, numbers._replace(start=nothing, strengths=nothing, scales=nothing, tuning=None)
 
@@ -102,7 +104,7 @@ def plan_after_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[Tra
     """
     replayed = isinstance(plan.perturbation, FineTuning) and plan.perturbation.replay_share > 0
     plan = replace(plan, pretraining=GradientFlow(), samples=plan.samples if replayed else None)
-    return plan, numbers._replace(start=jnp.zeros(0), pretraining={})
+    return plan, numbers._replace(start=jax.device_put(np.zeros(0)), pretraining={})
 
 
 def _check_warmup(training: Pretraining) -> None:

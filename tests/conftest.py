@@ -69,15 +69,29 @@ def interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+MOST_MEMORY = 700 * 2**20
+"""Bytes of a process beyond which it frees what it compiled."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forgetful() -> Iterator[None]:
-    """Frees what a module compiled, since other modules run other programs, and gives the memory back to the system."""
+    """Frees what was traced and compiled once it takes much memory, and gives that back to the system. Until then the
+    next module finds the programs that it shares.
+    """
     yield
-    if "jax" in sys.modules:
+    if "jax" in sys.modules and resident_memory() > MOST_MEMORY:
         sys.modules["jax"].clear_caches()
         gc.collect()
         with suppress(AttributeError):  # glibc keeps what is freed
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident_memory() -> int:
+    """Bytes that this process holds now; more than any limit where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # no /proc: not Linux
+        return sys.maxsize
 
 
 @pytest.fixture

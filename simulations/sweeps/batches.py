@@ -129,7 +129,7 @@ def _sizes(protocol: Protocol) -> tuple[Network, int, int]:
     """The network, its number of weights, and the numbers in the examples that a run holds, hidden units included."""
     n = protocol.network
     examples = (protocol.inputs.samples or 0) + (0 if n.activation == "linear" else HELD_OUT)
-    return n, sum(rows * columns for rows, columns in n.shapes), examples * (n.d_in + n.h + n.d_out)
+    return n, runs.network_weights(n), examples * (n.d_in + n.h + n.d_out)
 
 
 RESPONSE = Measure(

@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from benchmarks.batched_descent import cached_chunk, descend
@@ -43,7 +42,7 @@ def some(batch: dict[str, Any], which: Any) -> dict[str, Any]:
 
 
 def one_by_one(batch: dict[str, Any], steps: tuple[int, ...]) -> list[np.ndarray]:
-    """Every run for itself, by autodiff from the definition of the loss, and optax."""
+    """Every run for itself, by autodiff from the definition of the loss."""
 
     def objective(weights: list[jax.Array], teacher: jax.Array, decay: float) -> jax.Array:
         error = reduce(lambda product, w: w @ product, weights) - teacher
@@ -51,22 +50,19 @@ def one_by_one(batch: dict[str, Any], steps: tuple[int, ...]) -> list[np.ndarray
 
     gradient, runs = jax.jit(jax.grad(objective)), []
     for i in range(len(batch["teachers"])):
-        weights, kept = [jnp.asarray(w[i]) for w in batch["starts"]], []
-        optimizer = optax.sgd(float(batch["learning_rates"][i]))
-        state = optimizer.init(weights)
+        weights, kept = [w[i] for w in batch["starts"]], []
         for step in range(steps[-1] + 1):
             if step in steps:
                 kept.append(weights)
-            slope = gradient(weights, jnp.asarray(batch["teachers"][i]), float(batch["weight_decay"][i]))
-            updates, state = optimizer.update(slope, state)
-            weights = optax.apply_updates(weights, updates)
+            slopes = gradient(weights, batch["teachers"][i], batch["weight_decay"][i])
+            weights = [w - batch["learning_rates"][i] * slope for w, slope in zip(weights, slopes, strict=True)]
         runs.append([np.stack(layer) for layer in zip(*kept, strict=True)])
     return [np.stack(layer) for layer in zip(*runs, strict=True)]
 
 
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES)
 def test_every_run_is_what_it_is_alone(shapes: tuple[tuple[int, int], ...]) -> None:
-    """Against autodiff and optax, run by run; three chunks, the last of which is filled up."""
+    """Against autodiff, run by run; three chunks, the last of which is filled up."""
     batch = sample(shapes, runs=5)
     made, well = descend(**batch, steps=STEPS, chunk=2)
     assert well.all()

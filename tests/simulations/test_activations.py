@@ -14,7 +14,6 @@ from overtraining.setting.protocol import Network, Sampling
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.data import HELD_OUT, sample_examples
 from overtraining.simulations.measurements import follow, initialize, respond
-from overtraining.simulations.networks import product
 from overtraining.simulations.observables import linear_part
 from overtraining.simulations.training_plan import plan_training
 from tests.simulations.samples import RELU
@@ -79,11 +78,17 @@ def test_homogeneous_layers_grow_alike(followed: xr.Dataset) -> None:
 def test_the_linear_part() -> None:
     """That of a linear network is its matrix; that of relu is half of it, up to the sample."""
     layers, what = initialize(RELU, 0), plan_training(RELU)[1].problem
-    held_out = sample_examples(what, 20_000, jax.random.key(1))
-    np.testing.assert_allclose(linear_part(layers, "linear", held_out), product(layers), rtol=1e-9)
-    half = np.asarray(linear_part(layers, "relu", held_out) - product(layers) / 2)
-    assert np.abs(half).max() < 0.03
-    assert np.abs(np.asarray(product(layers))).max() > 0.3
+    w1, w2 = (np.asarray(layer.weight) for layer in layers)
+
+    @jax.jit
+    def linear_parts(key: jax.Array) -> list[jax.Array]:
+        held_out = sample_examples(what, 20_000, key)
+        return [linear_part(layers, activation, held_out) for activation in ("linear", "relu")]
+
+    linear, relu = map(np.asarray, linear_parts(jax.random.key(1)))
+    np.testing.assert_allclose(linear, w2 @ w1, rtol=1e-9)
+    assert np.abs(relu - w2 @ w1 / 2).max() < 0.03
+    assert np.abs(w2 @ w1).max() > 0.3
 
 
 def test_what_a_trajectory_holds(followed: xr.Dataset) -> None:

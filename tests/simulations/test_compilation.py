@@ -9,6 +9,7 @@ from overtraining.simulations.compilation import (
     FEW_STEPS,
     LOOP,
     MANY_STEPS,
+    ONCE,
     CompilerOptions,
     compiled,
     options_of_training,
@@ -17,16 +18,20 @@ from overtraining.simulations.pretraining import traced_numbers
 
 
 @pytest.mark.parametrize(
-    ("training", "length", "times", "options"),
+    ("training", "length", "size", "times", "options"),
     [
-        (GradientFlow(), 1e9, 10, FEW_STEPS),
-        (GradientDescent(1.0), MANY_STEPS, 1, FEW_STEPS),
-        (GradientDescent(1.0), MANY_STEPS + 1, 1, LOOP),
-        (GradientDescent(1.0), MANY_STEPS // 2 + 1, 2, LOOP),
+        (GradientFlow(), 1e9, 2048, 10, ONCE),
+        (GradientFlow(), 1.0, 2049, 1, FEW_STEPS),
+        (GradientDescent(1.0), MANY_STEPS, 2048, 1, ONCE),
+        (GradientDescent(1.0), MANY_STEPS, 2049, 1, FEW_STEPS),
+        (GradientDescent(1.0), MANY_STEPS + 1, 1, 1, LOOP),
+        (GradientDescent(1.0), MANY_STEPS // 2 + 1, 1, 2, LOOP),
     ],
 )
-def test_a_loop_takes_many_steps(training: Pretraining, length: float, times: int, options: CompilerOptions) -> None:
-    assert options_of_training(training, traced_numbers(training, (0.0, length)), times) == options
+def test_a_loop_takes_many_steps_and_small_programs_are_not_optimized(
+    training: Pretraining, length: float, size: int, times: int, options: CompilerOptions
+) -> None:
+    assert options_of_training(training, traced_numbers(training, (0.0, length)), size, times) == options
 
 
 def test_options_follow_the_arguments_and_are_left_out_inside_another_program() -> None:

@@ -38,11 +38,12 @@ NOISY = Protocol(
     inputs=INPUTS,
 )
 GIVEN = (NOISY.teacher, 5, 4)
+sampled = jax.jit(sample_examples, static_argnums=1)
 
 
 def with_biases(protocol: Protocol) -> Layers:
     layers = initialize(protocol, 0)
-    return tuple(layer._replace(bias=0.3 * jnp.ones(layer.bias.shape)) for layer in layers)
+    return tuple(layer._replace(bias=jax.device_put(np.full(layer.bias.shape, 0.3))) for layer in layers)
 
 
 def test_population_loss_is_its_definition() -> None:
@@ -50,7 +51,8 @@ def test_population_loss_is_its_definition() -> None:
     (w1, b1), (w2, b2) = ((np.asarray(part) for part in layer) for layer in layers)
     error = w2 @ w1 - teacher_matrix(*GIVEN)
     expected = np.trace(error @ input_covariance(INPUTS, *GIVEN) @ error.T) / 2 + np.sum((w2 @ b1 + b2) ** 2) / 2
-    assert float(population_loss(layers, learning_problem(resolve(NOISY)))) == pytest.approx(expected, rel=1e-13)
+    found = jax.jit(population_loss)(layers, learning_problem(resolve(NOISY)))
+    assert float(found) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(("samples", "batch"), [(4000, None), (None, 4000), (4000, 4000)])
@@ -58,21 +60,24 @@ def test_the_gradient_of_samples_tends_to_that_of_the_population(samples: int | 
     """Every entry, over 200 independent training sets or batches of 4,000: |z| < 4.5, labels' noise included."""
     layers, what = with_biases(NOISY), learning_problem(resolve(NOISY))
 
-    def gradient(key: jax.Array) -> Layers:
-        return jax.grad(training_loss(what, "linear", samples, batch, key))(layers, jnp.asarray(5))
+    @jax.jit
+    def gradients(keys: jax.Array) -> tuple[Layers, Layers]:
+        def gradient(key: jax.Array) -> Layers:
+            return jax.grad(training_loss(what, "linear", samples, batch, key))(layers, jnp.asarray(5))
 
-    found = jax.lax.map(gradient, jax.random.split(jax.random.key(1), 200))
-    expected = jax.grad(population_loss)(layers, what)
+        return jax.lax.map(gradient, keys), jax.grad(population_loss)(layers, what)
+
+    found, expected = jax.tree.map(np.asarray, gradients(jax.random.split(jax.random.key(1), 200)))
     for each, exact in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        error = np.asarray(each.std(axis=0, ddof=1)) / np.sqrt(200)
-        distance = np.abs(np.asarray(each.mean(axis=0) - exact))
+        error = each.std(axis=0, ddof=1) / np.sqrt(200)
+        distance = np.abs(each.mean(axis=0) - exact)
         assert (distance < 4.5 * error).all()
         assert (error > 1e-6).all()
 
 
 def test_examples_have_their_covariance_and_noise() -> None:
     what = learning_problem(resolve(NOISY))
-    x, y = map(np.asarray, sample_examples(what, 40_000, jax.random.key(2)))
+    x, y = map(np.asarray, sampled(what, 40_000, jax.random.key(2)))
     noise = (y - x @ teacher_matrix(*GIVEN).T) / 0.7
     everything = np.hstack([x @ np.linalg.inv(np.linalg.cholesky(input_covariance(INPUTS, *GIVEN))).T, noise])
     second = everything.T @ everything / len(x)
@@ -83,7 +88,8 @@ def test_examples_have_their_covariance_and_noise() -> None:
 def test_nearly_singular_inputs() -> None:
     spectrum = (1.0, 1e-8, 1e-16, 1e-30)
     what = learning_problem(resolve(replace(NOISY, inputs=Inputs(spectrum=spectrum, shared=False))))
-    np.testing.assert_allclose(what.root @ what.root.T, input_covariance(Inputs(spectrum, False), *GIVEN), atol=1e-15)
+    root = np.asarray(what.root)
+    np.testing.assert_allclose(root @ root.T, input_covariance(Inputs(spectrum, False), *GIVEN), atol=1e-15)
 
 
 def test_label_noise_averages_out_of_the_population() -> None:
@@ -104,10 +110,10 @@ def test_a_training_set_is_fitted_with_its_noise() -> None:
     )
     key = jax.random.key(4)
     data_key = jax.random.split(jax.random.fold_in(key, 0), 4)[2]
-    x, y = sample_examples(learning_problem(resolve(protocol)), 3, jax.random.split(data_key)[0])
-    (layer,) = pretrain(protocol, key)
-    np.testing.assert_allclose(x @ layer.weight[1].T, y, atol=1e-6)
-    assert np.abs(np.asarray(x @ layer.weight[0].T - y)).max() > 0.1
+    x, y = map(np.asarray, sampled(learning_problem(resolve(protocol)), 3, jax.random.split(data_key)[0]))
+    start, end = np.asarray(pretrain(protocol, key)[0].weight)
+    np.testing.assert_allclose(x @ end.T, y, atol=1e-6)
+    assert np.abs(x @ start.T - y).max() > 0.1
     assert float(follow(protocol, key).loss[0, 1]) > 0.05
 
 
@@ -117,10 +123,10 @@ def test_batches_are_numbered_by_the_step(samples: int | None) -> None:
     protocol = replace(NOISY, inputs=replace(INPUTS, samples=samples))
     fine, coarse = pretrain(protocol, 3), pretrain(replace(protocol, lengths=(0.0, 0.3, 0.4, 0.5)), 3)
     for a, b in zip(jax.tree.leaves(fine), jax.tree.leaves(coarse), strict=True):
-        np.testing.assert_allclose(a[-1], b[-1], rtol=1e-13)
+        np.testing.assert_allclose(np.asarray(a)[-1], np.asarray(b)[-1], rtol=1e-13)
     loss = training_loss(learning_problem(resolve(protocol)), "linear", samples, 8, jax.random.key(0))
     layers = with_biases(NOISY)
-    assert len(np.unique(jax.lax.map(lambda step: loss(layers, step), jnp.arange(50)))) == 50
+    assert len(np.unique(jax.jit(jax.vmap(lambda step: loss(layers, step)))(np.arange(50)))) == 50
 
 
 def test_stochastic_descent_has_its_exact_second_moment() -> None:
@@ -155,7 +161,8 @@ def _loss(plan: runs.TrainingPlan, numbers: runs.RunNumbers, key: jax.Array) -> 
 
 def test_losses_of_examples_by_hand() -> None:
     layers, what = with_biases(NOISY), LearningProblem(*learning_problem(resolve(NOISY)))
-    examples = sample_examples(what, 3, jax.random.key(0))
+    examples = sampled(what, 3, jax.random.key(0))
     (w1, b1), (w2, b2) = ((np.asarray(part) for part in layer) for layer in layers)
-    for x, y, loss in zip(examples.x, examples.y, losses(layers, examples), strict=True):
-        assert float(loss) == pytest.approx(np.sum((w2 @ (w1 @ np.asarray(x) + b1) + b2 - np.asarray(y)) ** 2) / 2)
+    of_each = map(np.asarray, (*examples, jax.jit(losses)(layers, examples)))
+    for x, y, loss in zip(*of_each, strict=True):
+        assert float(loss) == pytest.approx(np.sum((w2 @ (w1 @ x + b1) + b2 - y) ** 2) / 2)

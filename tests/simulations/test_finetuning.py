@@ -13,15 +13,15 @@ from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.inputs import Inputs, input_covariance
 from overtraining.setting.perturbations import FineTuning, Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
-from overtraining.setting.starts import Aligned, FanIn, SmallGaussian
+from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task_matrix
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import pretraining, runs
-from overtraining.simulations.data import losses, sample_examples
+from overtraining.simulations.data import sample_examples
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import distance_from_pretrained, pretrain, respond, seed_key
-from overtraining.simulations.networks import Layers, outputs
+from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import plan_training
 
 RATE = 0.05
@@ -291,13 +291,16 @@ def test_a_tanh_student_in_batches() -> None:
                 np.testing.assert_allclose(leaf[step // 2 - 1], p, rtol=1e-10, atol=1e-13)
     seen = respond(protocol, 0).isel(seed=0)
     held_out, downstream = jax.jit(runs.held_out, static_argnums=0)(plan, numbers, seed_key(0, 0))
-    assert np.abs(downstream.x - held_out.x).max() > 1
-    np.testing.assert_allclose(downstream.y, downstream.x @ numbers.tuning.problem.teacher.T, rtol=1e-12)
-    exact = losses(layers, downstream, "tanh")
+    assert np.abs(np.asarray(downstream.x) - np.asarray(held_out.x)).max() > 1
+    task = np.asarray(numbers.tuning.problem.teacher)
+    np.testing.assert_allclose(downstream.y, np.asarray(downstream.x) @ task.T, rtol=1e-12)
+    w1, b1, w2, b2 = then
+    errors = np.tanh(np.asarray(downstream.x) @ w1.T + b1) @ w2.T + b2 - np.asarray(downstream.y)
+    exact = (errors**2).sum(axis=1) / 2
     assert float(seen.downstream_before[1]) == pytest.approx(float(exact.mean()), rel=1e-12)
     assert float(seen.downstream_before_stderr[1]) == pytest.approx(float(exact.std(ddof=1)) / 64, rel=1e-9)
+    assert exact.shape == (4096,)
     assert (seen.downstream_after_stderr > 0).all()
-    assert outputs(layers, downstream.x, "tanh").shape == (4096, 3)
 
 
 def test_replay_meets_the_training_set_of_pretraining() -> None:
@@ -352,22 +355,24 @@ def test_refusals(wrong: Protocol, why: str) -> None:
 
 
 def test_failures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(9.0)), strengths=(9.0, 450.0))
+    strengths = (9.0, 18.0, 27.0, 450.0)
+    fast = replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0), GradientDescent(9.0)), strengths=strengths)
     with pytest.raises(NotSolved, match="sgd at learning rate 9: it diverges"):
         respond(fast, 0)
     monkeypatch.setattr(pretraining, "MOST_STEPS", 50)
-    far = replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0)), strengths=(1e7,), lengths=(1.0,))
+    far = replace(TUNED, perturbation=FineTuning(RotatedTeacher(1.0)), strengths=(1e7,))
     with pytest.raises(NotSolved, match="integrator gave up"):
         respond(far, 0)
     with pytest.raises(DomainError, match="only fine-tuning moves"):
         distance_from_pretrained(replace(TUNED, perturbation=Noise()), 0)
 
 
-def test_aligned_task_of_the_teacher_itself_changes_nothing_in_the_end() -> None:
+def test_the_teacher_as_task_changes_nothing_in_the_end() -> None:
     """Fine-tuning on the pretraining task is more pretraining: the loss after budget T is that at length t + T."""
-    same = Protocol(
-        PowerLaw(3), (1.0, 3.0), (0.0, 2.0), Network(4, 3, 5), Aligned(0.05), perturbation=FineTuning(PowerLaw(3))
-    )
-    seen, longer = respond(same, 0).isel(seed=0), respond(replace(same, lengths=(3.0, 5.0)), 0).isel(seed=0)
-    np.testing.assert_allclose(seen.after[:, 1], longer.before, rtol=1e-6)
+    white = Inputs(spectrum=(1.0,) * 4, shared=False)  # as it is downstream
+    same = replace(TUNED, perturbation=FineTuning(TUNED.teacher, GradientDescent(0.1)), inputs=white)
+    same = replace(same, lengths=(0.5, 2.0), strengths=(0.0, 0.7, 1.5, 3.0))
+    seen, longer = respond(same, 0).isel(seed=0), respond(replace(same, lengths=(2.0, 5.0)), 0).isel(seed=0)
+    np.testing.assert_allclose(seen.after[0, 2], longer.before[0], rtol=1e-12)
+    np.testing.assert_allclose(seen.after[1, 3], longer.before[1], rtol=1e-12)
     np.testing.assert_allclose(seen.downstream_after, seen.after, rtol=1e-12)

@@ -3,13 +3,14 @@
 from functools import reduce
 from itertools import pairwise
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 from scipy import special
 
 from overtraining.simulations.networks import Layer, outputs, product
 
+compiled_outputs = jax.jit(outputs, static_argnames="activation")
 BY_HAND = {
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
@@ -23,8 +24,8 @@ def test_outputs(activation: str) -> None:
     generator = np.random.default_rng(0)
     w1, b1, w2, b2, x = (generator.normal(size=shape) for shape in ((6, 4), 6, (3, 6), 3, (5, 4)))
     expected = BY_HAND[activation](x @ w1.T + b1) @ w2.T + b2
-    layers = tuple(Layer(*map(jnp.asarray, pair)) for pair in ((w1, b1), (w2, b2)))
-    np.testing.assert_allclose(outputs(layers, jnp.asarray(x), activation), expected, rtol=1e-12)
+    layers = tuple(jax.device_put(Layer(*pair)) for pair in ((w1, b1), (w2, b2)))
+    np.testing.assert_allclose(compiled_outputs(layers, x, activation), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
@@ -33,10 +34,10 @@ def test_a_linear_network_is_the_product_of_its_matrices(depth: int) -> None:
     generator = np.random.default_rng(depth)
     sizes = [3, 5, 2, 6, 4][: depth + 1]
     weights = [generator.normal(size=(2, out, into)) for into, out in pairwise(sizes)]
-    stacked = product(tuple(Layer(jnp.asarray(w)) for w in weights))
+    stacked = np.asarray(jax.jit(product)(tuple(Layer(jax.device_put(w)) for w in weights)))
     x = generator.normal(size=(7, 3))
     for at in range(2):
         expected = reduce(lambda below, w: w[at] @ below, weights, np.eye(3))
         np.testing.assert_allclose(stacked[at], expected, rtol=1e-12)
-        layers = tuple(Layer(jnp.asarray(w[at])) for w in weights)
-        np.testing.assert_allclose(outputs(layers, jnp.asarray(x)), x @ expected.T, rtol=1e-10)
+        layers = tuple(Layer(jax.device_put(w[at])) for w in weights)
+        np.testing.assert_allclose(compiled_outputs(layers, x), x @ expected.T, rtol=1e-10)

@@ -18,7 +18,7 @@ ASKED = Protocol(
     PowerLaw(2),
     (0.5, 1.5),
     (0.2,),
-    Network(3, 4, 2),
+    Network(3, 2, 4),
     FanIn(),
     perturbation=Noise((1.0, 0.5)),
     sampling=Sampling(draws=20_000),
@@ -28,7 +28,7 @@ ASKED = Protocol(
 def test_slopes_are_differences_of_the_loss_after_noise() -> None:
     """The same shifts of the weights at two lengths a little apart: their scatter is the slope's."""
     mean, stderr = slopes(ASKED, key=0)
-    apart, teacher = 1e-4, teacher_matrix(ASKED.teacher, 2, 3)
+    apart, teacher = 1e-4, teacher_matrix(ASKED.teacher, 4, 3)
     generator = np.random.default_rng(0)
     for i, t in enumerate(np.array(ASKED.lengths, dtype=float)):
         near = replace(ASKED, lengths=(t - apart, t + apart))

@@ -29,6 +29,7 @@ THREE = Protocol(
     sampling=Sampling(2000, 2),
 )
 FLAT = replace(THREE, network=Network(5, 3, 4, depth=1), strengths=(0.3,), sampling=Sampling(4000, antithetic=True))
+rounded, pruned = (jax.jit(function, static_argnames="per") for function in (round_weights, prune_weights))
 KURTOSIS = {"gaussian": 3.0, "uniform": 1.8, "sign": 1.0}
 
 
@@ -95,7 +96,7 @@ def test_rounding(per: str | None, strength: float) -> None:
     w[2] = 0.0
     largest = {"tensor": np.abs(w).max(), "row": np.abs(w).max(axis=1, keepdims=True), None: 1.0}[per]
     step = np.broadcast_to(strength * largest, w.shape)
-    got = np.asarray(round_weights(jnp.asarray(w), jnp.asarray(strength), per))
+    got = np.asarray(rounded(w, strength, per=per))
     if strength == 0:
         assert (got == w).all()
         return
@@ -108,9 +109,9 @@ def test_rounding(per: str | None, strength: float) -> None:
 
 
 def test_rounding_at_its_edges() -> None:
-    w = jnp.array([[0.5, -0.5, 1.5, 2.5, 1e300, 5e-324]])
-    np.testing.assert_array_equal(round_weights(w, jnp.asarray(1.0), None), [[0.0, 0.0, 1.0, 2.0, 1e300, 0.0]])
-    np.testing.assert_array_equal(round_weights(w, jnp.asarray(1e-310), None)[:, :-1], w[:, :-1])
+    w = np.array([[0.5, -0.5, 1.5, 2.5, 1e300, 5e-324]])
+    np.testing.assert_array_equal(rounded(w, 1.0, per=None), [[0.0, 0.0, 1.0, 2.0, 1e300, 0.0]])
+    np.testing.assert_array_equal(rounded(w, 1e-310, per=None)[:, :-1], w[:, :-1])
 
 
 @pytest.mark.parametrize("per", ["tensor", "row"])
@@ -122,8 +123,8 @@ def test_pruning(per: str, share: float) -> None:
         kept = group.copy()
         kept[np.argsort(np.abs(kept))[: round(share * kept.size)]] = 0
         expected.append(kept)
-    np.testing.assert_array_equal(prune_weights(jnp.asarray(w), jnp.asarray(share), per), np.reshape(expected, w.shape))
-    equal = np.asarray(prune_weights(jnp.ones((2, 3)), jnp.asarray(share), per))
+    np.testing.assert_array_equal(pruned(w, share, per=per), np.reshape(expected, w.shape))
+    equal = np.asarray(pruned(np.ones((2, 3)), share, per=per))
     assert (equal == 0).sum() == (round(share * 6) if per == "tensor" else 2 * round(share * 3))
 
 
@@ -136,10 +137,10 @@ def test_what_draws_nothing_has_no_error(how: Quantization | Pruning) -> None:
     assert not seen.sensitivity.sel(strength=0.0).values.any()
     assert "nothing random" in seen.attrs["source"]
     teacher = teacher_matrix(protocol.teacher, 4, 5)
-    compress = round_weights if isinstance(how, Quantization) else prune_weights
+    compress = rounded if isinstance(how, Quantization) else pruned
     for seed in range(2):
-        layers = [layer.weight[1] for layer in pretrain(protocol, 0, seed)]
-        w1, w2, w3 = (np.asarray(compress(w, jnp.asarray(0.3), how.per)) for w in layers)
+        layers = [np.asarray(layer.weight)[1] for layer in pretrain(protocol, 0, seed)]
+        w1, w2, w3 = (np.asarray(compress(w, 0.3, per=how.per)) for w in layers)
         loss = ((w3 @ w2 @ w1 - teacher) ** 2).sum() / 2
         assert float(seen.after[seed, 1, 1]) == pytest.approx(loss, rel=1e-12)
     with pytest.raises(DomainError, match="it is not random with a sign"):

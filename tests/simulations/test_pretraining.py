@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 
@@ -28,9 +27,7 @@ def largest_distance(protocol: Protocol) -> float:
 
 
 def test_float64_everywhere() -> None:
-    for how in (GradientFlow(), GradientDescent(1.0, optimizer="adam")):
-        leaves = jax.tree.leaves(pretrain(replace(RECTANGLE, pretraining=how), key=0))
-        assert {a.dtype for a in leaves} == {np.dtype("float64")}
+    assert {layer.weight.dtype for layer in pretrain(RECTANGLE, key=0)} == {np.dtype("float64")}
 
 
 def test_flow_follows_the_closed_form_to_its_tolerance() -> None:
@@ -84,9 +81,11 @@ def test_balancedness_at_depth_on_a_sample_with_biases_and_decay() -> None:
 
 
 def test_users_own_matrix() -> None:
-    matrix = np.array([[2.0, 0.0, 1.0], [0.0, 1.0, -1.0]])
-    seen = follow(Protocol(Matrix(matrix), (0.0, 60.0), (0.0,), start=Aligned(1e-3)), key=0)
-    np.testing.assert_allclose(seen.singular_value.values[0, -1], np.linalg.svd(matrix)[1], rtol=1e-6)
+    matrix = np.array([[2.0, 0.0, 1.0, 0.0], [0.0, 1.0, -1.0, 0.0], *np.zeros((3, 4))])
+    seen = follow(replace(RECTANGLE, teacher=Matrix(matrix), lengths=np.linspace(0, 60, 7), start=Aligned(1e-3)), key=0)
+    found = seen.singular_value.values[0, -1]
+    np.testing.assert_allclose(found[:2], np.linalg.svd(matrix)[1][:2], rtol=1e-6)
+    assert 0 < found[2] < 1e-3  # of a singular value 0 it forgets the start, slowly
 
 
 def test_refusals() -> None:

@@ -14,9 +14,11 @@ def test_arrays_are_those_of_single_calls(law, largest: int) -> None:  # type: i
     """Up to the size that is sampled by one call, and beyond it."""
     shapes = [(2, 3), (largest,), (1,)]
     keys = jax.random.split(jax.random.key(3), len(shapes))
-    for array, key, shape in zip(sample_arrays(law, keys, shapes), keys, shapes, strict=True):
+    together = jax.jit(lambda keys: sample_arrays(law, keys, shapes))(keys)
+    alone = jax.jit(lambda keys: [law(key, shape) for key, shape in zip(keys, shapes, strict=True)])(keys)
+    for array, other, shape in zip(together, alone, shapes, strict=True):
         assert array.shape == shape
-        np.testing.assert_array_equal(array, law(key, shape))
+        np.testing.assert_array_equal(array, other)
 
 
 def test_extra_numbers_are_those_of_one_call() -> None:

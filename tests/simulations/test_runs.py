@@ -55,7 +55,7 @@ def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraini
     assert runs.compiled_programs() == compiled
     (plan, first), (same, second) = map(plan_training, cells)
     assert plan == same
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), first, second)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), first, second)
     key = jax.random.fold_in(jax.random.key(3), 0)
     together = jax.vmap(partial(runs.measure, plan))(stacked, jnp.stack([key, key]))
     for i, one in enumerate(alone):

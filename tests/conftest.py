@@ -34,6 +34,7 @@ os.environ |= {
 jaxtyping._decorator._tb_flag = False
 
 
+M_ARENA_MAX = -8  # as in malloc.h
 LONGEST = (
     "figures/test_build_catalogue.py",
     "overtraining/test_wheel.py",
@@ -48,6 +49,8 @@ def pytest_sessionstart() -> None:
     from overtraining.simulations.compilation_cache import cache_variables
 
     os.environ |= cache_variables()
+    with suppress(AttributeError):  # glibc would keep memory for each of the threads that compile
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,7 +72,7 @@ def interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-MOST_MEMORY = 700 * 2**20
+MOST_MEMORY = 600 * 2**20
 """Bytes of a process beyond which it frees what it compiled."""
 
 

@@ -12,6 +12,7 @@ from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import Noise, Pruning
 from overtraining.setting.protocol import Network, Sampling
 from overtraining.setting.training import GradientFlow
+from overtraining.simulations.compilation import ONCE, compiled
 from overtraining.simulations.data import HELD_OUT, sample_examples
 from overtraining.simulations.measurements import follow, initialize, respond
 from overtraining.simulations.observables import linear_part
@@ -80,7 +81,7 @@ def test_the_linear_part() -> None:
     layers, what = initialize(RELU, 0), plan_training(RELU)[1].problem
     w1, w2 = (np.asarray(layer.weight) for layer in layers)
 
-    @jax.jit
+    @compiled(ONCE)
     def linear_parts(key: jax.Array) -> list[jax.Array]:
         held_out = sample_examples(what, 20_000, key)
         return [linear_part(layers, activation, held_out) for activation in ("linear", "relu")]

@@ -18,6 +18,7 @@ from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, task
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher_matrix
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.simulations import pretraining, runs
+from overtraining.simulations.compilation import ONCE, compiled
 from overtraining.simulations.data import sample_examples
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import distance_from_pretrained, pretrain, respond, seed_key
@@ -40,7 +41,7 @@ TUNED = Protocol(
     inputs=INPUTS,
 )
 TEACHER = teacher_matrix(TUNED.teacher, *SHAPE)
-fine_tuned = jax.jit(fine_tune, static_argnames=("fine_tuning", "activation", "pretraining_loss"))
+fine_tuned = compiled(ONCE, "fine_tuning", "activation", "pretraining_loss")(fine_tune)
 COVARIANCE = input_covariance(INPUTS, TUNED.teacher, *SHAPE)
 
 
@@ -277,7 +278,7 @@ def test_a_tanh_student_in_batches() -> None:
     tuned = fine_tuned(layers, plan.perturbation, numbers.tuning, numbers.strengths, "tanh", no_replay, key)
     then = [np.asarray(leaf) for leaf in jax.tree.leaves(layers)]
     now, for_batches = then, jax.random.split(jax.random.split(key)[0])[1]
-    batch = jax.jit(lambda key: sample_examples(numbers.tuning.problem, 6, key))
+    batch = compiled(ONCE)(lambda key: sample_examples(numbers.tuning.problem, 6, key))
     for step in range(5):
         x, y = map(np.asarray, batch(jax.random.fold_in(for_batches, step)))
         w1, b1, w2, b2 = now
@@ -290,7 +291,7 @@ def test_a_tanh_student_in_batches() -> None:
             for leaf, p in zip(jax.tree.leaves(tuned), now, strict=True):
                 np.testing.assert_allclose(leaf[step // 2 - 1], p, rtol=1e-10, atol=1e-13)
     seen = respond(protocol, 0).isel(seed=0)
-    held_out, downstream = jax.jit(runs.held_out, static_argnums=0)(plan, numbers, seed_key(0, 0))
+    held_out, downstream = compiled(ONCE, "plan")(runs.held_out)(plan, numbers, seed_key(0, 0))
     assert np.abs(np.asarray(downstream.x) - np.asarray(held_out.x)).max() > 1
     task = np.asarray(numbers.tuning.problem.teacher)
     np.testing.assert_allclose(downstream.y, np.asarray(downstream.x) @ task.T, rtol=1e-12)
@@ -327,9 +328,9 @@ def test_numbers_share_one_compilation() -> None:
         SharedVectors((1.0, 2.0)), GradientDescent(0.1, weight_decay=0.2), anchor=0.5, replay_share=0.9, label_noise=0.1
     )
     respond(first, 0)
-    compiled = runs.compiled_programs()
+    before = runs.compiled_programs()
     respond(replace(first, perturbation=other, strengths=(0.0, 0.1, 0.4, 0.5)), 0)
-    assert runs.compiled_programs() == compiled
+    assert runs.compiled_programs() == before
 
 
 TANH = replace(

@@ -31,9 +31,9 @@ def slopes(
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.protocol import Sampling
-    >>> protocol = Protocol(PowerLaw(2), (1.0, 40.0), (0.5,), sampling=Sampling(draws=64))
+    >>> protocol = Protocol(PowerLaw(2), (1.0, 8.0), (0.5,), sampling=Sampling(draws=64))
     >>> slopes(protocol, key=0)[0].round(2).tolist()
-    [[-0.01], [0.0]]
+    [[-0.01], [0.03]]
     """
     noise = protocol.perturbation
     if protocol.network.activation != "linear" or protocol.inputs.samples is not None:

@@ -10,6 +10,7 @@ from overtraining.simulations.compilation import (
     LOOP,
     MANY_STEPS,
     ONCE,
+    SMALL_STEP,
     CompilerOptions,
     compiled,
     options_of_training,
@@ -20,10 +21,10 @@ from overtraining.simulations.pretraining import traced_numbers
 @pytest.mark.parametrize(
     ("training", "length", "size", "times", "options"),
     [
-        (GradientFlow(), 1e9, 2048, 10, ONCE),
-        (GradientFlow(), 1.0, 2049, 1, FEW_STEPS),
-        (GradientDescent(1.0), MANY_STEPS, 2048, 1, ONCE),
-        (GradientDescent(1.0), MANY_STEPS, 2049, 1, FEW_STEPS),
+        (GradientFlow(), 1e9, SMALL_STEP, 10, ONCE),
+        (GradientFlow(), 1.0, SMALL_STEP + 1, 1, FEW_STEPS),
+        (GradientDescent(1.0), MANY_STEPS, SMALL_STEP, 1, ONCE),
+        (GradientDescent(1.0), MANY_STEPS, SMALL_STEP + 1, 1, FEW_STEPS),
         (GradientDescent(1.0), MANY_STEPS + 1, 1, 1, LOOP),
         (GradientDescent(1.0), MANY_STEPS // 2 + 1, 1, 2, LOOP),
     ],

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,6 +87,7 @@ def shapes(result: Any) -> set[tuple[int, ...]]:
     return set().union(*map(shapes, result)) if isinstance(result, tuple) else {np.shape(result)}
 
 
+@cache
 def broadcasts(function: Any) -> list[str]:
     """The arguments of any shape of a function that has no others but whole numbers; else nothing."""
     kinds = {name: str(p.annotation) for name, p in inspect.signature(function).parameters.items()}
@@ -118,19 +120,19 @@ def test_the_table_is_complete() -> None:
         assert {n for n in own if n[0] != "_"} == {n.split(".")[1] for n in NAMES if n.startswith(f"{short}.")}
 
 
-Named = Callable[[str], tuple[Any, dict[str, Any]]]
+Named = Callable[[str], tuple[Any, dict[str, Any], dict[str, st.SearchStrategy[Any]]]]
 
 
 @pytest.fixture(scope="module")
 def named(plain: SimpleNamespace) -> Named:
-    """A function of the plain copy, and arguments that it answers."""
+    """A function of the plain copy, arguments that it answers, and what else to pass for each."""
     table = baselines(plain)
-    return lambda name: (public(plain, name), table[name])
+    return cache(lambda name: (public(plain, name), table[name], {k: varied(x) for k, x in table[name].items()}))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_table_is_answered(named: Named, name: str) -> None:
-    function, arguments = named(name)
+    function, arguments, _ = named(name)
     assert finite(function(**arguments), name in INFINITE)
 
 
@@ -138,9 +140,9 @@ def test_the_table_is_answered(named: Named, name: str) -> None:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_an_answer_or_a_refusal(plain: SimpleNamespace, named: Named, name: str, data: st.DataObject) -> None:
-    function, arguments = named(name)
+    function, arguments, other = named(name)
     changed = data.draw(st.sets(st.sampled_from(list(arguments)), max_size=3))
-    arguments = arguments | {key: data.draw(varied(arguments[key]), label=key) for key in sorted(changed)}
+    arguments = arguments | {key: data.draw(other[key], label=key) for key in sorted(changed)}
     try:
         result = function(**arguments)
     except plain.Refusal as refusal:

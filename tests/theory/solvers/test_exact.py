@@ -177,7 +177,7 @@ def shaken(layers: list[np.ndarray], scales: list[np.ndarray], target: np.ndarra
     noisy = [w + s * p.reshape(-1, *w.shape) for w, s, p in zip(layers, scales, parts, strict=True)]
     error = reduce(lambda f, w: w @ f, noisy) - target
     before = reduce(lambda f, w: w @ f, layers) - target
-    return float(np.einsum("nij,jk,nik->", error, sx, error) / (2 * len(every)) - np.trace(before @ sx @ before.T) / 2)
+    return float((error @ sx * error).sum() / (2 * len(every)) - np.trace(before @ sx @ before.T) / 2)
 
 
 def rises(layers, first, target, sx, how: Noise, strength: float) -> float:  # type: ignore[no-untyped-def]

@@ -7,6 +7,7 @@ entries of variance v, contracts by `E[N_ij N_kl] = v δ_ik δ_jl`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import sympy as sp
 
@@ -189,6 +190,7 @@ def rotations(word: Word) -> list[Word]:
     return [w[i:] + w[:i] for w in (word, _transpose(word)) for i in range(len(w))]
 
 
+@lru_cache(maxsize=4096)  # a sum looks up the words of its parts again
 def _canonical(word: Word) -> Word:
     """The least of all words with this trace: equal traces get equal keys."""
     return min(rotations(word), default=word)

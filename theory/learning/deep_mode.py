@@ -176,19 +176,28 @@ def _above(v: Values, w: Values, L: int) -> Values:
 
 
 def _newton(x: np.ndarray, correction: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    for _ in range(NEWTON):
-        x = x - correction(x)
+    for _ in range(NEWTON if x.size else 0):
+        step = correction(x)
+        x = x - step
+        if (np.abs(step) <= np.spacing(np.abs(x))).all():  # rounding alone
+            break
     return x
 
 
-def _invert_below(u0: np.ndarray, w0: np.ndarray, tau: Values, L: int) -> tuple[np.ndarray, np.ndarray]:
+def _joined(early: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x, of those that are early, and the others, at the log-odds z, in the order of all; the same of 1 − x."""
+    all_x, all_w = np.empty((2, early.size))
+    all_x[early], all_w[early] = x, 1 - x
+    all_x[~early], all_w[~early] = expit(z), expit(-z)
+    return all_x, all_w
+
+
+def _invert_below(u0: np.ndarray, w0: np.ndarray, tau: np.ndarray, L: int) -> tuple[np.ndarray, np.ndarray]:
     """u and 1 − u at which `_below` has grown by tau."""
     k, b, half = 1 - 2 / L, 2 / L, np.array(0.5)
-    end, middle = _below(u0, w0, L) + tau, _below(half, half, L)
-    early = end < middle
-    late = np.maximum(end, middle)
-    tau = np.where(early, tau, 0)
-    start = np.minimum(u0, 0.5)
+    end = _below(u0, w0, L) + tau
+    early = end < _below(half, half, L)
+    start, soon, late = u0[early], tau[early], end[~early]
     m0 = start**-k
 
     def smooth(u: np.ndarray) -> np.ndarray:
@@ -201,24 +210,24 @@ def _invert_below(u0: np.ndarray, w0: np.ndarray, tau: Values, L: int) -> tuple[
 
     def in_power(m: np.ndarray) -> np.ndarray:  # m = u^{−k}: the rescaled time is nearly −m/k; convex, from the left
         u = np.minimum(u_of(m), 0.5)
-        return -((m0 - m) / k + smooth(u) - smooth_start - tau) * k * (1 - u)
+        return -((m0 - m) / k + smooth(u) - smooth_start - soon) * k * (1 - u)
 
     def in_odds(z: np.ndarray) -> np.ndarray:  # z = ln(u/(1−u)): the rescaled time is nearly z; concave, from the left
         m = np.exp(k * np.logaddexp(0, -z))
         clock = -np.expm1(k * np.logaddexp(0, -z)) / k + _near(b, expit(-z), np.logaddexp(0, z))
         return (clock - late) / m
 
-    power = u_of(_newton(np.maximum(m0 - k * tau, 2**k), in_power))
+    power = u_of(_newton(np.maximum(m0 - k * soon, 2**k), in_power))
     odds = _newton(np.maximum(late + np.euler_gamma + digamma(1 + b), 0), in_odds)
-    return np.where(early, power, expit(odds)), np.where(early, 1 - power, expit(-odds))
+    return _joined(early, power, odds)
 
 
-def _invert_above(v0: np.ndarray, w0: np.ndarray, tau: Values, L: int) -> tuple[np.ndarray, np.ndarray]:
+def _invert_above(v0: np.ndarray, w0: np.ndarray, tau: np.ndarray, L: int) -> tuple[np.ndarray, np.ndarray]:
     """v and 1 − v at which `_above` has grown by tau."""
     q, half = 2 - 2 / L, np.array(0.5)
-    end, middle = _above(v0, w0, L) + tau, _above(half, half, L)
-    early = end < middle
-    soon, late = np.minimum(end, middle), np.maximum(end, middle)
+    end = _above(v0, w0, L) + tau
+    early = end < _above(half, half, L)
+    soon, late = end[early], end[~early]
 
     def in_power(n: np.ndarray) -> np.ndarray:  # n = v^q: the rescaled time is nearly n/q; convex, from the right
         v = np.minimum(n ** (1 / q), 0.5)
@@ -230,4 +239,4 @@ def _invert_above(v0: np.ndarray, w0: np.ndarray, tau: Values, L: int) -> tuple[
 
     power = _newton(np.minimum(q * soon, 2**-q), in_power) ** (1 / q)
     odds = _newton(late + np.euler_gamma + digamma(1 + q) - 1 / q, in_odds)
-    return np.where(early, power, expit(odds)), np.where(early, 1 - power, expit(-odds))
+    return _joined(early, power, odds)

@@ -42,6 +42,7 @@ def test_singular_value_and_residual(depth, sigma):
     for start, part in product(STARTS, (1e-3, 0.4, 0.999, 1.0, 1.3, 20.0)):
         point = (min(part * stage(sigma, start, depth), 1e6), sigma, start * sigma, depth)
         found = tuple(map(float, learned_and_unlearned(*point)))
+        assert sum(found) == pytest.approx(sigma, rel=0, abs=1e-15 * max(found[0], sigma))
         if min(abs(found[1]), found[0]) > 1e-290:
             assert inverse_error(quadrature, found, *point) < 1e-14, point
 

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from overtraining.demos.lessons import LESSONS
+from tests.conftest import Shell
 
 DEMO = (sys.executable, "-m", "overtraining", "demo")
 
@@ -90,20 +91,18 @@ def test_a_port_that_is_taken() -> None:
     assert "Traceback" not in wrong.stderr
 
 
-def test_listing_and_unknown_names() -> None:
-    shown = run("--list").stdout
+def test_listing_and_unknown_names(shell: Shell) -> None:
+    shown = shell("demo", "--list").stdout
     assert all(lesson.title in shown for lesson in LESSONS)
-    wrong = run("forgeting")
+    wrong = shell("demo", "forgeting")
     assert wrong.returncode == 2
     assert "forgetting" in wrong.stderr
 
 
-def test_without_the_extra() -> None:
-    code = (
-        "import sys; sys.modules['marimo'] = None; sys.argv = ['x', 'demo']\n"
-        "from overtraining.commands.app import main; main()"
-    )
-    wrong = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def test_without_the_extra(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "overtraining.demos.lessons.serve", raising=False)
+    monkeypatch.setitem(sys.modules, "marimo", None)
+    wrong = shell("demo")
     assert wrong.returncode == 2
     assert "pip install 'overtraining[demo]'" in wrong.stderr
     assert "Traceback" not in wrong.stderr

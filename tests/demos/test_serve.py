@@ -91,6 +91,13 @@ def test_a_port_that_is_taken() -> None:
     assert "Traceback" not in wrong.stderr
 
 
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the command sets it, but for one test only."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_listing_and_unknown_names(shell: Shell) -> None:
     shown = shell("demo", "--list").stdout
     assert all(lesson.title in shown for lesson in LESSONS)
@@ -99,6 +106,7 @@ def test_listing_and_unknown_names(shell: Shell) -> None:
     assert "forgetting" in wrong.stderr
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_without_the_extra(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "overtraining.demos.lessons.serve", raising=False)
     monkeypatch.setitem(sys.modules, "marimo", None)

@@ -29,6 +29,7 @@ CLAIMS = {
     "D3": "overtraining.theory.derivations.claims.d3_trap",
     "D4": "overtraining.theory.derivations.claims.d4_misaligned",
     "D4m": "overtraining.theory.derivations.claims.d4m_monotone",
+    "D4f": "overtraining.theory.derivations.claims.d4f_finite_start",
     "D5": "overtraining.theory.derivations.claims.d5_label_noise",
     "D5t": "overtraining.theory.derivations.claims.d5t_noisy_turn",
     "D6": "overtraining.theory.derivations.claims.d6_learning_rate",

@@ -225,7 +225,8 @@ DERIVATION = Derivation(
             Counterexample("σ = (1, 0.01 + g, 0.01): Δ falls at 4√g as g → 0.", equal_features),
         ),
         Assumption("strongest feature first", "As in D4, which has the counterexample."),
-        Assumption("finished features", "As ε → 0. As in D4 and D3, which have the counterexamples."),
+        Assumption("infinitely small start", "As in D4, which has the counterexample."),
+        Assumption("finished features", "As in D4 and D3, which have the counterexamples."),
     ),
     steps=(
         Step(

@@ -311,9 +311,9 @@ DERIVATION = Derivation(
     r"(x_j^2+y_j^2)-\sigma\sigma_jx_jy_j\right]\ge0;\quad\text{all }T:\ f_{n+1}=f_n+m\hat u\hat v^\top,\ "
     r"\Delta_{n+1}-\Delta_n=\tfrac12(m^2+\sigma^2)-m\,\hat u^\top(A-f_n)\hat v",
     plain="As the start goes to 0, at a fixed fine-tuning budget: from one plateau of pretraining to the next the cost "
-    "of a small budget never falls, whatever the task. At any budget, one more learned feature adds one rank-one piece to the fine-tuned network; it raises "
-    "the loss after fine-tuning exactly if the piece is more than twice as large as what was missing in its direction, "
-    "and lowers the cost if it restores what the task had displaced.",
+    "of a small budget never falls, whatever the task. At any budget, one more learned feature adds one rank-one piece "
+    "to the fine-tuned network; it raises the loss after fine-tuning exactly if the piece is more than twice as large "
+    "as what was missing in its direction, and lowers the cost if it restores what the task had displaced.",
     symbols={
         r"\Delta_n": "pretraining loss after fine-tuning from plateau n (n features learned), minus the loss before",
         r"\sigma,\sigma_j": "the feature learned next, σ = σ_{n+1}, and the others, 0 beyond the teacher's rank",

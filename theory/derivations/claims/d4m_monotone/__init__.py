@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Verdict,
 )
 from overtraining.theory.derivations.checker.evidence import certified_positive, every, identity, worst_relative_error
-from overtraining.theory.derivations.claims.d4m_monotone import steps
+from overtraining.theory.derivations.claims.d4m_monotone import bounds, steps
 
 m, a, uav, qw2, qcw, qhw = sp.symbols("m a uᵀAv |Qᵀw|² QᵀCw QᵀQQᵀHw", real=True)
 k, z = sp.symbols("k z", real=True)
@@ -68,7 +68,7 @@ def _certified(budget: sp.Expr) -> Evidence:
     kappa = sp.simplify((b * budget * (1 + top * budget)).subs(gap, top * root**2) / root)
     if kappa.free_symbols:
         return Evidence(False, Verdict.PROVED, f"not a function of the gap alone: {kappa}")
-    return certified_positive(steps.margin(kappa), ((0.0, 1.0), (0.0, float(kappa))), most_boxes=2000)
+    return certified_positive(bounds.margin(kappa), ((0.0, 1.0), (0.0, float(kappa))), most_boxes=2000)
 
 
 def _growth_bound() -> Evidence:
@@ -269,18 +269,36 @@ DERIVATION = Derivation(
             lambda: steps.largest_loss(formula()["lost"]),
         ),
         Step(
-            r"A^2-S\ge3+6X_k+4X_k^2-2X\vartheta,\quad(\alpha+2X_k\beta)^2\le(3+4X_k^2)(\tfrac13\alpha^2+\beta^2)",
-            "For each mode separately, with X_k = σ_kT <= X.",
-            steps.room,
+            r"v^\top S^{-1}v\ge v^\top\bar S^{-1}v\ (S\le\bar S),\quad "
+            r"\frac{z_k^2}{A^2-\bar S}\le2\sigma_k\frac{\alpha_k^2+3\beta_k^2}{3-2X\vartheta}",
+            "For each mode separately, with X_k = σ_kT <= X, A² − S̄ = 3 + 6X_k + 4X_k² − 2Xϑ, and "
+            "z_k = √(2σ_k)(α_k + 2X_kβ_k) from the components of (2 cosh FT − 2)w and (sinh FT/FT − 1)w.",
+            bounds.weighted,
         ),
         Step(
-            r"\|PF^jw_e\|\le j\|B\|^{j-1}N\|\beta\|,\quad NT\|\beta\|\le R\|w_\perp\|,\quad "
-            r"R=\frac{e^x+\sqrt2x+2X\frac{\sinh x}x}{2-e^x-2X\chi(x)}",
-            "β = PFe couples the feature to all others. Splitting each power of F at the first step out of the "
-            "feature's plane bounds it; and the history multiplied by P, P(e^{−FT} − 1)w_e = −Pe^{−FT}w⊥ − "
-            "Q₀Q₀ᵀ(sinh FT/F)w, bounds β by w⊥; χ = (x cosh x − sinh x)/x². So α = 2(cosh x − 1) + 2R sinh x and "
-            "β = sinh x/x − 1 + Rχ.",
+            r"PF^{j+1}E=(PF^jP)(PFE)+(PF^jE)(EFE)\ \Rightarrow\ \|PF^jw_e\|\le j\|B\|^{j-1}N\|\beta\|",
+            "β = PFe couples the feature to all others. Each power of F is split at the last step out of the feature's "
+            "plane: by induction on j, with ‖PFv‖ <= N‖β‖ for every v in the plane with weights up to N (next step).",
             steps.first_exit,
+        ),
+        Step(
+            r"(N-\|w_\perp\|)^2\|\beta\|^2\le\|PFw_e\|^2\le N^2\|\beta\|^2,\quad\|\beta\|^2\le2\|B\|^2",
+            "F swaps the two halves of a vector.",
+            bounds.halves,
+        ),
+        Step(
+            r"\|g(FT)w_\perp\|\le g_+(x)\|w_\perp\|,\quad\|Pg(FT)w_e\|\le g_+'(x)NT\|\beta\|,\quad g_+=\sum|c_j|x^j",
+            "Term by term in the series of g = Σ c_j (FT)^j, for the six functions of FT that occur.",
+            bounds.majorants,
+        ),
+        Step(
+            r"NT\|\beta\|\le R\|w_\perp\|,\quad R=\frac{e^x+\sqrt2x+2X\frac{\sinh x}x}{2-e^x-2X\chi(x)};\quad "
+            r"3-2X\vartheta\ge\tfrac{\kappa^2}{q^2}(\alpha^2+3\beta^2)",
+            "The history multiplied by P, P(e^{−FT} − 1)w_e = −Pe^{−FT}w⊥ − Q₀Q₀ᵀ(sinh FT/F)w, bounded word by word, "
+            "is a linear inequality for NT‖β‖; χ = (x cosh x − sinh x)/x². The same bounds give α = 2(cosh x − 1) + "
+            "2R sinh x and β = sinh x/x − 1 + Rχ. The margin that the intervals evaluate is the one that follows, and "
+            "its series are enclosed with their remainders.",
+            bounds.enclosed,
         ),
     ),
     formula=formula,

@@ -1,9 +1,6 @@
-"""Steps of D4m: the contribution of one feature, bounds on the neglected terms, and the certified margin."""
-
-from typing import Any
+"""Steps of D4m: the contribution of one feature, the history of fine-tuning, and what a mode may lose."""
 
 import sympy as sp
-from mpmath import iv
 
 from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, ZERO, Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum
@@ -71,11 +68,17 @@ def history() -> Evidence:
     w = forth @ psi
     back_at_start = q.T @ back @ w - q.T @ psi
     commutator = h @ forth @ psi - forth @ h @ psi
+    letter_p = Letter("P", "N", "N", symmetric=True)  # outside the feature's plane: Pe = 0 and PQ = Q
+    p, w_ = MatrixSum.of(letter_p), MatrixSum.of(Letter("w", "N", "one"))
+    outside: Rules = (((letter_p, EYE), ZERO), ((letter_p, Q), q))
+    start = e - q @ q.T @ h @ w_  # e^{−FT}w = ψ
+    projected_start = p @ start + q @ q.T @ h @ w_
     return every(
         (
             ("h", vanishes(q.T @ i @ (e - q @ projected) - projected, rules, "S = 1 + Qᵀ∫Q")),
             ("e^{−FT}w", vanishes(back_at_start, EXPONENTIALS, "= ψ")),
             ("∫", vanishes(commutator, EXPONENTIALS, "commutes")),
+            ("Pe^{−FT}w", vanishes(projected_start, outside, "= −QQᵀ(sinh FT/F)w")),
         )
     )
 
@@ -127,53 +130,3 @@ def largest_loss(lost: sp.Expr) -> Evidence:
     a, s = sp.symbols("A S", positive=True)
     square = ((a**2 - s) * k + a * z) ** 2 / (s * (a**2 - s))
     return identity(k**2 - (a * k + z) ** 2 / s, lost - square)
-
-
-def room() -> Evidence:
-    """`A² − S = 3 + 6X + 4X² − 2Xϑ` at `A = 2(1 + X)`, `S = 1 + 2X + 2X₁ϑ`; and Cauchy's inequality, by a square."""
-    x, th, a, b = sp.symbols("X t a b", positive=True)
-    cauchy = (3 + 4 * x**2) * (a**2 / 3 + b**2) - (a + 2 * x * b) ** 2
-    return every(
-        (
-            ("room", identity((2 * (1 + x)) ** 2 - (1 + 2 * x + th), 3 + 6 * x + 4 * x**2 - th)),
-            ("Cauchy", identity(cauchy, 3 * (b - 2 * x * a / 3) ** 2)),
-        )
-    )
-
-
-def _series(x: Any, coefficient: Any, terms: int = 12) -> Any:
-    """`Σ c_k x^k` for coefficients between 0 and 1 and 0 <= x <= ½, with an interval for the remainder."""
-    known = sum((iv.mpf(coefficient(k).p) / coefficient(k).q * x**k for k in range(terms)), iv.mpf(0))
-    return known + iv.mpf([0, 2]) * x**terms
-
-
-def _if_even(k: int, value: sp.Rational) -> sp.Rational:
-    """The coefficient of an even function: 0 for odd k."""
-    return sp.S.Zero if k % 2 else sp.Rational(value)
-
-
-def margin(kappa: sp.Expr) -> Any:
-    """`3 − 2Xϑ − κ²(α² + 3β²)/q²` at `x = θq` and `q = x(1 + X)`; the claim holds where it is >= 0.
-
-    x = ‖B‖T and X = σ₁T.  α and β bound the action of `2 cosh − 2` and `sinh x/x − 1` on w; R bounds w at the start.
-    """
-    size = iv.mpf(sp.Rational(kappa).p) / sp.Rational(kappa).q
-
-    def value(theta: Any, q_: Any) -> Any:
-        x = theta * q_
-        p = (1 - theta) * q_  # xX
-        sinh_ratio = _series(x, lambda k: _if_even(k, 1 / sp.factorial(k + 1)))  # sinh x/x
-        cosh_part = _series(x, lambda k: _if_even(k, 1 / sp.factorial(k + 2)))  # (cosh x − 1)/x²
-        sinh_part = _series(x, lambda k: _if_even(k, 1 / sp.factorial(k + 3)))  # (sinh x/x − 1)/x²
-        chi = _series(x, lambda k: _if_even(k, (k + 2) / sp.factorial(k + 3)))  # (x cosh x − sinh x)/x³
-        vartheta = _series(x, lambda k: sp.Rational(2 ** (k + 1), sp.factorial(k + 2)))  # ϑ/x
-        grown = iv.exp(x)
-        denominator = 2 - grown - 2 * p * chi
-        if not denominator.a > 0:
-            return denominator
-        r = (theta * grown + iv.sqrt(2) * theta * x + 2 * (1 - theta) * sinh_ratio) / denominator  # xR/q
-        alpha = 2 * theta * x * cosh_part + 2 * r * sinh_ratio
-        beta = theta * x * sinh_part + r * chi
-        return 3 - 2 * p * vartheta - size**2 * (alpha**2 + 3 * beta**2)
-
-    return value

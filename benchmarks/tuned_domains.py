@@ -93,6 +93,13 @@ def noisy(generator: np.random.Generator, n: int) -> np.ndarray:
     return np.column_stack([s, eta, domains.between(*SIZE)(generator, n), batch])
 
 
+def stepped(generator: np.random.Generator, n: int) -> np.ndarray:
+    """(σ₁, σ₂, η, ν, B): the same, with noise that leaves most of the weaker mode."""
+    s1, s2, eta, _, batch = noisy(generator, n).T
+    noise = np.sqrt(2 * batch * (s2 / eta) * domains.between(1e-12, 0.01)(generator, n))
+    return np.column_stack([s1, s2, eta, noise, batch])
+
+
 def noisy_turn(generator: np.random.Generator, n: int) -> np.ndarray:
     """(σ', the task's value in another mode, T)."""
     task = domains.between(*VALUE)(generator, n)
@@ -243,6 +250,7 @@ TUNED: dict[str, domains.Domain] = {
     "robust.excess_over_robust": robust_weights,
     "annealing.accumulated_noise": domains.numbers(SIZE, SIZE, SIZE, SIZE, (1.0, 1e6)),
     "annealing.layer_ratio": domains.numbers((1e-15, 1e6)),
+    "annealing.stepped_spectrum": stepped,
     "annealing.noisy_spectrum": domains.numbers(VALUE, (1e-12, 1e-2), (1e-15, 1e6)),
     "mixing.mixed_value": mixed,
     "mixing.best_task_share": weaker_tasks,

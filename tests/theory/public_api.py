@@ -154,6 +154,8 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
         "excess_over_robust": {"w1": 1.0, "w2": 0.5, "sigma": 1.0, "cost_1": 0.2, "cost_2": 0.1},
         "accumulated_noise": {"learning_rates": np.array([0.1, 0.2]), "label_noise": 0.5, "batch": 4.0},
         "layer_ratio": {"accumulated": 0.3} | widths,
+        "stepped_spectrum": {"sigma": np.array([1.0, 0.5]), "learning_rate": 0.1, "label_noise": 0.1, "batch": 8.0,
+                             "online": True} | widths,
         "noisy_spectrum": {"sigma": 1.0, "gamma_squared": 0.01, "accumulated": 0.3} | widths,
         "mixed_value": {"length": 3.0, "budget": 0.5, "sigma": 1.0, "sigma_task": 2.0, "epsilon": 0.01,
                         "task_share": 0.3},

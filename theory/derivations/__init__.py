@@ -38,6 +38,7 @@ CLAIMS = {
     "D7t": "overtraining.theory.derivations.claims.d7t_tradeoff",
     "E1": "overtraining.theory.derivations.claims.e1_robust",
     "E2": "overtraining.theory.derivations.claims.e2_annealing",
+    "E2f": "overtraining.theory.derivations.claims.e2f_fresh_inputs",
     "E3": "overtraining.theory.derivations.claims.e3_mixing",
 }
 """Identifier → module; a claim's `DERIVATION` is there, and what was split from it at a lower verdict as `EXTRA`."""

@@ -55,6 +55,16 @@ def label_noise_excess(
     check_broadcast(learning_rate=eta, label_noise=nu, batch=batch, s=s[..., 0])
     on_outputs, on_inputs = (np.pad(s, [(0, 0)] * (s.ndim - 1) + [(0, d - s.shape[-1])]) for d in (d_out, d_in))
     k = eta[..., None, None] * (on_outputs[..., :, None] + on_inputs[..., None, :])
+    _, each = settled_directions(k, batch, online)
+    terms = each / (1 - each) if online else each
+    return refuse_overflow("the excess", lambda: nu**2 / 2 * terms.sum(axis=-1))[()]  # D5
+
+
+def settled_directions(k: np.ndarray, batch: np.ndarray, online: bool) -> tuple[np.ndarray, np.ndarray]:
+    """`2 − ηK(1 + 1/B)` of every direction, and G of every row, from ηK; DomainError where nothing settles (D5).
+
+    Without fresh inputs `2 − ηK`.  k: (…, d_out, d_in).  batch: (…).
+    """
     size = batch[..., None, None]
     rest = 2 - k * (1 + 1 / size if online else 1)
     if (rest <= 0).any():
@@ -62,5 +72,4 @@ def label_noise_excess(
     each = (k / rest / size).sum(axis=-1)
     if online and (each >= 1).any():
         raise DomainError("learning_rate", "the variance grows without bound", "lower it, or enlarge the batch")
-    terms = each / (1 - each) if online else each
-    return refuse_overflow("the excess", lambda: nu**2 / 2 * terms.sum(axis=-1))[()]  # D5
+    return rest, each

@@ -97,6 +97,24 @@ def tradeoff_task_share(budget: Any, sigma: Any, task: Any, replay_share: Any) -
     return min(max((task * v / pole - sigma) / (task - sigma), 0), 1)
 
 
+def stepped(online: bool, s1: Any, s2: Any, learning_rate: Any, noise: Any, batch: Any) -> Any:
+    """The second of two modes, d_in = 3, d_out = 2, balanced: `(σ₂ − ½γ²Σ a F over its row and its column)₊` (E2f)."""
+    factor = 1 + 1 / batch if online else 1
+    none = mpmath.mpf(0)
+    total = mpmath.mpf(0)
+    for row, s in enumerate((s1, s2)):
+        a = [1 / (1 - learning_rate * (s + z) * factor / 2) for z in (s1, s2, none)]
+        g = mpmath.fsum(learning_rate * (s + z) * x for z, x in zip((s1, s2, none), a, strict=True)) / (2 * batch)
+        own = a[1] + (mpmath.fsum(a) if row == 1 else 0)
+        total += own / (1 - g) if online else own
+    return max(s2 - learning_rate * noise**2 / (4 * batch) * total, none)
+
+
+def _stepped(online: bool, *c: np.ndarray) -> Any:
+    spectrum = annealing.stepped_spectrum(np.stack(c[:2], axis=-1), *c[2:], d_in=3, d_out=2, online=online)
+    return np.asarray(spectrum)[..., 1]
+
+
 FORMS = (
     *(
         Form(
@@ -134,6 +152,10 @@ FORMS = (
         )
         for d_in, d_out in ((1, 4), (64, 8))
         for engine, truth in ((annealing.layer_ratio, layer_ratio), (annealing.noisy_spectrum, spectrum))
+    ),
+    *(
+        Form("E2", f"annealing.stepped_spectrum, {name}", partial(_stepped, online), partial(stepped, online), SHORT)
+        for name, online in (("population", False), ("online", True))
     ),
     Form("E3", "mixing.mixed_value", mixing.mixed_value, mixed, SHORT),
     Form("E3", "mixing.best_task_share", mixing.best_task_share, best_task_share, (120, 240, 500)),

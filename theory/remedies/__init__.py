@@ -6,7 +6,7 @@ from overtraining.theory.remedies.anchored import (
     effective_budget,
     stopped_inflection,
 )
-from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
+from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum, stepped_spectrum
 from overtraining.theory.remedies.mixing import best_task_share, mixed_value, tradeoff_task_share
 from overtraining.theory.remedies.robust import RobustOptimum, excess_over_robust, layer_costs, robust_optimum
 from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_floor, low_rank_update
@@ -28,7 +28,8 @@ __all__ = [
     # E2: noisy labels and annealing in pretraining
     "accumulated_noise",  # the noise that a schedule of learning rates has added up
     "layer_ratio",  # the ratio of the two layers' squared weights after it
-    "noisy_spectrum",  # the singular values that remain under it
+    "noisy_spectrum",  # the singular values that remain under it, for small steps
+    "stepped_spectrum",  # the same at any step size, and on fresh inputs in small batches
     # E3: downstream data mixed into pretraining
     "mixed_value",  # a mode after pretraining on a mixture and fine-tuning
     "best_task_share",  # the share of downstream data that is best for the downstream task

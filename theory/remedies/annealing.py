@@ -9,9 +9,10 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, nonnegative, positive, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, positive, truth, whole
 from overtraining.setting.errors import NotSolved, ShapeError
-from overtraining.theory.checks import check_range, check_singular_value
+from overtraining.theory.checks import check_noisy_steps, check_range, check_singular_value, check_task_modes
+from overtraining.theory.fine_tuning.label_noise import settled_directions
 from overtraining.theory.products import refuse_overflow
 
 
@@ -84,7 +85,9 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
     learned, at a small value that has no closed form.
 
     sigma: teacher's singular value >= 0.  gamma_squared: `ην²/2B` at the present rate >= 0.  accumulated: Γ of all
-    steps so far. All broadcast. To first order in γ², for modes well above it.
+    steps so far. All broadcast. To first order in γ², for modes well above it, and in η: for the whole population in
+    every step ησ must be small, and for fresh inputs in batches of B also `ησ(d_in + 1)/B`, or the noise of the inputs
+    adds to that of the labels, however small both are: `stepped_spectrum` counts it.
     Raises as `layer_ratio`, and ShapeError where arrays do not broadcast.
     Source: ours.
 
@@ -99,3 +102,56 @@ def noisy_spectrum(sigma: Numbers, gamma_squared: Numbers, accumulated: Numbers,
     check_range(sigma, gamma_squared=gamma_squared)
     u = np.asarray(layer_ratio(accumulated, d_in=d_in, d_out=d_out))
     return np.maximum(sigma - gamma_squared * (d_in + d_out) * np.sqrt(u) / (1 + u), 0)[()]  # E2
+
+
+def stepped_spectrum(
+    sigma: Numbers,
+    learning_rate: Numbers,
+    label_noise: Numbers,
+    batch: Numbers,
+    *,
+    d_in: int,
+    d_out: int,
+    online: bool,
+    ratio: Numbers = 1.0,
+) -> Values:
+    """Learned singular values under SGD at any step and batch size, to first order in ν² (claim E2f).
+
+    `σ_i − γ²(Σ_r a_ri F_r + F_i Σ_c a_ic)√u/(1 + u)`, `a = 1/(1 − ½ηK(1 + 1/B))`, `K_ij = σ_i√u + σ_j/√u` over all
+    outputs i and inputs j, `F_i = 1/(1 − G_i)`, `G_i = (η/2B)Σ_j K_ij a_ij`. Where steps are small and batches large,
+    a = F = 1, and it is `noisy_spectrum`. With the whole population in every step (online=False) F = 1, and a without
+    1/B. The drift of the layers has the same sums in place of d_out and d_in.
+
+    sigma: learned singular values of the teacher, >= 0, modes on the last axis, at most min(d_in, d_out).
+    learning_rate: η > 0.  label_noise: ν >= 0.  batch: B >= 1.  ratio: u > 0 of the layers, 1 at first; these four
+    broadcast against sigma without its last axis.
+    online: whether new inputs (whitened, Gaussian) are drawn for every batch.
+    Raises DomainError outside the domain and where the variance has no stationary value, ShapeError for too many modes.
+    Source: ours.
+
+    >>> batch = np.array([1.0, 16.0])
+    >>> s = stepped_spectrum([2.0], 0.01, 0.1, batch, d_in=40, d_out=2, online=True)[:, 0]
+    >>> ((2 - s) / (0.01 * 0.1**2 / (2 * batch))).round(2).tolist()
+    [36.54, 21.79]
+    """
+    d_in, d_out = whole("d_in", d_in), whole("d_out", d_out)
+    truth("online", online)
+    sigma = np.atleast_1d(check_singular_value("sigma", sigma))
+    check_task_modes("sigma", sigma, d_in, d_out)
+    eta, nu, batch = check_noisy_steps(learning_rate, label_noise, batch)
+    u = positive("ratio", ratio)
+    check_broadcast(learning_rate=eta, label_noise=nu, batch=batch, ratio=u, sigma=sigma[..., 0])
+    check_range(sigma, ratio=u)
+    on_outputs, on_inputs = (
+        np.pad(
+            sigma * tilt[..., None], [(0, 0)] * (np.broadcast(sigma[..., 0], tilt).ndim) + [(0, d - sigma.shape[-1])]
+        )
+        for tilt, d in ((np.sqrt(u), d_out), (1 / np.sqrt(u), d_in))
+    )
+    k = eta[..., None, None] * (on_outputs[..., :, None] + on_inputs[..., None, :])
+    rest, each = settled_directions(k, batch, online)
+    counted = 2 / rest / (1 - each[..., None] if online else 1)  # a F
+    m = sigma.shape[-1]
+    widths = counted.sum(axis=-2)[..., :m] + counted.sum(axis=-1)[..., :m]
+    gamma_squared = refuse_overflow("γ²", lambda: eta * nu**2 / (2 * batch))
+    return np.maximum(sigma - (gamma_squared * np.sqrt(u) / (1 + u))[..., None] * widths, 0)[()]  # E2f

@@ -64,3 +64,13 @@ def test_where_there_is_none() -> None:
 def test_refuses(change, refusal, untyped) -> None:
     with pytest.raises(refusal):
         untyped(noisy_task_inflection)(**({"sigma_task": [1.0], "gamma": 0.1, "budget": 1.0} | WIDTHS | change))
+
+
+def test_small_batches_of_fresh_inputs_are_refused() -> None:
+    """SGD with one fresh example a step at ησ'(d_in + 1)/B = 0.4 has ψ = −28 ± 1, the formula −9.1 (D5t)."""
+    given = {"budget": 2.0, "sigma_task": [1.0], "d_in": 20, "d_out": 1}
+    for function, more in ((noisy_task_turn, {}), (noisy_task_inflection, {"gamma": 0.01})):
+        with pytest.raises(DomainError, match=r"ησ'\(d_in \+ 1\)/B = 0.42 of fresh inputs"):
+            function(**given, **more, learning_rate=0.02, batch=1.0)
+        large = function(**given, **more, learning_rate=0.02, batch=64.0)
+        assert (large == function(**given, **more)).all()

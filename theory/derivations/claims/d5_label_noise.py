@@ -94,14 +94,14 @@ def _gradient() -> Evidence:
     entry = (u @ d @ v).trace()
     claimed = (nu**2 / b) * (norm(u) * norm(v)) + (1 / b) * (norm(u @ d) * norm(v) + entry * entry)
     difference = TraceSum.collect(
-        (coefficient, tuple(number for word in words for number in _numbers(word)))
+        (coefficient, tuple(number for word in words for number in scalars(word)))
         for words, coefficient in (_variance() - claimed).terms.items()
     )
     detail = f"{len(difference.terms)} traces differ, for symbolic widths and b"
     return Evidence(difference.is_zero(), Verdict.PROVED, detail)
 
 
-def _numbers(word: Word) -> list[Word]:
+def scalars(word: Word) -> list[Word]:
     """A trace cut where its width is one: each factor is a number."""
     starts = [i for i, x in enumerate(word) if x.rows == "one"]
     rotated = word[starts[0] :] + word[: starts[0]]

@@ -265,6 +265,28 @@ def _late_noise() -> Evidence:
     return Evidence(holds, Verdict.TESTED, f"ψ = {claimed:.2f}, SGD {always:.2f}, noise at the end only {late:.2f}")
 
 
+def _fresh_inputs() -> Evidence:
+    """ψ of SGD on 20 inputs, 1 output, T = 2, ησ'(d_in + 1)/B = 0.4, γ² = 1e-5: the slope between two starts."""
+    generator = np.random.default_rng(0)
+    learning_rate, variance, starts = 0.02, 1e-5, (0.98, 1.02)
+    w1, w2 = np.zeros((2, 2, 600, 20)), np.zeros((2, 2, 600))  # start, sign of the noise, run
+    for i, start in enumerate(starts):
+        w1[i, ..., 0] = w2[i] = np.sqrt(start)
+    noiseless = [np.sqrt(start) for start in starts]
+    for _ in range(int(2 / learning_rate)):
+        inputs = generator.standard_normal((600, 20))
+        label = np.sqrt(2 * variance / learning_rate) * generator.standard_normal(600)
+        error = w2 * (w1 * inputs).sum(-1) - inputs[:, 0] - np.stack([label, -label])
+        gradient = error[..., None] * inputs
+        w1, w2 = w1 - learning_rate * w2[..., None] * gradient, w2 - learning_rate * (gradient * w1).sum(-1)
+        noiseless = [w - learning_rate * w * (w * w - 1) for w in noiseless]
+    loss = (w2**2 * (w1**2).sum(-1) - 2 * w2 * w1[..., 0] + 1).mean((1, 2)) / 2
+    r = 1 - np.array(noiseless) ** 2
+    measured = float(((loss[0] - loss[1]) - (r[0] ** 2 - r[1] ** 2) / 2) / (r[0] - r[1]) / variance)
+    claimed = float(np.ravel(noisy_task_turn(2.0, [1.0], d_in=20, d_out=1))[0])
+    return Evidence(measured < 2 * claimed, Verdict.TESTED, f"ψ = {claimed:.1f}, SGD {measured:.1f}")
+
+
 def _engine_error(
     expression: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator
 ) -> float:
@@ -321,8 +343,12 @@ DERIVATION = Derivation(
         ),
         Assumption("balanced start", "The layers of all modes are balanced when fine-tuning starts."),
         Assumption("aligned start", "The task shares the pretrained singular vectors; the other modes fit the task."),
+        Assumption("whitened inputs", "Σx = I."),
         Assumption(
-            "whitened inputs", "Σx = I and the whole population of inputs: fresh inputs add noise proportional to r²."
+            "large batches",
+            "The whole population of inputs in every step, or fresh inputs with ησ'(d_in + 1)/B ≪ 1: the noise of the "
+            "inputs depends on r, whatever the size of the labels' noise.",
+            Counterexample("With one fresh example a step the inflection lies elsewhere.", _fresh_inputs),
         ),
     ),
     steps=(

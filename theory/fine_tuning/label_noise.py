@@ -61,7 +61,7 @@ def label_noise_excess(
 
 
 def settled_directions(k: np.ndarray, batch: np.ndarray, online: bool) -> tuple[np.ndarray, np.ndarray]:
-    """`2 − ηK(1 + 1/B)` of every direction, and G of every row, from ηK; DomainError where nothing settles (D5).
+    """`2 − ηK(1 + 1/B)` of every direction, and G of every row, from ηK; DomainError where nothing settles.
 
     Without fresh inputs `2 − ηK`.  k: (…, d_out, d_in).  batch: (…).
     """

@@ -133,7 +133,7 @@ def _rounding(path: Protocol, key: int) -> Check:
 
 def _two_features() -> Check:
     """W1 = W2 = diag(1, √s₂), teacher diag(1, ½): the second feature while it is learned, rounded to 4 bits."""
-    problem = LearningProblem(jnp.diag(jnp.array([1.0, 0.5])), None, jnp.zeros(()))
+    problem = LearningProblem(jnp.diag(jnp.array([1.0, 0.5])), None, None)
     rise = {}
     for root in (0.0, 0.03, 0.07, 0.075, 0.12):
         layers = (Layer(jnp.diag(jnp.array([1.0, root]))),) * 2

@@ -138,7 +138,7 @@ def _both_phases(
     start: Layers, teacher: Array, task: Array, shares: Float[Array, " share"]
 ) -> Float[Array, "share length budget d_out d_in"]:
     """The product after pretraining on the mixture and fine-tuning on the task, for every share, length and budget."""
-    pretraining, downstream = (LearningProblem(matrix, None, jnp.zeros(())) for matrix in (teacher, task))
+    pretraining, downstream = (LearningProblem(matrix, None, None) for matrix in (teacher, task))
     numbers = {"rtol": jnp.asarray(1e-8), "weight_decay": jnp.zeros(())}
 
     def flow(layers: Layers, loss: LossAt, times: tuple[float, ...]) -> Layers:

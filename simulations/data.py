@@ -16,11 +16,14 @@ HELD_OUT = 4096  # examples over which the loss of a network with an activation 
 
 
 class LearningProblem(NamedTuple):
-    """Inputs `x ~ N(0, root rootᵀ)`, labels `y = A x + label_noise · N(0, I)`; without a root, whitened inputs."""
+    """Inputs `x ~ N(0, root rootᵀ)`, labels `y = A x + label_noise · N(0, I)`; without a root, whitened inputs.
+
+    label_noise: None if there is none, so that none is sampled: random numbers are most of the work of a small batch.
+    """
 
     teacher: Float[Array, "d_out d_in"]
     root: Float[Array, "d_in d_in"] | None
-    label_noise: Float[Array, ""]
+    label_noise: Float[Array, ""] | None
 
 
 class Examples(NamedTuple):
@@ -36,8 +39,14 @@ LossAt = Callable[[Layers, Array], Array]
 
 def learning_problem(resolved: ResolvedProtocol) -> LearningProblem:
     """The learning problem of a protocol's pretraining."""
-    label_noise = resolved.protocol.inputs.label_noise
-    return LearningProblem(jax.device_put(resolved.teacher), _root(resolved), jax.device_put(label_noise))
+    return LearningProblem(
+        jax.device_put(resolved.teacher), _root(resolved), _noise(resolved.protocol.inputs.label_noise)
+    )
+
+
+def task_problem(resolved: ResolvedProtocol, label_noise: float) -> LearningProblem:
+    """The learning problem of a fine-tuning task, whose inputs are whitened."""
+    return LearningProblem(jax.device_put(resolved.task), None, _noise(label_noise))
 
 
 def population_loss(layers: Layers, problem: LearningProblem) -> Float[Array, ""]:
@@ -60,10 +69,12 @@ def losses(layers: Layers, examples: Examples, activation: str = "linear") -> Fl
 def sample_examples(problem: LearningProblem, number: int, key: Key[Array, ""]) -> Examples:
     """So many independent examples; their labels have the problem's noise."""
     d_out, d_in = problem.teacher.shape
-    x, noise = sample_arrays(jax.random.normal, jax.random.split(key), [(number, d_in), (number, d_out)])
+    shapes = [(number, d_in)] if problem.label_noise is None else [(number, d_in), (number, d_out)]
+    x, *noise = sample_arrays(jax.random.normal, jax.random.split(key)[: len(shapes)], shapes)
     if problem.root is not None:
         x = x @ problem.root.T
-    return Examples(x, x @ problem.teacher.T + problem.label_noise * noise)
+    y = x @ problem.teacher.T
+    return Examples(x, y if problem.label_noise is None else y + problem.label_noise * noise[0])
 
 
 def training_loss(
@@ -101,6 +112,10 @@ def training_loss(
         return jnp.mean(losses(layers, examples, activation))
 
     return loss
+
+
+def _noise(label_noise: float) -> Array | None:
+    return jax.device_put(label_noise) if label_noise else None
 
 
 def _root(resolved: ResolvedProtocol) -> Array | None:

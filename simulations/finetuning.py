@@ -11,7 +11,7 @@ from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.training import GradientDescent
-from overtraining.simulations.data import LearningProblem, LossAt, training_loss
+from overtraining.simulations.data import LearningProblem, LossAt, task_problem, training_loss
 from overtraining.simulations.networks import Layer, Layers, product
 from overtraining.simulations.pretraining import TrainingNumbers, compiled_training, traced_numbers, train_layers
 
@@ -37,7 +37,7 @@ def tuning_numbers(resolved: ResolvedProtocol) -> TuningNumbers:
             "pass batches of fresh examples: FineTuning(training=GradientDescent(batch=…))",
         )
     return TuningNumbers(
-        problem=LearningProblem(jax.device_put(resolved.task), None, jax.device_put(fine_tuning.label_noise)),
+        problem=task_problem(resolved, fine_tuning.label_noise),
         training=traced_numbers(fine_tuning.training, protocol.strengths, "budget"),
         anchor=jax.device_put(fine_tuning.anchor),
         replay_share=jax.device_put(fine_tuning.replay_share),

@@ -88,7 +88,7 @@ def held_out(plan: TrainingPlan, numbers: RunNumbers, key: Key[Array, ""]) -> He
         return HeldOut(None, None)
 
     def sample(problem: LearningProblem, key: Key[Array, ""]) -> Examples:
-        return sample_examples(problem._replace(label_noise=jnp.zeros(())), HELD_OUT, key)  # reported without it
+        return sample_examples(problem._replace(label_noise=None), HELD_OUT, key)  # reported without it
 
     for_test = jax.random.split(key, 4)[3]
     pretraining = sample(numbers.problem, for_test)

@@ -100,11 +100,12 @@ def plan_of_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[Traini
 def plan_after_pretraining(plan: TrainingPlan, numbers: RunNumbers) -> tuple[TrainingPlan, RunNumbers]:
     """What is needed after pretraining: one compiled program, however the network was pretrained.
 
-    Of a training set, only a replay makes use.
+    Of a training set and label noise, only a replay makes use.
     """
     replayed = isinstance(plan.perturbation, FineTuning) and plan.perturbation.replay_share > 0
     plan = replace(plan, pretraining=GradientFlow(), samples=plan.samples if replayed else None)
-    return plan, numbers._replace(start=jax.device_put(np.zeros(0)), pretraining={})
+    problem = numbers.problem if replayed else numbers.problem._replace(label_noise=None)
+    return plan, numbers._replace(problem=problem, start=jax.device_put(np.zeros(0)), pretraining={})
 
 
 def _check_warmup(training: Pretraining) -> None:

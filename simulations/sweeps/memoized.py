@@ -25,7 +25,7 @@ from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors
 from overtraining.simulations.sweeps.worker import ChunkOutcome
 from overtraining.simulations.sweeps.worker_processes import is_worker
 
-NETCDF = " as NetCDF"
+DATASET = " as Dataset"
 
 
 def memoized_call(function: Callable[..., Any], stores: Path, *args: Any, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ def _as_arrays(result: Any) -> dict[str, np.ndarray]:
 
 def _array(name: str, part: Any) -> tuple[str, np.ndarray]:
     if isinstance(part, xr.Dataset):
-        return name + NETCDF, np.frombuffer(part.to_netcdf(engine="h5netcdf"), np.uint8)
+        return name + DATASET, np.frombuffer(_pack(part), np.uint8)
     array = np.asarray(part)
     if array.dtype.hasobject or not isinstance(part, np.ndarray if array.ndim else int | float):
         raise TypeError(f"{part!r} is no result of a memoized call: return numbers, NumPy arrays or a Dataset")
@@ -121,7 +121,7 @@ def _array(name: str, part: Any) -> tuple[str, np.ndarray]:
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray]) -> Any:
-    parts = {name.removesuffix(NETCDF): _part(name, array) for name, array in arrays.items()}
+    parts = {name.removesuffix(DATASET): _part(name, array) for name, array in arrays.items()}
     kinds = {name.partition(" ")[0] for name in parts}
     if kinds == {"item"}:
         return tuple(parts[f"item {place}"] for place in range(len(parts)))
@@ -129,7 +129,38 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _part(name: str, array: np.ndarray) -> Any:
-    if not name.endswith(NETCDF):
+    if not name.endswith(DATASET):
         return array if array.ndim else array.item()
-    with xr.open_dataset(io.BytesIO(array.tobytes()), engine="h5netcdf") as data:
-        return data.load()
+    return _unpack(array.tobytes())
+
+
+def _pack(data: xr.Dataset) -> bytes:
+    """A Dataset as bytes; NetCDF would take most of the time of a small measurement."""
+    about = {
+        "attributes": data.attrs,
+        "variables": [(name, variable.dims, variable.attrs) for name, variable in data.variables.items()],
+        "coordinates": list(data.coords),
+    }
+    arrays = {f"variable {place}": _texts(v.values) for place, v in enumerate(data.variables.values())}
+    buffer = io.BytesIO()
+    np.savez(buffer, about=np.array(_json(about)), **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _texts(values: np.ndarray) -> np.ndarray:
+    """An array without objects: those of one that holds texts become texts of one length."""
+    if not values.dtype.hasobject:
+        return values
+    if not all(isinstance(value, str) for value in values.flat):
+        raise TypeError(f"{values!r} is no result of a memoized call: let a Dataset hold numbers or texts")
+    return values.astype(str)
+
+
+def _unpack(packed: bytes) -> xr.Dataset:
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        about = json.loads(str(arrays["about"]))
+        variables = {
+            name: xr.Variable(dims, arrays[f"variable {place}"], attributes)
+            for place, (name, dims, attributes) in enumerate(about["variables"])
+        }
+    return xr.Dataset(variables, attrs=about["attributes"]).set_coords(about["coordinates"])

@@ -25,6 +25,7 @@ CELL = Protocol(
     Network(3, 2, 4),
     Aligned(0.05),
     GradientDescent(0.1),
+    inputs=Inputs(label_noise=0.1),
     sampling=Sampling(64),
 )
 OTHER = replace(
@@ -62,6 +63,15 @@ def test_different_runs_share_one_compilation_and_one_vmap(hows: tuple[Pretraini
         np.testing.assert_allclose(together["before"][i], one.before[0], rtol=1e-7)
         np.testing.assert_allclose(together["rise"][i], one.sensitivity[0], rtol=1e-7)
     assert together["solved"].all()
+
+
+def test_without_label_noise_none_is_sampled() -> None:
+    """Its program is another one, whose losses are those of noise that vanishes."""
+    how = GradientDescent(0.1, 4)
+    none, little = (replace(CELL, pretraining=how, inputs=Inputs(label_noise=noise)) for noise in (0.0, 1e-13))
+    assert len(jax.tree.leaves(plan_training(none)[1])) == len(jax.tree.leaves(plan_training(little)[1])) - 1
+    np.testing.assert_allclose(respond(none, 3).after, respond(little, 3).after, rtol=1e-10)
+    assert (respond(CELL, 3).before == respond(none, 3).before)[0, 0].item()  # of the start, which sees no label
 
 
 @pytest.mark.parametrize("how", [GradientFlow(), GradientDescent(0.1, 4, "momentum")])

@@ -14,7 +14,8 @@ from overtraining.simulations.sweeps.memoized import arguments, memoized_call
 from overtraining.simulations.sweeps.store import CHUNKS, StoreRefused
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0), (0.1, 0.3), sampling=Sampling(draws=16))
-DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test"})
+DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test", "size": 2})
+NAMED = xr.Dataset({"x": ("a", [1, 2]), "y": ((), 0.5)}, {"a": np.array(["é", "long"], object), "b": ("a", [True, False])})
 called: list[Any] = []
 
 
@@ -22,6 +23,8 @@ RETURNED = {
     "array": np.arange(3.0),
     "number": 0.1,
     "dataset": DATA,
+    "named": NAMED,
+    "objects": xr.Dataset({"x": ("a", np.array([1, "b"], object))}),
     "tuple": (np.eye(2), 0.5, DATA),
     "dictionary": {"item 0": np.ones(1), "whole": 2.0},
     "none": None,
@@ -48,7 +51,7 @@ def nothing_called() -> None:
     called.clear()
 
 
-@pytest.mark.parametrize("what", ["array", "number", "dataset", "tuple", "dictionary"])
+@pytest.mark.parametrize("what", ["array", "number", "dataset", "named", "tuple", "dictionary"])
 def test_a_result_is_found_again_as_it_was(tmp_path: Path, what: str) -> None:
     fresh = returned(what, ASKED)
     first, second = stored(tmp_path, what, ASKED), stored(tmp_path, what, protocol=ASKED, sizes=(1.0,))
@@ -98,7 +101,7 @@ def test_a_call_needs_a_name(tmp_path: Path) -> None:
         memoized_call(lambda: 1, tmp_path)
 
 
-@pytest.mark.parametrize("what", ["none", "nested", "scalar array"])
+@pytest.mark.parametrize("what", ["none", "nested", "scalar array", "objects"])
 def test_what_cannot_be_kept_is_no_result(tmp_path: Path, what: str) -> None:
     with pytest.raises(TypeError, match="no result of a memoized call"):
         stored(tmp_path, what, ASKED)

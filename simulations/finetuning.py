@@ -37,7 +37,7 @@ def tuning_numbers(resolved: ResolvedProtocol) -> TuningNumbers:
             "pass batches of fresh examples: FineTuning(training=GradientDescent(batch=…))",
         )
     return TuningNumbers(
-        problem=task_problem(resolved, fine_tuning.label_noise),
+        problem=task_problem(resolved, fine_tuning.label_noise if _has_batches(fine_tuning) else 0.0),
         training=traced_numbers(fine_tuning.training, protocol.strengths, "budget"),
         anchor=jax.device_put(fine_tuning.anchor),
         replay_share=jax.device_put(fine_tuning.replay_share),

@@ -14,8 +14,12 @@ from overtraining.simulations.sweeps.memoized import arguments, memoized_call
 from overtraining.simulations.sweeps.store import CHUNKS, StoreRefused
 
 ASKED = Protocol(PowerLaw(2), (1.0, 2.0), (0.1, 0.3), sampling=Sampling(draws=16))
-DATA = xr.Dataset({"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test", "size": 2})
-NAMED = xr.Dataset({"x": ("a", [1, 2]), "y": ((), 0.5)}, {"a": np.array(["é", "long"], object), "b": ("a", [True, False])})
+DATA = xr.Dataset(
+    {"x": (("a", "b"), np.array([[1.0, 2.0]]), {"units": "1"})}, {"b": [3.0, 4.0]}, {"kind": "test", "size": 2}
+)
+NAMED = xr.Dataset(
+    {"x": ("a", [1, 2]), "y": ((), 0.5)}, {"a": np.array(["é", "long"], object), "b": ("a", [True, False])}
+)
 called: list[Any] = []
 
 

@@ -4,7 +4,8 @@ Protocol: features from starts of 1e-60 and less, whose plateaus are long; rando
 a feature, one that breaks monotonicity at a small budget, and a random subset of the 105,000 tasks of the forgetting
 map; gradient flow for three budgets. Prediction: the exact cost Δ on every plateau and which features raise the loss;
 at order T² Δ never falls, and below the safe budgets it does not fall either; the signs in the forgetting map. Refuted
-if a cost, a sign, the order of the error or a safe budget fails. Limit: at larger budgets Δ can fall.
+if a cost, a sign, the order of the error or a safe budget fails. Limit: at larger budgets Δ can fall. Ordinary starts
+are those of finite-plateaus.
 """
 
 import numpy as np
@@ -58,7 +59,7 @@ def run(preset: Preset, key: int) -> Outcome:
     budgets = [(safe(task), *BUDGETS) for task in tasks]
     pairs = list(zip(tasks, budgets, strict=True))
     measured = [respond(protocol(task, each), key).isel(seed=0) for task, each in pairs]
-    predicted = [fine_tune_plateaus(np.array(each), SIGMA, task) for task, each in pairs]
+    predicted = [fine_tune_plateaus(np.array(each), SIGMA, task, EPSILON) for task, each in pairs]
     rise = np.array([response.sensitivity.values for response in measured])
     after = np.array([response.after.values for response in measured])
     checks = (
@@ -109,7 +110,7 @@ def _fall_at_small_budget(key: int) -> Check:
     budget, norm = 0.6, float(np.linalg.norm(PAST, 2))
     sensitivity = respond(protocol(PAST, (budget,), WEAK, 1e-60), key).sensitivity.values[0, :, 0]
     step = float(np.diff(sensitivity)[1])
-    expected = float(np.asarray(fine_tune_plateaus(budget, WEAK, PAST).growth)[1])
+    expected = float(np.asarray(fine_tune_plateaus(budget, WEAK, PAST, 1e-60).growth)[1])
     answer = (
         f"Δ falls by {-step:.4g} (theory: {-expected:.4g}) at ‖B‖T = {norm * budget:.2f}, σ₁T = {budget:g}, σ₂ = 0.01"
     )
@@ -129,7 +130,7 @@ def _mapped(number: int, key: int) -> tuple[Check, Check]:
     budgets = [tuple((np.array(MAPPED.strengths) / np.linalg.norm(task, 2)).tolist()) for task in chosen]
     pairs = list(zip(chosen, budgets, strict=True))
     measured = [respond(protocol(task, each, sigma), key).isel(seed=0) for task, each in pairs]
-    predicted = [fine_tune_plateaus(np.array(each), sigma, task) for task, each in pairs]
+    predicted = [fine_tune_plateaus(np.array(each), sigma, task, EPSILON) for task, each in pairs]
     rise = np.array([response.sensitivity.values.T for response in measured])
     expected = np.array([_steps_and_inflection(plateaus.growth, plateaus.after) for plateaus in predicted])
     observed = np.array(

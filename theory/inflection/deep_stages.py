@@ -19,7 +19,8 @@ def stage_changes(sigma: Numbers, gammas: Numbers, widths: Sequence[int]) -> Val
 
     `ΔP_n = Σ_{i<=n} (−½σ_i²) + D(σ_1 … σ_n) − D(0)`, where D is B2's cost, exact in the noise of every layer. The n of
     its least value is the number of features to learn. At depth 2 each feature adds `σ(c − σ/2)`; in deeper networks
-    features raise each other's cost wherever a layer between two others is noisy.
+    features raise each other's cost wherever a layer between two others is noisy. A feature counts as learned or
+    absent: at a finite start, where close features overlap, `deep_path.loss_after_noise` is exact at every length.
 
     sigma: (modes,), >= 0, in falling order, learned one after another.  gammas: (L,), >= 0, from the input's layer.
     widths: d_in, h_1, …, d_out. Returns (modes + 1,), in the unit of the loss.

@@ -34,6 +34,7 @@ def power_law_rates(alpha: Numbers) -> Rates:
 
     In the limit of a small start, in rescaled length `τ = t/m`, `m = ½ln(1/ε)`: `L → τ^{−β}/(2(2α − 1))` and
     `Σs → τ^{1/α−1}/(1 − α)`, each with relative error `O(τ^{−1/α})` or, for Σs, a constant. `β + (1/α − 1) = 1` (B8).
+    First ε → 0, then τ → ∞: at a finite start `large_spectra.power_law_path` is exact.
 
     alpha: > ½, or the loss is infinite. Raises DomainError. Source: ours; the sums are standard.
 

@@ -95,3 +95,11 @@ def test_refuses_what_overflows():
     for given in ((1e200, 1.0), (1.0, 1e200)):
         with pytest.raises(DomainError, match="1e153"):
             stage(*given)
+
+
+def test_what_the_limit_of_stages_misses_at_ordinary_starts():
+    """Features that are close for their start turn together: the numbers of the docstring."""
+    sigma, c = np.array([1.0, 0.9]), 0.3
+    exact = [minima(sigma, epsilon, c).increase.max() for epsilon in (1e-3, 1e-12, 1e-100)]
+    np.testing.assert_allclose(exact, [0.08697, 0.05251, 0.045], atol=1e-5)
+    np.testing.assert_allclose(overtraining_in_stages(sigma, c), 0.045)

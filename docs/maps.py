@@ -36,9 +36,9 @@ def _formulas(cell: str) -> Iterator[str]:
         yield f"{_link(path)}: {', '.join(names)}"
 
 
-def _derivation(name: str) -> str:
+def _derivation(name: str, verdict: str) -> str:
     path = f"theory/derivations/claims/{name}"
-    return _link(path) if (ROOT / path).is_dir() else _link(f"{path}.py")
+    return f"{_link(path) if (ROOT / path).is_dir() else _link(f'{path}.py')}: {verdict}"
 
 
 def claims() -> str:
@@ -46,7 +46,8 @@ def claims() -> str:
     lines = [
         "# Where the parts of each claim are",
         "",
-        "Made from the ledger in `paper_notes.md` by `make maps`. Tests: `tests/theory/<group>/test_<module>.py`.",
+        "Made from the ledger in `paper_notes.md` by `make maps`. Tests: `tests/theory/<group>/test_<module>.py`. The word after a",
+        "derivation is its verdict: proved, certified, tested, assumed or argued, from the strongest to the weakest.",
         "",
         "| claim | formulas | derivation | experiment | figure |",
         "|---|---|---|---|---|",
@@ -54,7 +55,7 @@ def claims() -> str:
     for row in ledger():
         cells = (
             "<br>".join(_formulas(row["engine"])),
-            "<br>".join(_derivation(name) for name in _quoted(row["derivation"])),
+            "<br>".join(_derivation(*found) for found in re.findall(r"`(\w+)` (\w+)", row["derivation"])),
             "<br>".join(_link(f"experiments/{name.replace('-', '_')}.py") for name in _quoted(row["experiment"])),
             "<br>".join(_link(f"figures/catalogue/{name.replace('-', '_')}.py") for name in _quoted(row["figure"])),
         )

@@ -25,9 +25,11 @@ class Verdict(enum.IntEnum):
     The order is by who has tried to refute the step: its author alone (argued), the literature (assumed), or a machine,
     on numbers (tested), on whole intervals (certified), or for all values of its symbols (proved). From what a machine
     has checked a step may go on, and still be proved, by these rules: equals for equals; the sign of sums, products and
-    squares; ‖X + Y‖ <= ‖X‖ + ‖Y‖, ‖XY‖ <= ‖X‖‖Y‖ and Cauchy–Schwarz, term by term; the intermediate value and the
-    monotony that a checked sign of a slope gives; the integral of a checked inequality; induction with a checked step;
-    the sum of a checked identity over an index. Every other inference in words makes it argued.
+    squares; ‖X + Y‖ <= ‖X‖ + ‖Y‖, ‖XY‖ <= ‖X‖‖Y‖ and Cauchy–Schwarz, term by term; ranks and determinants of products;
+    the intermediate value, the monotony and the maximum at an end that the checked sign of a slope or of a second
+    derivative gives; a strict sign in a limit holds near it; the integral, or the sum over an index, of what is known;
+    induction with a checked step. Every other inference in words (an exchange of limits, a separation of time scales, a
+    perturbation expansion) makes it argued.
     """
 
     FAILED = 0

@@ -17,7 +17,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, tested
+from overtraining.theory.derivations.checker.evidence import argued, every, identity, positive, tested
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
 from overtraining.theory.derivations.claims.shared.balanced_path import (
     epsilon,
@@ -93,7 +93,7 @@ def _dominated() -> Evidence:
     """`0 < s < σ` and `s <= ε e^{2σt}` with `e^{2σt} = 1 + y`, ε < σ: so beyond M features `Σs <= ε^{1−σ_Mτ} Σb`."""
     below = path().subs(t, sp.log(1 + y) / (2 * sigma)).subs(sigma, epsilon + x)
     grown = sp.exp(2 * sigma * t).subs(t, tau * sp.log(1 / epsilon) / 2) * epsilon
-    return every(
+    checked = every(
         (
             ("s > 0", positive(sp.simplify(below))),
             ("s < σ", positive(sp.simplify(epsilon + x - below))),
@@ -102,6 +102,7 @@ def _dominated() -> Evidence:
         ),
         "loss beyond M features at most ½Σσ², Σs at most ε^{1−σ_Mτ} Σb",
     )
+    return argued("these bounds are uniform in ε, so the limits may be taken feature by feature", checked)
 
 
 def _at_one_and_above() -> Evidence:
@@ -351,7 +352,7 @@ DERIVATION = Derivation(
     special_case=SpecialCase(
         "exponents at α = 1", lambda f: {k: e.subs(alpha, 1) for k, e in f.items() if "exponent" in k}
     ),
-    floor=Verdict.TESTED,
+    floor=Verdict.ARGUED,
     uses=("A3",),
     link=Link(
         "overtraining.theory.sensitivity.rates.power_law_rates", "α − ½ 1e-9 … 1000, also within 1e-9 of 1", _engine

@@ -312,7 +312,7 @@ DERIVATION = Derivation(
         Variant("arithmetic mean of the lengths", lambda f: f | {"segment": (l0 - l1) * (t0 + t1) / m}),
     ),
     special_case=SpecialCase("depth 2", lambda f: {k: e.subs(depth, 2) for k, e in f.items()}),
-    floor=Verdict.TESTED,
+    floor=Verdict.ARGUED,
     uses=("A3", "A6", "B2", "B7"),
     link=Link(
         "overtraining.theory.sensitivity.sum_rule.norm_growth",

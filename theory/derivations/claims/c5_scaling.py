@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, tested, worst_relative_error
+from overtraining.theory.derivations.checker.evidence import argued, every, identity, tested, worst_relative_error
 from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.shared.balanced_path import (
     GEOMETRIC,
@@ -122,7 +122,8 @@ def _moments() -> Evidence:
 def _leading() -> Evidence:
     """The leading term of the series vanishes at σ* = 2c."""
     zero = in_noise_cost(expansion().coeff(h, 0).subs(sigma, 2 * c))
-    return identity((zero, inflection()[1]), (0, 0), "the integral vanishes at σ* = 2c, for every d")
+    checked = identity((zero, inflection()[1]), (0, 0), "the integral vanishes at σ* = 2c, for every d")
+    return argued("a dense sum is an integral over the front, whose series in 1/ln(1/ε) is taken term by term", checked)
 
 
 def _remainder() -> Evidence:
@@ -276,7 +277,7 @@ DERIVATION = Derivation(
     special_case=SpecialCase(
         "square, equal noise, α = 1", lambda f: f.subs({d_out: d_in, g2: g1, alpha: 1}, simultaneous=True)
     ),
-    floor=Verdict.TESTED,
+    floor=Verdict.ARGUED,
     uses=("A3", "B1", "C1"),
     link=Link(
         "overtraining.theory.inflection.scaling.dense_inflection_time",

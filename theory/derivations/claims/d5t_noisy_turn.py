@@ -29,7 +29,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity
+from overtraining.theory.derivations.checker.evidence import argued, every, identity
 from overtraining.theory.derivations.claims import c1_noisy_mode as c1
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
 
@@ -205,7 +205,8 @@ def _second_moments() -> Evidence:
     learning_rate, noise, batch = sp.symbols("eta nu B", positive=True)
     variance_of_step = learning_rate**2 * noise**2 / batch  # of η times the mean noise of a batch's labels
     per_time = variance_of_step / learning_rate  # a step takes the time η
-    return identity((minimum, per_time), (-(g**2) * psi, 2 * (learning_rate * noise**2 / (2 * batch))))
+    checked = identity((minimum, per_time), (-(g**2) * psi, 2 * (learning_rate * noise**2 / (2 * batch))))
+    return argued("SGD follows this equation as η → 0, and its first two moments close at first order in γ²", checked)
 
 
 def _late() -> Evidence:
@@ -401,7 +402,7 @@ DERIVATION = Derivation(
         Variant("θ = σ'T for 2σ'T", lambda f: {k: e.subs(T, T / 2) for k, e in f.items()}),
     ),
     special_case=SpecialCase("long budgets", lambda f: {k: sp.limit(sp.sympify(e), T, sp.oo) for k, e in f.items()}),
-    floor=Verdict.PROVED,
+    floor=Verdict.ARGUED,
     uses=("C1", "D5"),
     link=Link(
         "overtraining.theory.fine_tuning.noisy_task.noisy_task_turn",

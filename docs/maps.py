@@ -46,8 +46,8 @@ def claims() -> str:
     lines = [
         "# Where the parts of each claim are",
         "",
-        "Made from the ledger in `paper_notes.md` by `make maps`. Tests: `tests/theory/<group>/test_<module>.py`. The word after a",
-        "derivation is its verdict: proved, certified, tested, assumed or argued, from the strongest to the weakest.",
+        "Made from the ledger in `paper_notes.md` by `make maps`. Tests: `tests/theory/<group>/test_<module>.py`.",
+        "The word after a derivation is its verdict: proved, certified, tested, assumed or argued, strongest first.",
         "",
         "| claim | formulas | derivation | experiment | figure |",
         "|---|---|---|---|---|",

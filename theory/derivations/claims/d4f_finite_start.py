@@ -26,7 +26,7 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import argued, every, identity, positive
 from overtraining.theory.derivations.claims import d1_fine_tuning as d1
-from overtraining.theory.derivations.claims.d4_misaligned.steps import bordered
+from overtraining.theory.derivations.claims.d4_misaligned import bordered
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune
 from overtraining.theory.learning.matrix_modes import Modes
 

@@ -24,12 +24,21 @@ def identity(one_side: Any, other_side: Any, detail: str = "") -> Evidence:
     return Evidence(holds, Verdict.PROVED, detail or ("difference simplifies to 0" if holds else "the sides differ"))
 
 
-def positive(expression: sp.Expr, detail: str = "") -> Evidence:
+def positive(
+    expression: sp.Expr, detail: str = "", zero_at: Mapping[sp.Symbol, sp.Expr | int] | None = None
+) -> Evidence:
     """Proved: after factoring, the assumptions on the symbols give the sign of every factor, and the whole is positive.
 
     Substitute ordered variables first (σ = ε + δ with δ > 0), so that each factor is a sum of positive terms.
+    zero_at: the boundary where the expression is exactly 0, so that another positive expression is noticed.
+
+    >>> x = sp.Symbol("x", positive=True)
+    >>> positive(2 * x, zero_at={x: 0}).holds, positive(2 + x, zero_at={x: 0}).holds
+    (True, False)
     """
     factored = sp.factor(expression)
+    if zero_at is not None and not same(expression.subs(dict(zero_at)), sp.Integer(0)):
+        return Evidence(False, Verdict.PROVED, f"{factored} is not 0 at {dict(zero_at)}")
     holds = factored.is_positive is True
     sign = "positive term by term" if holds else "of unknown sign"
     return Evidence(holds, Verdict.PROVED, detail or f"= {factored}, {sign}")

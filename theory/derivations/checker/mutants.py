@@ -148,7 +148,7 @@ def _reached(start: Any, modules: dict[str, ModuleType]) -> set[tuple[str, int |
             for name in names & space.keys():
                 if callable(space[name]) and not isinstance(space[name], type):
                     open_functions.append(space[name])
-                elif home in modules:
+                elif home in modules and not isinstance(space[name], Derivation):
                     places |= {(other, name) for other, m in modules.items() if vars(m).get(name) is space[name]}
                     open_functions += _functions_in(space[name])
     return places

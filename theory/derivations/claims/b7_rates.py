@@ -96,8 +96,8 @@ def _dominated() -> Evidence:
     checked = every(
         (
             ("s > 0", positive(sp.simplify(below))),
-            ("s < σ", positive(sp.simplify(epsilon + x - below))),
-            ("s < ε e^{2σt}", positive(sp.simplify(epsilon * (1 + y) - below))),
+            ("s < σ", positive(sp.simplify(epsilon + x - below), zero_at={x: 0})),
+            ("s < ε e^{2σt}", positive(sp.simplify(epsilon * (1 + y) - below), zero_at={y: 0})),
             ("at τ", identity(sp.log(grown).expand(force=True), ((1 - sigma * tau) * sp.log(epsilon)).expand())),
         ),
         "loss beyond M features at most ½Σσ², Σs at most ε^{1−σ_Mτ} Σb",

@@ -64,13 +64,18 @@ def _signs() -> Evidence:
     in_c = sp.factor(in_noise_cost(slope()))
     after = in_c.subs(c, beyond + sigma - s).subs(sigma, s + unlearned)  # s = σ − c + beyond
     before = -in_c.subs(c, sigma - s - short).subs(sigma, s + unlearned)  # s = σ − c − short
-    return every((("beyond the turning value", positive(after)), ("before the turning value", positive(before))))
+    return every(
+        (
+            ("beyond the turning value", positive(after, zero_at={beyond: 0})),
+            ("before the turning value", positive(before, zero_at={short: 0})),
+        )
+    )
 
 
 def _only_rises() -> Evidence:
     """With σ < c the slope is positive for all s below σ."""
     excess, unlearned = sp.symbols("excess rest", positive=True)
-    return positive(in_noise_cost(slope()).subs(c, sigma + excess).subs(sigma, s + unlearned))
+    return positive(in_noise_cost(slope()).subs(c, sigma + excess).subs(sigma, s + unlearned), zero_at={unlearned: 0})
 
 
 def _engine_error(

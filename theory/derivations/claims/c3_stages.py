@@ -102,14 +102,17 @@ def _around_the_turning_value() -> Evidence:
         return sp.factor(in_noise_cost(slope()).subs(s, sigma / (1 + ratio)).subs(sigma, c + y))
 
     before, after = slope_at(c / y * (1 + x)), slope_at(c / y / (1 + x))
-    return every((("before", positive(-before)), ("after", positive(after))))
+    return every((("before", positive(-before, zero_at={x: 0})), ("after", positive(after, zero_at={x: 0}))))
 
 
 def _threshold() -> Evidence:
     """Learning all of a feature lowers the loss after noise exactly if σ > 2c."""
     change = in_noise_cost(sp.simplify(after_noise().subs(s, sigma) - after_noise().subs(s, 0)))
     return every(
-        (("σ > 2c", positive(-change.subs(sigma, 2 * c + x))), ("σ < 2c", positive(change.subs(c, sigma / 2 + x))))
+        (
+            ("σ > 2c", positive(-change.subs(sigma, 2 * c + x), zero_at={x: 0})),
+            ("σ < 2c", positive(change.subs(c, sigma / 2 + x), zero_at={x: 0})),
+        )
     )
 
 

@@ -70,9 +70,9 @@ def _ends_falling() -> Evidence:
 
     return every(
         (
-            ("σ' > σ: rises", positive(with_task(sigma + gap, 1 + excess))),
-            ("0 < σ' < σ: falls", positive(-with_task(weak, 1 + excess).subs(sigma, weak + gap))),
-            ("σ' < 0: falls", positive(-with_task(-weak, 1 / (1 + excess)))),
+            ("σ' > σ: rises", positive(with_task(sigma + gap, 1 + excess), zero_at={excess: 0})),
+            ("0 < σ' < σ: falls", positive(-with_task(weak, 1 + excess).subs(sigma, weak + gap), zero_at={excess: 0})),
+            ("σ' < 0: falls", positive(-with_task(-weak, 1 / (1 + excess)), zero_at={excess: 0})),
         ),
         "3 signs",
     )
@@ -87,8 +87,8 @@ def _begins() -> Evidence:
 
     return every(
         (
-            ("σ' > 0: falls", positive(-with_task(weak, 1 + excess))),
-            ("σ' < 0: rises", positive(with_task(-weak, 1 / (1 + excess)))),
+            ("σ' > 0: falls", positive(-with_task(weak, 1 + excess), zero_at={excess: 0})),
+            ("σ' < 0: rises", positive(with_task(-weak, 1 / (1 + excess)), zero_at={excess: 0})),
         ),
         "2 signs",
     )

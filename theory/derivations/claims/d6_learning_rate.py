@@ -129,7 +129,8 @@ def _below() -> Evidence:
         for b in (sp.S.Zero, bottom):
             corner = {b3.si: a, b3.sj: b, b3.sigma_i: top, b3.sigma_j: bottom}
             over = [sp.factor(2 * top - r) for r in roots(corner)]
-            holds = all(e.is_nonnegative is True for e in over)
+            attained = any(e == 0 for e in over) or a == 0  # 2σ₁ is a root where the first mode is learned
+            holds = attained and all(e.is_nonnegative is True for e in over)
             cases.append((f"s = ({a}, {b})", Evidence(holds, Verdict.PROVED, f"{over}")))
     first, _, third, _ = b3.formula()["pair"]
     inner = ((third - (b3.sigma_i + b3.sigma_j) / 2) * 2) ** 2
@@ -149,10 +150,10 @@ def _one_path() -> Evidence:
     first, second = (r.subs({b3.si: s, b3.sigma_i: sigma}, simultaneous=True) for r in roots_of_one())
     return every(
         (
-            ("the mode falls", positive(-speed.subs(s, sigma + x))),
-            ("its curvature falls", positive((-first.diff(s) * speed).subs(s, sigma + x))),
+            ("the mode falls", positive(-speed.subs(s, sigma + x), zero_at={x: 0})),
+            ("its curvature falls", positive((-first.diff(s) * speed).subs(s, sigma + x), zero_at={x: 0})),
             ("sharper with pretraining", positive(first.diff(s))),
-            ("first from below", positive((2 * sigma - first).subs(sigma, s + x))),
+            ("first from below", positive((2 * sigma - first).subs(sigma, s + x), zero_at={x: 0})),
             ("second from below", positive((2 * sigma - second).subs(sigma, s + x))),
         )
     )

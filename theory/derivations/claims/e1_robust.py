@@ -110,7 +110,7 @@ def _third_is_positive() -> Evidence:
     """`b − g²/a >= 0` for a singular value g of G up to `√(ab)`; g = κ for modes above the threshold, σ for others."""
     g = sp.Symbol("g", positive=True)
     slack = b - g**2 / a
-    below = positive(slack.subs(b, (g + x) ** 2 / a))
+    below = positive(slack.subs(b, (g + x) ** 2 / a), zero_at={x: 0})
     return every((("g < κ", below), ("g = κ", identity(slack.subs(g, sp.sqrt(a * b)), 0))))
 
 

@@ -234,7 +234,7 @@ def _means() -> Evidence:
         (
             ("arithmetic", identity(part.subs(u, 1), 1)),
             ("geometric", identity(sp.simplify(MEAN * part.subs(u, d_out / d_in) - GEOMETRIC), 0)),
-            ("falls", positive(sp.factor(-part.diff(u).subs(u, 1 + x)))),
+            ("falls", positive(sp.factor(-part.diff(u).subs(u, 1 + x)), zero_at={x: 0})),
         )
     )
 

@@ -80,13 +80,14 @@ def _faster() -> Evidence:
     With y = 2mt the slope of the first term is −(1 − e^{−y} − y e^{−y})/m²; `e^y − 1 − y` has positive coefficients.
     """
     inverse = (1 - sp.exp(-2 * m * t)) / m + sp.exp(-2 * m * t) / epsilon
-    series = sp.expand(sp.series(sp.exp(y) - 1 - y, y, 0, 8).removeO())
+    ahead_by = sp.exp(y) - 1 - y
+    series = sp.expand(sp.series(ahead_by, y, 0, 8).removeO())
     first = sp.simplify(((1 - sp.exp(-2 * m * t)) / m).diff(m) * m**2 * sp.exp(2 * m * t))
     ahead = a3.rate().subs({a3.mu: 0, a3.sigma: m, a3.s: m - x}, simultaneous=True)
     return every(
         (
             ("A3", identity(sp.simplify(1 / path(t, m, epsilon) - inverse), 0)),
-            ("slope", identity(sp.simplify(first + (sp.exp(y) - 1 - y).subs(y, 2 * m * t)), 0)),
+            ("slope", identity(sp.simplify(first + ahead_by.subs(y, 2 * m * t)), 0)),
             ("its sign", positive(series)),
             ("second term", positive(-(sp.exp(-2 * m * t) / epsilon).diff(m))),
             ("with t", identity(sp.expand(ahead), sp.expand(2 * x * (m - x)))),
@@ -108,7 +109,7 @@ def _fine_tuning_replaces() -> Evidence:
     return every(
         (
             ("T = 0", identity(sp.simplify(formula()["trade-off"].subs(T, 0)), 1 - rho)),
-            ("falls", positive(sp.factor(sp.simplify(-start.diff(T).subs(sigma_task, v + x))))),
+            ("falls", positive(sp.factor(sp.simplify(-start.diff(T).subs(sigma_task, v + x))), zero_at={x: 0})),
         )
     )
 

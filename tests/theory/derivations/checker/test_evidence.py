@@ -157,3 +157,10 @@ def test_words_are_argued_only_beside_a_check_that_holds():
     assert argued("hence the claim", positive(x)).outcome is Verdict.ARGUED
     assert argued("hence the claim", positive(-x)).outcome is Verdict.FAILED
     assert argued("", positive(x)).outcome is Verdict.FAILED
+
+
+def test_a_bound_that_is_said_to_be_sharp_is_zero_where_it_says():
+    y = sp.Symbol("y", positive=True)
+    assert positive(x * y, zero_at={y: 0}).holds
+    assert not positive(x * y + x, zero_at={y: 0}).holds
+    assert not positive(x * y - x, zero_at={y: 1}).holds  # zero there, but of no sign

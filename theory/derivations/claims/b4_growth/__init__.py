@@ -106,12 +106,12 @@ def _certain_sign() -> Evidence:
         (
             ("d(σ − p)/dt = −d(w1² + w2²)(σ − p)", identity(speed(sigma - p), -d * (w1**2 + w2**2) * (sigma - p))),
             ("solved by δ e^{−K}", identity(sp.diff(unlearned, t), -sp.diff(total, t) * unlearned)),
-            ("p rises", positive(speed(p).subs(sigma, p + delta))),
-            ("w1 rises", positive(speed(w1).subs(sigma, p + delta))),
-            ("w2 rises", positive(speed(w2).subs(sigma, p + delta))),
+            ("p rises", positive(speed(p).subs(sigma, p + delta), zero_at={delta: 0})),
+            ("w1 rises", positive(speed(w1).subs(sigma, p + delta), zero_at={delta: 0})),
+            ("w2 rises", positive(speed(w2).subs(sigma, p + delta), zero_at={delta: 0})),
             ("x₁ = Σ d p(σ − p)", first),
             ("x₂ = Σ d² p(σ − p)", second),
-            ("a mode's part", positive((d * p * (sigma - p)).subs(sigma, p + delta))),
+            ("a mode's part", positive((d * p * (sigma - p)).subs(sigma, p + delta), zero_at={delta: 0})),
         ),
         "p(σ − p) > 0 at all times in every mode, in x₁ with the weight d, in x₂ with d²",
     )

@@ -115,7 +115,10 @@ def _progressive() -> Evidence:
     return every(
         (
             *((name, zero(x, y)) for name, x, y in sums),
-            ("mode i", positive((p * (sp.Symbol("sigma") - p)).subs(sp.Symbol("sigma"), p + delta))),
+            (
+                "mode i",
+                positive((p * (sp.Symbol("sigma") - p)).subs(sp.Symbol("sigma"), p + delta), zero_at={delta: 0}),
+            ),
         ),
         "unit k grows at 2Σ_i R_ki² p_i(σ_i − p_i) ≥ 0; w1, w2 rise in every mode (B4), and so n₁, n₂, q₁",
     )

@@ -90,7 +90,7 @@ def _upper() -> Evidence:
     return every(
         (
             ("largest at c", identity(in_noise_cost(psi(m)).subs(m, c) - in_noise_cost(psi(u)), (c - u) ** 2 / 2)),
-            ("increasing", positive(in_noise_cost(psi(m) - psi(u)).subs(c, m + x).subs(m, u + y))),
+            ("increasing", positive(in_noise_cost(psi(m) - psi(u)).subs(c, m + x).subs(m, u + y), zero_at={y: 0})),
         ),
         "ψ(c) − ψ(u) = ½(c − u)²; ψ(m) > ψ(u) for u < m < c",
     )
@@ -108,8 +108,8 @@ def _best_stop() -> Evidence:
     return every(
         (
             ("later stop minus earlier", identity(difference, one["change"].subs(sigma, after))),
-            ("better if σ_n > 2c", positive(-in_noise_cost(difference).subs(after, 2 * c + x))),
-            ("worse if σ_n < 2c", positive(in_noise_cost(difference).subs(c, after / 2 + x))),
+            ("better if σ_n > 2c", positive(-in_noise_cost(difference).subs(after, 2 * c + x), zero_at={x: 0})),
+            ("worse if σ_n < 2c", positive(in_noise_cost(difference).subs(c, after / 2 + x), zero_at={x: 0})),
         )
     )
 
@@ -331,13 +331,13 @@ DERIVATION = Derivation(
         Step(
             r"0<u_i<2c\ \forall i\ \Rightarrow\ P(t)<P(\infty)",
             "ψ is the derived loss after noise at the end minus now. Every u falls to 0, so this holds eventually.",
-            lambda: positive(in_noise_cost(psi(u)).subs(c, u / 2 + x)),
+            lambda: positive(in_noise_cost(psi(u)).subs(c, u / 2 + x), zero_at={x: 0}),
         ),
         Step(
             r"0<u_i<c\ \forall i\ \Rightarrow\ \tfrac{dP}{dt}>0",
             "After the turning point of the last mode P only rises, up to P(∞), so its minimum is at that finite "
             "length or before.",
-            lambda: positive(in_noise_cost(slope()).subs(c, sigma - s + x).subs(sigma, s + y)),
+            lambda: positive(in_noise_cost(slope()).subs(c, sigma - s + x).subs(sigma, s + y), zero_at={x: 0}),
         ),
         Step(
             r"P(\infty)-\min P\ge\psi(\max_im_i)",

@@ -77,7 +77,10 @@ def halves() -> Evidence:
     above = n**2 * (beta_1 + beta_2) - squared(n**2 - more_1, n**2 - more_2)
     below = squared(least + more_1, least + more_2) - least * (beta_1 + beta_2)
     of_task = 2 * size - (beta_1 + beta_2).subs({beta_1: size - more_1, beta_2: size - more_2})
-    return every((name, positive(sp.expand(e))) for name, e in (("above", above), ("below", below), ("β", of_task)))
+    return every(
+        (name, positive(sp.expand(e), zero_at={more_1: 0, more_2: 0}))
+        for name, e in (("above", above), ("below", below), ("β", of_task))
+    )
 
 
 def coupling() -> sp.Expr:
@@ -156,7 +159,7 @@ def weighted() -> Evidence:
             ("S⁻¹", Evidence(not normal_form(difference, rules), Verdict.PROVED, "a sum of two squares")),
             ("A² − S", identity((2 * (1 + mode)) ** 2 - (1 + 2 * mode + lost), 3 + 6 * mode + 4 * mode**2 - lost)),
             ("Cauchy", identity(cauchy, 3 * (b - 2 * mode * a / 3) ** 2)),
-            ("in every mode", positive(room)),
+            ("in every mode", positive(room, zero_at={mode: 0})),
         ),
         "in every mode, with X_k = σ_kT",
     )

@@ -235,6 +235,7 @@ TUNED: dict[str, domains.Domain] = {
     "noisy_task.noisy_task_inflection": noisy_start,
     "stability.sharpness_bound": domains.numbers(VALUE, VALUE, VALUE, signed=[0, 2]),
     "stability.path_sharpness": domains.numbers(VALUE, VALUE, signed=[1]),
+    "stability.stable_learning_rate": domains.numbers(VALUE, VALUE, VALUE, VALUE, signed=[2, 3]),
     "stability.tuning_sharpness": on_the_way,
     "stability.tuned_learning_rate": learning_rates,
     "stability.tuned_budget": best_budgets,

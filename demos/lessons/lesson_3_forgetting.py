@@ -301,9 +301,10 @@ def _(steps_, target):
         stage.picture(
             learning_rates, "Largest curvature on the way, and the best learning rate, against length", columns=2
         ),
-        "Left: the largest curvature that fine-tuning meets on its way from each checkpoint; a rate below 2 divided by it is stable. "
+        "Left: the largest curvature that fine-tuning meets on its way from each checkpoint; a rate below 2 divided by it is stable, and "
+        "smaller than need be: gradient descent survives a sharp start, and the edge stays 1/σ′ until s is three times σ′. "
         f"Look where the line is flat: up to s = σ′, at t = {passed:.1f}, it is the task's own curvature, {2 * target.value:g}, "
-        "whatever the checkpoint; beyond that it grows with pretraining, and late checkpoints are stable only at smaller rates. "
+        "whatever the checkpoint; beyond that it grows with pretraining. "
         "Right: if every step's gradient is noisy (its variance is v in D6, here 0.02), a large rate amplifies the noise, a small "
         "one does not get there in the given number of steps, and the best lies between. Look where that line touches zero: at which s, and why? "
         "Does that checkpoint stay the best one when every checkpoint has its own best rate?",

@@ -89,8 +89,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "Learning rates of fine-tuning along pretraining (claim D6): SGD with noisy labels for 40 steps on a task, σ' "
         "= 0.8, that one feature, σ = 1, passes while it is learned. (a) The best of 16 learning rates at every "
-        "checkpoint, the prediction near the task, and the largest learning rate that is stable all through "
-        f"fine-tuning. The best one falls as pretraining approaches the task, from {best_rates[0]:.3f} to "
+        "checkpoint, the prediction near the task, and the largest learning rate at which steps without noise end at "
+        "the task, which does not depend on the checkpoint here. The best one falls as pretraining approaches the "
+        f"task, from {best_rates[0]:.3f} to "
         f"{best_rates.min():.3f}, and rises again to {best_rates[-1]:.3f}. (b) Downstream loss at the best learning "
         f"rate and at two fixed ones; smallest value and value at the end, for the best, η = {FIXED[0]:g} and η = "
         f"{FIXED[1]:g}: {losses}. Tuning the learning rate neither moves nor removes the inflection: it lowers the "

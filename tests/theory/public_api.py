@@ -141,6 +141,7 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
         "low_rank_floor": {"difference": wide, "rank": 1},
         "low_rank_update": {"w1": np.eye(2, 3), "w2": eye, "task": wide, "rank": 1},
         "sharpness_bound": {"w1": w1, "w2": w2, "task": wide}, "path_sharpness": {"s": 1.0, "sigma_task": 0.5},
+        "stable_learning_rate": {"s": np.array([1.0, 0.5]), "sigma_task": np.array([0.5, -0.3])},
         "tuning_sharpness": {"budget": np.array([0.0, 1.0]), "s": np.array([1.0, 0.5]),
                              "sigma_task": np.array([0.5, -0.3])} | widths | {"h": 2},
         "tuned_budget": {"s": 0.5, "sigma": 1.0, "sigma_task": 2.0, "replay_share": 0.5},

@@ -18,6 +18,7 @@ from overtraining.theory.fine_tuning.shared_task import forgetting_cost, oversho
 from overtraining.theory.fine_tuning.stability import (
     path_sharpness,
     sharpness_bound,
+    stable_learning_rate,
     tuned_budget,
     tuned_learning_rate,
     tuning_sharpness,
@@ -54,6 +55,7 @@ __all__ = [
     # D6: learning rates and budgets of fine-tuning
     "sharpness_bound",  # upper bound on the largest curvature at any weights
     "path_sharpness",  # the largest curvature that one mode meets in fine-tuning
+    "stable_learning_rate",  # the largest learning rate at which gradient descent ends at the task
     "tuning_sharpness",  # the largest curvature after a budget of fine-tuning
     "tuned_learning_rate",  # the best learning rate under label noise
     "tuned_budget",  # the best budget for a weighted sum of both losses

@@ -22,7 +22,8 @@ from overtraining.theory.sensitivity.curvature import hessian_spectrum
 def sharpness_bound(w1: WeightMatrix, w2: WeightMatrix, task: WeightMatrix) -> np.float64:
     """Upper bound on the largest curvature at ANY weights, `‖W1‖² + ‖W2‖² + ‖B − f‖`, operator norms (claim D6).
 
-    Steps of gradient descent smaller than 2 over it are stable there. On balanced weights it is `2s₁ + ‖B − f‖`,
+    Steps of gradient descent smaller than 2 over it lower the loss there; larger ones may, too, as in
+    `stable_learning_rate`. On balanced weights it is `2s₁ + ‖B − f‖`,
     attained by one mode above its task, `3s − σ'`, and where a task is fitted, `2‖B‖`.
 
     w1: h × d_in.  w2: d_out × h.  task: B, d_out × d_in. Whitened inputs.
@@ -47,10 +48,11 @@ def sharpness_bound(w1: WeightMatrix, w2: WeightMatrix, task: WeightMatrix) -> n
 def path_sharpness(s: Numbers, sigma_task: Numbers) -> Values:
     """The largest curvature that one aligned balanced mode meets in fine-tuning, `max(2σ', 3s − σ')` (claim D6).
 
-    The first is that at the end of the path, the second that at its start. Gradient descent with a learning rate below
-    2 over it is stable all the way: below 1/σ', whatever the pretraining length, while the mode is not beyond the task;
-    from then on the stable rate falls with pretraining. For several modes, none of them beyond the task, the curvature
-    is 2‖B‖ at the end and at most that before; in general `tuning_sharpness`.
+    The first is that at the end of the path, the second that at its start. With a learning rate below 2 over it no step
+    of gradient descent is too long for the curvature that it meets: a sufficient bound, which falls with pretraining
+    once a mode is beyond its task. The rates at which fine-tuning still ends at the task are larger there:
+    `stable_learning_rate`. For several modes, none of them beyond the task, the curvature is 2‖B‖ at the end and at
+    most that before; in general `tuning_sharpness`.
 
     s: pretrained singular value >= 0.  sigma_task: σ', of either sign. Both broadcast.
     Raises DomainError outside the domain and beyond 1e±75, ShapeError where arrays do not broadcast.
@@ -64,11 +66,35 @@ def path_sharpness(s: Numbers, sigma_task: Numbers) -> Values:
     return np.maximum(2 * sigma_task, 3 * s - sigma_task)[()]  # D6
 
 
+def stable_learning_rate(s: Numbers, sigma_task: Numbers) -> Values:
+    """The largest learning rate at which gradient descent ends at the task, `min(1/‖B‖, 2/(s_i − σ'_i)₊)` (claim D6).
+
+    From balanced weights on an aligned task a step is the map `w → w(1 + ησ' − ηw²)` of each mode. Above 1/‖B‖ it does
+    not stay at the task; with `η(s − σ') > 2` every step is longer than the one before; at all rates below both, almost
+    all starts end at the task. So pretraining lowers the stable rate only once a mode is three times its task. A mode
+    whose σ' is negative counts with ‖B‖ for the time after it has left the saddle at 0.
+
+    s: pretrained singular values >= 0.  sigma_task: σ' of each mode, of either sign. Both broadcast, modes on the last
+    axis. inf where nothing limits it.
+    Raises DomainError outside the domain and beyond 1e±75, ShapeError where arrays do not broadcast.
+    Source: ours; that almost all starts converge: Singer 1978.
+
+    >>> stable_learning_rate([[3.0, 0.1], [6.0, 0.1]], sigma_task=[1.0, 0.5]).tolist()
+    [1.0, 0.4]
+    """
+    s = np.atleast_1d(check_singular_value("s", s))
+    s, sigma_task = check_broadcast(s=s, sigma_task=finite("sigma_task", sigma_task))
+    check_range(np.zeros(()), s=s, sigma_task=sigma_task)
+    slowest = np.maximum(np.abs(sigma_task), (s - sigma_task) / 2).max(axis=-1)  # D6
+    return np.where(slowest > 0, 1 / np.where(slowest > 0, slowest, 1), np.inf)[()]
+
+
 def tuning_sharpness(budget: Numbers, s: Numbers, sigma_task: Numbers, *, d_in: int, h: int, d_out: int) -> Values:
     """The largest curvature of the downstream loss after a budget of fine-tuning on an aligned task (claim D6).
 
     B3's spectrum along A3's flow from the pretrained singular values to the task's; a mode with a negative σ' goes to
-    0. The largest stable learning rate up to T is 2 over its maximum over [0, T].
+    0. Rates below 2 over its maximum over [0, T] are stable up to T; so are, where a mode is beyond its task, larger
+    ones (`stable_learning_rate`).
 
     budget: T >= 0, gradient-flow time, of any shape, which the result has.  s: pretrained singular values > 0, one
     axis.
@@ -92,8 +118,8 @@ def tuned_learning_rate(unlearned: Numbers, sigma_task: Numbers, steps: Numbers,
     It minimizes `½e²e^{−4σ'ηN} + ½ηv`: the loss that N steps leave of an aligned mode's unlearned part `e = σ' − s`,
     and the excess by label noise (D5, `v = tr H ν²/2B`). The best rate falls while pretraining comes nearer to the task
     and rises as it departs; it is 0 where fine-tuning would add more than it can remove. The loss at the best rate
-    rises with |e|, too: tuning the rate neither moves nor removes an inflection. Without noise the best rate is the
-    largest stable one, 2 over `path_sharpness`.
+    rises with |e|, too: tuning the rate neither moves nor removes an inflection. Without noise the best rate is of the
+    size of the largest stable one, `stable_learning_rate`.
 
     unlearned: e, of either sign, not 0.  sigma_task: σ' > 0.  steps: N > 0.  noise_excess: v > 0, the excess loss per
     learning rate, times 2. All broadcast.

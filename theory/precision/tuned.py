@@ -282,6 +282,12 @@ FORMS = (
     Form("D5", "noisy_task.noisy_task_inflection", _noisy_inflection, noisy_inflection, SHORT),
     Form("D6", "stability.sharpness_bound", each(_sharpness_bound), lambda w1, w2, b: w1**2 + w2**2 + abs(b - w2 * w1)),
     Form("D6", "stability.path_sharpness", stability.path_sharpness, lambda s, b: max(2 * b, 3 * s - b)),
+    Form(
+        "D6",
+        "stability.stable_learning_rate",
+        lambda s1, s2, b1, b2: stability.stable_learning_rate(np.stack([s1, s2], -1), np.stack([b1, b2], -1)),
+        lambda s1, s2, b1, b2: 1 / max(abs(b1), abs(b2), (s1 - b1) / 2, (s2 - b2) / 2),
+    ),
     Form("D6", "stability.tuning_sharpness", each(_tuning_sharpness), tuning_sharpness, SHORT),
     Form("D6", "stability.tuned_learning_rate", stability.tuned_learning_rate, learning_rate),
     Form("D6", "stability.tuned_budget", stability.tuned_budget, best_budget, SHORT),

@@ -10,6 +10,7 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.fine_tuning.stability import (
     path_sharpness,
     sharpness_bound,
+    stable_learning_rate,
     tuned_budget,
     tuned_learning_rate,
     tuning_sharpness,
@@ -163,3 +164,40 @@ def test_tuning_refuses(untyped) -> None:
     for s, task in (([0.0], [1.0]), ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])):
         with pytest.raises((DomainError, ShapeError)):
             untyped(tuning_sharpness)(1.0, s, task, d_in=2, h=2, d_out=2)
+
+
+def fitted(s: list[float], task: list[float], rate: float) -> int:
+    """Of 20 runs of gradient descent from slightly perturbed weights, how many end at the task."""
+    draw = np.random.default_rng(3)
+    w1, w2 = (np.diag(np.sqrt(s)) + 1e-4 * draw.normal(size=(20, len(s), len(s))) for _ in range(2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(4000):
+            error = w2 @ w1 - np.diag(task)
+            w1, w2 = w1 - rate * w2.swapaxes(1, 2) @ error, w2 - rate * error @ w1.swapaxes(1, 2)
+        return int((((w2 @ w1 - np.diag(task)) ** 2).sum((1, 2)) < 1e-6).sum())
+
+
+@pytest.mark.parametrize(
+    ("s", "task", "edge"),
+    [
+        ([3.0, 0.1], [1.0, 0.5], 1.0),  # issue 17, point 5: 2 over the sharpness is .25
+        ([1.0], [0.8], 1.25),  # .909
+        ([0.1, 1.5], [1.0, 0.5], 1.0),
+        ([4.0], [1.0], 2 / 3),
+        ([4.0, 0.3], [1.0, 0.5], 2 / 3),
+        ([1.0, 3.0], [1.0, 0.5], 0.8),  # the second mode limits it, not the largest of the task
+    ],
+)
+def test_gradient_descent_fits_up_to_the_edge_and_not_beyond(s: list[float], task: list[float], edge: float) -> None:
+    assert stable_learning_rate(s, task) == pytest.approx(edge)
+    assert fitted(s, task, 0.97 * edge) == 20
+    assert fitted(s, task, 1.03 * edge) == 0
+
+
+def test_the_edge_is_never_below_that_of_the_sharpness() -> None:
+    s, task = np.random.default_rng(0).uniform(0.01, 5, (2, 1000))
+    edge = stable_learning_rate(s[:, None], task[:, None])
+    assert (edge >= 2 / path_sharpness(s, task) * (1 - 1e-12)).all()
+    assert stable_learning_rate([0.0, 0.0], 0.0) == np.inf
+    with pytest.raises(DomainError):
+        stable_learning_rate([-1.0], 1.0)

@@ -111,7 +111,7 @@ def _(after, best, first, lowest, optimum, plain, second):
 
     values_kept = ", ".join(f"{s:.3f}" for s in best.s)
     stage.screen(
-        "Weight decay per layer withstands noise better than any early stopping",
+        "In a linear network, weight decay per layer withstands noise better than any early stopping",
         stage.picture(
             remedies, "Loss after noise: along plain pretraining, at its best early stop, and with weight decay"
         ),

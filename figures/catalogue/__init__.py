@@ -69,7 +69,7 @@ CATALOGUE = (
     Entry(
         "regularization", ("D7",), "Anchors delay the inflection at a cost to the task; replay has the best trade-off"
     ),
-    Entry("noise-robust-objective", ("E1",), "Weight decay per layer withstands noise better than any early stopping"),
+    Entry("noise-robust-objective", ("E1",), "In a linear network, weight decay per layer withstands noise best"),
     Entry(
         "annealing",
         ("E2",),

@@ -75,8 +75,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "Sensitivity to one perturbation in several units (claim B6), against pretraining length. (a) Gaussian noise "
         f"of scale γ = {protocol('absolute').strengths[0]:g} in units of 1, of the layer's root mean square weight, or "
-        "of each weight itself; each curve is divided by its value at the end. (Units of the weights at the start, as "
-        "in the source paper, are absolute units with another γ.) Sensitivity grows in all units, by factors of "
+        "of each weight itself; each curve is divided by its value at the end. (Units of the weights at the start, "
+        "by secondary sources those of the source paper, are absolute units with another γ.) Sensitivity grows in all units, by factors of "
         f"{factors}. Lines: exact, for the last unit as the mean over hidden frames; points: simulation, "
         f"{data['simulation relative'].attrs['source']}, one standard error. (b) Rounding to {BITS} bits, with steps "
         f"in proportion to the largest weight, mean and standard error over {data['row'].sizes['seed']} hidden frames: "

@@ -30,8 +30,8 @@ def increase_in_convention(
 
     The level ρ is the standard deviation of the noise in a unit that the convention chooses. "absolute": in the unit of
     the weights.  "initialization": in units of the standard deviations with which W1 and W2 were initialized
-    (`initial_scales`), as in the source paper.  "relative": in units of the layer's root mean square entry,
-    `‖W_l‖_F/√size`.  "multiplicative": in units of each weight's own size.
+    (`initial_scales`), by secondary sources those of the source paper.  "relative": in units of the layer's root mean
+    square entry, `‖W_l‖_F/√size`.  "multiplicative": in units of each weight's own size.
     The noise has any law of mean zero; levels broadcast. Raises DomainError for an unknown convention, missing
     initial_scales, a matrix that is not a covariance, and a result that overflows; ShapeError where the matrices do not
     chain.

@@ -62,9 +62,20 @@ def test_the_numbers_of_the_example():
 
 
 def test_the_slowest_mode_decides_how_the_loss_ends():
-    """The first mode overshoots at every T > 0, and yet the loss after fine-tuning falls all along."""
+    """The first mode overshoots at every T > 0, and yet the loss after fine-tuning falls all along, from ε = 1e-3."""
     after = along((1.0, 0.5), (2.0, 0.25), (0.1,), np.linspace(2.0, 30.0, 200)).after.values[:, 0]
     assert (np.diff(after) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "rise"), [(0.1, 0.0028), (1e-2, 0.0), (1e-3, 0.0), (1e-4, 0.0017), (1e-12, 0.0194)]
+)
+def test_where_the_modes_are_learned_apart_the_first_one_turns_the_loss(epsilon, rise):
+    """The same modes: the largest rise above what the loss was before (issue 17, point 6)."""
+    lengths = np.linspace(0.0, 2.2 * np.log(1 / epsilon) + 30, 4000)[:, None]
+    s = singular_value(lengths, np.array([1.0, 0.5]), epsilon)
+    after = ((np.array([1.0, 0.5]) - fine_tune_mode(0.1, s, np.array([2.0, 0.25]))[0]) ** 2).sum(axis=1) / 2
+    assert (after - np.minimum.accumulate(after)).max() == pytest.approx(rise, abs=6e-5)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,14 @@ def test_equal_layers_and_outer_ones():
     assert grid[2] / grid[1] == pytest.approx(8)
 
 
+@pytest.mark.parametrize(("depth", "sigma", "power"), [(2, 2.0, 2.0), (3, 5.196, 3.0), (4, 10.79, 3.285)])
+def test_what_is_2_and_3_is_a_power_of_the_feature(depth, sigma, power):
+    """At γ = 0.1 and d = 100, γ²d = 1: the ledger's 2γ²d, 3γ²d, … are `σ^{2/L}` (issue 17, point 6)."""
+    found = threshold_singular_value([0.1] * depth, [100] * (depth + 1))
+    assert found == pytest.approx(sigma, rel=1e-3)
+    assert found ** (2 / depth) == pytest.approx(power, rel=1e-3)
+
+
 def test_noise_on_one_inner_layer_alone_has_no_threshold():
     """It is a limit: the threshold vanishes with the noise on the other layers."""
     grid = threshold_singular_value([[0.0, 0.1, 0.0], [1e-9, 0.1, 1e-9], [0.0, 0.0, 0.0]], [4, 5, 6, 7])

@@ -332,3 +332,18 @@ def test_turning_length():
 def test_the_line_is_refused_by_name(call, refusal, word):
     with pytest.raises(refusal, match=word):
         call()
+
+
+@pytest.mark.parametrize(
+    ("modes", "alpha", "share"), [(16, 0.75, 0.146), (48, 0.6, 0.171), (48, 1.0, 0.193), (4096, 1.0, 0.353)]
+)
+def test_what_the_rule_misses_is_a_share_of_the_true_growth(modes: int, alpha: float, share: float) -> None:
+    """`Σσ(1 + ln 1/σ)/Σσ/ln(1/ε)` at ε = 1e-6 (issue 17, point 6): not the same for all spectra."""
+    sigma, epsilon = np.arange(1, modes + 1.0) ** -alpha, 1e-6
+    end = 1.5 * np.log(sigma[-1] / epsilon) / (2 * sigma[-1])
+    lengths = np.append(0.0, np.geomspace(0.5, end, 3000))
+    loss = np.array([(unlearned(t, sigma, epsilon) ** 2).sum() / 2 for t in lengths])
+    grown = sigma.sum() - modes * epsilon
+    accounted = norm_growth(lengths, loss, np.log(1 / epsilon) / 2)[-1]
+    assert share == pytest.approx((sigma * (1 - np.log(sigma))).sum() / sigma.sum() / np.log(1 / epsilon), rel=5e-3)
+    assert 1 - accounted / grown == pytest.approx(share, rel=5e-3)

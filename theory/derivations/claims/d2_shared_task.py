@@ -264,8 +264,9 @@ DERIVATION = Derivation(
             "one mode",
             "Needed only for the inflection. The protection holds for any number of modes, all with σ' <= σ.",
             Counterexample(
-                "σ = (1, ½), σ' = (2, ¼), T = 0.1: the first mode overshoots, and yet the loss after fine-tuning keeps "
-                "falling, because the second mode, learned later, lowers it by more.",
+                "σ = (1, ½), σ' = (2, ¼), T = 0.1, ε = 1e-3: the first mode overshoots, and yet the loss after "
+                "fine-tuning keeps falling, because the second mode, learned later, lowers it by more. From a much "
+                "smaller start, which separates the modes, it rises in between.",
                 slowest,
                 slowest_curves,
             ),

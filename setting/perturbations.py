@@ -21,8 +21,8 @@ class Noise:
     law: "gaussian", "uniform", or "sign" (± the standard deviation with equal probability); all three have this same
     standard deviation.
     convention: the unit. "absolute": 1. "initialization": the layer's root mean square entry at the start (by secondary
-    sources, the source paper's choice). "relative": its present root mean square entry, `‖W_l‖_F/√size`. "multiplicative": the absolute
-    value of each weight.
+    sources, the source paper's choice). "relative": its present root mean square entry, `‖W_l‖_F/√size`.
+    "multiplicative": the absolute value of each weight.
     scales: one per layer, first layer first; empty for 1 everywhere. Biases stay as they are.
     """
 

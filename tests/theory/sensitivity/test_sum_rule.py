@@ -341,7 +341,7 @@ def test_what_the_rule_misses_is_a_share_of_the_true_growth(modes: int, alpha: f
     """`Σσ(1 + ln 1/σ)/Σσ/ln(1/ε)` at ε = 1e-6 (issue 17, point 6): not the same for all spectra."""
     sigma, epsilon = np.arange(1, modes + 1.0) ** -alpha, 1e-6
     end = 1.5 * np.log(sigma[-1] / epsilon) / (2 * sigma[-1])
-    lengths = np.append(0.0, np.geomspace(0.5, end, 3000))
+    lengths = np.geomspace(np.log(1 / epsilon) / 8, end, 3000)
     loss = np.array([(unlearned(t, sigma, epsilon) ** 2).sum() / 2 for t in lengths])
     grown = sigma.sum() - modes * epsilon
     accounted = norm_growth(lengths, loss, np.log(1 / epsilon) / 2)[-1]

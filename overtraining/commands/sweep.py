@@ -21,6 +21,10 @@ def sweep(
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; more than one needs Dask.")] = 1,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on this Dask scheduler.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, time and memory, and stop.")] = False,
+    measure: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:NAME", help="A Measure of your own that the file names: its module is executed."),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the shipped sweeps and stop.")] = False,
     status: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Print how much of the sweep in DIR is finished.")
@@ -35,30 +39,30 @@ def sweep(
     elif status is not None:
         from overtraining.simulations.sweeps.status import status_lines
 
-        typer.echo("\n".join(status_lines(status)))
+        typer.echo("\n".join(status_lines(status, measure)))
     elif spec is None:
         raise typer.BadParameter("name a sweep, or pass --list or --status", param_hint="SPEC")
     elif dry_run:
         from overtraining.simulations.sweeps.preview import preview_lines
         from overtraining.simulations.sweeps.spec import find_sweep
 
-        typer.echo("\n".join(preview_lines(find_sweep(spec), workers)))
+        typer.echo("\n".join(preview_lines(find_sweep(spec, measure), workers)))
     elif scheduler is not None and workers > 1:
         raise typer.BadParameter("a scheduler has its own workers", param_hint="--workers with --scheduler")
     elif out is None:
         raise typer.BadParameter("name a folder for the results", param_hint="--out")
     else:
-        _run(spec, out, workers, scheduler)
+        _run(spec, measure, out, workers, scheduler)
 
 
-def _run(spec: str, out: Path, workers: int, scheduler: str | None) -> None:
+def _run(spec: str, measure: str | None, out: Path, workers: int, scheduler: str | None) -> None:
     with goes_on(out):
-        failed = _finish(spec, out, workers, scheduler)
+        failed = _finish(spec, measure, out, workers, scheduler)
     if failed:
         raise typer.Exit(1)
 
 
-def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
+def _finish(spec: str, measure: str | None, out: Path, workers: int, scheduler: str | None) -> int:
     """Run to the end; how many cells failed."""
     from overtraining.simulations.sweeps.cluster import Cluster
     from overtraining.simulations.sweeps.one_worker import OneWorker
@@ -68,7 +72,7 @@ def _finish(spec: str, out: Path, workers: int, scheduler: str | None) -> int:
     from overtraining.simulations.sweeps.spec import find_sweep
     from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 
-    progress, sweep = Progress(), find_sweep(spec)
+    progress, sweep = Progress(), find_sweep(spec, measure)
     progress.line("; ".join(outline_lines(SweepPlan(sweep))))
     alone = scheduler is None and workers == 1
     try:

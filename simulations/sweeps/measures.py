@@ -1,6 +1,7 @@
 """The measures of a sweep: the function that is run for its cells, and how a cell's numbers become a Dataset."""
 
 import importlib
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,9 @@ MEASURES = {
     "response": "overtraining.simulations.sweeps.batches:RESPONSE",
     "trajectory": "overtraining.simulations.sweeps.batches:TRAJECTORY",
 }
+
+OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+"""A Measure of one's own: `module:NAME`."""
 
 
 class BatchResult(NamedTuple):
@@ -47,15 +51,32 @@ class Measure:
 
 
 def find_measure(name: str) -> Measure:
-    """The measure of this name, or the user's own Measure at `module:NAME`."""
-    module, _, attribute = MEASURES.get(name, name).partition(":")
+    """The measure of this name, or the user's own Measure at `module:NAME`, whose module is imported."""
+    full = MEASURES.get(name, name)
+    module, _, attribute = full.partition(":")
     try:
-        named = getattr(importlib.import_module(module), attribute) if attribute else None
-    except (ImportError, AttributeError) as error:
-        raise DomainError(f"measure {name!r}", f"it cannot be imported ({error})", _remedy()) from None
+        named = getattr(importlib.import_module(module), attribute, None) if OWN.fullmatch(full) else None
+    except Exception as error:  # a measure is anybody's code
+        why = f"it cannot be imported ({type(error).__name__}: {error})"
+        raise DomainError(f"measure {name!r}", why, _remedy()) from None
     if not isinstance(named, Measure):
         raise DomainError(f"measure {name!r}", "there is no such measure", _remedy())
     return named
+
+
+def allow_measure(named: str, own: str | None) -> None:
+    """Refuse the measure that a file names, unless it is of the table, or the reader names it too.
+
+    named: by a file, which alone imports nothing.  own: by the reader, as an argument or option.
+    """
+    if named == own or (own is None and named in MEASURES):
+        return
+    if own is not None:
+        raise DomainError(f"measure {named!r}", f"the file names it, and you name {own!r}", "name the same, or none")
+    if not OWN.fullmatch(named):
+        raise DomainError(f"measure {named!r}", "there is no such measure", _remedy())
+    instead = f"if you trust this module, name it yourself: measure={named!r}, or --measure {named}"
+    raise DomainError(f"measure {named!r}", "the file names it, and what a file names is not imported", instead)
 
 
 def module_of(name: str) -> str:

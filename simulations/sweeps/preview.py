@@ -34,7 +34,8 @@ def outline_lines(plan: SweepPlan) -> list[str]:
 
 def preview_lines(sweep: Sweep, workers: int = 1) -> list[str]:
     """The outline, and the memory, size and time of a trial run, whose results are not kept."""
-    recipe, plan = recipe_text(sweep), SweepPlan(sweep)
+    plan = SweepPlan(sweep)  # first: it refuses a measure that is none
+    recipe = recipe_text(sweep)
     blocks = np.unique(np.linspace(0, plan.blocks - 1, min(TRIED, plan.blocks)).astype(int))
     with OneWorker() as worker:
         tried = [list(_tried(worker, recipe, plan, int(block) * plan.chunks_of_block)) for block in blocks]

@@ -19,7 +19,7 @@ def recipe_text(sweep: Sweep) -> str:
 
 
 def sweep_in_recipe(recipe: str) -> Sweep:
-    """The sweep in the text of a recipe."""
+    """The sweep in the text of a recipe; of a file's, `allow_measure` comes before its measure is imported."""
     plain = json.loads(recipe)["sweep"]
     axes = tuple(Axis(path, tuple(values)) for path, values in plain["axes"].items())
     return Sweep(plain["protocol"], axes, plain["measure"], plain["chunk"])

@@ -9,28 +9,31 @@ import xarray as xr
 from overtraining.setting.errors import DomainError, SchemaError
 from overtraining.setting.responses import validate
 from overtraining.simulations.sweeps.cells import Grid
-from overtraining.simulations.sweeps.measures import find_measure
+from overtraining.simulations.sweeps.measures import allow_measure, find_measure
 from overtraining.simulations.sweeps.recipe import sweep_in_recipe
 
 
-def read_cells(data: Path | xr.Dataset) -> list[xr.Dataset]:
+def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.Dataset]:
     """The cells of a result as Responses or Trajectories, each with its protocol and key.
 
     data: the file, or the Dataset that `xarray.open_dataset` gives, perhaps with some of its cells only:
-    `read_cells(result.isel(cell=result["repeat"] == 0))`. Raises SchemaError for other Datasets.
+    `read_cells(result.isel(cell=result["repeat"] == 0))`.
+    measure: a Measure of your own, `module:NAME`, if the sweep has one: what a file names is not imported.
+    Raises SchemaError for other Datasets, DomainError for another measure.
     """
     if isinstance(data, Path):
         with xr.open_dataset(data, engine="h5netcdf") as opened:
-            return read_cells(opened.load())
+            return read_cells(opened.load(), measure)
     if data.attrs.get("kind") != "Sweep":
         raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is not the result of a sweep", "open a result.nc")
     sweep = sweep_in_recipe(data.attrs["recipe"])
-    grid, measure = Grid(sweep), find_measure(sweep.measure)
+    allow_measure(sweep.measure, measure)
+    grid, measured = Grid(sweep), find_measure(sweep.measure)
     cells = []
     for row in range(data.sizes.get("cell", 0)):
         cell = grid.cell_at(int(data["number"][row]))
         values = {str(name): v.values[row] for name, v in data.data_vars.items() if "cell" in v.dims}
-        cells.append(measure.as_dataset(cell.protocol, cell.key, values))
+        cells.append(measured.as_dataset(cell.protocol, cell.key, values))
     return cells
 
 

@@ -44,7 +44,8 @@ def run_sweep(
     progress: called with the numbers of cells done and of all cells.
     Raises StoreRefused where the folder is another sweep's, in use, full or not writable; nothing is damaged by it.
     """
-    recipe, plan = recipe_text(sweep), SweepPlan(sweep)
+    plan = SweepPlan(sweep)  # first: it refuses a measure that is none
+    recipe = recipe_text(sweep)
     with refuse_disk_errors(folder), open_store(folder, recipe) as store:
         if not (store.sealed(report) and not crashes(store.result)):
             missing_chunks = store.missing(plan.chunks, report)

@@ -14,6 +14,7 @@ import numpy as np
 
 from overtraining.setting.domain import finite, freeze, positive, whole
 from overtraining.setting.errors import DomainError
+from overtraining.simulations.sweeps.measures import allow_measure
 
 REPEAT, KEY = "repeat", "key"
 """The axes that are no field of a protocol: numbered repetitions of all of it, each with a key of its own that follows
@@ -95,12 +96,17 @@ class Sweep:
         return {"axes": axes, "chunk": self.chunk, "measure": self.measure, "protocol": dict(self.base)}
 
 
-def load_sweep(path: Path) -> Sweep:
-    """The sweep in a TOML file. Raises DomainError for a wrong one, OSError if it cannot be read."""
+def load_sweep(path: Path, measure: str | None = None) -> Sweep:
+    """The sweep in a TOML file. Raises DomainError for a wrong one, OSError if it cannot be read.
+
+    measure: a Measure of your own, `module:NAME`, if the file names one.
+    """
     try:
-        return parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
+        sweep = parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DomainError(str(path), f"it is not TOML ({error})", "compare with a shipped sweep") from None
+    allow_measure(sweep.measure, measure)
+    return sweep
 
 
 def parse_sweep(plain: Mapping[str, Any]) -> Sweep:
@@ -132,15 +138,18 @@ def shipped_sweeps() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def find_sweep(name: str) -> Sweep:
-    """The shipped sweep of this name, or the sweep in a TOML file (a name that ends in .toml)."""
+def find_sweep(name: str, measure: str | None = None) -> Sweep:
+    """The shipped sweep of this name, or the sweep in a TOML file (a name that ends in .toml).
+
+    measure: as of `load_sweep`.
+    """
     if name.endswith(".toml"):
-        return load_sweep(Path(name))
+        return load_sweep(Path(name), measure)
     known = shipped_sweeps()
     if name not in known:
         near = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
         raise DomainError(f"sweep {name!r}", "there is none of this name", f"try {', '.join(near)}, or a .toml file")
-    return load_sweep(known[name])
+    return load_sweep(known[name], measure)
 
 
 def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:

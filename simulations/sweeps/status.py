@@ -4,18 +4,24 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from overtraining.simulations.sweeps.measures import allow_measure
 from overtraining.simulations.sweeps.recipe import sweep_in_recipe
 from overtraining.simulations.sweeps.result import failures
 from overtraining.simulations.sweeps.store import LOCK, RECIPE, RESULT, SUM, StoreRefused, chunk_paths
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 
 
-def status_lines(folder: Path) -> list[str]:
-    """The status in lines. Raises StoreRefused if there is no sweep in the folder."""
+def status_lines(folder: Path, measure: str | None = None) -> list[str]:
+    """The status in lines. Raises StoreRefused if there is no sweep in the folder.
+
+    measure: a Measure of your own, `module:NAME`, if the sweep has one.
+    """
     try:
-        plan = SweepPlan(sweep_in_recipe((folder / RECIPE).read_text(encoding="utf-8")))
+        sweep = sweep_in_recipe((folder / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
         raise StoreRefused(str(folder), f"there is no sweep in it ({error})", "pass the --out of a sweep") from None
+    allow_measure(sweep.measure, measure)
+    plan = SweepPlan(sweep)
     finished = len(chunk_paths(folder).keys() & set(range(plan.chunks)))
     lines = [f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.sweep.chunk}: {plan.sweep.measure}"]
     if (folder / RESULT).exists() and (folder / SUM).exists():

@@ -18,8 +18,11 @@ from overtraining.simulations.sweeps.store import CHUNKS
 from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT, environment
 from tests import ROOT
 
-TOML = """
-measure = "tests.simulations.sweeps.measures:QUICK"
+MEASURE = "tests.simulations.sweeps.measures:QUICK"
+
+TOML = (
+    f'measure = "{MEASURE}"'
+    + """
 chunk = 4
 [protocol]
 lengths = [0.0, 1.0]
@@ -31,6 +34,7 @@ teacher = { kind = "PowerLaw", modes = 2 }
 "teacher.alpha" = [1.0, 2.0]
 repeat = { whole = [0, 4] }
 """
+)
 
 
 def small(text: str = TOML, **axes: Any) -> Sweep:
@@ -87,7 +91,8 @@ def start() -> Start:
         *arguments: Any, pause: float = 0.0, prefix: tuple[str, ...] = (), **options: Any
     ) -> "subprocess.Popen[str]":
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PAUSE_PER_CELL": str(pause)} | options.pop("env", {})
-        command = [*prefix, sys.executable, "-W", "error", "-m", "overtraining", "sweep", *map(str, arguments)]
+        sweep = (sys.executable, "-W", "error", "-m", "overtraining", "sweep", "--measure", MEASURE)
+        command = [*prefix, *sweep, *map(str, arguments)]
         return subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

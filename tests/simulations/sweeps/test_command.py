@@ -7,7 +7,7 @@ import pytest
 
 from overtraining.commands.app import main
 from overtraining.simulations.sweeps import run_sweep
-from tests.simulations.sweeps.conftest import ThisProcess, small
+from tests.simulations.sweeps.conftest import MEASURE, ThisProcess, small
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     """Runs the command in this process; gives exit code, output and errors."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["overtraining", "sweep", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["overtraining", "sweep", "--measure", MEASURE, *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
         return (int(ended.value.code or 0), *capsys.readouterr())

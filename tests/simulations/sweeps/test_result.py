@@ -9,7 +9,7 @@ import xarray as xr
 
 from overtraining.setting.serialization import read
 from overtraining.simulations.sweeps import parse_sweep, read_cells, run_sweep
-from tests.simulations.sweeps.conftest import BASE, ThisProcess, small
+from tests.simulations.sweeps.conftest import BASE, MEASURE, ThisProcess, small
 
 
 def test_xarray_alone_reads_the_result(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_axes_that_are_no_numbers(tmp_path: Path) -> None:
         "pretraining": [{"kind": "GradientFlow"}, {"kind": "GradientDescent", "learning_rate": 0.5}],
         "network.activation,inputs.samples": [["linear", 7], ["linear", 9]],
     }
-    plain = {"protocol": BASE, "axes": axes, "measure": "tests.simulations.sweeps.measures:QUICK"}
+    plain = {"protocol": BASE, "axes": axes, "measure": MEASURE}
     done = run_sweep(parse_sweep(plain), tmp_path, ThisProcess)
-    cells = read_cells(done.result)
+    cells = read_cells(done.result, MEASURE)
     with xr.open_dataset(done.result) as data:
         assert data["lengths"].dims == ("cell", "pretraining")
         assert "pretraining" not in data.coords

@@ -11,7 +11,7 @@ from overtraining.simulations.sweeps import read_cells
 from overtraining.simulations.sweeps.atomic_files import TEMPORARY
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.store import RECIPE
-from tests.simulations.sweeps.conftest import ThisProcess, chunk_files, digest, small, stopped_after
+from tests.simulations.sweeps.conftest import MEASURE, ThisProcess, chunk_files, digest, small, stopped_after
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
 
 
@@ -98,7 +98,7 @@ def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undistu
         assert data.sizes["cell"] == 12
         assert set(data["teacher.alpha"].values) == {20.0}
         assert not any(bool(np.isnan(v).any()) for v in data.data_vars.values() if v.dtype.kind == "f")
-    for cell in read_cells(done.result):
+    for cell in read_cells(done.result, MEASURE):
         alone = measured(read(cell.attrs["protocol"]), int(cell.attrs["key"]))
         assert all(np.array_equal(cell[name], values) for name, values in alone.items())
     # what raised may not raise another time: its chunks are kept, and tried again

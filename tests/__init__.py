@@ -14,6 +14,7 @@ class TypeChecks:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.hints = function, function.__annotations__
+        self.__wrapped__ = function  # for who looks at the code of a function
 
     @cached_property
     def check(self) -> Callable[..., Any]:

@@ -131,7 +131,8 @@ def _reached(start: Any, modules: dict[str, ModuleType]) -> set[tuple[str, int |
     while open_functions:
         function = open_functions.pop()
         function = getattr(function, "func", function)  # of a partial
-        function = getattr(function, "__wrapped__", function)  # of a cached function
+        while hasattr(function, "__wrapped__"):  # of a cached function
+            function = function.__wrapped__
         if not isinstance(function, FunctionType) or function.__module__ not in modules:
             continue
         place = function.__module__, function.__code__.co_firstlineno

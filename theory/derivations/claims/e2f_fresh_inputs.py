@@ -247,7 +247,7 @@ DERIVATION = Derivation(
             if k != "row"
         },
     ),
-    floor=Verdict.PROVED,
+    floor=Verdict.ARGUED,
     uses=("D5", "E2"),
     link=Link(
         "overtraining.theory.remedies.annealing.stepped_spectrum",

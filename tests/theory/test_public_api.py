@@ -21,6 +21,7 @@ NAMES = list(baselines(PUBLIC))
 INFINITE = {
     "inflection_time",
     "deep_mode.time_to_reach",
+    "stable_learning_rate",
     "power_law_rates",
     "inflection_point",
     "turning_length",
@@ -102,6 +103,8 @@ OWN_SHAPE = {
     "hessian_spectrum",
     "minima",
     "fitted_line",
+    "stable_learning_rate",
+    "stepped_spectrum",
     "tuning_sharpness",
     "label_noise_excess",
     "noisy_task_turn",

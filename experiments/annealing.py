@@ -4,7 +4,8 @@ Protocol: two learned features of a 6→2→2 network, trained by SGD steps with
 chains, in pairs with opposite noise. Prediction, to first order in η and γ²: each feature is smaller by
 `γ²(d_in + d_out)√u/(1 + u)`, where γ² belongs to the present learning rate and u, the ratio of the layers' norms,
 depends on the noise accumulated so far. Refuted if the deviation from this does not vanish in proportion to (η, γ²), or
-if annealing leaves more than half of the shrinkage. Limit: a feature weaker than the noise is held at a small value for
+if annealing leaves more than half of the shrinkage; or if the shrinkage at finite steps, on fresh inputs in small
+batches (E2f), deviates. Limit: a feature weaker than the noise is held at a small value for
 which there is no formula.
 """
 
@@ -22,13 +23,13 @@ from jaxtyping import Array
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import memoize
 from overtraining.experiments.setups import noisy_steps
-from overtraining.experiments.verdict import Check, Outcome, judge_order, map_limit
+from overtraining.experiments.verdict import Check, Outcome, judge_order, judge_z_scores, map_limit
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import Schedule
 from overtraining.simulations.noisy_labels import ChainWeights, chain_product, descend_on_noisy_labels
-from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum
+from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum, stepped_spectrum
 
 SETUP = noisy_steps()
 D_IN, D_OUT, SIGMA = SETUP.network.d_in, SETUP.network.d_out, singular_values(SETUP.teacher)
@@ -37,6 +38,7 @@ SIZES = (0.6, 0.3, 0.15)  # of η = 0.2 and γ² = 0.004 together
 EARLY, LATE = (0.2, 0.6), (0.6, 1.0)  # windows of a run, after the weights have relaxed
 LEARNING_RATE, LABEL_NOISE = 0.05, 0.2  # of the schedules: γ² = 0.001
 SCHEDULES = get_args(Schedule)
+FRESH_RATE, FRESH_NOISE = 0.05, 0.02  # for fresh inputs: ησ(d_in + 1)/B = 0.35 at B = 1, and γ² = 1e-5
 
 
 def protocol(preset: Preset) -> Protocol:
@@ -61,6 +63,7 @@ def run(preset: Preset, key: int) -> Outcome:
             "steps that are not small", answer, {"early": early[-1], "late": late[-1], "layer ratio": layer_ratios[-1]}
         )
     )
+    checks.append(_fresh_inputs(pairs, key))
     runs = {name: _run_schedule(name, setup, key) for name in SCHEDULES}
     checks += [judge_restoration(runs), _weak_features(pairs, key)]
     return Outcome(tuple(checks), {f"measured {i}": one for i, one in enumerate(runs.values())})
@@ -155,6 +158,38 @@ def _weak_features(pairs: int, key: int) -> Check:
         means[f"{multiple:g}"] = float(f[1000:, 1].mean() / kappa)
     listed = ", ".join(f"{mean:.2f} for σ = {multiple} κ" for multiple, mean in means.items())
     return map_limit("features weaker than the noise", f"mean of the weak feature in units of κ: {listed}", means)
+
+
+def _fresh_inputs(pairs: int, key: int) -> Check:
+    """The shrinkage of both features before the layers drift, in batches of 1, 2 and 8 and on the whole population."""
+    z, leverage = [], []
+    for batch in (1, 2, 8, None):
+        size = float(batch or 1)
+        measured, stderr = _shrinkage(batch, pairs, key)
+        claimed = stepped_spectrum(
+            SIGMA, FRESH_RATE, FRESH_NOISE * np.sqrt(size), size, d_in=D_IN, d_out=D_OUT, online=batch is not None
+        )
+        predicted = (SIGMA - claimed) / (FRESH_RATE * FRESH_NOISE**2 / 2)
+        z += list((measured - predicted) / stderr)
+        leverage += list(predicted / stderr)
+    return judge_z_scores("shrinkage at finite steps, on fresh inputs (E2f)", z, leverage)
+
+
+@memoize
+def _shrinkage(batch: int | None, pairs: int, key: int) -> tuple[np.ndarray, np.ndarray]:
+    """In γ², mode by mode, from means over steps of every pair, and its standard error."""
+    w2 = jnp.diag(jnp.sqrt(SIGMA))
+    w1 = jnp.pad(w2, ((0, 0), (0, D_IN - 2)))
+    steps, settled = 600, 100
+    inputs = jnp.full(steps, FRESH_RATE), jnp.arange(settled, steps + 1, 5), jnp.asarray(FRESH_NOISE)
+    start = w1[..., None], w2[..., None], w2 @ w1
+    each = descend_on_noisy_labels(*start, *inputs, pairs, jax.random.key(key), _deviation, batch)
+    lost = -np.asarray(each).mean(axis=0) / (FRESH_RATE * FRESH_NOISE**2 / 2)  # (mode, pair)
+    return lost.mean(axis=1), lost.std(axis=1, ddof=1) / np.sqrt(pairs)
+
+
+def _deviation(w1: ChainWeights, w2: ChainWeights, difference: ChainWeights) -> Array:
+    return jnp.diagonal(difference[:, :2, 0]).mean(axis=0).T  # (mode, pair), of both chains
 
 
 @memoize

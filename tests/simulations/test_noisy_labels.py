@@ -66,3 +66,22 @@ def test_product_is_that_of_matrices() -> None:
     w1, w2, _ = start()
     found = chain_product(jnp.asarray(w2)[..., None, None], jnp.asarray(w1)[..., None, None])
     np.testing.assert_allclose(found[:, :, 1, 0, 0], w2[..., 1] @ w1[..., 1])
+
+
+def test_fresh_inputs_are_batches_of_their_own_in_every_step() -> None:
+    """Over many pairs: the mean gradient is that of the population, its second moment that of Gaussian inputs (D5)."""
+    w1, w2, teacher = start()
+    arguments = map(jnp.asarray, (w1, w2, teacher, RATES, ENDS[:1], 0.3))
+    batch, pairs = 3, 40_000
+    found = descend_on_noisy_labels(*arguments, pairs, jax.random.key(2), weights_and_deviation, batch)
+    moved = np.asarray(found[0])[0, :, :, 0]  # W1, (h, d_in, two, pair)
+    rest = w2[..., 0] @ w1[..., 0] - teacher
+    gradient = (w1[..., 0][..., None, None] - moved) / RATES[0]
+    mean, expected = gradient.mean((2, 3)), w2[..., 0].T @ rest
+    error = gradient.mean(2).std(-1) / np.sqrt(pairs)
+    assert (np.abs(mean - expected) < 5 * error).all()
+    u = w2[..., 0].T  # row by row: Var(u G v) = [ν² u² + |uD|² + (uD)_v²]/B with ν² = 0.3² B
+    variance = ((0.3**2 * batch * (u**2).sum(1) + ((u @ rest) ** 2).sum(1))[:, None] + (u @ rest) ** 2) / batch
+    np.testing.assert_allclose(gradient.var((2, 3)), variance, rtol=0.05)
+    odd = (gradient[:, :, 0] - gradient[:, :, 1]) / 2  # opposite labels, the same inputs
+    np.testing.assert_allclose(odd.var(-1), np.broadcast_to(0.3**2 * (u**2).sum(1)[:, None], odd.shape[:2]), rtol=0.05)

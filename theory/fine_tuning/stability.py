@@ -4,6 +4,7 @@ import numpy as np
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, positive
+from overtraining.setting.errors import ShapeError
 from overtraining.theory.checks import (
     WeightMatrix,
     check_range,
@@ -76,7 +77,7 @@ def stable_learning_rate(s: Numbers, sigma_task: Numbers) -> Values:
 
     s: pretrained singular values >= 0.  sigma_task: σ' of each mode, of either sign. Both broadcast, modes on the last
     axis. inf where nothing limits it.
-    Raises DomainError outside the domain and beyond 1e±75, ShapeError where arrays do not broadcast.
+    Raises DomainError outside the domain and beyond 1e±75, ShapeError where arrays do not broadcast or have no modes.
     Source: ours; that almost all starts converge: Singer 1978.
 
     >>> stable_learning_rate([[3.0, 0.1], [6.0, 0.1]], sigma_task=[1.0, 0.5]).tolist()
@@ -85,6 +86,8 @@ def stable_learning_rate(s: Numbers, sigma_task: Numbers) -> Values:
     s = np.atleast_1d(check_singular_value("s", s))
     s, sigma_task = check_broadcast(s=s, sigma_task=finite("sigma_task", sigma_task))
     check_range(np.zeros(()), s=s, sigma_task=sigma_task)
+    if np.broadcast(s, sigma_task).shape[-1] == 0:
+        raise ShapeError(f"s {s.shape}, sigma_task {sigma_task.shape}", "there is no mode", "pass at least one")
     slowest = np.maximum(np.abs(sigma_task), (s - sigma_task) / 2).max(axis=-1)  # D6
     return np.where(slowest > 0, 1 / np.where(slowest > 0, slowest, 1), np.inf)[()]
 

@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 
 from overtraining.demos.lessons import LESSONS, Lesson
+from overtraining.demos.lessons.own_origin import guards
 from overtraining.figures.catalogue import CATALOGUE
 from overtraining.setting.errors import DomainError
 from overtraining.theory.derivations import CLAIMS
@@ -34,7 +35,8 @@ def serve(
 ) -> None:
     """Serve all lessons until Ctrl-C, and open one of them, or their list.
 
-    port: 0 for a free one. Listens on this machine only. Raises DomainError where the port is taken.
+    port: 0 for a free one. Listens on this machine only, and answers its own pages only. Raises DomainError where the
+    port is taken.
     """
     from overtraining.demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
 
@@ -83,7 +85,8 @@ def application(folder: Path) -> Starlette:
             Route("/figure/{name}/picture.png", lambda request: drawn(request.path_params["name"], picture=True)),
             Route("/favicon.ico", lambda request: Response(status_code=204)),  # the book's pages name no icon
             Mount("/", lessons.build()),
-        ]
+        ],
+        middleware=guards((HOST, "localhost")),
     )
 
 

@@ -7,12 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
+from http.client import HTTPConnection
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 
 from overtraining.demos.lessons import LESSONS
+from overtraining.demos.lessons.own_origin import ANSWER
 from tests.conftest import Shell
 
 DEMO = (sys.executable, "-m", "overtraining", "demo")
@@ -70,6 +74,77 @@ def test_shows_a_figure_that_a_lesson_names(served: tuple[subprocess.Popen[str],
         read(f"{served[1]}figure/nothing/")
     with pytest.raises(HTTPError, match="404"):
         read(f"{served[1]}figure/nothing/picture.png")
+
+
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def asked(address: str, path: str, method: str = "GET", **said: str) -> tuple[int, str, list[str]]:
+    """Code, text and names of the headers of the answer to a request with these headers."""
+    place = urlsplit(address).netloc
+    connection = HTTPConnection(place)
+    connection.putrequest(method, f"/{path}", skip_host=True)
+    for name, value in {"Host": place, **said}.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    try:
+        text = "" if answer.status == HTTPStatus.SWITCHING_PROTOCOLS else answer.read().decode()
+        return answer.status, text, [name.lower() for name in answer.headers]
+    finally:
+        answer.close()
+        connection.close()
+
+
+@pytest.mark.parametrize("path", ["", "features/", "figure/random-start/", "book/B9/claim-B9.html", "features/ws"])
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:80"},
+        {"Host": ""},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},  # another server of this machine
+        {"Origin": "https://127.0.0.1"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},  # a name that was made to point here
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
+    ],
+)
+def test_a_stranger_s_page_gets_nothing(
+    served: tuple[subprocess.Popen[str], str], path: str, stranger: dict[str, str]
+) -> None:
+    socket_ = WEBSOCKET if path.endswith("/ws") else {}
+    status, text, headers = asked(served[1], f"{path}?session_id=s_strang" if socket_ else path, **socket_, **stranger)
+    assert status in (400, 403)
+    assert text in ("", "Invalid host header", ANSWER)
+    assert "access-control-allow-origin" not in headers
+
+
+def test_a_stranger_may_not_ask_what_it_may_do(served: tuple[subprocess.Popen[str], str]) -> None:
+    preflight = {"Origin": "http://evil.example", "Access_Control_Request_Method": "POST"}
+    status, text, headers = asked(served[1], "features/api/kernel/run", "OPTIONS", **preflight)
+    assert (status, text) == (403, ANSWER)
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_its_own_pages_are_answered(served: tuple[subprocess.Popen[str], str]) -> None:
+    port = urlsplit(served[1]).port
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        own = {"Host": host, "Origin": f"http://{host}", "Sec_Fetch_Site": "same-origin"}
+        for path in ("", "features/"):
+            status, _, headers = asked(served[1], path, **own)
+            assert status == 200
+            assert "access-control-allow-origin" not in headers
+        opened, _, _ = asked(served[1], f"features/ws?session_id=s_own{host[0]}xx", **WEBSOCKET, **own)
+        assert opened == HTTPStatus.SWITCHING_PROTOCOLS
+    assert asked(served[1], "", Sec_Fetch_Site="none")[0] == 200  # an address that the user typed
 
 
 def test_ctrl_c_ends_it_cleanly(served: tuple[subprocess.Popen[str], str]) -> None:

@@ -41,6 +41,8 @@ DOMAINS: dict[str, domains.Domain] = {  # by the beginning of the form's name, t
         for result in matrices.RESULTS
     },
     "incremental": domains.incremental,
+    "random_start.mean_mode": domains.random_starts,
+    "random_start.start_error": domains.numbers((1e-6, 1e6), (1e-3, 0.999), (1e-12, 1.0), (1e-12, 1.0)),
     "noise.expected_increase": domains.numbers(NORM, NORM, SCALE, SCALE),
     "noise.expected_increase_at": domains.network(2, SCALE, SCALE),
     "noise.mode_cost": domains.numbers(SCALE, SCALE),

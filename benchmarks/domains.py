@@ -76,6 +76,16 @@ def decaying(generator: np.random.Generator, n: int) -> np.ndarray:
     return np.column_stack([undecayed, size * undecayed[:, 1]])
 
 
+def random_starts(generator: np.random.Generator, n: int) -> np.ndarray:
+    """(t, σ, v, k): variances below the teacher, and lengths up to three times that of the mean start."""
+    sigma = between(1e-6, 1e6)(generator, n)
+    variance = sigma * between(1e-15, 1.0)(generator, n)
+    t = lengths(generator, 2 * sigma, 1 + np.log(sigma / variance))
+    freedom = generator.choice([1.0, 2.0, 3.0, 5.0, 12.0, 100.0], n)
+    corners = ((t, s, p * s, k) for t, s, p, k in product((0.0, 1.0, LONGEST), SIGMA, (1e-15, 1.0), (1.0, 40.0)))
+    return np.vstack([_rows(corners), np.column_stack([t, sigma, variance, freedom])])
+
+
 def unbalanced(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t, σ, p₀, λ): p₀ and λ of either sign."""
     sigma = between(1e-6, 1e6)(generator, n)

@@ -8,6 +8,7 @@ CLAIMS = {
     "A5": "overtraining.theory.derivations.claims.a5_matrix_flow",
     "A6": "overtraining.theory.derivations.claims.a6_depth",
     "A7": "overtraining.theory.derivations.claims.a7_incremental",
+    "A8": "overtraining.theory.derivations.claims.a8_random_start",
     "B1": "overtraining.theory.derivations.claims.b1_noise",
     "B2": "overtraining.theory.derivations.claims.b2_deep_noise",
     "B3": "overtraining.theory.derivations.claims.b3_curvature",

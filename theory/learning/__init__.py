@@ -15,6 +15,7 @@ from overtraining.theory.learning.matrix_solution import (
     matrix_flow,
     matrix_flow_from_modes,
 )
+from overtraining.theory.learning.random_start import MeanMode, mean_mode, start_error, start_variance
 
 __all__ = [
     "loss_gradient",  # A1: gradient of the loss for every layer, at any depth
@@ -36,4 +37,8 @@ __all__ = [
     "feature_limit",  # A7: a singular value in the limit of a small start, a step in rescaled time
     "feature",  # A7: the same at a finite start
     "limit_error",  # A7: bound on the difference of the two
+    "mean_mode",  # A8: means over small Gaussian starts of a mode's singular value, its square and its loss
+    "MeanMode",  # A8: … the result
+    "start_variance",  # A8: variance of what grows of a mode, per hidden unit
+    "start_error",  # A8: estimate of what is missed at a finite size of the start
 ]

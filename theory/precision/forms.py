@@ -4,6 +4,14 @@
 thousands of tasks a second and are accurate in absolute terms only; `fine_tune`, one checkpoint at a time, is in it.
 """
 
-from overtraining.theory.precision import features, matrices, remedies, sensitivity, spectra, tuned
+from overtraining.theory.precision import features, matrices, random_starts, remedies, sensitivity, spectra, tuned
 
-FORMS = (*features.FORMS, *matrices.FORMS, *sensitivity.FORMS, *spectra.FORMS, *tuned.FORMS, *remedies.FORMS)
+FORMS = (
+    *features.FORMS,
+    *random_starts.FORMS,
+    *matrices.FORMS,
+    *sensitivity.FORMS,
+    *spectra.FORMS,
+    *tuned.FORMS,
+    *remedies.FORMS,
+)

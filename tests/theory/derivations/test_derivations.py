@@ -23,7 +23,7 @@ from tests import ROOT
 
 FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | {"D4m": Verdict.CERTIFIED, "D4f": Verdict.ARGUED}
 FLOORS |= dict.fromkeys(("B6q", "C5d"), Verdict.TESTED)
-FLOORS |= dict.fromkeys(("B7", "B8", "C5", "D5t", "E2", "E2f"), Verdict.ARGUED)
+FLOORS |= dict.fromkeys(("A8", "B7", "B8", "C5", "D5t", "E2", "E2f"), Verdict.ARGUED)
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -15,10 +15,10 @@ TUNED = [form for form in FORMS if form.claim[0] in "DE"]
 def test_right_to_rounding(form):
     """The benchmark asks at thousands; twenty are enough for a wrong factor, sign or exponent.
 
-    A5 and A6 have a form for each of many shapes and depths, which take long in mpmath: three points for each, of
-    which one has a start above the teacher.
+    A5 and A6 have a form for each of many shapes and depths, and A8 has integrals, which take long in mpmath: three
+    points for each, of which one has a start above the teacher.
     """
-    count = 3 if form.claim in ("A5", "A6") else 20
+    count = 3 if form.claim in ("A5", "A6", "A8") else 20
     points = domain(form)(np.random.default_rng(1), count)[-count:]
     row = measured(form, points)
     assert (row.wrong, row.refused) == (0, 0), row

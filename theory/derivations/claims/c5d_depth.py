@@ -111,7 +111,8 @@ def _threshold() -> Evidence:
     """
     e = sp.symbols("e_1:4", positive=True)
     x = sp.Symbol("x", positive=True)
-    rises = positive(sp.diff(-sum(c * y**-n for n, c in enumerate(e, 1)), y))
+    changes = (y**L - sum(c * y ** (L - n) for n, c in enumerate(e, 1))) / 2  # of P, by learning a feature
+    rises = positive(sp.diff(sp.expand(sp.powsimp(sp.expand(2 * changes / y**L))), y))
     shallow = [1 - sum((n + 1) * x**n for n in range(1, depth)) for depth in (2, 3)]
     zeros = [f.subs(x, v) for f, v in zip(shallow, (sp.Rational(1, 2), sp.Rational(1, 3)), strict=True)]
     n = sp.Symbol("n", integer=True, positive=True)

@@ -199,7 +199,7 @@ def _one_path() -> Evidence:
             ("its curvature falls", positive((-first.diff(s) * speed).subs(s, sigma + x), zero_at={x: 0})),
             ("sharper with pretraining", positive(first.diff(s))),
             ("first from below", positive((2 * sigma - first).subs(sigma, s + x), zero_at={x: 0})),
-            ("second from below", positive((2 * sigma - second).subs(sigma, s + x))),
+            ("second from below", positive(sigma - second, zero_at={s: 0})),
         )
     )
 

@@ -16,6 +16,7 @@ CLAIMS = {
     "B5": "overtraining.theory.derivations.claims.b5_variance",
     "B6": "overtraining.theory.derivations.claims.b6_conventions",
     "B6q": "overtraining.theory.derivations.claims.b6q_rounding",
+    "B6r": "overtraining.theory.derivations.claims.b6r_mean_rounding",
     "B7": "overtraining.theory.derivations.claims.b7_rates",
     "B8": "overtraining.theory.derivations.claims.b8_sum_rule",
     "C1": "overtraining.theory.derivations.claims.c1_noisy_mode",

@@ -24,6 +24,7 @@ from overtraining.theory.sensitivity.deep_noise import (
 )
 from overtraining.theory.sensitivity.growth import curvature_growth, curvature_growth_at, growth_at, norm_gained
 from overtraining.theory.sensitivity.large_spectra import SpectrumPath, power_law_path, spectrum_path
+from overtraining.theory.sensitivity.mean_rounding import MeanRise, mean_rounding_increase
 from overtraining.theory.sensitivity.noise import expected_increase, expected_increase_at, mode_cost
 from overtraining.theory.sensitivity.noise_variance import Invariants, invariants_at, invariants_on_path, loss_variance
 from overtraining.theory.sensitivity.rates import (
@@ -71,6 +72,8 @@ __all__ = [
     "unit_overlap_on_path",  # B6: … on the balanced aligned path for a given hidden frame
     "rounding_increase_at",  # B6: exact change of the loss when weights are rounded
     "rounding_model_scale",  # B6: noise scale of the usual model of rounding
+    "mean_rounding_increase",  # B6r: its mean over hidden frames
+    "MeanRise",  # B6r: this mean, and a bound on its error
     "absmax_step",  # B6: step of symmetric rounding with a number of bits
     "power_law_rates",  # B7: exponents of loss and norm for a power-law spectrum, small start
     "Rates",  # B7: these exponents and their factors

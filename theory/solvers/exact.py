@@ -15,6 +15,8 @@ from overtraining.setting.serialization import write
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase
 from overtraining.theory.sensitivity.deep_noise import deep_increase
+from overtraining.theory.sensitivity.mean_rounding import DEGREE
+from overtraining.theory.solvers.compressed import compression_rise
 from overtraining.theory.solvers.fine_tuned_path import losses
 from overtraining.theory.solvers.paths import Path, Solution
 from overtraining.theory.solvers.solutions import MEASURE, solve
@@ -27,10 +29,7 @@ STRENGTHS = {
     "relative": "noise scale γ in units of the layer's",
     "multiplicative": "relative noise scale ρ",
 }
-NO_FORMULA = {
-    Quantization: "its effect depends on every weight's place on the grid",
-    Pruning: "its effect depends on the order of the weights' sizes",
-}
+COMPRESSION = {Quantization: "rounding to nearest", Pruning: "magnitude pruning"}
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
@@ -45,12 +44,15 @@ def respond(protocol: Protocol) -> xr.Dataset:
     For fine-tuning (claim D1) also the downstream loss, by gradient flow on all weights; the budgets are early stops.
     Replay is a mix of both tasks (D7). `fine_tuned_path.losses` lists what has a formula.
 
+    Rounding and pruning of one layer are exact. Rounding of two layers to a fixed step, on white inputs, is the mean
+    over Haar-random frames (B6r); beyond two hidden units the attribute `approximation` bounds what it leaves out.
+
     The attribute `never_learned` lists the teacher's singular values that are never learned, because the start never
     reaches them or because weight decay ends them at 0, if there are any; `never_learned_downstream` those of the task,
     or of its mix with replay, that the pretrained weights never reach.
-    Raises NoFormula for other perturbations, for noise in proportion to every weight beyond two layers, for fine-tuning
-    of another kind (`fine_tuned_path.losses`), and for what `solutions.solve` refuses; DomainError and NotSolved where
-    float64 is not precise or wide enough.
+    Raises NoFormula for noise in proportion to every weight beyond two layers, for other rounding and pruning
+    (`compressed.compression_rise`), for fine-tuning of another kind (`fine_tuned_path.losses`), and for what
+    `solutions.solve` refuses; DomainError and NotSolved where float64 is not precise or wide enough.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> r = respond(Protocol(PowerLaw(modes=3), lengths=(0, 5, 50), strengths=(0.1, 0.2)))
@@ -61,7 +63,9 @@ def respond(protocol: Protocol) -> xr.Dataset:
     perturbation = protocol.perturbation
     if isinstance(perturbation, FineTuning):
         return _respond_to_fine_tuning(resolved, perturbation)
-    return _respond_to_noise(resolved, _noise(protocol))
+    if isinstance(perturbation, Noise):
+        return _respond_to_noise(resolved, perturbation)
+    return _respond_to_compression(resolved, perturbation)
 
 
 def follow(protocol: Protocol) -> xr.Dataset:
@@ -108,17 +112,15 @@ def describe(resolved: ResolvedProtocol) -> str:
 
 def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
     protocol, depth = resolved.protocol, resolved.protocol.network.depth
+    if noise.convention == "multiplicative" and depth > 2:
+        reason = "beyond two layers its cost depends on every hidden frame"
+        raise NoFormula(repr(noise), reason, f"use convention='relative' or depth=2, or {MEASURE}")
     solution = solve(resolved)
     rise = _rise_under(noise, resolved, solution)
     variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, "rise": rise(path)})
-    before, sensitivity = variables["before"], variables["rise"]
     claim = "B6" if noise.convention == "multiplicative" else "B1" if depth == 2 else "B2"
     return response(
-        {
-            "before": (BOTH[:1], before),
-            "after": (BOTH, refuse_overflow("the loss after noise", lambda: before[:, None] + sensitivity)),
-            "sensitivity": (BOTH, sensitivity),
-        },
+        _before_and_after("the loss after noise", variables),
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
         source=f"closed form (claims {solution.claims}, {claim})",
@@ -127,6 +129,37 @@ def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
         model=describe(resolved),
         extra=_extra(protocol, never_learned=never_learned),
     )
+
+
+def _respond_to_compression(resolved: ResolvedProtocol, compression: Quantization | Pruning) -> xr.Dataset:
+    protocol, solution = resolved.protocol, solve(resolved)
+    rise = compression_rise(resolved, compression)
+    variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, **rise(path)})
+    of_frames = protocol.network.depth > 1
+    approximation = {
+        "approximation": f"the mean over hidden frames without harmonics of degree {DEGREE + 2} and more, "
+        f"which change it by at most {variables['error'].max():.1e}"
+    }
+    unit = {"tensor": "the layer's largest weight", "row": "the row's largest weight", None: "1"}[compression.per]
+    share = "share of every layer set to 0" if compression.per == "tensor" else "share of every row set to 0"
+    return response(
+        _before_and_after("the loss after rounding or pruning", variables),
+        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
+        method="theory",
+        source=f"closed form (claims {solution.claims}, B6r)"
+        if of_frames
+        else f"closed form (claim {solution.claims})",
+        perturbation=COMPRESSION[type(compression)],
+        strength_name=f"step in units of {unit}" if isinstance(compression, Quantization) else share,
+        model=describe(resolved),
+        extra=_extra(protocol, never_learned=never_learned) | (approximation if variables["error"].any() else {}),
+    )
+
+
+def _before_and_after(what: str, variables: dict[str, np.ndarray]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    before, rise = variables["before"], variables["rise"]
+    after = refuse_overflow(what, lambda: before[:, None] + rise)
+    return {"before": (BOTH[:1], before), "after": (BOTH, after), "sensitivity": (BOTH, rise)}
 
 
 def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> xr.Dataset:
@@ -162,16 +195,6 @@ def _along(
         pieces.append(measure(path))
         never_learned = path.never_learned  # the same for all lengths
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}, never_learned
-
-
-def _noise(protocol: Protocol) -> Noise:
-    noise = protocol.perturbation
-    if not isinstance(noise, Noise):
-        raise NoFormula(repr(noise), NO_FORMULA[type(noise)], f"use perturbation=Noise(), or {MEASURE}")
-    if noise.convention == "multiplicative" and protocol.network.depth > 2:
-        reason = "beyond two layers its cost depends on every hidden frame"
-        raise NoFormula(repr(noise), reason, f"use convention='relative' or depth=2, or {MEASURE}")
-    return noise
 
 
 def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) -> Callable[[Path], Values]:

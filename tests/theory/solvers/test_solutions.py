@@ -44,8 +44,10 @@ PATHS = [
     ({"start": Balanced(angle=0.0, imbalance=0.1), "inputs": ALONG}, "whitened", "Aligned"),
 ]
 PERTURBATIONS = [
-    ({"perturbation": Quantization()}, "Quantization.*place on the grid", r"Noise\(\)"),
-    ({"perturbation": Pruning()}, "Pruning.*order of the weights' sizes", r"Noise\(\)"),
+    ({"perturbation": Quantization()}, "largest weight, which sets the step", "per=None"),
+    ({"perturbation": Quantization(None), "network": DEEP}, "several hidden frames", "depth=2"),
+    ({"perturbation": Quantization(None), "inputs": ALONG}, "for whitened inputs", r"spectrum=\(\)"),
+    ({"perturbation": Pruning()}, "Pruning.*which weights are the smallest", "depth=1"),
     ({"perturbation": FineTuning(SharedVectors((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
     ({"perturbation": FineTuning(RotatedTeacher(0.5)), "network": DEEP}, "fine-tuning of Network", "depth=2"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
@@ -147,6 +149,8 @@ def protocols(draw) -> Protocol | None:  # type: ignore[no-untyped-def]
                 ),
                 lambda: Noise(draw(several(from_0, n.depth)), draw(st.sampled_from(["gaussian", "uniform", "sign"]))),
                 Quantization,
+                lambda: Quantization(None),
+                Pruning,
             ),
             inputs=one_of(
                 Inputs,

@@ -1,0 +1,182 @@
+"""B6r: the mean cost of rounding the weights of two layers, over Haar-random hidden frames."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import cholesky, solve_triangular
+from scipy.special import betainc, gammaln
+
+from overtraining.setting.domain import one_positive
+from overtraining.setting.errors import NotSolved
+from overtraining.theory.checks import check_teacher, check_weights
+from overtraining.theory.products import refuse_overflow
+
+MOST_STEPS = 64  # between 0 and the largest weight that a frame is likely to give, up to which the quadrature is fast
+DEGREE = 8  # of the spherical harmonics by which two rows of a frame depend on each other
+NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(20)
+FAR = 9.0  # standard deviations beyond which an entry has a probability below 1e-18
+POWERS = [(i, degree - i) for degree in range(0, DEGREE + 1, 2) for i in range(degree + 1)]
+OF_DEGREE = np.array([sum(power) // 2 for power in POWERS])
+SMALL_H = 3  # hidden units below which a frame is a sign or an angle, and the mean an integral
+
+
+class MeanRise(NamedTuple):
+    """A mean rise of the loss, and a bound on its error, `|rise − mean| ≤ bound`."""
+
+    rise: float
+    bound: float
+
+
+def mean_rounding_increase(
+    w1: Float[np.ndarray, "h d_in"],
+    w2: Float[np.ndarray, "d_out h"],
+    teacher: Float[np.ndarray, "d_out d_in"],
+    step_1: float,
+    step_2: float,
+) -> MeanRise:
+    """Mean rise of the loss when every weight is rounded to its layer's step, over hidden frames (claim B6r).
+
+    The mean is over `W1 → O W1, W2 → W2 Oᵀ` with O Haar-random, which changes neither f nor gradient flow. Each row o
+    of O is uniform on the sphere and gives `F_ji = [o·W2_j:][o·W1_:i]`, [·] rounding, so that
+    `E f′ = h E F` and `E‖f′‖² = h E‖F‖² + h(h−1) Σ_ℓ λ_ℓ ‖F_ℓ‖²`, F_ℓ the part of F in harmonics of degree ℓ, and
+    `λ_ℓ = Π_{k<ℓ, even} −(k+1)/(h−1+k)` for two orthogonal rows (Funk–Hecke; 0 for odd ℓ). Degrees beyond 8 are left
+    out: they change the mean by at most `bound`, of relative order h⁻⁴. Of one or two hidden units nothing is left
+    out. Inputs are white: the loss is ½‖f − A‖².
+    Steps > 0. Raises NotSolved where a weight can have more than 64 steps, ShapeError where the matrices do not chain,
+    DomainError where the result overflows.
+
+    >>> w = np.eye(8)
+    >>> rise, bound = mean_rounding_increase(w, w, w, 0.5, 0.5)
+    >>> round(rise, 3), round(bound, 3)
+    (1.677, 0.055)
+    """
+    w1, w2 = layers = check_weights((w1, w2))
+    steps = one_positive("step_1", step_1), one_positive("step_2", step_2)
+    teacher = check_teacher(teacher, layers)
+    h = len(w1)
+
+    def in_steps() -> tuple[np.ndarray, np.ndarray]:
+        return w1.T / steps[0], w2 / steps[1]
+
+    def moments() -> tuple[np.ndarray, np.ndarray]:
+        found = np.array([[_pair(a, b, h) for a in columns] for b in rows])  # j, i, (h E F, E f′², error)
+        return steps[0] * steps[1] * found[..., 0], (steps[0] * steps[1]) ** 2 * found[..., 1:].sum(axis=(0, 1))
+
+    columns, rows = refuse_overflow("a weight in steps", in_steps)
+    most = max(np.linalg.norm(x, axis=1).max() for x in (columns, rows)) * min(1.0, FAR / h**0.5)
+    if most > MOST_STEPS:
+        raise NotSolved(
+            f"a weight of {most:.3g} steps",
+            f"the quadrature is for {MOST_STEPS}",
+            "use Noise() of scale step/√12 for fine steps",
+        )
+    mean, (square, error) = refuse_overflow("the loss after rounding", moments)
+    f = w2 @ w1
+    rise = (square - (f**2).sum()) / 2 - (teacher * (mean - f)).sum()  # B6r
+    return MeanRise(float(rise), float(error / 2))
+
+
+def _pair(a: np.ndarray, b: np.ndarray, h: int) -> tuple[float, float, float]:
+    """`h E F` and `E(Σ_k F_k)²` over the rows k of O, `F_k = [o_k·a][o_k·b]`, and a bound on the latter's error."""
+    size_a, size_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if min(size_a, size_b) <= 0.5:
+        return 0.0, 0.0, 0.0  # no frame rounds this to another multiple than 0
+    unit = a / size_a
+    along = float(unit @ b)
+    across = float(np.linalg.norm(b - along * unit))
+    if h == 1:
+        value = float(_nearest(size_a) * _nearest(along))
+        return value, value**2, 0.0
+    if h < SMALL_H:
+        return _of_angle(size_a, along, across)
+    mean, square, by_degree = _harmonics(size_a, along, across, h)
+    even = np.arange(0, DEGREE + 2, 2)
+    eigenvalues = np.cumprod(np.append(1.0, -(even + 1) / (h - 1 + even)))  # of degrees 0, 2, …, DEGREE + 2
+    left_out = max(square - by_degree.sum(), 0.0)
+    pairs = h * (h - 1)
+    total = h * square + pairs * float(eigenvalues[:-1] @ by_degree)
+    return h * mean, total, pairs * abs(float(eigenvalues[-1])) * left_out
+
+
+def _harmonics(size: float, along: float, across: float, h: int) -> tuple[float, float, np.ndarray]:
+    """E F, E F², and the squared norms of F's parts of degrees 0, 2, …, on the sphere of h >= 3 dimensions.
+
+    o = (cos φ, sin φ · c, …) has `x = size cos φ` and `y = along cos φ + across sin φ · c`; over c, [y] is a sum of
+    steps, whose moments are exact; over φ a Gauss rule between all kinks, half of them, since F(−o) = F(o).
+    """
+    edge = min(1.0, FAR / h**0.5)
+    thresholds = np.arange(int(np.hypot(along, across)) + 1) + 0.5
+    phi, weights = _rule(_kinks(size, along, across, h), np.arccos(edge), np.pi / 2)
+    weights *= np.sin(phi) ** (h - 2)
+    weights /= weights.sum()
+    x, cosine, sine = _nearest(size * np.cos(phi)), np.cos(phi), np.sin(phi)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cuts = (np.array([[-1], [1]]) * thresholds - (along * cosine)[:, None, None]) / (across * sine)[:, None, None]
+    cuts = np.clip(np.nan_to_num(cuts, nan=1.0), -1, 1)  # node, side, threshold; 0/0 has probability 0
+    above = _moments_above(cuts, h)  # E c^j 1{c > cut}
+    whole = _moments_above(np.array(-1.0), h)
+    below = whole[:, None, None] - above[:, :, 0]
+    first = (above[:, :, 1] - below).sum(axis=-1)  # E c^j [y]
+    second = ((above[0, :, 1] + below[0]) @ (2 * np.arange(thresholds.size) + 1.0)) @ (weights * x**2)
+    projections = np.array([(weights * x * cosine**i * sine**j) @ first[j] for i, j in POWERS]) * h ** (
+        np.array([sum(power) for power in POWERS]) / 2
+    )
+    scaled = solve_triangular(cholesky(_gram(h), lower=True), projections, lower=True)
+    return float(projections[0]), float(second), np.bincount(OF_DEGREE, scaled**2)
+
+
+def _of_angle(size: float, along: float, across: float) -> tuple[float, float, float]:
+    """The same sums for two hidden units, whose frame is an angle: the rows are (cos φ, sin φ) and (−sin φ, cos φ)."""
+    kinks = _kinks(size, along, across, 2)
+    phi, weights = _rule(np.concatenate([kinks, kinks - np.pi / 2]), 0.0, np.pi / 2)
+    weights /= weights.sum()
+    turned = np.stack([phi, phi + np.pi / 2])
+    f = _nearest(size * np.cos(turned)) * _nearest(along * np.cos(turned) + across * np.sin(turned))
+    total = f.sum(axis=0)
+    return float(weights @ total), float(weights @ total**2), 0.0
+
+
+def _kinks(size: float, along: float, across: float, h: int) -> np.ndarray:
+    """Angles at which x meets a threshold, or y does at c = ±1 or on average; and some at the scale of the weight."""
+    b, angle = np.hypot(along, across), np.arctan2(across, along)
+    at_x, at_y, at_mean = (
+        np.arccos(np.clip((np.arange(-int(s) - 1, int(s) + 1) + 0.5) / max(s, 0.5), -1, 1))
+        for s in (size, b, abs(along))
+    )
+    at_scale = np.arccos(np.clip(np.arange(FAR) / h**0.5, -1, 1))
+    ends = np.abs(angle - at_y), (angle + at_y) % np.pi, 2 * np.pi - angle - at_y
+    return np.concatenate([at_x, *ends, at_mean, at_scale])
+
+
+def _rule(kinks: np.ndarray, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights between neighbouring kinks, denser at the ends, where the integrand may be like a root."""
+    edges = np.unique(np.clip(np.append(kinks, [start, end]), start, end))
+    u = (NODES + 1) / 2
+    widths = np.diff(edges)[:, None]
+    nodes = edges[:-1, None] + widths * u**2 * (3 - 2 * u)
+    return nodes.ravel(), (widths * 3 * u * (1 - u) * NODE_WEIGHTS).ravel()
+
+
+def _nearest(x: np.ndarray | float) -> np.ndarray:
+    """The nearest whole numbers; ties go toward 0."""
+    return np.asarray(np.sign(x) * np.ceil(np.abs(x) - 0.5))
+
+
+def _moments_above(cuts: np.ndarray, h: int) -> np.ndarray:
+    """`E c^j 1{c > cut}`, j = 0 … DEGREE, c an entry of a uniform unit vector of h − 1 >= 2 entries, along axis 0."""
+    p = (h - 2) / 2
+    tail = betainc(p, 0.5, 1 - cuts**2) / 2
+    edge = (1 - cuts**2) ** p * np.exp(gammaln(p + 0.5) - gammaln(p) - gammaln(0.5)) / (2 * p)
+    moments = [np.where(cuts < 0, 1 - tail, tail), edge]
+    for j in range(DEGREE - 1):  # by parts
+        moments.append((cuts ** (j + 1) * edge + (j + 1) / (2 * p) * moments[j]) / (1 + (j + 1) / (2 * p)))
+    return np.array(moments)
+
+
+def _gram(h: int) -> np.ndarray:
+    """`E` of products of the monomials `(√h o₁)^i (√h o₂)^j` of POWERS."""
+    sums = np.array([[(i + k, j + m) for k, m in POWERS] for i, j in POWERS])
+    i, j = sums[..., 0], sums[..., 1]
+    halves = gammaln((i + 1) / 2) + gammaln((j + 1) / 2) - 2 * gammaln(0.5) + gammaln(h / 2) - gammaln((h + i + j) / 2)
+    return np.where((i % 2 == 0) & (j % 2 == 0), np.exp(halves + (i + j) / 2 * np.log(h)), 0.0)

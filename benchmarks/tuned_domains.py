@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import domains
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
+from overtraining.theory.remedies.anchored import anchored_weight
 
 VALUE = (1e-6, 1e6)
 SIZE = (1e-9, 1e6)
@@ -145,6 +146,15 @@ def anchored(generator: np.random.Generator, n: int) -> np.ndarray:
     return np.column_stack([w, sigma * domains.signs(generator, n), lam])
 
 
+def anchored_flow(generator: np.random.Generator, n: int) -> np.ndarray:
+    """(T, w, σ', λ): budgets around the time of the flow; no start so far beyond the task that digits are lost."""
+    w, lam = domains.between(1e-3, 1e3)(generator, n), domains.between(1e-6, 1e6)(generator, n)
+    task = domains.between(1e-6, 1e6)(generator, n) * domains.signs(generator, n)
+    budget = domains.between(1e-4, 1e2)(generator, n) / (np.abs(task) + lam + w * w)
+    end = np.asarray(anchored_weight(w, task, lam))
+    return np.column_stack([budget, w, task, lam])[3 * w * end < 10 * (2 * end**2 + lam * w / end)]
+
+
 def anchored_inflection(generator: np.random.Generator, n: int) -> np.ndarray:
     """(σ, σ', λ): some tasks just beyond the teacher, some anchors near σ' − σ."""
     sigma = domains.between(*VALUE)(generator, n)
@@ -240,6 +250,7 @@ TUNED: dict[str, domains.Domain] = {
     "stability.tuned_learning_rate": learning_rates,
     "stability.tuned_budget": best_budgets,
     "anchored.anchored_weight": anchored,
+    "anchored.anchored_weight_after": anchored_flow,
     "anchored.anchored_inflection": anchored_inflection,
     "anchored.stopped_inflection": stopped,
     "anchored.effective_budget": domains.numbers(SMALL, SMALL),

@@ -138,6 +138,7 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
         "overshoot_length": {"budget": 0.2, "sigma": 1.0, "sigma_task": 2.0, "epsilon": 0.1},
         # D, E
         "anchored_weight": {"w": 0.5, "sigma_task": 1.0, "anchor": 0.3},
+        "anchored_weight_after": {"budget": 0.3, "w": 0.5, "sigma_task": 1.0, "anchor": 0.3},
         "anchored_inflection": {"sigma": 1.0, "sigma_task": 1.5, "anchor": 2.0},
         "stopped_inflection": {"budget": 0.7, "sigma": 1.0, "sigma_task": 1.5},
         "effective_budget": {"budget": 2.0, "anchor": 0.5},

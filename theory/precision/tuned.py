@@ -147,6 +147,25 @@ def anchored_root(w: Any, sigma: Any, lam: Any) -> Any:
     raise ArithmeticError(f"Newton's method does not converge to the root for w = {w}")
 
 
+def anchored_after(budget: Any, w: Any, sigma: Any, lam: Any) -> Any:
+    """x at which `∫ dx/(−P)`, by all roots of P, is the budget: bisection in ln z, `x = r + (w − r)e^{−z}` (D7)."""
+    r = anchored_root(w, sigma, lam)
+    half = mpmath.sqrt(mpmath.mpc(r * r / 4 - lam * w / r))
+    roots = (r, -r / 2 + half, -r / 2 - half)
+    rates = [3 * root**2 + lam - sigma for root in roots]
+
+    def passed(z: Any) -> Any:
+        x = w - (r - w) * mpmath.expm1(-z)
+        others = zip(roots[1:], rates[1:], strict=True)
+        return z / rates[0] - mpmath.re(sum(mpmath.log((x - root) / (w - root)) / rate for root, rate in others))
+
+    low, high = mpmath.mpf(-400), mpmath.mpf(8)
+    for _ in range(int(3.4 * mpmath.mp.dps) + 12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if passed(mpmath.exp(middle)) < budget else (low, middle)
+    return w - (r - w) * mpmath.expm1(-mpmath.exp(low))
+
+
 def anchored_turn(sigma: Any, task: Any, lam: Any) -> Any:
     """`σ(1 − (σ' − σ)₊/λ)₊²` (D7)."""
     return sigma * max(1 - max(task - sigma, 0) / lam, 0) ** 2
@@ -292,6 +311,7 @@ FORMS = (
     Form("D6", "stability.tuned_learning_rate", stability.tuned_learning_rate, learning_rate),
     Form("D6", "stability.tuned_budget", stability.tuned_budget, best_budget, SHORT),
     Form("D7", "anchored.anchored_weight", anchored.anchored_weight, anchored_root, SHORT),
+    Form("D7", "anchored.anchored_weight_after", anchored.anchored_weight_after, anchored_after, SHORT),
     Form("D7", "anchored.anchored_inflection", anchored.anchored_inflection, anchored_turn),
     Form("D7", "anchored.stopped_inflection", anchored.stopped_inflection, stopped_turn, SHORT),
     Form("D7", "anchored.effective_budget", anchored.effective_budget, lambda t, lam: -mpmath.expm1(-lam * t) / lam),

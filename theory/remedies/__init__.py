@@ -3,6 +3,7 @@
 from overtraining.theory.remedies.anchored import (
     anchored_inflection,
     anchored_weight,
+    anchored_weight_after,
     effective_budget,
     stopped_inflection,
 )
@@ -14,6 +15,7 @@ from overtraining.theory.remedies.tradeoff import least_forgetting, low_rank_flo
 __all__ = [
     # D7: anchors, early stopping, low-rank updates
     "anchored_weight",  # where fine-tuning with a pull to the pretrained weights ends
+    "anchored_weight_after",  # where it is after a budget
     "anchored_inflection",  # the pretrained value from which longer pretraining then hurts
     "stopped_inflection",  # the same for fine-tuning that is stopped after a budget
     "effective_budget",  # the budget without an anchor that moves the weights as far

@@ -4,13 +4,20 @@ The loss is `½(σ' − x₁x₂)² + ½λ((x₁ − w)² + (x₂ − w)²)`, fr
 layers, which stay equal.
 """
 
+from typing import Any
+
 import numpy as np
+from scipy.optimize import elementwise
 from scipy.special import exprel
 
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, finite, nonnegative, positive
+from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.theory.checks import check_range, check_time
+from overtraining.theory.learning import balanced_mode
 from overtraining.theory.products import refuse_overflow
+
+LONG = 1e5  # of the scaled time, after which nothing moves
 
 
 def anchored_weight(w: Numbers, sigma_task: Numbers, anchor: Numbers) -> Values:
@@ -52,6 +59,87 @@ def anchored_weight(w: Numbers, sigma_task: Numbers, anchor: Numbers) -> Values:
             x = np.where(x > 0, x - (x * (x * x + p) - q) / (3 * x * x + p), x)
     without_anchor = np.sqrt(np.maximum(sigma_task, 0))
     return refuse_overflow("the weight", lambda: np.where(anchor == 0, without_anchor, scale * x))[()]  # D7
+
+
+def anchored_weight_after(budget: Numbers, w: Numbers, sigma_task: Numbers, anchor: Numbers) -> Values:
+    """The weight of each layer after anchored fine-tuning for a time T, on the way from w to `anchored_weight` (D7).
+
+    With that end r, the flow is `ẋ = −(x − r)q(x)`, `q = x² + rx + c`, `rc = λw`, and the time in closed form
+
+        (2r² + c)T = ln((w − r)/(x − r)) + ½ln(q(x)/q(w)) + (3r/2)∫_w^x du/q(u).
+
+    It is inverted in `z = ln((w − r)/(x − r))`, between bounds on both sides; above r in a form without the difference
+    of the first two terms.
+
+    budget: T >= 0, gradient-flow time.  w: pretrained weight > 0.  sigma_task: σ', of either sign.  anchor: λ >= 0.
+    All broadcast.
+    Raises DomainError outside the domain, beyond 1e±75, and where `3wr > 1e6 (2r² + c)`, where rounding would cost more
+    than six digits; ShapeError where arrays do not broadcast.
+    Source: ours.
+
+    >>> anchored_weight_after([0.0, 0.3, 50.0], w=2.0, sigma_task=1.0, anchor=1.0).round(6).tolist()
+    [2.0, 1.378762, 1.259921]
+    """
+    end = np.asarray(anchored_weight(w, sigma_task, anchor))
+    check_broadcast(budget=check_time("budget", budget), end=end)
+    budget, w, sigma_task, anchor, end = np.broadcast_arrays(
+        *(np.asarray(x, float) for x in (budget, w, sigma_task, anchor, end))
+    )
+    check_range(np.zeros(()), budget=budget)
+    with np.errstate(divide="ignore", invalid="ignore"):  # without an anchor there is A3
+        scale = np.sqrt(np.abs(sigma_task) + anchor) + w
+        r, start, time = end / scale, w / scale, budget * scale * scale
+        c = np.where(anchor > 0, anchor / scale / scale * (start / r), np.maximum(-sigma_task, 0) / scale / scale)
+    moves = (anchor > 0) & (budget > 0) & (w != end)
+    if (moves & (3 * start * r > 1e6 * (2 * r * r + c))).any():
+        raise DomainError("w", "it is so far beyond the task that rounding costs six digits", "rescale w or the anchor")
+    decay = np.maximum(-sigma_task, 0)
+    x = np.sqrt(balanced_mode.singular_value(budget, np.maximum(sigma_task, 0), w * w, decay))
+    x = np.where(anchor > 0, w, x)
+    if moves.any():
+        x[moves] = scale[moves] * _anchored_flow(*(y[moves] for y in (time, start, r, c)))
+    return x[()]  # D7
+
+
+def _anchored_flow(time: np.ndarray, w: np.ndarray, r: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """x after the time, from w, in units in which no number overflows."""
+    slope, gap, rises = 2 * r * r + c, np.abs(w - r), r > w
+    first = w * (w + r) + c  # q(w)
+    target = np.minimum(time * slope, LONG)
+
+    def clock(y: np.ndarray, w: Any, r: Any, c: Any, gap: Any, rises: Any, first: Any, target: Any) -> np.ndarray:
+        """The scaled time at `z = e^y`, less the given one."""
+        z = np.exp(y)
+        moved, left = -gap * np.expm1(-z), gap * np.exp(-z)
+        x = np.where(rises, w + moved, r + left)
+        signed = np.where(rises, moved, -moved)
+        integral = signed * _mean_inverse(signed, w, x, r, c)
+        plain = z + np.log1p(signed * (w + x + r) / first) / 2
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where it is not chosen
+            drop = moved * (3 * r * left * gap + (2 * r * r + c) * (left + gap)) / (left * left * first)
+            early = np.log1p(drop) / 2
+        return np.where(rises | (z > 1), plain, early) + 1.5 * r * integral - target
+
+    ends = target * np.array([np.ones_like(first), first / slope])
+    low, high = np.log(ends.min(axis=0)), np.log(np.minimum(ends.max(axis=0), target + 1000))
+    bracket = (low - 1e-9, high + 1e-9)
+    found = elementwise.find_root(clock, bracket, args=(w, r, c, gap, rises, first, target))
+    if not np.all(found.success):
+        raise NotSolved("the anchored flow", "its bracket was lost to rounding", "pass other units")
+    z = np.exp(found.x)
+    return np.where(rises, w - gap * np.expm1(-z), r + gap * np.exp(-z))
+
+
+def _mean_inverse(signed: Any, w: Any, x: Any, r: Any, c: Any) -> np.ndarray:
+    """The mean of 1/q between w and x = w + signed: `arctan(y)/(yK)`, or arctanh where q has two roots."""
+    mean = c + w * x + r * (w + x) / 2  # K
+    square = (c - r * r / 4) * (signed / mean) ** 2
+    y = np.sqrt(np.abs(square))
+    safe = np.where(y > 0, y, 1.0)
+    ends = np.sqrt((w * (w + r) + c) * (x * (x + r) + c))  # K²(1 − y²) is their product
+    hyperbolic = np.where(y < 0.5, np.arctanh(np.minimum(y, 0.5)), np.log((1 + y) * (mean / ends)))
+    factor = np.where(square > 0, np.arctan(y), hyperbolic) / safe
+    return np.where(y > 0, factor, 1.0) / mean
 
 
 def anchored_inflection(sigma: Numbers, sigma_task: Numbers, anchor: Numbers) -> Values:

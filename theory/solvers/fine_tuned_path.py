@@ -20,6 +20,7 @@ from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.learning.matrix_modes import Modes
 from overtraining.theory.products import refuse_overflow
+from overtraining.theory.remedies.anchored import anchored_weight_after
 from overtraining.theory.solvers.paths import Path
 from overtraining.theory.solvers.solutions import MEASURE
 
@@ -42,7 +43,7 @@ def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[
     | layers | weights                   | task           | replay    | weight decay | anchor |
     |--------|---------------------------|----------------|-----------|--------------|--------|
     | 1      | any                       | any            | any Σx    | any          | any    |
-    | 2      | aligned, balanced         | shared vectors | shared Σx | any          | none   |
+    | 2      | aligned, balanced         | shared vectors | shared Σx | any          | any    |
     | 2      | aligned, with imbalance   | shared vectors | shared Σx | none         | none   |
     | 2      | any that A5 solves        | any            | Σx = ξI   | none         | none   |
     | 3, …   | aligned                   | shared vectors | shared Σx | none         | none   |
@@ -60,12 +61,11 @@ def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[
             raise _no_formula(refused, why, instead)
     if path.one_layer is not None:
         return _by_one_layer(resolved, tuning, path, *path.one_layer()), np.zeros(0)
-    if tuning.anchor > 0:
-        raise _no_formula(
-            f"anchor = {tuning.anchor:g}", "beyond one layer the flow with an anchor has no closed form", "use anchor=0"
-        )
     if path.mode_products is not None and isinstance(tuning.task, SharedVectors):
         return _by_modes(resolved, tuning, path, path.mode_products)
+    if tuning.anchor > 0:
+        reason = "with an anchor only one layer, and tasks with the teacher's singular vectors, have a formula"
+        raise _no_formula(f"anchor = {tuning.anchor:g}", reason, "use anchor=0 or task=SharedVectors(…)")
     return _by_matrices(resolved, tuning, path)
 
 
@@ -79,14 +79,23 @@ def _by_modes(
     xi = resolved.variances[:every_mode]
     mixed = _mixed(tuning, sigma, sigma_task, xi)
     imbalance = getattr(resolved.protocol.start, "imbalance", 0.0)
-    decay = tuning.training.weight_decay / mixed.pace
+    decay, anchor = tuning.training.weight_decay / mixed.pace, tuning.anchor / mixed.pace
     time = refuse_overflow("the budget of a mode", lambda: _budgets(resolved)[:, None] * mixed.pace[:m])
-    x, unlearned = _tuned_modes(tuning, n.depth, time, s[:, None], mixed.target[:m], imbalance, decay[:m])
+    start = s[:, None]
+    if tuning.anchor > 0:
+        if imbalance or n.depth > 2:
+            reason = "with an anchor only one layer, and balanced weights of two, have a formula"
+            raise _no_formula(f"anchor = {tuning.anchor:g}", reason, "use anchor=0")
+        # weight decay acts on a balanced mode as a task that asks for as much less
+        x = anchored_weight_after(time, np.sqrt(start), (mixed.target - decay)[:m], anchor[:m]) ** 2
+        unlearned = mixed.target[:m] - x
+    else:
+        x, unlearned = _tuned_modes(tuning, n.depth, time, start, mixed.target[:m], imbalance, decay[:m])
     missed = refuse_overflow("the loss", lambda: xi[m:] @ sigma[m:] ** 2)
     missed_task = refuse_overflow("the downstream loss", lambda: sigma_task[m:] @ sigma_task[m:])
     after = ((sigma[:m] - x) ** 2 @ xi[:m] + missed) / 2
     downstream = (((mixed.from_task[:m] + unlearned) ** 2).sum(axis=-1) + missed_task) / 2
-    dying = (mixed.target <= decay) & (imbalance == 0)
+    dying = (mixed.target <= decay) & (imbalance == 0) & (tuning.anchor == 0)
     dying[m:] = True
     never_learned = np.abs(mixed.target[dying])
     return _named(path, after, downstream), np.sort(never_learned[never_learned > 0])[::-1]

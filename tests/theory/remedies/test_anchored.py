@@ -10,6 +10,7 @@ from overtraining.theory.learning.balanced_mode import singular_value
 from overtraining.theory.remedies.anchored import (
     anchored_inflection,
     anchored_weight,
+    anchored_weight_after,
     effective_budget,
     stopped_inflection,
 )
@@ -116,3 +117,31 @@ def test_limits() -> None:
 def test_refuses(function, arguments, refusal, untyped) -> None:
     with pytest.raises(refusal):
         untyped(function)(*arguments)
+
+
+@pytest.mark.parametrize("w", [0.01, 1.0, 3.0])
+@pytest.mark.parametrize("sigma_task", [-1.0, 0.0, 0.25, 2.0])
+@pytest.mark.parametrize("anchor", [1e-9, 0.3, 20.0])
+def test_the_anchored_flow_against_an_integrator(w: float, sigma_task: float, anchor: float) -> None:
+    budgets = np.array([0.0, 1e-6, 0.01, 0.2, 1.0, 5.0])
+    pull = lambda _, x: -(x**3 + (anchor - sigma_task) * x - anchor * w)
+    path = solve_ivp(pull, (0, 5.0), [w], "DOP853", budgets, rtol=1e-12, atol=1e-16)
+    found = anchored_weight_after(budgets, w, sigma_task, anchor)
+    np.testing.assert_allclose(found, path.y[0], rtol=1e-9)
+    assert found[0] == w
+    assert (np.diff(found) * np.sign(anchored_weight(w, sigma_task, anchor) - w) >= 0).all()
+
+
+def test_limits_of_the_anchored_flow() -> None:
+    """Long budgets, no anchor (A3), a start that is the end, and what rounding would spoil."""
+    np.testing.assert_allclose(anchored_weight_after(1e9, 2.0, 1.0, [0.3, 4.0]), anchored_weight(2.0, 1.0, [0.3, 4.0]))
+    x = anchored_weight_after([0.1, 2.0], 0.5, 1.5, 0.0)
+    np.testing.assert_allclose(x**2, singular_value([0.1, 2.0], 1.5, 0.25))
+    np.testing.assert_allclose(
+        anchored_weight_after(0.7, 0.5, [1.5, -1.5], 1e-13), anchored_weight_after(0.7, 0.5, [1.5, -1.5], 0.0)
+    )
+    assert anchored_weight_after(3.0, 1.0, 1.0, 0.7) == pytest.approx(1.0, rel=1e-15)
+    with pytest.raises(DomainError, match="rounding costs six digits"):
+        anchored_weight_after(1.0, 1e4, 1e-6, 1e-15)
+    with pytest.raises(ShapeError):
+        anchored_weight_after([1.0, 2.0], [1.0, 2.0, 3.0], 1.0, 1.0)

@@ -12,7 +12,7 @@ from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quant
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import validate
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
-from overtraining.setting.tasks import RotatedTeacher, SharedVectors
+from overtraining.setting.tasks import RotatedTeacher
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.solvers.exact import follow, respond
@@ -48,7 +48,7 @@ PERTURBATIONS = [
     ({"perturbation": Quantization(None), "network": DEEP}, "several hidden frames", "depth=2"),
     ({"perturbation": Quantization(None), "inputs": ALONG}, "for whitened inputs", r"spectrum=\(\)"),
     ({"perturbation": Pruning()}, "Pruning.*which weights are the smallest", "depth=1"),
-    ({"perturbation": FineTuning(SharedVectors((0.5, 0.5)), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
+    ({"perturbation": FineTuning(RotatedTeacher(0.5), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
     ({"perturbation": FineTuning(RotatedTeacher(0.5)), "network": DEEP}, "fine-tuning of Network", "depth=2"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
 ]

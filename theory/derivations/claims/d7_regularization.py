@@ -21,20 +21,37 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import every, identity, positive
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
+from overtraining.theory.remedies.anchored import anchored_weight, anchored_weight_after
 
 sigma, anchor, w, x, T, y = sp.symbols("sigma lambda w x T y", positive=True)
 sigma_task = sp.Symbol("sigma'", real=True)
+end, c = sp.symbols("r c", positive=True)  # where the anchored flow ends, and λw/r
+PASSED = sp.Symbol("J")  # ∫_w^x du/q(u)
 gap = sp.Symbol("g", positive=True)  # σ' − σ where it is positive
 
 
 def formula() -> dict[str, sp.Expr]:
-    """The polynomial of the fine-tuned weight; s at both inflections; the unanchored budget that moves as far."""
+    """The polynomial of the fine-tuned weight; s at both inflections; the unanchored budget that moves as far.
+
+    "clock": the time at which the weight is x, with `∫_w^x du/q(u)` as a symbol.
+    """
     return {
         "root": x**3 + (anchor - sigma_task) * x - anchor * w,
         "inflection": sigma * (1 - (sigma_task - sigma) / anchor) ** 2,
         "stopped": sigma_task / (1 + (sigma_task / sigma - 1) * sp.exp(2 * sigma_task * T)),
         "budget": (1 - sp.exp(-anchor * T)) / anchor,
+        "clock": (sp.log((w - end) / (x - end)) + sp.log(q(x) / q(w)) / 2 + 3 * end * PASSED / 2) / (2 * end**2 + c),
     }
+
+
+def q(weight: sp.Expr) -> sp.Expr:
+    """`x² + rx + c`: the cubic over x − r, its root, where `rc = λw`."""
+    return weight**2 + end * weight + c
+
+
+def clock_rate(clock: sp.Expr) -> sp.Expr:
+    """dT/dx, where `∫_w^x du/q(u)` has the derivative 1/q(x)."""
+    return clock.diff(x) + clock.diff(PASSED) / q(x)
 
 
 def gradient() -> sp.Expr:
@@ -59,6 +76,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     weight = sp.sqrt(sp.factor(candidate["inflection"].subs(in_y)))
     anchored_end = gradient().subs({x: sp.sqrt(sigma), w: weight}).subs(in_y)
     budget = candidate["budget"]
+    in_root = {anchor: end * c / w, sigma_task: end * c / w - c + end**2}  # λw = rc, λ − σ' = c − r²
     return every(
         (
             ("gradient", identity(gradient(), candidate["root"])),
@@ -67,6 +85,8 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
             ("the stopped flow ends at σ", identity(fine_tuned(candidate["stopped"]), sigma)),
             ("linear flow", identity(sp.expand(budget.diff(T) - 1 + anchor * budget), 0)),
             ("from 0", identity(budget.subs(T, 0), 0)),
+            ("clock", identity(clock_rate(candidate["clock"]) * -gradient().subs(in_root, simultaneous=True), 1)),
+            ("clock from 0", identity(candidate["clock"].subs(PASSED, 0).subs(x, w), 0)),
         ),
         "the gradient, both inflections and the budget",
     )
@@ -84,6 +104,13 @@ def _one_root() -> Evidence:
             ("slope at the root", identity(at_root, 2 * x**2 + anchor * w / x)),
         )
     )
+
+
+def _factors() -> Evidence:
+    """`x³ + (λ − σ')x − λw = (x − r)q(x)` at the root r, and q has positive coefficients only."""
+    at_root = {anchor: end * c / w, sigma_task: end * c / w - c + end**2}
+    difference = gradient().subs(at_root, simultaneous=True) - (x - end) * q(x)
+    return every((("factors", identity(sp.expand(difference), 0)), ("positive", positive(q(x)))))
 
 
 def _cost() -> Evidence:
@@ -164,6 +191,33 @@ def _engine_error(
             condition = sum(abs(part(root, *point)) for part in parts) / abs(slope(root, *point) * root)
             error = abs(computed - root) / abs(root) / max(1, condition)
         worst = max(worst, float(error) if root > 0 else np.inf)
+    return max(worst, _flow_error(expression["clock"], generator))
+
+
+def _flow_error(clock: sp.Expr, generator: np.random.Generator) -> float:
+    """The anchored weight after a budget: its time by the formula, as an error of x, over the condition."""
+    written = sp.lambdify((w, x, end, c, PASSED), clock, "mpmath")
+    worst = 0.0
+    for _ in range(60):
+        weight, pull = 10.0 ** generator.uniform(-3, 1), 10.0 ** generator.uniform(-3, 2)
+        task = float(10.0 ** generator.uniform(-2, 2) * generator.choice([-1, 1]))
+        budget = float(10.0 ** generator.uniform(-2, 0.5) / (abs(task) + pull + weight**2))
+        computed = float(anchored_weight_after(budget, weight, task, pull))
+        with mpmath.workdps(40):
+            start, now, lam, goal = (mpmath.mpf(float(v)) for v in (weight, computed, pull, task))
+            root = mpmath.mpf(float(anchored_weight(weight, task, pull)))
+            for _ in range(4):  # Newton's steps
+                root -= (root**3 + (lam - goal) * root - lam * start) / (3 * root**2 + lam - goal)
+            rest = lam * start / root
+
+            def quadratic(u: Any, root: Any = root, rest: Any = rest) -> Any:
+                return u**2 + root * u + rest
+
+            passed = mpmath.quad(lambda u: 1 / quadratic(u), [start, now])
+            late = written(start, now, root, rest, passed) - mpmath.mpf(budget)
+            speed = abs((now - root) * quadratic(now))
+            condition = 1 + speed * budget / now + 3 * root * start / (2 * root**2 + rest)
+            worst = max(worst, float(abs(late) * speed / now / condition))
     return worst
 
 
@@ -263,6 +317,12 @@ DERIVATION = Derivation(
             _one_root,
         ),
         Step(
+            r"(2r^2+c)\,T=\ln\frac{w-r}{x-r}+\frac12\ln\frac{q(x)}{q(w)}+\frac{3r}2\int_w^x\frac{du}{q(u)},\quad"
+            r"q=x^2+rx+c,\ rc=\lambda w",
+            "The cubic over x − r is q, which is positive; so the time to reach x is elementary, and x(T) its inverse.",
+            _factors,
+        ),
+        Step(
             r"\frac{dx}{dw}=\frac{\lambda}{2x^2+\lambda w/x}>0,\qquad"
             r"\frac{dL_{ft}}{d\lambda}=\frac{2\lambda(x-w)^2}{2x^2+\lambda w/x}\ge0",
             "So longer pretraining ends at a larger x, and a stronger anchor always raises the downstream loss.",
@@ -298,6 +358,11 @@ DERIVATION = Derivation(
         Variant("sign of σ' − σ", lambda f: f | {"inflection": sigma * (1 + (sigma_task - sigma) / anchor) ** 2}),
         Variant(
             "σ' for σ in front", lambda f: f | {"inflection": sigma_task * (1 - (sigma_task - sigma) / anchor) ** 2}
+        ),
+        Variant("r for 3r in the anchored time", lambda f: f | {"clock": f["clock"].subs(PASSED, PASSED / 3)}),
+        Variant(
+            "only the last rate of the anchored flow",
+            lambda f: f | {"clock": sp.log((w - end) / (x - end)) / (2 * end**2 + c)},
         ),
         Variant("e^{σ'T} for e^{2σ'T}", lambda f: f | {"stopped": f["stopped"].subs(T, T / 2)}),
         Variant("−T for T", lambda f: f | {"stopped": f["stopped"].subs(T, -T)}),

@@ -6,6 +6,7 @@ Response or Trajectory is computed from the path.
 
 from overtraining.theory.solvers.exact import describe, follow, respond
 from overtraining.theory.solvers.paths import Path, Solution, decoupled_modes, matrix_riccati, single_layer
+from overtraining.theory.solvers.random_path import small_random
 from overtraining.theory.solvers.solutions import solve
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "decoupled_modes",  # A2, A3, A4, A6: every mode by itself
     "matrix_riccati",  # A5: two layers in rotated frames
     "single_layer",  # A6: one layer, any inputs
+    "small_random",  # A8: means over small Gaussian starts of two layers
 ]

@@ -12,6 +12,7 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import ResolvedProtocol, resolve
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
+from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase
 from overtraining.theory.sensitivity.deep_noise import deep_increase
@@ -41,6 +42,10 @@ def respond(protocol: Protocol) -> xr.Dataset:
     the mean over Haar-random frames, with which simulations agree in the mean over seeds. Losses are over the
     population and without the labels' noise.
 
+    From small Gaussian weights (`SmallGaussian`, `FanIn`) of two layers the answer is a mean over starts as well, and
+    an approximation (A8): the attribute `approximation` says so, and `approximation_error` estimates what it misses, as
+    a share of `½‖A‖²` in the loss and of `Σσ` in the squared norms. Starts for which it exceeds 0.1 are refused.
+
     For fine-tuning (claim D1) also the downstream loss, by gradient flow on all weights; the budgets are early stops.
     Replay is a mix of both tasks (D7). `fine_tuned_path.losses` lists what has a formula.
 
@@ -69,12 +74,15 @@ def respond(protocol: Protocol) -> xr.Dataset:
 
 
 def follow(protocol: Protocol) -> xr.Dataset:
-    """The exact Trajectory: singular values, losses, norms and curvature along pretraining (claims A1–A6, B3).
+    """The exact Trajectory: singular values, losses, norms and curvature along pretraining (claims A1–A8, B3).
 
     `singular_value` of f, in decreasing order, over `mode` from 1: those that the start has; `loss`; `layer_norm`,
     `‖W_l‖²` over `layer` from 1; `weight_norm`, their sum; `hessian_trace` of the loss (without the curvature of weight
     decay); `imbalance`, `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, of two layers and more; `sharpness`, the largest eigenvalue of
     the Hessian, of one layer, and of two if they are balanced and aligned, with white inputs and at most 64 modes.
+
+    From small Gaussian weights these are means over starts to leading order (A8), as in `respond`; singular values are
+    in the order of the teacher's modes, and there is no imbalance.
 
     The perturbation does not matter. Raises NoFormula for what `solutions.solve` refuses, DomainError where float64
     overflows.
@@ -98,7 +106,7 @@ def follow(protocol: Protocol) -> xr.Dataset:
         method="theory",
         source=f"closed form (claim {solution.claims})",
         model=describe(resolved),
-        extra=_extra(protocol, never_learned=never_learned),
+        extra=_extra(protocol, never_learned=never_learned) | dict(solution.attributes),
     )
 
 
@@ -127,7 +135,7 @@ def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
         perturbation=f"{LAWS[noise.law]} noise on every weight",
         strength_name=STRENGTHS[noise.convention],
         model=describe(resolved),
-        extra=_extra(protocol, never_learned=never_learned),
+        extra=_extra(protocol, never_learned=never_learned) | dict(solution.attributes),
     )
 
 
@@ -164,6 +172,9 @@ def _before_and_after(what: str, variables: dict[str, np.ndarray]) -> dict[str, 
 
 def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> xr.Dataset:
     protocol, solution = resolved.protocol, solve(resolved)
+    if isinstance(protocol.start, SmallGaussian | FanIn):
+        why = "fine-tuning depends on every start, of which only means are known"
+        raise NoFormula(repr(protocol.start), why, f"use start=Aligned(epsilon), or {MEASURE}")
     missing_from_task = [np.zeros(0)]
 
     def both_losses(path: Path) -> dict[str, Values]:
@@ -217,16 +228,23 @@ def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) ->
         )
         return multiplicative_increase(lone, joint, strengths[:, 0], strengths[:, 1])
 
-    match noise.convention:
-        case "absolute":
-            return lambda path: in_units(path, np.ones((1, n.depth)))
-        case "initialization":
-            at_start = np.sqrt(solution.at(np.zeros(1)).layer_norm / sizes)
-            return lambda path: in_units(path, at_start)
-        case "relative":
-            return lambda path: in_units(path, np.sqrt(path.layer_norm / sizes))
-        case _:
-            return in_proportion
+    def rise(path: Path) -> Values:
+        if path.for_noise:
+            path = path.for_noise(noise.convention)
+        match noise.convention:
+            case "absolute":
+                return in_units(path, np.ones((1, n.depth)))
+            case "initialization":
+                return in_units(path, at_start)
+            case "relative":
+                return in_units(path, np.sqrt(path.layer_norm / sizes))
+            case _:
+                return in_proportion(path)
+
+    if noise.convention == "initialization":
+        norm = solution.at(np.zeros(1)).layer_norm if solution.start_norm is None else solution.start_norm[None]
+        at_start = np.sqrt(norm / sizes)
+    return rise
 
 
 def _observed(path: Path, network: Network) -> dict[str, Values]:
@@ -241,7 +259,7 @@ def _observed(path: Path, network: Network) -> dict[str, Values]:
         "layer_norm": path.layer_norm,
         "hessian_trace": refuse_overflow("tr H", lambda: (before_layer * after_layer).sum(axis=1)),
     }
-    if network.depth > 1:
+    if network.depth > 1 and path.imbalance is not None:
         observed["imbalance"] = np.full(path.loss.size, path.imbalance)
     if path.sharpness is not None:
         observed["sharpness"] = refuse_overflow("the sharpness", path.sharpness)

@@ -4,8 +4,8 @@ Each family is one function: it takes what it needs from a resolved protocol, an
 lengths. `solutions.solve` says which protocol belongs to which family. Response and Trajectory follow from the path.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import repeat
 
@@ -38,7 +38,7 @@ class Path:
 
     loss: `½ tr((f − A) Σx (f − A)ᵀ)`.  layer_norm: `‖W_l‖²`.
     singular_value: of f, in decreasing order, those that are not 0 at the start.
-    imbalance: `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, conserved.
+    imbalance: `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ‖_F`, conserved; None if it is not known.
     never_learned: the teacher's singular values that are not learned at any length, because this start does not reach
     them or because weight decay ends the mode at 0; the same for all lengths.
     Computed when called: `norms`, squared norms of all segments, as `deep_noise.segment_norms` gives them;
@@ -46,13 +46,14 @@ class Path:
     `sharpness`, the largest eigenvalue of the loss's Hessian, None if there is no formula.
     For fine-tuning: `one_layer`, the only layer and the unlearned part `A − f`, computed when called; for more layers
     `mode_products`, the products of the teacher's modes in their order, if they are decoupled; for two layers `modes`,
-    all that fine-tuning needs to know of the weights, one for each length.
+    all that fine-tuning needs to know of the weights, one for each length. A mean over random starts has none of them;
+    it has `for_noise`, the path whose norms are the means of what noise in a convention multiplies.
     """
 
     loss: Float[np.ndarray, " length"]
     layer_norm: Float[np.ndarray, "length layer"]
     singular_value: Float[np.ndarray, "length mode"]
-    imbalance: float
+    imbalance: float | None
     never_learned: Float[np.ndarray, " lost"]
     norms: Callable[[], Float[np.ndarray, "length sites sites"]]
     diagonal_norms: Callable[[], Float[np.ndarray, "length sites sites"]]
@@ -60,6 +61,7 @@ class Path:
     one_layer: Callable[[], tuple[OneLayer, OneLayer]] | None = None
     mode_products: Float[np.ndarray, "length mode"] | None = None
     modes: Callable[[], Iterable[Modes]] | None = None
+    for_noise: Callable[[str], "Path"] | None = None
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(x).all() for x in vars(self).values() if isinstance(x, np.ndarray)):
@@ -68,11 +70,17 @@ class Path:
 
 @dataclass(frozen=True)
 class Solution:
-    """The solution of one protocol: its path at any lengths, best `step` of them at once, and the claims it uses."""
+    """The solution of one protocol: its path at any lengths, best `step` of them at once, and the claims it uses.
+
+    start_norm: `‖W_l‖²` at the start where the path at length 0 does not have it.  attributes: of a Response, on the
+    approximation that the solution is.
+    """
 
     path: Callable[[Lengths], Path]
     claims: str
     step: int
+    start_norm: Float[np.ndarray, " layer"] | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
     def at(self, lengths: Lengths) -> Path:
         """The path at these lengths, all at once; DomainError where it overflows."""

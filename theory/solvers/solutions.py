@@ -1,10 +1,13 @@
 """The family of exact solutions that a protocol belongs to, and the refusal if it belongs to none."""
 
+import numpy as np
+
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.setting.training import GradientFlow
 from overtraining.theory.solvers.paths import Solution, decoupled_modes, matrix_riccati, single_layer
+from overtraining.theory.solvers.random_path import MOST_ERROR, error_of_limit, mode_decay, small_random
 
 MEASURE = "measure it with simulations.respond or simulations.follow"
 
@@ -18,6 +21,7 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     | Aligned with an imbalance       | 2     | Σx shares the teacher's axes  | none         | `decoupled_modes` |
     | Balanced, any angle, imbalance  | 2     | Σx = ξI                       | none         | `matrix_riccati`  |
     | Aligned or Balanced             | 1     | any Σx                        | any          | `single_layer`    |
+    | SmallGaussian, FanIn, if small  | 2     | Σx = ξI                       | any          | `small_random`    |
 
     Common to all: a linear network, gradient flow, and the loss over the population, which does not depend on the
     labels' noise. Biases change nothing: from 0, on inputs of mean 0, they stay 0.
@@ -32,6 +36,9 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     for applies, refused, why, instead in _without_formula(resolved):
         if applies:
             raise NoFormula(repr(refused), why, f"{instead}, or {MEASURE}")
+    if isinstance(resolved.protocol.start, SmallGaussian | FanIn):
+        _check_small(resolved)
+        return small_random(resolved)
     if _decoupled(resolved):
         return decoupled_modes(resolved)
     return single_layer(resolved) if resolved.protocol.network.depth == 1 else matrix_riccati(resolved)
@@ -45,6 +52,22 @@ def _decoupled(resolved: ResolvedProtocol) -> bool:
     return not (rotates or lopsided) and _shares_axes(resolved)
 
 
+def _check_small(resolved: ResolvedProtocol) -> None:
+    """Refuse random starts whose limit says little: no mode, equal ones, or weights that are not small."""
+    start, teacher = resolved.protocol.start, resolved.protocol.teacher
+    grows = resolved.sigma[resolved.sigma > mode_decay(resolved)]
+    if not grows.size:
+        raise NoFormula(repr(start), "no mode grows out of these weights", f"use start=Aligned(epsilon), or {MEASURE}")
+    if (np.diff(grows[: resolved.protocol.network.h + 1]) == 0).any():
+        why = "from random weights equal singular values are not learned one by one"
+        raise NoFormula(repr(teacher), why, f"use distinct ones or start=Aligned(epsilon), or {MEASURE}")
+    error = error_of_limit(resolved)
+    if error > MOST_ERROR:
+        given = f"{start!r}, of which the limit of small weights misses about {error:.1g} of the loss"
+        why = "the weights are not small enough for the gaps of the teacher's singular values: 0.1 is the most"
+        raise NoFormula(given, why, f"use a smaller start or Aligned(epsilon), or {MEASURE}")
+
+
 def _shares_axes(resolved: ResolvedProtocol) -> bool:
     return resolved.protocol.inputs.shared or resolved.isotropic
 
@@ -54,15 +77,18 @@ def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, st
     n, start, inputs = resolved.protocol.network, resolved.protocol.start, resolved.protocol.inputs
     training = resolved.protocol.pretraining
     decays = training.weight_decay > 0
+    random = isinstance(start, SmallGaussian | FanIn)
     lopsided = isinstance(start, Aligned | Balanced) and start.imbalance != 0
     coupled = n.depth > 1 and isinstance(start, Balanced) and not _decoupled(resolved)
     return (
         (n.activation != "linear", n, "only linear networks have closed forms", "use activation='linear'"),
-        (isinstance(start, SmallGaussian | FanIn), start, "random weights are neither aligned nor balanced",
-         "use start=Aligned(epsilon) or Balanced(epsilon, angle)"),
         (not isinstance(training, GradientFlow), training, "formulas are for continuous time",
          "use pretraining=GradientFlow(), which plain steps of size η follow to O(η)"),
         (inputs.samples is not None, inputs, "formulas are for the loss over the whole population", "use samples=None"),
+        (random and n.depth != 2, start, "random weights are neither aligned nor balanced, and only two layers of them "
+         "have a limit", "use depth=2, start=Aligned(epsilon) or Balanced(epsilon, angle)"),
+        (random and not resolved.isotropic, inputs, "the limit of small random weights is for white inputs",
+         "use spectrum=() or start=Aligned(epsilon)"),
         (n.depth > 1 and not _shares_axes(resolved), inputs, "its axes are not the teacher's, so that modes mix",
          "use shared=True"),
         (n.depth > 2 and decays, training, "only one and two layers have a formula for weight decay",

@@ -7,6 +7,7 @@ from scipy import stats
 
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning.random_start import mean_mode, start_error, start_variance
+from tests.gaussian_flow import flowed
 
 
 def truth(which, t, sigma, v, k, mu):
@@ -37,33 +38,15 @@ def test_means(which, k):
         assert abs(found - exact) <= 1e-12 * (sigma if which in (0, 3) else sigma**2)
 
 
-def flowed(std_in, std_out, sigma, h, d_in, d_out, times, starts, seed, decay=0.0, step=0.02):
-    """Losses, ‖f‖_* and both layers' squared norms along gradient flow of whole matrices, and the starts (RK4)."""
-    generator = np.random.default_rng(seed)
-    w1 = generator.normal(size=(starts, h, d_in)) * std_in
-    w2 = generator.normal(size=(starts, d_out, h)) * std_out
-    began = w1.copy(), w2.copy()
-    left, right = (np.linalg.qr(generator.normal(size=(d, d)))[0][:, : len(sigma)] for d in (d_out, d_in))
-    teacher = left * sigma @ right.T
-
-    def slope(w1, w2):
-        error = teacher - w2 @ w1
-        return w2.mT @ error - decay * w1, error @ w1.mT - decay * w2
-
-    measured, now = [], 0.0
-    for time in times:
-        count = int(np.ceil((time - now) / step))
-        for _ in range(count):
-            dt, k = (time - now) / count, [slope(w1, w2)]
-            for part in (0.5, 0.5, 1.0):
-                k.append(slope(w1 + part * dt * k[-1][0], w2 + part * dt * k[-1][1]))
-            w1, w2 = (w + dt / 6 * (a + 2 * b + 2 * c + d) for w, a, b, c, d in zip((w1, w2), *k, strict=True))
-        now = time
+def measured_flow(*setup, **options):
+    """Losses, ‖f‖_* and both layers' squared norms along the flow, (time, quantity, start)."""
+    began, frames, teacher, path = flowed(*setup, **options)
+    measured = []
+    for w1, w2 in path:
         f = w2 @ w1
-        loss = ((f - teacher) ** 2).sum((1, 2)) / 2
         nuclear = np.linalg.svd(f, compute_uv=False).sum(1)
-        measured.append((loss, nuclear, (w1**2).sum((1, 2)), (w2**2).sum((1, 2))))
-    return began, (left, right), np.array(measured)
+        measured.append((((f - teacher) ** 2).sum((1, 2)) / 2, nuclear, (w1**2).sum((1, 2)), (w2**2).sum((1, 2))))
+    return began, frames, np.array(measured)
 
 
 def paired(began, frames, sigma, times, decay=0.0):
@@ -92,7 +75,7 @@ def test_the_mean_over_starts_is_that_of_the_flow(network):
     sigma, std = np.array(sigma), 3e-3
     std_in, std_out = std * first, std * second
     times = np.linspace(0, 1.5, 11) * np.log(1 / std) / (sigma[min(h, sigma.size) - 1] - decay)
-    began, frames, measured = flowed(std_in, std_out, sigma, h, d_in, d_out, times, 1500, 7, decay, 0.05)
+    began, frames, measured = measured_flow(std_in, std_out, sigma, h, d_in, d_out, times, 1500, 7, decay, 0.05)
     loss, learned, epsilon = paired(began, frames, sigma, times, decay)
     estimate = start_error(sigma, d_in=d_in, h=h, d_out=d_out, std_in=std_in, std_out=std_out, weight_decay=decay)
     assert estimate < 0.1
@@ -124,7 +107,7 @@ def test_order_of_the_error(sigma, h, order):
     errors = []
     for std in stds[:1], stds[1:]:
         times = np.linspace(0.5, 1.6, 12) * np.log(1 / std[0]) / sigma[min(h, 2) - 1]
-        began, frames, measured = flowed(std[0], std[0], np.array(sigma), h, 2, 2, times, 1500, 3, step=0.1)
+        began, frames, measured = measured_flow(std[0], std[0], np.array(sigma), h, 2, 2, times, 1500, 3, step=0.1)
         errors.append(np.abs((measured[:, 0] - paired(began, frames, np.array(sigma), times)[0]).mean(1)).max())
     assert np.log(errors[0] / errors[1]) / np.log(100) == pytest.approx(order, rel=0.25)
 
@@ -144,7 +127,7 @@ def test_no_random_network_exceeds_the_estimate():
             continue
         tried += 1
         times = np.linspace(0, 1.5, 7) * np.log(1 / max(std_in, std_out)) / (sigma[min(h, sigma.size) - 1] - decay)
-        began, frames, measured = flowed(std_in, std_out, sigma, h, d_in, d_out, times, 200, tried, decay, 0.12)
+        began, frames, measured = measured_flow(std_in, std_out, sigma, h, d_in, d_out, times, 200, tried, decay, 0.12)
         loss, learned, _ = paired(began, frames, sigma, times, decay)
         assert np.abs((measured[:, 0] - loss).mean(1)).max() < estimate * (sigma**2).sum() / 2
         for weights in (1, 2, 3):

@@ -96,7 +96,7 @@ def _(checkpoint, group, upload):
     try:
         with mo.status.spinner(title="Computing …", subtitle="Each task by itself takes some ten seconds."):
             found, refused = answered()
-    except (Refusal, ValueError) as refusal:  # a step that is no number
+    except (Refusal, ValueError, OSError) as refusal:  # a step that is no number, a name that no file can have
         found, refused = None, str(refusal)
     changed = [a for a in found.answers if a.curve.stage != "base"] or found.answers if found else []
     names = {f"{a.curve.task}, {a.curve.state}": a for a in changed}
@@ -108,7 +108,7 @@ def _(checkpoint, group, upload):
 def _(checkpoint, found, group, names, refused, upload, which):
     if not which.value:
         seen, said = (
-            mo.callout(mo.md(refused or "There is nothing to show."), kind="danger"),
+            mo.callout(stage.as_text(refused or "There is nothing to show."), kind="danger"),
             "Correct it, or use the shipped table.",
         )
     else:

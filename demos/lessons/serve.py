@@ -22,6 +22,7 @@ from starlette.routing import Mount, Route
 from overtraining.demos.lessons import LESSONS, Lesson
 from overtraining.demos.lessons.own_origin import guards
 from overtraining.figures.catalogue import CATALOGUE
+from overtraining.figures.plain_text import in_page
 from overtraining.setting.errors import DomainError
 from overtraining.theory.derivations import CLAIMS
 
@@ -103,7 +104,7 @@ class Book:
     def page(self, claim: str, name: str) -> Response:
         """The page; while its claim is being checked, a page that says so and reloads itself."""
         if claim not in CLAIMS:
-            return _told(f"There is no claim {escape(claim)}.", 404)
+            return _told(f"There is no claim {in_page(claim)}.", 404)
         pages = self.folder / claim
         if claim not in self.checks:
             command = ("overtraining", "check", claim, "--processes", "1", "--html", str(pages))
@@ -120,7 +121,7 @@ class Book:
 def drawn(name: str, picture: bool = False) -> Response:
     """A figure of the gallery with its caption and the command that builds it; or the picture alone."""
     if name not in {entry.name for entry in CATALOGUE}:
-        return _told(f"There is no figure {escape(name)}.", 404)
+        return _told(f"There is no figure {in_page(name)}.", 404)
     path = GALLERY / f"{name}.png"
     command = f"<p><code>overtraining figures {name}</code> builds it, with its data.</p>"
     if not path.is_file():

@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from html import escape
 from typing import Any, NamedTuple
 
 import marimo as mo
@@ -16,6 +15,7 @@ from matplotlib.ticker import AutoLocator
 
 from overtraining.demos.lessons import find
 from overtraining.figures.catalogue import CATALOGUE
+from overtraining.figures.plain_text import in_page
 from overtraining.figures.style import COLOURS, canvas, styled
 from overtraining.setting.protocol import Protocol
 from overtraining.theory.derivations import CLAIMS
@@ -153,7 +153,7 @@ def shown(figure: Figure, alt: str, dots: int = 2 * DOTS) -> mo.Html:
         figure.savefig(file, format="png", dpi=dots, pil_kwargs={"compress_level": 1})
     # embedded in the page: a separate address disappears with the next picture, and a late request would fail
     data = base64.b64encode(file.getvalue()).decode()
-    return mo.Html(f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="width: 100%">')
+    return mo.Html(f'<img src="data:image/png;base64,{data}" alt="{in_page(alt)}" style="width: 100%">')
 
 
 @cache
@@ -181,6 +181,11 @@ def _derivation(claim: str) -> str:
     if mo.app_meta().mode == "run":
         return f'<a href="../book/{claim}/claim-{claim}.html" target="_blank">Derive it from the loss, now</a>'
     return f"Its derivation: `overtraining check {claim} --html DIR`"
+
+
+def as_text(text: str) -> mo.Html:
+    """Text that comes from a file or from the reader, as it is: Markdown would follow the links and pictures in it."""
+    return mo.Html(f"<p>{in_page(text)}</p>")
 
 
 def exercise(question: str, answer: str) -> mo.Html:

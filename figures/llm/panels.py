@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from overtraining.figures import drawing
 from overtraining.figures.llm.answers import Answer, pair_with_base, paired_response
 from overtraining.figures.llm.model_curves import MeasuredCurve
+from overtraining.figures.plain_text import in_picture
 from overtraining.figures.style import COLUMN, PAGE, canvas, letter, styled
 
 MOST = 12  # panels of one figure
@@ -38,7 +39,8 @@ def _panel(ax: Axes, base: MeasuredCurve, after: MeasuredCurve | None, answer: A
     data = paired_response(base, after, length_units)
     drawing.base(ax, data, label="base")
     if after is not None:
-        drawing.curves(ax, data, "after", label=after.state)
+        entry = in_picture(after.state).replace("{", "{{").replace("}", "}}")  # a strength would replace {}
+        drawing.curves(ax, data, "after", label=entry)
     first, last = data.pretraining.values[[0, -1]]
     if first > 0 and last > 30 * first:
         ax.set_xscale("log")
@@ -48,8 +50,9 @@ def _panel(ax: Axes, base: MeasuredCurve, after: MeasuredCurve | None, answer: A
         series = (after or base).series
         at = int(np.flatnonzero(series.length == point.best)[0])
         ax.plot(point.best, series.sign * series.value[at], "*", color="black", markersize=9, zorder=5)
-    ax.set_title(f"{(after or base).task}")
-    ax.set_ylabel(f"{base.metric} ({base.series.unit})" if base.series.unit not in (base.metric, "1") else base.metric)
+    ax.set_title(in_picture((after or base).task))
+    unit = "" if base.series.unit in (base.metric, "1") else f" ({base.series.unit})"
+    ax.set_ylabel(in_picture(base.metric + unit))
     ax.legend()
 
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
+from overtraining.figures.plain_text import printable
 from overtraining.setting.errors import DomainError, Refusal, SchemaError
 
 STAGES = ("base", "fine-tuned", "perturbed")
@@ -18,6 +19,9 @@ UNKNOWN = float("nan")
 
 class Unreadable(Refusal):
     """A file, or a place in it, that is not valid; `what` begins with the file's name."""
+
+    def __init__(self, what: str, why: str, instead: str) -> None:
+        super().__init__(printable(what), printable(why), printable(instead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ IDENTITY = ("model", "step", "tokens", "stage", "perturbation", "strength", "sho
 
 
 def tidy_table(rows: Iterable[Row]) -> pd.DataFrame:
-    """The rows as a table in a fixed order; a number that was read twice counts once.
+    """The rows as a table in a fixed order, its text printable; a number that was read twice counts once.
 
     Raises SchemaError if two rows give different numbers for the same measurement.
 
@@ -72,6 +76,7 @@ def tidy_table(rows: Iterable[Row]) -> pd.DataFrame:
     """
     table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
     table = table.astype(dict.fromkeys(NUMBERS, float))
+    table = table.assign(**{name: table[name].map(printable) for name in COLUMNS if name not in NUMBERS})
     table = table.sort_values([*IDENTITY, "value", "source"], kind="stable", ignore_index=True)
     table = table.drop_duplicates([*IDENTITY, "value", "stderr"], ignore_index=True)
     again = table.duplicated(list(IDENTITY), keep=False)

@@ -32,9 +32,11 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        from overtraining.figures.plain_text import printable
         from overtraining.setting.errors import Refusal
 
         if not isinstance(error, (Refusal, OSError)):
             raise
-        typer.echo(f"overtraining: {error}", err=True)
+        said = "\n".join(map(printable, str(error).splitlines()))
+        typer.echo(f"overtraining: {said}", err=True)
         raise SystemExit(2) from None

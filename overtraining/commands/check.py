@@ -26,6 +26,8 @@ def check(
 ) -> None:
     """Check derivations from scratch: steps, wrong variants, counterexamples, formula. Exit code 1 if one fails.
 
+    A file such as my_claim.py is a program: it is executed with all that you may do. Check only files that you trust.
+
     With --mutate: exit code 1 if a mutant survives or is undecided. A mutant whose code cannot run counts as neither.
     """
     if mutate:

@@ -37,9 +37,10 @@ def sweep(
         for name in shipped_sweeps():
             typer.echo(f"{name:28}{find_sweep(name).cells:>7,} cells  {find_sweep(name).title}")
     elif status is not None:
+        from overtraining.figures.plain_text import printable
         from overtraining.simulations.sweeps.status import status_lines
 
-        typer.echo("\n".join(status_lines(status, measure)))
+        typer.echo("\n".join(map(printable, status_lines(status, measure))))
     elif spec is None:
         raise typer.BadParameter("name a sweep, or pass --list or --status", param_hint="SPEC")
     elif dry_run:

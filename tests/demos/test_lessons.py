@@ -2,11 +2,13 @@
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ import pytest
 from marimo._ast.cell import Cell
 
 from overtraining.demos.lessons import LESSONS, Lesson, find, stage
+from tests.figures.test_plain_text import HOSTILE as SIGNS
 
+HOSTILE = SIGNS.replace('"', "")  # in a CSV
 by_name = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
 
@@ -207,6 +211,50 @@ def test_own_results_are_read(tmp_path: Path) -> None:
         upload = type("Upload", (), {"value": [type("File", (), {"name": "../r.csv", "contents": contents})]})()
         shown, _ = run(lesson, **(controls | {"upload": upload, "checkpoint": mo.ui.text(value=step)}))
         assert expected in shown
+
+
+class Fetched(HTMLParser):
+    """What a browser would load or run on a page, and in the callouts on it, whose HTML is JSON in an attribute."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        self.found += [tag] if tag in ("script", "iframe") else []
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "style") or name[:2] == "on"]
+        if inner := said.get("data-html"):
+            self.found += Fetched(json.loads(inner)).found
+
+
+def test_what_a_file_says_is_shown_as_text() -> None:
+    """A header, names, and a step that are Markdown or HTML; names that no file can have."""
+    lesson = find("models")
+    rows = [
+        f"{HOSTILE},{k}e9,{HOSTILE},acc,{0.5 - 0.01 * k},0.001,{change}"
+        for k in range(1, 8)
+        for change in ("base,", f"perturbed,{HOSTILE}")
+    ]
+    header = "model,tokens,task,metric,value,stderr,stage,perturbation"
+    table = "\n".join([header, *rows])
+    (controls,) = (g for g in cells_with_controls(lesson) if "upload" in g)
+    for name, contents, step, seen in (
+        ("r.csv", f"{header},{HOSTILE}\n1,2", "", "unknown column"),
+        ("r.csv", table, HOSTILE, "could not convert"),
+        (f"{HOSTILE}.csv".replace("/", ":"), "{", "", "is not JSON"),
+        ("..", "{", "", "Is a directory"),
+        (f"{'x' * 300}.csv", "{", "", "File name too long"),
+        ("r.csv", table, "", "Inflection between"),
+    ):
+        file = type("File", (), {"name": name, "contents": contents.encode()})
+        upload = type("Upload", (), {"value": [file()]})()
+        shown, _ = run(lesson, **(controls | {"upload": upload, "checkpoint": mo.ui.text(value=step)}))
+        assert seen in shown
+        assert not [one for one in Fetched(shown).found if "evil" in one or one in ("script", "iframe")]
+    as_markdown = Fetched(mo.as_html(mo.callout(mo.md(HOSTILE))).text).found
+    assert "http://evil.example/x.png" in as_markdown
 
 
 def test_lessons_hold_no_formula_and_import_no_more_than_they_need() -> None:

@@ -47,6 +47,22 @@ def test_unknown_names_exit_with_2_and_a_sentence(shell: Shell) -> None:
     assert shell("nonsense").returncode == 2
 
 
+def test_a_terminal_obeys_no_file(shell: Shell, tmp_path: Path) -> None:
+    """What moves the cursor, renames the window or writes from right to left is shown as its escape."""
+    sweep, table = tmp_path / "\x1b[2J.toml", tmp_path / "table.csv"
+    sweep.write_text("no TOML")
+    table.write_text("model,step,task,metric,value,\x1b]0;title\x07\u202e\nm,1,t,acc,1,1", encoding="utf-8")
+    for wrong in (shell("sweep", str(sweep), "--dry-run"), shell("llm", str(table))):
+        assert wrong.returncode == 2
+        assert r"\x1b" in wrong.stderr
+        assert wrong.stderr.rstrip("\n").isprintable()
+
+
+def test_the_help_says_that_files_are_executed(shell: Shell) -> None:
+    for command in ("check", "sweep"):
+        assert "executed" in shell(command, "--help").stdout
+
+
 def test_quiet_where_there_is_no_terminal(tmp_path: Path) -> None:
     done = run("figures", "olmo1b-fine-tuning", "--formats", "svg", "--out", str(tmp_path), "--preset", "slides")
     assert done.returncode == 0, done.stderr

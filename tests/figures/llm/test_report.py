@@ -1,16 +1,20 @@
 """Reports: text and data agree, B8's prediction and the law are added on request, and what is refused."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from overtraining.figures.llm.model_curves import measured_curves
+from overtraining.figures.llm.panels import draw_answers
 from overtraining.figures.llm.report import checkpoint_report, fitted_laws, predictions, write_report
 from overtraining.figures.llm.tidy import Row, tidy_table, with_changed_model
 from overtraining.setting.errors import SchemaError
 from tests.figures.llm.samples import GROWS, RISES, STEPS, rows
+from tests.figures.test_plain_text import HOSTILE
 
 
 def losses(values: np.ndarray) -> pd.DataFrame:
@@ -78,3 +82,22 @@ def test_a_report_is_written_with_its_panels(tmp_path) -> None:
     paths = write_report(checkpoint_report(rows(RISES)), tmp_path)
     assert [path.name for path in paths] == ["answers.txt", "curves.pdf", "curves.svg", "curves.png"]
     assert "inflection between" in paths[0].read_text()
+
+
+def test_hostile_names_are_text_in_every_file(tmp_path: Path) -> None:
+    """Names of a model, a task and a change that a terminal, a page or Matplotlib would obey."""
+    name = f"{HOSTILE}\x1b[2J\ud800"
+    base = rows(RISES).assign(model=name, task=name)
+    table = pd.concat([base, base.assign(stage="perturbed", perturbation=f"_{name}")])
+    named = tidy_table(Row(**row) for row in table.to_dict("records"))
+    report = checkpoint_report(named)
+    files = write_report(report, tmp_path)
+    assert r"\x1b[2J\ud800" in report.text
+    assert all(line.isprintable() for line in (tmp_path / "answers.txt").read_text(encoding="utf-8").split("\n"))
+    (drawn,) = (path.read_text(encoding="utf-8") for path in files if path.suffix == ".svg")
+    assert "<script" not in drawn
+    assert "evil" not in re.sub("<!--.*?-->", "", drawn)  # letters are drawn as paths
+    (figure,) = draw_answers(report.answers, report.length_units)
+    (ax,) = figure.axes
+    (_, entry) = (text.get_text().replace(r"\$", "$") for text in ax.get_legend().get_texts())
+    assert entry == f" _{HOSTILE[:38]}…"

@@ -1,9 +1,11 @@
 """The tidy table: its types, selection of tasks, and contradictions."""
 
+import copy
+
 import pandas as pd
 import pytest
 
-from overtraining.figures.llm.tidy import COLUMNS, Row, select, tidy_table, with_changed_model, with_tokens
+from overtraining.figures.llm.tidy import COLUMNS, Row, Unreadable, select, tidy_table, with_changed_model, with_tokens
 from overtraining.setting.errors import DomainError, SchemaError
 from tests.figures.llm.samples import GROWS, rows
 
@@ -45,3 +47,9 @@ def test_two_numbers_for_one_measurement_are_refused() -> None:
     assert len(tidy_table(same)) == 1
     with pytest.raises(SchemaError, match=r"m, t, acc, step 2: a says 0\.5, b says 0\.6"):
         tidy_table([Row("m", "t", "acc", 0.5, step=2.0, source="a"), Row("m", "t", "acc", 0.6, step=2.0, source="b")])
+
+
+def test_the_refusal_of_a_file_is_printable() -> None:
+    refused = Unreadable("\x1b[2J.csv, line 1", "\u202e", "\x07")
+    assert str(refused) == r"\x1b[2J.csv, line 1: \u202e. Instead: \x07."
+    assert str(copy.copy(refused)) == str(refused)  # as when it comes from another process

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import normal_form, scaled
+from overtraining.theory.derivations.calculus.matrix_words import Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, Word, noise_expectation
 from overtraining.theory.derivations.checker.core import (
@@ -110,13 +110,35 @@ def scalars(word: Word) -> list[Word]:
 
 
 def _step() -> Evidence:
-    """`f' − f + η(W2W2ᵀG + GW1ᵀW1) = η²GW1ᵀW2ᵀG`, which is of second order in the gradient."""
-    w1 = MatrixSum.of(Letter("W1", "h", "d_in"))
-    w2 = MatrixSum.of(Letter("W2", "d_out", "h"))
+    """`f' − f + η(W2W2ᵀG + GW1ᵀW1) = η²GW1ᵀW2ᵀG`, of second order in the gradient; K in the frames; the mean square.
+
+    With `uW2W2ᵀ = c u`, `W1ᵀW1v = e v` and K = c + e the entry uDv becomes `(1 − ηK)uDv − ηK uGv` for the noise G.
+    """
+    letters = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h")
+    w1, w2 = map(MatrixSum.of, letters)
     g = MatrixSum.of(Letter("G", "d_out", "d_in"))
     change = (w2 - scaled(eta, g @ w1.T)) @ (w1 - scaled(eta, w2.T @ g)) - w2 @ w1
-    difference = change + scaled(eta, w2 @ w2.T @ g + g @ w1.T @ w1) - scaled(eta**2, g @ w1.T @ w2.T @ g)
-    return Evidence(not normal_form(difference), Verdict.PROVED, "for symbolic widths")
+    linear = w2 @ w2.T @ g + g @ w1.T @ w1
+    difference = change + scaled(eta, linear) - scaled(eta**2, g @ w1.T @ w2.T @ g)
+    row, column = sp.symbols("c e", positive=True)
+    u, v, d, noise = _batch()
+    frames: Rules = (
+        ((Letter("u", "one", "d_out"), letters[1], letters[1].T), scaled(row, u)),
+        ((letters[0].T, letters[0], Letter("v", "d_in", "one")), scaled(column, v)),
+    )
+    in_frames = normal_form(u @ linear @ v - scaled(row + column, u @ g @ v), frames)
+    entry, of_noise = (u @ d @ v).trace(), (u @ noise @ v).trace()
+    after = (1 - eta * K) * entry - (eta * K) * of_noise
+    mean = noise_expectation(after * after, {"X": sp.Integer(1), "E": nu**2})
+    rest = mean - (1 - eta * K) ** 2 * (entry * entry) - (eta * K) ** 2 * _variance()
+    return every(
+        (
+            ("step", Evidence(not normal_form(difference), Verdict.PROVED, "for symbolic widths")),
+            ("K", Evidence(not in_frames, Verdict.PROVED, "K = c + e")),
+            ("mean square", Evidence(rest.is_zero(), Verdict.PROVED, "(1 − ηK)²(uDv)² + η²K² Var(uGv)")),
+        ),
+        "for symbolic widths and batch size",
+    )
 
 
 def _trace() -> Evidence:
@@ -248,7 +270,8 @@ DERIVATION = Derivation(
         ),
         Step(
             r"f'=f-\eta\left(W_2W_2^\top G+GW_1^\top W_1\right)+\eta^2GW_1^\top W_2^\top G",
-            "One step of both layers. In the frames of f its linear part multiplies direction (i, j) by K_ij.",
+            "One step of both layers. In the frames of f its linear part multiplies direction (i, j) by K_ij, "
+            "and the mean square of an entry of D after it is (1 − ηK)² times that before plus η²K² Var.",
             _step,
         ),
         Step(

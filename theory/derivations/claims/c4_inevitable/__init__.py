@@ -20,7 +20,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import every, identity, positive, worst_relative_error
+from overtraining.theory.derivations.checker.evidence import argued, every, identity, positive, worst_relative_error
 from overtraining.theory.derivations.claims import c3_stages
 from overtraining.theory.derivations.claims.b1_noise import g1, g2
 from overtraining.theory.derivations.claims.c4_inevitable.bounds import (
@@ -105,13 +105,14 @@ def _best_stop() -> Evidence:
         return (one["bump"] - one["change"]).subs(sigma, value)
 
     difference = one["change"].subs(sigma, before) - gain(after) + gain(before)
-    return every(
+    checked = every(
         (
             ("later stop minus earlier", identity(difference, one["change"].subs(sigma, after))),
             ("better if σ_n > 2c", positive(-in_noise_cost(difference).subs(after, 2 * c + x), zero_at={x: 0})),
             ("worse if σ_n < 2c", positive(in_noise_cost(difference).subs(c, after / 2 + x), zero_at={x: 0})),
         )
     )
+    return argued("the limit of the minimum is the minimum of the limit, as C3's limits are uniform in time", checked)
 
 
 def _engine_error(
@@ -372,7 +373,7 @@ DERIVATION = Derivation(
         Variant("noise cost doubled", lambda f: rename(f, {g1: sp.sqrt(2) * g1, g2: sp.sqrt(2) * g2})),
     ),
     special_case=SpecialCase("square, equal noise", lambda f: rename(f, {d_out: d_in, g2: g1})),
-    floor=Verdict.PROVED,
+    floor=Verdict.ARGUED,
     uses=("A3", "B1", "C3"),
     link=Link(
         "overtraining.theory.inflection.noisy_path.remaining_increase",

@@ -87,7 +87,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "fine-tuning has converged, the excess does not depend on the length of pretraining. Batch 4, ν = 0.05, σ' = "
         "1, 0.8 in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is smallest for the "
         "pretraining length from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, to first order "
-        f"in γ²; points: {data['turned'].attrs['source']} in the limit of small steps and noise, at most {worst:.1f} "
+        f"in γ², with the whole population of inputs in every step; points: {data['turned'].attrs['source']} in the limit of small steps and noise, at most {worst:.1f} "
         "standard errors from the lines. Below the grey line, more pretraining hurts before it has reached the task. "
         f"For a task of full rank (σ' = 1, 0.8), the turning point lies beyond the task from T = {beyond:.1f} on, so "
         "that pretraining that ends at the task then has no inflection. Noise added to the weights after fine-tuning "

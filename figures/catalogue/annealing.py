@@ -50,7 +50,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     error = float(np.linalg.norm(measured[f"{constant}_stderr"].sel(pretraining=[0.5 * steps, steps])))
     return (
         "Two learned features, σ = 1 and ½, under SGD on noisy labels with three schedules of the same number of steps "
-        "and the whole population of inputs in each (claim E2). Noise lowers the learned singular values by γ² of the current learning rate; over time it also "
+        "and the whole population of inputs in each (claim E2). Noise lowers the learned singular values by γ² of the "
+        "current learning rate; over time it also "
         "makes the layers unequal, and then lowers them less. When the learning rate decays, features come "
         f"back, and with them sensitivity, which is proportional to Σs: before its decay, the schedule {annealed} is "
         f"{held:.4f} below the teacher's Σs; at the end, the schedules are below it by {lost}. Lines: closed form to "

@@ -79,7 +79,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     factors = ", ".join(f"{rise[unit][-1] / rise[unit][0]:.3g} ({label})" for unit, label in UNITS.items())
     falls = {step: float((data[step].sensitivity[..., 0] < 0).mean()) for step in STEPS}
     mean = {step: data[step].sensitivity.mean("seed").values[:, 0] for step in STEPS}
-    bound = data["theory fixed"].attrs["approximation"].split()[-1]
+    bound = data["theory fixed"].attrs["approximation_bound"]
     return (
         "Sensitivity to one perturbation in several units (claim B6), against pretraining length. (a) Gaussian noise "
         f"of scale γ = {protocol('absolute').strengths[0]:g} in units of 1, of the layer's root mean square weight, or "
@@ -94,6 +94,6 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"lowers the loss in {falls['tensor']:.0%} and {falls['row']:.0%} of the single cases, and no theorem says "
         "that its cost grows: in a 2×2 network it falls while a second feature is learned. With a fixed step of "
         f"{FIXED_STEP:g}, most weights round to 0 at first. Line: theory, the mean over hidden frames, with an error "
-        f"of at most {bound}; points: {data['simulation fixed'].sizes['seed']} frames. "
+        f"of at most {bound:.1g}; points: {data['simulation fixed'].sizes['seed']} frames. "
         "5→4→6 network, σ = 1/i, white inputs, ε = 0.02."
     )

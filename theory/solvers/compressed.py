@@ -9,6 +9,7 @@ from overtraining.setting.arrays import Values
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.perturbations import Pruning, Quantization
 from overtraining.setting.resolved import ResolvedProtocol
+from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.theory.learning.matrix_modes import weights_of
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.mean_rounding import mean_rounding_increase
@@ -47,15 +48,18 @@ def compression_rise(resolved: ResolvedProtocol, compression: Compression) -> Ca
 
 
 def _refuse_without_mean(resolved: ResolvedProtocol, compression: Compression) -> None:
+    n, start, inputs = resolved.protocol.network, resolved.protocol.start, resolved.protocol.inputs
     reasons = (
         (isinstance(compression, Pruning), compression, "which weights are the smallest depends on the hidden frame",
          "use depth=1"),
         (isinstance(compression, Quantization) and compression.per is not None, compression,
          "the largest weight, which sets the step, depends on the hidden frame", "use Quantization(per=None)"),
-        (resolved.protocol.network.depth > 2, compression, "beyond two layers its mean is over several hidden frames",
+        (n.depth > 2, compression, "beyond two layers its mean is over several hidden frames",
          "use depth=2"),
-        (not resolved.isotropic, resolved.protocol.inputs, "the mean cost of rounding is for whitened inputs",
+        (not resolved.isotropic, inputs, "the mean cost of rounding is for whitened inputs",
          "use spectrum=()"),
+        (isinstance(start, SmallGaussian | FanIn), start, "of random starts only mean norms are known, and rounding "
+         "depends on every weight", "use start=Aligned(epsilon)"),
     )  # fmt: skip
     for applies, given, why, instead in reasons:
         if applies:

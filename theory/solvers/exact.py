@@ -50,7 +50,8 @@ def respond(protocol: Protocol) -> xr.Dataset:
     Replay is a mix of both tasks (D7). `fine_tuned_path.losses` lists what has a formula.
 
     Rounding and pruning of one layer are exact. Rounding of two layers to a fixed step, on white inputs, is the mean
-    over Haar-random frames (B6r); beyond two hidden units the attribute `approximation` bounds what it leaves out.
+    over Haar-random frames (B6r). Beyond two hidden units it is an approximation, and `approximation_bound` is the most
+    that it misses of the loss.
 
     The attribute `never_learned` lists the teacher's singular values that are never learned, because the start never
     reaches them or because weight decay ends them at 0, if there are any; `never_learned_downstream` those of the task,
@@ -145,8 +146,8 @@ def _respond_to_compression(resolved: ResolvedProtocol, compression: Quantizatio
     variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, **rise(path)})
     of_frames = protocol.network.depth > 1
     approximation = {
-        "approximation": f"the mean over hidden frames without harmonics of degree {DEGREE + 2} and more, "
-        f"which change it by at most {variables['error'].max():.1e}"
+        "approximation": f"mean over hidden frames without harmonics of degree {DEGREE + 2} and more",
+        "approximation_bound": float(variables["error"].max()),
     }
     unit = {"tensor": "the layer's largest weight", "row": "the row's largest weight", None: "1"}[compression.per]
     share = "share of every layer set to 0" if compression.per == "tensor" else "share of every row set to 0"

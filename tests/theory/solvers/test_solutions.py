@@ -48,6 +48,7 @@ PERTURBATIONS = [
     ({"perturbation": Quantization()}, "largest weight, which sets the step", "per=None"),
     ({"perturbation": Quantization(None), "network": DEEP}, "several hidden frames", "depth=2"),
     ({"perturbation": Quantization(None), "inputs": ALONG}, "for whitened inputs", r"spectrum=\(\)"),
+    ({"perturbation": Quantization(None), "start": SmallGaussian(1e-6)}, "only mean norms", "Aligned"),
     ({"perturbation": Pruning()}, "Pruning.*which weights are the smallest", "depth=1"),
     ({"perturbation": FineTuning(RotatedTeacher(0.5), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
     ({"perturbation": FineTuning(RotatedTeacher(0.5)), "network": DEEP}, "fine-tuning of Network", "depth=2"),

@@ -52,3 +52,5 @@ def test_the_command_fails_where_a_mutant_survives(tmp_path) -> None:
     assert found.exit_code == int("survived" in fates or "undecided" in fates)
     assert CliRunner().invoke(app, ["check", "D7t", "--mutate", "--html", "book"]).exit_code != 0
     assert CliRunner().invoke(app, ["check", "D9", "--mutate"]).exit_code != 0
+    own = CliRunner().invoke(app, ["check", "my.py", "--mutate"])
+    assert "only the project's own claims" in str(own.exception)

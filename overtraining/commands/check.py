@@ -81,9 +81,7 @@ def _mutate(
         raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
     for claim in claims or ():
         if claim.endswith(".py"):
-            raise Refusal(
-                f"--mutate {claim}", "only the project's own claims can be changed", "pass one, such as A3"
-            )
+            raise Refusal(f"--mutate {claim}", "only the project's own claims can be changed", "pass one, such as A3")
         claim_derivation(claim, CLAIMS)  # which refuses a name that is not in the table
     with tqdm(unit="mutant", disable=None, delay=1) as bar:
 

@@ -68,18 +68,25 @@ def halves() -> Evidence:
     F swaps the halves, so with `w_e = (v₁, u₁)` the squared norm of PFw_e is `u₁²β₁ + v₁²β₂`. Both weights are between
     N − ω and N in size; here they are `N² = u₁² + more` and `u₁² = (N − ω)² + more`, and β_i is ‖B‖² minus something.
     """
-    n, beta_1, beta_2, more_1, more_2, size = sp.symbols("N beta_1 beta_2 r_1 r_2 B", positive=True)
+    largest, least, beta_1, beta_2, more_1, more_2, size = sp.symbols(
+        "N² (N−ω)² beta_1 beta_2 r_1 r_2 B²", positive=True
+    )
 
     def squared(u: sp.Expr, v: sp.Expr) -> sp.Expr:
         return u * beta_1 + v * beta_2
 
-    least = (n - omega) ** 2
-    above = n**2 * (beta_1 + beta_2) - squared(n**2 - more_1, n**2 - more_2)
+    above = largest * (beta_1 + beta_2) - squared(largest - more_1, largest - more_2)
     below = squared(least + more_1, least + more_2) - least * (beta_1 + beta_2)
     of_task = 2 * size - (beta_1 + beta_2).subs({beta_1: size - more_1, beta_2: size - more_2})
+    gain = more_1 * beta_1 + more_2 * beta_2
     return every(
-        (name, positive(sp.expand(e), zero_at={more_1: 0, more_2: 0}))
-        for name, e in (("above", above), ("below", below), ("β", of_task))
+        (
+            ("above", identity(above, gain)),
+            ("below", identity(below, gain)),
+            ("β", identity(of_task, more_1 + more_2)),
+            ("gain", positive(gain)),
+        ),
+        "by sums of positive terms",
     )
 
 
@@ -151,13 +158,14 @@ def weighted() -> Evidence:
     r = of_si @ v - g
     difference = v.T @ of_si @ v - v.T @ of_bigi @ v - r.T @ of_s @ r - g.T @ (of_big - of_s) @ g
     mode, a, lost = sp.symbols("X_k a v", positive=True)
-    share = 2 * mode
-    cauchy = (3 + 4 * mode**2) * (a**2 / 3 + b**2) - (a + share * b) ** 2
-    room = 3 * (3 + 6 * mode + 4 * mode**2 - lost) - (3 + 4 * mode**2) * (3 - lost)
+    weight = 3 + 4 * mode**2
+    cauchy = weight * (a**2 / 3 + b**2) - (a + 2 * mode * b) ** 2
+    space = (2 * (1 + mode)) ** 2 - (1 + 2 * mode + lost)  # A² − S̄
+    room = 3 * space - weight * (3 - lost)
     return every(
         (
             ("S⁻¹", Evidence(not normal_form(difference, rules), Verdict.PROVED, "a sum of two squares")),
-            ("A² − S", identity((2 * (1 + mode)) ** 2 - (1 + 2 * mode + lost), 3 + 6 * mode + 4 * mode**2 - lost)),
+            ("A² − S", identity(space, 3 + 6 * mode + 4 * mode**2 - lost)),
             ("Cauchy", identity(cauchy, 3 * (b - 2 * mode * a / 3) ** 2)),
             ("in every mode", positive(room, zero_at={mode: 0})),
         ),
@@ -229,6 +237,8 @@ def enclosed() -> Evidence:
         cases.append((name, identity(sp.expand(known - taken), 0)))
         falls = sp.factor(sp.gammasimp(1 - series.subs(k, k + 2) / series))
         cases.append((f"{name} falls", Evidence(_positive_coefficients(falls), Verdict.PROVED, str(falls))))
+        drop = 1 - coefficient(name, 2) / coefficient(name, 0)
+        cases.append((f"{name} at first", identity(falls.subs(k, 0), drop)))
         small = all(coefficient(name, n) <= 1 for n in (TERMS, TERMS + 1))
         cases.append((f"{name} is small", Evidence(small, Verdict.PROVED, "at most 1")))
     return every(cases, "the margin is the derived one, and its series are enclosed")

@@ -39,7 +39,7 @@ CATALOGUE = (
     Entry(
         "depth", ("A6", "B2", "B4"), "Deeper networks learn later and more abruptly; one layer keeps its sensitivity"
     ),
-    Entry("random-start", ("A1", "A7", "B4"), "What still holds of the aligned theory from random starts"),
+    Entry("random-start", ("A1", "A7", "A8", "B4"), "What still holds of the aligned theory from random starts"),
     Entry("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
     Entry("curvature", ("B3",), "Curvature grows with the features, and determines the cost of noise"),
     Entry("conventions", ("B6",), "Sensitivity grows in every unit of noise, but not always under rounding"),

@@ -317,7 +317,7 @@ DERIVATION = Derivation(
             _one_root,
         ),
         Step(
-            r"(2r^2+c)\,T=\ln\frac{w-r}{x-r}+\frac12\ln\frac{q(x)}{q(w)}+\frac{3r}2\int_w^x\frac{du}{q(u)},\quad"
+            r"(2r^2+c)\,T=\ln\frac{w-r}{x-r}+\frac12\ln\frac{q(x)}{q(w)}+\frac{3r}2\int_w^x\frac{du}{q(u)},\quad "
             r"q=x^2+rx+c,\ rc=\lambda w",
             "The cubic over x − r is q, which is positive; so the time to reach x is elementary, and x(T) its inverse.",
             _factors,

@@ -89,7 +89,7 @@ def _mutate(
             bar.total = total
             bar.update(report is not None)
 
-        reports = try_mutants(claims or list(CLAIMS), CLAIMS, *how, progress)
+        reports = try_mutants(list(dict.fromkeys(claims or CLAIMS)), CLAIMS, *how, progress)
     typer.echo(mutant_table(reports))
     if json:
         json.write_text(mutants_as_json(reports), encoding="utf-8")

@@ -46,7 +46,7 @@ def test_the_table_counts_and_shows_what_was_not_noticed() -> None:
 
 def test_the_command_fails_where_a_mutant_survives(tmp_path) -> None:
     path = tmp_path / "mutants.json"
-    found = CliRunner().invoke(app, ["check", "D7t", "--mutate", "--mutants", "6", "--json", str(path)])
+    found = CliRunner().invoke(app, ["check", "D7t", "D7t", "--mutate", "--mutants", "6", "--json", str(path)])
     fates = [r["fate"] for r in json.loads(path.read_text())]
     assert len(fates) == 6
     assert found.exit_code == int("survived" in fates or "undecided" in fates)

@@ -11,7 +11,16 @@ from overtraining.setting.errors import DomainError
 
 FORMATS = ("pdf", "svg", "png")
 
-LONGEST = ("beyond-linear-remedies", "learning-rate", "label-noise", "depth", "beyond-linear", "random-start")
+LONGEST = (
+    "beyond-linear-remedies",
+    "learning-rate",
+    "label-noise",
+    "depth",
+    "beyond-linear",
+    "random-start",
+    "plasticity-and-forgetting",
+    "bridge",
+)
 """Figures that take longest: they are begun first, so that no worker waits for another in the end."""
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks.measure import BenchmarkPreset, Workload, time_interleaved
 from benchmarks.report import BenchmarkReport
 from overtraining.figures.build_catalogue import choose
-from overtraining.simulations.compilation_cache import SWITCH
+from overtraining.runtime.compilation_cache import SWITCH
+from overtraining.runtime.worker_processes import UNUSED, WorkerProcesses
 from overtraining.simulations.sweeps.worker import peak_memory
-from overtraining.simulations.sweeps.worker_processes import UNUSED, WorkerProcesses
 
 FIGURE = "catastrophic-overtraining"
 REFERENCE = "sort 30 million numbers"

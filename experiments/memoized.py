@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
+from overtraining.runtime.worker_processes import is_worker
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations import hessian_spectrum, learning_rates, measurements, noise_slopes, scatter
@@ -21,7 +22,6 @@ from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.memoized import arguments, memoized_call, memoized_cells
 from overtraining.simulations.sweeps.spec import REPEAT, Axis, Sweep
 from overtraining.simulations.sweeps.worker import WorkerDiffers
-from overtraining.simulations.sweeps.worker_processes import is_worker
 
 _STORES: ContextVar[Path | None] = ContextVar("stores", default=None)
 

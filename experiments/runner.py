@@ -13,9 +13,9 @@ import xarray as xr
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
 from overtraining.experiments.memoized import storing
 from overtraining.experiments.verdict import ExperimentVerdict, Outcome
+from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
-from overtraining.simulations.sweeps.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
 
 LONGEST = ("beyond-linear-remedies", "stages", "inflection", "invariants", "beyond-linear")
 """Experiments that take longest: they are begun first, so that no process waits for another in the end."""

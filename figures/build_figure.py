@@ -11,7 +11,7 @@ import xarray as xr
 
 from overtraining.figures.figure_worker import STORES, Order, data_file
 from overtraining.figures.recipe import Recipe
-from overtraining.simulations.sweeps.atomic_files import atomic_write
+from overtraining.runtime.atomic_files import atomic_write
 
 MEMOIZED = {
     "overtraining.simulations.measurements.respond": "respond",

@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from overtraining.figures.figure_worker import STORES, Failed, Order, make_figure
 from overtraining.figures.manifest import write_row
+from overtraining.runtime.atomic_files import TEMPORARY
+from overtraining.runtime.worker_processes import UNUSED, WorkerProcesses
 from overtraining.setting.domain import whole
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY
-from overtraining.simulations.sweeps.worker_processes import UNUSED, WorkerProcesses
 
 LOCK = ".lock"
 

@@ -8,7 +8,7 @@ from typing import Any
 from overtraining.figures.catalogue import Entry
 from overtraining.figures.presets import StylePreset
 from overtraining.figures.provenance import file_hash, fingerprint, function_sources, sources, versions
-from overtraining.simulations.sweeps.atomic_files import atomic_write
+from overtraining.runtime.atomic_files import atomic_write
 
 MANIFEST = "manifest.json"
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")

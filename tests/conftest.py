@@ -46,7 +46,7 @@ LONGEST = (
 
 def pytest_sessionstart() -> None:
     """Programs are read from the cache that worker processes fill; before any module imports JAX."""
-    from overtraining.simulations.compilation_cache import cache_variables
+    from overtraining.runtime.compilation_cache import cache_variables
 
     os.environ |= cache_variables()
     with suppress(AttributeError):  # glibc would keep memory for each of the threads that compile

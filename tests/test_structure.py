@@ -9,7 +9,7 @@ from itertools import chain
 
 from tests import ROOT
 
-PACKAGES = ("setting", "theory", "simulations", "experiments", "figures", "demos", "overtraining/commands")
+PACKAGES = ("runtime", "setting", "theory", "simulations", "experiments", "figures", "demos", "overtraining/commands")
 
 
 def test_theory_runs_without_jax_and_matplotlib() -> None:

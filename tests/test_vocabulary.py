@@ -16,7 +16,7 @@ import overtraining
 from tests import ROOT
 
 CONCEPTS = tomllib.loads((ROOT / "docs/vocabulary.toml").read_text(encoding="utf-8"))["concept"]
-PACKAGES = ("setting", "theory", "simulations", "experiments", "figures")
+PACKAGES = ("runtime", "setting", "theory", "simulations", "experiments", "figures")
 NUMERIC = ("Numbers", "float", "int", "Float", "Real", "ndarray", "number", "Sequenced")
 WITHOUT_PARAMETERS = (".derivations", ".precision", ".lessons", ".catalogue")  # not reached through a public name
 

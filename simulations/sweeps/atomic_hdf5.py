@@ -8,7 +8,7 @@ from types import TracebackType
 
 import h5netcdf
 
-from overtraining.simulations.sweeps.atomic_files import atomic_write
+from overtraining.runtime.atomic_files import atomic_write
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
+from overtraining.runtime.worker_processes import TRIES, WORKER_ENVIRONMENT, no_interrupt
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, compute
-from overtraining.simulations.sweeps.worker_processes import TRIES, WORKER_ENVIRONMENT, no_interrupt
 
 PATIENCE = 60.0
 """Seconds for a scheduler to answer, and for a first worker to join."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from overtraining.runtime.worker_processes import is_worker
 from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
@@ -23,7 +24,6 @@ from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors
 from overtraining.simulations.sweeps.worker import ChunkOutcome
-from overtraining.simulations.sweeps.worker_processes import is_worker
 
 DATASET = " as Dataset"
 

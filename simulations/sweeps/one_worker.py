@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
+from overtraining.runtime.worker_processes import WorkerDied, WorkerProcesses
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, compute
-from overtraining.simulations.sweeps.worker_processes import WorkerDied, WorkerProcesses
 
 
 class OneWorker:

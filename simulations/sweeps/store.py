@@ -6,8 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from overtraining.runtime.atomic_files import TEMPORARY, atomic_write, sha256
 from overtraining.setting.errors import Refusal
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY, atomic_write, sha256
 from overtraining.simulations.sweeps.chunk_format import SUFFIX, Damaged, chunk_number, decode, encode, file_name
 from overtraining.simulations.sweeps.recipe import differences, fingerprint
 from overtraining.simulations.sweeps.worker import ChunkOutcome

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from overtraining.runtime.worker_processes import other_variables
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.cells import Cell
 from overtraining.simulations.sweeps.identity import processor
 from overtraining.simulations.sweeps.recipe import differences, recipe_text, sweep_in_recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
-from overtraining.simulations.sweeps.worker_processes import other_variables
 
 
 class WorkerDiffers(Refusal):

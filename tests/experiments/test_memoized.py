@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from overtraining.experiments import memoized
+from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -17,7 +18,6 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import measurements
 from overtraining.simulations.sweeps.worker import WorkerDiffers
-from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT, environment
 
 SETUP = Protocol(PowerLaw(2), (1.0,), (0.1,), pretraining=GradientDescent(0.1), sampling=Sampling(draws=64))
 

@@ -17,6 +17,7 @@ SOMEBODY_ELSES = (
     "figures.py",
     "commands.py",
     "setting.py",
+    "runtime.py",
     "simulations/__init__.py",
     "experiments/__init__.py",
 )

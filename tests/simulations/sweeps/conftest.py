@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment
 from overtraining.simulations.sweeps.one_worker import ThisProcess
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep, parse_sweep
 from overtraining.simulations.sweeps.store import CHUNKS
-from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT, environment
 from tests import ROOT
 
 MEASURE = "tests.simulations.sweeps.measures:QUICK"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT
 from overtraining.simulations.sweeps.cluster import Cluster, ClusterRefused
 from overtraining.simulations.sweeps.run import run_sweep
-from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT
 from tests.simulations.sweeps.conftest import ROOT, Start, ThisProcess, chunk_files, digest, small
 from tests.simulations.sweeps.processes import kill, until, workers_of
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from overtraining.runtime.atomic_files import TEMPORARY
 from overtraining.setting.serialization import read
 from overtraining.simulations.sweeps import read_cells
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.store import RECIPE
 from tests.simulations.sweeps.conftest import MEASURE, ThisProcess, chunk_files, digest, small, stopped_after

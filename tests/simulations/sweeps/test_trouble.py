@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY
+from overtraining.runtime.atomic_files import TEMPORARY
 from tests.simulations.sweeps.conftest import Start, chunk_files, digest
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment, is_worker
 from overtraining.simulations.sweeps import recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkTask, WorkerDiffers, compute, peak_memory
-from overtraining.simulations.sweeps.worker_processes import WORKER_ENVIRONMENT, environment, is_worker
 from tests.simulations.sweeps.conftest import small
 from tests.simulations.sweeps.measures import NAN, RAISES, REFUSES, measured
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from overtraining.simulations.sweeps.atomic_files import TEMPORARY, atomic_write, sha256
+from overtraining.runtime.atomic_files import TEMPORARY, atomic_write, sha256
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from overtraining.simulations.sweeps.worker_processes import (
+from overtraining.runtime.worker_processes import (
     TRIES,
     UNUSED,
     WORKER_ENVIRONMENT,

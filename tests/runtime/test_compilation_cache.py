@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overtraining.runtime.compilation_cache import JAX_FOLDER, SWITCH, cache_variables, remove_oldest
+from overtraining.runtime.worker_processes import WorkerProcesses
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.teachers import PowerLaw
-from overtraining.simulations.compilation_cache import JAX_FOLDER, SWITCH, cache_variables, remove_oldest
-from overtraining.simulations.sweeps.worker_processes import WorkerProcesses
 
 PROTOCOL = Protocol(PowerLaw(2), (0.0, 3.0, 9.0), (0.25,))
 

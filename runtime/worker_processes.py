@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from overtraining.simulations.compilation_cache import cache_variables
+from overtraining.runtime.compilation_cache import cache_variables
 
 WORKER_ENVIRONMENT = {
     "NPROC": "1",  # how many threads XLA makes on a processor

@@ -14,7 +14,12 @@ from benchmarks.report import write_report
 from overtraining.figures.style import styled
 
 BENCHMARKS = ("answered", "noise_grid", "matrix", "growth", "runs", "sweeps")
-ONLY_BY_NAME = ("builds", "kills", "page")  # the first two take a quarter of an hour, the third needs a browser
+ONLY_BY_NAME = (
+    "builds",
+    "derivation_mutants",
+    "kills",
+    "page",
+)  # a quarter of an hour each; the last one needs a browser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

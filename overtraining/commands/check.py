@@ -28,7 +28,8 @@ def check(
 
     A file such as my_claim.py is a program: it is executed with all that you may do. Check only files that you trust.
 
-    With --mutate: exit code 1 if a mutant survives or is undecided. A mutant whose code cannot run counts as neither.
+    With --mutate: exit code 1 if a mutant survives or is undecided, or if the record of equivalent mutants is stale. A
+    mutant whose code cannot run counts as neither.
     """
     if mutate:
         _mutate(claims, json, tex, html, (mutants, seed, limit, processes))
@@ -66,10 +67,12 @@ def _mutate(
 
     from overtraining.setting.errors import Refusal
     from overtraining.theory.derivations import CLAIMS
+    from overtraining.theory.derivations.checker.equivalents import explain, recorded_reasons, stale_entries
     from overtraining.theory.derivations.checker.run import claim_derivation
     from overtraining.theory.derivations.checker.trials import (
         Fate,
         MutantReport,
+        all_mutants,
         mutant_table,
         mutants_as_json,
         try_mutants,
@@ -89,9 +92,11 @@ def _mutate(
             bar.total = total
             bar.update(report is not None)
 
-        reports = try_mutants(list(dict.fromkeys(claims or CLAIMS)), CLAIMS, *how, progress)
-    typer.echo(mutant_table(reports))
+        chosen, reasons = list(dict.fromkeys(claims or CLAIMS)), recorded_reasons()
+        reports = explain(try_mutants(chosen, CLAIMS, *how, progress), reasons)
+    stale = stale_entries(reports, [m for claim in chosen for m in all_mutants(claim, CLAIMS)], reasons)
+    typer.echo("\n\n".join([mutant_table(reports), *stale]))
     if json:
         json.write_text(mutants_as_json(reports), encoding="utf-8")
-    if any(report.fate in (Fate.SURVIVED, Fate.UNDECIDED) for report in reports):
+    if stale or any(report.fate in (Fate.SURVIVED, Fate.UNDECIDED) for report in reports):
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import ast
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -20,6 +20,8 @@ from overtraining.theory.derivations.checker.core import Derivation
 FORMULA, CONCLUSION = "formula", "conclusion"
 NOT_COMPUTED = {"range", "symbols", "Symbol", "default_rng", "integers", "ndindex", "Letter", "workdps", "uniform"}
 """Calls whose arguments are sizes, names and seeds, not mathematics."""
+Place = tuple[str, str, str]
+"""What names a mutant for as long as its expression stays: the claim, the function, and the change."""
 TRIED = 6
 """A vanishing term is 0 where a dimension is 1 … 6: on every shape that a check is likely to try."""
 
@@ -30,7 +32,7 @@ class Mutant:
 
     module, function, ordinal: where; ordinal counts the function's changes of this kind.  parts: which checks compute
     it: numbers of steps, `conclusion`, `formula`.  kind: factor, term, sign, exponent, or vanishing (a term that is 0
-    on small shapes, of the formula's value).
+    on small shapes, of the formula's value).  nth: among the changes of functions of this name that read the same.
     """
 
     claim: str
@@ -42,6 +44,17 @@ class Mutant:
     before: str
     after: str
     parts: tuple[int | str, ...]
+    nth: int = 1
+
+    @property
+    def change(self) -> str:
+        """The expression before and after, as the record of equivalent mutants has it."""
+        return f"{self.before} → {self.after}" + f" [{self.nth}]" * (self.nth > 1)
+
+    @property
+    def place(self) -> Place:
+        """What names it in the record of equivalent mutants."""
+        return self.claim, self.function, self.change
 
     def rank(self, seed: int) -> str:
         """A random number that depends on the seed and the place alone: an edit elsewhere leaves the order."""
@@ -69,7 +82,16 @@ def mutants_of(derivation: Derivation, home: Iterable[ModuleType]) -> list[Mutan
             if parts:
                 texts = ast.unparse(node), ast.unparse(changed)
                 found.append(Mutant(derivation.claim, name, label, node.lineno, kind, ordinal, *texts, parts))
-    return found + list(_vanishing(derivation))
+    return list(_numbered([*found, *_vanishing(derivation)]))
+
+
+def _numbered(mutants: Iterable[Mutant]) -> Iterator[Mutant]:
+    """Those whose function and change read the same, told apart."""
+    counts = Counter[tuple[str, str, str]]()
+    for mutant in mutants:
+        text = mutant.function, mutant.before, mutant.after
+        counts[text] += 1
+        yield replace(mutant, nth=counts[text])
 
 
 def sample(mutants: Iterable[Mutant], count: int, seed: int) -> list[Mutant]:

@@ -38,10 +38,11 @@ SHARED = "overtraining.theory.derivations.claims.shared."
 
 
 class Fate(enum.StrEnum):
-    """What came of a mutant; only `NOTICED` is a success of the checks."""
+    """What came of a mutant; `NOTICED` is a success of the checks, `SURVIVED` and `UNDECIDED` are open."""
 
     NOTICED = "noticed"  # a step or the conclusion fails or is weaker, or a wrong variant passes
     RAISED = "raised"  # the changed code cannot be run: it says nothing about the checks
+    EQUIVALENT = "equivalent"  # it leaves the statement true, for a recorded reason
     SURVIVED = "survived"
     UNDECIDED = "undecided"  # the time limit was over
 
@@ -70,7 +71,7 @@ def try_mutants(
     table: identifiers → modules.  limit: wall-clock seconds for one mutant, after which its process is ended and it
     is undecided.  progress: receives the total and each report, None at first.
     """
-    chosen = [m for claim in claims for m in sample(mutants_of(*_loaded(claim, table)), count, seed)]
+    chosen = [m for claim in claims for m in sample(all_mutants(claim, table), count, seed)]
     reports: dict[Mutant, MutantReport] = {}
     progress(len(chosen), None)
     waiting = list(reversed(chosen))
@@ -90,6 +91,11 @@ def try_mutants(
         for worker in workers:
             worker.end()
     return [reports[mutant] for mutant in chosen]
+
+
+def all_mutants(claim: str, table: Mapping[str, str]) -> list[Mutant]:
+    """All mutants of a claim; table: identifiers → modules."""
+    return mutants_of(*_loaded(claim, table))
 
 
 class _Worker:
@@ -295,23 +301,32 @@ def _changed_module(mutant: Mutant, home: Sequence[ModuleType]) -> Iterator[None
 
 
 def mutant_table(reports: Sequence[MutantReport]) -> str:
-    """A row of counts per claim, then every mutant that survived or is undecided."""
+    """A row of counts per claim, then every mutant that is equivalent, survived or is undecided."""
     lines = [f"{'claim':7}{'mutants':>8}{''.join(f'{fate:>11}' for fate in Fate)}"]
     for claim in dict.fromkeys(r.mutant.claim for r in reports):
         counts = Counter(r.fate for r in reports if r.mutant.claim == claim)
         lines.append(f"{claim:7}{sum(counts.values()):8}{''.join(f'{counts[fate]:11}' for fate in Fate)}")
-    for r in reports:
-        if r.fate in (Fate.SURVIVED, Fate.UNDECIDED):
-            m = r.mutant
-            place = f"{m.module.rpartition('claims.')[2]}:{m.line}, {m.function}" if m.module else "the formula's value"
-            text = f"{m.claim} {r.fate} ({m.kind}) in {place}: {m.before} → {m.after}" + f" — {r.by}" * bool(r.by)
-            lines += ["", *textwrap.wrap(" ".join(text.split()), WIDTH, subsequent_indent="    ")]
+    for fate in (Fate.EQUIVALENT, Fate.SURVIVED, Fate.UNDECIDED):
+        for r in reports:
+            if r.fate is fate:
+                lines += ["", *textwrap.wrap(one_line(r), WIDTH, subsequent_indent="    ")]
     counts = Counter(r.fate for r in reports)
     summary = ", ".join(f"{counts[fate]} {fate}" for fate in Fate)
     return "\n".join([*lines, "", f"{len(reports)} mutants: {summary}."])
 
 
+def one_line(report: MutantReport) -> str:
+    """A mutant, what came of it, and why."""
+    m = report.mutant
+    place = f"{m.module.rpartition('claims.')[2]}:{m.line}, {m.function}" if m.module else "the formula's value"
+    text = f"{m.claim} {report.fate} ({m.kind}) in {place}: {m.change}" + f" — {report.by}" * bool(report.by)
+    return " ".join(text.split())
+
+
 def mutants_as_json(reports: Sequence[MutantReport]) -> str:
     """A list of objects, one per mutant."""
-    objects = [asdict(r.mutant) | {"fate": str(r.fate), "by": r.by, "seconds": r.seconds} for r in reports]
+    objects = [
+        asdict(r.mutant) | {"change": r.mutant.change, "fate": str(r.fate), "by": r.by, "seconds": r.seconds}
+        for r in reports
+    ]
     return json.dumps(objects, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -38,8 +38,8 @@ def test_processes_change_nothing_but_the_time() -> None:
 def test_the_table_counts_and_shows_what_was_not_noticed() -> None:
     reports = [MutantReport(MUTANT, fate, "", 0.1) for fate in Fate]
     table = mutant_table(reports)
-    assert "4 mutants: 1 noticed, 1 raised, 1 survived, 1 undecided." in table
-    assert table.count(MUTANT.kind) == 2
+    assert "5 mutants: 1 noticed, 1 raised, 1 equivalent, 1 survived, 1 undecided." in table
+    assert table.count(f"({MUTANT.kind})") == 3
     assert all(len(line) <= 100 for line in table.splitlines())
     assert [r["fate"] for r in json.loads(mutants_as_json(reports))] == [str(fate) for fate in Fate]
 

@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -146,6 +147,25 @@ def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
 
 
+@cache
+def _assigned(path: str | None) -> frozenset[str]:
+    """The names that a file assigns outside of functions."""
+    assert path is not None  # a derivation has a file
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    return frozenset(name for statement in tree.body for name in _names_assigned(statement))
+
+
+def _names_assigned(statement: ast.stmt) -> list[str]:
+    match statement:
+        case ast.Assign(targets):
+            pass
+        case ast.AnnAssign(target):
+            targets = [target]
+        case _:
+            return []
+    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+
+
 def _reached(start: Any, modules: dict[str, ModuleType]) -> set[tuple[str, int | str]]:
     """The functions (by their first line) and constants (by name) of these modules that a function computes with."""
     places: set[tuple[str, int | str]] = set()
@@ -172,9 +192,20 @@ def _reached(start: Any, modules: dict[str, ModuleType]) -> set[tuple[str, int |
                 if callable(space[name]) and not isinstance(space[name], type):
                     open_functions.append(space[name])
                 elif home in modules and not isinstance(space[name], Derivation):
-                    places |= {(other, name) for other, m in modules.items() if vars(m).get(name) is space[name]}
+                    places |= {(other, name) for other in _homes_of(name, home, modules)}
                     open_functions += _functions_in(space[name])
     return places
+
+
+def _homes_of(name: str, importer: str, modules: dict[str, ModuleType]) -> list[str]:
+    """Where a constant that a module uses is assigned: there, or in the module from which it imports it.
+
+    Being the same object is not enough: every `sp.Rational(1, 2)` is one.
+    """
+    if name in _assigned(modules[importer].__file__):
+        return [importer]
+    value = vars(modules[importer])[name]
+    return [n for n, m in modules.items() if vars(m).get(name) is value and name in _assigned(m.__file__)]
 
 
 def _functions_in(value: Any) -> list[Any]:
@@ -200,9 +231,7 @@ _Change = tuple[ast.expr, str, ast.expr, _Place]
 def _changes(tree: ast.Module) -> Iterator[_Change]:
     """Every change: the node, its kind, the changed node, and the functions and constants that the node is in."""
     for statement in tree.body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-        yield from _changes_in(statement, tuple(names))
+        yield from _changes_in(statement, tuple(_names_assigned(statement)))
 
 
 def _changes_in(node: ast.AST, where: _Place) -> Iterator[_Change]:

@@ -289,6 +289,9 @@ def _changed_module(mutant: Mutant, home: Sequence[ModuleType]) -> Iterator[None
     sys.meta_path.insert(0, finder)
     for name in originals:
         del sys.modules[name]
+        parent, _, last = name.rpartition(".")
+        if parent in sys.modules:  # otherwise `from parent import last` finds the original there
+            delattr(sys.modules[parent], last)
     try:
         yield
     finally:

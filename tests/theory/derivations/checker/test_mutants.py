@@ -29,6 +29,15 @@ def test_every_mutant_differs_from_the_source_and_from_the_others() -> None:
     assert len(set(MUTANTS)) == len(MUTANTS)
 
 
+def test_a_constant_is_changed_where_it_is_assigned() -> None:
+    """½ of D4f is the same object as ½ of the module that D1 shares with A5, which no check of D4f computes."""
+    found = [m for m in mutants_of(*_loaded("D4f", CLAIMS)) if m.function == "half"]
+    assert [m.module.rpartition(".")[2] for m in found] == ["d4f_finite_start"]
+    shared = [m for m in mutants_of(*_loaded("D1", CLAIMS)) if m.function in ("half", "BALANCED")]
+    homes = {(m.function, m.module.rpartition(".")[2]) for m in shared}
+    assert homes == {("half", "d1_fine_tuning"), ("half", "stacked_flow"), ("BALANCED", "stacked_flow")}
+
+
 def test_a_seed_fixes_the_sample() -> None:
     few = sample(MUTANTS, 10, seed=1)
     assert few == sample(list(reversed(MUTANTS)), 10, seed=1)[::-1]
@@ -78,6 +87,12 @@ def test_the_original_modules_are_back_after_a_mutant() -> None:
     import overtraining.theory.derivations.claims as package
 
     assert package.e2_annealing is before
+
+
+def test_a_module_imported_from_its_package_is_changed_too() -> None:
+    loaded = _loaded("C2", CLAIMS)
+    (mutant,) = (m for m in mutants_of(*loaded) if m.function == "slope" and m.after == "flow()")
+    assert judge(mutant, Original(*loaded), CLAIMS) == (Fate.NOTICED, "step 3")
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-import xarray as xr
-
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
 from overtraining.experiments.memoized import storing
 from overtraining.experiments.verdict import ExperimentVerdict, Outcome
+from overtraining.runtime.atomic_files import write_files
+from overtraining.runtime.netcdf import as_netcdf
 from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
@@ -86,10 +86,8 @@ def run_experiment(name: str, preset: Preset = "quick", key: int = 0, out: Path 
         ),
     )
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        tree = xr.DataTree.from_dict({f"/{label}": data for label, data in outcome.data.items()})
-        tree.to_netcdf(out / f"{name}.nc", engine="h5netcdf")
-        (out / f"{name}.json").write_text(as_json([result]), encoding="utf-8")
+        contents = {f"{name}.nc": as_netcdf(outcome.data), f"{name}.json": as_json([result]).encode()}
+        write_files({out / file: content for file, content in contents.items()})
     return result
 
 

@@ -1,6 +1,5 @@
 """The files of one figure: its data first, then the pictures, the caption and the numbers drawn."""
 
-import io
 import json
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,7 +10,8 @@ import xarray as xr
 
 from overtraining.figures.figure_worker import STORES, Order, data_file
 from overtraining.figures.recipe import Recipe
-from overtraining.runtime.atomic_files import atomic_write
+from overtraining.runtime.atomic_files import write_bytes, write_files
+from overtraining.runtime.netcdf import as_netcdf
 
 MEMOIZED = {
     "overtraining.simulations.measurements.respond": "respond",
@@ -23,9 +23,6 @@ MEMOIZED = {
 MEASURING = ("overtraining.simulations.", "overtraining.experiments.")
 """Packages whose functions may simulate."""
 
-_WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
-"""Metadata without dates and versions: with them, equal figures would have different bytes."""
-
 
 def compute_data(order: Order, reusable: Collection[str] = ()) -> dict[str, xr.Dataset]:
     """The figure's Datasets by label: those that are reusable from their file; the others are computed and written."""
@@ -35,9 +32,7 @@ def compute_data(order: Order, reusable: Collection[str] = ()) -> dict[str, xr.D
         data = _read(path, reusable)
         with _storing_measurements(order, [recipes[label] for label in missing]):
             data |= {label: _compute(recipe) for label, recipe in recipes.items() if label in missing}
-        with io.BytesIO() as file:  # HDF5 itself does not survive a full disk
-            xr.DataTree.from_dict({label: data[label] for label in recipes}).to_netcdf(file, engine="h5netcdf")
-            _write(path, file.getvalue())
+        write_bytes(path, as_netcdf({label: data[label] for label in recipes}))
         shutil.rmtree(order.out / STORES / name, ignore_errors=True)
     return _read(path, recipes)  # even if just computed, so that the figure shows what is on disk
 
@@ -74,29 +69,16 @@ def _compute(recipe: Recipe) -> xr.Dataset:
 def draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
     """Write pictures, caption and the numbers drawn; the paths of these files."""
     from overtraining.figures.drawn_numbers import numbers_in  # Matplotlib is imported only to draw
-    from overtraining.figures.style import styled
+    from overtraining.figures.style import picture, styled
 
     module, out, name = order.entry.module(), order.out, order.entry.name
     with styled(order.preset):
         figure = module.draw(data)
-        pictures = {out / f"{name}.{suffix}": suffix for suffix in order.formats}
-        for path, suffix in pictures.items():
-            with io.BytesIO() as file:
-                figure.savefig(file, format=suffix, metadata=_WITHOUT_DATES[suffix])
-                _write(path, file.getvalue())
-    texts = {
-        out / "captions" / f"{name}.txt": module.caption(data) + "\n",
-        out / "numbers" / f"{name}.json": _one_line_per_curve(numbers_in(figure)),
-    }
-    for path, text in texts.items():
-        _write(path, text.encode())
-    return [*pictures, *texts]
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+        contents = {out / f"{name}.{suffix}": picture(figure, suffix) for suffix in order.formats}
+    contents[out / "captions" / f"{name}.txt"] = f"{module.caption(data)}\n".encode()
+    contents[out / "numbers" / f"{name}.json"] = _one_line_per_curve(numbers_in(figure)).encode()
+    write_files(contents)
+    return list(contents)
 
 
 def _one_line_per_curve(shown: Mapping[str, list[float]]) -> str:

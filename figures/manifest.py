@@ -8,7 +8,7 @@ from typing import Any
 from overtraining.figures.catalogue import Entry
 from overtraining.figures.presets import StylePreset
 from overtraining.figures.provenance import file_hash, fingerprint, function_sources, sources, versions
-from overtraining.runtime.atomic_files import atomic_write
+from overtraining.runtime.atomic_files import write_text
 
 MANIFEST = "manifest.json"
 COMPUTING = ("numpy", "scipy", "xarray", "jax", "diffrax", "optax")
@@ -28,8 +28,7 @@ def read_manifest(out: Path) -> dict[str, ManifestRow]:
 def write_row(out: Path, name: str, row: ManifestRow) -> None:
     """Write or replace the row of one figure."""
     rows = dict(sorted({**read_manifest(out), name: row}.items()))
-    with atomic_write(out / MANIFEST) as temporary:
-        temporary.write_text(json.dumps({"figures": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(out / MANIFEST, json.dumps({"figures": rows}, indent=1, ensure_ascii=False) + "\n")
 
 
 def intact(out: Path, hashes: Mapping[str, str], files: Iterable[str]) -> bool:

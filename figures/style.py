@@ -1,5 +1,6 @@
 """The look of every figure: style file, colours and markers that can be told apart, sizes for paper and slides."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
@@ -19,6 +20,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASE = "#666666"  # grey: always the model before any perturbation
 ROUNDING = "rounding"  # beginning of the gid of lines that show rounding errors, which differ between processors
+
+_WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+"""Metadata without dates and versions: with them, equal figures would have different bytes."""
 
 
 @contextmanager
@@ -40,6 +44,13 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **share
     figure = Figure(figsize=(scale * width, scale * height), layout="constrained")
     axes = figure.subplots(rows, columns, **shared)
     return figure, list(np.ravel(axes))
+
+
+def picture(figure: Figure, suffix: str) -> bytes:
+    """A figure as the bytes of a pdf, svg or png file."""
+    with io.BytesIO() as file:
+        figure.savefig(file, format=suffix, metadata=_WITHOUT_DATES[suffix])
+        return file.getvalue()
 
 
 def letter(axes: list[Axes]) -> None:

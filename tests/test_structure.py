@@ -90,3 +90,58 @@ def test_citation_names_the_source_paper() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["license"] == "Apache-2.0"
     assert citation["references"][0]["identifiers"][0]["value"] == "arXiv:2503.19206"
+
+
+WRITERS = {
+    "write_text",
+    "write_bytes",
+    "savefig",
+    "to_netcdf",
+    "to_csv",
+    "to_json",
+    "savez",
+    "save",
+    "savetxt",
+    "tofile",
+}
+"""Methods and functions that write to a path, or to a buffer if they are given one of `BUFFERS`."""
+
+BUFFERS = {"file", "buffer"}
+
+
+def writes_in_place(source: str) -> list[int]:
+    """Lines that write to a path, and may leave half a file."""
+    lines = []
+    for call in ast.walk(ast.parse(source)):
+        if not isinstance(call, ast.Call):
+            continue
+        modes = [*call.args[: 2 if isinstance(call.func, ast.Name) else 1], *(k.value for k in call.keywords)]
+        match call.func:
+            case ast.Attribute(attr=name) if name in WRITERS and call.args:
+                in_place = not (isinstance(call.args[0], ast.Name) and call.args[0].id in BUFFERS)
+            case ast.Name(id="open") | ast.Attribute(attr="open" | "fdopen"):
+                texts = [mode.value for mode in modes if isinstance(mode, ast.Constant)]
+                in_place = any(isinstance(text, str) and set(text) & set("wax+") and len(text) < 4 for text in texts)
+            case _:
+                in_place = False
+        if in_place:
+            lines.append(call.lineno)
+    return lines
+
+
+def test_files_are_written_whole_or_not_at_all() -> None:
+    """Through `runtime.atomic_files`, so that a full disk leaves the old file or none, and its name is said."""
+    calls = (
+        'path.write_text("")',
+        'open(path, "w")',
+        "path.open(mode='ab')",
+        "figure.savefig(path)",
+        "np.save(path, x)",
+    )
+    assert all(writes_in_place(call) == [1] for call in calls)
+    allowed = ('open(path, "rb")', "write_text(path, text)", "figure.savefig(file)", "table.to_csv(index=False)")
+    assert not any(map(writes_in_place, allowed))
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            if path != ROOT / "runtime" / "atomic_files.py":
+                assert not writes_in_place(path.read_text(encoding="utf-8")), path

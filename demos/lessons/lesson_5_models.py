@@ -20,6 +20,7 @@ with app.setup:
     from overtraining.figures.llm.report import checkpoint_report
     from overtraining.figures.llm.statistics import sample_size
     from overtraining.figures.llm.tidy import select
+    from overtraining.runtime.atomic_files import write_bytes
     from overtraining.setting.errors import Refusal
 
 
@@ -87,7 +88,7 @@ def _(checkpoint, group, upload):
         step = float(checkpoint.value) if checkpoint.value.strip() else None
         with TemporaryDirectory() as folder, as_file(files("overtraining.figures.llm") / "published.csv") as shipped:
             for one in upload.value:
-                (Path(folder) / Path(one.name).name).write_bytes(one.contents)
+                write_bytes(Path(folder) / Path(one.name).name, one.contents)
             table, _ = read([Path(folder)] if upload.value else [shipped], step=step)
         if not upload.value and group.value == "model":  # the mean is over the six that were measured after TULU
             table = select(table, SIX_TASKS)

@@ -4,6 +4,8 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from overtraining.runtime.atomic_files import write_text
+
 SCRIPTS = ("formulas.js", "protocol.js", "pictures.js", "page.js")  # only the last needs a browser to be loaded
 
 
@@ -23,8 +25,7 @@ def page() -> str:
 
 def write_page(path: Path) -> Path:
     """Write the page to a file, whose folder is made where it is missing; OSError where that cannot be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(), encoding="utf-8", newline="\n")
+    write_text(path, page())
     return path
 
 

@@ -27,6 +27,7 @@ from overtraining.figures.book.sections import (
     symbol_table,
     variants,
 )
+from overtraining.runtime.atomic_files import write_files
 from overtraining.setting.errors import Refusal
 from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict
 
@@ -51,7 +52,8 @@ def write_book(derivations: Iterable[Derivation], reports: Iterable[CheckReport]
     """Write the book into `directory`, which is created if necessary, and return its files, the index first.
 
     derivations: in the order of the book.  reports: the results of checking them, in any order.
-    Raises Refusal if a derivation has no report, or two derivations have the same identifier.
+    Raises Refusal if a derivation has no report, or two derivations have the same identifier; NotWritten, and the old
+    pages stay, for a full disk.
     """
     derivations, known = list(derivations), {report.claim: report for report in reports}
     for derivation in derivations:
@@ -67,12 +69,9 @@ def write_book(derivations: Iterable[Derivation], reports: Iterable[CheckReport]
         "assumptions.html": book.assumptions(),
         "book.css": files("overtraining.figures.book").joinpath("book.css").read_text(encoding="utf-8"),
     }
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / name for name in pages]
-    for path, text in zip(paths, pages.values(), strict=True):
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return paths
+    contents = {Path(directory) / name: text.encode() for name, text in pages.items()}
+    write_files(contents)
+    return list(contents)
 
 
 class _Book:

@@ -43,9 +43,9 @@ def small_plot(curves: Curves) -> str:
         axes.set_yscale(_scale(np.concatenate([np.ravel(y) for y in curves.y.values()]) if curves.y else x))
         axes.set_xlabel(curves.x_label, parse_math=False)
         axes.set_ylabel(curves.y_label, parse_math=False)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(METADATA))
-    return _for_a_page(buffer.getvalue())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(METADATA))
+    return _for_a_page(file.getvalue())
 
 
 def identified(svg: str, name: str) -> str:

@@ -1,7 +1,6 @@
 """Draw the answers: one panel per task, base model in grey, changed model in colour, and its turning point."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,10 +10,9 @@ from overtraining.figures import drawing
 from overtraining.figures.llm.answers import Answer, pair_with_base, paired_response
 from overtraining.figures.llm.model_curves import MeasuredCurve
 from overtraining.figures.plain_text import in_picture
-from overtraining.figures.style import COLUMN, PAGE, canvas, letter, styled
+from overtraining.figures.style import COLUMN, PAGE, canvas, letter, picture, styled
 
 MOST = 12  # panels of one figure
-METADATA = (("pdf", {"CreationDate": None}), ("svg", {"Date": None}), ("png", {"Software": None}))
 
 
 def draw_answers(answers: Sequence[Answer], length_units: str) -> Iterator[Figure]:
@@ -56,13 +54,11 @@ def _panel(ax: Axes, base: MeasuredCurve, after: MeasuredCurve | None, answer: A
     ax.legend()
 
 
-def save(figures: Iterator[Figure], out: Path, stem: str = "curves") -> list[Path]:
-    """Write the figures as PDF, SVG and PNG without dates, so that equal figures have equal bytes."""
-    paths = []
+def pictures(figures: Iterator[Figure], stem: str = "curves") -> dict[str, bytes]:
+    """The figures as PDF, SVG and PNG files: names, numbered from the second on, and contents."""
+    contents = {}
     for i, figure in enumerate(figures):
-        for suffix, metadata in METADATA:
-            path = out / (f"{stem}.{suffix}" if i == 0 else f"{stem}-{i + 1}.{suffix}")
+        for suffix in ("pdf", "svg", "png"):
             with styled():
-                figure.savefig(path, format=suffix, metadata=metadata)
-            paths.append(path)
-    return paths
+                contents[f"{stem}.{suffix}" if i == 0 else f"{stem}-{i + 1}.{suffix}"] = picture(figure, suffix)
+    return contents

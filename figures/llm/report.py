@@ -20,6 +20,7 @@ from overtraining.figures.llm.model_curves import (
 )
 from overtraining.figures.llm.statistics.prediction import predict
 from overtraining.figures.llm.statistics.scaling_law import SYMBOLS, fit_law
+from overtraining.runtime.atomic_files import write_files
 from overtraining.setting.errors import Refusal, SchemaError
 
 UNITS = {"tokens": "tokens", "step": "steps"}
@@ -137,8 +138,13 @@ def _law_line(row: dict[str, Any]) -> str:
 
 
 def write_report(report: CheckpointReport, out: Path) -> list[Path]:
-    """Write answers.txt and the drawn curves into a folder, and return their paths."""
-    from overtraining.figures.llm.panels import draw_answers, save
+    """Write answers.txt and the drawn curves into a folder, all or none of them, and return their paths.
 
-    (out / "answers.txt").write_text(report.text + "\n", encoding="utf-8")
-    return [out / "answers.txt", *save(draw_answers(report.answers, report.length_units), out)]
+    Raises NotWritten for a full disk.
+    """
+    from overtraining.figures.llm.panels import draw_answers, pictures
+
+    drawn = pictures(draw_answers(report.answers, report.length_units))
+    contents = {out / name: content for name, content in {"answers.txt": f"{report.text}\n".encode(), **drawn}.items()}
+    write_files(contents)
+    return list(contents)

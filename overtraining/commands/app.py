@@ -37,6 +37,12 @@ def main() -> None:
 
         if not isinstance(error, (Refusal, OSError)):
             raise
-        said = "\n".join(map(printable, str(error).splitlines()))
+        said = "\n".join(map(printable, _sentence(error).splitlines()))
         typer.echo(f"overtraining: {said}", err=True)
         raise SystemExit(2) from None
+
+
+def _sentence(error: Exception) -> str:
+    """The error without the number that the system gives it."""
+    known = type(error).__str__ is OSError.__str__ and error.filename and error.strerror  # type: ignore[attr-defined]
+    return f"{error.filename}: {error.strerror}" if known else str(error)  # type: ignore[attr-defined]

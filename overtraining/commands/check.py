@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from overtraining.runtime.atomic_files import write_text
+
 
 def check(
     claims: Annotated[
@@ -49,9 +51,9 @@ def check(
         reports = check_all(derivations, CLAIMS, lambda report: bar.update(), processes)
     typer.echo(table(reports))
     if json:
-        json.write_text(as_json(reports, derivations), encoding="utf-8")
+        write_text(json, as_json(reports, derivations))
     if tex:
-        tex.write_text("\n".join(map(latex, derivations, reports)), encoding="utf-8")
+        write_text(tex, "\n".join(map(latex, derivations, reports)))
     if html:
         from overtraining.figures.book import write_book
 
@@ -97,6 +99,6 @@ def _mutate(
     stale = stale_entries(reports, [m for claim in chosen for m in all_mutants(claim, CLAIMS)], reasons)
     typer.echo("\n\n".join([mutant_table(reports), *stale]))
     if json:
-        json.write_text(mutants_as_json(reports), encoding="utf-8")
+        write_text(json, mutants_as_json(reports))
     if stale or any(report.fate in (Fate.SURVIVED, Fate.UNDECIDED) for report in reports):
         raise typer.Exit(1)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from overtraining.runtime.atomic_files import write_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -82,8 +84,7 @@ def llm(
             typer.echo(f"skipped: {error}", err=True)
         typer.echo(f"{summary(table)}\n")
         if out:  # before the answers: for a single checkpoint there are none
-            out.mkdir(parents=True, exist_ok=True)
-            table.to_csv(out / "table.csv", index=False)
+            write_text(out / "table.csv", table.to_csv(index=False))
         found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
         typer.echo(found.text)
         said |= found.data | {"skipped": [str(error) for error in bad]}
@@ -91,7 +92,7 @@ def llm(
             write_report(found, out)
             typer.echo(f"in {out}")
     if json:
-        json.write_text(dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        write_text(json, dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _table(

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from overtraining.runtime.atomic_files import write_text
+
 
 def simulate(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments; see --list.")] = None,
@@ -50,6 +52,6 @@ def simulate(
             typer.echo(f"  {result.experiment}: {check['name']}: {check['answer']}")
     typer.echo(f"data in {out}")
     if json:
-        json.write_text(as_json(results), encoding="utf-8")
+        write_text(json, as_json(results))
     if any(result.verdict == "refuted" for result in results):
         raise typer.Exit(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from overtraining.runtime.atomic_files import TEMPORARY, atomic_write, sha256
+from overtraining.runtime.atomic_files import TEMPORARY, sha256, write_bytes, write_text
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.chunk_format import SUFFIX, Damaged, chunk_number, decode, encode, file_name
 from overtraining.simulations.sweeps.recipe import differences, fingerprint
@@ -40,14 +40,12 @@ class Store:
         """Write a finished chunk, whole or not at all, in place of an older file of it; on disk when this returns."""
         content = encode(outcome, self._mark, chunk)
         path = self.folder / CHUNKS / file_name(chunk, content)
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(path, content)
         self._keep(chunk, path)
 
     def seal(self) -> None:
         """Write the checksum of the result beside it, as `sha256sum -c` reads it."""
-        with atomic_write(self.folder / SUM) as temporary:
-            temporary.write_text(f"{sha256(self.result)}  {RESULT}\n", encoding="utf-8")
+        write_text(self.folder / SUM, f"{sha256(self.result)}  {RESULT}\n")
 
     def unseal(self) -> None:
         """Remove the checksum, before another result is written."""
@@ -164,5 +162,4 @@ def _match_recipe(folder: Path, recipe: str) -> None:
             f"the store in {folder}", f"its {RECIPE} is gone", "restore it, delete the folder, or start in another"
         )
     else:
-        with atomic_write(path) as temporary:
-            temporary.write_text(recipe, encoding="utf-8")
+        write_text(path, recipe)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from overtraining.figures.llm.answers import answer_all
 from overtraining.figures.llm.model_curves import measured_curves
-from overtraining.figures.llm.panels import draw_answers, save
+from overtraining.figures.llm.panels import draw_answers, pictures
 from overtraining.figures.llm.tidy import with_changed_model
 from tests.figures.llm.samples import GROWS, RISES, rows
 
@@ -26,9 +26,8 @@ def test_base_and_changed_model_share_a_panel() -> None:
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["base", "noise"]
 
 
-def test_more_than_twelve_panels_are_several_figures(tmp_path) -> None:
+def test_more_than_twelve_panels_are_several_figures() -> None:
     many = pd.concat([rows(GROWS).assign(task=f"t{i:02}") for i in range(13)], ignore_index=True)
     figures = list(draw_answers(answer_all(measured_curves(many, "tokens")[0]), "tokens"))
     assert [len(figure.axes) for figure in figures] == [12, 1]
-    names = [path.name for path in save(iter(figures[1:]), tmp_path, "part")]
-    assert names == ["part.pdf", "part.svg", "part.png"]
+    assert list(pictures(iter(figures[1:]), "part")) == ["part.pdf", "part.svg", "part.png"]

@@ -28,6 +28,7 @@ from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import Schedule
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.noisy_labels import ChainWeights, chain_product, descend_on_noisy_labels
 from overtraining.theory.remedies.annealing import accumulated_noise, layer_ratio, noisy_spectrum, stepped_spectrum
 
@@ -47,6 +48,7 @@ def protocol(preset: Preset) -> Protocol:
     return replace(SETUP, lengths=np.linspace(0, SETUP.lengths[-1], 17), sampling=Sampling(draws=pairs))
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """The order of the formula's error, the effect of annealing, and features weaker than the noise."""
     setup = protocol(preset)

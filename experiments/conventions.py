@@ -24,6 +24,7 @@ from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned, SmallGaussian
 from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.perturbations import compress
@@ -53,6 +54,7 @@ def protocol(preset: Preset, convention: str = "absolute") -> Protocol:
     )
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """The cost in each unit and its growth, the exact cost of rounding, and where that does not grow with length."""
     checks = [_cost(protocol(preset, name), 10 * i, key) for i, name in enumerate(CONVENTIONS)]

@@ -25,6 +25,7 @@ from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations.data import learning_problem, losses, sample_examples
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import outputs
 from overtraining.theory.sensitivity.growth import curvature_growth_at
@@ -41,6 +42,7 @@ def protocol(preset: Preset) -> Protocol:
     return Protocol(PowerLaw(3), lengths, (0.0,), network=Network(4, 3, 3), inputs=WHITE)
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """The derivative at any start with white and with coloured inputs, for one layer, for activations; its sign."""
     setup = protocol(preset)

@@ -27,6 +27,7 @@ from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.noisy_labels import ChainWeights, descend_on_noisy_labels
 from overtraining.theory.fine_tuning.label_noise import label_noise_excess, label_noise_scale
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
@@ -68,6 +69,7 @@ def first_order(learning_rate: float, label_noise: float = LABEL_NOISE) -> float
     return 0.5 * float(label_noise_scale(learning_rate, label_noise, float(BATCH))) ** 2 * (3 + 3) * sum(TASK)
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """The excess at every learning rate, from every length, with three keys; ψ; the first order; large noise."""
     z, leverage, ratios, data = [], [], {}, {}

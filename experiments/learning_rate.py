@@ -30,6 +30,7 @@ from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import fine_tune
 from overtraining.simulations.measurements import seed_key
 from overtraining.simulations.networks import Layers
@@ -81,6 +82,7 @@ def with_label_noise(preset: Preset) -> Protocol:
     return replace(by_descent(preset), lengths=lengths, perturbation=fine_tuning, sampling=sampling)
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """Sharpness, the edge of stability, and the tuned learning rate."""
     noisy = with_label_noise(preset)

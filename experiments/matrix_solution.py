@@ -20,6 +20,7 @@ from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Balanced
 from overtraining.setting.teachers import Spectrum
 from overtraining.simulations.data import training_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layer, Layers, product
 from overtraining.simulations.pretraining import train_layers
@@ -43,6 +44,7 @@ def protocol(preset: Preset, network: Network = WIDE, angle: float = 0.7, imbala
     )
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """Products from many starts, the weights of one, and the saddle point with and without an imbalance."""
     rotated = [protocol(preset, network, angle) for network in (WIDE, NARROW) for angle in (0.2, 1.0, 2.3)]

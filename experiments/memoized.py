@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -17,6 +16,7 @@ from overtraining.runtime.worker_processes import is_worker
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations import hessian_spectrum, learning_rates, measurements, noise_slopes, scatter
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.memoized import arguments, memoized_call, memoized_cells
@@ -47,12 +47,13 @@ def storing(folder: Path | None) -> Iterator[None]:
 
 
 def memoize(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
-    """A function that, within `storing`, is called only once for equal arguments, even after a crash.
+    """The function in double precision; within `storing`, it is called once for equal arguments, even after a crash.
 
     See `overtraining.simulations.sweeps.memoized.memoized_call` for the functions that this can be done for.
     """
 
     @wraps(function)
+    @in_double_precision
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
         folder = _STORES.get()
         if folder is not None:
@@ -77,9 +78,9 @@ trace_rate = memoize(hessian_spectrum.trace_rate)
 
 def pretrain(protocol: Protocol, key: int) -> Layers:
     """`overtraining.simulations.measurements.pretrain` of one start, memoized."""
-    arrays = _trained(protocol, key)
+    arrays: dict[str, Any] = _trained(protocol, key)
     layers = [
-        {part: jnp.asarray(arrays[f"{part}{i}"]) for part in Layer._fields if f"{part}{i}" in arrays}
+        {part: arrays[f"{part}{i}"] for part in Layer._fields if f"{part}{i}" in arrays}
         for i in range(protocol.network.depth)
     ]
     return tuple(Layer(**layer) for layer in layers)

@@ -26,6 +26,7 @@ from overtraining.setting.teachers import Spectrum
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import LearningProblem, LossAt, population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers, product
 from overtraining.simulations.pretraining import train_layers
@@ -45,6 +46,7 @@ def protocol() -> Protocol:
     return Protocol(Spectrum((SIGMA,)), (0.0,), (0.0,), network=Network(3, 2, 2), start=Aligned(EPSILON))
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """The mode after both phases, the best shares, and a rotated task."""
     shares = SHARES if preset == "quick" else np.linspace(0, 1, 201)

@@ -29,6 +29,7 @@ from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations.compilation import FEW_STEPS, compiled
 from overtraining.simulations.data import LearningProblem, learning_problem, population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import initialize
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import sample_noise, shift_weights
@@ -55,6 +56,7 @@ def protocol(preset: Preset) -> Protocol:
     return replace(unequal_costs(NOISES[1]), sampling=Sampling(draws=draws, antithetic=True))
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """The weights of the optimum, its loss after noise, that of plain pretraining, and their order."""
     setup = protocol(preset)

@@ -25,6 +25,7 @@ from overtraining.setting.responses import trajectory
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, singular_values
 from overtraining.simulations.data import learning_problem, population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.perturbations import compress
 from overtraining.simulations.scatter import variance
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
@@ -50,6 +51,7 @@ def protocol(preset: Preset, law: str = "gaussian") -> Protocol:
     )
 
 
+@in_double_precision
 def run(preset: Preset, key: int) -> Outcome:
     """One mean for three laws; the variance of the Gaussian law and of the others; rounding."""
     setups = {law: protocol(preset, law) for law in LAWS}

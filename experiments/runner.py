@@ -16,6 +16,7 @@ from overtraining.runtime.netcdf import as_netcdf
 from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
+from overtraining.simulations.double_precision import in_double_precision
 
 LONGEST = ("beyond-linear-remedies", "stages", "inflection", "invariants", "beyond-linear")
 """Experiments that take longest: they are begun first, so that no process waits for another in the end."""
@@ -49,6 +50,7 @@ def choose(names: Sequence[str]) -> list[Experiment]:
     return [known[name] for name in dict.fromkeys(names)] or list(EXPERIMENTS)
 
 
+@in_double_precision
 def run_experiment(name: str, preset: Preset = "quick", key: int = 0, out: Path | None = None) -> Result:
     """Run one experiment; with `out`, write `NAME.json` (the Result) and `NAME.nc` (the measured data) there.
 

@@ -1,8 +1,11 @@
 """The look of every figure: style file, colours and markers that can be told apart, sizes for paper and slides."""
 
 import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -25,23 +28,71 @@ _WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {
 """Metadata without dates and versions: with them, equal figures would have different bytes."""
 
 
+_ONE_AT_A_TIME = threading.RLock()  # Matplotlib's settings belong to the process, and not to a thread
+_SETTINGS: ContextVar[dict[Any, Any] | None] = ContextVar("settings", default=None)
+
+
 @contextmanager
 def styled(preset: StylePreset = "paper") -> Iterator[None]:
-    """Use the project's style inside the block; Matplotlib's settings are restored after it."""
+    """Use the project's style inside the block; Matplotlib's settings are restored after it.
+
+    What users have set does not change the picture. Threads wait for each other, since all share Matplotlib's settings.
+    """
+    with only_these_settings(_settings(preset)):
+        yield
+
+
+@contextmanager
+def only_these_settings(settings: dict[Any, Any]) -> Iterator[None]:
+    """Use Matplotlib's defaults and these settings inside the block, in this thread alone; restore them after it."""
+    with _ONE_AT_A_TIME, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        token = _SETTINGS.set(settings)
+        try:
+            yield
+        finally:
+            _SETTINGS.reset(token)
+
+
+@cache
+def _settings(preset: StylePreset) -> dict[Any, Any]:
     with as_file(files("overtraining.figures") / "overtraining.mplstyle") as path:
         settings: dict[Any, Any] = dict(mpl.rc_params_from_file(path, use_default_template=False))
     if preset == "slides":
         import seaborn as sns
 
         settings |= sns.plotting_context("talk") | {"figure.dpi": 100, "savefig.dpi": 150}
-    with mpl.rc_context(settings):
-        yield
+    return settings
+
+
+class StyledFigure(Figure):
+    """A Matplotlib figure that keeps the style in which it was made, and shows itself in a notebook without pyplot."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._settings = _SETTINGS.get() or {}
+        super().__init__(*args, **kwargs)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw with the settings of the figure: Matplotlib looks up fonts only now."""
+        with only_these_settings(self._settings):
+            super().draw(renderer)
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Write the picture, with the settings of the figure; the same options as in Matplotlib."""
+        with only_these_settings(self._settings):
+            super().savefig(fname, **options)
+
+    def _repr_png_(self) -> bytes:
+        with io.BytesIO() as file:
+            self.savefig(file, format="png", dpi=144)
+            return file.getvalue()
 
 
 def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure of the given size in inches, twice as large in the style for slides, and its axes, row by row."""
     scale = 2 if mpl.rcParams["font.size"] > 12 else 1
-    figure = Figure(figsize=(scale * width, scale * height), layout="constrained")
+    figure = StyledFigure(figsize=(scale * width, scale * height), layout="constrained")
     axes = figure.subplots(rows, columns, **shared)
     return figure, list(np.ravel(axes))
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from overtraining.runtime.compilation_cache import cache_variables
 
 WORKER_ENVIRONMENT = {
+    "JAX_PLATFORMS": "cpu",  # a graphics processor's memory would be taken by every worker
     "NPROC": "1",  # how many threads XLA makes on a processor
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "OMP_NUM_THREADS": "1",

@@ -8,7 +8,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from overtraining.setting.errors import DomainError
 from overtraining.setting.training import GradientDescent, Pretraining
+from overtraining.simulations.double_precision import double_precision
 
 CompilerOptions = dict[str, bool | int]
 
@@ -75,13 +77,17 @@ def compiled(
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))):
+            leaves = jax.tree.leaves((args, kwargs))
+            if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
                 return inside(*args, **kwargs)
+            if any(getattr(leaf, "dtype", None) == np.float32 for leaf in leaves):
+                raise DomainError("an array in float32", "it has lost half of its digits", "call in double_precision()")
             chosen = options(*args, **kwargs) if callable(options) else options
             name = tuple(chosen.items())
             if name not in by_options:
                 by_options[name] = jax.jit(function, static_argnames=static, compiler_options=chosen)
-            return by_options[name](*args, **kwargs)
+            with double_precision():
+                return by_options[name](*args, **kwargs)
 
         call.programs = lambda: sum(f._cache_size() for f in (inside, *by_options.values()))  # type: ignore[attr-defined]
         return call

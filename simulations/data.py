@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from overtraining.setting.resolved import ResolvedProtocol
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.networks import Layers, outputs, product
 from overtraining.simulations.random_arrays import sample_arrays
 
@@ -49,6 +50,7 @@ def task_problem(resolved: ResolvedProtocol, label_noise: float) -> LearningProb
     return LearningProblem(jax.device_put(resolved.task), None, _noise(label_noise))
 
 
+@in_double_precision
 def population_loss(layers: Layers, problem: LearningProblem) -> Float[Array, ""]:
     """`½ tr((f − A) Σx (f − A)ᵀ) + ½‖f(0)‖²` of a linear network: the mean over all inputs, without label noise."""
     error = product(layers) - problem.teacher

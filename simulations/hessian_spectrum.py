@@ -13,11 +13,13 @@ from overtraining.setting.protocol import Protocol
 from overtraining.simulations.compilation import ONCE, compiled
 from overtraining.simulations.curvature import WRITTEN_OUT
 from overtraining.simulations.data import LearningProblem, population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import RandomKey, pretrain
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import plan_training
 
 
+@in_double_precision
 def hessian_eigenvalues(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length parameters"]:
     """All eigenvalues at every length, in increasing order.
 
@@ -31,6 +33,7 @@ def hessian_eigenvalues(protocol: Protocol, key: RandomKey) -> Float[np.ndarray,
     return np.asarray(_eigenvalues(problem, checkpoints))
 
 
+@in_double_precision
 def trace_rate(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, " length"]:
     """`d/dt tr H` along gradient flow at every length: the derivative of the trace in the direction `−∇L`.
 

@@ -20,6 +20,7 @@ from overtraining.setting.responses import trajectory, validate
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations import runs
 from overtraining.simulations.compilation import LOOP, compiled
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.measurements import RandomKey, as_response, response_variables, run_seeds
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
@@ -57,6 +58,7 @@ def protocols_at_learning_rates(
     return protocols
 
 
+@in_double_precision
 def respond_at_learning_rates(
     protocol: Protocol, learning_rates: Sequenced, key: RandomKey, steps: Sequence[int] | None = None
 ) -> xr.Dataset:
@@ -89,6 +91,7 @@ def respond_at_learning_rates(
     return validate(together.assign_attrs(diverged=", ".join(map(str, diverged))))
 
 
+@in_double_precision
 def tune_learning_rate(
     protocol: Protocol, learning_rates: Sequenced, key: RandomKey, steps: Sequence[int] | None = None
 ) -> tuple[xr.Dataset, xr.Dataset]:

@@ -16,6 +16,7 @@ from overtraining.setting.serialization import write
 from overtraining.setting.training import GradientFlow
 from overtraining.simulations import runs
 from overtraining.simulations.data import HELD_OUT
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
@@ -24,6 +25,7 @@ RandomKey = int | Key[Array, ""]
 """The key of all randomness of a measurement: a whole number or a `jax.random.key`."""
 
 
+@in_double_precision
 def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Response: pretrain from every seed, perturb every checkpoint `draws` times, average the losses.
 
@@ -47,6 +49,7 @@ def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     return as_response(protocol, key, response_variables(measured))
 
 
+@in_double_precision
 def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Trajectory along pretraining, per seed: singular values, loss, norms, imbalance and curvature.
 
@@ -59,6 +62,7 @@ def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     return as_trajectory(protocol, key, run_seeds(runs.observe, protocol, key))
 
 
+@in_double_precision
 def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """How far fine-tuning moves the weights: `distance`, `‖θ − θ_pre‖`, a Trajectory over lengths and budgets per seed.
 
@@ -77,21 +81,31 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     return as_trajectory(protocol, key, {name: measured[name] for name in ("distance", "distance_stderr")})
 
 
+@in_double_precision
 def initialize(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
-    """The layers at the start of one seed's run.
+    """The layers at the start of one seed's run, as NumPy arrays.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> [layer.weight.shape for layer in initialize(Protocol(PowerLaw(2), (0,), (0,)), key=0)]
     [(2, 2), (2, 2)]
     """
-    return runs.begin(*plan_training(protocol), seed_key(key, seed_index))
+    return _as_numpy(runs.begin(*plan_training(protocol), seed_key(key, seed_index)))
 
 
+@in_double_precision
 def pretrain(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
-    """The layers at every length of one seed's run, stacked along a leading axis. Raises NotSolved."""
+    """The layers at every length of one seed's run, as NumPy arrays; their leading axis is that of lengths.
+
+    Raises NotSolved where training fails.
+    """
     run = runs.train(*plan_training(protocol), seed_key(key, seed_index))
     check_solved(protocol, run.solved)
-    return run.checkpoints
+    return _as_numpy(run.checkpoints)
+
+
+def _as_numpy(layers: Layers) -> Layers:
+    """Outside of `double_precision`, JAX would cut its own arrays to float32 at the next operation."""
+    return jax.tree.map(np.asarray, layers)
 
 
 def response_variables(measured: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -15,18 +16,20 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": partial(jax.nn.gelu, approximate=False),  # x Φ(x) itself, not its tanh approximation
 }
 
+AnyArray = Array | np.ndarray
+
 
 class Layer(NamedTuple):
-    """`x ↦ W x + b`; leading axes, if any, count checkpoints."""
+    """`x ↦ W x + b`, as arrays of JAX or NumPy; leading axes, if any, count checkpoints."""
 
-    weight: Float[Array, "*batch out in"]
-    bias: Float[Array, "*batch out"] | None = None
+    weight: Float[AnyArray, "*batch out in"]
+    bias: Float[AnyArray, "*batch out"] | None = None
 
 
 Layers = tuple[Layer, ...]
 
 
-def product(layers: Layers) -> Float[Array, "*batch d_out d_in"]:
+def product(layers: Layers) -> Float[AnyArray, "*batch d_out d_in"]:
     """`W_L … W_1`, the matrix of a linear network.
 
     >>> float(product((Layer(2 * jnp.eye(1)), Layer(3 * jnp.eye(1))))[0, 0])

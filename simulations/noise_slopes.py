@@ -13,6 +13,7 @@ from overtraining.setting.protocol import Protocol
 from overtraining.simulations.compilation import CompilerOptions, compiled, options_of_size
 from overtraining.simulations.curvature import stderr
 from overtraining.simulations.data import population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import RandomKey, pretrain, seed_key
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_sizes, sample_noise, shift_weights
@@ -20,6 +21,7 @@ from overtraining.simulations.runs import network_weights
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 
+@in_double_precision
 def slopes(
     protocol: Protocol, key: RandomKey
 ) -> tuple[Float[np.ndarray, "length strength"], Float[np.ndarray, "length strength"]]:

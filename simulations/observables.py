@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from overtraining.simulations.data import Examples
-from overtraining.simulations.networks import Layer, Layers, outputs, product
+from overtraining.simulations.networks import AnyArray, Layer, Layers, outputs, product
 
 
 def layer_norms(layers: Layers) -> dict[str, Array]:
@@ -25,7 +25,7 @@ def layer_norms(layers: Layers) -> dict[str, Array]:
     return norms
 
 
-def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> Float[Array, "d_out d_in"]:
+def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> Float[AnyArray, "d_out d_in"]:
     """The matrix P of a linear network; with an activation, that of the affine map nearest to f on held-out inputs."""
     if held_out is None:
         return product(layers)
@@ -33,6 +33,6 @@ def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> F
     return jnp.linalg.lstsq(x, images)[0].T
 
 
-def _gram(layer: Layer) -> Float[Array, "out out"]:
+def _gram(layer: Layer) -> Float[AnyArray, "out out"]:
     gram = layer.weight @ layer.weight.T
-    return gram if layer.bias is None else gram + jnp.outer(layer.bias, layer.bias)
+    return gram if layer.bias is None else gram + layer.bias[:, None] * layer.bias

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from overtraining.setting.perturbations import Noise, Pruning, Quantization
-from overtraining.simulations.networks import Layers
+from overtraining.simulations.networks import AnyArray, Layers
 from overtraining.simulations.random_arrays import ArrayShape, sample_arrays
 
 
@@ -52,7 +52,7 @@ def compress(layers: Layers, perturbation: Quantization | Pruning, strength: Flo
     return tuple(layer._replace(weight=prune_weights(layer.weight, strength, perturbation.per)) for layer in layers)
 
 
-def round_weights(w: Float[Array, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
+def round_weights(w: Float[AnyArray, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
     """Every weight as the nearest multiple of the step; ties go toward 0, a step of 0 changes nothing.
 
     strength: the step or, with `per` "tensor" or "row", the step over the largest weight of the tensor or row.
@@ -67,7 +67,7 @@ def round_weights(w: Float[Array, "out in"], strength: Float[Array, ""], per: st
     return jnp.where(multiple < 2.0**52, jnp.sign(w) * jnp.ceil(multiple - 0.5) * step, w)
 
 
-def prune_weights(w: Float[Array, "out in"], pruned_share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
+def prune_weights(w: Float[AnyArray, "out in"], pruned_share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
     """A share of the weights of every tensor or row, rounded to a whole number, set to 0: the smallest ones; of equal
     ones, the first.
 

@@ -16,12 +16,14 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import trajectory
 from overtraining.simulations.compilation import CompilerOptions, compiled, options_of_size
 from overtraining.simulations.data import LearningProblem, population_loss
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import RandomKey, initialize, pretrain, seed_key
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_sizes, sample_noise, shift_weights
 from overtraining.simulations.training_plan import plan_training
 
 
+@in_double_precision
 def rises(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length strength draw"]:
     """`L(θ + noise) − L(θ)` for every draw at every length and strength, all independent; one seed.
 
@@ -47,6 +49,7 @@ def rises(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length stren
     return np.asarray(_rises(without_scales, draws, numbers.problem, scales, start, checkpoints, for_noise))
 
 
+@in_double_precision
 def rise_and_spread(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """Mean `rise` of the loss over the draws and its standard deviation `spread`, with their errors, as a Trajectory.
 

@@ -13,6 +13,7 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import resolve
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 from overtraining.simulations.data import LearningProblem, learning_problem
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import TuningNumbers, compiled_tuning, is_random, tuning_numbers
 from overtraining.simulations.initial_weights import StartNumbers, start_numbers
 from overtraining.simulations.pretraining import compiled_training, traced_numbers
@@ -42,6 +43,7 @@ class RunNumbers(NamedTuple):
     tuning: TuningNumbers | None = None
 
 
+@in_double_precision
 def plan_training(protocol: Protocol) -> tuple[TrainingPlan, RunNumbers]:
     """The plan of a protocol and its numbers. Raises DomainError for what no run can do.
 

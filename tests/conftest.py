@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import inspect
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ hypothesis.settings.load_profile("project")
 # JAX reads these when it is imported, so that tests of the theory need not wait for it: ranks and dtypes must agree
 # without promotion, and a program that runs once, at a small size, is compiled without much optimization.
 os.environ |= {
+    "JAX_ENABLE_X64": "1",  # for what the tests compute with JAX themselves
+    "JAX_PLATFORMS": "cpu",
     "JAX_NUMPY_RANK_PROMOTION": "raise",
     "JAX_NUMPY_DTYPE_PROMOTION": "strict",
     "XLA_FLAGS": "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
@@ -100,7 +103,7 @@ def resident_memory() -> int:
 @pytest.fixture
 def untyped() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A function as users get it: without the run-time type checks that are on in the tests, and would refuse first."""
-    return lambda function: getattr(function, "__wrapped__", function)
+    return inspect.unwrap
 
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]

@@ -4,10 +4,10 @@ import io
 import re
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from overtraining.figures.style import only_these_settings
 from overtraining.theory.derivations.checker.core import Curves
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
@@ -31,9 +31,7 @@ DECADES = 1e3  # a positive axis that spans a larger factor is logarithmic
 
 def small_plot(curves: Curves) -> str:
     """The curves as an SVG element; see `identified` before it is put on a page beside others."""
-    with mpl.rc_context():
-        mpl.rcdefaults()  # the user's own settings would change the bytes
-        mpl.rcParams.update(STYLE)
+    with only_these_settings(STYLE):
         figure = Figure(figsize=(3.6, 2.3), layout="constrained")
         axes = figure.add_subplot()
         x = np.asarray(curves.x, float)

@@ -13,6 +13,7 @@ import numpy as np
 
 from overtraining.runtime.worker_processes import other_variables
 from overtraining.setting.errors import Refusal
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.sweeps.cells import Cell
 from overtraining.simulations.sweeps.identity import processor
 from overtraining.simulations.sweeps.recipe import differences, recipe_text, sweep_in_recipe
@@ -49,6 +50,7 @@ class ChunkOutcome(NamedTuple):
     peak: int = 0
 
 
+@in_double_precision
 def compute(task: ChunkTask) -> ChunkOutcome:
     """Compute the cells of a task. Errors of its cells are part of the outcome. Raises WorkerDiffers."""
     _check_worker(task.recipe)

@@ -1,4 +1,8 @@
-"""The style: in force inside the block only, sizes for slides, panel letters."""
+"""The style: in force inside the block only, in one thread at a time; sizes for slides, panel letters."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import matplotlib as mpl
 
@@ -10,6 +14,46 @@ def test_the_style_ends_with_its_block() -> None:
     with styled():
         assert mpl.rcParams["font.size"] != before["font.size"]
     assert dict(mpl.rcParams) == before
+
+
+def test_users_settings_do_not_change_the_picture() -> None:
+    ours = _picture("paper")
+    with mpl.rc_context({"lines.linewidth": 9, "axes.facecolor": "black", "font.family": "monospace"}):
+        assert _picture("paper") == ours
+
+
+def test_eight_threads_draw_the_same_pictures_as_one() -> None:
+    """Matplotlib's settings are those of the process: two styles at once would spoil each other."""
+    presets: list[Any] = ["paper", "slides"] * 4
+    alone = [_picture(preset) for preset in presets[:2]]
+    before = dict(mpl.rcParams)
+    with ThreadPoolExecutor(8) as threads:
+        pictures = list(threads.map(_picture, presets))
+    assert pictures == alone * 4
+    assert alone[0] != alone[1]
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_figure_is_drawn_in_its_style_later() -> None:
+    with styled("slides"):
+        figure, _ = canvas(1.0, 1.0)
+        at_once = _bytes(figure)
+    assert _bytes(figure) == at_once
+    assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook shows, without pyplot
+
+
+def _picture(preset: Any) -> bytes:
+    with styled(preset):
+        figure, (ax,) = canvas(1.0, 1.0)
+        ax.plot([0, 1], [1, 0])
+        ax.set_xlabel("length")
+    return _bytes(figure)
+
+
+def _bytes(figure: Any) -> bytes:
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png")
+        return file.getvalue()
 
 
 def test_figures_for_slides_are_twice_as_large() -> None:

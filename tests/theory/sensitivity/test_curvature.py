@@ -12,8 +12,6 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
 from overtraining.theory.sensitivity.curvature import hessian_spectrum, hessian_trace
 
-jax.config.update("jax_enable_x64", True)
-
 SHAPES = [*product((1, 3), repeat=3), (2, 3, 4), (4, 3, 2), (6, 3, 5), (5, 6, 3)]
 
 

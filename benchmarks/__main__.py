@@ -12,6 +12,7 @@ from time import perf_counter
 from benchmarks.measure import machine
 from benchmarks.report import write_report
 from overtraining.figures.style import styled
+from overtraining.simulations.double_precision import double_precision
 
 BENCHMARKS = ("answered", "noise_grid", "matrix", "growth", "runs", "sweeps")
 ONLY_BY_NAME = (
@@ -38,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.names or BENCHMARKS:
         print(f"{name} …", flush=True)
         start, module = perf_counter(), import_module(f"benchmarks.{name}")
-        for report in module.run(options.preset):
+        with double_precision():
+            reports = list(module.run(options.preset))
+        for report in reports:
             write_report(report, here, options.out)
             if hasattr(module, "draw"):
                 with styled():

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import logging, os, random, signal, sys, tempfile, warnings
-import matplotlib, numpy, pandas, scipy.stats, seaborn, sympy, xarray  # their own imports may change filters of warnings
+import matplotlib, numpy, pandas, scipy.stats, seaborn, sympy, xarray  # which may change filters of warnings
 
 def state():
     jax = sys.modules.get("jax")

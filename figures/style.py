@@ -78,10 +78,10 @@ class StyledFigure(Figure):
         with only_these_settings(self._settings):
             super().draw(renderer)
 
-    def savefig(self, fname: Any, **options: Any) -> None:
+    def savefig(self, file: Any, **options: Any) -> None:  # type: ignore[override]  # it is called `fname`
         """Write the picture, with the settings of the figure; the same options as in Matplotlib."""
         with only_these_settings(self._settings):
-            super().savefig(fname, **options)
+            super().savefig(file, **options)
 
     def _repr_png_(self) -> bytes:
         with io.BytesIO() as file:

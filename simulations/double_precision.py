@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-Parameters = ParamSpec("Parameters")
-Returned = TypeVar("Returned")
+Arguments = ParamSpec("Arguments")
+Computed = TypeVar("Computed")
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def double_precision() -> Iterator[None]:
         yield
 
 
-def in_double_precision(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+def in_double_precision(function: Callable[Arguments, Computed]) -> Callable[Arguments, Computed]:
     """A decorator: the function runs in `double_precision`. What users may call needs it, if it touches JAX.
 
     >>> import jax
@@ -36,7 +36,7 @@ def in_double_precision(function: Callable[Parameters, Returned]) -> Callable[Pa
     """
 
     @wraps(function)
-    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Computed:
         with double_precision():
             return function(*args, **kwargs)
 

@@ -95,7 +95,13 @@ def _no_pole() -> Evidence:
     def whole(k: sp.Expr, e: sp.Expr) -> sp.Expr:
         return e / epsilon + (1 - e) / k
 
-    cases = [("σ > μ", positive(whole(size, 1 / (1 + delta)))), ("σ < μ", positive(whole(-size, 1 + delta)))]
+    falls, grows = 1 / (1 + delta), 1 + delta
+    ends = tuple(sp.limit(e, delta, end) for e in (falls, 1 / grows) for end in (0, sp.oo))
+    cases = [
+        ("all times", identity(ends, (1, 0, 1, 0))),
+        ("σ > μ", positive(whole(size, falls))),
+        ("σ < μ", positive(whole(-size, grows))),
+    ]
     denominator = (1 + (kappa / epsilon - 1) * sp.exp(-2 * kappa * t)) / kappa
     return every([*cases, ("form", identity(denominator, whole(kappa, sp.exp(-2 * kappa * t))))])
 

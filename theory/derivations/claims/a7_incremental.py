@@ -77,15 +77,18 @@ def _vanishes() -> Evidence:
 
 
 def _bounds() -> Evidence:
-    """For ε < σ = ε + δ: `0 < s < σz/(σ − ε)` before, `0 < σ − s < σ(σ − ε)z` after."""
+    """For ε < σ = ε + δ: `0 < s < σz/(σ − ε)` before, `0 < σ − s < σ(σ − ε)z` after; the bounds are met as z → 0."""
     before, after = in_phase()
-    sides = {
-        "before, below": before,
-        "before, above": sigma * z / (sigma - epsilon) - before,
-        "after, below": sigma - after,
-        "after, above": sigma * (sigma - epsilon) * z - (sigma - after),
+    errors = {
+        "before": (before, sigma * z / (sigma - epsilon)),
+        "after": (sigma - after, sigma * (sigma - epsilon) * z),
     }
-    return every((name, positive(sp.together(side.subs(sigma, epsilon + delta)))) for name, side in sides.items())
+    sides = {}
+    for name, (error, bound) in errors.items():
+        sides |= {f"{name}, below": error, f"{name}, above": (bound - error) / z}
+    return every(
+        (name, positive(sp.factor(side.subs(sigma, epsilon + delta)), zero_at={z: 0})) for name, side in sides.items()
+    )
 
 
 def _not_uniform() -> Evidence:

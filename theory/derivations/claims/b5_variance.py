@@ -118,7 +118,7 @@ def _expansion() -> Evidence:
     abstract = (error_letter @ sx @ shift.T).trace() + sp.Rational(1, 2) * (shift @ sx @ shift.T).trace()
     slopes = ((gradient(loss, "W1"), second.T @ error @ sx), (gradient(loss, "W2"), error @ sx @ first.T))
     differences = [b1.noisy_loss() - loss - spelled, rise() - abstract]
-    differences += [((a - b) @ (a - b).T).trace() for a, b in slopes]
+    differences += [(rest @ rest.T).trace() for rest in (a - b for a, b in slopes)]
     return Evidence(all(d.is_zero() for d in differences), Verdict.PROVED, "four differences of traces vanish")
 
 

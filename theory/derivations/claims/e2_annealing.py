@@ -168,10 +168,10 @@ def mean_value() -> sp.Expr:
         noise_expectation((test @ word).trace(), {"N": sp.Integer(1)})
         for word in (n @ f.T @ n, moving["C"] @ n + n @ moving["G"])
     )
-    ((own, unit),) = (test @ f).trace().terms.items()
+    (own,) = (test @ f).trace().terms
     if any(set(mean.terms) != {own} for mean in (of_noise, of_drift)):
         raise ValueError("the mean change is not a multiple of f")
-    shift = noise * (2 * of_noise.terms[own] - of_drift.terms[own]) / unit
+    shift = noise * (2 * of_noise.terms[own] - of_drift.terms[own])
     return sigma + sp.simplify((shift * w1 * w2 / (w1**2 + w2**2)).subs(w2, w1 * sp.sqrt(u)))
 
 
@@ -214,10 +214,11 @@ def _clock() -> Evidence:
     speed = sp.simplify(1 / clock.diff(u))
     last = speed.diff(u).subs(u, d_out / d_in)
     wider_output = speed.subs(d_out, d_in + x)
-    forward = positive(sp.factor(wider_output.subs(u, 1 + x / d_in - x / (d_in * (1 + p)))))
+    between = 1 + x / d_in - x / (d_in * (1 + p))
     checked = every(
         (
-            ("forward", forward),
+            ("all ratios", identity((between.subs(p, 0), sp.limit(between, p, sp.oo)), (1, 1 + x / d_in))),
+            ("forward", positive(sp.factor(wider_output.subs(u, between)))),
             ("ends", identity(sp.simplify(speed.subs(u, d_out / d_in)), 0)),
             ("last rate", identity(sp.simplify(last + 4 * d_in * d_out / (d_in + d_out)), 0)),
         )

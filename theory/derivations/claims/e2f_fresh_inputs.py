@@ -1,12 +1,13 @@
 """E2f: SGD on noisy labels at steps that are not small, and on fresh inputs in small batches: E2's factors exactly."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, Rules, normal_form, scaled
+from overtraining.theory.derivations.calculus.matrix_words import IDENTITY, ZERO, Rules, normal_form, scaled
 from overtraining.theory.derivations.calculus.trace_words import Letter, MatrixSum, TraceSum, noise_expectation
 from overtraining.theory.derivations.checker.core import (
     Assumption,
@@ -27,6 +28,13 @@ b = d5.b
 noise = eta * nu**2 / (2 * b)  # γ²
 row = (nu**2 + R) / nu**2  # F = 1/(1 − G)
 _s = sp.Symbol("s", positive=True)
+_U, _V, _F = Letter("u", "d_out", "one"), Letter("v", "d_in", "one"), Letter("f", "d_out", "d_in")
+_SINGULAR: Rules = (
+    ((_F, _V), scaled(_s, MatrixSum.of(_U))),
+    ((_U.T, _F), scaled(_s, MatrixSum.of(_V.T))),
+    ((_V.T, _F.T), scaled(_s, MatrixSum.of(_U.T))),
+)
+"""`f v = s u` and `uᵀf = s vᵀ`."""
 
 
 def formula() -> dict[str, sp.Expr]:
@@ -50,7 +58,7 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     """With D5's variances P the mean change in a step, `K E D + E[δC D + D δG] − ηE[G fᵀ G]`, is 0."""
     variance = sp.solve(sp.Eq(d5.recursion(online=True), d5.P), d5.P)[0]
     squared = variance + (nu**2 + R + variance) / b  # E G², D and the noise of a batch
-    of_both, of_one = (weight.subs(_s, 1) for weight in direction_weights())
+    of_both, of_one = (sp.expand(direction_weights()[name] / _s) for name in ("own", "row"))
     g = sp.Symbol("G", positive=True)
     # a row adds up to R = Σ P = G (ν² + R), since P = ηK a (ν² + R)/2b
     per_row = sp.simplify(variance / (nu**2 + R) - eta * K * candidate["step"] / (2 * b))
@@ -66,38 +74,49 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     )
 
 
-def direction_weights() -> tuple[sp.Expr, sp.Expr]:
-    """`uᵀ(δC N + N δG)v` along (i, i), and along another direction of row or column i: 4s and s.
+def _mean_change(a: Letter, c: Letter) -> MatrixSum:
+    """`uᵀ(δC N + N δG)v` for `N = abᵀ`, and `δC = Nfᵀ + fNᵀ`, `δG = fᵀN + Nᵀf`; the argument c is b.
 
-    `2(uᵀa)(bᵀv)(aᵀfb) + s[(uᵀa)² + (bᵀv)²]`, by `_directions`, where a and b are singular vectors of f.
+    The weights move along `∂f` in the direction N, which by E2 moves f by K N.
     """
-    p, q, across = sp.symbols("p q across")
-    total = 2 * p * q * across + _s * (p**2 + q**2)
-    return sp.expand(total.subs({p: 1, q: 1, across: _s})), sp.expand(total.subs({p: 1, q: 0, across: 0}))
+    n, f = MatrixSum.of(a) @ MatrixSum.of(c.T), MatrixSum.of(_F)
+    change = (n @ f.T + f @ n.T) @ n + n @ (f.T @ n + n.T @ f)
+    return MatrixSum.of(_U.T) @ change @ MatrixSum.of(_V)
+
+
+@cache
+def direction_weights() -> dict[str, sp.Expr]:
+    """`uᵀ(δC N + N δG)v` where N is the mode's own direction, another of its row or column, or one of neither."""
+    p, q = Letter("p", "d_out", "one"), Letter("q", "d_in", "one")
+    orthonormal: Rules = (
+        ((_U.T, p), ZERO),
+        ((p.T, _U), ZERO),
+        ((_V.T, q), ZERO),
+        ((q.T, _V), ZERO),
+        *(((x.T, x), IDENTITY) for x in (_U, _V, p, q)),
+    )
+    along = {"own": (_U, _V), "row": (_U, q), "column": (p, _V), "neither": (p, q)}
+    words = {name: normal_form(_mean_change(*pair), (*orthonormal, *_SINGULAR)) for name, pair in along.items()}
+    return {name: left.pop((), sp.Integer(0)) if set(left) <= {()} else sp.nan for name, left in words.items()}
 
 
 def _directions() -> Evidence:
-    """`uᵀ(δC N + N δG)v = 2(uᵀa)(bᵀfᵀa)(bᵀv) + s(bᵀv)² + s(uᵀa)²` for `N = abᵀ`, `fv = su`, `uᵀf = svᵀ`.
-
-    The weights move along `∂f` in the direction N, which by E2 moves f by K N: `δC = Nfᵀ + fNᵀ`, `δG = fᵀN + Nᵀf`.
-    """
-    a, u = (Letter(name, "d_out", "one") for name in "au")
-    c, v = (Letter(name, "d_in", "one") for name in "bv")
-    f = Letter("f", "d_out", "d_in")
-    rules: Rules = (
-        ((f, v), scaled(_s, MatrixSum.of(u))),
-        ((u.T, f), scaled(_s, MatrixSum.of(v.T))),
-        ((a.T, a), IDENTITY),
-        ((c.T, c), IDENTITY),
-    )
-    n, product = MatrixSum.of(a) @ MatrixSum.of(c.T), MatrixSum.of(f)
-    left, right = MatrixSum.of(u.T), MatrixSum.of(v)
-    change = (n @ product.T + product @ n.T) @ n + n @ (product.T @ n + n.T @ product)
-    on_inputs, on_outputs = MatrixSum.of(v.T) @ MatrixSum.of(c), left @ MatrixSum.of(a)
-    claimed = scaled(2, left @ n @ product.T @ n @ right)
+    """`uᵀ(δC N + N δG)v = 2(uᵀa)(bᵀfᵀa)(bᵀv) + s(bᵀv)² + s(uᵀa)²` for `N = abᵀ`, `fv = su`, `uᵀf = svᵀ`."""
+    a, c = Letter("a", "d_out", "one"), Letter("b", "d_in", "one")
+    rules: Rules = (*_SINGULAR, ((a.T, a), IDENTITY), ((c.T, c), IDENTITY))
+    n = MatrixSum.of(a) @ MatrixSum.of(c.T)
+    on_inputs, on_outputs = MatrixSum.of(_V.T) @ MatrixSum.of(c), MatrixSum.of(_U.T) @ MatrixSum.of(a)
+    claimed = scaled(2, MatrixSum.of(_U.T) @ n @ MatrixSum.of(_F).T @ n @ MatrixSum.of(_V))
     claimed = claimed + scaled(_s, on_inputs @ on_inputs.T + on_outputs @ on_outputs.T)
-    remaining = normal_form(left @ change @ right - claimed, rules)
-    return Evidence(not remaining, Verdict.PROVED, f"{len(remaining)} words differ, for symbolic widths")
+    remaining = normal_form(_mean_change(a, c) - claimed, rules)
+    weights = tuple(direction_weights()[name] for name in ("own", "row", "column", "neither"))
+    return every(
+        (
+            ("general", Evidence(not remaining, Verdict.PROVED, f"{len(remaining)} words differ")),
+            ("4s, s, s and 0", identity(weights, (4 * _s, _s, _s, sp.Integer(0)))),
+        ),
+        "as a quadratic form, and along each kind of direction, for symbolic widths",
+    )
 
 
 def _covariance() -> Evidence:

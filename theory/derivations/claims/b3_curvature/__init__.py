@@ -151,7 +151,8 @@ def _falls_first() -> Evidence:
     return every(
         [
             ("they cross at σ/2", identity(sp.solve(high - low, si), [half])),
-            ("before, the larger falls", identity((sp.sign((low - high).subs(si, half / 2)), low.diff(si)), (1, -1))),
+            ("before, this one is larger", positive((low - high).subs(sigma_i, 2 * si + delta), zero_at={delta: 0})),
+            ("and falls", identity(low.diff(si), -1)),
             ("after, the larger rises", positive(high.diff(si))),
             ("lowest there", identity(high.subs(si, half), half)),
         ]

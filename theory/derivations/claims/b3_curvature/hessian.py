@@ -112,8 +112,9 @@ def half_of_trace() -> Evidence:
 
 
 def complete() -> Evidence:
-    """The dyads of all blocks, counted by kind, are as many as there are weights."""
+    """The dyads of all blocks, counted by kind, are as many as there are weights, in every order of the widths."""
     cases = []
+    met = set()
     number = dict(zip(KINDS, (modes, narrow, hidden, inputs, outputs), strict=True))
     for regime, widths in REGIMES.items():
         n = {kind: c if any(e.has(c) for e in widths.values()) else sp.Integer(0) for kind, c in number.items()}
@@ -121,8 +122,12 @@ def complete() -> Evidence:
         for k, l in combinations_with_replacement(KINDS, 2):
             pairs = n[k] * (n[k] - 1) / 2 if k == l else n[k] * n[l]
             total += pairs * len(dyads_of((Index("i", k), Index("j", l))))
+        met.add(frozenset(kind for kind in KINDS if n[kind] != 0))
         weights = (h * (d_in + d_out)).subs(widths, simultaneous=True)
         cases.append((regime, identity(sp.expand(total - weights), sp.Integer(0))))
+    learned, *others = KINDS
+    orders = {frozenset({learned, *kinds}) for kinds in product(others[:2], others[2:])}
+    cases.append(("the orders", Evidence(met == orders, Verdict.PROVED, f"{len(met & orders)} of {len(orders)}")))
     return every(cases, "the numbers of dyads add up to h (d_in + d_out) in all four orders of the widths")
 
 

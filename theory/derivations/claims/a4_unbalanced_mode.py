@@ -63,6 +63,11 @@ def _weight(growth: sp.Expr, kappa: sp.Expr = KAPPA) -> sp.Expr:
     return (1 - growth) / (2 * r * growth) * ((R0 + kappa) + (R0 - kappa) * growth)
 
 
+def _roots() -> dict[sp.Symbol, sp.Expr]:
+    """What r and R₀ stand for."""
+    return {r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)}
+
+
 def decaying(x: sp.Expr) -> sp.Expr:
     """`tan((φ* − φ)/2)` with `tan φ = 2p/ℓ` and `tan φ* = 2σ/ℓ`, in the rational variable of p."""
     return 2 * size * (value(X) - value(x)) / (norm(X) * norm(x) + size**2 + 4 * value(X) * value(x))
@@ -80,7 +85,7 @@ def solved() -> sp.Expr:
 def conclusion(candidate: sp.Expr) -> Evidence:
     """Whether the candidate is the formula that the steps derive."""
     rational_form = {sigma: value(X), p0: value(Y), lam: size, r: norm(X), R0: norm(Y)}
-    named = a3.in_exponentials(candidate.subs({sp.sqrt(lam**2 + 4 * sigma**2): r, sp.sqrt(lam**2 + 4 * p0**2): R0}))
+    named = a3.in_exponentials(candidate)
     rational = named.replace(sp.exp, lambda x: e ** (-x / (r * t))).subs(rational_form)
     if not (_conserved().holds and same(rational, solved())):
         return Evidence(False, Verdict.PROVED, "differs as a rational function")
@@ -131,7 +136,7 @@ def _conserved() -> Evidence:
 
 def _mean() -> Evidence:
     """`(rR₀)² − (λ² + 4σp₀)² = 4λ²(σ − p₀)²`, so |κ| <= R₀ and the weight is positive and grows without bound."""
-    roots = {r: sp.sqrt(lam**2 + 4 * sigma**2), R0: sp.sqrt(lam**2 + 4 * p0**2)}
+    roots = _roots()
     gap = ((r * R0) ** 2 - (lam**2 + 4 * sigma * p0) ** 2).subs(roots)
     g, kappa = sp.Symbol("g", positive=True), sp.Symbol("kappa", real=True)
     slope = _weight(g, kappa).diff(g)
@@ -142,7 +147,7 @@ def _mean() -> Evidence:
 def _limits() -> Evidence:
     """Lazy: the weight becomes `(1 − E)/E`, so `p → σ + (p₀ − σ)e^{−|λ|t}`. Rich: see the conclusion."""
     g, big = sp.Symbol("g", positive=True), sp.Symbol("Lambda", positive=True)
-    roots = {r: sp.sqrt(big**2 + 4 * sigma**2), R0: sp.sqrt(big**2 + 4 * p0**2), lam: big}
+    roots = {name: root.subs(lam, big) for name, root in _roots().items()} | {lam: big}
     lazy = sp.limit(_weight(g).subs(roots) * g / (1 - g), big, sp.oo)
     pace = sp.limit(roots[r] - big, big, sp.oo)
     return identity((lazy, pace, sp.limit(_balanced(formula())[1][2], t, sp.oo)), (sp.S.One, sp.S.Zero, sp.S.Zero))

@@ -41,15 +41,12 @@ class Lerch(sp.Function):
 
 
 def as_lerch(expression: sp.Expr) -> sp.Expr:
-    """Every hypergeometric function of that kind replaced, and SymPy's name for it; any other stays what it is."""
+    """Every hypergeometric function of that kind replaced; any other stays what it is."""
 
     def match(p: Any, q: Any, z: sp.Expr) -> sp.Expr:
         return Lerch(p[1], z) if p[0] == 1 and q[0] == p[1] + 1 else sp.hyper(p, q, z)
 
-    def named(z: sp.Expr, order: sp.Expr, b: sp.Expr) -> sp.Expr:
-        return Lerch(b, z) / b if order == 1 else sp.lerchphi(z, order, b)
-
-    return expression.replace(sp.hyper, match).replace(sp.lerchphi, named)
+    return expression.replace(sp.hyper, match)
 
 
 def lerch_coefficients() -> Evidence:
@@ -157,12 +154,13 @@ def late() -> Evidence:
     clock = formula()[0].subs({s: u * sigma, epsilon: u0 * sigma})
     named = clock.replace(sp.hyper, lambda p, q, z: now if z == u else before).subs(L, 2 / (1 - k))
     growth = (u ** (1 - k) * now - u0 ** (1 - k) * before) / (1 - k)
-    waiting = 1 - (u0 / u) ** k + k * u0**k * growth
-    rest = sp.expand(sp.powsimp(sp.expand(named * (2 / (1 - k) - 2) * sigma * (u0 * sigma) ** k) - waiting))
+    bracket = sp.symbols("J", positive=True)
+    waiting = 1 - (u0 / u) ** k + k * u0**k * bracket
+    claimed = waiting.subs(bracket, growth)
+    rest = sp.expand(sp.powsimp(sp.expand(named * (2 / (1 - k) - 2) * sigma * (u0 * sigma) ** k) - claimed))
     n, b = sp.symbols("n b", positive=True)
     bounded = identity(sp.factor(1 - b / (n + b)), n / (n + b))  # coefficients in (0, 1]: 1 <= F <= 1/(1 − u)
-    bracket = sp.symbols("J", positive=True)
-    end = sp.limit((1 - (u0 / u) ** k + k * u0**k * bracket).subs(u0, u0 ** (1 / k)).powsimp(), u0, 0)
+    end = sp.limit(waiting.subs(u0, u0 ** (1 / k)).powsimp(), u0, 0)
     whole = identity((sp.simplify(rest), end), (sp.S.Zero, sp.S.One))
     return every([("clock", whole), ("series", bounded)])
 
@@ -176,10 +174,14 @@ def deep() -> Evidence:
     time = (sp.log(u / (1 - u)) - 1 / u).subs(u, s / sigma) / sigma**2
     pace = sp.simplify(time.diff(s) * s**2 * (sigma - s))
     flow = sp.limit(rate() / L, L, sp.oo)
-    power = 1 / (1 + delta) ** (L - 2)
-    started = sp.limit(power, L, sp.oo) / sp.limit(top ** (1 - 2 / L), L, sp.oo)
-    slowest = sp.limit((L - 2) * power, L, sp.oo) / (1 - started)
-    return identity((sp.expand(flow), pace, slowest), (sp.expand(s**2 * (sigma - s)), sp.S.One, sp.S.Zero))
+    k = 1 - 2 / L
+    power = (1 + delta) ** sp.expand(-L * k)
+    started = sp.limit(power, L, sp.oo) / sp.limit(top**k, L, sp.oo)
+    slowest = sp.limit(L * k * power, L, sp.oo)  # over 1 − started
+    return identity(
+        (sp.expand(flow), pace, sp.expand(L * k), started, slowest),
+        (sp.expand(s**2 * (sigma - s)), sp.S.One, L - 2, sp.S.Zero, sp.S.Zero),
+    )
 
 
 def inverse_link(clocks: Sequence[Callable], singular_value: Callable, generator: np.random.Generator) -> float:

@@ -81,8 +81,8 @@ def _threshold() -> Evidence:
     return every(
         (
             ("X", identity(sp.simplify(sp.expand_log(at / stated, force=True)), 1)),
-            ("above", identity(sp.limit(((sigma - epsilon) * epsilon**x), epsilon, 0, "+"), 0)),
-            ("below", identity(sp.limit(epsilon**x / (sigma - epsilon), epsilon, 0, "+"), 0)),
+            ("above", identity(sp.limit(stated.subs(tau, (1 + x) / sigma).simplify(), epsilon, 0, "+"), 0)),
+            ("below", identity(sp.limit((1 / stated).subs(tau, (1 - x) / sigma).simplify(), epsilon, 0, "+"), 0)),
             ("at 1/τ", identity((sigma / (1 + stated)).subs(tau, 1 / sigma).subs(epsilon, 0), sigma / (1 + sigma))),
         ),
         "στ > 1 learned, στ < 1 not begun; s → σ/(1+σ) at στ = 1",
@@ -91,12 +91,13 @@ def _threshold() -> Evidence:
 
 def _dominated() -> Evidence:
     """`0 < s < σ` and `s <= ε e^{2σt}` with `e^{2σt} = 1 + y`, ε < σ: so beyond M features `Σs <= ε^{1−σ_Mτ} Σb`."""
-    below = path().subs(t, sp.log(1 + y) / (2 * sigma)).subs(sigma, epsilon + x)
+    early = path().subs(t, sp.log(1 + y) / (2 * sigma))
+    below, left = (e.subs(sigma, epsilon + x) for e in (early, sigma - early))
     grown = sp.exp(2 * sigma * t).subs(t, tau * sp.log(1 / epsilon) / 2) * epsilon
     checked = every(
         (
             ("s > 0", positive(sp.simplify(below))),
-            ("s < σ", positive(sp.simplify(epsilon + x - below), zero_at={x: 0})),
+            ("s < σ", positive(sp.simplify(left), zero_at={x: 0})),
             ("s < ε e^{2σt}", positive(sp.simplify(epsilon * (1 + y) - below), zero_at={y: 0})),
             ("at τ", identity(sp.log(grown).expand(force=True), ((1 - sigma * tau) * sp.log(epsilon)).expand())),
         ),

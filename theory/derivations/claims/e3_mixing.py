@@ -79,17 +79,17 @@ def _faster() -> Evidence:
 
     With y = 2mt the slope of the first term is −(1 − e^{−y} − y e^{−y})/m²; `e^y − 1 − y` has positive coefficients.
     """
-    inverse = (1 - sp.exp(-2 * m * t)) / m + sp.exp(-2 * m * t) / epsilon
+    terms = (1 - sp.exp(-2 * m * t)) / m, sp.exp(-2 * m * t) / epsilon
     ahead_by = sp.exp(y) - 1 - y
     series = sp.expand(sp.series(ahead_by, y, 0, 8).removeO())
-    first = sp.simplify(((1 - sp.exp(-2 * m * t)) / m).diff(m) * m**2 * sp.exp(2 * m * t))
+    first = sp.simplify(terms[0].diff(m) * m**2 * sp.exp(2 * m * t))
     ahead = a3.rate().subs({a3.mu: 0, a3.sigma: m, a3.s: m - x}, simultaneous=True)
     return every(
         (
-            ("A3", identity(sp.simplify(1 / path(t, m, epsilon) - inverse), 0)),
+            ("A3", identity(sp.simplify(1 / path(t, m, epsilon) - sum(terms)), 0)),
             ("slope", identity(sp.simplify(first + ahead_by.subs(y, 2 * m * t)), 0)),
             ("its sign", positive(series)),
-            ("second term", positive(-(sp.exp(-2 * m * t) / epsilon).diff(m))),
+            ("second term", positive(-terms[1].diff(m))),
             ("with t", identity(sp.expand(ahead), sp.expand(2 * x * (m - x)))),
         )
     )
@@ -108,6 +108,7 @@ def _fine_tuning_replaces() -> Evidence:
     start = sigma_task * v / (v + (sigma_task - v) * sp.exp(2 * sigma_task * T))
     return every(
         (
+            ("leads to v", identity(sp.simplify(path(T, sigma_task, start)), v)),
             ("T = 0", identity(sp.simplify(formula()["trade-off"].subs(T, 0)), 1 - rho)),
             ("falls", positive(sp.factor(sp.simplify(-start.diff(T).subs(sigma_task, v + x))), zero_at={x: 0})),
         )

@@ -24,6 +24,7 @@ from overtraining.theory.derivations.claims.shared.stacked_flow import BALANCED,
 q, y = (MatrixSum.of(Letter(name, "n", "h")) for name in ("Q", "Y"))
 f = MatrixSum.of(Letter("F", "n", "n", symmetric=True))
 S, SI = (Letter(name, "h", "h", symmetric=True) for name in ("S", "Si"))
+_P0, _G, _DG, _R = (Letter(name, "n", "n", symmetric=True) for name in ("P0", "G", "dG", "R"))
 s = MatrixSum.of(S)
 si = MatrixSum.of(SI)
 z = MatrixSum.of(Letter("Z", "h", "h"))
@@ -41,7 +42,7 @@ def unique() -> Evidence:
     `R = e^{−Ft}QQᵀe^{−Ft}`, `G = ∫e^{2Fs}ds`. For bounded `ĠR`, `kI + sym(ĠR) = MMᵀ` with some k; then
     `d(e^{−2kt}‖C‖²)/dt = −2e^{−2kt}‖CM‖² <= 0`, a nonnegative number that starts at 0 and does not grow.
     """
-    p0, g, dg, r = (MatrixSum.of(Letter(n, "n", "n", symmetric=True)) for n in ("P0", "G", "dG", "R"))
+    p0, g, dg, r = map(MatrixSum.of, (_P0, _G, _DG, _R))
     flow = {"G": dg, "R": scaled(-1, r @ dg @ r)}
     c = (IDENTITY + p0 @ g) @ r - p0
     homogeneous = derivative(c, flow) + c @ dg @ r
@@ -61,6 +62,7 @@ def unique() -> Evidence:
     return every(
         [
             ("Ṙ = −RĠR with Ġ = e^{2Ft}", vanishes(((moved,),), rules, "in the moving frame")),
+            ("C = 0 at G = 0, R = P₀", vanishes(((c,),), (((_G,), ZERO), ((_R,), p0)), "C")),
             ("Ċ = −CĠR", vanishes(((homogeneous,),), (), "C")),
             ("no growth", Evidence(rest.is_zero(), Verdict.PROVED, "k‖C‖² + ⟨C, CB⟩ = ‖CM‖²")),
             ("(I + P₀G)Q₀ = Q₀S", vanishes(((through,),), (), "C = 0 is the solution")),

@@ -105,6 +105,7 @@ def _certain_sign() -> Evidence:
     return every(
         (
             ("d(σ − p)/dt = −d(w1² + w2²)(σ − p)", identity(speed(sigma - p), -d * (w1**2 + w2**2) * (sigma - p))),
+            ("δ at K = 0", identity(unlearned.subs(total, 0), delta)),
             ("solved by δ e^{−K}", identity(sp.diff(unlearned, t), -sp.diff(total, t) * unlearned)),
             ("p rises", positive(speed(p).subs(sigma, p + delta), zero_at={delta: 0})),
             ("w1 rises", positive(speed(w1).subs(sigma, p + delta), zero_at={delta: 0})),

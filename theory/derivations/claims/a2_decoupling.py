@@ -104,10 +104,10 @@ def _one_shape(i: int, h: int, o: int) -> Evidence:
         norm = (X**2).sum() + (Y**2).sum()
         return (np.trace(error @ exact(_diagonal(i, i, spread)) @ error.T) + exact(decay) * norm) / 2
 
-    modes = [(sp.Integer(0), sp.Integer(0))] * max(i, h, o)
-    for n in range(h):  # a hidden unit that has no partner in one layer has that weight 0
-        present = {w1: one[n] * (n < i), w2: two[n] * (n < o), sigma: top[n] * (n < min(i, o)), xi: spread[n] * (n < i)}
-        modes[n] = tuple(velocity.subs(present | {mu: decay}) for velocity in velocities())
+    modes = []
+    for n in range(h):  # without an input there is no variance, without an output no second weight
+        present = {w1: one[n], w2: two[n] * (n < o), sigma: top[n], xi: spread[n] * (n < i)}
+        modes.append(tuple(velocity.subs(present | {mu: decay}) for velocity in velocities()))
     slopes = entrywise_gradient(loss, {"X": _diagonal(h, i, one), "Y": _diagonal(o, h, two)})
     expected = [*_diagonal(h, i, [-m[0] for m in modes]), *_diagonal(o, h, [-m[1] for m in modes])]
     return identity(slopes, tuple(expected))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 
 import numpy as np
 import sympy as sp
@@ -17,6 +18,7 @@ from overtraining.theory.derivations.calculus.layers import (
     tau,
     width,
 )
+from overtraining.theory.derivations.calculus.matrix_words import ZERO, scaled
 from overtraining.theory.derivations.calculus.shapes import in_ring, integers, noise_ring, polynomial_expectation
 from overtraining.theory.derivations.calculus.trace_calculus import agree
 from overtraining.theory.derivations.calculus.trace_words import (
@@ -90,7 +92,7 @@ def _unrolled() -> Evidence:
     m = MatrixSum.of(Letter("M", "k", "k"))
     w = MatrixSum.of(Letter("W", "n", "k"))
     later = [MatrixSum.of(Letter(f"P{b}", f"m{b}", "n")) for b in range(5)]
-    c = MatrixSum(tuple((x * k, word) for x, p in zip(u, later, strict=True) for k, word in (p.T @ p).terms))
+    c = sum((scaled(x, p.T @ p) for x, p in zip(u, later, strict=True)), ZERO)
     extended = constant(0)
     for x, p in zip(u, later, strict=True):
         extended = extended + x * ((p @ w).T @ (p @ w) @ m).trace()
@@ -124,14 +126,13 @@ def _written_out() -> Evidence:
     cases = []
     v = [sp.Rational(4, 9), sp.Rational(1, 4), sp.Integer(2)]
     moments = {f"N{l}": (sp.Integer(0), v[l - 1], sp.Integer(7), sp.Integer(11)) for l in (1, 2, 3)}
-    for widths in np.ndindex(2, 2, 2, 2):
-        n = [x + 1 for x in widths]
+    for n in product((1, 2), repeat=4):
         layers = [integers(generator, n[l], n[l - 1]) for l in (1, 2, 3)]
         root, teacher = integers(generator, n[0], n[0]), integers(generator, n[3], n[0])
         ring, noise = noise_ring({f"N{l}": (n[l], n[l - 1]) for l in (1, 2, 3)})
         whole = layers[2] * layers[1] * layers[0]
         plain, target, sx = (in_ring(ring, m) for m in (whole, teacher, root * root.T))
-        f = np.eye(n[0], dtype=int) * ring(1)
+        f = np.eye(n[0], dtype=int)
         for l in (1, 2, 3):
             f = (in_ring(ring, layers[l - 1]) + noise[f"N{l}"]) @ f
         after, before = (np.trace((x - target) @ sx @ (x - target).T) / 2 for x in (f, plain))
@@ -142,7 +143,7 @@ def _written_out() -> Evidence:
         squares = {g**2: x for g, x in zip(gamma, v, strict=False)}
         value = path_sum(3).subs(norms_of(layers, root * root.T)).subs(squares)
         again = ((c - whole.T * whole) * root * root.T).trace() / 2
-        cases.append((f"widths {n}", identity((rise, again), (value, value))))
+        cases.append((f"widths {list(n)}", identity((rise, again), (value, value))))
     return examples(cases)
 
 

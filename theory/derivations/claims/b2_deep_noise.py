@@ -80,7 +80,7 @@ def _one_layer() -> Evidence:
     """`E tr((W + N)ᵀ C (W + N) M)` for any symmetric C (from the layers after) and any M (from the layers before)."""
     w, n, m = (MatrixSum.of(Letter(*x)) for x in (("W", "n", "k"), ("N", "n", "k"), ("M", "k", "k")))
     c = MatrixSum.of(Letter("C", "n", "n", symmetric=True))
-    v = gamma[0] ** 2
+    v = sp.Symbol("v", positive=True)
     mean = noise_expectation(((w + n).T @ c @ (w + n) @ m).trace(), {"N": v})
     rest = mean - (w.T @ c @ w @ m).trace() - v * c.trace() * m.trace()
     return Evidence(rest.is_zero(), Verdict.PROVED, "for symbolic dimensions, any C and M: one step of any depth")
@@ -110,7 +110,7 @@ def _cross_term() -> Evidence:
         noisy, plain = (
             (layer_product(1, depth, noisy=x) @ INPUT_COVARIANCE @ teacher.T).trace() for x in (True, False)
         )
-        rest = noise_expectation(noisy, {f"N{l}": gamma[l - 1] ** 2 for l in range(1, depth + 1)}) - plain
+        rest = noise_expectation(noisy, {f"N{l}": sp.Symbol(f"v_{l}") for l in range(1, depth + 1)}) - plain
         cases.append((f"depth {depth}", Evidence(rest.is_zero(), Verdict.PROVED, f"{len(rest.terms)} traces differ")))
     return every(cases, "E⟨f', A⟩ = ⟨f, A⟩: the teacher does not enter the rise")
 

@@ -146,7 +146,7 @@ def _of_two_starts() -> Evidence:
 def _mode_total() -> Evidence:
     """w1² + w2² as a function of p = w1w2 and the conserved λ, and what it gains from p = 0 to σ."""
     sigma = sp.Symbol("sigma", positive=True)
-    loss = (sigma - w1 * w2) ** 2 / 2
+    loss = sp.Function("L")(w1 * w2)  # any loss of the product
     drift = sum(sp.diff(w2**2 - w1**2, w) * sp.diff(loss, w) for w in (w1, w2))
     gain = 4 * sigma**2 / (sp.sqrt(lam**2 + 4 * sigma**2) + lam)
     return every(

@@ -15,10 +15,10 @@ def depth_one() -> Evidence:
     w, n, a = (MatrixSum.of(Letter(name, "d_out", "d_in")) for name in ("W", "N", "A"))
     error = w + n - a
     covariance = MatrixSum.of(Letter("Sx", "d_in", "d_in", symmetric=True))
-    loss = sp.Rational(1, 2) * (error @ covariance @ error.T).trace()
-    names = [[x.name for word in key for x in word] for key in loss.terms]
+    twice_the_loss = (error @ covariance @ error.T).trace()
+    names = [[x.name for word in key for x in word] for key in twice_the_loss.terms]
     second = [found for found in names if found.count("N") == 2]
-    holds = bool(second) and not any("W" in found for found in second)
+    holds = bool(second) and any("W" in found for found in names) and not any("W" in found for found in second)
     return Evidence(holds, Verdict.PROVED, "for symbolic widths, H contains no weight: convex, nothing can grow")
 
 
@@ -45,15 +45,16 @@ def relu_halves() -> Evidence:
             sp.diff(unit, preactivation).subs(preactivation, at).doit() * n,
         )
 
-    squares = [sum(side[i] ** 2 for side in (slopes(z), slopes(-z))) / 2 for i in (0, 1)]
-    scaled = [identity(unit.subs(preactivation, c * at), c * unit.subs(preactivation, at)) for at in (z, -z)]
+    sides = {"z": z, "−z": -z}
+    squares = [sum(slopes(at)[i] ** 2 for at in sides.values()) / 2 for i in (0, 1)]
+    scaled = [identity(unit.subs(preactivation, c * at), c * unit.subs(preactivation, at)) for at in sides.values()]
     return every(
         (
             ("W2's part is ½ z²", identity(squares[0], z**2 / 2)),
             ("W1's part is ½ u² ‖x‖²", identity(squares[1], u**2 * n**2 / 2)),
             ("homogeneous for z > 0", scaled[0]),
             ("homogeneous for z < 0", scaled[1]),
-            *((f"with a bias, {'z' if at == z else '−z'}", _with_bias(at)) for at in (z, -z)),
+            *((f"with a bias, {name}", _with_bias(at)) for name, at in sides.items()),
         ),
         "half of every unit's squared slopes, so half of d_out‖W1‖² + d_in‖W2‖² for whitened inputs",
     )

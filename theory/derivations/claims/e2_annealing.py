@@ -132,9 +132,7 @@ def _fluctuation() -> Evidence:
     first, second = Letter("W1", "h", "d_in"), Letter("W2", "d_out", "h")
     rules: Rules = (
         ((second, second.T, a), scaled(c, MatrixSum.of(a))),
-        ((a.T, second, second.T), scaled(c, MatrixSum.of(a.T))),
         ((b_.T, first.T, first), scaled(g, MatrixSum.of(b_.T))),
-        ((first.T, first, b_), scaled(g, MatrixSum.of(b_))),
         ((a.T, a), IDENTITY),
         ((b_.T, b_), IDENTITY),
     )

@@ -78,11 +78,12 @@ def _threshold() -> Evidence:
     """At t = τ·½ln(1/ε), X = σ/s − 1 is `(σ − ε) ε^{στ−1}`: learned for στ > 1, not begun for στ < 1."""
     at = (invariant() * sp.exp(-2 * sigma * t)).subs(s, path()).subs(t, tau * sp.log(1 / epsilon) / 2)
     stated = (sigma - epsilon) * epsilon ** (sigma * tau - 1)
+    above, below = (e.subs(tau, at_x / sigma).simplify() for e, at_x in ((stated, 1 + x), (1 / stated, 1 - x)))
     return every(
         (
             ("X", identity(sp.simplify(sp.expand_log(at / stated, force=True)), 1)),
-            ("above", identity(sp.limit(stated.subs(tau, (1 + x) / sigma).simplify(), epsilon, 0, "+"), 0)),
-            ("below", identity(sp.limit((1 / stated).subs(tau, (1 - x) / sigma).simplify(), epsilon, 0, "+"), 0)),
+            ("above", identity(sp.limit(above / epsilon**x, epsilon, 0, "+"), sigma)),
+            ("below", identity(sp.limit(below / epsilon**x, epsilon, 0, "+"), 1 / sigma)),
             ("at 1/τ", identity((sigma / (1 + stated)).subs(tau, 1 / sigma).subs(epsilon, 0), sigma / (1 + sigma))),
         ),
         "στ > 1 learned, στ < 1 not begun; s → σ/(1+σ) at στ = 1",
@@ -91,11 +92,13 @@ def _threshold() -> Evidence:
 
 def _dominated() -> Evidence:
     """`0 < s < σ` and `s <= ε e^{2σt}` with `e^{2σt} = 1 + y`, ε < σ: so beyond M features `Σs <= ε^{1−σ_Mτ} Σb`."""
-    early = path().subs(t, sp.log(1 + y) / (2 * sigma))
+    time = sp.log(1 + y) / (2 * sigma)
+    early = path().subs(t, time)
     below, left = (e.subs(sigma, epsilon + x) for e in (early, sigma - early))
     grown = sp.exp(2 * sigma * t).subs(t, tau * sp.log(1 / epsilon) / 2) * epsilon
     checked = every(
         (
+            ("e^{2σt} = 1 + y", identity(sp.exp(2 * sigma * time), 1 + y)),
             ("s > 0", positive(sp.simplify(below))),
             ("s < σ", positive(sp.simplify(left), zero_at={x: 0})),
             ("s < ε e^{2σt}", positive(sp.simplify(epsilon * (1 + y) - below), zero_at={y: 0})),
@@ -163,12 +166,12 @@ def _remainder() -> Evidence:
 
 
 def _in_proportion() -> Evidence:
-    """From `ε = ρσ` each mode is σ u(2σt): with `σ = y/2t`, `½∫σ²(1 − u)² di` has t only in front, for every ρ."""
+    """From `ε = ρσ` each mode is σ u(σt): with `σ = y/t`, `½∫σ²(1 − u)² di` has t only in front, for every ρ."""
     rho = sp.Symbol("rho", positive=True)
-    share = sp.simplify(path().subs(epsilon, rho * sigma).subs(t, y / (2 * sigma)) / sigma)
+    share = sp.simplify(path().subs(epsilon, rho * sigma).subs(t, y / sigma) / sigma)
     density = -sp.diff(sigma ** (-1 / alpha), sigma)  # modes per dσ
-    dsigma = sp.diff(y / (2 * t), y)
-    integrand = (sigma**2 * (1 - share) ** 2 / 2 * density).subs(sigma, y / (2 * t)) * dsigma
+    of_mode = sp.Function("g", positive=True)(y)  # ½(1 − u)², a function of y alone
+    integrand = (sigma**2 * of_mode * density).subs(sigma, y / t) * sp.diff(y / t, y)
     power = sp.simplify(t * sp.diff(sp.log(integrand), t))
     same = identity(sp.diff(share, sigma), 0)
     return every((("one u for all", same), ("power", identity(power, 1 / alpha - 2))), "no correction 1/(1 − 1/ℓ)")

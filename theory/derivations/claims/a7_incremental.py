@@ -83,7 +83,7 @@ def _bounds() -> Evidence:
         "before": (before, sigma * z / (sigma - epsilon)),
         "after": (sigma - after, sigma * (sigma - epsilon) * z),
     }
-    sides = {}
+    sides: dict[str, sp.Expr] = {}
     for name, (error, bound) in errors.items():
         sides |= {f"{name}, below": error, f"{name}, above": (bound - error) / z}
     return every(

@@ -21,11 +21,7 @@ from overtraining.theory.derivations.checker.core import Verdict
 from overtraining.theory.derivations.checker.run import claim_derivation
 from tests import ROOT
 
-FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | {
-    "D4m": Verdict.CERTIFIED,
-    "D4f": Verdict.ARGUED,
-    "B6r": Verdict.ARGUED,
-}
+FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | {"D4m": Verdict.CERTIFIED, "B6r": Verdict.ARGUED}
 FLOORS |= dict.fromkeys(("B6q", "C5d"), Verdict.TESTED)
 FLOORS |= dict.fromkeys(("A8", "B7", "B8", "C4", "C5", "D5t", "E2", "E2f"), Verdict.ARGUED)
 

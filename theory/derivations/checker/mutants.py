@@ -142,17 +142,15 @@ class _Swap(ast.NodeTransformer):
         return ast.copy_location(self.changed, node) if node is self.node else self.generic_visit(node)
 
 
+@cache
 def _tree(module: ModuleType) -> ast.Module:
     assert module.__file__ is not None  # a derivation has a file
     return ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
 
 
-@cache
-def _assigned(path: str | None) -> frozenset[str]:
-    """The names that a file assigns outside of functions."""
-    assert path is not None  # a derivation has a file
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
-    return frozenset(name for statement in tree.body for name in _names_assigned(statement))
+def _assigned(module: ModuleType) -> set[str]:
+    """The names that a module assigns outside of functions."""
+    return {name for statement in _tree(module).body for name in _names_assigned(statement)}
 
 
 def _names_assigned(statement: ast.stmt) -> list[str]:
@@ -200,12 +198,13 @@ def _reached(start: Any, modules: dict[str, ModuleType]) -> set[tuple[str, int |
 def _homes_of(name: str, importer: str, modules: dict[str, ModuleType]) -> list[str]:
     """Where a constant that a module uses is assigned: there, or in the module from which it imports it.
 
-    Being the same object is not enough: every `sp.Rational(1, 2)` is one.
+    To look for the same object is not enough: every `sp.Rational(1, 2)` is one.
     """
-    if name in _assigned(modules[importer].__file__):
-        return [importer]
-    value = vars(modules[importer])[name]
-    return [n for n, m in modules.items() if vars(m).get(name) is value and name in _assigned(m.__file__)]
+    home = importer
+    while home in modules and name not in _assigned(modules[home]):
+        imports = (s for s in _tree(modules[home]).body if isinstance(s, ast.ImportFrom))
+        home = next((s.module or "" for s in imports if any((a.asname or a.name) == name for a in s.names)), "")
+    return [home] if home in modules else []
 
 
 def _functions_in(value: Any) -> list[Any]:

@@ -85,8 +85,9 @@ def _mean_cost() -> Evidence:
     """In `½(a w₁² + b w₂²)` only the part with the mean cost changes; the rest, `¼(b − a)λ`, is conserved."""
     a, b = g2**2 * d_out, g1**2 * d_in
     conserved = (b - a) * lam / 4
-    difference = after_noise() - formula()["loss"] - conserved
-    return identity((sp.expand(along(difference)), sp.expand(along(conserved))), (0, 0), "c R/2 and constants")
+    difference = sp.expand(after_noise() - formula()["loss"] - conserved)
+    slopes = tuple(difference.diff(v) for v in (p, R, lam))
+    return identity((*slopes, along(conserved)), (0, 0, 0, 0), "c R/2, ¼(b − a)λ and constants")
 
 
 def _one_turn() -> Evidence:
@@ -107,8 +108,8 @@ def _one_turn() -> Evidence:
 
 def _wrong_sign() -> Evidence:
     """At p = −x the slope in p is `−(σ + x) − 2cx/R`: on the wrong side of the saddle training lowers the loss."""
-    slope = along((sigma - p) ** 2 / 2 + c * R / 2)
-    return positive(-slope.subs(p, -x))
+    fall = sigma + x + 2 * noise_cost * x / R
+    return every((("slope", identity(-along(after_noise()).subs(p, -x), fall)), ("falls", positive(fall))))
 
 
 def _limits() -> Evidence:

@@ -25,7 +25,7 @@ from overtraining.theory.derivations.checker.core import (
     Variant,
     Verdict,
 )
-from overtraining.theory.derivations.checker.evidence import examples, identity
+from overtraining.theory.derivations.checker.evidence import every, examples, identity
 from overtraining.theory.derivations.claims import b1_noise
 from overtraining.theory.derivations.claims.b1_noise import g1, g2, tau
 from overtraining.theory.derivations.claims.shared import balanced_path
@@ -132,16 +132,22 @@ def _one_mode() -> Evidence:
 
 def _colored() -> Evidence:
     """Σx = diag(3, 1/10), W1 = W2 = diag(3/10, 1), A − f = diag(1/5, −1/10), γ = 1: P rises although ⟨f, A−f⟩ < 0."""
-    w = np.array([0.3, 1.0])
-    unlearned = np.array([0.2, -0.1])
-    variance = np.array([3.0, 0.1])
-    inner = [float((unlearned * variance**n * w * w).sum()) for n in range(3)]
-    values = {gain: 2 * ((w * unlearned * variance) ** 2).sum(), k2: inner[1], k1: inner[2], tau: variance.sum()}
-    rising = float(formula().subs(values).subs({g1: 1, g2: 1, d_out: 2}))
+    w = Fraction(3, 10), Fraction(1)
+    unlearned = Fraction(1, 5), Fraction(-1, 10)
+    variance = Fraction(3), Fraction(1, 10)
+    inner = [sum(e * x**n * v * v for e, x, v in zip(unlearned, variance, w, strict=True)) for n in range(3)]
+    squared = sum(2 * (e * x * v) ** 2 for e, x, v in zip(unlearned, variance, w, strict=True))
+    values = {gain: squared, k2: inner[1], k1: inner[2], tau: sum(variance), g1: 1, g2: 1, d_out: 2}
     # if Σx = I, then k₁ = k₂ = ⟨f, A − f⟩, with the coefficient 2c
-    white = sp.expand(formula().subs({k2: k1, tau: d_in}) + gain).coeff(k1) - 2 * balanced_path.derived_noise_cost()
-    holds = inner[0] < 0 < rising and sp.simplify(white) == 0
-    return Evidence(holds, Verdict.PROVED, f"⟨f, A − f⟩ = {inner[0]:.3f}, dP/dt = {rising:.3f}")
+    white = formula().subs({k2: k1, tau: d_in})
+    return every(
+        (
+            ("⟨f, A − f⟩", identity(sp.sympify(inner[0]), sp.Rational("-0.082"))),
+            ("dP/dt", identity(formula().subs(values), sp.Rational("0.3934"))),
+            ("white", identity(white, 2 * balanced_path.derived_noise_cost() * k1 - gain)),
+        ),
+        "⟨f, A − f⟩ = −0.082, dP/dt = 0.3934",
+    )
 
 
 def _engine_error(expression: sp.Expr, function: Callable[..., Any], generator: np.random.Generator) -> float:

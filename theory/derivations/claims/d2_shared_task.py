@@ -99,8 +99,8 @@ def _turn_inside() -> Evidence:
     return every(
         (
             ("s* > 0", positive(turn)),
-            ("s* < σ", positive(sp.together(sigma - turn))),
-            ("x(σ) > σ", positive(sp.together(stronger_task(fine_tuned(sigma)) - sigma))),
+            ("s* < σ", positive(sp.together(sigma - turn), zero_at={excess: 0})),
+            ("x(σ) > σ", positive(sp.together(stronger_task(fine_tuned(sigma)) - sigma), zero_at={excess: 0})),
         ),
         "3 signs",
     )

@@ -92,16 +92,20 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     )
 
 
+def slope_at_root() -> sp.Expr:
+    """F' where F = 0, by which σ' is eliminated."""
+    return sp.simplify(gradient().diff(x).subs(sigma_task, sp.solve(gradient(), sigma_task)[0]))
+
+
 def _one_root() -> Evidence:
     """`F/x = x² + λ − σ' − λw/x` rises from −∞ to ∞, so it has one positive root; there `F' = 2x² + λw/x`."""
     over = sp.expand(gradient() / x)
-    at_root = sp.simplify(gradient().diff(x).subs(sigma_task, sp.solve(gradient(), sigma_task)[0]))
     return every(
         (
             ("rises", positive(over.diff(x))),
             ("from −∞", identity(sp.expand(over * x).subs(x, 0), -anchor * w)),
             ("to ∞", identity(sp.limit(over / x**2, x, sp.oo), 1)),
-            ("slope at the root", identity(at_root, 2 * x**2 + anchor * w / x)),
+            ("slope at the root", identity(slope_at_root(), 2 * x**2 + anchor * w / x)),
         )
     )
 
@@ -115,9 +119,10 @@ def _factors() -> Evidence:
 
 def _cost() -> Evidence:
     """At the root dx/dw > 0, and the downstream loss rises with λ: `dL_ft/dλ = 2λ(x − w)²/F'`."""
-    slope = 2 * x**2 + anchor * w / x  # F' at the root, where σ' − x² = λ(x − w)/x
+    slope = slope_at_root()
     by_w, by_anchor = (-gradient().diff(v) / slope for v in (w, anchor))
-    downstream = -(anchor * (x - w) / x) * 2 * x * by_anchor
+    unlearned = sp.solve(gradient(), sigma_task)[0] - x**2  # σ' − x² at the root
+    downstream = -unlearned * 2 * x * by_anchor
     return every(
         (
             ("dx/dw", positive(by_w)),
@@ -130,7 +135,8 @@ def _cost() -> Evidence:
 def _protected() -> Evidence:
     """With σ' = σ − y and `w = √σ − g` the gradient at √σ is positive, so x stays below √σ."""
     at_teacher = gradient().subs({x: sp.sqrt(sigma)}).subs({sigma_task: sigma - y, w: sp.sqrt(sigma) - gap})
-    return positive(sp.expand(at_teacher))
+    terms = sp.sqrt(sigma) * y + anchor * gap
+    return every((("gradient", identity(at_teacher, terms)), ("positive", positive(terms))))
 
 
 def _delays() -> Evidence:

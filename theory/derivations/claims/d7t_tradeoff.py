@@ -55,13 +55,12 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     teacher = scaled(candidate["teacher"].coeff(alpha), a) + scaled(candidate["teacher"].coeff(beta), b)
     least = (candidate["mixed"] / distance**2) * squared_norm(a - b)
     difference = _mixed_loss() - HALF * squared_norm(f - teacher) - least
-    task_share = sp.Symbol("q", positive=True)  # 1 − ρ
-    frontier = candidate["frontier"].subs(loss, rho**2 * distance**2 / 2).subs(rho, 1 - task_share)
+    frontier = candidate["frontier"].subs(loss, rho**2 * distance**2 / 2)
     identity_of_traces = Evidence(difference.is_zero(), Verdict.PROVED, f"{len(difference.terms)} traces differ")
     return every(
         (
             ("teacher and least loss", identity_of_traces),
-            ("frontier", identity(sp.expand(frontier), task_share**2 * distance**2 / 2)),
+            ("frontier", identity(sp.expand(frontier), sp.expand((1 - rho) ** 2 * distance**2 / 2))),
         ),
         "teacher, least loss and frontier",
     )
@@ -76,7 +75,7 @@ def _bound() -> Evidence:
 def _faster() -> Evidence:
     """`∂²L_ft/∂ρ∂T` at T = 0 on a balanced mode is −2s(σ' − s)(σ − σ'): a gain where σ' lies between s and σ."""
     s, T = sp.symbols("s T", positive=True)
-    mixture = (1 - rho) * beta + rho * alpha
+    mixture = formula()["teacher"]
     speed = 2 * s * (mixture - s)
     by_a3 = a3.rate().subs({a3.mu: 0, a3.sigma: mixture, a3.s: s}, simultaneous=True)
     gain = sp.diff((beta - s - T * speed) ** 2 / 2, T).subs(T, 0).diff(rho)

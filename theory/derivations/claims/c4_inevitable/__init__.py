@@ -78,6 +78,12 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     return every(cases, "ψ, both bounds and the limit agree everywhere")
 
 
+def _rises() -> Evidence:
+    """With σ = s + y and c = y + x the slope is positive; it is 0 where the mode turns, x = 0, or is learned, y = 0."""
+    rise = in_noise_cost(slope()).subs(c, sigma - s + x).subs(sigma, s + y)
+    return every((("turn", positive(rise, zero_at={x: 0})), ("learned", positive(rise, zero_at={y: 0}))))
+
+
 def _lower() -> Evidence:
     """If one mode has u = m <= c and the others u <= c, the sum is at least ψ(m) of that mode."""
     others = in_noise_cost(psi(u)).subs(c, u + x)
@@ -338,7 +344,7 @@ DERIVATION = Derivation(
             r"0<u_i<c\ \forall i\ \Rightarrow\ \tfrac{dP}{dt}>0",
             "After the turning point of the last mode P only rises, up to P(∞), so its minimum is at that finite "
             "length or before.",
-            lambda: positive(in_noise_cost(slope()).subs(c, sigma - s + x).subs(sigma, s + y), zero_at={x: 0}),
+            _rises,
         ),
         Step(
             r"P(\infty)-\min P\ge\psi(\max_im_i)",

@@ -107,7 +107,7 @@ def _claimed_sums(claim: Mapping[str, sp.Expr]) -> sp.Expr:
 
 def _on_shapes() -> Evidence:
     """The increments from the Taylor series of the weights, entry by entry, with a symbolic task."""
-    shapes = ((2, 2), (3, 3), (2, 3))
+    shapes = ((2, 2), (3, 3), (2, 3), (3, 2))
     cases = [(f"{o} × {i}", _increments(formula(), o, i)) for o, i in shapes]
     checked = every(cases, f"tested on shapes {', '.join(map(str, shapes))}, of full rank")
     return Evidence(checked.holds, Verdict.TESTED, checked.detail)
@@ -169,7 +169,8 @@ def _one_piece(candidate: sp.Expr) -> Evidence:
 
 def _later_pairs() -> Evidence:
     """The mean of a pair with a later feature is that of two single entries, which gives the counts in the ratio."""
-    return identity(_mean(formula()["unlearned"]), 2 * _mean(formula()["beyond"]))
+    means = _mean(formula()["unlearned"]), 2 * _mean(formula()["beyond"])
+    return identity(means, (sigma**2 * v, sigma**2 * v))
 
 
 def _engine_error(claim: dict[str, sp.Expr], function: Callable[..., Any], generator: np.random.Generator) -> float:

@@ -109,7 +109,10 @@ def _spelled(letter: Letter) -> str:
 
 @cache
 def second_orders(d_out: int, d_in: int) -> tuple[tuple[sp.Expr, ...], tuple[sp.Symbol, ...], sp.Matrix]:
-    """`Δ_n/T²` for n = 0 … r from the Taylor series of the weights, and the symbols of its entries and of √σ."""
+    """`Δ_n/T²` for n = 0 … r from the Taylor series of the weights, and the symbols of its entries and of √σ.
+
+    The second-order parts of the weights do not count: they enter beside `W2ᵀR` and `R W1ᵀ`, which are 0 at a plateau.
+    """
     r = min(d_out, d_in)
     roots = sp.symbols(f"w1:{r + 1}", positive=True)
     task = sp.Matrix(d_out, d_in, lambda i, j: sp.Symbol(f"B{i}{j}"))
@@ -118,14 +121,14 @@ def second_orders(d_out: int, d_in: int) -> tuple[tuple[sp.Expr, ...], tuple[sp.
     for n in range(r + 1):
         layer_1 = sp.Matrix(r, d_in, lambda i, j, n=n: roots[i] if i == j and i < n else 0)
         layer_2 = sp.Matrix(d_out, r, lambda i, j, n=n: roots[i] if i == j and i < n else 0)
+        unlearned = teacher - layer_2 * layer_1
+        if any(layer_2.T * unlearned) or any(unlearned * layer_1.T):
+            raise ValueError(f"{n} features are no plateau")
         gap = task - layer_2 * layer_1
         velocity_1 = layer_2.T * gap
         velocity_2 = gap * layer_1.T
         velocity = velocity_2 * layer_1 + layer_2 * velocity_1
-        acceleration_1 = velocity_2.T * gap - layer_2.T * velocity
-        acceleration_2 = gap * velocity_1.T - velocity * layer_1.T
-        acceleration = acceleration_2 * layer_1 + 2 * velocity_2 * velocity_1 + layer_2 * acceleration_1
-        second = _inner_product(velocity, velocity) + _inner_product(layer_2 * layer_1 - teacher, acceleration)
+        second = _inner_product(velocity, velocity) - 2 * _inner_product(unlearned, velocity_2 * velocity_1)
         costs.append(sp.expand(half * second))
     return tuple(costs), roots, task
 

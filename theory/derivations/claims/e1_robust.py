@@ -63,13 +63,14 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
         return expression.subs(weights, simultaneous=True).subs(s, candidate["s"])
 
     balanced = mode_loss().subs({w1: sp.sqrt(s), w2: sp.sqrt(s)}, simultaneous=True)
-    (stop,) = sp.solve(balanced.diff(s), s)
+    stop = sigma - C
     return every(
         (
             ("∂/∂w1", identity(at_optimum(mode_loss().diff(w1)), 0)),
             ("∂/∂w2", identity(at_optimum(mode_loss().diff(w2)), 0)),
             ("loss", identity(at_optimum(mode_loss()), candidate["loss"])),
             ("excess", identity(sp.expand(mode_loss() - candidate["loss"] - candidate["excess"]), 0)),
+            ("balanced stop", identity(sp.expand(balanced.diff(s).subs(s, stop)), 0)),
             ("balanced", identity(sp.expand(balanced.subs(s, stop) - candidate["loss"] - candidate["balanced"]), 0)),
         ),
         "stationary, with this loss and excess",

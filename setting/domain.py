@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from numbers import Real
+from reprlib import Repr
 from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
+from overtraining.setting import limits
 from overtraining.setting.errors import DomainError, ShapeError
+
+_REPR = Repr()
+_REPR.maxlong = _REPR.maxstring = _REPR.maxother = 200
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
 
 
 def _where(x: np.ndarray, bad: Any) -> str:
@@ -31,15 +37,34 @@ def finite(name: str, x: Any) -> np.ndarray:
     """
     if np.ma.is_masked(x):  # NumPy would use the numbers behind the mask
         raise DomainError(f"{name} with masked entries", "they are not numbers", "fill or drop them")
+    check_size(name, x)
     try:
         raw = np.asarray(x)
         if raw.dtype.kind not in "fiub":  # complex, text, objects: a cast could drop a part silently
             raise TypeError
         array = raw.astype(np.float64)
     except (TypeError, ValueError):
-        raise DomainError(f"{name} = {x!r}", "it is not an array of real numbers", "pass real numbers") from None
+        raise DomainError(f"{name} = {_shown(x)}", "it is not an array of real numbers", "pass real numbers") from None
     _refuse(name, array, ~np.isfinite(array), "it is not a finite number", "pass finite numbers")
     return array
+
+
+def check_size(name: str, x: Any) -> None:
+    """Refuse, with a DomainError, an array or a list of more numbers than fit into 2 GiB, before they are made.
+
+    >>> check_size("lengths", range(3))
+    """
+    size = x.size if isinstance(x, np.ndarray) else len(x) if isinstance(x, Sequence) else 1
+    if size > limits.NUMBERS:
+        raise DomainError(f"{name} of {size:,} numbers", f"at most {limits.NUMBERS:,} fit", "pass a part of them")
+
+
+def _shown(x: Any) -> str:
+    """`repr(x)`, shortened where it is long, and also where it is nested or has thousands of digits."""
+    try:
+        return repr(x) if isinstance(x, np.ndarray | np.generic | float) else _REPR.repr(x)
+    except Exception:  # the `repr` of anybody's class
+        return f"a {type(x).__name__}"
 
 
 def nonnegative(name: str, x: Any, instead: str = "pass a number >= 0") -> np.ndarray:
@@ -68,8 +93,21 @@ def whole(name: str, n: Any, least: int = 1) -> int:
     """`n` as an int >= `least`, at most 2⁵³ (exact in float64); 3.0 is accepted, 3.5 and True are not."""
     number: Any = n if isinstance(n, Real) and not isinstance(n, bool) else np.nan
     if not abs(number) <= 2**53 or number % 1 != 0 or number < least:  # NaN fails the first
-        raise DomainError(f"{name} = {n!r}", f"it must be a whole number >= {least}", f"pass an integer >= {least}")
+        raise DomainError(
+            f"{name} = {_shown(n)}", f"it must be a whole number >= {least}", f"pass an integer >= {least}"
+        )
     return int(float(number))
+
+
+def at_most(name: str, n: int, most: int, why: str) -> int:
+    """`n`, which is at most `most`; DomainError otherwise, with the reason.
+
+    >>> at_most("depth", 2, 10, "its layers are listed")
+    2
+    """
+    if n > most:
+        raise DomainError(f"{name} = {n:,}", why, f"pass at most {most:,}")
+    return n
 
 
 def whole_nonnegative(name: str, n: Any) -> int:
@@ -134,7 +172,8 @@ def listed(name: str, x: Any) -> list[Any]:
     """
     members = isinstance(x, Sequence) and not isinstance(x, str | bytes)
     if not (members or (isinstance(x, np.ndarray) and x.ndim)):
-        raise DomainError(f"{name} = {x!r}", "it is not a list", "pass a list")
+        raise DomainError(f"{name} = {_shown(x)}", "it is not a list", "pass a list")
+    check_size(name, x)
     return list(x)
 
 
@@ -145,13 +184,13 @@ def instance(name: str, x: Any, *kinds: type) -> None:
     """
     if not isinstance(x, kinds):
         known = " or ".join(kind.__name__ for kind in kinds)
-        raise DomainError(f"{name} = {x!r}", f"it is not {known}", f"pass {known}(…)")
+        raise DomainError(f"{name} = {_shown(x)}", f"it is not {known}", f"pass {known}(…)")
 
 
 def truth(name: str, x: Any) -> bool:
     """`x`, which must be True or False; DomainError otherwise."""
     if not isinstance(x, bool):
-        raise DomainError(f"{name} = {x!r}", "it is neither true nor false", "pass True or False")
+        raise DomainError(f"{name} = {_shown(x)}", "it is neither true nor false", "pass True or False")
     return x
 
 
@@ -164,7 +203,7 @@ def one_of(name: str, x: Any, choices: Any) -> str:
     """
     if not isinstance(x, str) or x not in get_args(choices):  # an array has no truth value
         known = ", ".join(map(repr, get_args(choices)))
-        raise DomainError(f"{name} = {x!r}", "it is not one of the known names", f"pass one of {known}")
+        raise DomainError(f"{name} = {_shown(x)}", "it is not one of the known names", f"pass one of {known}")
     return x
 
 

@@ -1,5 +1,7 @@
 """Refusals: one exception for each kind, which says what was given, why it cannot be, and what to do instead."""
 
+from overtraining.setting import limits
+
 
 class Refusal(ValueError):
     """A question that this project cannot answer correctly; nothing was computed.
@@ -9,11 +11,16 @@ class Refusal(ValueError):
     """
 
     def __init__(self, what: str, why: str, instead: str) -> None:
+        what, why, instead = map(_shortened, (what, why, instead))
         super().__init__(what, why, instead)  # the three parts stay in `args`, so that a refusal survives pickling
         self.what, self.why, self.instead = what, why, instead
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}. Instead: {self.instead}."
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= limits.MESSAGE else f"{text[: limits.MESSAGE - 1]}…"
 
 
 class DomainError(Refusal):

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from overtraining.setting.domain import one_finite, one_of
-from overtraining.setting.errors import DomainError
-from overtraining.setting.responses import Objective, curve
+from overtraining.setting.errors import DomainError, SchemaError
+from overtraining.setting.responses import REAL, Objective, curve, sign
 
 Which = Literal["last", "first", "best"]
 
@@ -41,23 +41,25 @@ def inflection_point(
             f"confidence = {confidence!r}", "it is a probability between 0 and 1", "pass a number such as 0.95"
         )
     pair = curve(data, "after", objective)
-    sign = 1 if pair.value.attrs["orientation"] == "lower" else -1
+    value, lengths = pair.value, data["pretraining"] if "pretraining" in data.coords else None
+    if not value.size or "pretraining" not in value.dims or lengths is None or lengths.dtype.kind not in REAL:
+        shape = dict(value.sizes)
+        raise SchemaError(f"'after' of shape {shape}", "it is no curve along lengths", "pass what validate() accepts")
     loss, stderr = (pair[name].transpose(..., "pretraining") for name in ("value", "stderr"))
-    lengths = data["pretraining"].values
     z = _range_of_chance(lengths.size, confidence) if bool((stderr > 0).any()) else 0.0
     index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
-        sign * loss.values, stderr.values, which, z
+        sign(value) * loss.values, stderr.values, which, z
     )
     rest = loss.isel(pretraining=0, drop=True)
     variables = {
-        "length": np.where(exists, lengths[index.astype(int)], np.inf),
+        "length": np.where(exists, lengths.values[index.astype(int)], np.inf),
         "rise": rise,
         "rise_stderr": rise_stderr,
         "exists": exists.astype(bool),
     }
     result = xr.Dataset({name: (rest.dims, values) for name, values in variables.items()}, rest.coords)
-    result["length"].attrs = dict(data["pretraining"].attrs)
-    result["rise"].attrs = {"units": pair.value.attrs["units"]}
+    result["length"].attrs = dict(lengths.attrs)
+    result["rise"].attrs = {"units": value.attrs["units"]}
     return result.assign_attrs(which=which, objective=objective, confidence=confidence)
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from overtraining.setting import limits
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import check_fields, freeze, increasing_list, truth, whole
+from overtraining.setting.domain import at_most, check_fields, freeze, increasing_list, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs, check_inputs_fit
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning
@@ -14,6 +15,10 @@ from overtraining.setting.teachers import Matrix, Teacher, check_fits, mode_coun
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 
 Activation = Literal["linear", "tanh", "relu", "gelu"]
+
+
+def _depth(name: str, n: Any) -> int:
+    return at_most(name, whole(name, n), limits.DEPTH, "its layers are listed one by one")
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Network:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        check_fields(self, d_in=whole, h=whole, d_out=whole, depth=whole, activation=Activation, bias=truth)
+        check_fields(self, d_in=whole, h=whole, d_out=whole, depth=_depth, activation=Activation, bias=truth)
         if self.activation != "linear" and self.depth != 2:
             raise DomainError(
                 f"{self.activation} of depth {self.depth}", "networks with an activation have two layers", "use depth=2"

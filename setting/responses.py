@@ -16,6 +16,8 @@ from overtraining.setting.errors import SchemaError
 OBJECTIVES: tuple["Objective", ...] = ("pretraining", "downstream")
 METHODS = ("theory", "simulation", "measurement")
 DIMENSIONS = ("pretraining", "strength", "seed", "task", "angle", "learning_rate", "budget")
+REAL = "fiu"
+"""Kinds of NumPy's types that are real numbers: no text, dates or truth values."""
 
 Objective = Literal["pretraining", "downstream"]
 Method = Literal["theory", "simulation", "measurement"]
@@ -142,7 +144,20 @@ def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Da
 
 
 def _worsening(before: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
-    return (1 if after.attrs["orientation"] == "lower" else -1) * (after - before)
+    return sign(after) * (after - before)
+
+
+def sign(value: xr.DataArray) -> int:
+    """1 if a lower value is better, −1 if a higher one is; SchemaError if its attributes do not say which.
+
+    >>> sign(xr.DataArray(0.5, attrs={"orientation": "higher"}))
+    -1
+    """
+    orientation = value.attrs.get("orientation")
+    if not _is_text(orientation) or orientation not in ("lower", "higher"):
+        why = "it does not say whether lower or higher is better"
+        raise SchemaError(str(value.name), why, "set its orientation")
+    return 1 if orientation == "lower" else -1
 
 
 def _check_objective(data: Any, objective: Any) -> None:
@@ -161,7 +176,10 @@ def _pair(data: xr.Dataset, name: str) -> xr.Dataset:
         known = ", ".join(map(str, data.data_vars))
         raise SchemaError(name, f"this Response has only {known}", "ask for one of these")
     value = data[name]
-    return xr.Dataset({"value": value, "stderr": data.get(f"{name}_stderr", xr.zeros_like(value))})
+    _check_numbers(name, value)
+    stderr = data.get(f"{name}_stderr", xr.zeros_like(value))
+    _check_numbers(f"{name}_stderr", stderr)
+    return xr.Dataset({"value": value, "stderr": stderr})
 
 
 def _average(pair: xr.Dataset) -> xr.Dataset:
@@ -177,7 +195,7 @@ def validate(data: xr.Dataset) -> xr.Dataset:
     """The same dataset; SchemaError names what a Response or Trajectory must not contain, or lacks."""
     _check_objective(data, "pretraining")
     kind = data.attrs.get("kind")
-    if kind not in ("Response", "Trajectory"):
+    if not _is_text(kind) or kind not in ("Response", "Trajectory"):
         raise SchemaError(f"kind = {kind!r}", "unknown kind of data", "build it with response() or trajectory()")
     needed = ["kind", "method", "source", "model"] + (["perturbation"] if kind == "Response" else [])
     if absent := [name for name in needed if not _is_text(data.attrs.get(name))]:
@@ -197,23 +215,28 @@ def _is_text(value: Any) -> bool:
 
 def _validate_coordinates(data: xr.Dataset) -> None:
     for name in data.dims:
-        if name not in data.coords:
+        if name not in data.coords or data.sizes[name] == 0:
             raise SchemaError(f"dimension {name!r}", "it has no values", "pass a coordinate of the same name")
     if "pretraining" not in data.dims:
         raise SchemaError("dimensions", "there is no pretraining length", "name that dimension 'pretraining'")
     for name in {"pretraining", "strength"} & set(data.dims):
         values = data[name].values
-        numeric = np.issubdtype(values.dtype, np.number)
-        if not numeric or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
+        if values.dtype.kind not in REAL or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
             raise SchemaError(f"coordinate {name!r}", "its values must be finite and increase", "sort and clean them")
-        if not data[name].attrs.get("units"):
+        if not _is_text(data[name].attrs.get("units")):
             raise SchemaError(f"coordinate {name!r}", "it has no units", "set its units attribute ('1' if none)")
 
 
+def _check_numbers(name: str, variable: xr.DataArray) -> None:
+    if variable.dtype.kind not in REAL:
+        raise SchemaError(name, f"it holds {variable.dtype}, not real numbers", "pass float64")
+
+
 def _validate_variable(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
+    _check_numbers(name, variable)
     if not np.isfinite(variable.values).all():
         raise SchemaError(name, "it contains NaN or infinity", "split ragged checkpoints into a list of Responses")
-    if not variable.attrs.get("units"):
+    if not _is_text(variable.attrs.get("units")):
         raise SchemaError(name, "it has no units", "set its units attribute ('1' if none)")
     if name.endswith("_stderr"):
         estimate = name.removesuffix("_stderr")
@@ -241,8 +264,7 @@ def _validate_response(data: xr.Dataset) -> None:
         if not {"pretraining", "strength"} <= set(data[after].dims):
             raise SchemaError(after, "it must depend on pretraining and strength", "add both dimensions")
         for name in (before, after):
-            if str(data[name].attrs.get("orientation")) not in ("lower", "higher"):
-                raise SchemaError(name, "it does not say whether lower or higher is better", "set its orientation")
+            sign(data[name])
         _validate_sensitivity(data, objective)
 
 

@@ -14,6 +14,7 @@ from overtraining.setting.domain import finite, instance, whole
 from overtraining.setting.errors import DomainError, Refusal
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
+from overtraining.setting.plain_data import parse_json
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
@@ -94,14 +95,10 @@ def read(text: str) -> Protocol:
     """
     instance("text", text, str)
     try:
-        plain: Any = json.loads(text)
+        plain = parse_json("the protocol", text)
         if not isinstance(plain, dict):
             raise DomainError("the protocol", "it is not a JSON object", "write it with setting.write(protocol)")
         return _converter().structure(_with_new_names(plain), Protocol)
-    except json.JSONDecodeError as error:
-        raise DomainError(
-            "the protocol", f"it is not JSON ({error})", "write it with setting.write(protocol)"
-        ) from None
     except cattrs.errors.BaseValidationError as error:
         faults = (fault.rpartition(" @ $") for fault in cattrs.transform_error(error, format_exception=_reason))
         reasons = "; ".join(f"{place.removeprefix('.')}: {why}" if place else why for why, _, place in faults)
@@ -148,7 +145,7 @@ def _reason(error: BaseException, kind: Any) -> str:
         return f"it has no kind, which is one of {kinds}" if lacks else f"no kind {error}; use {kinds}"
     if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
         known = ", ".join(field.name for field in fields(error.cl))
-        return f"{', '.join(map(repr, sorted(error.extra_fields)))} is not one of its fields, {known}"
+        return f"{', '.join(map(repr, sorted(error.extra_fields)[:5]))} is not one of its fields, {known}"
     if isinstance(error, AttributeError):
         return "it is not a group of fields"
     return cattrs.v.format_exception(error, kind)

@@ -1,15 +1,21 @@
 """Teachers: the linear map that pretraining learns, given by its singular values or by its matrix."""
 
+import math
+import os
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float
 
+from overtraining.setting import limits
 from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import (
+    at_most,
     check_fields,
+    check_size,
     finite,
     freeze,
     instance,
@@ -20,8 +26,11 @@ from overtraining.setting.domain import (
     whole_nonnegative,
 )
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.plain_data import check_regular
 
-LARGEST_FRAME = 20_000  # 3 GiB of float64
+
+def _modes(name: str, n: Any) -> int:
+    return at_most(name, whole(name, n), limits.MODES, "every array over them would be larger than 80 MB")
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class PowerLaw:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_fields(self, modes=whole, alpha=one_nonnegative, scale=one_positive, frame_seed=whole_nonnegative)
+        check_fields(self, modes=_modes, alpha=one_nonnegative, scale=one_positive, frame_seed=whole_nonnegative)
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class Geometric:
     frame_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_fields(self, modes=whole, ratio=one_positive, scale=one_positive, frame_seed=whole_nonnegative)
+        check_fields(self, modes=_modes, ratio=one_positive, scale=one_positive, frame_seed=whole_nonnegative)
         if self.ratio > 1:
             raise DomainError(f"ratio = {self.ratio}", "modes are counted from the strongest", "pass 0 < ratio <= 1")
 
@@ -71,6 +80,7 @@ class Spectrum:
         values = nonnegative("values", self.values, "a singular value is not negative; a sign belongs to the frames")
         if values.ndim != 1 or values.size == 0:
             raise ShapeError(f"values of shape {values.shape}", "a spectrum is a non-empty list", "pass a 1-d array")
+        _modes("the number of values", values.size)
         freeze(self, values=values)
         check_fields(self, frame_seed=whole_nonnegative)
 
@@ -85,17 +95,22 @@ class Matrix:
         try:
             entries = finite("entries", self.entries)
         except DomainError:
-            if isinstance(self.entries, list | tuple) and len({np.shape(row) for row in self.entries}) > 1:
+            if isinstance(self.entries, list | tuple) and len({_width(row) for row in self.entries}) > 1:
                 raise ShapeError("entries", "its rows have different lengths", "pass a rectangular matrix") from None
             raise
         if entries.ndim != 2 or entries.size == 0:
             raise ShapeError(f"entries of shape {entries.shape}", "a teacher is a matrix", "pass a 2-d array")
+        at_most("the number of entries", entries.size, limits.MATRIX, "a protocol holds them as Python's numbers")
         freeze(self, entries=entries)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(d_out, d_in)."""
         return len(self.entries), len(self.entries[0])
+
+
+def _width(row: Any) -> int | None:
+    return len(row) if isinstance(row, Sized) else None
 
 
 Teacher = PowerLaw | Geometric | Spectrum | Matrix
@@ -111,9 +126,10 @@ def teacher(source: Any) -> Teacher:
         return source
     if isinstance(source, (str, Path)):
         source = _load(Path(source))
+    check_size("teacher", source)
     try:
         dimensions = np.ndim(source)
-    except ValueError:  # rows of different lengths, which Matrix refuses
+    except ValueError:  # rows of different lengths, or too many levels, which Matrix refuses
         dimensions = 2
     if dimensions == 1:
         return Spectrum(source)
@@ -124,12 +140,37 @@ def teacher(source: Any) -> Teacher:
 
 
 def _load(path: Path) -> np.ndarray:
+    """The array in a `.npy` file, after a look at its header: the memory that it asks for is that of the file."""
     try:
-        return np.load(path, allow_pickle=False)
+        check_regular(path)
+        with path.open("rb") as file:
+            if file.read(6) != np.lib.format.MAGIC_PREFIX:
+                raise DomainError(str(path), "not a plain .npy array", "write one array with numpy.save")
+            file.seek(0)
+            shape, dtype = _header(file, path)
+            size, begun = math.prod(shape), file.tell()
+            at_most(f"{path}: entries", size, limits.MATRIX, "a protocol holds them as Python's numbers")
+            if size * dtype.itemsize != (left := file.seek(0, os.SEEK_END) - begun):
+                why = f"its header tells of {size * dtype.itemsize:,} bytes of numbers, and there are {left:,}"
+                raise DomainError(str(path), why, "write it again with numpy.save")
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise DomainError(str(path), f"the file cannot be read ({error})", "pass the path of a .npy file") from None
-    except (ValueError, EOFError) as error:
-        raise DomainError(str(path), f"not a plain .npy array ({error})", "write it with numpy.save") from None
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and kind of numbers; DomainError for what is no shape, and for other things than real numbers."""
+    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        shape, _, dtype = headers[np.lib.format.read_magic(file)](file)
+    except Exception as error:  # NumPy reads it as a Python literal, in which anything can be wrong
+        why = f"not a plain .npy array ({type(error).__name__}: {error})"
+        raise DomainError(str(path), why, "write it with numpy.save") from None
+    if not all(type(n) is int and n >= 0 for n in shape) or dtype.kind not in "fiub":
+        why = f"its header tells of shape {shape} and type {dtype}"
+        raise DomainError(str(path), why, "write an array of real numbers with numpy.save")
+    return shape, dtype
 
 
 def mode_count(teacher: Teacher) -> int:
@@ -252,7 +293,7 @@ def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d
     >>> bool(np.allclose(frame @ frame.T, np.eye(3)))
     True
     """
-    if d > LARGEST_FRAME:
+    if d > limits.FRAME:
         raise DomainError(f"a random frame of {d} dimensions", "it takes more than 3 GiB", "use a smaller network")
     if d == 1:  # the group is {+1, −1}
         return generator.choice([-1.0, 1.0], size=(1, 1))

@@ -48,8 +48,8 @@ function read(hash) {
   const refused = (why) => ({ refused: `${why} The page shows its first situation instead.` });
   const given = { ...DEFAULT, t: null };
   for (const part of hash.replace(/^#/, "").split("&").filter(Boolean)) {
-    const [key, text = ""] = part.split("=");
-    if (!(key in DEFAULT)) return refused(`The address sets “${key}”, which this page does not know.`);
+    const [key, text = ""] = part.split("=").map((one) => (one.length > 40 ? `${one.slice(0, 39)}…` : one));
+    if (!Object.hasOwn(DEFAULT, key)) return refused(`The address sets “${key}”, which this page does not know.`);
     if (key in CHOICES) {
       if (!CHOICES[key].includes(text)) return refused(`In the address ${NAMES[key]} is “${text}”, and not ${CHOICES[key].join(" or ")}.`);
       given[key] = text;

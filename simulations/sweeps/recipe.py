@@ -5,8 +5,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from overtraining.setting.errors import DomainError
+from overtraining.setting.plain_data import parse_json
 from overtraining.simulations.sweeps.identity import software_identity
-from overtraining.simulations.sweeps.spec import Axis, Sweep
+from overtraining.simulations.sweeps.spec import Sweep, parse_sweep
 
 FORMAT = 1
 """The version of the format of stores and results."""
@@ -19,10 +21,15 @@ def recipe_text(sweep: Sweep) -> str:
 
 
 def sweep_in_recipe(recipe: str) -> Sweep:
-    """The sweep in the text of a recipe; of a file's, `allow_measure` comes before its measure is imported."""
-    plain = json.loads(recipe)["sweep"]
-    axes = tuple(Axis(path, tuple(values)) for path, values in plain["axes"].items())
-    return Sweep(plain["protocol"], axes, plain["measure"], plain["chunk"])
+    """The sweep in the text of a recipe; of a file's, `allow_measure` comes before its measure is imported.
+
+    Raises DomainError for another text.
+    """
+    plain = parse_json("the recipe", recipe)
+    sweep = plain.get("sweep") if isinstance(plain, dict) else None
+    if not isinstance(sweep, dict) or not {"axes", "chunk", "measure", "protocol"} <= sweep.keys():
+        raise DomainError("the recipe", "it describes no sweep", "pass what a sweep has written")
+    return parse_sweep(sweep)
 
 
 def fingerprint(recipe: str) -> str:
@@ -36,7 +43,7 @@ def differences(stored: str, wanted: str) -> list[str]:
     >>> differences('{"sweep": {"chunk": 64}}', '{"sweep": {"chunk": 32}}')
     ['sweep.chunk: 64 there, 32 here']
     """
-    return list(_differences(json.loads(stored), json.loads(wanted), ""))
+    return list(_differences(parse_json("the stored recipe", stored), parse_json("the recipe", wanted), ""))
 
 
 def _differences(stored: Any, wanted: Any, path: str) -> Iterator[str]:

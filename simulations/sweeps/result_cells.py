@@ -1,12 +1,17 @@
 """The cells of a sweep's result as Responses or Trajectories."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
+import h5py
 import numpy as np
 import xarray as xr
 
-from overtraining.setting.errors import DomainError, SchemaError
+from overtraining.setting import limits
+from overtraining.setting.domain import instance
+from overtraining.setting.errors import DomainError, Refusal, SchemaError
+from overtraining.setting.plain_data import check_regular
 from overtraining.setting.responses import validate
 from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.measures import allow_measure, find_measure
@@ -22,19 +27,65 @@ def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.D
     Raises SchemaError for other Datasets, DomainError for another measure.
     """
     if isinstance(data, Path):
-        with xr.open_dataset(data, engine="h5netcdf") as opened:
-            return read_cells(opened.load(), measure)
-    if data.attrs.get("kind") != "Sweep":
-        raise SchemaError(f"kind = {data.attrs.get('kind')!r}", "it is not the result of a sweep", "open a result.nc")
-    sweep = sweep_in_recipe(data.attrs["recipe"])
+        return read_cells(_load(data), measure)
+    instance("data", data, xr.Dataset)
+    kind, recipe = (data.attrs.get(name) for name in ("kind", "recipe"))
+    if not isinstance(kind, str) or kind != "Sweep" or not isinstance(recipe, str):
+        raise SchemaError(f"kind = {kind!r}", "it is not the result of a sweep", "open a result.nc")
+    sweep = sweep_in_recipe(recipe)
     allow_measure(sweep.measure, measure)
+    numbers = _numbers(data, sweep.cells)
     grid, measured = Grid(sweep), find_measure(sweep.measure)
     cells = []
-    for row in range(data.sizes.get("cell", 0)):
-        cell = grid.cell_at(int(data["number"][row]))
-        values = {str(name): v.values[row] for name, v in data.data_vars.items() if "cell" in v.dims}
-        cells.append(measured.as_dataset(cell.protocol, cell.key, values))
+    for row, number in enumerate(numbers):
+        cell = grid.cell_at(number)
+        values = {str(name): v.values[row] for name, v in data.data_vars.items() if v.dims[:1] == ("cell",)}
+        try:
+            cells.append(measured.as_dataset(cell.protocol, cell.key, values))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            what = f"cell {number} of the result"
+            raise SchemaError(
+                what, f"its numbers do not fit its protocol ({error})", "open a whole result.nc"
+            ) from None
     return cells
+
+
+def _load(path: Path) -> xr.Dataset:
+    """The Dataset in a file, after a look at what it declares: HDF5 is asked for no more than we can hold."""
+    check_regular(path)
+    try:
+        with h5py.File(path) as file:
+            declared = sum(map(_bytes, file.values()))
+        if declared > limits.RESULT:
+            raise SchemaError(str(path), f"it declares {declared:,} bytes of numbers", f"at most {limits.RESULT:,} fit")
+        with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as opened:
+            return opened.load()
+    except (OSError, Refusal):
+        raise
+    except Exception as error:  # what HDF5 and xarray raise for a damaged file has no common class
+        why = f"it cannot be read ({type(error).__name__}: {error})"
+        raise SchemaError(str(path), why, "restore it, or run the sweep again") from None
+
+
+def _bytes(part: h5py.Dataset | h5py.Group) -> int:
+    """The bytes of a variable in memory; SchemaError for one whose numbers are in another file."""
+    if not isinstance(part, h5py.Dataset):
+        return 0
+    if part.external or part.is_virtual:
+        raise SchemaError(str(part.name), "its numbers are in another file", "open a result.nc")
+    return max(part.size, prod(part.chunks or ())) * part.dtype.itemsize
+
+
+def _numbers(data: xr.Dataset, cells: int) -> list[int]:
+    """The places of the cells in the grid of the sweep."""
+    if "cell" not in data.dims:
+        return []
+    number = data.get("number")
+    if number is None or number.dims != ("cell",) or number.dtype.kind not in "iu":
+        raise SchemaError("'number'", "the result does not say which cells it has", "open a result.nc")
+    if data.sizes["cell"] and not 0 <= int(number.min()) <= int(number.max()) < cells:
+        raise SchemaError("'number'", f"the sweep has no such cell, it has {cells:,}", "open a whole result.nc")
+    return [int(one) for one in number.values]
 
 
 def pool_repetitions(cells: Sequence[xr.Dataset]) -> xr.Dataset:

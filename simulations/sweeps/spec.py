@@ -1,24 +1,28 @@
 """The specification of a sweep, and how it is read from TOML: base protocol, axes, measure, chunk; shipped sweeps."""
 
 import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from overtraining.setting.domain import finite, freeze, positive, whole
+from overtraining.setting import limits
+from overtraining.setting.domain import at_most, finite, freeze, positive, whole
 from overtraining.setting.errors import DomainError
+from overtraining.setting.plain_data import check_plain, parse_toml, read_text
 from overtraining.simulations.sweeps.measures import allow_measure
 
 REPEAT, KEY = "repeat", "key"
 """The axes that are no field of a protocol: numbered repetitions of all of it, each with a key of its own that follows
 from protocol and number; or the keys themselves, as `simulations.respond` takes them."""
+
+MANY = "each is checked by a protocol of its own"
 
 KNOWN = {"title", "measure", "chunk", "protocol", "axes"}
 
@@ -39,6 +43,8 @@ class Axis:
         for value in self.values:
             if len(self.fields) > 1 and (not isinstance(value, list | tuple) or len(value) != len(self.fields)):
                 raise DomainError(f"axis {self.path!r}", f"{value!r} is not one value per field", "pass lists of them")
+        at_most(f"the number of values of axis {self.path!r}", len(self.values), limits.AXIS, MANY)
+        check_plain(f"axis {self.path!r}", self.values)
         freeze(self, values=tuple(sorted(self.values, key=_in_order)))
         if not self.values:
             raise DomainError(f"axis {self.path!r}", "it has no values", "pass at least one, or leave the axis out")
@@ -82,13 +88,15 @@ class Sweep:
         for one, other in pairwise(fields):
             if other == one or other.startswith(f"{one}."):
                 raise DomainError(f"axes {one!r} and {other!r}", "they set the same field", "leave one of them out")
+        at_most("the number of cells", self.cells, limits.CELLS, "they end in one file")
+        check_plain("the base protocol", self.base)
         if {REPEAT, KEY} <= set(fields):
             raise DomainError(f"axes {REPEAT!r} and {KEY!r}", "both decide a cell's key", "leave one of them out")
 
     @property
     def cells(self) -> int:
         """How many cells there are."""
-        return int(np.prod([len(axis.values) for axis in self.axes], dtype=np.int64))
+        return prod(len(axis.values) for axis in self.axes)
 
     def plain(self) -> dict[str, Any]:
         """The sweep as plain data, without its title, which changes no number."""
@@ -101,10 +109,7 @@ def load_sweep(path: Path, measure: str | None = None) -> Sweep:
 
     measure: a Measure of your own, `module:NAME`, if the file names one.
     """
-    try:
-        sweep = parse_sweep(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DomainError(str(path), f"it is not TOML ({error})", "compare with a shipped sweep") from None
+    sweep = parse_sweep(parse_toml(str(path), read_text(path, limits.TOML)))
     allow_measure(sweep.measure, measure)
     return sweep
 
@@ -164,24 +169,29 @@ def _values(path: str, written: Any) -> tuple[Any, ...]:
         case list():
             return tuple(written)
         case {"whole": [first, last], **rest} if not rest:
-            return tuple(range(whole(path, first, least=0), whole(path, last, least=0) + 1))
+            least, most = (whole(path, end, least=0) for end in (first, last))
+            at_most(f"the number of values of axis {path!r}", most - least + 1, limits.AXIS, MANY)
+            return tuple(range(least, most + 1))
         case {"linear": [a, b], "count": n, **rest} if not rest:
-            first, last = finite(path, [a, b]).tolist()
-            return tuple(np.linspace(first, last, whole(f"count of {path}", n)).tolist())
+            return _grid(path, np.linspace, finite(path, [a, b]), n)
         case {"log": [a, b], "count": n, **rest} if not rest:
-            first, last = positive(path, [a, b]).tolist()
-            grid = np.geomspace(first, last, whole(f"count of {path}", n))
             # through text, so that powers of ten come out as they are written: 0.001 and not 0.0010000000000000002
-            return tuple(float(f"{x:.15g}") for x in grid)
+            return tuple(float(f"{x:.15g}") for x in _grid(path, np.geomspace, positive(path, [a, b]), n))
     known = "[values], {linear = [a, b], count = n}, {log = [a, b], count = n} or {whole = [first, last]}"
     raise DomainError(f"axis {path!r} = {written!r}", "this is not the form of an axis", f"write {known}")
+
+
+def _grid(path: str, spaced: Callable[..., np.ndarray], ends: np.ndarray, n: Any) -> tuple[float, ...]:
+    if ends.shape != (2,):
+        raise DomainError(f"axis {path!r} = {ends.tolist()!r}", "its ends are no two numbers", "write [a, b]")
+    count = at_most(f"the number of values of axis {path!r}", whole(f"count of {path}", n), limits.AXIS, MANY)
+    with np.errstate(all="ignore"):  # ends so far apart that their distance overflows
+        values = spaced(*ends, count)
+    return tuple(finite(f"values of axis {path!r}", values).tolist())
 
 
 def _in_order(value: Any) -> tuple[int, float, str]:
     """Numbers by size, then everything else by its text: an order that does not depend on how a file was written."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return 0, float(value), ""
-    try:
-        return 1, 0.0, json.dumps(value, sort_keys=True)
-    except TypeError:
-        raise DomainError(f"value {value!r}", "it is no plain data", "pass numbers, texts, lists and tables") from None
+    return 1, 0.0, json.dumps(value, sort_keys=True)

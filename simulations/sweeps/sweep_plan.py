@@ -5,6 +5,8 @@ from math import ceil, prod
 
 import numpy as np
 
+from overtraining.setting import limits
+from overtraining.setting.domain import at_most
 from overtraining.setting.errors import Refusal, ShapeError
 from overtraining.setting.protocol import Protocol
 from overtraining.simulations.sweeps.cells import AxisValue, Cell, Grid, axis_indices, cell_name
@@ -28,6 +30,7 @@ class SweepPlan:
         slow = {axis.path for axis in sweep.axes if self._needs_programs(axis)}
         self.slow = tuple(axis for axis in sweep.axes if axis.path in slow)
         self.fast = tuple(axis for axis in sweep.axes if axis.path not in slow)
+        at_most("the number of compiled programs", self.blocks, limits.PROGRAMS, "each takes a second or more")
         self.memory = 0
         self._check_every_value()
 

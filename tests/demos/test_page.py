@@ -71,6 +71,12 @@ def test_addresses_hold_every_protocol(run: Run) -> None:
     assert short["t"] == run("horizon(p)", p=short) < run("DEFAULT.t")
 
 
+@pytest.mark.parametrize("part", ["constructor=1", "__proto__=1", "toString", "hasOwnProperty=", "n=" + "9" * 5000])
+def test_an_address_of_strange_parts_is_refused_with_a_sentence(run: Run, part: str) -> None:
+    """Also what every JavaScript object has without being asked, and what is long."""
+    assert len(run("read(hash).refused", hash=f"#k=1&{part}")) < 250
+
+
 @pytest.mark.parametrize("axis", ["linear", "log"])
 @pytest.mark.parametrize("k", [0.0, 0.3, 0.9, 1.0, 1.4, 2.0])
 def test_inflections_after_fine_tuning_are_where_they_are(run: Run, axis: str, k: float) -> None:

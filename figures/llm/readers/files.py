@@ -1,20 +1,21 @@
 """Read untrusted text, JSON and CSV files within fixed limits; every error is an Unreadable that names its place."""
 
 import csv
-import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from overtraining.figures.llm.tidy import Unreadable
+from overtraining.setting import limits, plain_data
+from overtraining.setting.errors import DomainError
 
 Lines = Iterator[tuple[int, list[str]]]  # line numbers and cells of a CSV
-MAX_BYTES = 32 * 2**20  # the largest results file of a harness is a few MB; JSON of this size needs under 1 GB
 MAX_CELL = 2**17  # characters in one cell of a CSV
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?+(\d++(\.\d*+)?+|\.\d++)([eE][+-]?+\d++)?+", re.ASCII)  # in a time linear in the text
 
 
 @dataclass(frozen=True)
@@ -55,45 +56,25 @@ class File:
 
 def load(path: Path) -> File:
     """The file as text; Unreadable if it is not a regular file, is too large or is not UTF-8."""
-    file = File(path, "")
     if not path.is_file():
-        raise file.refuse("", "there is no such file", "check the name")
-    with path.open("rb") as stream:
-        raw = stream.read(MAX_BYTES + 1)
-    if len(raw) > MAX_BYTES:
-        raise file.refuse(
-            "", f"it is larger than {MAX_BYTES >> 20} MiB", "keep only the columns or tasks that you need"
-        )
+        raise File(path, "").refuse("", "there is no such file", "check the name")
+    with _as_unreadable():
+        return File(path, plain_data.read_text(path, limits.TEXT))
+
+
+@contextmanager
+def _as_unreadable() -> Iterator[None]:
+    """A refusal of a text becomes an Unreadable, whose words are printable."""
     try:
-        return File(path, raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise file.refuse(f"byte {error.start}", "this is not UTF-8 text", "unpack it, or save it as UTF-8") from None
+        yield
+    except DomainError as refusal:
+        raise Unreadable(refusal.what, refusal.why, refusal.instead) from None
 
 
 def parse_json(file: File) -> dict[str, Any]:
     """The object in a JSON file; Unreadable if it is broken, nested too deeply or repeats a key."""
-
-    def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        content = dict(pairs)
-        if len(content) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated = next(name for name in names if names.count(name) > 1)
-            raise file.refuse(f"key {_short(repeated)}", "it occurs twice", "keep one of the two")
-        return content
-
-    try:
-        data = json.loads(file.text, object_pairs_hook=without_repeated_keys)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise file.refuse(
-            place, f"this is not JSON ({error.msg})", "check that the file is complete, or write it again"
-        ) from None
-    except RecursionError:
-        raise file.refuse("", "it is nested too deeply", "pass a results file, which has some five levels") from None
-    except Unreadable:
-        raise
-    except ValueError as error:  # an integer with thousands of digits
-        raise file.refuse("", str(error).split(";")[0], "write such a number with an exponent") from None
+    with _as_unreadable():
+        data = plain_data.parse_json(str(file.path), file.text)
     if not isinstance(data, dict):
         raise file.refuse("", "it contains no JSON object", "pass a results file, not a list of samples")
     return data
@@ -119,8 +100,10 @@ def parse_csv(file: File) -> tuple[list[str], Lines]:
     header = [name.strip() for name in header]
     if not any(header):
         raise file.refuse("line 1", "there is no header", "name the columns in the first line")
-    if repeated := {name for name in header if header.count(name) > 1}:
-        raise file.refuse("line 1", f"column {_short(min(repeated))} occurs twice", "keep one of the two")
+    if len(header) > len(set(header)):
+        raise file.refuse(
+            "line 1", f"column {_short(plain_data.first_repeated(header))} occurs twice", "keep one of the two"
+        )
 
     def checked() -> Lines:
         for line, cells in stream:

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from overtraining.runtime.netcdf import as_netcdf
 from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
+from overtraining.setting.near_names import near_names
 from overtraining.simulations.double_precision import in_double_precision
 
 LONGEST = ("beyond-linear-remedies", "stages", "inflection", "invariants", "beyond-linear")
@@ -45,8 +45,7 @@ def choose(names: Sequence[str]) -> list[Experiment]:
     known = {e.name: e for e in EXPERIMENTS}
     for name in names:
         if name not in known:
-            similar = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
-            raise DomainError(f"experiment {name!r}", "there is no such experiment", f"try {', '.join(similar)}")
+            raise DomainError(f"experiment {name!r}", "there is no such experiment", near_names(name, known))
     return [known[name] for name in dict.fromkeys(names)] or list(EXPERIMENTS)
 
 

@@ -1,5 +1,5 @@
 """Figures of theory, simulations and language models, the book of derivations, and the functions that draw them."""
 
-import lazy_loader
+from overtraining.setting.near_names import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -1,13 +1,13 @@
 """Build the catalogue's figures into a folder: only those that have changed since its manifest was written."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from overtraining.figures.catalogue import CATALOGUE, Entry
 from overtraining.figures.manifest import ManifestRow, read_manifest, unchanged
 from overtraining.figures.presets import STYLE_PRESETS, StylePreset
 from overtraining.setting.errors import DomainError
+from overtraining.setting.near_names import near_names
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -32,8 +32,7 @@ def choose(names: Sequence[str]) -> list[Entry]:
     known = {entry.name: entry for entry in CATALOGUE}
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
-            raise DomainError(f"figure {name!r}", "there is no such figure", f"try {', '.join(near)}")
+            raise DomainError(f"figure {name!r}", "there is no such figure", near_names(name, known))
     return [known[name] for name in dict.fromkeys(names)] or list(CATALOGUE)
 
 

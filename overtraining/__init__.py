@@ -19,5 +19,7 @@ _lazy, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'overtraining' has no attribute {name!r}; it has {', '.join(sorted(__all__))}")
+        from overtraining.setting.near_names import near_names
+
+        raise AttributeError(f"module 'overtraining' has no attribute {name!r}: {near_names(name, sorted(__all__))}")
     return _lazy(name)

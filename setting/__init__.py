@@ -3,6 +3,6 @@
 The names of this package are listed, by topic, in the stub file beside this one; each is imported when first used.
 """
 
-import lazy_loader
+from overtraining.setting.near_names import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

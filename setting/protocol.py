@@ -1,14 +1,17 @@
 """The Protocol: everything that is done to a network, as one frozen value that can be hashed, written and read back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from overtraining.setting import limits
 from overtraining.setting.arrays import Sequenced
+from overtraining.setting.changes import changed
 from overtraining.setting.domain import at_most, check_fields, freeze, increasing_list, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs, check_inputs_fit
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning
+from overtraining.setting.shown import shown, table
 from overtraining.setting.starts import Aligned, Balanced, Start
 from overtraining.setting.tasks import check_task_fits
 from overtraining.setting.teachers import Matrix, Teacher, check_fits, mode_count, teacher
@@ -84,8 +87,9 @@ class Protocol:
 
     teacher: a teacher, or anything that `setting.teacher` turns into one: a spectrum, a matrix, the path of a `.npy`
     file.
-    lengths: pretraining lengths in gradient-flow time (learning rate × steps), increasing, from 0.
-    strengths: strengths of the perturbation, increasing, from 0 (for noise: its standard deviation).
+    lengths: pretraining lengths in gradient-flow time (learning rate × steps): increasing numbers >= 0.
+    strengths: strengths of the perturbation (for noise: its standard deviation): increasing numbers >= 0.
+    One number stands for a list of one.
     network: by default two layers of the smallest widths that fit the teacher, `h = min(d_in, d_out)`.
     inputs: by default whitened, the whole population, labels without noise.
 
@@ -115,6 +119,29 @@ class Protocol:
                 known = " or ".join(f"{kind.__name__}(…)" for kind in kinds)
                 raise DomainError(f"{name} = {part!r}", f"this is not a kind of {name}", f"pass {known}")
         _check_parts_fit(self)
+
+    def __repr__(self) -> str:
+        return shown(self)
+
+    def _repr_html_(self) -> str:
+        return table(self)
+
+    def replace(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> "Protocol":
+        """The same protocol with other values of these fields, given by name or, in a mapping, by dotted path.
+
+        A network that was left to its default fits the new teacher. Raises DomainError for a field that does not exist,
+        and what a Protocol raises.
+
+        >>> from overtraining.setting.teachers import PowerLaw
+        >>> protocol = Protocol(PowerLaw(modes=4), lengths=(0, 10), strengths=(0.1,))
+        >>> protocol.replace({"teacher.modes": 8}, strengths=(0.2,)).network.h
+        8
+        """
+        new = {**(changes or {}), **fields}
+        by_default = self.network == _smallest_network(self.teacher)
+        if by_default and not any(path.split(".")[0] == "network" for path in new):
+            new["network"] = None
+        return changed(self, new)
 
 
 PARTS: dict[str, tuple[type, ...]] = {

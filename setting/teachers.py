@@ -27,6 +27,7 @@ from overtraining.setting.domain import (
 )
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.plain_data import check_regular
+from overtraining.setting.shown import shown
 
 
 def _modes(name: str, n: Any) -> int:
@@ -76,6 +77,9 @@ class Spectrum:
     values: Sequenced
     frame_seed: int = 0
 
+    def __repr__(self) -> str:
+        return shown(self)
+
     def __post_init__(self) -> None:
         values = nonnegative("values", self.values, "a singular value is not negative; a sign belongs to the frames")
         if values.ndim != 1 or values.size == 0:
@@ -90,6 +94,9 @@ class Matrix:
     """The teacher matrix itself, `d_out × d_in`, as nested tuples (so that a protocol can be hashed and written)."""
 
     entries: Sequenced
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def __post_init__(self) -> None:
         try:
@@ -120,7 +127,7 @@ def teacher(source: Any) -> Teacher:
     """A teacher from a spectrum (1-d array), a matrix (2-d array, d_out × d_in) or a `.npy` file of either.
 
     >>> teacher([1.0, 0.5])
-    Spectrum(values=(1.0, 0.5), frame_seed=0)
+    Spectrum(values=(1.0, 0.5))
     """
     if isinstance(source, (PowerLaw, Geometric, Spectrum, Matrix)):
         return source

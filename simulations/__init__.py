@@ -1,5 +1,5 @@
 """Simulations of networks in JAX, without any formula of the theory."""
 
-import lazy_loader
+from overtraining.setting.near_names import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -4,6 +4,6 @@
 `theory.sensitivity.expected_increase`. The topics are listed in the stub file beside this one.
 """
 
-import lazy_loader
+from overtraining.setting.near_names import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -1,5 +1,5 @@
 """Sweeps: grids of protocols, measured in chunks that survive being killed, on this machine or on a cluster."""
 
-import lazy_loader
+from overtraining.setting.near_names import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

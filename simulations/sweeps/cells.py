@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from overtraining.setting.changes import changed
 from overtraining.setting.errors import DomainError
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import read, write
@@ -97,11 +98,8 @@ class Grid:
 
     def protocol(self, built: Mapping[str, Any]) -> Protocol:
         """The base protocol with these fields changed, all at once."""
-        changes = {tuple(field.split(".")): value for field, value in built.items() if field not in (REPEAT, KEY)}
-        parts = {field.name: getattr(self.base, field.name) for field in fields(Protocol)}
-        if self._network_by_default:
-            del parts["network"]
-        return Protocol(**parts | _changes_of(parts, changes))
+        changes = {field: value for field, value in built.items() if field not in (REPEAT, KEY)}
+        return changed(self.base, changes | ({"network": None} if self._network_by_default else {}))
 
     def values_of(self, number: int) -> tuple[AxisValue, ...]:
         """One value per axis: those of the cell of this number, counted with the last axis fastest."""
@@ -147,19 +145,6 @@ def _set(plain: Any, part: Any, path: list[str], value: Any) -> None:
 
 def _get(part: Any, path: list[str]) -> Any:
     return _get(getattr(part, path[0]), path[1:]) if path else part
-
-
-def _changes_of(parts: Mapping[str, Any], changes: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    """The parts that change, each with all its changes at once: one change alone might give a part that is refused."""
-    below: dict[str, dict[tuple[str, ...], Any]] = {}
-    for (head, *rest), value in changes.items():
-        below.setdefault(head, {})[tuple(rest)] = value
-    return {head: inner[()] if () in inner else _changed(parts[head], inner) for head, inner in below.items()}
-
-
-def _changed(part: Any, changes: Mapping[tuple[str, ...], Any]) -> Any:
-    parts = {field.name: getattr(part, field.name) for field in fields(part)}
-    return replace(part, **_changes_of(parts, changes))
 
 
 def _short(value: Any) -> str:

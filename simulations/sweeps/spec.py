@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from itertools import pairwise
 from math import prod
@@ -15,6 +14,7 @@ import numpy as np
 from overtraining.setting import limits
 from overtraining.setting.domain import at_most, finite, freeze, positive, whole
 from overtraining.setting.errors import DomainError
+from overtraining.setting.near_names import near_names
 from overtraining.setting.plain_data import check_plain, parse_toml, read_text
 from overtraining.simulations.sweeps.measures import allow_measure
 
@@ -152,8 +152,8 @@ def find_sweep(name: str, measure: str | None = None) -> Sweep:
         return load_sweep(Path(name), measure)
     known = shipped_sweeps()
     if name not in known:
-        near = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)
-        raise DomainError(f"sweep {name!r}", "there is none of this name", f"try {', '.join(near)}, or a .toml file")
+        instead = f"{near_names(name, known)}, or a .toml file"
+        raise DomainError(f"sweep {name!r}", "there is none of this name", instead)
     return load_sweep(known[name], measure)
 
 

@@ -11,7 +11,7 @@ PROTOCOL = Protocol(PowerLaw(4), (0.0, 1.0), (0.1,))
 
 
 def test_fields_change_by_name_and_by_dotted_path() -> None:
-    new = PROTOCOL.replace({"start.epsilon": 1e-6, "teacher.alpha": 2}, strengths=(0.2, 0.3))
+    new = PROTOCOL.replace({"start.epsilon": 1e-6, "teacher.alpha": 2.0}, strengths=(0.2, 0.3))
     assert (new.start, new.teacher) == (Aligned(1e-6), PowerLaw(4, 2.0))
     assert new.strengths == (0.2, 0.3)
     assert PROTOCOL.strengths == (0.1,)

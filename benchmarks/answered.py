@@ -25,6 +25,7 @@ from overtraining.setting.perturbations import (
     Perturbation,
     Pruning,
     Quantization,
+    Rounding,
 )
 from overtraining.setting.protocol import Activation, Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
@@ -46,7 +47,7 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     drawn, answered, refused = Counter[str](), Counter[str](), Counter[str]()
     for _ in range(COUNT[preset]):
         protocol = random_protocol(chance)
-        kind = type(protocol.perturbation).__name__
+        kind = _kind(protocol.perturbation)
         drawn[kind] += 1
         try:
             respond(protocol)
@@ -60,6 +61,11 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
     rows += [{"protocols": n, "answer": reason} for reason, n in refused.most_common()]
     title = f"theory.respond answers {answered.total():,} of {drawn.total():,} random protocols"
     return [BenchmarkReport("answered", title, rows, ["Of several reasons that apply, the first that is told."])]
+
+
+def _kind(perturbation: Perturbation) -> str:
+    dithered = isinstance(perturbation, Quantization) and perturbation.dithered
+    return f"dithered {type(perturbation).__name__}" if dithered else type(perturbation).__name__
 
 
 def random_protocol(chance: Chance) -> Protocol:
@@ -141,7 +147,9 @@ def _inputs(chance: Chance, d_in: int) -> Inputs:
 
 def _perturbation(chance: Chance, network: Network, modes: int) -> Perturbation:
     if _happens(chance, RARE):
-        return Quantization(_text(chance, Granularity) if _happens(chance, 0.5) else None)
+        # drawn apart, so that the protocols are otherwise those that were drawn before there was dither
+        rounding = _text(chance.spawn(1)[0], Rounding)
+        return Quantization(_text(chance, Granularity) if _happens(chance, 0.5) else None, rounding)
     if _happens(chance, RARE):
         return Pruning(_text(chance, Granularity))
     scales = tuple(chance.uniform(0, 2, network.depth)) if _happens(chance, OPTION) else ()

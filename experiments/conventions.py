@@ -2,8 +2,8 @@
 
 Protocol: random weights and inputs of unequal variances, where the cost of noise is exact in all four units; the
 aligned path with white inputs, where the cost grows along pretraining in all of them. Predictions: the four costs;
-the exact cost of rounding each layer to b bits; the mean cost of rounding to a fixed step, over hidden frames. Refuted
-if a z-score, the growth, or a cost of rounding deviates.
+the exact cost of rounding each layer to b bits; the mean cost of rounding to a fixed step, over hidden frames; the mean
+cost of dithered rounding, whatever the frame. Refuted if a z-score, the growth, or a cost of rounding deviates.
 Limits: rounding relative to a layer's largest weight does not always cost more with length (two features, 4 bits), and
 noise of the same variance does not predict its cost.
 """
@@ -61,7 +61,7 @@ def run(preset: Preset, key: int) -> Outcome:
     white = Inputs(spectrum=(1.0,) * 5)  # given explicitly, to use the program compiled for unequal variances
     path = replace(protocol(preset), start=Aligned(1e-2), inputs=white, lengths=(0.0, 1.0, 3.0, 30.0))
     checks += [_grows(path, key), _rounding(replace(path, sampling=Sampling()), key)]
-    checks += [_mean_rounding(path, preset, key), _two_features()]
+    checks += [_mean_rounding(path, preset, key), _dithered(path, key), _two_features()]
     return Outcome(tuple(checks), {name: rise_and_spread(protocol(preset, name), key) for name in CONVENTIONS[:1]})
 
 
@@ -154,6 +154,15 @@ def _mean_rounding(path: Protocol, preset: Preset, key: int) -> Check:
     root = np.linalg.cholesky(np.cov(measured.T) / len(measured))
     z, leverage = (np.linalg.solve(root, x) for x in (measured.mean(axis=0) - predicted[at], predicted[at]))
     return judge_z_scores("rounding to a fixed step, mean over hidden frames (B6r)", z, leverage)
+
+
+def _dithered(path: Protocol, key: int) -> Check:
+    """The mean over offsets in one hidden frame, with steps above and below the weights."""
+    rounded = replace(path, strengths=(0.1, 0.6), perturbation=Quantization(None, "dithered"))
+    predicted, measured = predict(rounded).sensitivity, respond(rounded, 100 * key + 70).isel(seed=0)
+    stderr = measured.sensitivity_stderr.values
+    z = (measured.sensitivity.values - predicted.values) / stderr
+    return judge_z_scores("dithered rounding (B6q)", z.ravel(), (predicted.values / stderr).ravel())
 
 
 def _two_features() -> Check:

@@ -12,6 +12,7 @@ from overtraining.setting.training import GradientDescent, GradientFlow, Pretrai
 Law = Literal["gaussian", "uniform", "sign"]
 Convention = Literal["absolute", "initialization", "relative", "multiplicative"]
 Granularity = Literal["tensor", "row"]
+Rounding = Literal["nearest", "dithered"]
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,27 @@ class Noise:
 
 @dataclass(frozen=True)
 class Quantization:
-    """Round every weight to the nearest multiple of a step.
+    """Round every weight to a multiple of a step.
 
     per: with "tensor" or "row" the step is `strength` × the largest absolute weight of the layer or of the row
     (absmax), so that b bits are the strength `1 / (2^{b−1} − 1)`, see `bits`; with None the step is `strength`.
+    rounding: "nearest" multiple; or "dithered", to the nearest after an offset was added that is subtracted again. The
+    offset is random, uniform over one step and independent for every weight, so that the error is uniform over one step
+    whatever the weight is: it has mean 0 and variance `step²/12` (claim B6q).
     """
 
     per: str | None = "tensor"
+    rounding: str = "nearest"
 
     def __post_init__(self) -> None:
+        check_fields(self, rounding=Rounding)
         if self.per is not None:
             one_of("per", self.per, Granularity)
+
+    @property
+    def dithered(self) -> bool:
+        """Whether offsets are drawn; rounding to nearest draws nothing."""
+        return self.rounding == "dithered"
 
 
 @dataclass(frozen=True)

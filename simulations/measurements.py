@@ -31,8 +31,9 @@ def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
 
     key: an integer or a `jax.random.key`. Every cell (seed, length, strength) has independent noise.
     Losses of linear networks are over the whole population; with an activation they are means over held-out examples,
-    whose scatter enters the standard errors beside that of the noise. Rounding and pruning are not random: the standard
-    error of their effect on one linear network is 0. Errors over seeds follow when `curve` pools that dimension.
+    whose scatter enters the standard errors beside that of the noise. Rounding to nearest and pruning are not random:
+    the standard error of their effect on one linear network is 0. Errors over seeds follow when `curve` pools that
+    dimension.
 
     Fine-tuning adds the downstream losses. It is run `draws` times if it has batches or a low-rank update, else once.
     Budgets at a constant rate, or up to one horizon, are checkpoints along one run, so their errors are not
@@ -242,6 +243,8 @@ def _source(protocol: Protocol) -> str:
     sampling, perturbation = protocol.sampling, protocol.perturbation
     if isinstance(perturbation, Noise):
         repeated = f"{sampling.draws:,}" + (" pairs of opposite draws" if sampling.antithetic else " draws")
+    elif isinstance(perturbation, Quantization) and perturbation.dithered:
+        repeated = f"{sampling.draws:,} draws"
     elif isinstance(perturbation, FineTuning) and is_random(perturbation):
         repeated = f"{sampling.draws:,} fine-tunings"
     else:
@@ -261,8 +264,9 @@ def _perturbation(protocol: Protocol) -> tuple[str, str]:
             scale = "relative noise scale ρ" if convention == "multiplicative" else "noise scale γ"
             name = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}[law]
             return f"{name} noise on every weight", scale + unit.get(convention, "")
-        case Quantization(per):
-            return "rounding to nearest", "step" if per is None else f"step / largest weight of a {per}"
+        case Quantization(per, rounding):
+            name = "dithered rounding" if rounding == "dithered" else "rounding to nearest"
+            return name, "step" if per is None else f"step / largest weight of a {per}"
         case Pruning(per):
             return "magnitude pruning", f"share of every {per} set to 0"
         case FineTuning():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from overtraining.setting.perturbations import Noise, Pruning, Quantization
-from overtraining.simulations.networks import AnyArray, Layers
+from overtraining.simulations.networks import AnyArray, Layer, Layers
 from overtraining.simulations.random_arrays import ArrayShape, sample_arrays
 
 
@@ -45,26 +45,42 @@ def sample_noise(layers: Layers, noise: Noise, sizes: list[Array], key: Key[Arra
     return [size * sample for size, sample in zip(sizes, samples, strict=True)]
 
 
-def compress(layers: Layers, perturbation: Quantization | Pruning, strength: Float[Array, ""]) -> Layers:
-    """The layers after rounding or pruning; nothing in it is random."""
-    if isinstance(perturbation, Quantization):
-        return tuple(layer._replace(weight=round_weights(layer.weight, strength, perturbation.per)) for layer in layers)
-    return tuple(layer._replace(weight=prune_weights(layer.weight, strength, perturbation.per)) for layer in layers)
+def sample_offsets(layers: Layers, key: Key[Array, ""]) -> list[Array]:
+    """A sample of the offsets of dithered rounding, in steps: uniform over one step, layer by layer."""
+    shapes = [layer.weight.shape for layer in layers]
+    return sample_arrays(_offsets, jax.random.split(key, len(layers)), shapes)
 
 
-def round_weights(w: Float[AnyArray, "out in"], strength: Float[Array, ""], per: str | None) -> Float[Array, "out in"]:
+def compress(
+    layers: Layers, perturbation: Quantization | Pruning, strength: Float[Array, ""], offsets: list[Array] | None = None
+) -> Layers:
+    """The layers after rounding or pruning. offsets: of dithered rounding; without them, rounding is to nearest."""
+    if isinstance(perturbation, Pruning):
+        return tuple(layer._replace(weight=prune_weights(layer.weight, strength, perturbation.per)) for layer in layers)
+
+    def rounded(layer: Layer, offset: Array | float) -> Layer:
+        return layer._replace(weight=round_weights(layer.weight, strength, perturbation.per, offset))
+
+    return tuple(map(rounded, layers, offsets or (0.0,) * len(layers)))
+
+
+def round_weights(
+    w: Float[AnyArray, "out in"], strength: Float[Array, ""], per: str | None, offset: Float[AnyArray, "out in"] | float = 0.0
+) -> Float[Array, "out in"]:
     """Every weight as the nearest multiple of the step; ties go toward 0, a step of 0 changes nothing.
 
     strength: the step or, with `per` "tensor" or "row", the step over the largest weight of the tensor or row.
+    offset: in steps, added before rounding and subtracted afterwards.
 
     >>> round_weights(jnp.array([[4.0, -1.4]]), jnp.asarray(0.25), "tensor").tolist()
     [[4.0, -1.0]]
     """
     axes = {"tensor": (0, 1), "row": (1,)}
     step = strength if per is None else strength * jnp.max(jnp.abs(w), axes[per], keepdims=True)
-    multiple = jnp.abs(w) / step
+    shifted = w + offset * step
+    multiple = jnp.abs(shifted) / step
     # beyond 2^52 steps float64 has no halves: such a weight is its own multiple, as is every weight if the step is 0
-    return jnp.where(multiple < 2.0**52, jnp.sign(w) * jnp.ceil(multiple - 0.5) * step, w)
+    return jnp.where(multiple < 2.0**52, jnp.sign(shifted) * jnp.ceil(multiple - 0.5) * step - offset * step, w)
 
 
 def prune_weights(w: Float[AnyArray, "out in"], pruned_share: Float[Array, ""], per: str) -> Float[Array, "out in"]:
@@ -77,6 +93,10 @@ def prune_weights(w: Float[AnyArray, "out in"], pruned_share: Float[Array, ""], 
     groups = jnp.abs(w).reshape((1, -1) if per == "tensor" else w.shape)
     rank = jnp.argsort(jnp.argsort(groups, axis=1), axis=1).astype(float)
     return jnp.where((rank < jnp.round(pruned_share * groups.shape[1])).reshape(w.shape), 0.0, w)
+
+
+def _offsets(key: Key[Array, ""], shape: ArrayShape) -> Array:
+    return jax.random.uniform(key, shape, minval=-0.5, maxval=0.5)
 
 
 def _rms(w: Float[Array, "out in"]) -> Float[Array, ""]:

@@ -26,7 +26,7 @@ from overtraining.simulations.finetuning import fine_tune, weight_distance
 from overtraining.simulations.initial_weights import StartNumbers, initial_layers
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.observables import layer_norms, linear_part
-from overtraining.simulations.perturbations import compress, noise_sizes, sample_noise, shift_weights
+from overtraining.simulations.perturbations import compress, noise_sizes, sample_noise, sample_offsets, shift_weights
 from overtraining.simulations.pretraining import train_layers
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_after_pretraining, plan_of_pretraining
 
@@ -292,16 +292,23 @@ def _rises(
 ) -> Float[Array, "draw example"]:
     """What the perturbation adds to the reported loss, draw by draw; one in which nothing is random counts as one."""
     perturbation = plan.perturbation
-    if isinstance(perturbation, Quantization | Pruning):
-        return (reported(compress(layers, perturbation, strength)) - reported(layers))[None]
-    assert isinstance(perturbation, Noise)
-    sizes = noise_sizes(layers, start, perturbation, strength * scales)
-    signs = (1, -1) if plan.antithetic else (1,)
+    if isinstance(perturbation, Quantization) and perturbation.dithered:
 
-    def one_draw(key: Array) -> Float[Array, " example"]:
-        noise = sample_noise(layers, perturbation, sizes, key)
-        after = sum(reported(shift_weights(layers, [sign * n for n in noise])) for sign in signs)
-        return after / len(signs) - reported(layers)
+        def one_draw(key: Array) -> Float[Array, " example"]:
+            rounded = compress(layers, perturbation, strength, sample_offsets(layers, key))
+            return reported(rounded) - reported(layers)
+
+    elif isinstance(perturbation, Quantization | Pruning):
+        return (reported(compress(layers, perturbation, strength)) - reported(layers))[None]
+    else:
+        assert isinstance(perturbation, Noise)
+        sizes = noise_sizes(layers, start, perturbation, strength * scales)
+        signs = (1, -1) if plan.antithetic else (1,)
+
+        def one_draw(key: Array) -> Float[Array, " example"]:
+            noise = sample_noise(layers, perturbation, sizes, key)
+            after = sum(reported(shift_weights(layers, [sign * n for n in noise])) for sign in signs)
+            return after / len(signs) - reported(layers)
 
     at_once = max(1, MOST_NOISY // network_numbers(plan.network))
     return jax.lax.map(one_draw, jax.random.split(key, plan.draws), batch_size=at_once)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from overtraining.setting.errors import Refusal
-from overtraining.setting.perturbations import FineTuning, Noise
+from overtraining.setting.perturbations import FineTuning, Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.simulations import runs
 from overtraining.simulations.compilation import LOOP
@@ -99,7 +99,7 @@ def response_memory(protocol: Protocol) -> int:
     perturbation, budgets = protocol.perturbation, len(protocol.strengths)
     per_draw = runs.network_numbers(n) + extra_numbers(n.shapes)
     draws, results, most = 1, 0, runs.MOST_NOISY
-    if isinstance(perturbation, Noise):
+    if isinstance(perturbation, Noise) or (isinstance(perturbation, Quantization) and perturbation.dithered):
         draws = protocol.sampling.draws
     elif isinstance(perturbation, FineTuning):
         draws = protocol.sampling.draws if is_random(perturbation) else 1

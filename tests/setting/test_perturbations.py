@@ -16,6 +16,7 @@ from overtraining.setting.tasks import RotatedTeacher
         (lambda: Noise(law="cauchy"), DomainError),
         (lambda: Noise(convention="percent"), DomainError),
         (lambda: Quantization(per="column"), DomainError),
+        (lambda: Quantization(rounding="up"), DomainError),
     ],
 )
 def test_perturbations_refuse(build, kind: type[Exception]) -> None:

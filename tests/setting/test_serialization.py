@@ -41,6 +41,7 @@ PROTOCOLS = [
     replace(PLAIN, perturbation=FineTuning(SharedVectors((1.0, -2.0)), GradientDescent(0.1, batch=4), label_noise=1.0)),
     replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(3)))),
     replace(PLAIN, pretraining=GradientFlow(weight_decay=0.1), perturbation=Quantization(None)),
+    replace(PLAIN, perturbation=Quantization(None, "dithered")),
     replace(PLAIN, lengths=np.geomspace(1e-3, 1e6, 7), strengths=range(5), sampling=Sampling(10, 3, True)),
 ]
 

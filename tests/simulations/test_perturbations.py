@@ -15,7 +15,13 @@ from overtraining.setting.teachers import PowerLaw, teacher_matrix
 from overtraining.setting.training import GradientDescent
 from overtraining.simulations.measurements import initialize, pretrain, respond
 from overtraining.simulations.networks import Layer
-from overtraining.simulations.perturbations import noise_sizes, prune_weights, round_weights, sample_noise
+from overtraining.simulations.perturbations import (
+    noise_sizes,
+    prune_weights,
+    round_weights,
+    sample_noise,
+    sample_offsets,
+)
 
 LAYERS = tuple(Layer(jnp.array(w)) for w in ([[1.0, -3.0]], [[2.0], [0.5]]))
 START = tuple(Layer(jnp.array(w)) for w in ([[0.1, 0.7]], [[0.3], [-0.4]]))
@@ -106,6 +112,40 @@ def test_rounding(per: str | None, strength: float) -> None:
     assert (np.abs(got - w) <= step / 2 * (1 + 1e-12)).all()
     if strength in (bits(2), bits(3), bits(8)) and per is not None:
         np.testing.assert_allclose(np.abs(got).max(), np.abs(w).max(), rtol=1e-15)  # absmax keeps the largest
+
+
+@pytest.mark.parametrize("per", ["tensor", "row", None])
+def test_the_errors_of_dither_are_uniform_whatever_the_weight(per: str | None) -> None:
+    """Mean 0, variance step²/12, fourth moment step⁴/80; on the grid before the offset is subtracted again."""
+    w = np.array([[3.0, 0.0, 0.0, 0.01], [0.2, -0.5, 1.0, 0.0]])
+    step = np.broadcast_to(0.3 * {"tensor": 3.0, "row": np.array([[3.0], [1.0]]), None: 1.0}[per], w.shape)
+    keys = jax.random.split(jax.random.key(2), 20_000)
+    offsets = jax.vmap(lambda key: sample_offsets((Layer(jnp.asarray(w)),), key)[0])(keys)
+    rounded_at = jax.vmap(lambda offset: round_weights(jnp.asarray(w), jnp.asarray(0.3), per, offset))
+    shifted = np.asarray(rounded_at(offsets))
+    multiples = shifted / step + np.asarray(offsets)
+    np.testing.assert_allclose(multiples, np.rint(multiples), atol=1e-12)
+    error = (shifted - w) / step
+    assert np.abs(error).max() <= 0.5 * (1 + 1e-12)
+    for power, moment in ((1, 0.0), (2, 1 / 12), (4, 1 / 80)):
+        off = (error**power).mean(axis=0) - moment
+        assert (np.abs(off) < 4.5 * (error**power).std(axis=0) / len(keys) ** 0.5).all()
+
+
+@pytest.mark.parametrize("per", ["tensor", None])
+def test_the_mean_rise_under_dither(per: str | None) -> None:
+    """Of one layer `½ step²/12` for each weight; draws with opposite signs are refused."""
+    protocol = replace(FLAT, perturbation=Quantization(per, "dithered"), sampling=Sampling(2000))
+    seen, w = respond(protocol, 3).isel(seed=0, strength=0), np.asarray(pretrain(protocol, 3)[0].weight)
+    assert seen.attrs["source"] == "2,000 draws"
+    assert seen.attrs["perturbation"] == "dithered rounding"
+    for i in range(2):
+        step = 0.3 * (np.abs(w[i]).max() if per else 1.0)
+        error = float(seen.sensitivity_stderr[i])
+        assert abs(float(seen.sensitivity[i]) - step**2 / 24 * w[i].size) < 4 * error
+        assert error > 0
+    with pytest.raises(DomainError, match="it is not random with a sign"):
+        respond(replace(protocol, sampling=Sampling(8, antithetic=True)), 0)
 
 
 def test_rounding_at_its_edges() -> None:

@@ -1,6 +1,7 @@
-"""The rise of the loss under rounding and pruning: exact for one layer, the mean over hidden frames for two."""
+"""The rise of the loss under rounding and pruning: exact where the weights are known, else a mean over frames."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 from jaxtyping import Float
@@ -13,23 +14,29 @@ from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.theory.learning.matrix_modes import weights_of
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.mean_rounding import mean_rounding_increase
-from overtraining.theory.solvers.paths import OneLayer, Path
+from overtraining.theory.solvers.paths import Path
 from overtraining.theory.solvers.solutions import MEASURE
 
 Compression = Quantization | Pruning
 Strengths = Float[np.ndarray, " strength"]
+Weights = Float[np.ndarray, "length _ _"]  # of any layer
 
 
 def compression_rise(resolved: ResolvedProtocol, compression: Compression) -> Callable[[Path], dict[str, Values]]:
     """`rise` of the loss, (length, strength), and a bound `error` on its error, as a function of the path.
 
-    Of one layer the weights are f itself, and the rise is exact. Of two layers they depend on the hidden frame, which
-    a start leaves to chance: the rise is its mean over Haar-random frames (B6r), for a fixed step and white inputs.
+    Of one layer the weights are f itself, and of two layers with one hidden unit they are known up to a sign: the rise
+    is exact. Else they depend on the hidden frame, which a start leaves to chance: the rise is its mean over
+    Haar-random frames (B6r), for rounding to nearest with a fixed step, and white inputs. Dithered rounding with a
+    fixed step is noise (B6q), for `exact.respond`.
     Raises NoFormula for other steps, pruning, other inputs and more layers.
     """
     n, strengths = resolved.protocol.network, np.array(resolved.protocol.strengths)
     if n.depth == 1:
-        return lambda path: _of_one_layer(resolved, compression, path, strengths)
+        return lambda path: _of_known_weights(resolved, compression, *_one_layer(path), strengths)
+    _refuse_random_start(resolved, compression)
+    if n.depth == 2 and n.h == 1:
+        return lambda path: _of_known_weights(resolved, compression, *_one_unit(resolved, path), strengths)
     _refuse_without_mean(resolved, compression)
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
 
@@ -47,46 +54,97 @@ def compression_rise(resolved: ResolvedProtocol, compression: Compression) -> Ca
     return of_two_layers
 
 
+def _refuse_random_start(resolved: ResolvedProtocol, compression: Compression) -> None:
+    start = resolved.protocol.start
+    if isinstance(start, SmallGaussian | FanIn):
+        why = "of random starts only mean norms are known, and rounding depends on every weight"
+        raise NoFormula(repr(start), why, f"use start=Aligned(epsilon){_or_dither(compression)}, or {MEASURE}")
+
+
 def _refuse_without_mean(resolved: ResolvedProtocol, compression: Compression) -> None:
-    n, start, inputs = resolved.protocol.network, resolved.protocol.start, resolved.protocol.inputs
+    n, inputs = resolved.protocol.network, resolved.protocol.inputs
     reasons = (
         (isinstance(compression, Pruning), compression, "which weights are the smallest depends on the hidden frame",
-         "use depth=1"),
+         "use depth=1 or h=1"),
         (isinstance(compression, Quantization) and compression.per is not None, compression,
-         "the largest weight, which sets the step, depends on the hidden frame", "use Quantization(per=None)"),
+         "the largest weight, which sets the step, depends on the hidden frame, and the mean step does not give the "
+         "mean rise", "use per=None"),
         (n.depth > 2, compression, "beyond two layers its mean is over several hidden frames",
          "use depth=2"),
         (not resolved.isotropic, inputs, "the mean cost of rounding is for whitened inputs",
          "use spectrum=()"),
-        (isinstance(start, SmallGaussian | FanIn), start, "of random starts only mean norms are known, and rounding "
-         "depends on every weight", "use start=Aligned(epsilon)"),
     )  # fmt: skip
     for applies, given, why, instead in reasons:
         if applies:
-            raise NoFormula(repr(given), why, f"{instead}, or {MEASURE}")
+            raise NoFormula(repr(given), why, f"{instead}{_or_dither(compression)}, or {MEASURE}")
 
 
-def _of_one_layer(
-    resolved: ResolvedProtocol, compression: Compression, path: Path, strengths: Strengths
-) -> dict[str, Values]:
+def _or_dither(compression: Compression) -> str:
+    """What has a formula wherever noise has one."""
+    nearest = isinstance(compression, Quantization) and not compression.dithered
+    return f", or {Quantization(None, 'dithered')!r}" if nearest else ""
+
+
+def _one_layer(path: Path) -> tuple[list[Weights], Weights]:
     assert path.one_layer is not None
     weights, unlearned = path.one_layer()
+    return [weights], unlearned
+
+
+def _one_unit(resolved: ResolvedProtocol, path: Path) -> tuple[list[Weights], Weights]:
+    assert path.modes is not None
+    w1, w2 = (np.stack(layer) for layer in zip(*(weights_of(modes, 1) for modes in path.modes()), strict=True))
+    teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
+    return [w1, w2], teacher - w2 @ w1
+
+
+def _of_known_weights(
+    resolved: ResolvedProtocol,
+    compression: Compression,
+    layers: list[Weights],
+    unlearned: Weights,
+    strengths: Strengths,
+) -> dict[str, Values]:
+    """The exact rise of one layer, or of two with one hidden unit."""
     covariance = refuse_overflow("Σx", lambda: resolved.input_covariance)
+    f = reduce(_after, layers)
 
     def rise(strength: float) -> np.ndarray:
-        moved = _compressed(weights, compression, strength) - weights
+        if isinstance(compression, Quantization) and compression.dithered:
+            return _under_dither(layers, [strength * _largest(w, compression) for w in layers], covariance)
+        moved = reduce(_after, [_compressed(w, compression, strength) for w in layers]) - f
         return np.asarray((((moved / 2 - unlearned) @ covariance) * moved).sum(axis=(1, 2)))
 
     rises = refuse_overflow("the rise of the loss", lambda: np.stack([rise(x) for x in strengths], axis=1))
     return {"rise": rises, "error": np.zeros_like(rises)}
 
 
-def _compressed(weights: OneLayer, compression: Compression, strength: float) -> OneLayer:
+def _under_dither(layers: list[Weights], steps: list[np.ndarray], covariance: np.ndarray) -> np.ndarray:
+    """The mean rise under errors of mean 0 and variance step²/12 (B6q), the hidden unit's weights added up (B1)."""
+    of_first, *of_second = (step**2 / 12 * np.ones_like(w) for w, step in zip(layers, steps, strict=True))
+    first = of_first.sum(axis=1) @ np.diag(covariance)
+    if not of_second:
+        return np.asarray(first / 2)
+    second = of_second[0].sum(axis=(1, 2))
+    w1, w2 = layers
+    norm_1, norm_2 = ((w1 @ covariance) * w1).sum(axis=(1, 2)), (w2**2).sum(axis=(1, 2))
+    return np.asarray((second * norm_1 + first * norm_2 + first * second) / 2)
+
+
+def _after(first: Weights, second: Weights) -> Weights:
+    return second @ first
+
+
+def _largest(weights: Weights, quantization: Quantization) -> np.ndarray:
+    """The weight that sets the step, for every length and row."""
+    axes = {"tensor": (1, 2), "row": (2,)}
+    return np.abs(weights).max(axes[quantization.per], keepdims=True) if quantization.per else np.ones((1, 1, 1))
+
+
+def _compressed(weights: Weights, compression: Compression, strength: float) -> Weights:
     """The weights on the grid, ties toward 0; or the smallest of them set to 0, of equal ones the first."""
     if isinstance(compression, Quantization):
-        axes = {"tensor": (1, 2), "row": (2,)}
-        largest = np.abs(weights).max(axes[compression.per], keepdims=True) if compression.per else np.float64(1)
-        step = strength * largest
+        step = strength * _largest(weights, compression)
         steps = np.divide(np.abs(weights), step, out=np.full_like(weights, np.inf), where=step > 0)
         nearest = np.ceil(np.where(steps < 2.0**52, steps, 0.0) - 0.5) * step  # beyond, float64 has no halves
         return np.where(steps < 2.0**52, np.sign(weights) * nearest, weights)

@@ -14,7 +14,7 @@ from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
 from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.theory.products import refuse_overflow
-from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase
+from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase, rounding_model_scale
 from overtraining.theory.sensitivity.deep_noise import deep_increase
 from overtraining.theory.sensitivity.mean_rounding import DEGREE
 from overtraining.theory.solvers.compressed import compression_rise
@@ -23,14 +23,15 @@ from overtraining.theory.solvers.paths import Path, Solution
 from overtraining.theory.solvers.solutions import MEASURE, solve
 
 BOTH = ("pretraining", "strength")
+Rise = Callable[[Path], dict[str, Values]]
 LAWS = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}
+ROUNDING = {"nearest": "rounding to nearest", "dithered": "dithered rounding"}
 STRENGTHS = {
     "absolute": "noise scale γ",
     "initialization": "noise scale γ in units of the start's",
     "relative": "noise scale γ in units of the layer's",
     "multiplicative": "relative noise scale ρ",
 }
-COMPRESSION = {Quantization: "rounding to nearest", Pruning: "magnitude pruning"}
 
 
 def respond(protocol: Protocol) -> xr.Dataset:
@@ -49,9 +50,10 @@ def respond(protocol: Protocol) -> xr.Dataset:
     For fine-tuning (claim D1) also the downstream loss, by gradient flow on all weights; the budgets are early stops.
     Replay is a mix of both tasks (D7). `fine_tuned_path.losses` lists what has a formula.
 
-    Rounding and pruning of one layer are exact. Rounding of two layers to a fixed step, on white inputs, is the mean
-    over Haar-random frames (B6r). Beyond two hidden units it is an approximation, and `approximation_bound` is the most
-    that it misses of the loss.
+    Dithered rounding to a fixed step has the cost of uniform noise of the same variance, wherever that has a formula
+    (B6q). Rounding and pruning of one layer, and of two with one hidden unit, are exact. Rounding to nearest of two
+    layers with a fixed step, on white inputs, is the mean over Haar-random frames (B6r). Beyond two hidden units it is
+    an approximation, and `approximation_bound` is the most that it misses of the loss.
 
     The attribute `never_learned` lists the teacher's singular values that are never learned, because the start never
     reaches them or because weight decay ends them at 0, if there are any; `never_learned_downstream` those of the task,
@@ -120,53 +122,79 @@ def describe(resolved: ResolvedProtocol) -> str:
 
 
 def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
-    protocol, depth = resolved.protocol, resolved.protocol.network.depth
+    depth = resolved.protocol.network.depth
     if noise.convention == "multiplicative" and depth > 2:
         reason = "beyond two layers its cost depends on every hidden frame"
         raise NoFormula(repr(noise), reason, f"use convention='relative' or depth=2, or {MEASURE}")
     solution = solve(resolved)
     rise = _rise_under(noise, resolved, solution)
-    variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, "rise": rise(path)})
-    claim = "B6" if noise.convention == "multiplicative" else "B1" if depth == 2 else "B2"
-    return response(
-        _before_and_after("the loss after noise", variables),
-        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
-        method="theory",
-        source=f"closed form (claims {solution.claims}, {claim})",
+    return _perturbed(
+        resolved,
+        solution,
+        lambda path: {"rise": rise(path)},
+        "B6" if noise.convention == "multiplicative" else _claim_of_noise(depth),
         perturbation=f"{LAWS[noise.law]} noise on every weight",
         strength_name=STRENGTHS[noise.convention],
-        model=describe(resolved),
-        extra=_extra(protocol, never_learned=never_learned) | dict(solution.attributes),
     )
 
 
 def _respond_to_compression(resolved: ResolvedProtocol, compression: Quantization | Pruning) -> xr.Dataset:
-    protocol, solution = resolved.protocol, solve(resolved)
-    rise = compression_rise(resolved, compression)
-    variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, **rise(path)})
-    of_frames = protocol.network.depth > 1
-    approximation = {
-        "approximation": f"mean over hidden frames without harmonics of degree {DEGREE + 2} and more",
-        "approximation_bound": float(variables["error"].max()),
-    }
+    solution, n = solve(resolved), resolved.protocol.network
+    dithered = isinstance(compression, Quantization) and compression.dithered
+    if dithered and compression.per is None:  # independent errors of mean 0 and variance step²/12 on every weight
+        scales = (float(rounding_model_scale(1.0)),) * n.depth
+        under_noise = _rise_under(Noise(scales, law="uniform"), resolved, solution)
+        rise: Rise = lambda path: {"rise": under_noise(path)}
+        claim = f"{_claim_of_noise(n.depth)}, B6q"
+    else:
+        rise = compression_rise(resolved, compression)
+        claim = "B6q" if dithered else "B6r" if n.depth == 2 and n.h > 1 else ""
     unit = {"tensor": "the layer's largest weight", "row": "the row's largest weight", None: "1"}[compression.per]
     share = "share of every layer set to 0" if compression.per == "tensor" else "share of every row set to 0"
-    return response(
-        _before_and_after("the loss after rounding or pruning", variables),
-        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
-        method="theory",
-        source=f"closed form (claims {solution.claims}, B6r)"
-        if of_frames
-        else f"closed form (claim {solution.claims})",
-        perturbation=COMPRESSION[type(compression)],
-        strength_name=f"step in units of {unit}" if isinstance(compression, Quantization) else share,
-        model=describe(resolved),
-        extra=_extra(protocol, never_learned=never_learned) | (approximation if variables["error"].any() else {}),
+    return _perturbed(
+        resolved,
+        solution,
+        rise,
+        claim,
+        perturbation="magnitude pruning" if isinstance(compression, Pruning) else ROUNDING[compression.rounding],
+        strength_name=share if isinstance(compression, Pruning) else f"step in units of {unit}",
     )
 
 
+def _perturbed(
+    resolved: ResolvedProtocol, solution: Solution, rise: Rise, claim: str, *, perturbation: str, strength_name: str
+) -> xr.Dataset:
+    """The Response to a rise of the loss, (length, strength), which may have an `error` that bounds its own."""
+    protocol = resolved.protocol
+    variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, **rise(path)})
+    error = variables.get("error", np.zeros(0))
+    approximation = {
+        "approximation": f"mean over hidden frames without harmonics of degree {DEGREE + 2} and more",
+        "approximation_bound": float(error.max(initial=0.0)),
+    }
+    return response(
+        _before_and_after("the loss after the perturbation", variables),
+        {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
+        method="theory",
+        source=f"closed form (claims {solution.claims}, {claim})"
+        if claim
+        else f"closed form (claim {solution.claims})",
+        perturbation=perturbation,
+        strength_name=strength_name,
+        model=describe(resolved),
+        extra=_extra(protocol, never_learned=never_learned)
+        | (approximation if error.any() else {})
+        | dict(solution.attributes),
+    )
+
+
+def _claim_of_noise(depth: int) -> str:
+    return "B1" if depth == 2 else "B2"
+
+
 def _before_and_after(what: str, variables: dict[str, np.ndarray]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
-    before, rise = variables["before"], variables["rise"]
+    before = variables["before"]
+    rise = np.maximum(variables["rise"], -before[:, None])  # float64 may take more than the loss where it takes all
     after = refuse_overflow(what, lambda: before[:, None] + rise)
     return {"before": (BOTH[:1], before), "after": (BOTH, after), "sensitivity": (BOTH, rise)}
 

@@ -45,11 +45,12 @@ PATHS = [
     ({"start": Balanced(angle=0.0, imbalance=0.1), "inputs": ALONG}, "whitened", "Aligned"),
 ]
 PERTURBATIONS = [
-    ({"perturbation": Quantization()}, "largest weight, which sets the step", "per=None"),
-    ({"perturbation": Quantization(None), "network": DEEP}, "several hidden frames", "depth=2"),
+    ({"perturbation": Quantization()}, "largest weight, which sets the step.*not give the mean", "per=None.*dithered"),
+    ({"perturbation": Quantization("row", "dithered")}, "largest weight, which sets the step", "per=None"),
+    ({"perturbation": Quantization(None), "network": DEEP}, "several hidden frames", "depth=2.*dithered"),
     ({"perturbation": Quantization(None), "inputs": ALONG}, "for whitened inputs", r"spectrum=\(\)"),
     ({"perturbation": Quantization(None), "start": SmallGaussian(1e-6)}, "only mean norms", "Aligned"),
-    ({"perturbation": Pruning()}, "Pruning.*which weights are the smallest", "depth=1"),
+    ({"perturbation": Pruning()}, "Pruning.*which weights are the smallest", "depth=1 or h=1"),
     ({"perturbation": FineTuning(RotatedTeacher(0.5), anchor=0.1)}, "anchor = 0.1", "anchor=0"),
     ({"perturbation": FineTuning(RotatedTeacher(0.5)), "network": DEEP}, "fine-tuning of Network", "depth=2"),
     ({"perturbation": Noise(convention="multiplicative"), "network": DEEP}, "every hidden frame", "relative"),
@@ -151,6 +152,7 @@ def protocols(draw) -> Protocol | None:  # type: ignore[no-untyped-def]
                 ),
                 lambda: Noise(draw(several(from_0, n.depth)), draw(st.sampled_from(["gaussian", "uniform", "sign"]))),
                 Quantization,
+                lambda: Quantization(draw(st.sampled_from([None, "tensor", "row"])), "dithered"),
                 lambda: Quantization(None),
                 Pruning,
             ),

@@ -52,14 +52,17 @@ def _moments() -> Evidence:
     return every((("mean", identity(moment(1), 0)), ("variance", identity(moment(2), step**2 / 12))), "0 and δ²/12")
 
 
-def _rise(w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, unit: float) -> float:
+def _rise(
+    w1: np.ndarray, w2: np.ndarray, teacher: np.ndarray, unit: float, dither: np.random.Generator | None = None
+) -> float:
     """The loss of the weights rounded to multiples of the step, minus that of the weights; white inputs."""
 
     def loss(a: np.ndarray, b: np.ndarray) -> float:
         return float(((b @ a - teacher) ** 2).sum()) / 2
 
     def on_grid(w: np.ndarray) -> np.ndarray:
-        return np.rint(w / unit) * unit
+        offset = dither.uniform(0, unit, w.shape) if dither else 0.0
+        return np.rint((w + offset) / unit) * unit - offset
 
     return loss(on_grid(w1), on_grid(w2)) - loss(w1, w2)
 
@@ -110,6 +113,27 @@ def _curves() -> Curves:
     return Curves(root, {"absmax, 4 bits": true, "step²/12 as noise": claimed}, "√s₂", "rise of the loss")
 
 
+def _dithered() -> Evidence:
+    """Offsets drawn, added before rounding and subtracted afterwards; weights below and above the step, two shapes."""
+    generator, worst = np.random.default_rng(0), 0.0
+    for inputs, hidden, outputs in ((4, 3, 2), (2, 5, 3)):
+        w1, w2 = generator.normal(size=(hidden, inputs)), generator.normal(size=(outputs, hidden)) / 4
+        rises = [_rise(w1, w2, w2 @ w1, 1.0, generator) for _ in range(20_000)]
+        off = np.mean(rises) - _claimed(w1, w2, 1.0)
+        worst = max(worst, abs(float(off)) / (float(np.std(rises)) / len(rises) ** 0.5))
+    return tested(worst, 4.0, "in standard errors:")
+
+
+def _not_subtracted() -> Evidence:
+    """Stochastic rounding of a weight φ above the grid: up, an error of 1 − φ, with probability φ, else down, −φ."""
+    phi = z / step
+    variance = sp.simplify(phi * (step - z) ** 2 + (1 - phi) * z**2)
+    mean = sp.integrate(variance, (z, 0, step)) / step
+    of_grid = variance.subs(z, 0)
+    refutes = bool(of_grid == 0 and sp.simplify(mean / moment(2)) == 2)
+    return Evidence(refutes, Verdict.PROVED, f"variance {sp.factor(variance)}: 0 on the grid, δ²/6 on average")
+
+
 def _one_offset() -> Evidence:
     """One offset for both layers, step 1, W1 = W2 = 0, A = 0: E ½ error⁴ = 1/160, the formula ½ (1/12)² = 1/288."""
     shared = moment(4).subs(step, 1) / 2
@@ -140,8 +164,8 @@ DERIVATION = Derivation(
     title="Rounding is noise only with a random offset",
     statement=r"\mathbb{E}\Delta=\tfrac12\left(\tfrac{\delta_2^2}{12}d_{out}\,q_1+\tfrac{\delta_1^2}{12}\tau\,q_2"
     r"+\tfrac{\delta_1^2\delta_2^2}{144}d_{out}\,h\,\tau\right)",
-    plain="Rounding to grids of random offset acts exactly like noise of variance step²/12; on a fixed grid that is an "
-    "approximation for weights above the step at the optimum, and the cost need not grow with training.",
+    plain="Dithered rounding, to grids of random offset, acts exactly like noise of variance step²/12; on a fixed grid "
+    "that is an approximation for weights above the step at the optimum, and the cost need not grow with training.",
     symbols={
         r"\delta_1,\delta_2": "step of the grid to which W1, W2 are rounded",
         "q_1,q_2": "tr(W1 Σx W1ᵀ) and ‖W2‖²",
@@ -157,6 +181,13 @@ DERIVATION = Derivation(
                 "claimed cost; one just above half of it is rounded up, which helps.",
                 _not_progressive,
                 _curves,
+            ),
+        ),
+        Assumption(
+            "subtracted",
+            "The offset is subtracted after rounding.",
+            Counterexample(
+                "Left in, the errors have mean 0 and depend on the weight: the rounding is stochastic.", _not_subtracted
             ),
         ),
         Assumption(
@@ -179,6 +210,9 @@ DERIVATION = Derivation(
             "With a random offset, the distance to the grid is "
             "uniform, whatever the weight; B1 holds for any law with these two moments.",
             _moments,
+        ),
+        Step(
+            r"\mathbb{E}\Delta", "The loss of weights rounded with offsets that are drawn.", _dithered, cross_check=True
         ),
         Step(
             r"w\gg\delta,\ f=A:\quad\Delta\approx\mathbb{E}\Delta",

@@ -96,9 +96,10 @@ def test_one_hidden_unit_is_exact(how: Quantization | Pruning) -> None:
 
 def test_no_loss_is_negative() -> None:
     """Rounded to 0, the weights fit a teacher that is 0."""
-    network, steps = Network(3, 1, 1), (0.02, 4.0)
-    answer = respond(Protocol(Spectrum((0.0,)), (0.0,), steps, network, Aligned(0.02), perturbation=Quantization()))
-    assert (answer.after >= 0).all()
+    for epsilon in np.geomspace(1e-4, 1, 20):
+        start, network = Aligned(float(epsilon)), Network(3, 1, 2)
+        answer = respond(Protocol(Spectrum((0.0,)), (0.0,), (2.2,), network, start, perturbation=Quantization()))
+        assert 0 <= answer.after.item() < 1e-15 * answer.before.item()
 
 
 @pytest.mark.parametrize("per", KINDS)

@@ -65,7 +65,10 @@ def compress(
 
 
 def round_weights(
-    w: Float[AnyArray, "out in"], strength: Float[Array, ""], per: str | None, offset: Float[AnyArray, "out in"] | float = 0.0
+    w: Float[AnyArray, "out in"],
+    strength: Float[Array, ""],
+    per: str | None,
+    offset: Float[AnyArray, "out in"] | float = 0.0,
 ) -> Float[Array, "out in"]:
     """Every weight as the nearest multiple of the step; ties go toward 0, a step of 0 changes nothing.
 

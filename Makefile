@@ -51,8 +51,8 @@ test-browser: .venv/.with-browser ## test lessons and page in Chromium (CHROMIUM
 simulate: $(STAMP) ## run the experiment of every claim with the quick preset; fails if a claim is refuted
 	$(BIN)/overtraining simulate --all --out build/experiments --json build/verdicts.json
 
-fuzz: $(STAMP) ## read 10,000 damaged result files (`make test` reads 500)
-	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/llm/readers/test_fuzz.py
+fuzz: $(STAMP) ## read 10,000 damaged result files, protocols, sweeps and arrays each (`make test` reads some hundred)
+	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/llm/readers/test_fuzz.py tests/test_fuzz.py
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
 	$(BIN)/python -W error -m overtraining check --html build/book

@@ -43,3 +43,7 @@ PROGRAMS = 10_000
 
 RESULT = 2**32
 """Bytes of the numbers in a result file, all of which are read into memory."""
+
+MAGNITUDE = 1e100
+"""Size of a number in a table of evaluations, which is squared and divided; a smaller one than its inverse is no
+measurement either."""

@@ -20,7 +20,8 @@ import pytest
 import xarray as xr
 
 from overtraining.figures.drawing import plot
-from overtraining.figures.llm.readers import read_file
+from overtraining.figures.llm.readers import read as read_all, read_file
+from overtraining.figures.llm.statistics.sample_size import sample_size_plans
 from overtraining.setting import limits
 from overtraining.setting.errors import Refusal
 from overtraining.setting.grid_inflection import inflection_point
@@ -326,6 +327,9 @@ TABLES = {
     "columns": (PLAIN + "," + ",".join(f"c{i}" for i in range(100_000)) + "\n", "unknown column 'c0'"),
     "a column twice": (PLAIN + "," + ",".join(f"c{i}" for i in range(100_000)) + ",c99999\n", "'c99999' occurs twice"),
     "digits": (f"{PLAIN}\nm,t,loss,{'1' * 130_000}x,1\n", "is not a number"),
+    "a square beyond float64": (f"{PLAIN}\nm,t,loss,1e200,1\n", "too large or too small to be squared"),
+    "a square below float64": (f"{PLAIN},stderr\nm,t,loss,1,1,1e-200\n", "too large or too small to be squared"),
+    "no items": (f"{PLAIN},items\nm,t,acc,0.5,1,0\n", "no value is a mean of 0 items"),
     "a number beyond float64": (f"{PLAIN}\nm,t,loss,{'1' * 130_000},1\n", "not a finite number"),
 }
 
@@ -335,6 +339,15 @@ def test_tables_of_results(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "results.csv"
     path.write_text(TABLES[kind][0])
     refused(lambda: read_file(path), TABLES[kind][1])
+
+
+@pytest.mark.parametrize("step", [np.nan, np.inf, -1.0])
+def test_steps_of_results(tmp_path: Path, step: float) -> None:
+    refused(lambda: read_all([tmp_path], step=step), "step = ")
+
+
+def test_a_scatter_between_seeds_beyond_fractions() -> None:
+    refused(lambda: sample_size_plans(0.02, seed_scatter=1e308), "seed_scatter = 1e+308")
 
 
 @pytest.mark.parametrize("entry", [load_sweep, teacher, read_file, read_cells])

@@ -16,6 +16,7 @@ from overtraining.figures.llm.readers.openlm import is_openlm, read_openlm
 from overtraining.figures.llm.readers.plain import is_plain, read_plain
 from overtraining.figures.llm.readers.wandb import is_wandb, read_wandb
 from overtraining.figures.llm.tidy import Row, Unreadable, tidy_table
+from overtraining.setting.domain import one_nonnegative
 from overtraining.setting.errors import DomainError
 
 Json = tuple[Callable[[Mapping[str, Any]], bool], Callable[[File, Mapping[str, Any]], Iterator[Row]]]
@@ -91,6 +92,7 @@ def read(
     """
     from tqdm import tqdm
 
+    step = None if step is None else one_nonnegative("step", step)
     files, rows, bad = find_files(paths), list[Row](), list[Unreadable]()
     # disable=None: no bar if the output is not a terminal; delay: no bar for work that takes less than a second
     for path in tqdm(files, unit="file", disable=None, delay=1):

@@ -39,6 +39,8 @@ class File:
             number = math.inf
         if not math.isfinite(number):
             raise self.refuse(place, f"{_short(value)} is not a finite number", "leave the entry out")
+        if number and not 1 / limits.MAGNITUDE <= abs(number) <= limits.MAGNITUDE:
+            raise self.refuse(place, f"{_short(value)} is too large or too small to be squared", "leave the entry out")
         return number
 
     def numeral(self, text: str, place: str) -> float:

@@ -43,6 +43,7 @@ def read_new(file: File, data: Mapping[str, Any]) -> Iterator[Row]:
     origin = _origin(file, data)
     for task, entries in _tasks(file, data):
         shots, items = (_count(_nested(data, *path)) for path in (("n-shot", task), ("n-samples", task, "effective")))
+        items = items or UNKNOWN  # 0 would be the number of items of no mean
         for key, value in entries.items():
             name, comma, chosen = key.partition(",")
             place = f"results.{task}.{key}"

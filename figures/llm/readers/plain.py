@@ -52,6 +52,10 @@ def _check_line(file: File, line: int, entries: dict[str, Any]) -> None:
             raise file.refuse(f"line {line}, {name}", f"{entries[name]!r} is unknown", f"use {', '.join(choices)}")
     for name in _NOT_NEGATIVE:
         file.not_negative(entries.get(name, 0.0), f"line {line}, {name}")
+    if entries.get("items") == 0:
+        raise file.refuse(
+            f"line {line}, items", "no value is a mean of 0 items", "leave it empty where it is not known"
+        )
     if entries.get("stage", "base") != "base" and not entries.get("perturbation"):
         why = "the model was changed, but the line does not say how"
         raise file.refuse(f"line {line}, perturbation", why, "name what was done, such as 'fine-tuning on X'")

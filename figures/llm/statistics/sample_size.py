@@ -62,6 +62,8 @@ def sample_size_plans(
     if not (0 < level < 1 and size < 1 and 0 < confidence < 1):
         given = f"decline = {decline!r}, level = {level!r}, confidence = {confidence!r}"
         raise DomainError(given, "they are fractions", "pass numbers between 0 and 1")
+    if scatter > 1:
+        raise DomainError(f"seed_scatter = {scatter:g}", "fractions scatter by less than 1", "pass 0 to 1")
     plans = []
     for checkpoints in CHECKPOINTS:
         for seeds in SEEDS:

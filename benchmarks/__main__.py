@@ -17,6 +17,7 @@ from overtraining.simulations.double_precision import double_precision
 BENCHMARKS = ("answered", "noise_grid", "matrix", "growth", "runs", "sweeps")
 ONLY_BY_NAME = (
     "builds",
+    "damage",
     "derivation_mutants",
     "kills",
     "page",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from overtraining.figures.catalogue import CATALOGUE, Entry
-from overtraining.figures.manifest import ManifestRow, read_manifest, unchanged
+from overtraining.figures.manifest import ManifestRow, damaged_files, read_manifest, unchanged
 from overtraining.figures.presets import STYLE_PRESETS, StylePreset
 from overtraining.setting.errors import DomainError
 from overtraining.setting.near_names import near_names
@@ -52,7 +52,8 @@ def build(
     redraws it; of its data only those are computed again whose protocol, key, formula or simulation changed. Each of
     `workers` processes builds one figure at a time. Measurements are cached below `out` until their figure's data file
     is written, so that the same call continues after a kill. On one machine the bytes do not depend on the run or on
-    the number of workers. `report` receives a line about every figure.
+    the number of workers. `report` receives a line about every figure, and about every file that was damaged: data of
+    another hash than the manifest's are computed again.
     Raises DomainError for unknown names, formats or presets; NotBuilt if figures failed, after the others are built,
     or if another process is building in `out`.
     """
@@ -62,13 +63,15 @@ def build(
             raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")
         if unknown := set(wanted) - set(known):
             raise DomainError(f"{name} {sorted(unknown)[0]!r}", f"no such {name}", f"use {', '.join(known)}")
-    rows = read_manifest(out)
+    rows = read_manifest(out, report)
     changed = []
     for entry in chosen:
         if unchanged(rows.get(entry.name, {}), entry, out, formats, preset):
             report(f"{entry.name}: unchanged")
         else:
             changed.append(entry)
+            for file in damaged_files(rows.get(entry.name, {}), out):
+                report(f"{out / file}: its bytes are not those in the manifest, it is damaged. It is made again.")
     if changed:
         _build_again(changed, rows, out, tuple(formats), preset, report, workers)
     return [out / f"{entry.name}.{suffix}" for entry in chosen for suffix in formats]

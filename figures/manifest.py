@@ -1,7 +1,8 @@
 """The manifest of a folder of figures: a row per figure, with what it was made of and the hashes of its files."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,42 @@ DRAWING = ("matplotlib", "seaborn", "numpy", "xarray")
 ManifestRow = dict[str, Any]
 
 
-def read_manifest(out: Path) -> dict[str, ManifestRow]:
-    """The rows by figure; none if there is no manifest yet or it is damaged, so that everything is built again."""
+def read_manifest(out: Path, report: Callable[[str], None] = lambda line: None) -> dict[str, ManifestRow]:
+    """The rows by figure; none if there is no manifest yet, or a damaged one, which is reported."""
     try:
-        return dict(json.loads((out / MANIFEST).read_text(encoding="utf-8"))["figures"])
-    except (OSError, ValueError, KeyError):
+        text = (out / MANIFEST).read_text(encoding="utf-8")
+        rows: dict[str, ManifestRow] = json.loads(text)["figures"]
+        if text == _text(rows):
+            return rows
+    except FileNotFoundError:
         return {}
+    except (ValueError, KeyError, TypeError, RecursionError):  # no JSON, or of another shape
+        pass
+    report(f"{out / MANIFEST}: it is not what was written, it is damaged. All figures that you name are built again.")
+    return {}
 
 
 def write_row(out: Path, name: str, row: ManifestRow) -> None:
     """Write or replace the row of one figure."""
     rows = dict(sorted({**read_manifest(out), name: row}.items()))
-    write_text(out / MANIFEST, json.dumps({"figures": rows}, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / MANIFEST, _text(rows))
+
+
+def _text(rows: Mapping[str, ManifestRow]) -> str:
+    """The rows with their checksum, so that no other text is taken for a manifest."""
+    checksum = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    return json.dumps({"figures": rows, "sha256": checksum}, indent=1, ensure_ascii=False) + "\n"
 
 
 def intact(out: Path, hashes: Mapping[str, str], files: Iterable[str]) -> bool:
     """Whether all these files are in the folder with the bytes that they were written with."""
-    return all(file in hashes and (out / file).exists() and file_hash(out / file) == hashes[file] for file in files)
+    return all((out / file).is_file() and file_hash(out / file) == hashes.get(file) for file in files)
+
+
+def damaged_files(row: ManifestRow, out: Path) -> list[str]:
+    """The files of the manifest's row that are there with other bytes: damaged, or of a build that was stopped."""
+    hashes = row.get("files", {})
+    return [file for file in hashes if (out / file).exists() and not intact(out, hashes, [file])]
 
 
 def unchanged(row: ManifestRow, entry: Entry, out: Path, formats: Sequence[str], preset: StylePreset) -> bool:

@@ -2,12 +2,14 @@
 
 A program is found there by JAX's own key (what it computes, the versions of JAX and XLA, the compiler's options), in a
 subfolder for the kind of processor, since it is machine code. Reading gives the same bits as compiling. A file that was
-damaged is not used; JAX warns of it. `OVERTRAINING_CACHE` names another folder for it, or switches the cache off.
+damaged is removed at the next start: JAX would warn of it at every start and never replace it. `OVERTRAINING_CACHE`
+names another folder for it, or switches the cache off.
 """
 
 import hashlib
 import os
 import platform
+import zlib
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -17,6 +19,9 @@ SWITCH = "OVERTRAINING_CACHE"
 
 LIMIT = 512 * 2**20
 """Bytes that the folder may take when a command begins to use it; the files that were used longest ago go first."""
+
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
+"""The first bytes of a program if JAX finds a library for this compression; otherwise it compresses by zlib."""
 
 JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 
@@ -33,6 +38,7 @@ def cache_variables() -> dict[str, str]:
     folder = Path(chosen).absolute() / "programs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_damaged(folder)
         remove_oldest(folder, LIMIT)
     except OSError:  # nowhere to write: everything is compiled, as without a cache
         return {}
@@ -42,6 +48,24 @@ def cache_variables() -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
         "JAX_COMPILATION_CACHE_MAX_SIZE": "-1",  # JAX's own limit leaves a folder unusable if a process is killed
     }
+
+
+def remove_damaged(folder: Path) -> None:
+    """Remove the programs that are cut short or changed, among those written since this was last called."""
+    last = folder / "checked"
+    since = last.stat().st_mtime_ns if last.exists() else 0
+    last.touch()
+    for path in folder.glob("*/*-cache"):
+        if path.is_file() and path.stat().st_mtime_ns >= since and not _whole(path.read_bytes()):
+            path.unlink(missing_ok=True)
+
+
+def _whole(program: bytes) -> bool:
+    """Whether the bytes agree with the checksum at their end; true for a compression that has none."""
+    try:
+        return program.startswith(ZSTANDARD) or bool(zlib.decompress(program))
+    except zlib.error:
+        return False
 
 
 def remove_oldest(folder: Path, limit: int) -> None:

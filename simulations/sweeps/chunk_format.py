@@ -53,11 +53,20 @@ def decode(path: Path, recipe: str) -> ChunkOutcome:
     content, chunk = path.read_bytes(), chunk_number(path)
     if chunk is None or path.name != file_name(chunk, content):
         raise Damaged(f"chunk {path}", "its checksum is not that of its name, it is damaged", "compute it again")
+    try:
+        mark, outcome = _parse(content)
+    except Exception as error:  # a name with the right checksum can be given to any bytes, and NumPy raises anything
+        raise Damaged(f"chunk {path}", f"it is no chunk ({type(error).__name__})", "compute it again") from error
+    if mark != (recipe, chunk):
+        raise Damaged(f"chunk {path}", "it is another chunk or another sweep's", "compute it again")
+    return outcome
+
+
+def _parse(content: bytes) -> tuple[tuple[str, int], ChunkOutcome]:
+    """The recipe and the number of a chunk, and its outcome."""
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         about = json.loads(str(arrays["about"]))
-        if (about["recipe"], about["chunk"]) != (recipe, chunk):
-            raise Damaged(f"chunk {path}", "it is another chunk or another sweep's", "compute it again")
-        return ChunkOutcome(
+        return (about["recipe"], about["chunk"]), ChunkOutcome(
             done=tuple(arrays["done"].tolist()),
             keys=tuple(arrays["keys"].tolist()),
             values={n.removeprefix("value "): arrays[n] for n in arrays.files if n.startswith("value ")},

@@ -18,11 +18,11 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import processor, software_identity
 from overtraining.simulations.sweeps.one_worker import OneWorker, ThisProcess
-from overtraining.simulations.sweeps.recipe import FORMAT, fingerprint, recipe_text
+from overtraining.simulations.sweeps.recipe import FORMAT, recipe_text
 from overtraining.simulations.sweeps.result_cells import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.store import open_store, refuse_disk_errors
+from overtraining.simulations.sweeps.store import open_store, own_folder, refuse_disk_errors
 from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 DATASET = " as Dataset"
@@ -39,11 +39,11 @@ def memoized_call(function: Callable[..., Any], stores: Path, *args: Any, **kwar
     name = f"{function.__module__}:{function.__qualname__}"
     plain = {"format": FORMAT, "call": name, "threads": 1, "software": software_identity(name)}
     recipe = _json(plain | {"arguments": json.loads(arguments(function, *args, **kwargs))})
-    folder = stores / fingerprint(recipe)[:16]
+    folder = own_folder(stores, recipe)
     with ExitStack() as stack:
         with refuse_disk_errors(folder):
-            store = stack.enter_context(open_store(folder, recipe))
-            missing_chunks = store.missing(1, lambda line: warnings.warn(line, stacklevel=2))
+            store = stack.enter_context(open_store(folder, recipe, _warn))
+            missing_chunks = store.missing(1, _warn)
         if missing_chunks:
             values = _as_arrays(function(*args, **kwargs))
             with refuse_disk_errors(folder):
@@ -59,11 +59,16 @@ def memoized_cells(sweep: Sweep, stores: Path) -> list[xr.Dataset]:
     StoreRefused if the folder is in use, full or not writable.
     """
     workers = ThisProcess if is_worker() else OneWorker
-    finished = run_sweep(sweep, stores / fingerprint(recipe_text(sweep))[:16], workers)
+    finished = run_sweep(sweep, own_folder(stores, recipe_text(sweep)), workers, _warn)
     if finished.failed:
         name, why = finished.failed[0]
         raise NotSolved(f"the measurement {name}", why.removesuffix("."), "remove the cause, and run the same again")
     return read_cells(finished.result)
+
+
+def _warn(line: str) -> None:
+    """Tell what was damaged and is made again."""
+    warnings.warn(line, stacklevel=3)
 
 
 def arguments(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:

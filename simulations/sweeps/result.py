@@ -141,6 +141,12 @@ def failures(result: Path) -> tuple[tuple[str, str], ...]:
         return tuple(zip(file["failed_cell"][...].tolist(), file["failed_why"][...].tolist(), strict=True))
 
 
+def recipe_of(result: Path) -> str:
+    """The recipe that a result was made from."""
+    with h5netcdf.File(result, "r") as file:
+        return str(file.attrs["recipe"])
+
+
 def crashes(result: Path) -> bool:
     """Whether there are cells that crashed; they may not crash another time."""
     with h5netcdf.File(result, "r") as file:

@@ -16,6 +16,7 @@ from overtraining.setting.responses import validate
 from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.measures import allow_measure, find_measure
 from overtraining.simulations.sweeps.recipe import sweep_in_recipe
+from overtraining.simulations.sweeps.store import SUM, has_stated_checksum
 
 
 def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.Dataset]:
@@ -24,9 +25,11 @@ def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.D
     data: the file, or the Dataset that `xarray.open_dataset` gives, perhaps with some of its cells only:
     `read_cells(result.isel(cell=result["repeat"] == 0))`.
     measure: a Measure of your own, `module:NAME`, if the sweep has one: what a file names is not imported.
-    Raises SchemaError for other Datasets, DomainError for another measure.
+    Raises SchemaError for other Datasets and for a file without the checksum that is stated beside it, DomainError for
+    another measure.
     """
     if isinstance(data, Path):
+        _refuse_damaged(data)
         return read_cells(_load(data), measure)
     instance("data", data, xr.Dataset)
     kind, recipe = (data.attrs.get(name) for name in ("kind", "recipe"))
@@ -48,6 +51,12 @@ def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.D
                 what, f"its numbers do not fit its protocol ({error})", "open a whole result.nc"
             ) from None
     return cells
+
+
+def _refuse_damaged(result: Path) -> None:
+    if result.with_name(SUM).is_file() and not has_stated_checksum(result):
+        why = f"its checksum is not the one in {SUM}, it is damaged"
+        raise SchemaError(str(result), why, f"run the sweep again; if you changed the file, delete {SUM}")
 
 
 def _load(path: Path) -> xr.Dataset:

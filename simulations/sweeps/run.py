@@ -46,7 +46,7 @@ def run_sweep(
     """
     plan = SweepPlan(sweep)  # first: it refuses a measure that is none
     recipe = recipe_text(sweep)
-    with refuse_disk_errors(folder), open_store(folder, recipe) as store:
+    with refuse_disk_errors(folder), open_store(folder, recipe, report) as store:
         if not (store.sealed(report) and not crashes(store.result)):
             missing_chunks = store.missing(plan.chunks, report)
             _compute(plan, store, missing_chunks, workers, progress)

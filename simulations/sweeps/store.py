@@ -55,9 +55,9 @@ class Store:
         """Whether the result is there, whole; a damaged one is reported and removed."""
         if not (self.result.exists() and (self.folder / SUM).exists()):
             return False
-        if (self.folder / SUM).read_text(encoding="utf-8", errors="replace").split(" ")[0] == sha256(self.result):
+        if has_stated_checksum(self.result):
             return True
-        report(f"{self.result}: its checksum is not the one stated beside it, it is damaged. It is made again.")
+        report(f"{self.result}: its checksum is not the one in {SUM}, one of them is damaged. It is made again.")
         self.unseal()
         self.result.unlink()
         return False
@@ -91,6 +91,17 @@ class Store:
         self._paths[chunk] = [path]
 
 
+def own_folder(stores: Path, recipe: str) -> Path:
+    """The folder below `stores` that is named by its recipe, so that it can hold no other."""
+    return stores / fingerprint(recipe)[:16]
+
+
+def has_stated_checksum(result: Path) -> bool:
+    """Whether the file has the checksum that is stated beside it."""
+    stated = result.with_name(SUM).read_text(encoding="utf-8", errors="replace")
+    return stated.split(" ")[0] == sha256(result)
+
+
 def chunk_paths(folder: Path) -> dict[int, list[Path]]:
     """The files of every chunk that has one, unread."""
     by_chunk: dict[int, list[Path]] = {}
@@ -114,9 +125,10 @@ def refuse_disk_errors(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_store(folder: Path, recipe: str) -> Iterator[Store]:
+def open_store(folder: Path, recipe: str, report: Callable[[str], None] = lambda line: None) -> Iterator[Store]:
     """The store of this recipe in a folder, created if there is none; locked against other processes.
 
+    report: called with a line if the recipe in the recipe's own folder is damaged; it is written again.
     Raises StoreRefused for a folder with other content, with the store of another recipe, or in which another process
     is at work; OSError where it cannot be written.
     """
@@ -125,7 +137,7 @@ def open_store(folder: Path, recipe: str) -> Iterator[Store]:
     lock = FileLock(folder / LOCK, timeout=1)  # a look at the status holds it for a moment
     try:
         with lock:
-            _match_recipe(folder, recipe)
+            _match_recipe(folder, recipe, report)
             for unfinished in [*folder.glob(f"{TEMPORARY}*"), *(folder / CHUNKS).glob(f"{TEMPORARY}*")]:
                 unfinished.unlink()
             yield Store(folder, recipe)
@@ -142,12 +154,17 @@ def _refuse_other_content(folder: Path) -> None:
         raise StoreRefused(str(folder), "it holds other files and no sweep", "choose a new or an empty folder")
 
 
-def _match_recipe(folder: Path, recipe: str) -> None:
+def _match_recipe(folder: Path, recipe: str, report: Callable[[str], None]) -> None:
     path = folder / RECIPE
-    if path.exists():
+    own = folder == own_folder(folder.parent, recipe)
+    if own and path.is_file():
+        if path.read_bytes() != recipe.encode():
+            report(f"{path}: it is not the recipe that its folder is named by, it is damaged. It is written again.")
+            write_text(path, recipe)
+    elif path.exists():
         try:
             different = differences(path.read_text(encoding="utf-8"), recipe)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise StoreRefused(
                 str(path), "it is damaged", f"restore it, delete {folder}, or start in another folder"
             ) from None
@@ -157,7 +174,7 @@ def _match_recipe(folder: Path, recipe: str) -> None:
                 f"it was made from another recipe ({'; '.join(different)})",
                 "choose another --out, or go back to that recipe",
             )
-    elif chunk_paths(folder) or (folder / RESULT).exists():
+    elif not own and (chunk_paths(folder) or (folder / RESULT).exists()):
         raise StoreRefused(
             f"the store in {folder}", f"its {RECIPE} is gone", "restore it, delete the folder, or start in another"
         )

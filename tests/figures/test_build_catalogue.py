@@ -70,12 +70,50 @@ def test_rebuilds_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]  # the style changed: drawn again …
     assert (tmp_path / "data" / f"{CHEAP}.nc").stat().st_mtime_ns == data  # … from the same data
 
-    (tmp_path / f"{CHEAP}.svg").write_text("spoiled")
-    assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
-    (tmp_path / "manifest.json").write_text("{damaged")
-    assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
     monkeypatch.setattr(provenance, "_version", lambda name: "another")
     assert watched(**one | {"preset": "slides"}) == [f"{CHEAP}: built"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_is_damaged_is_named_and_made_again(tmp_path: Path) -> None:
+    """Whether pictures are there or not: no wrong figure is built, and none is called unchanged."""
+    one = {"names": [CHEAP], "out": tmp_path, "formats": ["svg"]}
+    watched(**one)
+    data, picture = tmp_path / "data" / f"{CHEAP}.nc", tmp_path / f"{CHEAP}.svg"
+    files = [data, picture, *tmp_path.glob("captions/*"), *tmp_path.glob("numbers/*"), tmp_path / "manifest.json"]
+    whole = {path: path.read_bytes() for path in files}
+    flipped = bytearray(whole[data])
+    flipped[len(flipped) // 2] ^= 1
+    for damaged, content, missing in (
+        (data, bytes(flipped), picture),
+        (data, whole[data][:-100], None),
+        (data, whole[data][:-100], picture),
+        (picture, b"spoiled", None),
+        (files[2], b"", data),
+        (files[3], b"{}", None),
+        (files[4], b"{", None),
+        (files[4], b'{"figures": [1], "sha256": "0"}', picture),
+        (files[4], b"[" * 100_000, None),
+        (files[4], whole[files[4]].replace(b"F1", b"F2").replace(b"B8", b"B7"), None),
+    ):
+        damaged.write_bytes(content)
+        if missing is not None:
+            missing.unlink()
+        said, built = watched(**one)
+        assert said.startswith(f"{damaged}: it")
+        assert "damaged" in said
+        assert built == f"{CHEAP}: built"
+        assert {path: path.read_bytes() for path in files} == whole
+    assert watched(**one) == [f"{CHEAP}: unchanged"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data" / f"{CHEAP}.nc").mkdir(parents=True)
+    lines: list[str] = []
+    with pytest.raises(NotBuilt):
+        build([CHEAP], tmp_path, ["svg"], report=lines.append)
+    assert f"data/{CHEAP}.nc: the folder" in lines[0]
 
 
 def test_refusals(tmp_path: Path) -> None:

@@ -1,12 +1,20 @@
 """The cache of compiled programs: read by the next process, with the same bits; bounded; off by a switch."""
 
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from overtraining.runtime.compilation_cache import JAX_FOLDER, SWITCH, cache_variables, remove_oldest
+from overtraining.runtime.compilation_cache import (
+    JAX_FOLDER,
+    SWITCH,
+    ZSTANDARD,
+    cache_variables,
+    remove_damaged,
+    remove_oldest,
+)
 from overtraining.runtime.worker_processes import WorkerProcesses
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.teachers import PowerLaw
@@ -47,8 +55,10 @@ def test_the_next_process_compiles_only_what_is_damaged_and_has_the_same_bits(
     assert compiled["cache_misses"] > 3
     # what was not damaged is read, and what was cut short is compiled again
     longest = max(tmp_path.rglob("*-cache"), key=lambda path: path.stat().st_size)
-    longest.write_bytes(longest.read_bytes()[:-20])
+    whole = longest.read_bytes()
+    longest.write_bytes(whole[: len(whole) // 2])
     warm, read = in_a_new_process()
+    assert longest.stat().st_size > 0.9 * len(whole)  # compiled again it has not the same bytes
     assert read["cache_misses"] == 1
     assert read["cache_hits"] == compiled["cache_misses"] - 1
     assert (cold == warm).all()
@@ -57,6 +67,24 @@ def test_the_next_process_compiles_only_what_is_damaged_and_has_the_same_bits(
     assert "cache_hits" not in events
     assert (cold == without).all()
     assert dict(os.environ) == before | {SWITCH: "off"}
+
+
+def test_what_is_damaged_is_removed_once_and_nothing_else(tmp_path: Path) -> None:
+    whole = zlib.compress(b"a program")
+    contents = {"whole": whole, "cut": whole[:-1], "changed": whole[:-3] + b"xyz", "other": b"{}", "empty": b""}
+    contents["zstandard"] = ZSTANDARD + b"..."
+    for name, content in contents.items():
+        (tmp_path / "kind").mkdir(exist_ok=True)
+        (tmp_path / "kind" / f"{name}-cache").write_bytes(content)
+    (tmp_path / "kind" / "folder-cache").mkdir()
+    remove_damaged(tmp_path)
+    left = {path.name for path in tmp_path.glob("kind/*")}
+    assert left == {"whole-cache", "zstandard-cache", "folder-cache"}
+    old = tmp_path / "kind" / "whole-cache"
+    old.write_bytes(b"")
+    os.utime(old, (0, 0))  # as old as what has been looked at
+    remove_damaged(tmp_path)
+    assert old.exists()
 
 
 def test_the_programs_used_longest_ago_are_removed(tmp_path: Path) -> None:

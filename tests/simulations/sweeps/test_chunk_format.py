@@ -55,6 +55,14 @@ def test_other_files_are_damaged(tmp_path: Path) -> None:
         decode(renumbered.rename(tmp_path / renumbered.name.replace("0000014", "0000015")), "recipe")
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", encode(OUTCOME, "recipe", 1)[:-30]])
+def test_what_is_no_chunk_is_damaged_whatever_its_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / file_name(1, content)
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match="it is no chunk"):
+        decode(path, "recipe")
+
+
 @pytest.mark.parametrize(("name", "number"), [("0000007.abc.npz", 7), ("notes.npz", None), (".temporary-1.npz", None)])
 def test_numbers_of_files(name: str, number: int | None) -> None:
     assert chunk_number(Path(name)) == number

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overtraining.setting.errors import SchemaError
 from overtraining.simulations.sweeps import recipe
+from overtraining.simulations.sweeps.result_cells import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep
-from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, open_store
+from overtraining.simulations.sweeps.status import status_lines
+from overtraining.simulations.sweeps.store import RECIPE, StoreRefused, open_store, own_folder
 from overtraining.simulations.sweeps.worker import ChunkOutcome
-from tests.simulations.sweeps.conftest import TOML, ThisProcess, chunk_files, digest, small, stopped_after
+from tests.simulations.sweeps.conftest import MEASURE, TOML, ThisProcess, chunk_files, digest, small, stopped_after
 
 
 @pytest.mark.parametrize(
@@ -39,13 +42,50 @@ def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize(("spoil", "says"), [("{", "it is damaged"), (None, "is gone")])
+@pytest.mark.parametrize(
+    ("spoil", "says"), [("{", "it is damaged"), ("[" * 100_000, "it is damaged"), (None, "is gone")]
+)
 def test_chunks_without_their_recipe_are_refused(tmp_path: Path, spoil: str | None, says: str) -> None:
     stopped_after(8, tmp_path)
     (tmp_path / RECIPE).write_text(spoil) if spoil else (tmp_path / RECIPE).unlink()
     with pytest.raises(StoreRefused, match=says):
         run_sweep(small(), tmp_path, ThisProcess)
     assert len(chunk_files(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("spoil", ["{", "[]", '{"sweep": {"chunk": 5}}', "[" * 100_000, None])
+def test_in_the_folder_named_by_it_the_recipe_is_written_again(tmp_path: Path, spoil: str | None) -> None:
+    text, said = recipe.recipe_text(small()), list[str]()
+    folder = own_folder(tmp_path, text)
+    stopped_after(8, folder)
+    (folder / RECIPE).write_text(spoil) if spoil else (folder / RECIPE).unlink()
+    run_sweep(small(), folder, ThisProcess, said.append)
+    assert (folder / RECIPE).read_text() == text
+    assert len(said) == (spoil is not None)
+    assert all(f"{folder / RECIPE}: " in line and "damaged" in line for line in said)
+
+
+def test_a_status_is_never_that_of_a_damaged_recipe_or_result(tmp_path: Path) -> None:
+    stopped_after(8, tmp_path)
+    path = tmp_path / RECIPE
+    whole = path.read_text()
+    for changed in (whole.replace('"chunk": 4', '"chunk": 5'), "[]", "{}"):
+        path.write_text(changed)
+        with pytest.raises(StoreRefused, match=r"is damaged|no sweep in it"):
+            status_lines(tmp_path, MEASURE)
+    path.write_text(whole)
+    assert "2 chunks are there" in status_lines(tmp_path, MEASURE)[1]
+    result = run_sweep(small(), tmp_path, ThisProcess).result
+    assert "finished" in status_lines(tmp_path, MEASURE)[1]
+    path.write_text(whole.replace('"chunk": 4', '"chunk": 5'))
+    with pytest.raises(StoreRefused, match=f"{RECIPE}.*damaged"):
+        status_lines(tmp_path, MEASURE)
+    path.write_text(whole)
+    result.write_bytes(result.read_bytes()[:-1])
+    with pytest.raises(StoreRefused, match=r"result\.nc.*damaged"):
+        status_lines(tmp_path, MEASURE)
+    with pytest.raises(SchemaError, match=r"result\.nc: its checksum.*damaged"):
+        read_cells(result, MEASURE)
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:

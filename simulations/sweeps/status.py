@@ -32,7 +32,7 @@ def status_lines(folder: Path, measure: str | None = None) -> list[str]:
         sweep = sweep_in_recipe(recipe)
     except StoreRefused:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise StoreRefused(str(folder), f"there is no sweep in it ({error})", "pass the --out of a sweep") from None
     allow_measure(sweep.measure, measure)
     plan = SweepPlan(sweep)

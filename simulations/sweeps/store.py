@@ -164,7 +164,7 @@ def _match_recipe(folder: Path, recipe: str, report: Callable[[str], None]) -> N
     elif path.exists():
         try:
             different = differences(path.read_text(encoding="utf-8"), recipe)
-        except (ValueError, RecursionError):
+        except ValueError:
             raise StoreRefused(
                 str(path), "it is damaged", f"restore it, delete {folder}, or start in another folder"
             ) from None

@@ -88,8 +88,8 @@ class Protocol:
     teacher: a teacher, or anything that `setting.teacher` turns into one: a spectrum, a matrix, the path of a `.npy`
     file.
     lengths: pretraining lengths in gradient-flow time (learning rate × steps): increasing numbers >= 0.
-    strengths: strengths of the perturbation (for noise: its standard deviation): increasing numbers >= 0.
-    One number stands for a list of one.
+    strengths: strengths of the perturbation (for noise: its standard deviation): increasing numbers >= 0;
+    by default only 0, which changes nothing: to follow pretraining, no other is needed. One number stands for a list.
     network: by default two layers of the smallest widths that fit the teacher, `h = min(d_in, d_out)`.
     inputs: by default whitened, the whole population, labels without noise.
 
@@ -101,7 +101,7 @@ class Protocol:
 
     teacher: Teacher
     lengths: Sequenced
-    strengths: Sequenced
+    strengths: Sequenced = (0.0,)
     network: Network = None  # type: ignore[assignment]  # filled in below, never None once built
     start: Start = Aligned()
     pretraining: Pretraining = GradientFlow()

@@ -67,7 +67,11 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(
         Protocol,
         make_dict_unstructure_fn(
-            Protocol, converter, _cattrs_omit_if_default=True, network=override(omit_if_default=False)
+            Protocol,
+            converter,
+            _cattrs_omit_if_default=True,
+            network=override(omit_if_default=False),
+            strengths=override(omit_if_default=False),
         ),
     )
     return converter

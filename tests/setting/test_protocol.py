@@ -9,6 +9,7 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning
 from overtraining.setting.protocol import Network, Protocol, Sampling
+from overtraining.setting.serialization import read, write
 from overtraining.setting.starts import Aligned, Balanced, SmallGaussian
 from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Matrix, PowerLaw, Spectrum, teacher
@@ -59,3 +60,9 @@ def test_a_spectrum_is_a_teacher_and_what_is_no_part_is_refused(untyped) -> None
             build(PowerLaw(3), (0, 1), (1,), **{name: wrong})
     with pytest.raises(ShapeError, match="different lengths"):
         teacher([[1.0, 2.0], [0.0]])
+
+
+def test_pretraining_is_followed_without_strengths() -> None:
+    protocol = Protocol(PowerLaw(2), (0.0, 4.0))
+    assert protocol.strengths == (0.0,)
+    assert read(write(protocol)) == protocol == read(write(protocol).replace('"strengths":[0.0],', ""))

@@ -176,11 +176,11 @@ def deep() -> Evidence:
     flow = sp.limit(rate() / L, L, sp.oo)
     k = 1 - 2 / L
     power = (1 + delta) ** sp.expand(-L * k)
-    started = sp.limit(power, L, sp.oo) / sp.limit(top**k, L, sp.oo)
-    slowest = sp.limit(L * k * power, L, sp.oo)  # over 1 − started
+    started = sp.limit(power, L, sp.oo), sp.limit(top**k, L, sp.oo)  # their ratio, (α^L/u)^k, tends to 0
+    slowest = sp.limit(L * k * power, L, sp.oo)
     return identity(
-        (sp.expand(flow), pace, sp.expand(L * k), started, slowest),
-        (sp.expand(s**2 * (sigma - s)), sp.S.One, L - 2, sp.S.Zero, sp.S.Zero),
+        (sp.expand(flow), pace, sp.expand(L * k), sp.powsimp(power * (1 + delta) ** (L - 2)), *started, slowest),
+        (sp.expand(s**2 * (sigma - s)), sp.S.One, L - 2, sp.S.One, sp.S.Zero, top, sp.S.Zero),
     )
 
 

@@ -73,7 +73,8 @@ def _relative(rise: TraceSum, squares: dict[sp.Symbol, TraceSum]) -> TraceSum:
     total = constant(0)
     for words, coefficient in rise.terms.items():
         for powers, factor in sp.Poly(coefficient, g1, g2).terms():
-            term = TraceSum.collect([(factor, words)])
+            odd = sp.prod(gamma ** (power % 2) for gamma, power in zip((g1, g2), powers, strict=True))
+            term = TraceSum.collect([(factor * odd, words)])
             for gamma, norm, power in zip((g1, g2), (n1, n2), powers, strict=True):
                 for _ in range(power // 2):
                     term = variances[gamma] * (term * squares[norm])

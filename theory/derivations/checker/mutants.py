@@ -203,7 +203,8 @@ def _homes_of(name: str, importer: str, modules: dict[str, ModuleType]) -> list[
     home = importer
     while home in modules and name not in _assigned(modules[home]):
         imports = (s for s in _tree(modules[home]).body if isinstance(s, ast.ImportFrom))
-        home = next((s.module or "" for s in imports if any((a.asname or a.name) == name for a in s.names)), "")
+        source = next((s.module or "" for s in imports if any((a.asname or a.name) == name for a in s.names)), "")
+        home = source if source != home else ""  # a package that imports its own module `name`, which is no constant
     return [home] if home in modules else []
 
 

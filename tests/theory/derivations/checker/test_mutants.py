@@ -101,3 +101,8 @@ def test_every_claim_has_mutants_in_each_of_its_checks(claim: str) -> None:
     found = mutants_of(derivation, home)
     assert "conclusion" in {part for m in found for part in m.parts}
     assert len(found) > 20
+
+
+def test_a_package_that_imports_its_own_module_is_no_circle() -> None:
+    """D4m has `from …d4m_monotone import steps`: the search for where `steps` is assigned must end."""
+    assert mutants_of(*_loaded("D4m", CLAIMS))

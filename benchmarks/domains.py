@@ -201,6 +201,17 @@ def with_noise_cost(generator: np.random.Generator, n: int) -> np.ndarray:
     return np.vstack([_rows(corners), np.column_stack([sigma, start, c])])
 
 
+def unbalanced_turn(*start: tuple[float, float]) -> Domain:
+    """(σ, λ, c), or with a range of starts (σ, p₀, λ, c): all in units of σ, p₀ and λ of either sign."""
+
+    def sample(generator: np.random.Generator, n: int) -> np.ndarray:
+        sigma = between(1e-6, 1e6)(generator, n)
+        signed = [sigma * between(*span)(generator, n) * signs(generator, n) for span in (*start, (1e-6, 1e6))]
+        return np.column_stack([sigma, *signed, sigma * between(1e-9, 1e3)(generator, n)])
+
+    return sample
+
+
 def two_modes(generator: np.random.Generator, n: int) -> np.ndarray:
     """(σ₁, σ₂, ε₁, ε₂, c): two independent modes, starts below the teacher."""
     first, second = with_noise_cost(generator, n), with_noise_cost(generator, n)

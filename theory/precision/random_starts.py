@@ -53,5 +53,6 @@ def _error(sigma: float, ratio: float, std_in: float, std_out: float) -> float:
 FORMS = (
     Form("A8", "random_start.mean_mode, E s", partial(_mean, 0), partial(mean, 1), INTEGRALS),
     Form("A8", "random_start.mean_mode, E s²", partial(_mean, 1), partial(mean, 2), INTEGRALS),
+    Form("A8", "random_start.start_variance", random_start.start_variance, lambda a, b: (a**2 + b**2) / 4),
     Form("A8", "random_start.start_error", each(_error), error),
 )

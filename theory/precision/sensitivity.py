@@ -217,5 +217,17 @@ FORMS = (
         SMALL_NOISE,
     ),
     Form("B6", "conventions.unit_overlap_on_path", each(_overlap), overlap),
+    Form(
+        "B6",
+        "conventions.multiplicative_increase",
+        conventions.multiplicative_increase,
+        lambda own, unit, r1, r2: (r2**2 * unit + r1**2 * (1 + r2**2) * own) / 2,
+    ),
+    Form(
+        "B6",
+        "conventions.mean_unit_overlap",
+        partial(conventions.mean_unit_overlap, h=3),
+        lambda q1, q2, both: (q1 * q2 + 2 * both) / 5,
+    ),
     Form("C2", "noisy_flow.slope_after_noise", each(partial(_at, noisy_flow.slope_after_noise)), slope_after_noise),
 )

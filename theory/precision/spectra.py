@@ -6,7 +6,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from overtraining.theory.inflection import noisy_mode, noisy_path, scaling, stages
+from overtraining.theory.inflection import deep_stages, noisy_mode, noisy_path, scaling, stages
 from overtraining.theory.precision.features import balanced_unlearned
 from overtraining.theory.precision.form import Form, each
 from overtraining.theory.precision.sensitivity import norm, square, symmetric, trace
@@ -138,6 +138,43 @@ def _own(s: np.ndarray, unlearned: np.ndarray) -> Any:
     return curvature.hessian_spectrum(s[:, None], unlearned[:, None], d_in=1, h=1, d_out=1).values[:, 0]
 
 
+def turning_product(sigma: Any, lam: Any, c: Any) -> Any:
+    """The root of `(σ − p)√(λ² + 4p²) = 2cp` in (0, σ), by bisection in its log-odds (C1)."""
+    low, high = mpmath.mpf(-800), mpmath.mpf(800)
+    for _ in range(int(3.4 * mpmath.mp.dps) + 12):
+        z = (low + high) / 2
+        p, rest = sigma / (1 + mpmath.exp(-z)), sigma / (1 + mpmath.exp(z))
+        low, high = (z, high) if rest * mpmath.hypot(lam, 2 * p) > 2 * c * p else (low, z)
+    return sigma / (1 + mpmath.exp(-low))
+
+
+def unbalanced_inflection(sigma: Any, start: Any, lam: Any, c: Any) -> Any:
+    """`ln[Ψ(p*)/Ψ(p₀)]/r`, `Ψ = (√(λ² + 4p²) + (λ² + 4σp)/r)/(σ − p)`, or 0 past the turn (C1)."""
+    turn, r = turning_product(sigma, lam, c), mpmath.hypot(lam, 2 * sigma)
+    if start >= turn:
+        return mpmath.mpf(0)
+
+    def clock(p: Any) -> Any:
+        return (mpmath.hypot(lam, 2 * p) + (lam**2 + 4 * sigma * p) / r) / (sigma - p)
+
+    return mpmath.log(clock(turn) / clock(start)) / r
+
+
+def threshold(g1: Any, g2: Any, g3: Any) -> Any:
+    """`σ* = y^{3/2}`, `y² = e₁y + e₂`, of three layers of widths 2, 3, 4, 5 (C3)."""
+    ends = 2 * g1**2 + 5 * g3**2
+    both = 2 * g1**2 * 3 * g2**2 + 2 * g1**2 * 5 * g3**2 + 5 * g3**2 * 4 * g2**2
+    return ((ends + mpmath.sqrt(ends**2 + 4 * both)) / 2) ** (mpmath.mpf(3) / 2)
+
+
+def _threshold(*gammas: np.ndarray) -> Any:
+    return deep_stages.threshold_singular_value(np.stack(gammas, axis=-1), [2, 3, 4, 5])
+
+
+def _deep_time(epsilon: np.ndarray, *gammas: np.ndarray) -> Any:
+    return deep_stages.deep_inflection_time(epsilon, np.stack(gammas, axis=-1), [2, 3, 4, 5])
+
+
 def _trace(*row: float) -> Any:
     layers = [np.array(row[i : i + 4]).reshape(2, 2) for i in (0, 4, 8)]
     return curvature.hessian_trace(layers, np.array([[row[12], row[13]], [row[13], row[14]]]))
@@ -184,8 +221,29 @@ FORMS = (
     Form("B7", "rates.staircase_norm", rates.staircase_norm, staircase_norm, enough),
     Form("B8", "sum_rule.norm_growth", _grown, transform),
     Form("B8", "sum_rule.predicted_exponent", sum_rule.predicted_exponent, lambda beta: 1 - beta),
+    Form(
+        "B8",
+        "sum_rule.turning_length, L = 3",
+        partial(sum_rule.turning_length, depth=3),
+        lambda slope: (2 * slope) ** (-mpmath.mpf(3) / 2),
+    ),
     Form("B8", "sum_rule.local_factor", sum_rule.local_factor, local_factor),
     Form("C1", "noisy_mode.inflection_time", noisy_mode.inflection_time, inflection, PRODUCTS),
+    Form("C1", "noisy_mode.turning_product", noisy_mode.turning_product, turning_product),
+    Form(
+        "C1",
+        "noisy_mode.unbalanced_inflection_time",
+        noisy_mode.unbalanced_inflection_time,
+        unbalanced_inflection,
+        (120, 240, 500),
+    ),
+    Form("C3", "deep_stages.threshold_singular_value", _threshold, threshold),
+    Form(
+        "C5",
+        "deep_stages.deep_inflection_time",
+        _deep_time,
+        lambda epsilon, *gammas: 1 / (mpmath.cbrt(epsilon) * threshold(*gammas)),
+    ),
     *(
         Form("C3", f"stages.stage, {result}", partial(_stage, result), partial(stage, result))
         for result in ("change", "stop", "gain", "bump")

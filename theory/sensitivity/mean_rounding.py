@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cholesky, solve_triangular
 from scipy.special import betainc, gammaln
 
 from overtraining.setting.domain import one_positive
@@ -16,8 +15,6 @@ MOST_STEPS = 64  # between 0 and the largest weight that a frame is likely to gi
 DEGREE = 8  # of the spherical harmonics by which two rows of a frame depend on each other
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(20)
 FAR = 9.0  # standard deviations beyond which an entry has a probability below 1e-18
-POWERS = [(i, degree - i) for degree in range(0, DEGREE + 1, 2) for i in range(degree + 1)]
-OF_DEGREE = np.array([sum(power) // 2 for power in POWERS])
 SMALL_H = 3  # hidden units below which a frame is a sign or an angle, and the mean an integral
 
 
@@ -103,7 +100,8 @@ def _harmonics(size: float, along: float, across: float, h: int) -> tuple[float,
     """E F, E F², and the squared norms of F's parts of degrees 0, 2, …, on the sphere of h >= 3 dimensions.
 
     o = (cos φ, sin φ · c, …) has `x = size cos φ` and `y = along cos φ + across sin φ · c`; over c, [y] is a sum of
-    steps, whose moments are exact; over φ a Gauss rule between all kinks, half of them, since F(−o) = F(o).
+    steps, whose means are exact; over φ a Gauss rule between all kinks, half of them, since F(−o) = F(o). The harmonics
+    of these two coordinates are `C_{ℓ−k}(cos φ) sin^k φ q_k(c)`.
     """
     edge = min(1.0, FAR / h**0.5)
     thresholds = np.arange(int(np.hypot(along, across)) + 1) + 0.5
@@ -114,16 +112,19 @@ def _harmonics(size: float, along: float, across: float, h: int) -> tuple[float,
     with np.errstate(divide="ignore", invalid="ignore"):
         cuts = (np.array([[-1], [1]]) * thresholds - (along * cosine)[:, None, None]) / (across * sine)[:, None, None]
     cuts = np.clip(np.nan_to_num(cuts, nan=1.0), -1, 1)  # node, side, threshold; 0/0 has probability 0
-    above = _moments_above(cuts, h)  # E c^j 1{c > cut}
-    whole = _moments_above(np.array(-1.0), h)
-    below = whole[:, None, None] - above[:, :, 0]
-    first = (above[:, :, 1] - below).sum(axis=-1)  # E c^j [y]
+    above = _parts_above(cuts, h)  # E q_k(c) 1{c > cut}
+    below = -above[:, :, 0]
+    below[0] += 1
+    first = (above[:, :, 1] - below).sum(axis=-1)  # E q_k(c) [y]
     second = ((above[0, :, 1] + below[0]) @ (2 * np.arange(thresholds.size) + 1.0)) @ (weights * x**2)
-    projections = np.array([(weights * x * cosine**i * sine**j) @ first[j] for i, j in POWERS]) * h ** (
-        np.array([sum(power) for power in POWERS]) / 2
-    )
-    scaled = solve_triangular(cholesky(_gram(h), lower=True), projections, lower=True)
-    return float(projections[0]), float(second), np.bincount(OF_DEGREE, scaled**2)
+    by_degree, of_sine = np.zeros(DEGREE // 2 + 1), 1.0  # E sin^{2k} φ
+    for k in range(DEGREE + 1):
+        projected = _orthonormal(cosine, (h - 2) / 2 + k, DEGREE - k)[0] @ (weights * x * sine**k * first[k])
+        degrees = np.arange(k, DEGREE + 1)
+        even = degrees % 2 == 0
+        by_degree[degrees[even] // 2] += projected[even] ** 2 / of_sine
+        of_sine *= (h - 1 + 2 * k) / (h + 2 * k)
+    return float((weights * x) @ first[0]), float(second), by_degree
 
 
 def _of_angle(size: float, along: float, across: float) -> tuple[float, float, float]:
@@ -163,20 +164,29 @@ def _nearest(x: np.ndarray | float) -> np.ndarray:
     return np.asarray(np.sign(x) * np.ceil(np.abs(x) - 0.5))
 
 
-def _moments_above(cuts: np.ndarray, h: int) -> np.ndarray:
-    """`E c^j 1{c > cut}`, j = 0 … DEGREE, c an entry of a uniform unit vector of h − 1 >= 2 entries, along axis 0."""
+def _parts_above(cuts: np.ndarray, h: int) -> np.ndarray:
+    """`E q_k(c) 1{c > cut}`, k = 0 … DEGREE, c an entry of a uniform unit vector of h − 1 >= 2 entries, along axis 0.
+
+    q_k are the orthonormal polynomials of c's law, for which `((1 − c²)^p q_k′)′ = −k(k + 2p − 1)(1 − c²)^{p−1} q_k`.
+    """
     p = (h - 2) / 2
     tail = betainc(p, 0.5, 1 - cuts**2) / 2
-    edge = (1 - cuts**2) ** p * np.exp(gammaln(p + 0.5) - gammaln(p) - gammaln(0.5)) / (2 * p)
-    moments = [np.where(cuts < 0, 1 - tail, tail), edge]
-    for j in range(DEGREE - 1):  # by parts
-        moments.append((cuts ** (j + 1) * edge + (j + 1) / (2 * p) * moments[j]) / (1 + (j + 1) / (2 * p)))
-    return np.array(moments)
+    density = (1 - cuts**2) ** p * np.exp(gammaln(p + 0.5) - gammaln(p) - gammaln(0.5))
+    slopes = _orthonormal(cuts, p - 0.5, DEGREE)[1]
+    whole = np.where(cuts < 0, 1 - tail, tail)
+    return np.array([whole, *(density * slopes[k] / (k * (k + 2 * p - 1)) for k in range(1, DEGREE + 1))])
 
 
-def _gram(h: int) -> np.ndarray:
-    """`E` of products of the monomials `(√h o₁)^i (√h o₂)^j` of POWERS."""
-    sums = np.array([[(i + k, j + m) for k, m in POWERS] for i, j in POWERS])
-    i, j = sums[..., 0], sums[..., 1]
-    halves = gammaln((i + 1) / 2) + gammaln((j + 1) / 2) - 2 * gammaln(0.5) + gammaln(h / 2) - gammaln((h + i + j) / 2)
-    return np.where((i % 2 == 0) & (j % 2 == 0), np.exp(halves + (i + j) / 2 * np.log(h)), 0.0)
+def _orthonormal(x: np.ndarray, index: float, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gegenbauer's polynomials of mean square 1 under `(1 − x²)^{index − ½}`, up to a degree, and their derivatives."""
+    values, slopes = [np.ones_like(x)], [np.zeros_like(x)]
+    before, last, last_slope = 0.0, np.zeros_like(x), np.zeros_like(x)
+    for n in range(1, degree + 1):
+        squared = n * (n + 2 * index - 1) / (4 * (n + index) * (n + index - 1)) if n > 1 else 1 / (2 * (1 + index))
+        after = squared**0.5
+        value = (x * values[-1] - before * last) / after
+        slope = (values[-1] + x * slopes[-1] - before * last_slope) / after
+        before, last, last_slope = after, values[-1], slopes[-1]
+        values.append(value)
+        slopes.append(slope)
+    return np.array(values), np.array(slopes)

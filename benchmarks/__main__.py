@@ -20,6 +20,7 @@ ONLY_BY_NAME = (
     "damage",
     "derivation_mutants",
     "kills",
+    "stops",
     "page",
 )  # a quarter of an hour each; the last one needs a browser
 

@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 from jax.experimental.compilation_cache import compilation_cache
 
+from benchmarks.environment import environment
 from benchmarks.measure import BenchmarkPreset
 from benchmarks.report import BenchmarkReport
 from overtraining.experiments import memoized
@@ -29,12 +30,12 @@ from overtraining.figures.build_catalogue import build
 from overtraining.runtime.atomic_files import sha256
 from overtraining.runtime.compilation_cache import remove_damaged
 from overtraining.runtime.netcdf import as_netcdf
-from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment
+from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
 from overtraining.setting.errors import Refusal
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.teachers import PowerLaw
+from overtraining.simulations.sweeps.local_workers import ThisProcess
 from overtraining.simulations.sweeps.memoized import memoized_call
-from overtraining.simulations.sweeps.one_worker import ThisProcess
 from overtraining.simulations.sweeps.result_cells import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import parse_sweep

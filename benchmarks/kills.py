@@ -89,6 +89,6 @@ def _workers_of(driver: int) -> list[int]:
         with suppress(OSError):
             for child in map(int, children.read_text().split()):
                 with suppress(OSError):
-                    if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    if b"worker_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                         workers.append(child)
     return workers

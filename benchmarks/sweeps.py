@@ -17,7 +17,7 @@ from benchmarks.measure import BenchmarkPreset
 from benchmarks.report import BenchmarkReport
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response
-from overtraining.simulations.sweeps import Cluster, Measure, OneWorker, Sweep, one_by_one, parse_sweep, run_sweep
+from overtraining.simulations.sweeps import LocalWorkers, Measure, Sweep, one_by_one, parse_sweep, run_sweep
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate
 from overtraining.simulations.sweeps.store import open_store
@@ -45,7 +45,7 @@ def _rates(cells: int) -> BenchmarkReport:
 def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
     reports: list[tuple[float, int]] = []
     began = perf_counter()
-    start_workers = OneWorker if workers == 1 else partial(Cluster, workers)
+    start_workers = partial(LocalWorkers, workers)
     run_sweep(sweep, folder, start_workers, progress=lambda done, _: reports.append((perf_counter(), done)))
     # the rate is measured after the first chunk of each worker: until then they start and compile
     (first, so_far), (last, done) = reports[workers], reports[-1]
@@ -114,7 +114,7 @@ def peaks(cells: int) -> None:
     """
     worker = 0
 
-    class Watched(OneWorker):
+    class Watched(LocalWorkers):
         def outcomes(self, take: Callable[[], ChunkTask | None]) -> Iterator[tuple[ChunkTask, ChunkOutcome]]:
             nonlocal worker
             for task, outcome in super().outcomes(take):

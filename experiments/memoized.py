@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from overtraining.experiments import Preset
-from overtraining.runtime.worker_processes import is_worker
+from overtraining.runtime.worker_process import is_worker
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations import hessian_spectrum, learning_rates, measurements, noise_slopes, scatter

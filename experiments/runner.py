@@ -10,9 +10,10 @@ from pathlib import Path
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
 from overtraining.experiments.memoized import storing
 from overtraining.experiments.verdict import ExperimentVerdict, Outcome
-from overtraining.runtime.atomic_files import write_files
+from overtraining.runtime.atomic_files import no_leftovers, write_files
 from overtraining.runtime.netcdf import as_netcdf
-from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProcesses, is_worker
+from overtraining.runtime.worker_process import is_worker
+from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProcesses
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.setting.near_names import near_names
@@ -110,7 +111,8 @@ def run_experiments(
     failed: dict[str, str] = {}
     names = [experiment.name for experiment in experiments]
     waiting = iter([name for name in LONGEST if name in names] + [name for name in names if name not in LONGEST])
-    with WorkerProcesses(job, processes, UNUSED) as crew:
+    written = [out / f"{name}.{kind}" for name in names for kind in ("nc", "json")] if out else []
+    with no_leftovers(written), WorkerProcesses(job, processes, UNUSED) as crew:
         for name, answer in crew.answers(lambda: next(waiting, None)):
             match answer:
                 case Result():

@@ -56,10 +56,17 @@ def _alone(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / LOCK, timeout=0):
-            for leftover in out.rglob(f"{TEMPORARY}*"):  # of a build that was killed
-                leftover.unlink()
-            yield
+            _clean(out)  # after a build that was killed
+            try:
+                yield
+            finally:
+                _clean(out)  # after this one was stopped, and its workers killed
             with suppress(OSError):  # not empty: it holds the measurements of figures that failed
                 (out / STORES).rmdir()
     except Timeout:
         raise NotBuilt(str(out), "another process is building in it", "wait for it, or choose another --out") from None
+
+
+def _clean(out: Path) -> None:
+    for leftover in out.rglob(f"{TEMPORARY}*"):
+        leftover.unlink(missing_ok=True)

@@ -1,6 +1,15 @@
-"""`python -m overtraining`: the command line."""
+"""The command `overtraining`, and `python -m overtraining`."""
 
-if __name__ == "__main__":  # worker processes import this file again, and need no command
-    from overtraining.commands.app import main
+from overtraining.commands.stopping import stoppable
 
+
+def main() -> None:
+    """Run the command line; a signal stops it from its first import on."""
+    with stoppable():
+        from overtraining.commands.app import main as run
+
+        run()
+
+
+if __name__ == "__main__":
     main()

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -67,6 +67,16 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             temporary.write_bytes(content)
             if temporary != path:
                 _to_disk(temporary)
+
+
+@contextmanager
+def no_leftovers(paths: Iterable[Path]) -> Iterator[None]:
+    """Afterwards, none of these is there unfinished, although a process that wrote it inside may have been killed."""
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.with_name(f"{TEMPORARY}{path.name}").unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

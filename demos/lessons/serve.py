@@ -2,12 +2,10 @@
 
 import gc
 import socket
-import subprocess
-import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from html import escape
 from pathlib import Path
 from threading import Timer
@@ -21,10 +19,13 @@ from starlette.routing import Mount, Route
 
 from overtraining.demos.lessons import LESSONS, Lesson
 from overtraining.demos.lessons.own_origin import guards
+from overtraining.figures.book import write_book
 from overtraining.figures.catalogue import CATALOGUE
 from overtraining.figures.plain_text import in_page
+from overtraining.runtime.worker_process import WorkerProcess
 from overtraining.setting.errors import DomainError
 from overtraining.theory.derivations import CLAIMS
+from overtraining.theory.derivations.checker.run import check_all, claim_derivation, order_by_use
 
 HOST = "127.0.0.1"
 GALLERY = Path(__file__).parents[3] / "gallery"  # of a clone; an installed copy has none
@@ -34,7 +35,7 @@ AGAIN = '<meta http-equiv="refresh" content="1">'
 def serve(
     lesson: Lesson | None, port: int = 0, show: bool = True, report: Callable[[str], None] = lambda line: None
 ) -> None:
-    """Serve all lessons until Ctrl-C, and open one of them, or their list.
+    """Serve all lessons until a signal such as Ctrl-C, and open one of them, or their list.
 
     port: 0 for a free one. Listens on this machine only, and answers its own pages only. Raises DomainError where the
     port is taken.
@@ -42,14 +43,13 @@ def serve(
     from overtraining.demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
 
     gc.freeze()  # searching all of this for garbage takes as long as drawing a picture
-    with _bound(port) as listening, tempfile.TemporaryDirectory() as folder:
+    with _bound(port) as listening, tempfile.TemporaryDirectory() as folder, Book(Path(folder)) as book:
         address = f"http://{HOST}:{listening.getsockname()[1]}/" + (f"{lesson.name}/" if lesson else "")
         report(f"lessons at {address} (Ctrl-C ends them)")
         if show:
             Timer(0.8, webbrowser.open, (address,)).start()
-        settings = uvicorn.Config(application(Path(folder)), log_level="error", timeout_graceful_shutdown=1)
-        with suppress(KeyboardInterrupt):  # the way to end it
-            uvicorn.Server(settings).run([listening])
+        settings = uvicorn.Config(application(book), log_level="error", timeout_graceful_shutdown=1)
+        uvicorn.Server(settings).run([listening])
 
 
 def _bound(port: int) -> socket.socket:
@@ -64,16 +64,14 @@ def _bound(port: int) -> socket.socket:
     return listening
 
 
-def application(folder: Path) -> Starlette:
+def application(book: "Book") -> Starlette:
     """The ASGI application: the list at /, lessons at /NAME/, derivations at /book/CLAIM/, figures at /figure/NAME/.
 
-    folder: where pages of derivations are kept after the check.
+    book: the pages of derivations.
     """
     lessons = marimo.create_asgi_app(quiet=True)
     for lesson in LESSONS:
         lessons = lessons.with_app(path=f"/{lesson.name}", root=str(lesson.path))
-
-    book = Book(folder)
 
     async def page(request: Request) -> Response:
         return book.page(request.path_params["claim"], request.path_params["page"])
@@ -99,7 +97,15 @@ class Book:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checks: dict[str, subprocess.Popen[bytes]] = {}
+        self.checks: dict[str, WorkerProcess | None] = {}  # None: it is done
+
+    def __enter__(self) -> "Book":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for check in self.checks.values():
+            if check:
+                check.end()
 
     def page(self, claim: str, name: str) -> Response:
         """The page; while its claim is being checked, a page that says so and reloads itself."""
@@ -107,15 +113,22 @@ class Book:
             return _told(f"There is no claim {in_page(claim)}.", 404)
         pages = self.folder / claim
         if claim not in self.checks:
-            command = ("overtraining", "check", claim, "--processes", "1", "--html", str(pages))
-            quiet = subprocess.DEVNULL
-            self.checks[claim] = subprocess.Popen([sys.executable, "-m", *command], stdout=quiet, stderr=quiet)
-        if self.checks[claim].poll() is None:
-            return _told(f"Checking the derivation of {claim}: every step and every wrong variant …", 202, AGAIN)
+            self.checks[claim] = checking = WorkerProcess()
+            checking.send(partial(_write_pages, claim), pages)
+        if check := self.checks[claim]:
+            if not check.done():
+                return _told(f"Checking the derivation of {claim}: every step and every wrong variant …", 202, AGAIN)
+            check.end()
+            self.checks[claim] = None
         path = pages / name
         if path.parent == pages and path.is_file():
             return FileResponse(path)
         return _told("There is no such page.", 404)
+
+
+def _write_pages(claim: str, folder: Path) -> None:
+    derivations = order_by_use([claim_derivation(claim, CLAIMS)], CLAIMS)
+    write_book(derivations, check_all(derivations, CLAIMS), folder)
 
 
 def drawn(name: str, picture: bool = False) -> Response:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from overtraining.commands.stopping import keeps
+
 
 def demo(
     lesson: Annotated[
@@ -32,4 +34,5 @@ def demo(
 
         remedy = "run `make demo`, or install the extra: pip install 'overtraining[demo]'"
         raise Refusal("the lessons", f"{missing.name} is not installed", remedy) from None
-    serve(chosen, port, show, typer.echo)
+    with keeps("the lessons have stored nothing"):
+        serve(chosen, port, show, typer.echo)

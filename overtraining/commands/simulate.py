@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from overtraining.commands.stopping import goes_on, keeps
 from overtraining.runtime.atomic_files import write_text
 
 
@@ -38,7 +39,8 @@ def simulate(
     from tqdm import tqdm
 
     chosen = choose(names or ())
-    with tqdm(total=len(chosen), unit="experiment", disable=None) as bar:
+    kept = goes_on(out) if preset == "full" else keeps(f"{out} keeps the results of the experiments that are finished")
+    with kept, tqdm(total=len(chosen), unit="experiment", disable=None) as bar:
         results = run_experiments(
             chosen,
             preset,  # type: ignore[arg-type]  # checked by it

@@ -1,5 +1,6 @@
 """`overtraining sweep`: run grids of protocols that continue after being killed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the results; finished cells are not computed again.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine; more than one needs Dask.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes on this machine.")] = 1,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on this Dask scheduler.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, time and memory, and stop.")] = False,
     measure: Annotated[
@@ -66,7 +67,7 @@ def _run(spec: str, measure: str | None, out: Path, workers: int, scheduler: str
 def _finish(spec: str, measure: str | None, out: Path, workers: int, scheduler: str | None) -> int:
     """Run to the end; how many cells failed."""
     from overtraining.simulations.sweeps.cluster import Cluster
-    from overtraining.simulations.sweeps.one_worker import OneWorker
+    from overtraining.simulations.sweeps.local_workers import LocalWorkers
     from overtraining.simulations.sweeps.preview import outline_lines
     from overtraining.simulations.sweeps.progress import Progress
     from overtraining.simulations.sweeps.run import run_sweep
@@ -75,11 +76,9 @@ def _finish(spec: str, measure: str | None, out: Path, workers: int, scheduler: 
 
     progress, sweep = Progress(), find_sweep(spec, measure)
     progress.line("; ".join(outline_lines(SweepPlan(sweep))))
-    alone = scheduler is None and workers == 1
+    computing = partial(LocalWorkers, workers) if scheduler is None else partial(Cluster, scheduler)
     try:
-        done = run_sweep(
-            sweep, out, OneWorker if alone else lambda: Cluster(workers, scheduler), progress.line, progress
-        )
+        done = run_sweep(sweep, out, computing, progress.line, progress)
     finally:
         progress.close()
     for cell, why in done.failed[:SHOWN]:

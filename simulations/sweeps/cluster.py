@@ -1,16 +1,12 @@
-"""Workers of dask.distributed: processes of this machine, or those of the cluster at a scheduler's address."""
+"""Workers of a cluster: those that have joined the scheduler of dask.distributed at an address."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 
-from overtraining.runtime.worker_processes import TRIES, WORKER_ENVIRONMENT, no_interrupt
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, compute
-
-PATIENCE = 60.0
-"""Seconds for a scheduler to answer, and for a first worker to join."""
 
 AGAIN = "look at its logs, and run the same command again; what is finished is kept"
 
@@ -22,17 +18,17 @@ class ClusterRefused(Refusal):
 class Cluster:
     """Computes tasks on Dask workers; the tasks of one that dies go to another.
 
-    address: of a scheduler.  workers: without an address, how many processes of this machine.
+    address: of the scheduler.  patience: seconds for it to answer, and for a first worker to join.
     Raises ClusterRefused where Dask is not installed, nobody answers, scheduler or workers lack the project, or the
     scheduler goes away.
     """
 
-    def __init__(self, workers: int = 2, address: str | None = None, patience: float = PATIENCE) -> None:
-        self._workers, self._address, self._patience = workers, address, patience
+    def __init__(self, address: str, patience: float = 60.0) -> None:
+        self._address, self._patience = address, patience
 
     def __enter__(self) -> "Cluster":
         with ExitStack() as stack:
-            self._client = self._connected(stack)
+            self._client = stack.enter_context(self._connected())
             self._refuse_workers_without_project()
             self._stack = stack.pop_all()
         return self
@@ -75,29 +71,11 @@ class Cluster:
             raise self._refused(f"it lost a task ({type(fault).__name__}: {fault})", AGAIN) from fault
         return outcome
 
-    def _connected(self, stack: ExitStack) -> Any:
-        distributed = _distributed()
-        if self._address is not None:
-            try:
-                client = distributed.Client(self._address, set_as_default=False, timeout=self._patience)
-            except (OSError, ValueError) as error:
-                raise self._refused(f"nobody answers there ({error})", "start a scheduler, or correct it") from None
-            return stack.enter_context(client)
-        for tries_left in reversed(range(TRIES)):
-            try:
-                with no_interrupt():  # inherited by the threads that start workers, and so by the workers
-                    local = distributed.LocalCluster(
-                        n_workers=self._workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        dashboard_address=None,
-                        env=WORKER_ENVIRONMENT,
-                    )
-                break
-            except RuntimeError as fault:  # a worker was killed while it started; Dask then gives all of them up
-                if not tries_left:
-                    raise self._refused(f"its workers do not start ({fault})", AGAIN) from fault
-        return stack.enter_context(distributed.Client(stack.enter_context(local), set_as_default=False))
+    def _connected(self) -> Any:
+        try:
+            return _distributed().Client(self._address, set_as_default=False, timeout=self._patience)
+        except (OSError, ValueError) as error:
+            raise self._refused(f"nobody answers there ({error})", "start a scheduler, or correct it") from None
 
     def _refuse_workers_without_project(self) -> None:
         """Refuse a scheduler or worker without the project, where every task would fail with an obscure error."""
@@ -113,7 +91,7 @@ class Cluster:
             raise self._refused(f"{', '.join(lacking)} lack this project", "install it wherever they run")
 
     def _refused(self, why: str, instead: str) -> ClusterRefused:
-        return ClusterRefused(f"the Dask cluster {self._address or 'of this machine'}", why, instead)
+        return ClusterRefused(f"the Dask cluster {self._address}", why, instead)
 
 
 def _distributed() -> Any:
@@ -121,7 +99,7 @@ def _distributed() -> Any:
         import distributed
     except ImportError:
         raise ClusterRefused(
-            "several workers",
+            "a Dask scheduler",
             "dask.distributed is not installed",
             "install the extra: pip install 'overtraining[cluster]'",
         ) from None

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from overtraining.runtime.worker_processes import is_worker
+from overtraining.runtime.worker_process import is_worker
 from overtraining.setting.errors import NotSolved
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.identity import processor, software_identity
-from overtraining.simulations.sweeps.one_worker import OneWorker, ThisProcess
+from overtraining.simulations.sweeps.local_workers import LocalWorkers, ThisProcess
 from overtraining.simulations.sweeps.recipe import FORMAT, recipe_text
 from overtraining.simulations.sweeps.result_cells import read_cells
 from overtraining.simulations.sweeps.run import run_sweep
@@ -58,7 +58,7 @@ def memoized_cells(sweep: Sweep, stores: Path) -> list[xr.Dataset]:
     Another recipe, or another version of the software, gets a folder of its own. Raises NotSolved if a cell fails,
     StoreRefused if the folder is in use, full or not writable.
     """
-    workers = ThisProcess if is_worker() else OneWorker
+    workers = ThisProcess if is_worker() else LocalWorkers
     finished = run_sweep(sweep, own_folder(stores, recipe_text(sweep)), workers, _warn)
     if finished.failed:
         name, why = finished.failed[0]

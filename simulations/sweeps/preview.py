@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from overtraining.simulations.sweeps.one_worker import OneWorker
+from overtraining.simulations.sweeps.local_workers import LocalWorkers
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.spec import Sweep
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
@@ -37,7 +37,7 @@ def preview_lines(sweep: Sweep, workers: int = 1) -> list[str]:
     plan = SweepPlan(sweep)  # first: it refuses a measure that is none
     recipe = recipe_text(sweep)
     blocks = np.unique(np.linspace(0, plan.blocks - 1, min(TRIED, plan.blocks)).astype(int))
-    with OneWorker() as worker:
+    with LocalWorkers() as worker:
         tried = [list(_tried(worker, recipe, plan, int(block) * plan.chunks_of_block)) for block in blocks]
     outcomes = [outcome for pair in tried for outcome in pair]
     failed = sum(len(outcome.crashed) + len(outcome.refused) for outcome in outcomes)
@@ -53,7 +53,7 @@ def preview_lines(sweep: Sweep, workers: int = 1) -> list[str]:
     ]
 
 
-def _tried(worker: OneWorker, recipe: str, plan: SweepPlan, first: int) -> Iterator[ChunkOutcome]:
+def _tried(worker: LocalWorkers, recipe: str, plan: SweepPlan, first: int) -> Iterator[ChunkOutcome]:
     """The outcomes of the first chunk of a block: with compilation, and once more without."""
     tasks = [ChunkTask(recipe, first, tuple(range(plan.size(first))))] * (2 if plan.chunks_of_block > 1 else 1)
     waiting = iter(tasks)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
-from overtraining.simulations.sweeps.one_worker import OneWorker
+from overtraining.simulations.sweeps.local_workers import LocalWorkers
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate, crashes, failures
 from overtraining.simulations.sweeps.spec import Sweep
@@ -33,13 +33,13 @@ class FinishedSweep:
 def run_sweep(
     sweep: Sweep,
     folder: Path,
-    workers: Callable[[], AbstractContextManager[Workers]] = OneWorker,
+    workers: Callable[[], AbstractContextManager[Workers]] = LocalWorkers,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, cells: None,
 ) -> FinishedSweep:
     """Run a sweep in a folder, or the part of it that is missing there.
 
-    workers: makes the workers: `OneWorker`, one process of this machine, or a `Cluster`.
+    workers: makes the workers: `LocalWorkers`, by default one process of this machine, or a `Cluster`.
     report: called with a line for everything unusual.
     progress: called with the numbers of cells done and of all cells.
     Raises StoreRefused where the folder is another sweep's, in use, full or not writable; nothing is damaged by it.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from overtraining.runtime.worker_processes import other_variables
+from overtraining.runtime.worker_process import other_variables
 from overtraining.setting.errors import Refusal
 from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.sweeps.cells import Cell

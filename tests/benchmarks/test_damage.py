@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.damage import GOOD, KINDS, Kind, fate, faults, trials
-from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment
+from benchmarks.environment import environment
+from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
 
 TESTED = {
     "chunk of a sweep",

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmarks.environment import environment
 from overtraining.experiments import memoized
-from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment
+from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling

@@ -1,13 +1,14 @@
 """A replacement for `figure_worker.make_figure` in worker processes that checks types and records measurements."""
 
-import multiprocessing
 import os
 from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import install_import_hook
 
-if multiprocessing.parent_process() is not None:  # a process that makes figures is as strict as the tests themselves
+from overtraining.runtime.worker_process import is_worker
+
+if is_worker():  # a process that makes figures is as strict as the tests themselves
     install_import_hook(
         ("overtraining.setting", "overtraining.theory", "overtraining.simulations", "overtraining.figures"),
         "beartype.beartype",

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import pytest
 
+from benchmarks.environment import environment
 from overtraining.runtime.atomic_files import TEMPORARY, NotWritten, atomic_write, sha256, write_files, write_text
-from overtraining.runtime.worker_processes import environment
 
 
 def contents(folder: Path) -> dict[str, str]:

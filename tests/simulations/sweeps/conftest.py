@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment
-from overtraining.simulations.sweeps.one_worker import ThisProcess
+from benchmarks.environment import environment
+from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
+from overtraining.simulations.sweeps.local_workers import ThisProcess
 from overtraining.simulations.sweeps.run import run_sweep
 from overtraining.simulations.sweeps.spec import Sweep, parse_sweep
 from overtraining.simulations.sweeps.store import CHUNKS

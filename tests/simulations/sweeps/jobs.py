@@ -3,7 +3,7 @@
 import os
 import signal
 
-from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT
+from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
 
 
 def job_function(job: int) -> object:

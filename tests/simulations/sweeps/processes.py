@@ -30,7 +30,7 @@ def workers_of(driver: int) -> list[int]:
     for children in Path(f"/proc/{driver}/task").glob("*/children"):
         for child in map(int, children.read_text().split()):
             try:
-                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                if b"worker_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(child)
             except OSError:  # gone meanwhile
                 continue

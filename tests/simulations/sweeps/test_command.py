@@ -68,10 +68,10 @@ def test_what_is_not_understood(command, tmp_path: Path, spec: Path) -> None:  #
     assert not (tmp_path / "out").exists()
 
 
-def test_without_dask_several_workers_are_refused_by_name(
+def test_without_dask_a_scheduler_is_refused_by_name(
     command, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setitem(sys.modules, "distributed", None)
-    code, _, problems = command(spec, "--out", tmp_path / "out", "--workers", 2)
+    code, _, problems = command(spec, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert "overtraining[cluster]" in problems

@@ -41,6 +41,16 @@ def test_five_kills(spec: Path, tmp_path: Path, start: Start, undisturbed: str) 
     assert digest(out / "result.nc") == undisturbed
 
 
+def test_one_of_two_workers_is_killed(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
+    driver = start(spec, "--out", tmp_path / "store", "--workers", 2, pause=0.03)
+    until(lambda: len(chunk_files(tmp_path / "store")) >= 2, "two chunks", driver)
+    kill(workers_of(driver.pid)[0])
+    said, problems = driver.communicate()
+    assert driver.returncode == 0, problems
+    assert "60 of 60 cells" in said
+    assert digest(tmp_path / "store/result.nc") == undisturbed
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupts_are_a_sentence(
     spec: Path, tmp_path: Path, start: Start, undisturbed: str, number: int, code: int

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from overtraining.runtime.worker_processes import WORKER_ENVIRONMENT, environment, is_worker
+from benchmarks.environment import environment
+from overtraining.runtime.worker_process import WORKER_ENVIRONMENT, is_worker
 from overtraining.simulations.sweeps import recipe
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkTask, WorkerDiffers, compute, peak_memory

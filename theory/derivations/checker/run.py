@@ -5,12 +5,10 @@ import importlib.util
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from overtraining.runtime.worker_processes import WorkerDied, WorkerProcesses
 from overtraining.setting.errors import Refusal
 from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict, check
 
@@ -116,36 +114,39 @@ def check_all(
     The reports are in the order of `order_by_use`.
 
     progress: called with each report as soon as it is ready.  processes: with more than one, the project's own claims
-    that do not use each other are checked in parallel; the caller's script then needs an `if __name__ == "__main__"`
-    guard.
+    that do not use each other are checked in parallel.
     """
     queue = order_by_use(derivations, claims)
     reports: dict[str, CheckReport] = {}
+    begun: set[str] = set()
+    parallel = processes > 1 and len(queue) > 1
 
     def finish(report: CheckReport) -> None:
         reports[report.claim] = report
         progress(report)
 
-    def ready() -> list[Derivation]:
-        begun = {*reports, *(claim for claim, _ in running.values())}
-        return [d for d in queue if d.claim not in begun and all(u in reports for u in d.uses)]
+    def next_job() -> _Job | None:
+        """A claim for another process, once all that it uses is checked; what has to be checked here is, meanwhile."""
+        while ready := [d for d in queue if d.claim not in begun and all(u in reports for u in d.uses)]:
+            derivation = ready[0]
+            begun.add(derivation.claim)
+            used = {u: reports[u].verdict for u in derivation.uses}
+            if parallel and _at_home(derivation, claims):
+                return _Job(derivation.claim, claims[derivation.claim], derivation.floor, used)
+            finish(_check(derivation, used))
+        return None
 
-    running: dict[Future[CheckReport], tuple[str, Verdict]] = {}
-    many = processes > 1 and len(queue) > 1
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) if many else nullcontext() as pool:
-        while len(reports) < len(queue):
-            for derivation in ready():
-                used = {u: reports[u].verdict for u in derivation.uses}
-                if pool is not None and _at_home(derivation, claims):
-                    task = pool.submit(_check_named, derivation.claim, claims[derivation.claim], used)
-                    running[task] = derivation.claim, derivation.floor
-                else:
-                    finish(_check(derivation, used))
-            for task in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                claim, floor = running.pop(task)
-                fault = task.exception()
-                finish(task.result() if fault is None else _broken(claim, floor, fault))
+    with WorkerProcesses(_check_named, processes) as crew:
+        for job, answer in crew.answers(next_job):
+            finish(answer if isinstance(answer, CheckReport) else _broken(job.claim, job.floor, answer))
     return [reports[d.claim] for d in queue]
+
+
+class _Job(NamedTuple):
+    claim: str
+    module: str
+    floor: Verdict
+    used: Mapping[str, Verdict]
 
 
 def _line_of(fault: BaseException, path: Path) -> str:
@@ -165,8 +166,8 @@ def _at_home(derivation: Derivation, claims: Mapping[str, str]) -> bool:
     return any(getattr(module, home, None) is derivation for home in HOMES)
 
 
-def _check_named(claim: str, module: str, used: Mapping[str, Verdict]) -> CheckReport:
-    return _check(claim_derivation(claim, {claim: module}), used)
+def _check_named(job: _Job) -> CheckReport:
+    return _check(claim_derivation(job.claim, {job.claim: job.module}), job.used)
 
 
 def _check(derivation: Derivation, used: Mapping[str, Verdict]) -> CheckReport:
@@ -176,8 +177,9 @@ def _check(derivation: Derivation, used: Mapping[str, Verdict]) -> CheckReport:
         return _broken(derivation.claim, derivation.floor, fault)
 
 
-def _broken(claim: str, floor: Verdict, fault: BaseException) -> CheckReport:
-    problem = f"the check could not be finished: {type(fault).__name__}: {fault}"
+def _broken(claim: str, floor: Verdict, fault: BaseException | WorkerDied) -> CheckReport:
+    reason = fault.why if isinstance(fault, WorkerDied) else f"{type(fault).__name__}: {fault}"
+    problem = f"the check could not be finished: {reason}"
     return CheckReport(
         claim=claim,
         verdict=Verdict.FAILED,

@@ -12,15 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from functools import cache, partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from overtraining.runtime.worker_processes import TooLong, WorkerDied, WorkerProcesses
 from overtraining.theory.derivations.checker.core import Derivation, Evidence, Verdict
 from overtraining.theory.derivations.checker.mutants import (
     CONCLUSION,
@@ -74,22 +73,19 @@ def try_mutants(
     chosen = [m for claim in claims for m in sample(all_mutants(claim, table), count, seed)]
     reports: dict[Mutant, MutantReport] = {}
     progress(len(chosen), None)
-    waiting = list(reversed(chosen))
-    workers = [_Worker(table) for _ in range(min(processes, len(chosen)))]
-    try:
-        while len(reports) < len(chosen):
-            for worker in workers:
-                if worker.mutant is None and waiting:
-                    worker.begin(waiting.pop())
-            busy = [worker for worker in workers if worker.mutant is not None]
-            wait([worker.connection for worker in busy], timeout=min(w.begun + limit for w in busy) - time.monotonic())
-            for worker in busy:
-                if report := worker.result(limit):
-                    reports[report.mutant] = report
-                    progress(len(chosen), report)
-    finally:
-        for worker in workers:
-            worker.end()
+    waiting = iter(chosen)
+    with WorkerProcesses(partial(_try, dict(table)), processes, limit=limit) as crew:
+        for mutant, answer in crew.answers(lambda: next(waiting, None)):
+            match answer:
+                case MutantReport():
+                    reports[mutant] = answer
+                case TooLong(seconds):
+                    reports[mutant] = MutantReport(mutant, Fate.UNDECIDED, f"not done after {seconds:g} s", seconds)
+                case WorkerDied(why):
+                    reports[mutant] = MutantReport(mutant, Fate.UNDECIDED, why, 0.0)
+                case fault:
+                    raise fault
+            progress(len(chosen), reports[mutant])
     return [reports[mutant] for mutant in chosen]
 
 
@@ -98,70 +94,16 @@ def all_mutants(claim: str, table: Mapping[str, str]) -> list[Mutant]:
     return mutants_of(*_loaded(claim, table))
 
 
-class _Worker:
-    """A process that tries one mutant after the other, and is replaced when one takes too long."""
-
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self.table = table
-        self.mutant: Mutant | None = None
-        self._start()
-
-    def _start(self) -> None:
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(theirs, dict(self.table)), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.connection.recv()  # it has imported everything: the limit is for the mutant alone
-
-    def begin(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-        self.begun = time.monotonic()
-        self.connection.send(mutant)
-
-    def result(self, limit: float) -> MutantReport | None:
-        """The report, if there is one by now; after the limit that the mutant is undecided, and a new process."""
-        assert self.mutant is not None
-        if self.connection.poll():
-            try:
-                report: MutantReport = self.connection.recv()
-            except EOFError:
-                report = MutantReport(self.mutant, Fate.UNDECIDED, "its process ended", self._seconds())
-                self._restart()
-        elif self._seconds() >= limit:
-            report = MutantReport(self.mutant, Fate.UNDECIDED, f"not done after {limit:g} s", self._seconds())
-            self._restart()
-        else:
-            return None
-        self.mutant = None
-        return report
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self.begun
-
-    def _restart(self) -> None:
-        self.end()
-        self._start()
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
+def _try(table: Mapping[str, str], mutant: Mutant) -> MutantReport:
+    original = _original(mutant.claim, table[mutant.claim])
+    started = time.monotonic()
+    fate, by = judge(mutant, original, table)
+    return MutantReport(mutant, fate, by, round(time.monotonic() - started, 3))
 
 
-def _serve(connection: Connection, table: Mapping[str, str]) -> None:
-    connection.send("ready")
-    originals: dict[str, Original] = {}
-    while True:
-        try:
-            mutant: Mutant = connection.recv()
-        except EOFError:
-            return
-        if mutant.claim not in originals:
-            originals[mutant.claim] = Original(*_loaded(mutant.claim, table))
-        started = time.monotonic()
-        fate, by = judge(mutant, originals[mutant.claim], table)
-        connection.send(MutantReport(mutant, fate, by, round(time.monotonic() - started, 3)))
+@cache
+def _original(claim: str, module: str) -> "Original":
+    return Original(*_loaded(claim, {claim: module}))
 
 
 def _loaded(claim: str, table: Mapping[str, str]) -> tuple[Derivation, list[ModuleType]]:

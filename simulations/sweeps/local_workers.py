@@ -1,4 +1,4 @@
-"""Compute the tasks of a sweep one after another, in a worker process or in this one."""
+"""Compute the tasks of a sweep in worker processes of this machine, or in this process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -8,13 +8,13 @@ from overtraining.runtime.worker_processes import WorkerDied, WorkerProcesses
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, compute
 
 
-class OneWorker:
-    """Computes tasks, one after another, in a process of its own, which is ended on leaving the context."""
+class LocalWorkers:
+    """Computes tasks in so many processes of one thread, which are ended on leaving the context."""
 
-    def __init__(self) -> None:
-        self._processes = WorkerProcesses(compute)
+    def __init__(self, workers: int = 1) -> None:
+        self._processes = WorkerProcesses(compute, workers)
 
-    def __enter__(self) -> "OneWorker":
+    def __enter__(self) -> "LocalWorkers":
         self._processes.__enter__()
         return self
 

@@ -71,21 +71,22 @@ def one_after_another() -> Evidence:
     def x_of(value: sp.Expr) -> sp.Expr:  # by the invariant
         return (value / epsilon - 1) * sp.exp(-2 * value * t)
 
-    def end_of(power: sp.Expr, ratio: sp.Expr) -> sp.Expr:  # of a power of ε
-        return sp.limit(power.subs(k, ratio), epsilon, 0, "+")
+    def end_of(share: sp.Expr, ratio: sp.Expr) -> sp.Expr:
+        return sp.limit(share.subs(k, ratio), epsilon, 0, "+")
 
     derived = (invariant() * sp.exp(-2 * sigma * t)).subs(s, path())
+    power = epsilon ** (k - 1)
     factor = (k * sigma - epsilon) * (sigma - epsilon) ** (-k)
     ratio = sp.powdenest(x_of(k * sigma) / x_of(sigma) ** k, force=True)
     logs = sp.expand_log(sp.log(ratio), force=True)
-    logs -= sp.expand_log(sp.log(epsilon ** (k - 1) * factor), force=True)
+    logs -= sp.expand_log(sp.log(power * factor), force=True)
     logs = sp.expand(logs.subs(epsilon, sigma / (1 + c)))  # any ε < σ; c stands for a positive number
     return every(
         (
             ("X on the path", identity(derived, x_of(sigma))),
             ("relation of two modes", identity(sp.expand_log(sp.simplify(logs), force=True), 0)),
-            ("a stronger mode is learned", identity(end_of(epsilon ** (k - 1), 1 + x), 0)),
-            ("a weaker mode is not begun", identity(end_of(epsilon ** (1 - k), 1 / (1 + x)), 0)),
+            ("a stronger mode is learned", identity(end_of(power, 1 + x), 0)),
+            ("a weaker mode is not begun", identity(end_of(1 / power, 1 / (1 + x)), 0)),
             ("the factor stays finite", identity(factor.subs(epsilon, 0), k * sigma ** (1 - k))),
         ),
         "at most one mode is being learned at any time, as ε → 0",

@@ -158,17 +158,15 @@ def scaling() -> Evidence:
     n, k = MatrixSum.of(letter_n), MatrixSum.of(letter_k)
     solved: Rules = [
         ((letter_k, letter_n), IDENTITY - scaled(kappa, k)),
-        ((letter_n, letter_k), IDENTITY - scaled(kappa, k)),
         ((letter_s, letter_n), IDENTITY - inverse),
         ((letter_n, letter_s), IDENTITY - inverse),
-        ((letter_k, letter_s), scaled(1 / (kappa - 1), inverse - k)),  # partial fractions
-        ((letter_s, letter_k), scaled(1 / (kappa - 1), inverse - k)),
+        ((letter_s, letter_k), scaled(1 / (kappa - 1), inverse - k)),  # partial fractions
     ]
     squares = scaled(kappa, n) + scaled(1 + kappa, n @ n) + n @ n @ n
     rest = scaled(kappa, k) - inverse - scaled(kappa - 1, k @ inverse @ squares @ inverse @ k)
     remaining = [sp.simplify(c) for c in normal_form(rest, solved).values()]
     fractions = (inverse - k) @ (scaled(kappa, IDENTITY) + n) @ (IDENTITY + n) - scaled(kappa - 1, IDENTITY)
-    apart = normal_form(fractions, solved[:4])
+    apart = normal_form(fractions, solved[:3])
     through = column @ inverse @ column.T @ (IDENTITY + large_g @ column @ column.T) - column @ column.T
     return every(
         (

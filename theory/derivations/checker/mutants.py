@@ -148,9 +148,10 @@ def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
 
 
-def _assigned(module: ModuleType) -> set[str]:
+@cache
+def _assigned(module: ModuleType) -> frozenset[str]:
     """The names that a module assigns outside of functions."""
-    return {name for statement in _tree(module).body for name in _names_assigned(statement)}
+    return frozenset(name for statement in _tree(module).body for name in _names_assigned(statement))
 
 
 def _names_assigned(statement: ast.stmt) -> list[str]:

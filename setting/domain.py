@@ -59,6 +59,19 @@ def check_size(name: str, x: Any) -> None:
         raise DomainError(f"{name} of {size:,} numbers", f"at most {limits.NUMBERS:,} fit", "pass a part of them")
 
 
+def check_memory(what: str, needed: int, instead: str) -> None:
+    """Refuse, with a DomainError, an answer whose arrays need more bytes than fit, before they are made.
+
+    >>> check_memory("10^6 lengths × 10^4 strengths", 8 * 10**10, "pass fewer of them")
+    Traceback (most recent call last):
+    overtraining.setting.errors.DomainError: 10^6 lengths × 10^4 strengths: it needs about 75 GiB of memory, and the
+    limit is 4 GiB. Instead: pass fewer of them.
+    """
+    if needed > limits.MEMORY:
+        why = f"it needs about {needed / 2**30:.2g} GiB of memory, and the limit is {limits.MEMORY / 2**30:g} GiB"
+        raise DomainError(what, why, instead)
+
+
 def _shown(x: Any) -> str:
     """`repr(x)`, shortened where it is long, and also where it is nested or has thousands of digits."""
     try:

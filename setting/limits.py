@@ -47,3 +47,6 @@ RESULT = 2**32
 MAGNITUDE = 1e100
 """Size of a number in a table of evaluations, which is squared and divided; a smaller one than its inverse is no
 measurement either."""
+
+MEMORY = 2**32
+"""Bytes that the arrays of an answer may take, which most machines have."""

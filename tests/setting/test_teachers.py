@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from overtraining.setting import limits
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.teachers import (
@@ -69,6 +70,13 @@ def test_spectral_teachers_have_their_spectrum(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(np.linalg.svd(matrix, compute_uv=False), singular_values(spectrum), atol=1e-14)
     assert (matrix == teacher_matrix(spectrum, *shape)).all()
     assert not np.allclose(abs(matrix), abs(teacher_matrix(replace(spectrum, frame_seed=5), *shape))) or shape == (1, 1)
+
+
+def test_a_frame_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FRAME", 4)
+    assert random_frame(4, np.random.default_rng(0)).shape == (4, 4)
+    with pytest.raises(DomainError, match="a random frame of 5 dimensions"):
+        random_frame(5, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("d", [2, 5, 24])

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from overtraining.setting.arrays import Values
+from overtraining.setting.domain import check_memory
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network, Protocol
@@ -19,11 +20,12 @@ from overtraining.theory.sensitivity.deep_noise import deep_increase
 from overtraining.theory.sensitivity.mean_rounding import DEGREE
 from overtraining.theory.solvers.compressed import compression_rise
 from overtraining.theory.solvers.fine_tuned_path import losses
-from overtraining.theory.solvers.paths import Path, Solution
+from overtraining.theory.solvers.paths import IN_CACHE, Path, Solution
 from overtraining.theory.solvers.solutions import MEASURE, solve
 
 BOTH = ("pretraining", "strength")
 Rise = Callable[[Path], dict[str, Values]]
+ARRAYS = 3  # of lengths × strengths: the loss after, the sensitivity, and at most one more
 LAWS = {"gaussian": "Gaussian", "uniform": "uniform", "sign": "random-sign"}
 ROUNDING = {"nearest": "rounding to nearest", "dithered": "dithered rounding"}
 STRENGTHS = {
@@ -60,13 +62,16 @@ def respond(protocol: Protocol) -> xr.Dataset:
     or of its mix with replay, that the pretrained weights never reach.
     Raises NoFormula for noise in proportion to every weight beyond two layers, for other rounding and pruning
     (`compressed.compression_rise`), for fine-tuning of another kind (`fine_tuned_path.losses`), and for what
-    `solutions.solve` refuses; DomainError and NotSolved where float64 is not precise or wide enough.
+    `solutions.solve` refuses; DomainError and NotSolved where float64 is not precise or wide enough, and DomainError
+    for an answer that needs more memory than `setting.limits.MEMORY`.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> r = respond(Protocol(PowerLaw(modes=3), lengths=(0, 5, 50), strengths=(0.1, 0.2)))
     >>> r.after.dims, r.sensitivity.values[-1].round(4).tolist()
     (('pretraining', 'strength'), [0.0563, 0.2416])
     """
+    lengths, strengths = len(protocol.lengths), len(protocol.strengths)
+    _check_memory(f"{lengths:,} lengths × {strengths:,} strengths", lengths * strengths)
     resolved = resolve(protocol)
     perturbation = protocol.perturbation
     if isinstance(perturbation, FineTuning):
@@ -88,7 +93,7 @@ def follow(protocol: Protocol) -> xr.Dataset:
     in the order of the teacher's modes, and there is no imbalance.
 
     The perturbation does not matter. Raises NoFormula for what `solutions.solve` refuses, DomainError where float64
-    overflows.
+    overflows or the answer does not fit into memory.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> path = follow(Protocol(PowerLaw(modes=2), lengths=(0, 5, 50), strengths=(0.1,)))
@@ -97,6 +102,8 @@ def follow(protocol: Protocol) -> xr.Dataset:
     """
     resolved = resolve(protocol)
     solution, network = solve(resolved), resolved.protocol.network
+    modes = min(network.width, resolved.sigma.size)
+    _check_memory(f"{len(protocol.lengths):,} lengths × {modes:,} modes", len(protocol.lengths) * modes)
     variables, never_learned = _along(solution, protocol, lambda path: _observed(path, network))
     axes = {"singular_value": "mode", "layer_norm": "layer"}
     return trajectory(
@@ -230,11 +237,21 @@ def _along(
     solution: Solution, protocol: Protocol, measure: Callable[[Path], dict[str, Values]]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What is measured at all of the protocol's lengths, and the singular values that are never learned."""
-    pieces = []
-    for path in solution.along(np.array(protocol.lengths)):
-        pieces.append(measure(path))
+    lengths, done = np.array(protocol.lengths), 0
+    whole: dict[str, np.ndarray] = {}
+    for path in solution.along(lengths, 1 + min(IN_CACHE, solution.step) // len(protocol.strengths)):
+        piece = measure(path)
+        whole = whole or {name: np.empty((lengths.size, *values.shape[1:])) for name, values in piece.items()}
+        for name, values in piece.items():
+            whole[name][done : done + path.loss.size] = values
+        done += path.loss.size
         never_learned = path.never_learned  # the same for all lengths
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}, never_learned
+    return whole, never_learned
+
+
+def _check_memory(what: str, numbers: int) -> None:
+    """Refuse an answer that does not fit; intermediate results are made in pieces and do not count."""
+    check_memory(what, ARRAYS * 8 * numbers, "pass fewer of them, or ask for parts of the grid one after another")
 
 
 def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) -> Callable[[Path], Values]:

@@ -87,9 +87,9 @@ class Solution:
         with np.errstate(over="ignore", invalid="ignore"):  # a Path refuses what is not finite
             return self.path(lengths)
 
-    def along(self, lengths: Lengths) -> Iterator[Path]:
-        """The same in pieces, so that the memory for intermediate results does not grow with the number of lengths."""
-        yield from map(self.at, np.array_split(lengths, 1 + lengths.size // self.step))
+    def along(self, lengths: Lengths, most: int = IN_MEMORY) -> Iterator[Path]:
+        """The same in pieces of at most `most` lengths, so that the memory for intermediate results does not grow."""
+        yield from map(self.at, np.array_split(lengths, 1 + lengths.size // min(self.step, most)))
 
 
 def decoupled_modes(resolved: ResolvedProtocol) -> Solution:

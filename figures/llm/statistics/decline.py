@@ -8,6 +8,8 @@ import numpy as np
 from overtraining.figures.llm.statistics.series import Series
 from overtraining.setting.domain import whole
 
+BLOCK = 2**20  # random numbers at a time: 8 MiB
+
 
 def largest_contrast(value: np.ndarray, stderr: np.ndarray) -> Any:
     """The largest number of standard errors by which the last checkpoint is worse than a window before it.
@@ -55,7 +57,9 @@ def p_value(series: Series, draws: int = 4000, key: int = 0) -> float:
 def _contrasts_of_noise(stderr: tuple[float, ...], freedom: float, draws: int, key: int) -> np.ndarray:
     rng = np.random.default_rng(key)
     errors = np.array(stderr)
-    contrasts: np.ndarray = largest_contrast(errors * rng.standard_normal((draws, errors.size)), errors)
+    rows = max(1, BLOCK // errors.size)
+    blocks = (rng.standard_normal((min(rows, draws - first), errors.size)) for first in range(0, draws, rows))
+    contrasts: np.ndarray = np.concatenate([largest_contrast(errors * block, errors) for block in blocks])
     if np.isfinite(freedom):
         contrasts = contrasts * np.sqrt(freedom / rng.chisquare(freedom, draws))
     return contrasts

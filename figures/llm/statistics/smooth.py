@@ -1,4 +1,11 @@
-"""Curves that are consistent with a noisy series: draws from a Gaussian process of unknown smoothness."""
+"""Curves that are consistent with a noisy series: draws from a Gaussian process of unknown smoothness.
+
+A curve of the process together with its slope is a Markov chain, so that passes along the places do what the matrix of
+all covariances would do: time and memory grow as the number of checkpoints, not as its cube and its square.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -7,53 +14,156 @@ from overtraining.figures.llm.statistics.series import Series
 SCALES = np.geomspace(0.1, 3.0, 6)  # part of the range over which a curve keeps its slope
 HEIGHTS = 10  # number of heights of the bends to try, from a tenth of the errors to ten times the range
 GRID = 121  # places between the first and the last checkpoint
+BLOCK = 2**22  # numbers in one array: 32 MiB
+NUGGET = 1e-10  # relative variance: neighbouring places are nearly equal
 
 
 def consistent_curves(
     series: Series, draws: int = 2000, key: int = 0, grid: int = GRID
-) -> tuple[np.ndarray, np.ndarray]:
-    """Places on the series' clock, and `draws` curves there, (draws, places), from their distribution given the data.
+) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    """Places on the series' clock, and `draws` curves there, from their distribution given the data.
 
-    The curves are a line with unknown ends plus a Matérn-3/2 process. Its scale and height, and the scale of the errors
-    if that was estimated, are drawn in proportion to their marginal likelihood, so that the spread of the curves
-    includes their uncertainty (Rasmussen and Williams 2006, eq. 2.45; draws by Matheron's rule, Wilson et al. 2020).
+    The curves come in blocks, (curves, places), of at most BLOCK numbers. They are a line with unknown ends plus a
+    Matérn-3/2 process. Its scale and height, and the scale of the errors if that was estimated, are drawn in proportion
+    to their marginal likelihood, so that the spread of the curves includes their uncertainty (Rasmussen and Williams
+    2006, eq. 2.45; draws by Matheron's rule, Wilson et al. 2020; passes: Hartikainen and Särkkä 2010).
     """
-    rng = np.random.default_rng(key)
-    at = series.clock
-    places = np.union1d(np.linspace(0, 1, grid), at)
-    line, line_at_places = (np.stack([np.ones_like(x), x - 0.5], axis=1) for x in (at, places))
+    places = np.union1d(np.linspace(0, 1, grid), series.clock)
+    return places, _blocks(series, draws, np.random.default_rng(key), places)
+
+
+def _blocks(series: Series, draws: int, rng: np.random.Generator, places: np.ndarray) -> Iterator[np.ndarray]:
     typical = float(np.sqrt(np.mean(series.stderr**2)))
     heights = np.geomspace(0.1 * typical, 10 * max(typical, float(np.ptp(series.value))), HEIGHTS)
-    errors = series.stderr * _error_scales(series.freedom)[:, None]
-    settings = [(scale, size, error) for scale in SCALES for size in heights for error in errors]
-    covariances = np.stack([size**2 * _kernel(at, at, scale) + np.diag(e**2) for scale, size, e in settings])
-    # one call for all settings: the matrices are small, so that single calls would only start threads
-    inverse = np.linalg.inv(np.linalg.cholesky(covariances))
-    q, r = np.linalg.qr(inverse @ line)
-    y = inverse @ series.value
-    rest = y - (q @ (q.mT @ y[..., None]))[..., 0]
-    diagonals = np.log(np.einsum("sii->si", inverse)).sum(axis=1), np.log(np.abs(np.einsum("sii->si", r))).sum(axis=1)
-    evidence = diagonals[0] - diagonals[1] - (rest**2).sum(axis=1) / 2
+    scales = _error_scales(series.freedom)
+    settings = np.array([(scale, size, error) for scale in SCALES for size in heights for error in scales])
+    some = -(-len(settings) // max(1, BLOCK // (4 * series.value.size)))
+    evidence = np.concatenate([_evidence(series, part) for part in np.array_split(settings, min(some, len(settings)))])
     weight = np.exp(evidence - evidence.max())
-    chosen = rng.multinomial(draws, weight / weight.sum())
-    nugget = 1e-10 * np.eye(places.size)  # neighbouring places are nearly equal
-    roots = {scale: np.linalg.cholesky(_kernel(places, places, scale) + nugget) for scale in SCALES}
-    here = np.searchsorted(places, at)
-    curves = []
-    for i in np.flatnonzero(chosen):
-        scale, size, error = settings[i]
-        start = size * rng.standard_normal((chosen[i], places.size)) @ roots[scale].T
-        residual = series.value - start[:, here] - error * rng.standard_normal((chosen[i], at.size))
-        scaled = inverse[i] @ residual.T
-        along = q[i].T @ scaled
-        cross = size**2 * _kernel(places, at, scale) @ inverse[i].T
-        curves.append(start + (line_at_places @ np.linalg.solve(r[i], along) + cross @ (scaled - q[i] @ along)).T)
-    return places, np.concatenate(curves)
+    chosen = np.repeat(np.arange(len(settings)), rng.multinomial(draws, weight / weight.sum()))
+    size = max(1, BLOCK // places.size)
+    for first in range(0, draws, size):
+        which, counts = np.unique(chosen[first : first + size], return_counts=True)
+        yield _draw(series, settings[which], counts, rng, places)
 
 
-def _kernel(here: np.ndarray, there: np.ndarray, scale: float) -> np.ndarray:
-    distance = np.sqrt(3) * np.abs(here[:, None] - there[None, :]) / scale
-    return (1 + distance) * np.exp(-distance)
+@dataclass(frozen=True)
+class _Passes:
+    """Passes along places for several processes side by side; arrays end in an axis of processes.
+
+    value, slope: covariance of what comes next with the next value and slope, before that value is measured.  gain: 1
+    by the variance of what is measured there; 0 where nothing is measured.  step: distance to the next place, in units
+    in which value and slope have the same variance.
+    """
+
+    value: np.ndarray
+    slope: np.ndarray
+    gain: np.ndarray
+    step: np.ndarray
+
+    @classmethod
+    def prepare(cls, places: np.ndarray, scale: np.ndarray, size: np.ndarray, noise: np.ndarray) -> "_Passes":
+        """noise: variance of the error of what is measured, (places, processes); infinite if nothing is."""
+        step = np.diff(places, append=places[-1])[:, None] * (np.sqrt(3) / scale)
+        value, slope = np.empty(noise.shape), np.empty(noise.shape)
+        known = np.zeros((2, 2, scale.size))  # the covariance that was known to be absent, when all is measured
+        for j, x in enumerate(step):
+            value[j], slope[j] = size**2 + known[0, 0], known[0, 1]
+            unseen = 1 / (1 + value[j] / noise[j])
+            rest = size**2 + known[1, 1] - slope[j] ** 2 / (value[j] + noise[j])
+            after = np.array([[value[j] * unseen - size**2, slope[j] * unseen], [slope[j] * unseen, rest - size**2]])
+            known = _move(_move(after, x).swapaxes(0, 1), x)
+        return cls(value, slope, 1 / (value + noise), step)
+
+    def errors(self, measured: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """By how much each value differs from what the earlier ones predict. measured: (places, …, processes)."""
+        errors, state = np.empty(measured.shape), np.zeros((2, *measured.shape[1:]))
+        for j, x in enumerate(self.step):
+            errors[j] = measured[j] - state[0]
+            push = self.gain[j, of] * errors[j]
+            state[0] += self.value[j, of] * push
+            state[1] += self.slope[j, of] * push
+            state = _move(state, x[of])
+        return errors
+
+    def draws(self, normal: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """Values of the process with these standardized errors of prediction, (places, draws)."""
+        values, state = np.empty(normal.shape), np.zeros((2, *normal.shape[1:]))
+        for j, x in enumerate(self.step):
+            root = np.sqrt(self.gain[j, of])
+            values[j] = state[0] + normal[j] / root
+            state[0] += self.value[j, of] * root * normal[j]
+            state[1] += self.slope[j, of] * root * normal[j]
+            state = _move(state, x[of])
+        return values
+
+    def expected_rest(self, errors: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """What all measurements together add to the prediction of each value from the earlier ones, (places, draws)."""
+        added, state = np.empty(errors.shape), np.zeros((2, *errors.shape[1:]))
+        for j in reversed(range(len(errors))):
+            value, slope = self.value[j, of], self.slope[j, of]
+            state[0] += self.gain[j, of] * (errors[j] - value * state[0] - slope * state[1])
+            added[j] = value * state[0] + slope * state[1]
+            if j:
+                state = _move(state, self.step[j - 1, of], -1)
+        return added
+
+
+def _move(state: np.ndarray, x: np.ndarray, direction: int = 1) -> np.ndarray:
+    """Expected value and slope after a step; backwards, the transpose of that."""
+    value, slope = state
+    return np.exp(-x) * np.stack([(1 + x) * value + direction * x * slope, (1 - x) * slope - direction * x * value])
+
+
+def _line(clock: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones_like(clock), clock - 0.5], axis=1)
+
+
+def _evidence(series: Series, settings: np.ndarray) -> np.ndarray:
+    """Logarithm of the marginal likelihood of each setting, without a constant."""
+    scale, size, error = settings.T
+    passes = _Passes.prepare(series.clock, scale, size, np.multiply.outer(series.stderr, error) ** 2)
+    measured = np.concatenate([_line(series.clock), series.value[:, None]], axis=1)[..., None]
+    of = np.arange(len(settings))
+    white = passes.errors(np.broadcast_to(measured, (*measured.shape[:2], of.size)), of) * np.sqrt(passes.gain)[:, None]
+    q, r = np.linalg.qr(white[:, :2].transpose(2, 0, 1))
+    y = white[:, 2].T
+    rest = y - (q @ (q.mT @ y[..., None]))[..., 0]
+    likelihood = np.log(passes.gain).sum(axis=0) / 2 - np.log(np.abs(np.einsum("sii->si", r))).sum(axis=1)
+    evidence: np.ndarray = likelihood - (rest**2).sum(axis=1) / 2
+    return evidence
+
+
+def _draw(
+    series: Series, settings: np.ndarray, counts: np.ndarray, rng: np.random.Generator, places: np.ndarray
+) -> np.ndarray:
+    """`counts` curves of each of these settings: a draw without data, corrected by what is expected given the data."""
+    here, (scale, size, error) = np.searchsorted(places, series.clock), settings.T
+    of, ends = np.repeat(np.arange(len(settings)), counts), np.cumsum(counts)
+    normal, noise = np.empty((places.size, of.size)), np.empty((here.size, of.size))
+    groups = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+    for group, count in zip(groups, counts, strict=True):
+        normal[:, group] = rng.standard_normal((count, places.size)).T
+        noise[:, group] = rng.standard_normal((count, here.size)).T
+    kinds, kind = np.unique(scale, return_inverse=True)
+    free = _Passes.prepare(places, kinds, np.ones_like(kinds), np.full((places.size, kinds.size), NUGGET))
+    curves = size[of] * free.draws(normal, kind[of])
+    variance = np.full((places.size, len(settings)), np.inf)
+    variance[here] = np.multiply.outer(series.stderr, error) ** 2
+    passes = _Passes.prepare(places, scale, size, variance)
+    residual = np.zeros_like(curves)
+    residual[here] = series.value[:, None] - curves[here] - series.stderr[:, None] * error[of] * noise
+    line = np.zeros((places.size, 2, len(settings)))
+    line[here] = _line(series.clock)[..., None]
+    errors, line_errors = passes.errors(residual, of), passes.errors(line, np.arange(len(settings)))
+    q, r = np.linalg.qr((line_errors * np.sqrt(passes.gain)[:, None]).transpose(2, 0, 1))
+    for i, group in enumerate(groups):
+        ends_of_line = np.linalg.solve(r[i], q[i].T @ (errors[:, group] * np.sqrt(passes.gain[:, [i]])))
+        errors[:, group] -= line_errors[..., i] @ ends_of_line
+        residual[here, group] -= _line(series.clock) @ ends_of_line
+        curves[:, group] += _line(places) @ ends_of_line
+    curves += residual - errors + passes.expected_rest(errors, of)
+    return curves.T
 
 
 def _error_scales(freedom: float) -> np.ndarray:

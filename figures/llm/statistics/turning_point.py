@@ -61,8 +61,10 @@ def find_turning_point(
     """
     if not 0 < confidence < 1:
         raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
-    places, curves = consistent_curves(series, draws, key, grid)
-    at = curves.argmin(axis=1)
+    places, blocks = consistent_curves(series, draws, key, grid)
+    here = np.searchsorted(places, series.clock)  # between checkpoints a curve may be lower
+    found = [(curves.argmin(axis=1), curves[:, -1] - curves[:, here].min(axis=1)) for curves in blocks]
+    at, declines = map(np.concatenate, zip(*found, strict=True))
     p = p_value(series, draws, key)
     best, last = int(series.value.argmin()), -1
     real = p <= 1 - confidence
@@ -70,8 +72,7 @@ def find_turning_point(
     where = places[at[at < places.size - 1]] if real else np.where(at < places.size - 1, places[at], np.inf)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = series.length_at(np.quantile(where, tails, method="nearest"))
-    measured = curves[:, np.searchsorted(places, series.clock)]  # between checkpoints a curve may be lower
-    declines = np.quantile(measured[:, -1] - measured.min(axis=1), [0.5, *tails])
+    middle, least, most = np.quantile(declines, [0.5, *tails])
     return TurningPoint(
         best=float(series.length[best]),
         low=float(low),
@@ -79,9 +80,9 @@ def find_turning_point(
         p_value=p,
         rise=float(series.value[last] - series.value[best]),
         rise_stderr=float(np.hypot(series.stderr[last], series.stderr[best])),
-        decline=float(declines[0]),
-        decline_low=float(declines[1]) if real else 0.0,
-        decline_high=float(declines[2]),
+        decline=float(middle),
+        decline_low=float(least) if real else 0.0,
+        decline_high=float(most),
         confidence=confidence,
         checkpoints=series.value.size,
     )

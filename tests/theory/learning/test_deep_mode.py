@@ -55,6 +55,14 @@ def test_time_to_reach_undoes_singular_value(depth):
         np.testing.assert_allclose(time_to_reach(s, sigma, epsilon, depth), t, rtol=1e-10)
 
 
+@pytest.mark.parametrize("depth", [3, 20, 300])
+def test_just_before_half_the_teacher(depth):
+    """Where the early formula is used for the last time, and is farthest from the power that it starts from."""
+    for s, epsilon in product((0.45, 0.4997), (0.03, 0.3)):
+        t = time_to_reach(s, 1.0, epsilon, depth)
+        assert singular_value(t, 1.0, epsilon, depth) == pytest.approx(s, rel=1e-11)
+
+
 @pytest.mark.parametrize("depth", [3, 4, 10, 300])
 def test_time_to_reach_against_quadrature(depth):
     for sigma, epsilon, s in ((1.0, 1e-9, 0.5), (3.0, 1e-3, 2.999), (1.0, 0.6, 0.7), (1.0, 9.0, 3.0), (1.0, 1.4, 1.1)):

@@ -1,5 +1,6 @@
 """B7, B8 at finite ε: sums over 10³ … 10⁶ and infinitely many modes against fsum and mpmath, and their exponents."""
 
+import inspect
 import itertools
 import math
 
@@ -218,6 +219,7 @@ def test_shapes():
         (lambda: power_law_path(1.0, 0.5, 1e-3, None, relative=True), DomainError, "½"),
         (lambda: power_law_path(1.0, 0.8, 1.5, None, relative=True), DomainError, "above"),
         (lambda: power_law_path(1e40, 0.8, 0.5, None, relative=True), DomainError, "rescale"),
+        (lambda: inspect.unwrap(spectrum_path)(1.0, 2.0, 0.1, 10), DomainError, "sigma = 2.0.*function of the index"),
         (lambda: spectrum_path(1.0, lambda i: -i, 0.1, 10), DomainError, "sigma"),
         (lambda: spectrum_path(1.0, lambda i: 1 / i, lambda i: 0 * i, 10), DomainError, "epsilon"),
         (lambda: spectrum_path(1.0, lambda i: np.ones(3), 0.1, 10), ShapeError, "arrays"),

@@ -1,6 +1,7 @@
 """`respond` and `follow` against networks that are integrated, perturbed and differentiated here, without a formula."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, reduce
 
@@ -9,13 +10,17 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.spatial.transform import Rotation
 
+from benchmarks.measure import peak_memory
+from overtraining.setting import limits
+from overtraining.setting.errors import DomainError
 from overtraining.setting.inputs import Inputs, input_covariance
-from overtraining.setting.perturbations import Noise, Quantization
+from overtraining.setting.perturbations import FineTuning, Noise, Quantization
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced, start_frames
+from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, full_frames, teacher_matrix
 from overtraining.setting.training import GradientFlow
-from overtraining.theory.solvers import paths
+from overtraining.theory.solvers import exact, paths
 from overtraining.theory.solvers.exact import follow, respond
 
 TEACHER = Matrix(np.random.default_rng(4).normal(size=(2, 3)))
@@ -408,3 +413,26 @@ def test_names_and_sources() -> None:
     assert relative.attrs["perturbation"] == "uniform noise on every weight"
     assert relative.strength.attrs["long_name"] == "noise scale γ in units of the layer's"
     assert follow(replace(BASE, network=Network(3, 1, 2, depth=1))).attrs["model"].startswith("one-layer linear 3→2,")
+
+
+GRID = replace(BASE, lengths=np.linspace(0, 5, 2_000), strengths=np.linspace(0, 1, 300))
+
+
+@pytest.mark.parametrize(
+    "protocol", [GRID, replace(GRID, perturbation=FineTuning(SharedVectors((0.3, 0.9))))], ids=["noise", "fine-tuning"]
+)
+def test_memory_grows_as_the_answer(protocol: Protocol) -> None:
+    """What is computed on the way is computed in pieces."""
+    answers = []
+    peak = peak_memory(lambda: answers.append(respond(protocol)))
+    assert peak < 1.3 * answers[0].nbytes / 2**20 + 18
+
+
+@pytest.mark.parametrize("ask", [respond, follow])
+def test_an_answer_that_does_not_fit_is_refused(ask: Callable[[Protocol], object], monkeypatch) -> None:
+    """Before anything is computed, with the number of bytes and the limit."""
+    monkeypatch.setattr(exact, "resolve" if ask is respond else "_along", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(limits, "MEMORY", 2**20)
+    named = r"2,000 lengths × 300 strengths: it needs about 0\.013 GiB|30,000 lengths × 2 modes"
+    with pytest.raises(DomainError, match=named):
+        ask(GRID if ask is respond else replace(GRID, lengths=np.linspace(0, 5, 30_000)))

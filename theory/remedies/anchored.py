@@ -17,6 +17,7 @@ from overtraining.theory.checks import check_range, check_time
 from overtraining.theory.learning import balanced_mode
 from overtraining.theory.products import refuse_overflow
 
+ROUNDING = 1e-15  # of w, by which no weight moves
 LONG = 1e5  # of the scaled time, after which nothing moves
 
 
@@ -90,7 +91,7 @@ def anchored_weight_after(budget: Numbers, w: Numbers, sigma_task: Numbers, anch
         scale = np.sqrt(np.abs(sigma_task) + anchor) + w
         r, start, time = end / scale, w / scale, budget * scale * scale
         c = np.where(anchor > 0, anchor / scale / scale * (start / r), np.maximum(-sigma_task, 0) / scale / scale)
-    moves = (anchor > 0) & (budget > 0) & (w != end)
+    moves = (anchor > 0) & (budget > 0) & (np.abs(w - end) > ROUNDING * w)
     if (moves & (3 * start * r > 1e6 * (2 * r * r + c))).any():
         raise DomainError("w", "it is so far beyond the task that rounding costs six digits", "rescale w or the anchor")
     decay = np.maximum(-sigma_task, 0)

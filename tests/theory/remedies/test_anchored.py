@@ -145,3 +145,9 @@ def test_limits_of_the_anchored_flow() -> None:
         anchored_weight_after(1.0, 1e4, 1e-6, 1e-15)
     with pytest.raises(ShapeError):
         anchored_weight_after([1.0, 2.0], [1.0, 2.0, 3.0], 1.0, 1.0)
+
+
+def test_weights_that_an_anchor_keeps_to_rounding_do_not_move() -> None:
+    """The end is below the start by less than float64 can tell; this was refused."""
+    w = np.array([1.646768142753354e-13, 6.491898381832646e-13, 1e-20])
+    np.testing.assert_allclose(anchored_weight_after(0.3, w, 0.0, 0.5), w, rtol=1e-15)

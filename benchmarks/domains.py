@@ -76,6 +76,14 @@ def decaying(generator: np.random.Generator, n: int) -> np.ndarray:
     return np.column_stack([undecayed, size * undecayed[:, 1]])
 
 
+def tuned_random_starts(generator: np.random.Generator, n: int) -> np.ndarray:
+    """(t, σ, v, k, T, σ'): the same, with budgets of up to 3/σ on tasks of either sign."""
+    pretrained = random_starts(generator, n)
+    sigma, count = pretrained[:, 1], len(pretrained)
+    task = sigma * generator.choice([-1, 1], count) * between(0.1, 3.0)(generator, count)
+    return np.column_stack([pretrained, generator.uniform(0, 3, count) / sigma, task])
+
+
 def random_starts(generator: np.random.Generator, n: int) -> np.ndarray:
     """(t, σ, v, k): variances below the teacher, and lengths up to three times that of the mean start."""
     sigma = between(1e-6, 1e6)(generator, n)

@@ -40,7 +40,7 @@ EXPERIMENTS = (
         "depth", ("A6", "B2", "B4"), "Features and the cost of noise at every depth; it is constant for one layer"
     ),
     Experiment("incremental-learning", ("A7",), "From a very small start, features are learned one at a time"),
-    Experiment("small-random-starts", ("A8",), "From small Gaussian weights: the mean over starts, and its error"),
+    Experiment("small-random-starts", ("A8", "D1"), "From small Gaussian weights: means over starts, and their error"),
     Experiment("lazy-to-rich", ("A4", "B4"), "The larger the imbalance, the less sensitivity grows"),
     Experiment("noise-sensitivity", ("B1", "B4"), "The cost of noise along pretraining is exact and grows"),
     Experiment(

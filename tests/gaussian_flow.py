@@ -27,3 +27,25 @@ def flowed(std_in, std_out, sigma, h, d_in, d_out, times, starts, seed, decay=0.
         now = time
         path.append((w1, w2))
     return began, (left, right), teacher, path
+
+
+def measured_flow(*setup, **options):
+    """Losses, ‖f‖_* and both layers' squared norms along the flow, (time, quantity, start)."""
+    began, frames, teacher, path = flowed(*setup, **options)
+    measured = []
+    for w1, w2 in path:
+        f = w2 @ w1
+        nuclear = np.linalg.svd(f, compute_uv=False).sum(1)
+        measured.append((((f - teacher) ** 2).sum((1, 2)) / 2, nuclear, (w1**2).sum((1, 2)), (w2**2).sum((1, 2))))
+    return began, frames, np.array(measured)
+
+
+def paired(began, frames, sigma, times, decay=0.0):
+    """The same in the limit, from each start's own `ε`: the squared diagonal of R, `Z = QR`, and the modes from it."""
+    (w1, w2), (left, right) = began, frames
+    grows = (w1 @ right + w2.mT @ left) / 2
+    epsilon = np.diagonal(np.linalg.qr(grows, mode="r"), axis1=1, axis2=2) ** 2
+    kappa = (sigma - decay)[: epsilon.shape[1]]
+    s = kappa / (1 + (kappa / epsilon - 1) * np.exp(-2 * kappa * np.array(times)[:, None, None]))
+    missed = np.pad(s, ((0, 0), (0, 0), (0, len(sigma) - s.shape[2])))
+    return ((sigma - missed) ** 2).sum(2) / 2, s.sum(2), epsilon

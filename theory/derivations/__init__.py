@@ -27,6 +27,7 @@ CLAIMS = {
     "C5": "overtraining.theory.derivations.claims.c5_scaling",
     "C5d": "overtraining.theory.derivations.claims.c5d_depth",
     "D1": "overtraining.theory.derivations.claims.d1_fine_tuning",
+    "D1r": "overtraining.theory.derivations.claims.d1r_random_start",
     "D2": "overtraining.theory.derivations.claims.d2_shared_task",
     "D3": "overtraining.theory.derivations.claims.d3_trap",
     "D4": "overtraining.theory.derivations.claims.d4_misaligned",

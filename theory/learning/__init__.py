@@ -15,7 +15,8 @@ from overtraining.theory.learning.matrix_solution import (
     matrix_flow,
     matrix_flow_from_modes,
 )
-from overtraining.theory.learning.random_start import MeanMode, mean_mode, start_error, start_variance
+from overtraining.theory.learning.random_start import MeanMode, RandomStarts, mean_mode, random_starts, start_variance
+from overtraining.theory.learning.random_start_error import start_error
 
 __all__ = [
     "loss_gradient",  # A1: gradient of the loss for every layer, at any depth
@@ -39,6 +40,8 @@ __all__ = [
     "limit_error",  # A7: bound on the difference of the two
     "mean_mode",  # A8: means over small Gaussian starts of a mode's singular value, its square and its loss
     "MeanMode",  # A8: … the result
+    "random_starts",  # A8: starts and weights with which any function of a mode has its mean
+    "RandomStarts",  # A8: … the result
     "start_variance",  # A8: variance of what grows of a mode, per hidden unit
     "start_error",  # A8: estimate of what is missed at a finite size of the start
 ]

@@ -14,13 +14,20 @@ from jaxtyping import Float
 from scipy.special import gammainccinv, gammaincinv, gammaln
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, nonnegative, one_nonnegative, one_positive, positive, whole
+from overtraining.setting.domain import check_broadcast, nonnegative, one_positive, positive
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.checks import check_range, check_singular_value, check_time
 from overtraining.theory.learning.balanced_mode import learned_and_unlearned
 
 CUT = 1e-20  # probability of the starts that either end of the quadrature leaves out
 SMALLEST_VARIANCE = 1e-150  # ε, the product of it and a χ² above 1e-40, then stays within the range of A3
+
+
+class RandomStarts(NamedTuple):
+    """A quadrature: starts ε of every mode and their weights, (node, mode). A mean is `Σ weight g(epsilon)`."""
+
+    epsilon: Float[np.ndarray, "node mode"]
+    weight: Float[np.ndarray, "node mode"]
 
 
 class MeanMode(NamedTuple):
@@ -60,50 +67,25 @@ def mean_mode(
     return MeanMode(*(mean[()] for mean in means))  # A8
 
 
-def start_error(
-    sigma: Float[np.ndarray, " modes"],
-    *,
-    d_in: int,
-    h: int,
-    d_out: int,
-    std_in: float,
-    std_out: float,
-    weight_decay: float = 0.0,
-) -> float:
-    """Estimate of what the limit of small starts misses: of `½Σσ²` in the mean loss, of `Σ(σ − μ)` in norms (A8).
+def random_starts(variance: float, freedom: Numbers) -> RandomStarts:
+    """Starts at which any function of a mode's start has its mean, `E g(ε) = Σ w g(ε)` over `ε = v χ²_k` (A8).
 
-    It is the sum of two parts, with `κ = σ − μ` and `r = κ_{i+1}/κ_i`. The first is what the next mode has grown to
-    when a mode is half learned, in units of the latter, `(hv/κ_i)(κ_i/E ε_i)^r`, of order `ς^{2(1−r)}`; or, if larger,
-    how likely mode i is to be as weak as its successor, `((κ_i/E ε_i)(hv/κ_i)^{1/r})^{k/2}`, at most 1, and of order
-    `ς^{(1−r)/r}` for k = 1. The second is the start's squared norm, most of which does not grow,
-    `h max(d_in ς₁², d_out ς₂²)/Σκ`. It is an estimate and no bound: of 200 random networks in the tests none has a
-    larger error. Equal modes have r = 1, and it is 1 at least.
+    By the trapezoidal rule in ln χ², which converges exponentially for functions that are smooth in ln ε.
 
-    sigma: the teacher's singular values in decreasing order.  d_in, h, d_out: widths.  std_in, std_out: ς₁, ς₂ > 0.
-    weight_decay: μ >= 0.
-    Raises DomainError outside, and where every σ <= μ; ShapeError if sigma is not sorted.
+    variance: v >= 1e-150.  freedom: k, a whole number from 1, one for every mode.
+    Raises DomainError outside, ShapeError where freedom is no list.
 
-    >>> round(start_error(np.array([1.0, 0.5]), d_in=3, h=4, d_out=3, std_in=1e-3, std_out=1e-3), 6)
-    0.001422
+    >>> starts = random_starts(1e-3, np.array([2, 1]))
+    >>> (starts.weight * starts.epsilon).sum(axis=0).round(9).tolist()
+    [0.002, 0.001]
     """
-    sigma, decay = check_singular_value("sigma", sigma), one_nonnegative("weight_decay", weight_decay)
-    h, d_in, d_out = whole("h", h), whole("d_in", d_in), whole("d_out", d_out)
-    first, second = one_positive("std_in", std_in), one_positive("std_out", std_out)
-    check_range(sigma, std_in=np.array(first), std_out=np.array(second))
-    if sigma.ndim != 1 or (np.diff(sigma) > 0).any():
-        raise ShapeError(f"sigma {sigma.shape}", "it is no list that decreases", "pass one value per mode, sorted")
-    kappa = sigma[sigma > decay] - decay
-    v = float(start_variance(first, second))
-    if not kappa.size or v < SMALLEST_VARIANCE:
-        raise DomainError("sigma", "weight decay ends every mode, or the start underflows", "rescale units")
-    k = h - np.arange(min(h, kappa.size))
-    learned, after = kappa[: k.size], np.append(kappa, 0.0)[1 : k.size + 1]
-    ratio, size, inverse = after / learned, h * v / learned, learned / (k * v)
-    overlap = size * inverse**ratio
-    with np.errstate(divide="ignore", invalid="ignore"):  # r = 0: the next mode does not grow
-        chance = k / 2 * (np.log(inverse) + np.where(ratio > 0, np.log(size) / ratio, -np.inf))
-    weaker = np.exp(np.minimum(chance, 0.0))
-    return float(np.maximum(overlap, weaker).max() + h * max(d_in * first**2, d_out * second**2) / learned.sum())  # A8
+    v = one_positive("variance", variance)
+    k = _checked(0.0, 1.0, v, freedom, 0.0)[3]
+    if k.ndim != 1:
+        raise ShapeError(f"freedom of shape {k.shape}", "it is no list", "pass one number per mode")
+    most = max((_nodes(dof)[0].size for dof in k.tolist()), default=0)
+    nodes = [_nodes(dof, most) for dof in k.tolist()]
+    return RandomStarts(v * np.stack([n[0] for n in nodes], axis=1), np.stack([n[1] for n in nodes], axis=1))
 
 
 def start_variance(std_in: Numbers, std_out: Numbers) -> Values:
@@ -136,13 +118,13 @@ def _checked(time: Any, sigma: Any, variance: Any, freedom: Any, weight_decay: A
 
 
 @lru_cache(maxsize=512)
-def _nodes(freedom: float) -> tuple[np.ndarray, np.ndarray]:
-    """Values of χ²_k and their weights, which add up to 1: equal steps in its logarithm.
+def _nodes(freedom: float, least: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Values of χ²_k and their weights, which add up to 1: equal steps in its logarithm, at `least` so many.
 
     The density in `y = ln χ²`, `e^{ky/2 − e^y/2}`, is analytic; its width is 2 at k = 1 and `√(2/k)` for large k.
     """
     low, high = (float(np.log(2 * inverse(freedom / 2, CUT))) for inverse in (gammaincinv, gammainccinv))
-    y = np.linspace(low, high, 2 + int((high - low) / min(0.25, 0.5 * (2 / freedom) ** 0.5)))
+    y = np.linspace(low, high, max(least, 2 + int((high - low) / min(0.25, 0.5 * (2 / freedom) ** 0.5))))
     log_density = freedom / 2 * (y - np.log(2)) - np.exp(y) / 2 - gammaln(freedom / 2)
     weights = np.exp(log_density)
     return np.exp(y), weights / weights.sum()

@@ -44,6 +44,7 @@ WITHOUT_FORM = {
     "weights_of": "the roots of given numbers in given frames",
     "start_modes": "a decomposition by NumPy",
     "feature_limit": "0, σ/2 or σ",
+    "start_error": "an estimate, on a grid of times; a test compares its first order with mpmath",
     "segment_norms": _ENTRIES,
     "segment_norms_of_modes": _SUM,
     "segment_norms_on_path": "`deep_increase` has it as a part",

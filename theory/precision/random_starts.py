@@ -1,4 +1,4 @@
-"""The formulas of A8, means over small Gaussian starts, in mpmath."""
+"""The formulas of A8 and D1r, means over small Gaussian starts, in mpmath."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,8 @@ import mpmath
 import numpy as np
 
 from overtraining.setting.arrays import Values
-from overtraining.theory.learning import random_start
+from overtraining.theory.fine_tuning.tuned_flow import fine_tune_mode
+from overtraining.theory.learning import balanced_mode, random_start
 from overtraining.theory.precision.features import balanced
 from overtraining.theory.precision.form import Form, each
 
@@ -29,30 +30,35 @@ def mean(power: int, t: Any, sigma: Any, variance: Any, k: Any) -> Any:
     return mpmath.quad(integrand, sorted(y for y in steps if low <= y <= high), maxdegree=9)
 
 
-def error(sigma: Any, ratio: Any, std_in: Any, std_out: Any) -> Any:
-    """The estimate of the error for two modes σ, rσ in a 5 → 3 → 2 network (A8)."""
-    v = (std_in**2 + std_out**2) / 4
-    shares = []
-    for kappa, r, k in ((sigma, ratio, 3), (ratio * sigma, mpmath.mpf(0), 2)):
-        start = k * v
-        shares.append(3 * v / kappa * (kappa / start) ** r)
-        if r:
-            shares.append(min(mpmath.mpf(1), (kappa / start * (3 * v / kappa) ** (1 / r)) ** (mpmath.mpf(k) / 2)))
-    return max(shares) + 3 * max(5 * std_in**2, 2 * std_out**2) / (sigma * (1 + ratio))
+def tuned_mean(t: Any, sigma: Any, variance: Any, k: Any, budget: Any, task: Any) -> Any:
+    """`E x` after fine-tuning a mode on σ′, over `ε = v χ²_k` (D1r), between the same breaks."""
+    paid = mpmath.expm1(2 * sigma * t) / sigma + mpmath.exp(2 * sigma * t) * mpmath.expm1(2 * task * budget) / task
+    centre, width = mpmath.log(k), mpmath.sqrt(2 / k)
+    low, high = centre - 160 / k - 12 * width, centre + mpmath.log1p(160 / k) + mpmath.sqrt(160 / k)
+    steps = {low, high, *(centre + n * width for n in (-12, -8, -5, -2, 0, 2, 5, 8)), -mpmath.log(variance * paid)}
+
+    def integrand(y: Any) -> Any:
+        chi2 = mpmath.exp(y)
+        density = mpmath.exp(k / 2 * (y - mpmath.log(2)) - chi2 / 2 - mpmath.loggamma(k / 2))
+        x = variance * chi2 * mpmath.exp(2 * sigma * t + 2 * task * budget) / (1 + variance * chi2 * paid)
+        return density * x
+
+    return mpmath.quad(integrand, sorted(y for y in steps if low <= y <= high), maxdegree=9)
+
+
+def _tuned_mean(t: float, sigma: float, variance: float, k: float, budget: float, task: float) -> float:
+    epsilon, weight = random_start.random_starts(variance, np.array([k]))
+    x = fine_tune_mode(budget, balanced_mode.singular_value(t, sigma, epsilon), task)[0]
+    return float((weight * x).sum())
 
 
 def _mean(which: int, *point: Any) -> Values:
     return random_start.mean_mode(*point)[which]
 
 
-def _error(sigma: float, ratio: float, std_in: float, std_out: float) -> float:
-    spectrum = np.array([sigma, ratio * sigma])
-    return random_start.start_error(spectrum, d_in=5, h=3, d_out=2, std_in=std_in, std_out=std_out)
-
-
 FORMS = (
     Form("A8", "random_start.mean_mode, E s", partial(_mean, 0), partial(mean, 1), INTEGRALS),
     Form("A8", "random_start.mean_mode, E s²", partial(_mean, 1), partial(mean, 2), INTEGRALS),
     Form("A8", "random_start.start_variance", random_start.start_variance, lambda a, b: (a**2 + b**2) / 4),
-    Form("A8", "random_start.start_error", each(_error), error),
+    Form("A8", "random_start.random_starts, E x after fine-tuning", each(_tuned_mean), tuned_mean, INTEGRALS),
 )

@@ -13,7 +13,6 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import ResolvedProtocol, resolve
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
-from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase, rounding_model_scale
 from overtraining.theory.sensitivity.deep_noise import deep_increase
@@ -21,6 +20,7 @@ from overtraining.theory.sensitivity.mean_rounding import DEGREE
 from overtraining.theory.solvers.compressed import compression_rise
 from overtraining.theory.solvers.fine_tuned_path import losses
 from overtraining.theory.solvers.paths import IN_CACHE, Path, Solution
+from overtraining.theory.solvers.random_path import APPROXIMATION
 from overtraining.theory.solvers.solutions import MEASURE, solve
 
 BOTH = ("pretraining", "strength")
@@ -208,9 +208,6 @@ def _before_and_after(what: str, variables: dict[str, np.ndarray]) -> dict[str, 
 
 def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> xr.Dataset:
     protocol, solution = resolved.protocol, solve(resolved)
-    if isinstance(protocol.start, SmallGaussian | FanIn):
-        why = "fine-tuning depends on every start, of which only means are known"
-        raise NoFormula(repr(protocol.start), why, f"use start=Aligned(epsilon), or {MEASURE}")
     missing_from_task = [np.zeros(0)]
 
     def both_losses(path: Path) -> dict[str, Values]:
@@ -220,16 +217,19 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
 
     variables, never_learned = _along(solution, protocol, both_losses)
     never_learned_downstream = max(missing_from_task, key=np.size)
+    extra = _extra(protocol, never_learned=never_learned, never_learned_downstream=never_learned_downstream)
+    if (error := variables.pop("error", None)) is not None:
+        extra |= {"approximation": APPROXIMATION, "approximation_error": float(error.max())}
     return response(
         {name: (BOTH[: values.ndim], values) for name, values in variables.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
-        source=f"closed form (claims {solution.claims}, D1)",
+        source=f"closed form (claims {solution.claims}, {'D1' if error is None else 'D1r'})",
         perturbation=f"fine-tuning on a task, {type(tuning.task).__name__}",
         strength_name="fine-tuning budget T",
         strength_units="gradient-flow time",
         model=describe(resolved),
-        extra=_extra(protocol, never_learned=never_learned, never_learned_downstream=never_learned_downstream),
+        extra=extra,
     )
 
 

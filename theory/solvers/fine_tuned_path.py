@@ -19,13 +19,16 @@ from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.learning.matrix_modes import Modes
+from overtraining.theory.learning.random_start_error import grown, grown_after, limit_errors
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.remedies.anchored import anchored_weight_after
-from overtraining.theory.solvers.paths import Path
+from overtraining.theory.solvers.paths import Path, RandomModes
+from overtraining.theory.solvers.random_path import MOST_ERROR
 from overtraining.theory.solvers.solutions import MEASURE
 
 NeverLearned = Float[np.ndarray, " lost"]
 EPS = np.finfo(float).eps
+STOPS = 9  # at which the error with an anchor is estimated
 SEED_ERROR = 1e-8  # of f over the larger of f and B, by the rounding error of the weakest pretrained weights
 
 
@@ -47,8 +50,10 @@ def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[
     | 2      | aligned, with imbalance   | shared vectors | shared Σx | none         | none   |
     | 2      | any that A5 solves        | any            | Σx = ξI   | none         | none   |
     | 3, …   | aligned                   | shared vectors | shared Σx | none         | none   |
+    | 2      | small and random          | shared vectors | Σx = ξI   | any          | any    |
 
-    Beyond two layers, no mode may be trained toward the other sign. Common to all: gradient flow on all weights.
+    Small random weights have means over starts, to leading order (D1r). Beyond two layers, no mode may be trained
+    toward the other sign. Common to all: gradient flow on all weights.
     Never learned are singular values of the task, or, with replay, of the mix of both tasks.
     Raises NoFormula for anything else.
     """
@@ -63,6 +68,11 @@ def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[
         return _by_one_layer(resolved, tuning, path, *path.one_layer()), np.zeros(0)
     if path.mode_products is not None and isinstance(tuning.task, SharedVectors):
         return _by_modes(resolved, tuning, path, path.mode_products)
+    if path.random_modes is not None:
+        if not isinstance(tuning.task, SharedVectors):
+            reason = "from random weights only modes have means, and a task with other singular vectors mixes them"
+            raise _no_formula(tuning.task, reason, "use task=SharedVectors(…) or start=Aligned(epsilon)")
+        return _by_random_modes(resolved, tuning, path, path.random_modes())
     if tuning.anchor > 0:
         reason = "with an anchor only one layer, and tasks with the teacher's singular vectors, have a formula"
         raise _no_formula(f"anchor = {tuning.anchor:g}", reason, "use anchor=0 or task=SharedVectors(…)")
@@ -70,10 +80,15 @@ def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[
 
 
 def _by_modes(
-    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, s: np.ndarray
+    resolved: ResolvedProtocol,
+    tuning: FineTuning,
+    path: Path,
+    s: Float[np.ndarray, "*node length mode"],
+    weight: Float[np.ndarray, "node mode"] | None = None,
 ) -> tuple[dict[str, Values], NeverLearned]:
+    """weight: of every start, for means over starts."""
     assert isinstance(tuning.task, SharedVectors)
-    m, n = s.shape[1], resolved.protocol.network
+    m, n = s.shape[-1], resolved.protocol.network
     every_mode = min(n.d_in, n.d_out)
     sigma, sigma_task = (_padded(x, every_mode) for x in (resolved.sigma, np.array(tuning.task.values)))
     xi = resolved.variances[:every_mode]
@@ -81,7 +96,7 @@ def _by_modes(
     imbalance = getattr(resolved.protocol.start, "imbalance", 0.0)
     decay, anchor = tuning.training.weight_decay / mixed.pace, tuning.anchor / mixed.pace
     time = refuse_overflow("the budget of a mode", lambda: _budgets(resolved)[:, None] * mixed.pace[:m])
-    start = s[:, None]
+    start = s[..., None, :]
     if tuning.anchor > 0:
         if imbalance or n.depth > 2:
             reason = "with an anchor only one layer, and balanced weights of two, have a formula"
@@ -93,12 +108,42 @@ def _by_modes(
         x, unlearned = _tuned_modes(tuning, n.depth, time, start, mixed.target[:m], imbalance, decay[:m])
     missed = refuse_overflow("the loss", lambda: xi[m:] @ sigma[m:] ** 2)
     missed_task = refuse_overflow("the downstream loss", lambda: sigma_task[m:] @ sigma_task[m:])
-    after = ((sigma[:m] - x) ** 2 @ xi[:m] + missed) / 2
-    downstream = (((mixed.from_task[:m] + unlearned) ** 2).sum(axis=-1) + missed_task) / 2
+    squares, squares_task = (sigma[:m] - x) ** 2, (mixed.from_task[:m] + unlearned) ** 2
+    if weight is not None:
+        squares, squares_task = (np.einsum("nltm,nm->ltm", y, weight) for y in (squares, squares_task))
+    after = (squares @ xi[:m] + missed) / 2
+    downstream = (squares_task.sum(axis=-1) + missed_task) / 2
     dying = (mixed.target <= decay) & (imbalance == 0) & (tuning.anchor == 0)
     dying[m:] = True
     never_learned = np.abs(mixed.target[dying])
     return _named(path, after, downstream), np.sort(never_learned[never_learned > 0])[::-1]
+
+
+def _by_random_modes(
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, modes: RandomModes
+) -> tuple[dict[str, Values], NeverLearned]:
+    """Means over starts, and `error`, what they miss at a length, as a share of the larger of ½‖A‖², ½‖B‖² (D1r).
+
+    An anchor stops the flow between its start and where it were without one: its error is the largest up to the budget.
+    """
+    assert isinstance(tuning.task, SharedVectors)
+    values, never_learned = _by_modes(resolved, tuning, path, modes.products, modes.weight)
+    every = modes.growth.theta.shape[1]
+    sigma, sigma_task = (_padded(x, every) for x in (resolved.sigma, np.array(tuning.task.values)))
+    mixed = _mixed(tuning, sigma, sigma_task, resolved.variances[:1])
+    budgets = _budgets(resolved)
+    if tuning.anchor > 0:
+        budgets = budgets[-1] * np.linspace(0, 1, STOPS)
+    time = refuse_overflow("the budget of a mode", lambda: budgets * mixed.pace)
+    tuned = grown(time, mixed.target, float(tuning.training.weight_decay / mixed.pace[0]))
+    missed = limit_errors(grown_after(modes.growth, tuned), modes.start, [sigma, sigma_task])[:2]
+    scale = max((sigma**2).sum(), (sigma_task**2).sum()) / 2
+    values["error"] = missed.max(axis=0).reshape(path.loss.size, -1).max(axis=1) / scale
+    if (error := values["error"].max()) > MOST_ERROR:
+        given = f"{resolved.protocol.start!r}, of which the limit of small weights misses about {error:.1g}"
+        why = f"fine-tuning for T = {budgets[-1]:g} makes too much of what is not yet learned: 0.1 is the most"
+        raise NoFormula(given, why, f"use smaller weights, shorter budgets or longer pretraining, or {MEASURE}")
+    return values, never_learned
 
 
 def _tuned_modes(

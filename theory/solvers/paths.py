@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +21,7 @@ from overtraining.theory.checks import check_range
 from overtraining.theory.learning import deep_mode, unbalanced_mode
 from overtraining.theory.learning.matrix_modes import Modes, modes_in_frames, modes_of
 from overtraining.theory.learning.matrix_solution import matrix_flow_from_modes
+from overtraining.theory.learning.random_start_error import Growth, SmallStart
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.curvature import hessian_spectrum
 from overtraining.theory.sensitivity.deep_noise import segment_norms_of_modes
@@ -30,6 +32,15 @@ IN_CACHE = 2**18  # numbers in an array on which simple formulas run fastest: 2 
 IN_MEMORY = 2**23  # numbers in an array of which a few fit well into memory: 64 MB
 FROM_INPUT = np.array([[False, True], [False, False]])  # of the norms of one layer: ‖W_1‖², weighted by Σx
 MOST_PAIRED = 64  # modes up to which the Hessian's spectrum, four eigenvalues for each pair, is fast enough
+
+
+class RandomModes(NamedTuple):
+    """The products of all modes that a network may learn, from the starts of a quadrature, and what its error needs."""
+
+    products: Float[np.ndarray, "node length mode"]
+    weight: Float[np.ndarray, "node mode"]
+    growth: Growth
+    start: SmallStart
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Path:
     For fine-tuning: `one_layer`, the only layer and the unlearned part `A − f`, computed when called; for more layers
     `mode_products`, the products of the teacher's modes in their order, if they are decoupled; for two layers `modes`,
     all that fine-tuning needs to know of the weights, one for each length. A mean over random starts has none of them;
-    it has `for_noise`, the path whose norms are the means of what noise in a convention multiplies.
+    it has `random_modes`, and `for_noise`, the path whose norms are the means of what noise in a convention multiplies.
     """
 
     loss: Float[np.ndarray, " length"]
@@ -61,6 +72,7 @@ class Path:
     one_layer: Callable[[], tuple[OneLayer, OneLayer]] | None = None
     mode_products: Float[np.ndarray, "length mode"] | None = None
     modes: Callable[[], Iterable[Modes]] | None = None
+    random_modes: Callable[[], RandomModes] | None = None
     for_noise: Callable[[str], "Path"] | None = None
 
     def __post_init__(self) -> None:

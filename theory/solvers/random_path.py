@@ -7,9 +7,11 @@ import numpy as np
 
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import FanIn, SmallGaussian
-from overtraining.theory.learning.random_start import mean_mode, start_error, start_variance
+from overtraining.theory.learning.balanced_mode import singular_value
+from overtraining.theory.learning.random_start import mean_mode, random_starts, start_variance
+from overtraining.theory.learning.random_start_error import grown, small_start, start_error
 from overtraining.theory.products import refuse_overflow
-from overtraining.theory.solvers.paths import IN_CACHE, Lengths, Path, Solution
+from overtraining.theory.solvers.paths import IN_CACHE, Lengths, Path, RandomModes, Solution
 
 APPROXIMATION = "leading order as the start's scale goes to 0"
 MOST_ERROR = 0.1  # estimated, beyond which a start is not small
@@ -41,7 +43,7 @@ def mode_decay(resolved: ResolvedProtocol) -> float:
 
 
 def error_of_limit(resolved: ResolvedProtocol) -> float:
-    """`random_start.start_error` of a protocol with white inputs and a random start."""
+    """`start_error` of a protocol with white inputs and a random start."""
     n, start = resolved.protocol.network, resolved.protocol.start
     assert isinstance(start, SmallGaussian | FanIn)
     std_in, std_out = start_stds(start, n.d_in, n.h)
@@ -63,6 +65,7 @@ def small_random(resolved: ResolvedProtocol) -> Solution:
     sizes = np.array([n.h * n.d_in * stds.into_hidden**2, n.d_out * n.h * stds.from_hidden**2])
     # of the squared norm of a layer at the start, the part that follows ε
     follows = (np.array(stds) ** 2 / (2 * variance)) ** 2
+    every = np.pad(resolved.sigma, (0, min(n.d_in, n.d_out) - resolved.sigma.size))
 
     def norms(first: np.ndarray, second: np.ndarray, product: np.ndarray) -> np.ndarray:
         squared = np.zeros((first.size, 3, 3))
@@ -75,6 +78,14 @@ def small_random(resolved: ResolvedProtocol) -> Solution:
         mean = mean_mode(time[:, None], sigma, variance, freedom, decay)
         s, squared = np.asarray(mean.learned), np.asarray(mean.learned_squared)
         total, product = s.sum(axis=1), squared.sum(axis=1)
+
+        def random_modes() -> RandomModes:
+            """Also of modes that pretraining does not learn and fine-tuning may."""
+            widths = {"d_in": n.d_in, "h": n.h, "d_out": n.d_out}
+            began = small_start(every.size, **widths, std_in=stds[0], std_out=stds[1])
+            starts = random_starts(variance, began.freedom)
+            learned = singular_value(time[:, None], every[: n.h], starts.epsilon[:, None], decay)
+            return RandomModes(np.asarray(learned), starts.weight, grown(time, every, decay), began)
 
         def for_noise(convention: str) -> Path:
             """The same, with the means of what a convention multiplies: norms by the start's, or by each other."""
@@ -99,6 +110,7 @@ def small_random(resolved: ResolvedProtocol) -> Solution:
             norms=lambda: in_mean,
             diagonal_norms=lambda: in_mean,
             sharpness=None,
+            random_modes=random_modes,
             for_noise=for_noise,
         )
         return plain

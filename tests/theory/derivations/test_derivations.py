@@ -23,7 +23,7 @@ from tests import ROOT
 
 FLOORS = dict.fromkeys(CLAIMS, Verdict.PROVED) | {"D4m": Verdict.CERTIFIED, "B6r": Verdict.ARGUED}
 FLOORS |= dict.fromkeys(("B6q", "C5d"), Verdict.TESTED)
-FLOORS |= dict.fromkeys(("A8", "B7", "B8", "C4", "C5", "D5t", "E2", "E2f"), Verdict.ARGUED)
+FLOORS |= dict.fromkeys(("A8", "B7", "B8", "C4", "C5", "D1r", "D5t", "E2", "E2f"), Verdict.ARGUED)
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

@@ -21,16 +21,27 @@ from overtraining.theory.derivations.checker.core import (
 )
 from overtraining.theory.derivations.checker.evidence import argued, assumed, every, examples, identity, tested
 from overtraining.theory.derivations.claims import a3_balanced_mode as a3
+from overtraining.theory.derivations.claims.shared.matrix_runs import losses_along
 
 si, sj, mu, s1, s2, eps, x, r = sp.symbols("sigma_i sigma_j mu varsigma_1 varsigma_2 epsilon x r", positive=True)
 h, i, k, v = sp.symbols("h i k v", positive=True)
+theta_i, theta_j, kappa_i, kappa_j, z = sp.symbols("theta_i theta_j kappa_i kappa_j z", real=True)
+j_i, j_j = sp.symbols("J_i J_j", nonnegative=True)
+eps_j = sp.Symbol("epsilon_j", positive=True)
 TALL = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 2))  # h × modes
 
 StartLaw = dict[str, sp.Expr]
 
 
 def formula() -> StartLaw:
-    """v and k of `ε_i ~ v χ²_k`, its density, the curve from ε, rates beside a learned mode, orders of the error."""
+    """v and k of `ε_i ~ v χ²_k`, its density, the curve from ε, rates beside a learned mode, orders of the error.
+
+    And the first order of the error at rates that may change, in `θ = ∫κ dt` and `J = 2∫e^{2θ} dt`: path, overlap A of
+    mode j with the direction of mode i, delay δ of mode i, what both change in the loss, the product's entry (i, j).
+    """
+    path = eps * sp.exp(2 * theta_i) / (1 + eps * j_i)
+    overlap = v * sp.exp(2 * theta_j) / (1 + eps * j_i)
+    delay = -v * path * j_j / (1 + eps * j_i)
     return {
         "variance": (s1**2 + s2**2) / 4,
         "freedom": h - i + 1,
@@ -40,6 +51,11 @@ def formula() -> StartLaw:
         "rate across": sj - mu,
         "order": 2 * (1 - r),
         "order of weak starts": k * (1 - r) / r,
+        "path": path,
+        "overlap": overlap,
+        "delay": delay,
+        "loss": (path - sj) * overlap + (path - si) * delay,
+        "entry": sp.sqrt(eps) * z * sp.exp(theta_i + theta_j) / ((1 + eps * j_i) * (1 + eps_j * j_j)),
     }
 
 
@@ -50,14 +66,67 @@ def conclusion(candidate: StartLaw) -> Evidence:
     return every(
         (
             ("variance", identity(candidate["variance"], growing_variance())),
-            ("density", _moments(candidate["density"])),
+            ("density", moments(candidate["density"])),
             ("freedom", _determinants(candidate["freedom"])),
             ("curve", identity(candidate["curve"], a3.solved()[0])),
             ("rate along", identity(candidate["rate along"], along)),
             ("rate across", identity(candidate["rate across"], across)),
             ("order", identity(candidate["order"], share)),
             ("order of weak starts", identity(candidate["order of weak starts"], weak)),
+            *_first_order(candidate),
         )
+    )
+
+
+def _first_order(candidate: StartLaw) -> list[tuple[str, Evidence]]:
+    """Each against its equation of motion and its start, and the loss against the expansion of `½Σ(σδ_pq − f_pq)²`."""
+    path, overlap, delay, entry = (candidate[name] for name in ("path", "overlap", "delay", "entry"))
+    other = path.xreplace({eps: eps_j, theta_i: theta_j, j_i: j_j})
+    start = dict.fromkeys((theta_i, theta_j, j_i, j_j), 0)
+    equations = (
+        ("path", path, 2 * path * (kappa_i - path), eps),
+        ("overlap", overlap, 2 * overlap * (kappa_j - path), v),
+        ("delay", delay, 2 * delay * (kappa_i - 2 * path) - 2 * path * overlap, 0),
+        ("entry", entry, entry * (kappa_i + kappa_j - 2 * path - 2 * other), sp.sqrt(eps) * z),
+    )
+    found = [
+        (name, identity((along(value), value.subs(start)), (slope, sp.sympify(first))))
+        for name, value, slope, first in equations
+    ]
+    return [*found, ("loss", identity(candidate["loss"], _change_of_loss(path, overlap, delay)))]
+
+
+def along(value: sp.Expr) -> sp.Expr:
+    """The derivative in time of what depends on θ and J."""
+    rates = ((theta_i, kappa_i), (theta_j, kappa_j), (j_i, 2 * sp.exp(2 * theta_i)), (j_j, 2 * sp.exp(2 * theta_j)))
+    return sum((value.diff(symbol) * rate for symbol, rate in rates), sp.S.Zero)
+
+
+def _change_of_loss(path: sp.Expr, overlap: sp.Expr, delay: sp.Expr) -> sp.Expr:
+    """To first order in the overlap `α²` and in `w² − x`, where mode j has `α` in the direction of mode i alone."""
+    w, alpha = sp.symbols("w alpha", positive=True)
+    changed = sp.expand(_loss(*2 * ([sp.Matrix([w, 0]), sp.Matrix([alpha, 0])],)))
+    changed = changed.subs({w: sp.sqrt(path + r * delay), alpha: sp.sqrt(r * overlap)})
+    return sp.diff(sp.expand(changed), r).subs(r, 0)
+
+
+def _beside_learned() -> Evidence:
+    """`−∂L` at `a_i = b_i = (w, ρ)`, `a_j = b_j = (α, β)`: of `x = w²` and `A = α²` at ρ = β = 0, and of `f_ij`."""
+    w, rho, alpha, beta = sp.symbols("w rho alpha beta", real=True)
+    entries = [sp.symbols(f"{name}_1:3", real=True) for name in ("ai", "aj", "bi", "bj")]
+    ai, aj, bi, bj = map(sp.Matrix, entries)
+    loss = _loss([ai, aj], [bi, bj])
+    here = dict(zip(sum(entries, ()), 2 * (w, rho, alpha, beta), strict=True))
+    dw, d_rho, d_alpha, d_beta = (-sp.diff(loss, entry).subs(here) for entry in (*entries[0], *entries[1]))
+    entry, slope = w * alpha + rho * beta, dw * alpha + w * d_alpha + d_rho * beta + rho * d_beta
+    off = slope - entry * (si + sj - 2 * w**2 - 2 * beta**2)
+    return identity(
+        (
+            (2 * w * dw).subs({rho: 0, beta: 0}),
+            (2 * alpha * d_alpha).subs({rho: 0, beta: 0}),
+            *(off.diff(small).subs({alpha: 0, rho: 0}) for small in (alpha, rho)),
+        ),
+        (2 * w**2 * (si - w**2 - alpha**2), 2 * alpha**2 * (sj - w**2 - alpha**2), sp.S.Zero, sp.S.Zero),
     )
 
 
@@ -107,7 +176,7 @@ def orders() -> tuple[sp.Expr, sp.Expr]:
     return sp.simplify(order), sp.simplify(size * sp.diff(chance, size))
 
 
-def _moments(density: sp.Expr) -> Evidence:
+def moments(density: sp.Expr) -> Evidence:
     """`∫ εⁿ p(ε) dε` is that of v times the sum of the squares of k standard normal numbers."""
     truth = (sp.S.One, v * k, v**2 * k * (k + 2), v**3 * k * (k + 2) * (k + 4))
     return every(
@@ -155,31 +224,6 @@ def _even() -> Evidence:
     return argued(words, identity(_loss(a, b), turned))
 
 
-def _flow(w1: np.ndarray, w2: np.ndarray, sigma: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """`½‖A − f‖²` at the times, of whole matrices in the teacher's frames: (time, start)."""
-    teacher = np.zeros((w2.shape[1], w1.shape[2]))
-    teacher[range(len(sigma)), range(len(sigma))] = sigma
-
-    def slope(w1: np.ndarray, w2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        error = teacher - w2 @ w1
-        return w2.mT @ error, error @ w1.mT
-
-    losses, now = [], 0.0
-    for time in times:
-        steps = int(np.ceil((time - now) / 0.05))
-        for _ in range(steps):
-            dt, slopes = (time - now) / steps, [slope(w1, w2)]
-            for part in (0.5, 0.5, 1.0):
-                slopes.append(slope(*(w + part * dt * d for w, d in zip((w1, w2), slopes[-1], strict=True))))
-            w1, w2 = (
-                w + dt / 6 * (one + 2 * two + 2 * three + four)
-                for w, one, two, three, four in zip((w1, w2), *slopes, strict=True)
-            )
-        now = time
-        losses.append(((teacher - w2 @ w1) ** 2).sum((1, 2)) / 2)
-    return np.array(losses)
-
-
 @cache
 def _errors(sigma: tuple[float, ...], stds: tuple[float, ...]) -> tuple[float, ...]:
     """Largest error of the mean loss over 40 starts of a 3 → 2 → 2 network along the flow, at every ς."""
@@ -193,7 +237,7 @@ def _errors(sigma: tuple[float, ...], stds: tuple[float, ...]) -> tuple[float, .
         grows = (w1[:, :, :m] + w2.mT[:, :, :m]) / 2
         start = np.diagonal(np.linalg.qr(grows, mode="r"), axis1=1, axis2=2) ** 2
         expected = _mean_loss(top, start, times)
-        found.append(float(np.abs(_flow(w1, w2, top, times).mean(1) - expected).max()))
+        found.append(float(np.abs(losses_along(w1, w2, top, times).mean(1) - expected).max()))
     return tuple(found)
 
 
@@ -262,7 +306,7 @@ def _signs() -> Evidence:
         times = np.linspace(0.2, 1.4, 61) * np.log(1 / std)
         w1 = std * np.array([1.0, 1.0, -1.0, -1.0]).reshape(4, 1, 1)
         w2 = std * np.array([1.0, -1.0, 1.0, -1.0]).reshape(4, 1, 1)
-        true = _flow(w1, w2, one, times).mean(1)
+        true = losses_along(w1, w2, one, times).mean(1)
         half = (_mean_loss(one, np.array([[std**2]]), times) + 0.5) / 2
         by_law = _mean_loss(one, std**2 / 2 * np.random.default_rng(5).chisquare(1, size=(4000, 1)), times)
         missed.append(float(np.abs(true - half).max()))
@@ -339,6 +383,12 @@ DERIVATION = Derivation(
             _even,
         ),
         Step(
+            r"\dot x_i=2x_i(\sigma_i-x_i)-2x_iA,\ \dot A=2A(\sigma_j-x_i)-2A^2,\ "
+            r"\dot f_{ij}=(\sigma_i+\sigma_j-2x_i-2x_j)f_{ij}",
+            "What mode j has in the direction of mode i, A, and the product's entry, to first order in it.",
+            _beside_learned,
+        ),
+        Step(
             r"\text{error of the mean loss}\propto\varsigma^{2(1-r)}",
             "The flow of whole matrices from 40 random starts, all scaled by ς, against the limit from each start's ε.",
             _vanishes,
@@ -360,6 +410,12 @@ DERIVATION = Derivation(
         Variant("order 1 − r", lambda f: _with(f, order=1 - r)),
         Variant("order 2(1/r − 1)", lambda f: _with(f, order=2 / r - 2)),
         Variant("order of weak starts without k", lambda f: f | {"order of weak starts": (1 - r) / r}),
+        Variant("overlaps of all hidden directions", lambda f: _with(f, overlap=h * f["overlap"])),
+        Variant("an overlap that mode i does not end", lambda f: _with(f, overlap=v * sp.exp(2 * theta_j))),
+        Variant("mode i is hurried", lambda f: _with(f, delay=-f["delay"])),
+        Variant("the delay lasts", lambda f: _with(f, delay=f["delay"] * (1 + eps * j_i))),
+        Variant("loss without the delay", lambda f: _with(f, loss=(f["path"] - sj) * f["overlap"])),
+        Variant("the entry ends with mode i alone", lambda f: _with(f, entry=f["entry"] * (1 + eps_j * j_j))),
         Variant("speed σ for 2σ", lambda f: _with(f, curve=f["curve"].subs(a3.t, a3.t / 2))),
     ),
     special_case=SpecialCase(

@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help figures demo notebooks test test-lowest test-browser simulate fuzz gallery lint check bench maps constraints clean
+.PHONY: help figures demo notebooks test test-lowest test-browser simulate fuzz mutants gallery lint check bench maps constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ fuzz: $(STAMP) ## read 10,000 damaged result files, protocols, sweeps and arrays
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
 	$(BIN)/python -W error -m overtraining check --html build/book
+
+mutants: $(STAMP) ## change 200 expressions, one at a time: fails if the tests do not notice (half an hour of CPU time)
+	$(BIN)/python -m benchmarks.mutants
 
 bench: $(STAMP) ## measure speed and memory into benchmarks/results (five minutes on an idle machine)
 	$(BIN)/python -m benchmarks

@@ -32,10 +32,11 @@ CLAIM_CHECK = "benchmarks/claim_checks.py::test_claim"
 LINK_TEST = "tests/theory/derivations/test_derivations.py::test_the_link_notices_an_engine_that_is_off"
 LIBRARIES = """
 scipy.stats scipy.optimize scipy.integrate sympy mpmath xarray h5netcdf pandas cattrs
-hypothesis beartype jaxtyping diffrax optax
+hypothesis beartype jaxtyping
 """
-OUTCOMES = ("killed", "hanging", "survived", "invalid", "gone")
-ELSEWHERE, MEMORY = 99, 4 * 2**30
+"""What a fork need not import; not JAX and what uses it, whose threads a fork does not have."""
+OUTCOMES = ("killed", "hanging", "equivalent", "survived", "invalid", "gone")
+ELSEWHERE, MEMORY, NEAREST = 99, 4 * 2**30, 12
 TEST_SECONDS, STAGE_SECONDS = 60, 20
 """CPU time after which a test counts as hanging, and after which no further test of a stage is begun."""
 
@@ -44,8 +45,8 @@ TEST_SECONDS, STAGE_SECONDS = 60, 20
 class Trial:
     """What came of a mutant, by which test, and the seconds of CPU time.
 
-    outcome: killed, hanging (killed by the time limit), survived, invalid (the tests cannot decide) or gone (no longer
-    in the file).
+    outcome: killed, hanging (killed by the time limit), equivalent (recorded, with a reason), survived, invalid (the
+    tests cannot decide) or gone (no longer in the file).
     """
 
     outcome: str
@@ -54,12 +55,19 @@ class Trial:
 
 
 class Watch:
-    """A pytest plugin: note the test that is running or has failed, stop one that hangs, and all after some time."""
+    """A pytest plugin: note the test that is running or has failed, stop one that hangs, and all after some time.
 
-    def __init__(self, note: Path, seconds: float) -> None:
+    Tests that name the changed function come first.
+    """
+
+    def __init__(self, note: Path, seconds: float, function: str = "") -> None:
         self.note = note
         self.seconds = seconds
+        self.function = function.strip("_")
         self.failed = False
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: self.function not in item.nodeid)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.note.write_text(nodeid)
@@ -83,7 +91,7 @@ def limit_time() -> None:
     signal.alarm(10 * TEST_SECONDS)
 
 
-def run_tests(tests: Sequence[str], seconds: float = math.inf, module: str = "") -> Trial:
+def run_tests(tests: Sequence[str], seconds: float = math.inf, module: str = "", function: str = "") -> Trial:
     """Run tests in a fork until the first one fails. RuntimeError if they import the module from another copy."""
     note = Path("note").resolve()
     note.write_text("")
@@ -91,7 +99,7 @@ def run_tests(tests: Sequence[str], seconds: float = math.inf, module: str = "")
     if not child:
         code = ELSEWHERE
         try:
-            code = _in_child(tests, Watch(note, seconds), module)
+            code = _in_child(tests, Watch(note, seconds, function), module)
         finally:
             os._exit(code)
     _, status, used = os.wait4(child, 0)
@@ -127,8 +135,8 @@ def _in_child(tests: Sequence[str], watch: Watch, module: str) -> int:
 def stages_of(file: str, graph: grimp.ImportGraph, claims: Mapping[str, str]) -> list[list[str]]:
     """The checks of the claims that a file makes or is part of, its test file and doctests, and other tests near it.
 
-    Near is a test in the same group that needs the file, and one elsewhere that imports it, or what imports it; the
-    nearest come first.
+    Near is a test in the same group that needs the file, one in the same package that imports it or what imports it,
+    and any that imports it itself; those in its package come first, and of these the nearest.
     """
     module = module_of(file)
     users = {module, *graph.find_modules_that_directly_import(module)} if "/derivations/" in file else set()
@@ -136,20 +144,21 @@ def stages_of(file: str, graph: grimp.ImportGraph, claims: Mapping[str, str]) ->
     mirror = Path("tests", file).with_name(f"test_{Path(file).name}")
     doctests = ">>>" in Path(file).read_text(encoding="utf-8")
     own = [*[str(mirror)] * mirror.exists(), *[f"overtraining/{file}"] * doctests]
-    distances: dict[str, int] = {}
+    distances: dict[tuple[bool, int, str], str] = {}
     for test in graph.find_downstream_modules(module):
         where = Path(test.replace(".", "/") + ".py")
-        if where.parts[:2] in (("tests", "theory"), ("tests", "benchmarks")) and where.stem.startswith("test_"):
+        if where.stem.startswith("test_") and where != mirror and where.parts[1] != "browser":
             distance = len(graph.find_shortest_chain(test, module) or ())
-            if where != mirror and (distance <= 3 or where.parent == mirror.parent):
-                distances[str(where)] = distance
+            at_home = where.parts[1] in (mirror.parts[1], "benchmarks")
+            if distance <= (3 if at_home else 2) or where.parent == mirror.parent:
+                distances[not at_home, distance, str(where)] = str(where)
     links = [f"{LINK_TEST}[{claim}]" for claim in concerned if "/claims/" in file]
-    near = [*links, *sorted(distances, key=lambda where: (distances[where], where))]
+    near = [*links, *(distances[key] for key in sorted(distances)[:NEAREST])]
     return [stage for stage in ([f"{CLAIM_CHECK}[{claim}]" for claim in concerned], own, near) if stage]
 
 
 def module_of(file: str) -> str:
-    """The module of a file below theory.
+    """The module of a file of a package.
 
     >>> module_of("theory/learning/__init__.py")
     'overtraining.theory.learning'
@@ -165,7 +174,7 @@ def judge(site: Site, stages: Sequence[Sequence[str]], known: str = "") -> Trial
     trials = [Trial("survived")]
     try:
         for stage in ([known], *stages) if known else stages:
-            trials.append(run_tests(stage, STAGE_SECONDS, module))
+            trials.append(run_tests(stage, STAGE_SECONDS, module, site.function.rpartition(".")[2]))
             if trials[-1].outcome in ("killed", "hanging"):
                 break
         return replace(trials[-1], seconds=round(sum(trial.seconds for trial in trials), 1))
@@ -175,27 +184,46 @@ def judge(site: Site, stages: Sequence[Sequence[str]], known: str = "") -> Trial
 
 
 @contextmanager
-def copy_of(revision: str) -> Iterator[None]:
+def copy_of(revision: str, packages: Sequence[str]) -> Iterator[None]:
     """Work in a copy of a revision: it is the current folder, and what tests import is there, compiled, or loaded."""
     archive = subprocess.run(["git", "archive", revision], cwd=HOME, check=True, capture_output=True).stdout
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        copy = os.path.realpath(folder)
+    with tempfile.TemporaryDirectory() as folder, _working_in(folder):
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(copy, filter="tar")
-        shutil.copy(HOME / CLAIM_CHECK.partition("::")[0], Path(copy, "benchmarks"))
-        os.chdir(copy)
-        sys.path.insert(0, copy)
-        os.environ["PYTHONPATH"] = copy
+            files.extractall(folder, filter="tar")
+        shutil.copy(HOME / CLAIM_CHECK.partition("::")[0], Path(folder, "benchmarks"))
         pytest_ = [sys.executable, "-m", "pytest", "-q", "--collect-only"]
-        everything = ["tests/theory", "overtraining/theory", CLAIM_CHECK]
+        everything = [*(f"{root}/{package}" for package in packages for root in ("tests", "overtraining")), CLAIM_CHECK]
         subprocess.run([*pytest_, *everything], stdout=subprocess.DEVNULL, check=True)
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         for library in LIBRARIES.split():
             import_module(library)
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
             yield
         finally:
-            os.chdir(before)
-            sys.path.remove(copy)
-            del os.environ["PYTHONPATH"], os.environ["PYTHONDONTWRITEBYTECODE"]
+            del os.environ["PYTHONDONTWRITEBYTECODE"]
+
+
+@contextmanager
+def copy_of_the_copy() -> Iterator[None]:
+    """Work in a copy of the current folder, compiled files included."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(Path.cwd(), folder, symlinks=True, dirs_exist_ok=True)
+        with _working_in(folder):
+            yield
+
+
+@contextmanager
+def _working_in(folder: str) -> Iterator[None]:
+    before, path = Path.cwd(), os.environ.get("PYTHONPATH")
+    here = os.path.realpath(folder)
+    os.chdir(here)
+    sys.path.insert(0, here)
+    os.environ["PYTHONPATH"] = here
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        sys.path.remove(here)
+        del os.environ["PYTHONPATH"]
+        if path is not None:
+            os.environ["PYTHONPATH"] = path

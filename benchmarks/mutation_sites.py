@@ -1,4 +1,4 @@
-"""Where a formula can be changed: its operations, the boundaries of comparisons, numbers, signs, `and` and `or`."""
+"""Where code can be changed: operations, boundaries of comparisons, numbers, signs, `and` and `or`, conditions."""
 
 import ast
 import hashlib
@@ -52,6 +52,20 @@ def find_again(site: Site, sites: Iterable[Site]) -> Site | None:
     return min(same, key=lambda other: abs(other.ordinal - site.ordinal), default=None)
 
 
+def places_of(sites: Iterable[Site]) -> dict[Site, tuple[str, str, str]]:
+    """File, function and change of each site, as the record of equivalent mutants has them: without lines.
+
+    A change that a function allows several times ends in [2], [3], ….
+    """
+    counts = Counter[tuple[str, str, str]]()
+    places = {}
+    for site in sites:
+        place = site.file, site.function, f"{site.before} → {site.after}"
+        counts[place] += 1
+        places[site] = place if counts[place] == 1 else (*place[:2], f"{place[2]} [{counts[place]}]")
+    return places
+
+
 def mutated(source: str, site: Site) -> str:
     """The source with this one change.
 
@@ -74,10 +88,9 @@ def _changes(file: str, source: str) -> Iterator[tuple[Site, ast.expr | ast.stmt
     """Each site of a file with its node and the text that is to stand there."""
     counts = Counter[tuple[str, str]]()
     for function, node in _computing(ast.parse(source), ""):
-        for kind, changed in _changed(node):
-            assert isinstance(node, ast.expr | ast.stmt)  # which have a place
+        for kind, place, changed in _changed(node):
             after = ast.unparse(ast.fix_missing_locations(changed))
-            yield Site(file, function, kind, counts[function, kind], ast.unparse(node), after), node, after
+            yield Site(file, function, kind, counts[function, kind], ast.unparse(place), after), place, after
             counts[function, kind] += 1
 
 
@@ -97,23 +110,26 @@ def _says(node: ast.AST) -> bool:
     return refusal or isinstance(node, ast.Raise | ast.JoinedStr)
 
 
-def _changed(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """The kinds of change that a node allows, and the changed nodes."""
+def _changed(node: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, ast.AST]]:
+    """The kinds of change that a node allows: what is replaced, and by what."""
     match node:
         case ast.BinOp(left, operation, right) if type(operation) in OPERATIONS:
-            yield "operation", ast.BinOp(left, OPERATIONS[type(operation)](), right)
+            yield "operation", node, ast.BinOp(left, OPERATIONS[type(operation)](), right)
         case ast.AugAssign(target, operation, value) if type(operation) in OPERATIONS:
-            yield "operation", ast.AugAssign(target, OPERATIONS[type(operation)](), value)
+            yield "operation", node, ast.AugAssign(target, OPERATIONS[type(operation)](), value)
         case ast.Compare(left, comparisons, right):
             for n, comparison in enumerate(comparisons):
                 if type(comparison) in BOUNDARIES:
                     changed = [*comparisons[:n], BOUNDARIES[type(comparison)](), *comparisons[n + 1 :]]
-                    yield "boundary", ast.Compare(left, changed, right)
+                    yield "boundary", node, ast.Compare(left, changed, right)
         case ast.BoolOp(ast.And(), values):
-            yield "logic", ast.BoolOp(ast.Or(), values)
+            yield "logic", node, ast.BoolOp(ast.Or(), values)
         case ast.BoolOp(ast.Or(), values):
-            yield "logic", ast.BoolOp(ast.And(), values)
+            yield "logic", node, ast.BoolOp(ast.And(), values)
         case ast.UnaryOp(ast.USub(), operand):
-            yield "sign", operand
+            yield "sign", node, operand
         case ast.Constant(int() | float() as number) if not isinstance(number, bool):
-            yield "number", ast.Constant(2 * number if isinstance(number, float) and number else number + 1)
+            yield "number", node, ast.Constant(2 * number if isinstance(number, float) and number else number + 1)
+        case ast.If(condition) | ast.IfExp(condition):  # a refusal that is left out is one of these
+            yield "condition", condition, ast.Constant(False)
+            yield "condition", condition, ast.Constant(True)

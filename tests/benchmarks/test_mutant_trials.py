@@ -110,12 +110,14 @@ def test_the_own_tests_are_run_first_and_then_the_nearest(monkeypatch: pytest.Mo
         ("tests.theory.solvers.test_paths", "overtraining.theory.solvers.paths"),
         ("tests.theory.sensitivity.test_far", "tests.theory.solvers.test_paths"),
         ("tests.theory.learning.test_far", "tests.theory.solvers.test_paths"),
-        ("tests.demos.test_page", flow),
+        ("tests.demos.test_page", "overtraining.theory.solvers.paths"),
+        ("tests.demos.test_direct", flow),
     ):
         graph.add_import(importer=importer, imported=imported)
     own, near = stages_of("theory/learning/flow.py", graph, {})
     assert own == ["tests/theory/learning/test_flow.py", "overtraining/theory/learning/flow.py"]
-    assert near == ["tests/theory/solvers/test_paths.py", "tests/theory/learning/test_far.py"]
+    far = ["tests/theory/learning/test_far.py", "tests/demos/test_direct.py"]
+    assert near == ["tests/theory/solvers/test_paths.py", *far]
 
 
 def test_a_claim_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutation_sites import Site, find_again, mutated, sample, sites_below
+from benchmarks.mutation_sites import Site, find_again, mutated, places_of, sample, sites_below
 
 SOURCE = '''
 """Numbers here: 1 + 2."""
@@ -43,6 +43,8 @@ def test_what_computes_is_found_and_what_is_said_is_not(sites: list[Site]) -> No
         ("Box.fits", "boundary", 0, "-tolerance <= x < 3", "-tolerance < x < 3"),
         ("Box.fits", "boundary", 1, "-tolerance <= x < 3", "-tolerance <= x <= 3"),
         ("Box.fits", "sign", 0, "-tolerance", "tolerance"),
+        ("Box.fits", "condition", 0, "x == 0", "False"),
+        ("Box.fits", "condition", 1, "x == 0", "True"),
     }
 
 
@@ -77,3 +79,8 @@ def test_a_site_is_found_after_edits_or_gone(sites: list[Site]) -> None:
         Site("theory/box.py", "Box", "number", 3, "3", "4"),
     ):
         assert find_again(other, sites) is None
+
+
+def test_a_change_that_comes_twice_has_a_number(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = [1, 1]")
+    assert [change for *_, change in places_of(sites_below(tmp_path, tmp_path)).values()] == ["1 → 2", "1 → 2 [2]"]

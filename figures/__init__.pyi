@@ -1,5 +1,6 @@
 from . import llm as llm
 from .build_catalogue import build as build
 from .catalogue import CATALOGUE as CATALOGUE, Entry as Entry
-from .drawing import curves as curves, plot as plot
+from .drawing import curves as curves
+from .response_figure import plot as plot
 from .style import styled as styled

@@ -1,7 +1,7 @@
 """Draw Responses and Trajectories onto Matplotlib axes: curves, points with error bars, stars, maps.
 
 Theory is a line, a simulation is points with error bars, a measurement is points joined by a thin line. No function
-here knows where its data come from. `plot` makes a whole figure from Responses; all others draw onto given axes.
+here knows where its data come from. `response_figure.plot` makes a whole figure from Responses.
 
 Options that several functions share: `label` is the entry in the legend (None: no entry), `colour` the place in
 `style.COLOURS` (with several curves, of the first one), `unit` a number that the values are divided by, and `dashed`
@@ -14,45 +14,14 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from overtraining.figures.style import BASE, COLOURS, COLUMN, MARKERS, ROUNDING, canvas, styled
-from overtraining.setting.errors import SchemaError
+from overtraining.figures.style import BASE, COLOURS, MARKERS, ROUNDING
 from overtraining.setting.grid_inflection import Which, inflection_point
-from overtraining.setting.responses import Objective, Quantity, curve, validate
+from overtraining.setting.responses import Objective, Quantity, curve
 
 NO_ENTRY = "_nolegend_"  # Matplotlib's label for what the legend leaves out
-
-
-def plot(*responses: xr.Dataset, quantity: Quantity = "after", objective: Objective = "pretraining") -> Figure:
-    """Make one figure of a quantity of one or more Responses that have the same strengths.
-
-    Lines are theory, points a simulation, joined points a measurement; a star marks the inflection points of theory.
-    Returns a Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for anything that is not a
-    Response, for different strengths, and for dimensions other than length, strength and seed (select one task first).
-
-    >>> from overtraining.setting.teachers import PowerLaw
-    >>> from overtraining.setting.protocol import Protocol
-    >>> from overtraining.theory.solvers.exact import respond
-    >>> figure = plot(respond(Protocol(PowerLaw(3), lengths=(0, 5, 50), strengths=(0.1, 0.2))))
-    >>> len(figure.axes[0].lines)
-    3
-    """
-    _check_plottable(responses)
-    with styled():
-        figure, (ax,) = canvas(COLUMN, 2.6)
-        for i, data in enumerate(responses):
-            first = i == 0  # later Responses have the same colours, and need no entries of their own
-            if quantity != "before":
-                curves(ax, data, quantity, objective, label="γ = {:g}" if first else None)
-            if quantity != "sensitivity":
-                base(ax, data, objective, label="before" if first else None)
-            if quantity == "after" and data.attrs["method"] == "theory":
-                inflections(ax, data, objective=objective, label="inflection point" if first else None)
-        ax.set_ylabel("sensitivity Δ" if quantity == "sensitivity" else f"loss {quantity}")
-        ax.legend()
-    return figure
 
 
 def curves(
@@ -61,28 +30,35 @@ def curves(
     quantity: Quantity,
     objective: Objective = "pretraining",
     *,
-    label: str | None = "γ = {:g}",
+    label: str | None = "{symbol} = {:g}",
     colour: int = 0,
     unit: float = 1.0,
-) -> None:
+) -> list[ErrorbarContainer]:
     """Draw a quantity of a Response against pretraining length, with error bars; one colour and marker per strength.
 
-    label: the strength replaces `{}`.
+    label: the strength replaces `{}`, and its symbol, such as γ, or its name `{symbol}`.  Returns what was drawn.
     """
+    drawn = []
     pair = curve(data, quantity, objective) / unit
     for i, one in enumerate(_by_strength(pair), start=colour):
-        entry = NO_ENTRY if label is None else label.format(float(one.coords.get("strength", np.nan)))
-        ax.errorbar(data["pretraining"], one.value, yerr=_error_bars(one), label=entry, **_look(data, i))
-    _length_axis(ax, data)
+        strength = float(one.coords.get("strength", np.nan))
+        entry = NO_ENTRY if label is None else label.format(strength, symbol=_symbol(data))
+        look = _look(data, i)
+        drawn.append(ax.errorbar(data["pretraining"], one.value, yerr=_error_bars(one), label=entry, **look))
+    length_axis(ax, data)
+    return drawn
 
 
-def base(ax: Axes, data: xr.Dataset, objective: Objective = "pretraining", label: str | None = "before") -> None:
-    """Draw the model before any perturbation, in grey."""
+def base(
+    ax: Axes, data: xr.Dataset, objective: Objective = "pretraining", label: str | None = "before"
+) -> ErrorbarContainer:
+    """Draw the model before any perturbation, in grey.  Returns what was drawn."""
     pair = curve(data, "before", objective)
     look = _look(data, 0) | {"color": BASE}
     look |= {"linestyle": "--"} if data.attrs["method"] == "theory" else {"mfc": "white"}
-    ax.errorbar(data["pretraining"], pair.value, yerr=_error_bars(pair), label=label or NO_ENTRY, **look)
-    _length_axis(ax, data)
+    drawn = ax.errorbar(data["pretraining"], pair.value, yerr=_error_bars(pair), label=label or NO_ENTRY, **look)
+    length_axis(ax, data)
+    return drawn
 
 
 def inflections(
@@ -121,7 +97,7 @@ def singular_values(ax: Axes, data: xr.Dataset, *, label: str | None = "mode {}"
         entry = NO_ENTRY if label is None else label.format(i + 1)
         x, y = data["pretraining"][::every], mean.isel(mode=i)[::every]
         ax.errorbar(x, y, yerr=bars, label=entry, **_look(data, i))
-    _length_axis(ax, data)
+    length_axis(ax, data)
     ax.set_ylabel("singular value $s_i$")
 
 
@@ -130,7 +106,7 @@ def loss(ax: Axes, data: xr.Dataset, *, every: int = 1, label: str | None = None
     values = data["loss"].mean("seed") if "seed" in data["loss"].dims else data["loss"]
     look = _look(data, 0) | {"color": BASE}
     ax.errorbar(data["pretraining"][::every], values[::every], label=label, **look)
-    _length_axis(ax, data)
+    length_axis(ax, data)
     ax.set_ylabel("loss before, $L$")
 
 
@@ -167,7 +143,7 @@ def against_length(
         for line in lines:
             ax.errorbar(data["pretraining"], line.value, yerr=_error_bars(line), label=entry, **look)
             entry = NO_ENTRY  # many lines of one colour have one entry
-    _length_axis(ax, data)
+    length_axis(ax, data)
 
 
 def against_coordinate(
@@ -244,7 +220,7 @@ def rounding_errors(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
         line.set_gid(f"{ROUNDING} {i}")
         ax.plot(one.pretraining, np.maximum(one.condition * np.finfo(float).eps, floor), color=colour, linestyle="--")
     ax.set(xscale="log", yscale="log")
-    _length_axis(ax, data)
+    length_axis(ax, data)
     ax.set_ylabel("relative error")
 
 
@@ -272,7 +248,7 @@ def fitted_law(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: 
     look = _look(data, colour) | {"linestyle": "none"}
     ax.errorbar(data["pretraining"], data["loss"], yerr=data["loss_stderr"], label=label, **look)
     ax.plot(data["pretraining"], data["law"], color=look["color"])
-    _length_axis(ax, data)
+    length_axis(ax, data)
 
 
 def intervals(ax: Axes, names: list[str], value: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:
@@ -288,20 +264,6 @@ def final_decline(data: xr.Dataset, objective: Objective = "pretraining") -> tup
     """How much worse the last length is than the best one, and the standard error of that (for one strength)."""
     point = inflection_point(data, objective, "best").squeeze()
     return float(point.rise), float(point.rise_stderr)
-
-
-def _check_plottable(responses: tuple[xr.Dataset, ...]) -> None:
-    if not responses:
-        raise SchemaError("no Response", "there is nothing to draw", "pass what respond() returned")
-    for data in map(validate, responses):
-        if data.attrs["kind"] != "Response":
-            raise SchemaError(f"a {data.attrs['kind']}", "plot() draws Responses only", "pass what respond() returned")
-        if further := set(map(str, data.dims)) - {"pretraining", "strength", "seed"}:
-            raise SchemaError(
-                ", ".join(sorted(further)), "a figure shows one value of this dimension", "select it with data.sel(...)"
-            )
-        if not np.array_equal(data.strength, responses[0].strength):
-            raise SchemaError("Responses of different strengths", "colours stand for strengths", "plot them separately")
 
 
 def _mean_over_seeds(values: xr.DataArray) -> xr.DataArray:
@@ -332,7 +294,25 @@ def _look(data: xr.Dataset, colour: int, *, dashed: bool = False) -> dict[str, A
     return look | ({"linestyle": "--"} if dashed else {})
 
 
-def _length_axis(ax: Axes, data: xr.Dataset) -> None:
+def strength_name(data: xr.Dataset) -> str:
+    """What the strength of a Response is, with its unit: "fine-tuning budget T (gradient-flow time)"."""
+    attributes = data["strength"].attrs if "strength" in data.coords else {}
+    units = attributes.get("units", "1")
+    return attributes.get("long_name", "strength") + ("" if units == "1" else f" ({units})")
+
+
+def symbol(data: xr.Dataset) -> str | None:
+    """The symbol in the name of a Response's strength, a word of one letter: γ in "noise scale γ"; None without one."""
+    words = strength_name(data).split()
+    return next((word for word in words if len(word) == 1 and word.isalpha() and word != "a"), None)
+
+
+def _symbol(data: xr.Dataset) -> str:
+    return symbol(data) or strength_name(data)
+
+
+def length_axis(ax: Axes, data: xr.Dataset) -> None:
+    """Name the axis of pretraining lengths, with their unit."""
     units = data["pretraining"].attrs["units"]
     ax.set_xlabel(f"pretraining length ({units})")
     if units == "tokens":

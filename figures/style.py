@@ -55,6 +55,13 @@ def only_these_settings(settings: dict[Any, Any]) -> Iterator[None]:
             _SETTINGS.reset(token)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside the block Matplotlib's settings are the user's: no other thread draws in a style of ours meanwhile."""
+    with _ONE_AT_A_TIME:
+        yield
+
+
 @cache
 def _settings(preset: StylePreset) -> dict[Any, Any]:
     with as_file(files("overtraining.figures") / "overtraining.mplstyle") as path:

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from overtraining.figures.drawing import plot
 from overtraining.figures.llm.readers import read as read_all, read_file
 from overtraining.figures.llm.statistics.sample_size import sample_size_plans
+from overtraining.figures.response_figure import plot
 from overtraining.setting import limits
 from overtraining.setting.errors import Refusal
 from overtraining.setting.grid_inflection import inflection_point

@@ -1,4 +1,4 @@
-"""Drawing: values, units, error bars, colours, legends and stars are those of the data; what plot() refuses."""
+"""Drawing: values, units, error bars, colours, legends and stars are those of the data."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
 from overtraining.figures.style import BASE, COLOURS
-from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import response, trajectory
 
 
@@ -109,13 +108,23 @@ def noisy(method: str = "theory", **errors):
         source="made up",
         perturbation="none",
         model="none",
+        strength_name="bits",
     )
+
+
+def test_a_strength_is_named_by_its_attribute() -> None:
+    names = {"noise scale γ in units of the start's": "γ", "fine-tuning budget T": "T", "share of a row": None}
+    for name, symbol in names.items():
+        made = noisy()
+        made["strength"].attrs |= {"long_name": name, "units": "steps"}
+        assert drawing.symbol(made) == symbol
+        assert drawing.strength_name(made) == f"{name} (steps)"
 
 
 def test_curves_have_one_colour_and_entry_per_strength() -> None:
     assert drawn(drawing.curves, noisy(), "after", unit=2.0, colour=1) == [
-        ("γ = 0.1", [0, 1, 2], [2, 1.5, 1], COLOURS[1]),
-        ("γ = 0.2", [0, 1, 2], [2.5, 2, 3], COLOURS[2]),
+        ("bits = 0.1", [0, 1, 2], [2, 1.5, 1], COLOURS[1]),
+        ("bits = 0.2", [0, 1, 2], [2.5, 2, 3], COLOURS[2]),
     ]
     assert [line[2] for line in drawn(drawing.curves, noisy(), "sensitivity", label=None)] == [[1, 1, 1], [2, 2, 5]]
     assert {line[0] for line in drawn(drawing.curves, noisy(), "after", label=None)} == {"_nolegend_"}
@@ -158,17 +167,3 @@ def test_final_decline_is_from_the_best_length_to_the_last() -> None:
     errors = {"after_stderr": (("pretraining", "strength"), [[0.3, 0.3], [0.3, 0.3], [0.4, 0.4]])}
     made = noisy("measurement", **errors).isel(strength=[1])
     assert drawing.final_decline(made) == pytest.approx((2.0, 0.5))
-
-
-@pytest.mark.parametrize(
-    ("responses", "words"),
-    [
-        ((), "nothing to draw"),
-        ((data(),), "plot\\(\\) draws Responses only"),
-        ((noisy(), noisy().isel(strength=[0])), "different strengths"),
-        ((noisy().expand_dims(task=["a"]),), "task: a figure shows one value"),
-    ],
-)
-def test_what_plot_refuses(responses, words: str) -> None:
-    with pytest.raises(SchemaError, match=words):
-        drawing.plot(*responses)

@@ -1,0 +1,152 @@
+"""plot(): names from the data, strengths that can be told apart without colours, maps, the user's axes, refusals."""
+
+from itertools import combinations
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from overtraining.figures.response_figure import CURVES, DASHES, _edges, plot
+from overtraining.figures.style import BASE
+from overtraining.setting.errors import Refusal
+from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.responses import response, trajectory
+
+LENGTHS = np.array([0.0, 1.0, 2.0, 4.0])
+
+
+def made(method: Any = "theory", strengths: Any = (0.1, 0.2), name: str = "noise scale γ") -> xr.Dataset:
+    """A loss that falls as 1/(1 + length) and rises by strength² × length²."""
+    before = 1 / (1 + LENGTHS)
+    both = ("pretraining", "strength")
+    after = before[:, None] + np.square(np.outer(LENGTHS, strengths))
+    return response(
+        {"before": (both[:1], before), "after": (both, after)},
+        {"pretraining": LENGTHS, "strength": np.asarray(strengths, float)},
+        method=method,
+        source="made up",
+        perturbation="none",
+        model="none",
+        strength_name=name,
+        strength_units="gradient-flow time" if name.endswith("T") else "1",
+    )
+
+
+def entries(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "first"),
+    [
+        ("noise scale γ", "noise scale γ", "γ = 0.1"),
+        ("fine-tuning budget T", "fine-tuning budget T (gradient-flow time)", "T = 0.1"),
+        ("share of every row set to 0", "share of every row set to 0", "0.1"),
+    ],
+)
+def test_the_legend_names_the_strength_by_its_attribute(name: str, title: str, first: str) -> None:
+    figure = plot(made(name=name), made("simulation", name=name))
+    assert figure.axes[0].get_legend().get_title().get_text() == title
+    assert entries(figure)[0] == first
+    assert entries(figure)[2:] == ["before", "inflection point"]
+
+
+def test_strengths_differ_without_colours() -> None:
+    strengths = np.linspace(0.01, 0.1, CURVES)
+    for method in ("theory", "simulation", "measurement"):
+        looks = [
+            (line.get_linestyle(), line._dash_pattern, line.get_marker())  # type: ignore[attr-defined]
+            for line in plot(made(method, strengths)).axes[0].get_lines()
+            if line.get_marker() != "*" and line.get_color() != BASE
+        ]
+        assert len(looks) == CURVES
+        assert all(one != other for one, other in combinations(looks, 2))
+    assert len(DASHES) == CURVES
+
+
+def test_every_entry_of_the_legend_shows_line_and_marker() -> None:
+    figure = plot(made(), made("simulation"))
+    lines = figure.axes[0].get_legend().findobj(Line2D)
+    assert [line.get_marker() for line in lines if line.get_marker().lower() != "none"] == ["o", "s", "+", "*"]
+    assert sum(line.get_linestyle() != "None" for line in lines) == 3
+
+
+def test_the_model_before_hides_no_strength() -> None:
+    base, first, *_ = plot(made("simulation")).axes[0].containers
+    assert (base[0].get_color(), base[0].get_marker(), first[0].get_marker()) == (BASE, "+", "o")
+    assert base[0].get_zorder() <= first[0].get_zorder()  # drawn first, therefore below
+
+
+def test_many_strengths_are_a_map_with_its_ridge() -> None:
+    data = made(strengths=np.linspace(0.1, 0.8, CURVES + 1))
+    ax, bar = plot(data).axes
+    (mesh,) = ax.collections
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), data.after.values.T)
+    points = inflection_point(data).length.values
+    np.testing.assert_allclose(np.asarray(ax.lines[-1].get_xdata(), float), np.where(np.isinf(points), np.nan, points))
+    assert np.isfinite(points).any()
+    assert (ax.get_ylabel(), bar.get_ylabel()) == ("noise scale γ", "loss after")
+    assert not plot(data, quantity="sensitivity").axes[0].lines
+    assert len(plot(data, quantity="before").axes) == 1  # which has no strengths
+
+
+def test_one_value_does_not_take_the_scale_of_a_map() -> None:
+    data = made(strengths=np.linspace(0.1, 0.8, 30))
+    data["before"][0] = data["after"][0, 0] = 1e-12
+    (mesh,) = plot(data).axes[0].collections
+    assert mesh.norm.vmin > 1e-3
+    assert isinstance(mesh.norm, LogNorm) == (data.after.max() > 10 * data.after.quantile(0.05))
+
+
+def test_cells_reach_half_way_to_their_neighbours() -> None:
+    np.testing.assert_allclose(_edges(np.array([0.0, 1.0, 3.0])), [-0.5, 0.5, 2, 4])
+    np.testing.assert_allclose(_edges(np.array([1.0, 100.0, 10000.0])), [0.1, 10, 1000, 100000])
+    grid = made(strengths=np.geomspace(0.01, 1, 9))
+    assert plot(grid).axes[0].get_yscale() == "log"
+
+
+def test_it_draws_onto_the_axes_of_the_user_in_their_style() -> None:
+    with mpl.rc_context({"lines.linewidth": 7.0}):
+        figure = Figure(figsize=(4, 3))
+        left, right = figure.subplots(1, 2)
+        before = dict(mpl.rcParams)
+        assert plot(made(), ax=right, title="mine") is figure
+        assert dict(mpl.rcParams) == before
+    assert not left.lines
+    assert right.get_title(loc=mpl.rcParams["axes.titlelocation"]) == "mine"
+    assert {line.get_linewidth() for line in right.lines if line.get_marker() != "*"} == {7.0}
+    assert figure.get_size_inches().tolist() == [4, 3]
+
+
+def test_title_and_size_are_those_asked_for() -> None:
+    figure = plot(made(), title="Noise", size=(5, 2))
+    assert figure.axes[0].get_title(loc="left") == "Noise"
+    assert figure.get_size_inches().tolist() == [5, 2]
+
+
+def elsewhere() -> xr.Dataset:
+    return trajectory({"x": (("pretraining",), [1.0])}, {"pretraining": [0.0]}, method="theory", source="a", model="b")
+
+
+@pytest.mark.parametrize(
+    ("responses", "options", "words"),
+    [
+        ((), {}, "nothing to draw"),
+        ((elsewhere(),), {}, "plot\\(\\) draws Responses only"),
+        ((made(), made().isel(strength=[0])), {}, "different strengths"),
+        ((made().expand_dims(task=["a"]),), {}, "task: a figure shows one value"),
+        ((made(strengths=np.arange(1, 10)),) * 2, {}, "a map shows one Response"),
+        ((made(),), {"ax": Figure()}, "no axes"),
+        ((made(),), {"ax": Figure().subplots(), "size": (1, 1)}, "has its size"),
+        ((made(),), {"size": (1, 2, 3)}, "two numbers"),
+        ((made(),), {"size": (1, -2)}, "must be positive"),
+    ],
+)
+def test_what_plot_refuses(responses: Any, options: Any, words: str) -> None:
+    with pytest.raises(Refusal, match=words):
+        getattr(plot, "__wrapped__", plot)(*responses, **options)

@@ -111,7 +111,8 @@ def _end() -> Evidence:
     at_task = sp.simplify(fine_tuned(sigma_task) - sigma_task)
     weak = sp.Symbol("q", positive=True)
     end = with_growth(fine_tuned(sigma) - sigma_task).subs(sigma_task, weak).subs(sigma, weak + gap)
-    return every((("0 at s = σ'", identity(at_task, 0)), ("x > σ' at the end", positive(sp.together(end)))), "2 cases")
+    above = positive(sp.together(end), zero_at={gap: 0})
+    return every((("0 at s = σ'", identity(at_task, 0)), ("x > σ' at the end", above)), "2 cases")
 
 
 def _engine_error(

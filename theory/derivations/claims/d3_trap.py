@@ -45,8 +45,7 @@ def rise() -> sp.Expr:
 
 def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
     """The candidate against the two losses along D2's path."""
-    slope = rise().diff(s)
-    first_order = 2 * s * (sigma - s) * (s - sigma_task)
+    slope, root = rise().diff(s), sp.sqrt(sigma**2 - sigma * sigma_task + sigma_task**2)
     return every(
         (
             ("Δ", identity(sp.expand(((sigma - x) ** 2 - (sigma - s) ** 2) / 2), sp.expand(candidate["rise"]))),
@@ -54,7 +53,8 @@ def conclusion(candidate: dict[str, sp.Expr]) -> Evidence:
             ("slope at the end", identity(slope.subs(s, sigma), candidate["end slope"])),
             ("slope at the beginning", identity(slope.subs(s, 0), candidate["begin slope"])),
             ("first order in T", identity(rise().diff(T).subs(T, 0), candidate["first order"])),
-            ("peak", identity(first_order.diff(s).subs(s, candidate["peak"]), 0)),
+            ("peak", identity(candidate["first order"].diff(s).subs(s, candidate["peak"]), 0)),
+            ("which is a maximum", identity(candidate["first order"].diff(s, 2).subs(s, candidate["peak"]), -4 * root)),
         ),
         "Δ, its slopes at both ends, and its limit for small T agree",
     )
@@ -82,13 +82,13 @@ def _begins() -> Evidence:
     """The slope at s = 0, `−σ(e^{2σ'T} − 1)`, has the sign of −σ'."""
     at_start = sp.simplify(rise().diff(s).subs(s, 0))
 
-    def with_task(value: sp.Expr, growth: sp.Expr) -> sp.Expr:
-        return sp.simplify(at_start.subs(T, sp.log(growth) / (2 * sigma_task))).subs(sigma_task, value)
+    def with_growth(growth: sp.Expr) -> sp.Expr:
+        return sp.simplify(at_start.subs(T, sp.log(growth) / (2 * sigma_task)))
 
     return every(
         (
-            ("σ' > 0: falls", positive(-with_task(weak, 1 + excess), zero_at={excess: 0})),
-            ("σ' < 0: rises", positive(with_task(-weak, 1 / (1 + excess)), zero_at={excess: 0})),
+            ("σ' > 0: falls", positive(-with_growth(1 + excess), zero_at={excess: 0})),
+            ("σ' < 0: rises", positive(with_growth(1 / (1 + excess)), zero_at={excess: 0})),
         ),
         "2 signs",
     )

@@ -4,3 +4,4 @@ from .catalogue import CATALOGUE as CATALOGUE, Entry as Entry
 from .drawing import curves as curves
 from .response_figure import plot as plot
 from .style import styled as styled
+from .summary import show as show

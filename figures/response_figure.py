@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -22,6 +23,9 @@ SIZE = (4.75, 2.6)
 
 CURVES = 7
 """Of more strengths a map is drawn: there are as many colours and markers."""
+
+BEFORE = 1.8
+"""Size of the crosses of the model before, in those of other markers: they are seen behind a coinciding strength."""
 
 DARKEST = 0.05
 """Share of a map's lowest values that have one colour: the loss of an exact minimum would take up the whole scale."""
@@ -93,11 +97,13 @@ def _curves(
 ) -> None:
     by_strength: dict[str, list[Any]] = {}  # what stands for a strength, a line and points, has one entry together
     before = []
+    size = mpl.rcParams["lines.markersize"]
     label = "{symbol} = {:g}" if drawing.symbol(responses[0]) else "{:g}"
     for data in responses:
         if quantity != "sensitivity":  # below the strengths, which it may coincide with
             before.append(drawing.base(ax, data, objective))
-            before[-1][0].set(linestyle=":") if data.attrs["method"] == "theory" else before[-1][0].set(marker="+")
+            theory = data.attrs["method"] == "theory"
+            before[-1][0].set(**({"linestyle": ":"} if theory else {"marker": "+", "markersize": BEFORE * size}))
         if quantity != "before":
             for i, drawn in enumerate(drawing.curves(ax, data, quantity, objective, label=label)):
                 by_strength.setdefault(str(drawn.get_label()), []).append(drawn)

@@ -31,7 +31,7 @@ from .setting import (
 )
 
 # Drawing a Response or a Trajectory
-from .figures import plot as plot
+from .figures import plot as plot, show as show
 
 # The packages
 from . import (

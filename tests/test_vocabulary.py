@@ -102,6 +102,6 @@ def test_no_function_hides_a_module() -> None:
 
 def test_the_front_end_shows_the_setting_plot_and_the_packages() -> None:
     packages = {"demos", "experiments", "figures", "setting", "simulations", "theory"}
-    assert packages | {"plot"} <= set(dir(overtraining))
-    from_setting = set(dir(overtraining)) - packages - {"plot"}
+    assert packages | {"plot", "show"} <= set(dir(overtraining))
+    from_setting = set(dir(overtraining)) - packages - {"plot", "show"}
     assert from_setting <= set(import_module("overtraining.setting").__all__)

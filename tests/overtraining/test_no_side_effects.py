@@ -55,6 +55,7 @@ calls = {
     "inflection_point": lambda: ot.inflection_point(toy),
     "sensitivity": lambda: ot.sensitivity(theory),
     "validate": lambda: ot.validate(theory),
+    "show": lambda: (ot.show(toy)._repr_html_(), ot.show(ot.theory.follow(protocol))),
     "plot": lambda: ot.plot(theory, toy).savefig(tempfile.TemporaryFile(), format="png"),
 }
 unchanged("the first Responses")

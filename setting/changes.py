@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from overtraining.setting.errors import DomainError
-from overtraining.setting.near_names import near_names
+from overtraining.setting.near_names import no_field
 
 Part = TypeVar("Part")
 
@@ -27,8 +27,10 @@ def _changed(part: Any, changes: Mapping[tuple[str, ...], Any]) -> Any:
     inner: dict[str, dict[tuple[str, ...], Any]] = {}
     for (head, *rest), value in changes.items():
         if head not in known:
-            why = f"{type(part).__name__} has no such field"
-            raise DomainError(f"field {head!r}", why, near_names(head, sorted(known)) if known else "change the whole")
+            if not known:
+                why = f"{type(part).__name__} has no such field"
+                raise DomainError(f"field {head!r}", why, "change the whole")
+            raise no_field(type(part), head, known)
         inner.setdefault(head, {})[tuple(rest)] = value
     new = {head: each[()] if () in each else _changed(getattr(part, head), each) for head, each in inner.items()}
     values = {field.name: new.get(field.name, getattr(part, field.name)) for field in fields(part)}

@@ -16,11 +16,12 @@ from overtraining.setting.domain import (
     whole_nonnegative,
 )
 from overtraining.setting.errors import ShapeError
+from overtraining.setting.near_names import NamedFields
 from overtraining.setting.teachers import Teacher, full_frames, random_frame
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedFields):
     """`x ~ N(0, Σx)`, `y = A x + label_noise · N(0, I)`.
 
     spectrum: the d_in eigenvalues of Σx, in the order of the teacher's modes; empty for whitened inputs, Σx = I.

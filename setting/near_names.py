@@ -1,10 +1,13 @@
-"""What a misspelt name was meant to be, and packages that say so."""
+"""What a misspelt name was meant to be, and packages and dataclasses that say so."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
 import lazy_loader
+
+from overtraining.setting.errors import DomainError
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
@@ -36,3 +39,23 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], Callable[
         raise AttributeError(f"module {package!r} has no attribute {name!r}: {near_names(name, sorted(names))}")
 
     return get, listed, names
+
+
+class NamedFields:
+    """A base of dataclasses that refuse a misspelt field by near names; Python itself names none."""
+
+    def __new__(cls, *_values: Any, **given: Any) -> Any:
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # its subclasses are dataclasses
+        for name in given:
+            if name not in known:
+                raise no_field(cls, name, known)
+        return super().__new__(cls)
+
+
+def no_field(part: type, name: str, known: Iterable[str]) -> DomainError:
+    """The refusal of a field that a dataclass has not.
+
+    >>> str(no_field(complex, "reel", ["real", "imag"]))
+    "field 'reel': complex has no such field. Instead: try real."
+    """
+    return DomainError(f"field {name!r}", f"{part.__name__} has no such field", near_names(name, sorted(known)))

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import check_fields, nonnegative_list, one_nonnegative, one_of, whole
 from overtraining.setting.errors import DomainError
+from overtraining.setting.near_names import NamedFields
 from overtraining.setting.tasks import Task
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 
@@ -16,7 +17,7 @@ Rounding = Literal["nearest", "dithered"]
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(NamedFields):
     """Independent zero-mean noise on every weight: layer l gets the standard deviation `strength · scales[l] · unit_l`.
 
     law: "gaussian", "uniform", or "sign" (± the standard deviation with equal probability); all three have this same
@@ -44,7 +45,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Quantization:
+class Quantization(NamedFields):
     """Round every weight to a multiple of a step.
 
     per: with "tensor" or "row" the step is `strength` × the largest absolute weight of the layer or of the row
@@ -69,7 +70,7 @@ class Quantization:
 
 
 @dataclass(frozen=True)
-class Pruning:
+class Pruning(NamedFields):
     """Set the smallest weights to 0: the share `strength` of every layer ("tensor") or of each of its rows ("row")."""
 
     per: str = "tensor"
@@ -79,7 +80,7 @@ class Pruning:
 
 
 @dataclass(frozen=True)
-class FineTuning:
+class FineTuning(NamedFields):
     """Train on a downstream task for the gradient-flow time `strength` (learning rate × steps).
 
     task: the teacher of the downstream task; its inputs are whitened, and its loss is over the whole population unless

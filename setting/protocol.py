@@ -10,6 +10,7 @@ from overtraining.setting.changes import changed
 from overtraining.setting.domain import at_most, check_fields, freeze, increasing_list, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs, check_inputs_fit
+from overtraining.setting.near_names import NamedFields
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning
 from overtraining.setting.shown import shown, table
 from overtraining.setting.starts import Aligned, Balanced, Start
@@ -25,7 +26,7 @@ def _depth(name: str, n: Any) -> int:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(NamedFields):
     """A student: linear of any depth, `f = W_L … W_1`, all hidden layers of width h; or two layers with an activation.
 
     At depth 1 `f = W_1` is `d_out × d_in`, and h has no meaning. Biases (`bias`), one per unit, start at 0.
@@ -62,7 +63,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Sampling(NamedFields):
     """How often a simulation repeats: `draws` of the perturbation at each of `seeds` starts. Theory ignores it.
 
     antithetic: use every draw of the noise with both signs, so that terms odd in the noise cancel exactly. The mean is
@@ -82,14 +83,15 @@ def _at_least_two(name: str, n: Any) -> int:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(NamedFields):
     """Pretrain a network on a teacher for each of `lengths`, then perturb it at each of `strengths`.
 
     teacher: a teacher, or anything that `setting.teacher` turns into one: a spectrum, a matrix, the path of a `.npy`
     file.
     lengths: pretraining lengths in gradient-flow time (learning rate × steps): increasing numbers >= 0.
     strengths: strengths of the perturbation (for noise: its standard deviation): increasing numbers >= 0;
-    by default only 0, which changes nothing: to follow pretraining, no other is needed. One number stands for a list.
+    by default only 0, which changes nothing: to follow pretraining, no other is needed. One number stands for a list,
+    and 3.0 for 3 wherever a whole number is meant.
     network: by default two layers of the smallest widths that fit the teacher, `h = min(d_in, d_out)`.
     inputs: by default whitened, the whole population, labels without noise.
 

@@ -16,6 +16,7 @@ from overtraining.setting.domain import (
     whole_nonnegative,
 )
 from overtraining.setting.errors import DomainError
+from overtraining.setting.near_names import NamedFields
 from overtraining.setting.teachers import Teacher, full_frames, rotations
 
 
@@ -25,7 +26,7 @@ def _epsilon(name: str, x: Any) -> float:
 
 
 @dataclass(frozen=True)
-class Aligned:
+class Aligned(NamedFields):
     """Start on the aligned path: every teacher mode that fits into the narrowest layer begins at `s_i(0) = epsilon`.
 
     imbalance: `λ = w2² − w1²` of every mode (two layers only); 0 is the balanced start, `w1 = w2 = √epsilon`.
@@ -40,7 +41,7 @@ class Aligned:
 
 
 @dataclass(frozen=True)
-class Balanced:
+class Balanced(NamedFields):
     """Start balanced, `W2ᵀW2 = W1W1ᵀ`, with all singular values epsilon, in frames rotated away from the teacher's.
 
     angle: largest angle, in radians, by which the rotation of each frame moves a vector; 0 is aligned. The planes of
@@ -61,7 +62,7 @@ class Balanced:
 
 
 @dataclass(frozen=True)
-class SmallGaussian:
+class SmallGaussian(NamedFields):
     """Start from independent Gaussian weights of standard deviation `std`, neither balanced nor aligned."""
 
     std: float = 1e-2
@@ -71,7 +72,7 @@ class SmallGaussian:
 
 
 @dataclass(frozen=True)
-class FanIn:
+class FanIn(NamedFields):
     """The standard start: independent Gaussian weights of standard deviation `gain / √fan_in`, biases 0."""
 
     gain: float = 1.0

@@ -17,6 +17,7 @@ from overtraining.setting.domain import (
     whole_nonnegative,
 )
 from overtraining.setting.errors import ShapeError
+from overtraining.setting.near_names import NamedFields
 from overtraining.setting.teachers import (
     Geometric,
     Matrix,
@@ -33,7 +34,7 @@ from overtraining.setting.teachers import (
 
 
 @dataclass(frozen=True)
-class SharedVectors:
+class SharedVectors(NamedFields):
     """A task with the teacher's singular vectors and other singular values, `B = U diag(values) Vᵀ`.
 
     values: in the order of the teacher's modes, of either sign; at most as many as the network has modes.
@@ -48,7 +49,7 @@ class SharedVectors:
 
 
 @dataclass(frozen=True)
-class RotatedTeacher:
+class RotatedTeacher(NamedFields):
     """The teacher itself, rotated: `B = scale · R U diag(σ) Vᵀ R'ᵀ` with rotations of largest plane angle `angle`.
 
     The planes of the rotations are random, drawn from `frame_seed`; the task with angle 0 and scale 1 is the teacher's.

@@ -26,6 +26,7 @@ from overtraining.setting.domain import (
     whole_nonnegative,
 )
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.near_names import NamedFields
 from overtraining.setting.plain_data import check_regular
 from overtraining.setting.shown import shown
 
@@ -35,7 +36,7 @@ def _modes(name: str, n: Any) -> int:
 
 
 @dataclass(frozen=True)
-class PowerLaw:
+class PowerLaw(NamedFields):
     """Singular values `σ_i = scale · i^{−alpha}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
 
     >>> singular_values(PowerLaw(modes=3, alpha=1.0)).round(3).tolist()
@@ -52,7 +53,7 @@ class PowerLaw:
 
 
 @dataclass(frozen=True)
-class Geometric:
+class Geometric(NamedFields):
     """Singular values `σ_i = scale · ratio^{i−1}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
 
     >>> singular_values(Geometric(modes=3, ratio=0.5)).tolist()
@@ -71,7 +72,7 @@ class Geometric:
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class Spectrum(NamedFields):
     """The singular values themselves, in any order, zeros allowed, in Haar-random frames drawn from `frame_seed`."""
 
     values: Sequenced
@@ -90,7 +91,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class Matrix(NamedFields):
     """The teacher matrix itself, `d_out × d_in`, as nested tuples (so that a protocol can be hashed and written)."""
 
     entries: Sequenced

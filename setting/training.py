@@ -8,6 +8,7 @@ from typing import Literal
 
 from overtraining.setting.domain import check_fields, one_nonnegative, one_positive, whole
 from overtraining.setting.errors import DomainError
+from overtraining.setting.near_names import NamedFields
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Schedule = Literal["constant", "cosine", "warmup-stable-decay"]
@@ -15,7 +16,7 @@ Horizon = Literal["last", "each"]
 
 
 @dataclass(frozen=True)
-class GradientFlow:
+class GradientFlow(NamedFields):
     """Pretraining by `θ̇ = −∇(L + (weight_decay/2)‖θ‖²)`; `rtol` is a simulation's tolerance, theory is exact."""
 
     rtol: float = 1e-8
@@ -26,7 +27,7 @@ class GradientFlow:
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(NamedFields):
     """Pretraining by steps; a length t is reached after `t / learning_rate` steps, whatever the schedule is.
 
     learning_rate: the peak rate, where the schedule has one.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from overtraining.runtime.atomic_files import write_text
+from overtraining.setting.errors import Refusal
 
 
 def check(
@@ -15,8 +16,16 @@ def check(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write verdicts, steps and variants as JSON.")] = None,
     tex: Annotated[
-        Path | None, typer.Option(help="Write a LaTeX fragment to \\input; it needs amsmath and amssymb.")
+        Path | None,
+        typer.Option(help="Write the claims as a LaTeX fragment to \\input; its first line names packages."),
     ] = None,
+    with_used: Annotated[
+        bool, typer.Option("--with-used", help="In the fragment, also the claims that these use.")
+    ] = False,
+    tex_width: Annotated[
+        float,
+        typer.Option(help="Width of its lines in pt: 345 for article, 397 for NeurIPS, 234 for a column of ICML."),
+    ] = 345.0,
     html: Annotated[Path | None, typer.Option(help="Write the book of derivations into this folder.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
     mutate: Annotated[
@@ -33,6 +42,8 @@ def check(
     With --mutate: exit code 1 if a mutant survives or is undecided, or if the record of equivalent mutants is stale. A
     mutant whose code cannot run counts as neither.
     """
+    if with_used and not tex:
+        raise Refusal("--with-used", "it is about a LaTeX fragment", "add --tex FILE, or leave it out")
     if mutate:
         _mutate(claims, json, tex, html, (mutants, seed, limit, processes))
         return
@@ -41,19 +52,24 @@ def check(
     from overtraining.theory.derivations import CLAIMS
     from overtraining.theory.derivations.checker.report import as_json, failed, table
     from overtraining.theory.derivations.checker.run import check_all, find_derivation, order_by_use
-    from overtraining.theory.derivations.checker.tex import latex
+    from overtraining.theory.derivations.checker.tex import check_width, latex
 
+    if tex:
+        check_width(tex_width)
     for path in (json, tex):  # before the work, which takes a minute
         if path and not path.parent.is_dir():
             raise NotADirectoryError(f"{path.parent}: there is no such folder to write {path.name} into; make it first")
-    derivations = order_by_use([find_derivation(claim, CLAIMS) for claim in claims or CLAIMS], CLAIMS)
+    chosen = [find_derivation(claim, CLAIMS) for claim in claims or CLAIMS]
+    derivations = order_by_use(chosen, CLAIMS)
     with tqdm(total=len(derivations), unit="claim", disable=None, delay=1) as bar:
         reports = check_all(derivations, CLAIMS, lambda report: bar.update(), processes)
     typer.echo(table(reports))
     if json:
         write_text(json, as_json(reports, derivations))
     if tex:
-        write_text(tex, "\n".join(map(latex, derivations, reports)))
+        named = {derivation.claim for derivation in (derivations if with_used else chosen)}
+        shown = [pair for pair in zip(derivations, reports, strict=True) if pair[0].claim in named]
+        write_text(tex, latex([derivation for derivation, _ in shown], [report for _, report in shown], tex_width))
     if html:
         from overtraining.figures.book import write_book
 
@@ -67,7 +83,6 @@ def _mutate(
 ) -> None:
     from tqdm import tqdm
 
-    from overtraining.setting.errors import Refusal
     from overtraining.theory.derivations import CLAIMS
     from overtraining.theory.derivations.checker.equivalents import explain, recorded_reasons, stale_entries
     from overtraining.theory.derivations.checker.run import claim_derivation

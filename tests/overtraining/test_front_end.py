@@ -117,6 +117,20 @@ def test_checks_a_users_own_derivation(shell: Shell, tmp_path: Path, formula: st
     assert "The slope of a third" in (tmp_path / "book" / "claim-Mine.html").read_text()
 
 
+def test_a_fragment_has_one_claim_or_also_those_it_uses(shell: Shell, tmp_path: Path) -> None:
+    own = MY_CLAIM.replace("FORMULA", "x**2").replace("special_case=", 'uses=("B1",), special_case=')
+    (tmp_path / "my_claim.py").write_text(own)
+    for options, labels in (([], {"claim:Mine"}), (["--with-used"], {"claim:Mine", "claim:B1"})):
+        done = shell("check", "my_claim.py", "--tex", "found.tex", *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = re.findall(r"\\label\{(claim:.*?)\}", (tmp_path / "found.tex").read_text())
+        assert set(found) == labels
+    for wrong in (["--with-used"], ["--tex", "found.tex", "--tex-width", "20"]):
+        done = shell("check", "my_claim.py", *wrong, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "Instead:" in done.stderr
+
+
 def test_check_refuses_what_is_not_there(tmp_path: Path, shell: Shell) -> None:
     (tmp_path / "empty.py").write_text("")
     for claim, says in (("Z9", "no such claim"), ("none.py", "there is no such file"), ("empty.py", "DERIVATION")):

@@ -11,6 +11,7 @@ import sympy as sp
 
 from overtraining.theory.derivations.checker.core import Evidence, Verdict
 from overtraining.theory.derivations.checker.equality import same
+from overtraining.theory.derivations.checker.written import written
 
 
 def identity(one_side: Any, other_side: Any, detail: str = "") -> Evidence:
@@ -30,6 +31,7 @@ def positive(
     """Proved: after factoring, the assumptions on the symbols give the sign of every factor, and the whole is positive.
 
     Substitute ordered variables first (σ = ε + δ with δ > 0), so that each factor is a sum of positive terms.
+    A symbol's name may be the difference that it stands for, such as "c − σ", which is written out in the details.
     zero_at: the boundary where the expression is exactly 0, so that another positive expression is noticed.
 
     >>> x = sp.Symbol("x", positive=True)
@@ -38,10 +40,11 @@ def positive(
     """
     factored = sp.factor(expression)
     if zero_at is not None and not same(expression.subs(dict(zero_at)), sp.Integer(0)):
-        return Evidence(False, Verdict.PROVED, f"{factored} is not 0 at {dict(zero_at)}")
+        where = ", ".join(f"{written(symbol)} = {written(sp.sympify(value))}" for symbol, value in zero_at.items())
+        return Evidence(False, Verdict.PROVED, f"{written(factored)} is not 0 at {where}")
     holds = factored.is_positive is True
     sign = "positive term by term" if holds else "of unknown sign"
-    return Evidence(holds, Verdict.PROVED, detail or f"= {factored}, {sign}")
+    return Evidence(holds, Verdict.PROVED, detail or f"= {written(factored)}, {sign}")
 
 
 def every(cases: Iterable[tuple[str, Evidence]], detail: str = "") -> Evidence:

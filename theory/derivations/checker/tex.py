@@ -1,11 +1,18 @@
-r"""A derivation as a LaTeX fragment for a paper's appendix; needs amsmath, and amssymb if a formula has `\mathbb`."""
+r"""Derivations as a LaTeX fragment for a paper's appendix; needs amsmath, and amssymb if a formula has `\mathbb`."""
 
 import itertools
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 
 from overtraining.setting.errors import Refusal
 from overtraining.theory.derivations.checker.core import Assumption, CheckReport, Derivation, Evidence, Step
+from overtraining.theory.derivations.checker.line_breaks import rows
+
+ARTICLE = 345.0  # \textwidth of article at 10 pt
+TEXT_WIDTHS = {"article": ARTICLE, "NeurIPS": 397.0, "a column of ICML": 234.0}
+NARROWEST, WIDEST = 200.0, 2000.0
+MARGIN = 25.0  # of an item of a list
 
 SMALL_GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi pi rho sigma tau upsilon phi chi psi omega"
@@ -17,6 +24,7 @@ GREEK = {
     for name in names.split()
 } | {"λ": r"\lambda", "Λ": r"\Lambda", "ϕ": r"\phi", "ϑ": r"\vartheta", "ϵ": r"\epsilon"}
 SIGNS = GREEK | {
+    "|": "|",
     "‖": r"\|", "×": r"\times", "−": "-", "·": r"\cdot", "±": r"\pm", "∓": r"\mp", "½": r"\tfrac12", "¼": r"\tfrac14",
     "¾": r"\tfrac34", "⅓": r"\tfrac13", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≈": r"\approx", "≃": r"\simeq",
     "∼": r"\sim", "≡": r"\equiv", "∝": r"\propto", "≪": r"\ll", "≫": r"\gg", "∞": r"\infty", "√": r"\surd",
@@ -38,25 +46,44 @@ TOKEN = re.compile(
     # a lone letter before a raised or lowered sign is the symbol that carries it
     r"(?P<carrier>(?<![^\W_])[A-Za-z](?=[²³¹\u2070-\u209c\u1d2c-\u1d6a]|[_^]\{|_[a-z0-9]\b))"
     r"|(?P<script>(?<=[\w)])(?:[_^]\{[^{}]*\}|(?<![a-z]{2})_[a-z0-9]\b))"
-    r"|(?P<name>\bd_in\b|\bd_out\b|Σx\b|\b[WNQ]\d(?![A-Za-z0-9]))"
+    r"|(?P<name>\bd_in\b|\bd_out\b|Σx\b|(?<![A-Za-z])[WNQ]\d(?![a-z0-9])(?:_\{[^{}]*\}|_[a-z]\b)?)"
     rf"|(?P<accented>\w[{''.join(ACCENTS)}])|.",
     flags=re.DOTALL,
 )
 
 
-def latex(derivation: Derivation, report: CheckReport) -> str:
-    """One derivation: statement, symbols, assumptions and their counterexamples, steps with verdicts, variants.
+def latex(derivations: Sequence[Derivation], reports: Sequence[CheckReport], text_width: float = ARTICLE) -> str:
+    r"""Derivations to \input: statements, symbols, assumptions, counterexamples, steps with verdicts, variants.
 
-    Prose becomes plain LaTeX, its Unicode mathematics included, so that every LaTeX engine can set it. Raises Refusal
-    if the report is of another claim.
+    Claims have labels such as `claim:C1`, their statements `eq:C1`, and the equations of their steps `eq:C1:1`. Prose
+    becomes plain LaTeX, its Unicode mathematics included, so that every LaTeX engine can set it.
+
+    text_width: of a line, in points; an equation that is wider is broken. Raises Refusal if a report is of another
+    claim than its derivation, and for a width in which no formula can be set.
     """
-    if derivation.claim != report.claim:
+    for derivation, report in zip(derivations, reports, strict=True):
+        if derivation.claim != report.claim:
+            given = f"{derivation.claim}, report of {report.claim}"
+            raise Refusal(given, "they are not of one claim", "pair them by claim")
+    check_width(text_width)
+    labels = {derivation.claim: _label(derivation.claim) for derivation in derivations}
+    bodies = [
+        "\n\n".join(part for part in _parts(derivation, report, labels, text_width) if part)
+        for derivation, report in zip(derivations, reports, strict=True)
+    ]
+    packages = "amsmath,amssymb" if any(r"\mathbb" in body for body in bodies) else "amsmath"
+    # \sloppy: a narrow column cannot hold long names and formulas within the text otherwise
+    lines = [rf"% Preamble: \usepackage{{{packages}}}", r"\begingroup\sloppy", *bodies, r"\par\endgroup"]
+    return "\n".join(lines) + "\n"
+
+
+def check_width(text_width: float) -> None:
+    """Refuse a width of lines in which formulas cannot be set."""
+    if not NARROWEST <= text_width <= WIDEST:
+        known = ", ".join(f"{points:g} for {style}" for style, points in TEXT_WIDTHS.items())
         raise Refusal(
-            f"{derivation.claim}, report of {report.claim}", "they are not of one claim", "pair them by claim"
+            f"a text width of {text_width:g} pt", f"it is not from {NARROWEST:g} to {WIDEST:g}", f"pass {known}"
         )
-    body = "\n\n".join(part for part in _parts(derivation, report) if part)
-    fonts = ", amssymb" if r"\mathbb" in body else ""
-    return f"% Claim {' '.join(derivation.claim.split())}. Needs: amsmath{fonts}.\n{body}\n"
 
 
 def prose(text: str) -> str:
@@ -66,7 +93,7 @@ def prose(text: str) -> str:
     50\% of \ensuremath{\|W_{1}\|^{2}} \ensuremath{\le} \ensuremath{\gamma_{1}^{2}}
     """
     known = {*SIGNS, *map(chr, range(0x180))}
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", text).replace("<=", "≤").replace(">=", "≥")
     text = "".join(c if c in known else unicodedata.normalize("NFD", c) for c in text)
     signs = map(_read, TOKEN.finditer(text))
     latex = ""
@@ -85,23 +112,37 @@ def upright(latex: str) -> str:
     return re.sub(r"_\{(in|out|pre|ft|max|min)\}", r"_{\\mathrm{\1}}", latex)
 
 
-def _parts(derivation: Derivation, report: CheckReport) -> list[str]:
+def _parts(derivation: Derivation, report: CheckReport, labels: Mapping[str, str], text_width: float) -> list[str]:
+    label = labels[derivation.claim]
     symbols = [rf"\item[{{${upright(symbol)}$}}] {prose(text)}" for symbol, text in derivation.symbols.items()]
-    steps = [_step(step, evidence) for step, (_, evidence) in zip(derivation.steps, report.steps, strict=False)]
+    steps = [
+        _step(step, evidence, _display(step.statement, f"eq:{label}:{number}", text_width - MARGIN))
+        for number, (step, (_, evidence)) in enumerate(zip(derivation.steps, report.steps, strict=False), 1)
+    ]
     if len(report.steps) > len(derivation.steps):
-        steps.append(_step(Step(derivation.statement, "The claim follows.", lambda: last), last := report.steps[-1][1]))
+        steps.append(rf"\item The claim \eqref{{eq:{label}}} follows. {_judged(report.steps[-1][1])}")
     return [
-        rf"\subsection*{{{prose(f'{derivation.claim}. {derivation.title}')}}}",
-        prose(derivation.plain) + "\n" + _display(derivation.statement),
+        rf"\subsection{{{prose(f'{derivation.claim}. {derivation.title}')}}}\label{{claim:{label}}}",
+        prose(derivation.plain) + "\n" + _display(derivation.statement, f"eq:{label}", text_width),
         rf"\paragraph{{Verdict.}} {_verdict(derivation, report)}",
         _list("Symbols", "description", symbols),
         _list("Assumptions", "itemize", [_assumption(a) for a in derivation.assumptions]),
         _list("Steps", "enumerate", steps),
-        _sentence("Wrong variants rejected", "; ".join(report.rejected)),
-        _sentence("Problems", "; ".join(report.problems)),
-        _sentence("Uses", ", ".join(derivation.uses)),
-        _sentence("Source", derivation.source),
+        _sentence("Wrong variants rejected", prose("; ".join(report.rejected))),
+        _sentence("Problems", prose("; ".join(report.problems))),
+        _sentence("Uses", ", ".join(_reference(claim, labels) for claim in derivation.uses)),
+        _sentence("Source", prose(derivation.source)),
     ]
+
+
+def _label(claim: str) -> str:
+    """An identifier without the characters that have a meaning in LaTeX."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", claim)
+
+
+def _reference(claim: str, labels: Mapping[str, str]) -> str:
+    number = rf" (Section~\ref{{claim:{labels[claim]}}})" if claim in labels else ""
+    return prose(claim) + number
 
 
 def _verdict(derivation: Derivation, report: CheckReport) -> str:
@@ -111,7 +152,7 @@ def _verdict(derivation: Derivation, report: CheckReport) -> str:
     if link is None or report.engine_error is None:
         return prose(summary)
     error = f"{report.engine_error:.1e} on {link.domain}."
-    return rf"{prose(summary)} Worst relative error of \texttt{{{prose(link.function)}}}: {prose(error)}"
+    return rf"{prose(summary)} Worst relative error of {_code(link.function)}: {prose(error)}"
 
 
 def _assumption(assumption: Assumption) -> str:
@@ -120,16 +161,27 @@ def _assumption(assumption: Assumption) -> str:
     return rf"\item \textbf{{{prose(assumption.name)}.}} {prose(assumption.text)} \emph{{Without it:}} {prose(without)}"
 
 
-def _step(step: Step, evidence: Evidence) -> str:
-    verdict = rf"\emph{{{str(evidence.outcome).capitalize()}:}} {prose(evidence.detail)}."
+def _code(name: str) -> str:
+    """A dotted name, which may be broken after its dots and underscores."""
+    breakable = re.sub(r"([._])", r"\1\\allowbreak{}", prose(name))
+    return rf"\texttt{{{breakable}}}"
+
+
+def _step(step: Step, evidence: Evidence, display: str) -> str:
     repeats = "Cross-check. " if step.cross_check else ""
-    return f"\\item {repeats}{prose(step.because)}\n{_display(step.statement)}\n{verdict}"
+    return f"\\item {repeats}{prose(step.because)}\n{display}\n{_judged(evidence)}"
 
 
-def _display(latex: str) -> str:
-    bare = re.sub(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", "", latex, flags=re.DOTALL)
-    inside = rf"\begin{{aligned}}{latex}\end{{aligned}}" if re.search(r"(?<!\\)&|\\\\", bare) else latex
-    return "\\begin{equation*}\n" + upright(inside) + "\n\\end{equation*}"
+def _judged(evidence: Evidence) -> str:
+    return rf"\emph{{{str(evidence.outcome).capitalize()}:}} {prose(evidence.detail)}."
+
+
+def _display(formula: str, label: str, points: float) -> str:
+    inside = rows(upright(formula), points)
+    body = "\\\\\n".join(inside)
+    if len(inside) > 1:
+        body = f"\\begin{{split}}\n{body}\n\\end{{split}}"
+    return f"\\begin{{equation}}\\label{{{label}}}\n{body}\n\\end{{equation}}"
 
 
 def _list(heading: str, kind: str, items: list[str]) -> str:
@@ -137,8 +189,8 @@ def _list(heading: str, kind: str, items: list[str]) -> str:
     return "\n".join(lines) if items else ""
 
 
-def _sentence(heading: str, text: str) -> str:
-    return rf"\paragraph{{{heading}.}} {prose(text.rstrip('.'))}." if text else ""
+def _sentence(heading: str, latex: str) -> str:
+    return rf"\paragraph{{{heading}.}} {latex.rstrip('.')}." if latex else ""
 
 
 def _read(token: re.Match[str]) -> tuple[str, str]:  # noqa: PLR0911 — one return per kind of character
@@ -146,8 +198,10 @@ def _read(token: re.Match[str]) -> tuple[str, str]:  # noqa: PLR0911 — one ret
     piece = token[0]
     if token["name"]:
         letter = SIGNS.get(piece[0], piece[0])
-        rest = piece[1:].lstrip("_")
-        return "base", f"{letter}_{{{rest}}}" if len(rest) == 1 else rf"{letter}_{{\mathrm{{{rest}}}}}"
+        layer, _, index = piece[1:].lstrip("_").partition("_")
+        if index:
+            return "base", f"{letter}_{{{layer},{index.strip('{}')}}}"
+        return "base", f"{letter}_{{{layer}}}" if len(layer) == 1 else rf"{letter}_{{\mathrm{{{layer}}}}}"
     if token["accented"]:
         return "base", rf"{ACCENTS[piece[1]]}{{{SIGNS.get(piece[0], piece[0])}}}"
     if token["script"]:

@@ -74,7 +74,8 @@ def _signs() -> Evidence:
 
 def _only_rises() -> Evidence:
     """With σ < c the slope is positive for all s below σ."""
-    excess, unlearned = sp.symbols("excess rest", positive=True)
+    excess = sp.Symbol("c − σ", positive=True)
+    unlearned = sp.Symbol("σ − s", positive=True)
     return positive(in_noise_cost(slope()).subs(c, sigma + excess).subs(sigma, s + unlearned), zero_at={unlearned: 0})
 
 

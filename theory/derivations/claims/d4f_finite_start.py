@@ -243,7 +243,7 @@ DERIVATION = Derivation(
     "growth; what the learned features still lack is not amplified.",
     symbols={
         "s, m(s)": "the next feature at the checkpoint, and the size of its piece; m(σ) = m, the piece of D4",
-        "g, ρ": "ρm/σ, the growth of a feature that has barely begun; ρ = c − bᵀS⁻¹b of D4's bordered S",
+        "g,\\rho": "ρm/σ, the growth of a feature that has barely begun; ρ = c − bᵀS⁻¹b of D4's bordered S",
         r"q, M": "the largest share 1 − s_i/σ_i that a learned feature lacks; Σm of the learned features = ‖f_n(T)‖_*",
         r"\eta, L": "bound on the deviation of the network; the loss after fine-tuning from plateau n in the limit",
         r"F,Y,G,\Phi": "[[0, Bᵀ], [B, 0]]; e^{FT}; ∫e^{2Ft}dt; how changes of X₀ pass to X(T)",

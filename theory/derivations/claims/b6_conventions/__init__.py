@@ -182,7 +182,7 @@ DERIVATION = Derivation(
         r"\rho_1,\rho_2": "strength on W1, W2: in units of the root mean square entry, or of each weight's own size",
         "q_1,n_1,n_2": "tr(W1 Σx W1ᵀ), ‖W1‖², ‖W2‖²",
         r"\tau": "tr Σx, which is d_in for whitened inputs",
-        "m_{joint},m_{own}": "Σ_k ‖W2_:k‖² W1_k: Σx W1_k:ᵀ, and the same with the diagonal of Σx; whitened: equal",
+        "m_{joint},m_{own}": "Σ_k ‖W2_{:k}‖² W1_{k:} Σx W1_{k:}ᵀ, with the diagonal of Σx; if whitened, equal",
         "h,d_{in}": "widths of the hidden layer and of the input",
     },
     assumptions=(

@@ -49,6 +49,7 @@ from overtraining.theory.derivations.claims.shared.balanced_path import (
 from overtraining.theory.derivations.claims.shared.path_assumptions import ALIGNED, FLOW, WHITE
 
 m, x, y = sp.symbols("m x y", positive=True)
+above_half = sp.Symbol("c − u/2", positive=True)
 
 
 def claimed_psi(short: sp.Expr) -> sp.Expr:
@@ -338,7 +339,7 @@ DERIVATION = Derivation(
         Step(
             r"0<u_i<2c\ \forall i\ \Rightarrow\ P(t)<P(\infty)",
             "ψ is the derived loss after noise at the end minus now. Every u falls to 0, so this holds eventually.",
-            lambda: positive(in_noise_cost(psi(u)).subs(c, u / 2 + x), zero_at={x: 0}),
+            lambda: positive(in_noise_cost(psi(u)).subs(c, u / 2 + above_half), zero_at={above_half: 0}),
         ),
         Step(
             r"0<u_i<c\ \forall i\ \Rightarrow\ \tfrac{dP}{dt}>0",

@@ -238,7 +238,7 @@ class _Tokens:
         while self.peek().isspace():
             next(self)
         taken = next(self, "")
-        depth = taken == "{"
+        depth = int(taken == "{")
         while depth and self.peek():
             token = next(self)
             depth += (token == "{") - (token == "}")

@@ -12,10 +12,10 @@ from overtraining.theory.derivations import CLAIMS
 from overtraining.theory.derivations.checker.equivalents import explain, recorded_reasons, stale_entries
 from overtraining.theory.derivations.checker.trials import Fate, MutantReport, all_mutants, one_line, try_mutants
 
-COUNT = {"full": 40, "tiny": 1}
+COUNT = {"full": 24, "tiny": 1}
 CHOSEN = {"full": tuple(CLAIMS), "tiny": ("B8", "D7t")}
 SEED = 0
-LIMIT = 60.0
+LIMIT = 120.0
 PROCESSES = 2
 COLUMNS = {
     Fate.NOTICED: "noticed",

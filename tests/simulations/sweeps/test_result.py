@@ -38,7 +38,7 @@ def test_axes_that_are_no_numbers(tmp_path: Path) -> None:
         "lengths": [[0.0, 1.0], [0.0, 3.0]],
         "start": [{"kind": "Aligned", "epsilon": 0.1}, {"kind": "Aligned", "imbalance": 0.5}],
         "pretraining": [{"kind": "GradientFlow"}, {"kind": "GradientDescent", "learning_rate": 0.5}],
-        "network.activation,inputs.samples": [["linear", 7], ["linear", 9]],
+        "network.activation,network.bias,inputs.samples": [["linear", False, 7], ["linear", True, 9]],
     }
     plain = {"protocol": BASE, "axes": axes, "measure": MEASURE}
     done = run_sweep(parse_sweep(plain), tmp_path, ThisProcess)
@@ -51,6 +51,7 @@ def test_axes_that_are_no_numbers(tmp_path: Path) -> None:
             protocol = read(cell.attrs["protocol"])
             assert protocol.inputs.samples == data["inputs.samples"].values[row]
             assert protocol.network.activation == data["network.activation"].values[row]
+            assert json.loads(str(data["network.bias"].values[row])) is protocol.network.bias
             for name, part in (("start", protocol.start), ("protocol.pretraining", protocol.pretraining)):
                 said = json.loads(str(data[name].values[row]))
                 assert type(part).__name__ == said.pop("kind")

@@ -85,6 +85,7 @@ def schedule(name: str, steps: int) -> np.ndarray:
     return np.asarray(jax.vmap(learning_rate)(jnp.arange(steps)))
 
 
+@in_double_precision
 def predicted(setup: Protocol) -> xr.Dataset:
     """The predicted sum of singular values along three schedules, as a Trajectory over steps."""
     steps = int(setup.lengths[-1])
@@ -98,6 +99,7 @@ def predicted(setup: Protocol) -> xr.Dataset:
     return _over_steps(np.arange(steps + 1), sums, "theory", "claim E2")
 
 
+@in_double_precision
 def measured(setup: Protocol, key: int) -> xr.Dataset:
     """The same measured on chains of SGD at the protocol's lengths; its draws are pairs of opposite chains."""
     data = [_run_schedule(name, setup, key) for name in SCHEDULES]

@@ -57,7 +57,18 @@ def build(
     Raises DomainError for unknown names, formats or presets; NotBuilt if figures failed, after the others are built,
     or if another process is building in `out`.
     """
-    chosen = choose(names)
+    return build_entries(choose(names), out, formats, preset, report, workers)
+
+
+def build_entries(
+    chosen: Sequence[Entry],
+    out: Path,
+    formats: Sequence[str] = FORMATS,
+    preset: StylePreset = "paper",
+    report: Callable[[str], None] = lambda line: None,
+    workers: int = 2,
+) -> list[Path]:
+    """The same for entries, of the catalogue or changed ones."""
     for name, wanted, known in (("format", formats, FORMATS), ("preset", (preset,), STYLE_PRESETS)):
         if not wanted:
             raise DomainError(f"no {name}", "there is nothing to write", f"use {', '.join(known)}")

@@ -26,7 +26,7 @@ MEASURING = ("overtraining.simulations.", "overtraining.experiments.")
 
 def compute_data(order: Order, reusable: Collection[str] = ()) -> dict[str, xr.Dataset]:
     """The figure's Datasets by label: those that are reusable from their file; the others are computed and written."""
-    name, recipes = order.entry.name, order.entry.module().recipes()
+    name, recipes = order.entry.name, order.entry.recipes()
     path = data_file(order.out, name)
     if missing := recipes.keys() - set(reusable):
         data = _read(path, reusable)
@@ -63,7 +63,7 @@ def _compute(recipe: Recipe) -> xr.Dataset:
     from overtraining.experiments import memoized
 
     measured: xr.Dataset = getattr(memoized, name)(recipe.protocol, recipe.key)
-    return measured
+    return recipe.labelled(measured)
 
 
 def draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
@@ -72,10 +72,10 @@ def draw(order: Order, data: dict[str, xr.Dataset]) -> list[Path]:
     from overtraining.figures.style import picture, styled
 
     module, out, name = order.entry.module(), order.out, order.entry.name
-    with styled(order.preset):
-        figure = module.draw(data)
+    with styled(order.preset, order.entry.look.style):
+        figure = order.entry.look.applied(module.draw(data))
         contents = {out / f"{name}.{suffix}": picture(figure, suffix) for suffix in order.formats}
-    contents[out / "captions" / f"{name}.txt"] = f"{module.caption(data)}\n".encode()
+    contents[out / "captions" / f"{name}.txt"] = f"{order.entry.caption(data)}\n".encode()
     contents[out / "numbers" / f"{name}.json"] = _one_line_per_curve(numbers_in(figure)).encode()
     write_files(contents)
     return list(contents)

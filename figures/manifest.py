@@ -70,10 +70,11 @@ def unchanged(row: ManifestRow, entry: Entry, out: Path, formats: Sequence[str],
 
 def new_row(entry: Entry, preset: StylePreset) -> ManifestRow:
     """The manifest's row of a figure as built from today's sources, without its files, `files`."""
-    declared = {label: recipe.declaration() for label, recipe in entry.module().recipes().items()}
+    declared = {label: recipe.declaration() for label, recipe in entry.recipes().items()}
     recipes = {label: recipe | {"fingerprint": _recipe_fingerprint(recipe)} for label, recipe in declared.items()}
     return {
         "claims": list(entry.claims),
+        **entry.changed,
         "recipes": recipes,
         "preset": preset,
         "versions": versions(sorted({*COMPUTING, *DRAWING, "overtraining"})),
@@ -82,7 +83,7 @@ def new_row(entry: Entry, preset: StylePreset) -> ManifestRow:
 
 
 def _figure_fingerprint(entry: Entry, recipes: Mapping[str, Any], preset: StylePreset) -> str:
-    return fingerprint({"recipes": recipes, "preset": preset}, sources(entry.module_name), DRAWING)
+    return fingerprint({"recipes": recipes, "preset": preset, **entry.changed}, sources(entry.module_name), DRAWING)
 
 
 def _recipe_fingerprint(declaration: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from overtraining.figures.presets import StylePreset
+from overtraining.setting.errors import DomainError
+from overtraining.setting.near_names import near_names
 
 COLUMN, PAGE = 3.25, 6.75  # widths in inches of one and of two journal columns
 
@@ -33,13 +35,48 @@ _SETTINGS: ContextVar[dict[Any, Any] | None] = ContextVar("settings", default=No
 
 
 @contextmanager
-def styled(preset: StylePreset = "paper") -> Iterator[None]:
+def styled(preset: StylePreset = "paper", style: str = "") -> Iterator[None]:
     """Use the project's style inside the block; Matplotlib's settings are restored after it.
 
     What users have set does not change the picture. Threads wait for each other, since all share Matplotlib's settings.
+    style: the text of a Matplotlib style file, whose settings go before the project's. Raises DomainError for a line of
+    it that is not a setting.
     """
-    with only_these_settings(_settings(preset)):
+    with only_these_settings(_settings(preset) | own_settings(style)):
         yield
+
+
+def own_settings(style: str) -> dict[Any, Any]:
+    """The settings in the text of a Matplotlib style file; a backend is left out, since it draws nothing here.
+
+    >>> own_settings("lines.linewidth: 3  # thick")
+    {'lines.linewidth': 3.0}
+    """
+    settings: dict[Any, Any] = {}
+    for number, line in enumerate(style.splitlines(), start=1):
+        name, colon, value = (part.strip() for part in _without_comment(line).partition(":"))
+        if not name:
+            continue
+        place = f"line {number} of the style, {line.strip()!r}"
+        if not colon or name not in mpl.rcParams:
+            raise DomainError(place, "Matplotlib has no such setting", near_names(name, list(mpl.rcParams)))
+        try:
+            if name != "backend":
+                settings |= mpl.RcParams({name: value.strip('"')})
+        except ValueError as error:
+            raise DomainError(place, str(error), "correct the value") from None
+    return settings
+
+
+def _without_comment(line: str) -> str:
+    """The line up to a # that is not in quotes: colours are written in quotes, or without #."""
+    code, inside = "", False
+    for sign in line:
+        inside ^= sign == '"'
+        if sign == "#" and not inside:
+            break
+        code += sign
+    return code
 
 
 @contextmanager

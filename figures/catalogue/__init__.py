@@ -4,9 +4,18 @@ A figure `some-name` is the module `figures.catalogue.some_name` with three func
 come from, `draw(data)` draws them, and `caption(data)` describes the figure, with numbers and the limits of the theory.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from overtraining.figures.presets import Look
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from overtraining.figures.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,25 @@ class Entry:
     def module(self) -> ModuleType:
         """The figure's module; importing it imports neither JAX nor Matplotlib's pyplot."""
         return import_module(self.module_name)
+
+    def recipes(self) -> "dict[str, Recipe]":
+        """The sources of the figure's data, by label."""
+        recipes: dict[str, Recipe] = self.module().recipes()
+        return recipes
+
+    def caption(self, data: "Mapping[str, xr.Dataset]") -> str:
+        """The caption, with numbers computed from the data."""
+        return str(self.module().caption(data))
+
+    @property
+    def look(self) -> Look:
+        """Title, size and style of a user's; none here."""
+        return Look()
+
+    @property
+    def changed(self) -> Mapping[str, Any]:
+        """What is not as in the catalogue, for the manifest: nothing here."""
+        return {}
 
 
 # fmt: off

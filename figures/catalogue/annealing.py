@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import noisy_steps
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe
+from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Sampling
 from overtraining.setting.training import Schedule
@@ -23,7 +23,11 @@ def recipes() -> dict[str, Recipe]:
     """The formula at every step, and runs of SGD at some; only steps and number of runs of the protocol matter."""
     end = noisy_steps()
     setup = replace(end, lengths=np.linspace(0, end.lengths[-1], 21), sampling=Sampling(draws=512))
-    return {"theory": Recipe(f"{SOURCE}.predicted", end), "simulation": Recipe(f"{SOURCE}.measured", setup, key=0)}
+    rest = all_but("lengths", "sampling")
+    return {
+        "theory": Recipe(f"{SOURCE}.predicted", end, ignores=rest),
+        "simulation": Recipe(f"{SOURCE}.measured", setup, key=0, ignores=rest),
+    }
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

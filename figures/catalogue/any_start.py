@@ -38,7 +38,9 @@ def recipes() -> dict[str, Recipe]:
     """For every start, the slope that C2 gives at the weights of a run, and the measured slope."""
     by_label = {}
     for i, (name, start) in enumerate(STARTS.items()):
-        by_label[f"theory {name}"] = Recipe(f"{SOURCE}.slope_predicted", protocol(start, 221), key=i)
+        by_label[f"theory {name}"] = Recipe(
+            f"{SOURCE}.slope_predicted", protocol(start, 221), key=i, fixed=("perturbation",)
+        )
         by_label[f"simulation {name}"] = Recipe(f"{SOURCE}.slope_measured", protocol(start, 12), key=i)
     return by_label
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import STUDENTS, student
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe
+from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Sampling
 
@@ -28,7 +28,9 @@ def recipes() -> dict[str, Recipe]:
     by_label = {}
     for i, name in enumerate(STUDENTS):
         setup = replace(student(name), lengths=(2.0, 4.0, 6.0, 10.0, 30.0), sampling=Sampling(draws=64, seeds=16))
-        by_label[name] = Recipe(f"{SOURCE}.measured", setup, key=10 * i)
+        by_label[name] = Recipe(
+            f"{SOURCE}.measured", setup, key=10 * i, ignores=all_but("teacher", "start", "sampling")
+        )
     return by_label
 
 

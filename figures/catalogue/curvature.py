@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
 from overtraining.figures.recipe import (
+    NO_PERTURBATION,
     Recipe,
     simulated_response,
     simulated_trajectory,
@@ -40,8 +41,10 @@ def recipes() -> dict[str, Recipe]:
     """Eigenvalues, traces and sensitivities, by theory on a fine grid and by simulation on a coarse one."""
     coarse, fine = protocol(), replace(protocol(), lengths=np.linspace(0, 16, 193))
     return {
-        "spectrum theory": Recipe(f"{SOURCE}.eigenvalues_predicted", fine),
-        "spectrum simulation": Recipe(f"{SOURCE}.eigenvalues_measured", coarse, key=0),
+        "spectrum theory": Recipe(
+            f"{SOURCE}.eigenvalues_predicted", fine, ignores=NO_PERTURBATION, fixed=("start.imbalance",)
+        ),
+        "spectrum simulation": Recipe(f"{SOURCE}.eigenvalues_measured", coarse, key=0, ignores=NO_PERTURBATION),
         "theory": theory_response(fine),
         "simulation": simulated_response(coarse, key=0),
         "trace theory": theory_trajectory(fine),

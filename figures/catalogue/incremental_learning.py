@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe, simulated_trajectory, theory_trajectory
+from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_trajectory, theory_trajectory
 from overtraining.figures.style import COLUMN, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
@@ -28,12 +28,23 @@ def recipes() -> dict[str, Recipe]:
     )
     coarse = replace(exact, lengths=np.linspace(0, 50, 26))
     # entries of variance ε/h give singular values of W2 W1 of order ε
-    random = replace(coarse, start=SmallGaussian((EPSILON / 5) ** 0.5), sampling=Sampling(seeds=5))
+    start = SmallGaussian((EPSILON / exact.network.h) ** 0.5)
+    random = replace(coarse, start=start, sampling=Sampling(seeds=5))
     return {
         "theory": theory_trajectory(exact),
         "aligned": simulated_trajectory(coarse, key=0),
-        "random": simulated_trajectory(random, key=0),
+        "random": replace(simulated_trajectory(random, key=0), ignores=(*NO_PERTURBATION, "start")),
     }
+
+
+def follow(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """The random start has the size of the aligned one."""
+    random, exact = recipes["random"], recipes["theory"].protocol
+    assert random.protocol is not None
+    assert exact is not None
+    assert isinstance(exact.start, Aligned)
+    start = SmallGaussian((exact.start.epsilon / exact.network.h) ** 0.5)
+    return {**recipes, "random": replace(random, protocol=replace(random.protocol, start=start))}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

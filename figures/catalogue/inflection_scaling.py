@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe
+from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
@@ -25,11 +25,12 @@ def recipes() -> dict[str, Recipe]:
     coarse = replace(
         fine, strengths=np.sqrt(np.geomspace(0.03, 0.2, 6) / 24), sampling=Sampling(draws=512, antithetic=True)
     )
+    rest = all_but("sampling")  # the experiment has spectrum, start and strengths of its own
     return {
-        "path": Recipe(f"{SOURCE}.path_minimum", fine),
-        "law": Recipe(f"{SOURCE}.dense_law", fine),
-        "leading": Recipe(f"{SOURCE}.leading_order", fine),
-        "simulation": Recipe(f"{SOURCE}.measured_inflection", coarse, key=0),
+        "path": Recipe(f"{SOURCE}.path_minimum", fine, ignores=rest),
+        "law": Recipe(f"{SOURCE}.dense_law", fine, ignores=rest),
+        "leading": Recipe(f"{SOURCE}.leading_order", fine, ignores=rest),
+        "simulation": Recipe(f"{SOURCE}.measured_inflection", coarse, key=0, ignores=rest),
     }
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe
+from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -32,12 +32,13 @@ def recipes() -> dict[str, Recipe]:
     )
     budgets = replace(early, strengths=np.linspace(0, 2.2, 89))
     few = replace(early, strengths=(0.1, 0.25, 0.5, 1.0, 1.5, 2.0), sampling=Sampling(draws=2**16))
+    rest = all_but("sampling")  # the experiment has rates, batch, noise, networks and tasks of its own
     return {
-        "turns": Recipe(f"{SOURCE}.psi_predicted", budgets),
-        "turned": Recipe(f"{SOURCE}.psi_measured", few, key=2),
-        "theory": Recipe(f"{SOURCE}.predicted", early),
-        "early": Recipe(f"{SOURCE}.measured", early, key=0),
-        "late": Recipe(f"{SOURCE}.measured", replace(early, lengths=(20.0,)), key=1),
+        "turns": Recipe(f"{SOURCE}.psi_predicted", budgets, ignores=rest),
+        "turned": Recipe(f"{SOURCE}.psi_measured", few, key=2, ignores=rest),
+        "theory": Recipe(f"{SOURCE}.predicted", early, ignores=rest),
+        "early": Recipe(f"{SOURCE}.measured", early, key=0, ignores=rest),
+        "late": Recipe(f"{SOURCE}.measured", replace(early, lengths=(20.0,)), key=1, ignores=rest),
     }
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe, simulated_response, theory_response
+from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned
@@ -39,8 +39,10 @@ def recipes() -> dict[str, Recipe]:
         fine = replace(coarse, lengths=np.linspace(0, 12, 241))
         by_label |= {f"theory {imbalance:g}": theory_response(fine)}
         by_label |= {f"simulation {imbalance:g}": simulated_response(coarse, key=i)}
-    gain = {"gain theory": Recipe(f"{SOURCE}.gain_predicted", end)}
-    return by_label | gain | {"gain simulation": Recipe(f"{SOURCE}.gain_measured", end, key=0)}
+    without = (*NO_PERTURBATION, "lengths")  # at the end of a long run
+    fixed = ("teacher", "start", "network")
+    gain = {"gain theory": Recipe(f"{SOURCE}.gain_predicted", end, ignores=without, fixed=fixed)}
+    return by_label | gain | {"gain simulation": Recipe(f"{SOURCE}.gain_measured", end, key=0, ignores=without)}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

@@ -36,8 +36,9 @@ def recipes() -> dict[str, Recipe]:
     )
     two = replace(setup, teacher=Spectrum((1.0, 0.6)), lengths=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0))
     tried = replace(two, sampling=Sampling(draws=256), perturbation=replace(tuning, task=SharedVectors((0.7, 0.3))))
+    own = ("perturbation",)  # the experiment has rates, numbers of steps and tasks of its own
     by_label = {
-        "theory": Recipe(f"{SOURCE}.predicted_rates", replace(setup, lengths=np.linspace(1.0, 8.0, 281))),
+        "theory": Recipe(f"{SOURCE}.predicted_rates", replace(setup, lengths=np.linspace(1.0, 8.0, 281)), fixed=own),
         "chosen": Recipe(f"{SOURCE}.tuned_rates", setup, key=0),
         "best": Recipe(f"{SOURCE}.tuned_response", setup, key=0),
         "classes": Recipe(f"{SOURCE}.tuned_cases", tried, key=0),

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe
+from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
@@ -21,7 +21,10 @@ def recipes() -> dict[str, Recipe]:
     """One feature, on the experiment's grid for the simulation and a fine grid for the theory."""
     setup = Protocol(Spectrum((1.0,)), (0.0,), (0.0,), network=Network(3, 2, 2), start=Aligned(1e-3))
     fine = replace(setup, lengths=np.linspace(0.1, 30, 300), strengths=np.linspace(0, 0.6, 121))
-    return {"theory": Recipe(f"{SOURCE}.predicted", fine), "simulation": Recipe(f"{SOURCE}.measured", setup, key=0)}
+    return {
+        "theory": Recipe(f"{SOURCE}.predicted", fine, ignores=all_but("lengths", "strengths")),
+        "simulation": Recipe(f"{SOURCE}.measured", setup, key=0, ignores=all_but()),
+    }
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

@@ -25,7 +25,9 @@ def recipes() -> dict[str, Recipe]:
         coarse = replace(fine, lengths=np.linspace(0, 24, 13))
         by_label[f"path{i}"] = theory_response(fine)
         by_label[f"simulation{i}"] = simulated_response(coarse, key=i)
-        by_label[f"optimum{i}"] = Recipe(f"{SOURCE}.optimum_predicted", coarse)
+        by_label[f"optimum{i}"] = Recipe(
+            f"{SOURCE}.optimum_predicted", coarse, fixed=("teacher", "strengths", "perturbation")
+        )
         by_label[f"decayed{i}"] = Recipe(f"{SOURCE}.optimum_measured", coarse, key=i)
     return by_label
 

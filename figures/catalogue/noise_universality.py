@@ -35,13 +35,26 @@ def protocol() -> Protocol:
 def recipes() -> dict[str, Recipe]:
     """Theory on a fine grid; one simulation per distribution, and rounding with the step of equal variance."""
     coarse, fine = protocol(), replace(protocol(), lengths=np.linspace(0, 16, 65))
-    by_label = {"theory": theory_response(fine), "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine)}
+    fixed = ("start.imbalance", "perturbation")  # of the formula for the spread
+    by_label = {
+        "theory": theory_response(fine),
+        "spread theory": Recipe(f"{SOURCE}.spread_predicted", fine, fixed=fixed),
+    }
     for i, law in enumerate(LAWS):
         one = replace(coarse, perturbation=Noise(law=law))
         by_label[law] = Recipe("overtraining.simulations.scatter.rise_and_spread", one, key=i)
     step = float(GAMMA * np.sqrt(12))
     rounded = replace(coarse, perturbation=Quantization(per=None), strengths=(step,), sampling=Sampling(seeds=32))
-    return by_label | {"rounding": simulated_response(rounded, key=9)}
+    return by_label | {"rounding": replace(simulated_response(rounded, key=9), ignores=("strengths",))}
+
+
+def follow(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """The step of the grid has the variance of the noise."""
+    rounded, noise = recipes["rounding"].protocol, recipes["theory"].protocol
+    assert rounded is not None
+    assert noise is not None
+    steps = tuple(float(gamma * np.sqrt(12)) for gamma in noise.strengths)
+    return {**recipes, "rounding": replace(recipes["rounding"], protocol=replace(rounded, strengths=steps))}
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

@@ -33,13 +33,16 @@ def recipes() -> dict[str, Recipe]:
         perturbation=FineTuning(RotatedTeacher(1.8, frame_seed=2)),
     )
     reach = replace(fine, lengths=(0.0,), strengths=np.geomspace(0.05, 12.0, 16))
+    ignores = ("lengths", "perturbation", "sampling")  # the maps are at plateaus, of tasks of their own
     return {
         "theory": theory_response(fine),
         "simulation": simulated_response(replace(fine, lengths=(0.0, 17.0, 29.0, 40.0, 120.0)), key=0),
-        "rotated": Recipe(f"{MAPS}.rotated_task_map", reach),
-        "shared": Recipe(f"{MAPS}.shared_feature_map", reach),
+        "rotated": Recipe(f"{MAPS}.rotated_task_map", reach, ignores=ignores),
+        "shared": Recipe(f"{MAPS}.shared_feature_map", reach, ignores=ignores),
     } | {
-        f"from {epsilon}": Recipe(f"{MAPS}.finite_start_map", replace(reach, start=Aligned(float(epsilon))))
+        f"from {epsilon}": Recipe(
+            f"{MAPS}.finite_start_map", replace(reach, start=Aligned(float(epsilon))), ignores=ignores
+        )
         for epsilon in STARTS
     }
 

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe
+from overtraining.figures.recipe import NO_PERTURBATION, Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.starts import Aligned
@@ -29,10 +29,18 @@ def recipes() -> dict[str, Recipe]:
     by_label: dict[str, Recipe] = {}
     for alpha in ALPHAS:
         fine = replace(protocol(alpha), lengths=np.geomspace(6, 120, 200))
-        by_label[f"theory {alpha:g}"] = Recipe(f"{SOURCE}.curve_predicted", fine)
-        by_label[f"simulation {alpha:g}"] = Recipe(f"{SOURCE}.curve_measured", protocol(alpha), key=0)
-    by_label["exponents theory"] = Recipe(f"{SOURCE}.exponents_predicted", protocol(1.0))
-    return by_label | {"exponents simulation": Recipe(f"{SOURCE}.exponents_measured", protocol(1.0), key=0)}
+        by_label[f"theory {alpha:g}"] = Recipe(
+            f"{SOURCE}.curve_predicted", fine, ignores=NO_PERTURBATION, fixed=("teacher", "start", "network")
+        )
+        by_label[f"simulation {alpha:g}"] = Recipe(
+            f"{SOURCE}.curve_measured", protocol(alpha), key=0, ignores=NO_PERTURBATION
+        )
+    by_label["exponents theory"] = Recipe(f"{SOURCE}.exponents_predicted", protocol(1.0), ignores=all_but())
+    return by_label | {
+        "exponents simulation": Recipe(
+            f"{SOURCE}.exponents_measured", protocol(1.0), key=0, ignores=all_but("pretraining")
+        )
+    }
 
 
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.recipe import Recipe, simulated_response
+from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning
@@ -36,13 +36,13 @@ def recipes() -> dict[str, Recipe]:
     by_label = {}
     for i, anchor in enumerate(ANCHORS):
         setup = replace(fine, perturbation=FineTuning(MORE, anchor=anchor))
-        by_label[f"theory{i}"] = Recipe(f"{SOURCE}.anchored", setup)
+        by_label[f"theory{i}"] = Recipe(f"{SOURCE}.anchored", setup, fixed=("start.imbalance",))
         if anchor:
             by_label[f"simulation{i}"] = simulated_response(replace(setup, lengths=np.linspace(0, 16, 9)), key=0)
     rotated = replace(fine, teacher=PowerLaw(4), lengths=(60.0,), perturbation=FineTuning(RotatedTeacher(1.0)))
-    by_label["frontier"] = Recipe(f"{SOURCE}.frontier", rotated)
+    by_label["frontier"] = Recipe(f"{SOURCE}.frontier", rotated, ignores=NO_PERTURBATION)
     for name in ("with_replay", "with_anchor", "with_early_stop"):
-        by_label[name] = Recipe(f"{SOURCE}.{name}", rotated, key=0)
+        by_label[name] = Recipe(f"{SOURCE}.{name}", rotated, key=0, ignores=(*NO_PERTURBATION, "lengths"))
     return by_label
 
 

@@ -37,7 +37,8 @@ class Look:
         if self.title:
             figure.suptitle(self.title)
         if self.size is not None:
-            figure.set_size_inches(*self.size)
+            width, height = self.size
+            figure.set_size_inches(width, height)
         return figure
 
     def plain(self) -> dict[str, Any]:

@@ -14,6 +14,14 @@ app = typer.Typer(
 for command in (figures.figures, check.check, simulate.simulate, sweep.sweep, llm.llm, demo.demo, page.page):
     app.command()(command)
 
+REMEDIES = {
+    FileNotFoundError: "correct the path, or make what is missing first",
+    FileExistsError: "pass the path of a folder, or one at which there is nothing yet",
+    IsADirectoryError: "pass the path of a file",
+    NotADirectoryError: "pass a path in which only the last part may be a file",
+    PermissionError: "pass a path that you may read and write, or change its permissions",
+}
+
 
 def _show_version(asked: bool) -> None:
     if asked:
@@ -43,6 +51,9 @@ def main() -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """The error without the number that the system gives it."""
-    known = type(error).__str__ is OSError.__str__ and error.filename and error.strerror  # type: ignore[attr-defined]
-    return f"{error.filename}: {error.strerror}" if known else str(error)  # type: ignore[attr-defined]
+    """What the error is about, why, and what to do instead; without the number that the system gives it."""
+    if not (type(error).__str__ is OSError.__str__ and error.filename and error.strerror):  # type: ignore[attr-defined]
+        return str(error)
+    said = f"{error.filename}: {error.strerror}"  # type: ignore[attr-defined]
+    remedies = (remedy for kind, remedy in REMEDIES.items() if isinstance(error, kind))
+    return next((f"{said}. Instead: {remedy}." for remedy in remedies), said)

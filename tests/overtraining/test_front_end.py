@@ -117,6 +117,15 @@ def test_checks_a_users_own_derivation(shell: Shell, tmp_path: Path, formula: st
     assert "The slope of a third" in (tmp_path / "book" / "claim-Mine.html").read_text()
 
 
+def test_an_error_of_the_system_says_what_to_do_instead(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    for arguments in (["sweep", "noname.toml", "--out", "out"], ["page", "--out", "taken/page"]):
+        done = shell(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert re.match(r"overtraining: \S+: .*\. Instead: .*\.\n", done.stderr), done.stderr
+        assert "Errno" not in done.stderr
+
+
 def test_a_fragment_has_one_claim_or_also_those_it_uses(shell: Shell, tmp_path: Path) -> None:
     own = MY_CLAIM.replace("FORMULA", "x**2").replace("special_case=", 'uses=("B1",), special_case=')
     (tmp_path / "my_claim.py").write_text(own)

@@ -9,6 +9,7 @@ from .setting import (
     Spectrum as Spectrum,
     Matrix as Matrix,
     teacher as teacher,
+    from_data as from_data,  # a teacher and inputs from examples (X, Y)
     Inputs as Inputs,
     Aligned as Aligned,  # starts
     Balanced as Balanced,

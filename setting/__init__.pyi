@@ -24,6 +24,10 @@ from .inputs import (
     input_axes as input_axes,  # eigenvectors of the covariance
     input_covariance as input_covariance,
 )
+from .own_data import (
+    OwnData as OwnData,  # a teacher, inputs and a rank
+    from_data as from_data,  # the same from examples (X, Y)
+)
 from .starts import (
     Aligned as Aligned,  # every mode of the teacher starts at epsilon
     Balanced as Balanced,  # balanced, in frames rotated from the teacher's

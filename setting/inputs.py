@@ -1,12 +1,16 @@
 """Inputs: the distribution of x, the size of the training set, and the noise of the labels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from overtraining.setting import limits
 from overtraining.setting.arrays import Sequenced
+from overtraining.setting.covariances import SAME, eigenvalues_and_axes, positive_covariance, symmetric_covariance
 from overtraining.setting.domain import (
+    at_most,
     check_fields,
     instance,
     one_nonnegative,
@@ -15,9 +19,20 @@ from overtraining.setting.domain import (
     whole,
     whole_nonnegative,
 )
-from overtraining.setting.errors import ShapeError
+from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.near_names import NamedFields
+from overtraining.setting.shown import shown
 from overtraining.setting.teachers import Teacher, full_frames, random_frame
+
+
+def _covariance(name: str, matrix: Any) -> np.ndarray:
+    if np.ndim(matrix) == 1 and not len(matrix):
+        return np.zeros(0)
+    covariance = symmetric_covariance(name, matrix)
+    at_most(f"{name}: entries", covariance.size, limits.MATRIX, "a protocol holds them as Python's numbers")
+    if not covariance.any():
+        raise DomainError(name, "all of it is 0: nothing can be learned from one input", "pass E[x xᵀ]")
+    return covariance
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,11 @@ class Inputs(NamedFields):
     shared: True if the eigenvectors are the teacher's right singular vectors; else they are Haar-random, drawn from
     `frame_seed`.
     samples: size of the training set; None for the whole population. Losses are reported without the labels' noise.
+    input_covariance: Σx itself, `d_in × d_in`, instead of a spectrum; `from_data` estimates it. Negative eigenvalues
+    and asymmetry up to 1e-6 of the largest are rounding errors in float32: such eigenvalues count as 0.
+
+    >>> Inputs(input_covariance=[[2, 1], [1, 2]]).variances(2).round(12).tolist()
+    [1.0, 3.0]
     """
 
     spectrum: Sequenced = ()
@@ -35,6 +55,10 @@ class Inputs(NamedFields):
     samples: int | None = None
     label_noise: float = 0.0
     frame_seed: int = 0
+    input_covariance: Sequenced = ()
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def __post_init__(self) -> None:
         check_fields(
@@ -42,6 +66,11 @@ class Inputs(NamedFields):
         )
         if self.samples is not None:
             check_fields(self, samples=whole)
+        check_fields(self, input_covariance=_covariance)
+        if self.input_covariance and (self.spectrum or not self.shared):
+            given = "a spectrum" if self.spectrum else "shared=False"
+            why = "the matrix has eigenvalues and axes of its own"
+            raise DomainError(f"input_covariance and {given}", why, "pass one of them")
 
     @property
     def isotropic(self) -> bool:
@@ -50,10 +79,21 @@ class Inputs(NamedFields):
         >>> Inputs().isotropic, Inputs((2.0, 2.0)).isotropic, Inputs((2.0, 1.0)).isotropic
         (True, True, False)
         """
+        if self.input_covariance:
+            covariance = np.array(self.input_covariance)
+            variance = np.diag(covariance).mean()
+            return bool((np.abs(covariance - variance * np.eye(len(covariance))) <= SAME * variance).all())
         return len(set(self.spectrum)) <= 1
 
+    @property
+    def whitened(self) -> bool:
+        """Whether Σx = I because nothing else is said."""
+        return not (self.spectrum or self.input_covariance)
+
     def variances(self, d_in: int) -> Float[np.ndarray, " d_in"]:
-        """All eigenvalues of Σx, in the order of `spectrum`."""
+        """All eigenvalues of Σx, in the order of `spectrum`; those of a given matrix in increasing order."""
+        if self.input_covariance:
+            return eigenvalues_and_axes(np.array(self.input_covariance))[0]
         return np.array(self.spectrum) if self.spectrum else np.ones(d_in)
 
 
@@ -64,16 +104,22 @@ def input_covariance(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) ->
     >>> np.linalg.eigvalsh(input_covariance(Inputs(spectrum=(1.0, 4.0)), PowerLaw(2), 2, 2)).round(12).tolist()
     [1.0, 4.0]
     """
-    return covariance_in_axes(inputs, input_axes(inputs, teacher, d_out, d_in))
+    axes = input_axes(inputs, teacher, d_out, d_in)
+    return own_covariance(inputs) if inputs.input_covariance else covariance_in_axes(inputs, axes)
 
 
 def covariance_in_axes(inputs: Inputs, axes: Float[np.ndarray, "d_in d_in"]) -> Float[np.ndarray, "d_in d_in"]:
-    """The same, where the `input_axes` are known."""
+    """The same, where the `input_axes` are known, and no matrix is given."""
     return (axes * np.array(inputs.spectrum)) @ axes.T if inputs.spectrum else axes
 
 
+def own_covariance(inputs: Inputs) -> Float[np.ndarray, "d_in d_in"]:
+    """The Σx that is given as a matrix, without negative eigenvalues."""
+    return positive_covariance("input_covariance", inputs.input_covariance)
+
+
 def input_axes(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_in d_in"]:
-    """The eigenvectors of Σx (columns) in the order of its spectrum; for whitened inputs the coordinate axes.
+    """The eigenvectors of Σx (columns) in the order of `variances`; for whitened inputs the coordinate axes.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> axes = input_axes(Inputs(spectrum=(1.0, 4.0), shared=False), PowerLaw(2), 2, 2)
@@ -90,11 +136,16 @@ def input_axes(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) -> Float
 
 def own_axes(inputs: Inputs, d_in: int) -> Float[np.ndarray, "d_in d_in"]:
     """The eigenvectors of Σx where they are not the teacher's."""
+    if inputs.input_covariance:
+        return eigenvalues_and_axes(np.array(inputs.input_covariance))[1]
     return random_frame(d_in, np.random.default_rng(inputs.frame_seed)) if inputs.spectrum else np.eye(d_in)
 
 
 def check_inputs_fit(inputs: Inputs, d_in: int) -> None:
-    """Refuse, with a ShapeError, a spectrum of another length than x."""
+    """Refuse, with a ShapeError, a spectrum or a covariance of another length than x."""
+    if inputs.input_covariance and len(inputs.input_covariance) != d_in:
+        shape = (len(inputs.input_covariance),) * 2
+        raise ShapeError(f"input_covariance of shape {shape}", f"x has {d_in} entries", "pass d_in × d_in")
     if inputs.spectrum and len(inputs.spectrum) != d_in:
         eigenvalues = f"{len(inputs.spectrum)} eigenvalues of the inputs"
         raise ShapeError(eigenvalues, f"x has {d_in} entries", "pass one eigenvalue for each entry")

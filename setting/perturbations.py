@@ -1,13 +1,16 @@
 """Perturbations: noise, rounding, pruning or fine-tuning of pretrained weights, at the strengths of the protocol."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from overtraining.setting.arrays import Sequenced
-from overtraining.setting.domain import check_fields, nonnegative_list, one_nonnegative, one_of, whole
+from overtraining.setting.domain import check_fields, freeze, nonnegative_list, one_nonnegative, one_of, whole
 from overtraining.setting.errors import DomainError
 from overtraining.setting.near_names import NamedFields
 from overtraining.setting.tasks import Task
+from overtraining.setting.teachers import teacher
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
 
 Law = Literal["gaussian", "uniform", "sign"]
@@ -83,8 +86,9 @@ class Pruning(NamedFields):
 class FineTuning(NamedFields):
     """Train on a downstream task for the gradient-flow time `strength` (learning rate × steps).
 
-    task: the teacher of the downstream task; its inputs are whitened, and its loss is over the whole population unless
-    `training` has batches.
+    task: SharedVectors, RotatedTeacher, or the teacher of the downstream task, which may also be anything that
+    `setting.teacher` turns into one, such as a matrix; its inputs are whitened, and its loss is over the whole
+    population unless `training` has batches.
     training: gradient flow, or steps of an optimizer with a schedule. Its weight decay pulls toward 0.
     anchor: coefficient λ of `(λ/2)‖θ − θ_pre‖²`, the L2 pull toward the pretrained weights.
     replay_share: share ρ of the pretraining loss in the minimized loss, `(1 − ρ)L_ft + ρL_pre`, 0 <= ρ < 1.
@@ -101,6 +105,8 @@ class FineTuning(NamedFields):
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.task, Sequence | Path) or hasattr(self.task, "__array__"):
+            freeze(self, task=teacher(self.task))
         if not isinstance(self.task, get_args(Task)):
             raise DomainError(
                 f"task = {self.task!r}", "it is not a task", "pass SharedVectors, RotatedTeacher or a teacher"

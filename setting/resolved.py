@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from overtraining.setting.covariances import SAME, common_frames, off_diagonal, without_rounding
 from overtraining.setting.domain import instance
 from overtraining.setting.errors import DomainError
-from overtraining.setting.inputs import covariance_in_axes, own_axes
+from overtraining.setting.inputs import covariance_in_axes, own_axes, own_covariance
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.starts import Balanced, rotated_frames
@@ -54,12 +55,27 @@ class ResolvedProtocol:
         self,
     ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
         """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`."""
+        if self._own_axes:
+            (u, v), modes = self.frames, self.sigma.size
+            return u[:, :modes], self.sigma, v[:, :modes].T
+        return self._singular_frames()
+
+    def _singular_frames(
+        self,
+    ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
         n = self.protocol.network
         return singular_frames(self.protocol.teacher, n.d_out, n.d_in)
 
+    @property
+    def _own_axes(self) -> bool:
+        return bool(self.protocol.inputs.input_covariance) and not self.isotropic
+
     @cached_property
     def frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
-        """U and V, completed to square orthonormal frames."""
+        """U and V, completed to square orthonormal frames; along the axes of a given Σx where A leaves them open."""
+        if self._own_axes:
+            left, sigma, right = self._singular_frames()
+            return common_frames(*completed_frames(left, right), sigma, self.input_covariance)
         left, _, right = self.singular_frames
         return completed_frames(left, right)
 
@@ -93,20 +109,43 @@ class ResolvedProtocol:
         return self.protocol.inputs.isotropic
 
     @cached_property
+    def misalignment(self) -> float:
+        """The largest entry of a given Σx beside the diagonal, in the axes V, relative to the largest on it."""
+        return off_diagonal(self.frames[1], self.input_covariance)
+
+    @cached_property
+    def shares_axes(self) -> bool:
+        """Whether Σx is diagonal in the axes V of the teacher, to about 1e-10 where it is given as a matrix."""
+        if self.isotropic:
+            return True
+        inputs = self.protocol.inputs
+        return self.misalignment <= SAME if inputs.input_covariance else inputs.shared
+
+    @cached_property
     def variances(self) -> Float[np.ndarray, " d_in"]:
-        """The eigenvalues of Σx, in the order of the inputs' spectrum."""
+        """The eigenvalues of Σx, in the order of its `input_axes`: of the teacher's modes if it shares their axes."""
+        covariance, d_in = self.protocol.inputs.input_covariance, self.protocol.network.d_in
+        if covariance and self.isotropic:
+            return np.full(d_in, np.trace(covariance) / d_in)
+        if covariance and self.shares_axes:
+            v = self.frames[1]
+            return without_rounding((v * (self.input_covariance @ v)).sum(axis=0))
         return self.protocol.inputs.variances(self.protocol.network.d_in)
 
     @cached_property
     def input_axes(self) -> Float[np.ndarray, "d_in d_in"]:
         """The eigenvectors of Σx, in the order of `variances`; the coordinate axes for whitened inputs."""
         inputs = self.protocol.inputs
-        return self.frames[1] if inputs.spectrum and inputs.shared else own_axes(inputs, self.protocol.network.d_in)
+        d_in = self.protocol.network.d_in
+        if inputs.whitened or (inputs.input_covariance and self.isotropic):
+            return np.eye(d_in)
+        return self.frames[1] if self.shares_axes and inputs.shared else own_axes(inputs, d_in)
 
     @cached_property
     def input_covariance(self) -> Float[np.ndarray, "d_in d_in"]:
         """The covariance Σx of the inputs."""
-        return covariance_in_axes(self.protocol.inputs, self.input_axes)
+        inputs = self.protocol.inputs
+        return own_covariance(inputs) if inputs.input_covariance else covariance_in_axes(inputs, self.input_axes)
 
 
 def resolve(protocol: Protocol) -> ResolvedProtocol:

@@ -33,7 +33,7 @@ def table(value: Any) -> str:
 
     >>> from overtraining.setting.inputs import Inputs
     >>> table(Inputs()).count("<tr>")
-    5
+    6
     """
     rows = (
         f"<tr><th style='text-align:left'>{escape(field.name.replace('_', ' '))}</th>"

@@ -26,6 +26,7 @@ from overtraining.setting.domain import (
     whole_nonnegative,
 )
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.least_squares import least_squares
 from overtraining.setting.near_names import NamedFields
 from overtraining.setting.plain_data import check_regular
 from overtraining.setting.shown import shown
@@ -124,12 +125,22 @@ def _width(row: Any) -> int | None:
 Teacher = PowerLaw | Geometric | Spectrum | Matrix
 
 
-def teacher(source: Any) -> Teacher:
-    """A teacher from a spectrum (1-d array), a matrix (2-d array, d_out × d_in) or a `.npy` file of either.
+def teacher(source: Any = None, *, X: Any = None, Y: Any = None) -> Teacher:
+    """A teacher from a spectrum (1-d array), a matrix (2-d array, d_out × d_in), a `.npy` file of either, or from data.
+
+    X, Y: data, one example per row, `n × d_in` and `n × d_out`, instead of a source: the teacher is the least-squares
+    map `A = Yᵀ X (XᵀX)⁻¹`, of smallest norm where X leaves it open. `from_data` gives Σx and the labels' noise as well.
 
     >>> teacher([1.0, 0.5])
     Spectrum(values=(1.0, 0.5))
+    >>> np.array(teacher(X=[[1, 0], [0, 2]], Y=[[3], [2]]).entries).round(12).tolist()
+    [[3.0, 1.0]]
     """
+    if X is not None or Y is not None:
+        if source is not None or X is None or Y is None:
+            given = " and ".join(name for name, x in (("a source", source), ("X", X), ("Y", Y)) if x is not None)
+            raise DomainError(f"{given}", "a teacher comes from one source, or from data X and Y", "pass X=…, Y=…")
+        return Matrix(least_squares(X, Y).teacher)
     if isinstance(source, (PowerLaw, Geometric, Spectrum, Matrix)):
         return source
     if isinstance(source, (str, Path)):

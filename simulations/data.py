@@ -122,7 +122,7 @@ def _noise(label_noise: float) -> Array | None:
 
 def _root(resolved: ResolvedProtocol) -> Array | None:
     """A matrix with `root rootᵀ = Σx`; by eigenvectors, since a Cholesky factor fails where Σx is nearly singular."""
-    if not resolved.protocol.inputs.spectrum:
+    if resolved.protocol.inputs.whitened:
         return None
     variances, axes = np.linalg.eigh(resolved.input_covariance)
     return jax.device_put(axes * np.sqrt(np.maximum(variances, 0.0)))

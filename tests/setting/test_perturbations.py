@@ -6,6 +6,7 @@ import pytest
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.perturbations import FineTuning, Noise, Quantization, bits
 from overtraining.setting.tasks import RotatedTeacher
+from overtraining.setting.teachers import Matrix, Spectrum
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,16 @@ def test_fine_tuning_refuses_by_name(fields: dict[str, object], says: str, untyp
     built = object.__new__(FineTuning)
     with pytest.raises(DomainError, match=says):
         untyped(FineTuning.__init__)(built, **{"task": RotatedTeacher(0.3)} | fields)
+
+
+def test_a_task_may_be_an_array_as_a_teacher_may(untyped) -> None:
+    def task(given: object) -> object:
+        made = object.__new__(FineTuning)
+        untyped(FineTuning.__init__)(made, given)
+        return made.task
+
+    own = np.diag([0.3, 1.0]).astype(np.float32)
+    assert task(own) == Matrix(own)
+    assert task([1.0, 0.3]) == Spectrum((1.0, 0.3))
+    with pytest.raises(DomainError, match="noname"):
+        task("noname.npy")

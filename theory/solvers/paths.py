@@ -31,6 +31,7 @@ OneLayer = Float[np.ndarray, "length d_out d_in"]
 IN_CACHE = 2**18  # numbers in an array on which simple formulas run fastest: 2 MB
 IN_MEMORY = 2**23  # numbers in an array of which a few fit well into memory: 64 MB
 FROM_INPUT = np.array([[False, True], [False, False]])  # of the norms of one layer: ‖W_1‖², weighted by Σx
+EPS = np.finfo(float).eps
 MOST_PAIRED = 64  # modes up to which the Hessian's spectrum, four eigenvalues for each pair, is fast enough
 
 
@@ -119,6 +120,7 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
     variances, xi = resolved.variances, resolved.variances[:m]
     mode_decay = refuse_overflow("the weight decay of a mode", lambda: decay / xi) if decay else np.zeros(m)
     killed = (mode_decay >= learned) & (decay > 0) & (n.depth > 1)
+    killed |= (xi == 0) & (learned > m * EPS * learned.max())  # no input tells of them
     never_learned = np.sort(np.append(learned[killed], missed))[::-1]
     widths = [n.d_in, *[n.h] * (n.depth - 1), n.d_out]
     white = resolved.isotropic
@@ -235,6 +237,7 @@ def single_layer(resolved: ResolvedProtocol) -> Solution:
     mu = resolved.protocol.pretraining.weight_decay
     xi, axes = resolved.variances, resolved.input_axes
     check_range(resolved.sigma, epsilon=np.array(start.epsilon), inputs=xi, decay=np.array(mu))
+    rate = np.where(xi + mu > 0, xi + mu, 1.0)  # where both are 0 nothing moves
     m = n.width if isinstance(start, Balanced) else min(resolved.sigma.size, n.width)
     u, v = (frame[:, :m] for frame in resolved.start_frames)
     from_start = start.epsilon * u @ v.T @ axes
@@ -244,8 +247,8 @@ def single_layer(resolved: ResolvedProtocol) -> Solution:
     def path(lengths: Lengths) -> Path:
         kept = np.exp(-lengths[:, None, None] * (xi + mu))
         relaxed = -np.expm1(-lengths[:, None, None] * (xi + mu))
-        f = from_start * kept + teacher * (xi / (xi + mu)) * relaxed
-        unlearned = (teacher - from_start) * kept + teacher * (mu / (xi + mu)) * relaxed
+        f = from_start * kept + teacher * (xi / rate) * relaxed
+        unlearned = (teacher - from_start) * kept + teacher * (mu / rate) * relaxed
         norms = np.zeros((lengths.size, 2, 2))
         norms[:, 0, 0], norms[:, 1, 1], norms[:, 0, 1] = xi.sum(), n.d_out, (f**2 @ xi).sum(axis=1)
 

@@ -39,7 +39,7 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     if isinstance(resolved.protocol.start, SmallGaussian | FanIn):
         _check_small(resolved)
         return small_random(resolved)
-    if _decoupled(resolved):
+    if _decoupled(resolved) and not (resolved.protocol.network.depth == 1 and _decays_unseen(resolved)):
         return decoupled_modes(resolved)
     return single_layer(resolved) if resolved.protocol.network.depth == 1 else matrix_riccati(resolved)
 
@@ -49,7 +49,12 @@ def _decoupled(resolved: ResolvedProtocol) -> bool:
     n, start = resolved.protocol.network, resolved.protocol.start
     rotates = isinstance(start, Balanced) and start.angle > 0 and max(n.d_in, n.d_out) > 1
     lopsided = isinstance(start, Balanced) and start.imbalance != 0
-    return not (rotates or lopsided) and _shares_axes(resolved)
+    return not (rotates or lopsided) and resolved.shares_axes
+
+
+def _decays_unseen(resolved: ResolvedProtocol) -> bool:
+    """Whether weight decay acts on directions in which the inputs do not vary, where no mode has a time of its own."""
+    return resolved.protocol.pretraining.weight_decay > 0 and not (resolved.variances > 0).all()
 
 
 def _check_small(resolved: ResolvedProtocol) -> None:
@@ -68,8 +73,11 @@ def _check_small(resolved: ResolvedProtocol) -> None:
         raise NoFormula(given, why, f"use a smaller start or Aligned(epsilon), or {MEASURE}")
 
 
-def _shares_axes(resolved: ResolvedProtocol) -> bool:
-    return resolved.protocol.inputs.shared or resolved.isotropic
+def _how_axes_differ(resolved: ResolvedProtocol) -> str:
+    mixed = "its axes are not the teacher's, so that modes mix"
+    if not resolved.protocol.inputs.input_covariance or resolved.shares_axes:
+        return mixed
+    return f"{mixed}: there, VᵀΣxV has entries beside the diagonal of {resolved.misalignment:.2g} of its largest"
 
 
 def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, str, str], ...]:
@@ -89,8 +97,10 @@ def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, st
          "have a limit", "use depth=2, start=Aligned(epsilon) or Balanced(epsilon, angle)"),
         (random and not resolved.isotropic, inputs, "the limit of small random weights is for white inputs",
          "use spectrum=() or start=Aligned(epsilon)"),
-        (n.depth > 1 and not _shares_axes(resolved), inputs, "its axes are not the teacher's, so that modes mix",
-         "use shared=True"),
+        (n.depth > 1 and not resolved.shares_axes, inputs, _how_axes_differ(resolved),
+         "use depth=1" if inputs.input_covariance else "use shared=True"),
+        (n.depth > 1 and _decays_unseen(resolved), inputs, "with weight decay the inputs must vary in every direction",
+         "use weight_decay=0 or depth=1"),
         (n.depth > 2 and decays, training, "only one and two layers have a formula for weight decay",
          "use weight_decay=0"),
         (n.depth > 2 and coupled, start, "the matrix solution is for two layers", "use angle=0"),

@@ -30,6 +30,14 @@ ALONG = {
     "mixed": Inputs((0.5, 2.0, 1.2), shared=False),
     "scaled": Inputs((1.7,) * 3),
 }
+_V = full_frames(TEACHER, 2, 3)[1]
+OWN = {
+    "aligned": Inputs(input_covariance=(_V * [0.5, 2.0, 1.2]) @ _V.T),
+    "singular": Inputs(input_covariance=(_V * [0.0, 2.0, 0.0]) @ _V.T),
+    "scaled": Inputs(input_covariance=1.7 * np.eye(3)),
+    "mixed": Inputs(input_covariance=[[2.0, 0.4, 0.1], [0.4, 1.0, -0.3], [0.1, -0.3, 0.8]]),
+    "rank one": Inputs(input_covariance=np.ones((3, 3)) - np.diag([0.0, 0.0, 8e-9])),
+}
 ROTATED = Balanced(0.05, angle=0.8, frame_seed=2)
 
 # One field after the other, then what they do together.
@@ -50,6 +58,16 @@ CASES = {
     "shared inputs": replace(BASE, inputs=ALONG["shared"]),
     "scaled inputs": replace(BASE, inputs=ALONG["scaled"]),
     "scaled inputs of any axes": replace(BASE, inputs=replace(ALONG["scaled"], shared=False)),
+    "own inputs": replace(BASE, inputs=OWN["aligned"]),
+    "own inputs that do not vary": replace(BASE, inputs=OWN["singular"]),
+    "own white inputs, rotated": replace(BASE, inputs=OWN["scaled"], start=ROTATED),
+    "one layer, own inputs": replace(BASE, network=Network(3, 1, 2, depth=1), inputs=OWN["mixed"], start=ROTATED),
+    "one layer, own inputs that do not vary": replace(
+        BASE, network=Network(3, 1, 2, depth=1), inputs=OWN["rank one"], start=ROTATED
+    ),
+    "one layer, own inputs that do not vary, weight decay": replace(
+        BASE, network=Network(3, 1, 2, depth=1), inputs=OWN["singular"], pretraining=GradientFlow(weight_decay=0.3)
+    ),
     "shared inputs and weight decay": replace(
         BASE, inputs=ALONG["shared"], pretraining=GradientFlow(weight_decay=0.3)
     ),

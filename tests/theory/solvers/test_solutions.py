@@ -13,7 +13,7 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import validate
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.setting.tasks import RotatedTeacher
-from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum
+from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, full_frames
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.solvers.exact import follow, respond
 
@@ -21,6 +21,9 @@ BASE = Protocol(Spectrum((1.0, 0.5)), (0.0, 3.0), (0.1,), Network(3, 2, 4))
 DEEP = Network(3, 2, 4, depth=3)
 DECAY = GradientFlow(weight_decay=0.1)
 ALONG, ACROSS = Inputs((3.0, 2.0, 1.0)), Inputs((3.0, 2.0, 1.0), shared=False)
+OWN = Inputs(input_covariance=[[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
+V = full_frames(BASE.teacher, 4, 3)[1]
+STILL = Inputs(input_covariance=(V * [1.0, 0.0, 1.0]) @ V.T)
 
 PATHS = [
     (
@@ -35,6 +38,8 @@ PATHS = [
     ({"pretraining": GradientDescent(0.1, batch=8)}, "continuous time", "GradientFlow"),
     ({"inputs": Inputs(samples=100)}, "population", "samples=None"),
     ({"inputs": ACROSS}, "axes are not the teacher's", "shared=True"),
+    ({"inputs": OWN}, r"axes are not the teacher's.* VᵀΣxV has entries beside the diagonal of 0\.\d+", "depth=1"),
+    ({"inputs": STILL, "pretraining": DECAY}, "must vary in every direction", "weight_decay=0 or depth=1"),
     ({"inputs": ACROSS, "network": DEEP}, "axes are not the teacher's", "shared=True"),
     ({"pretraining": DECAY, "network": DEEP}, "formula for weight decay", "weight_decay=0"),
     ({"start": Balanced(), "network": DEEP}, "two layers", "angle=0"),

@@ -116,10 +116,10 @@ class ResolvedProtocol:
     @cached_property
     def shares_axes(self) -> bool:
         """Whether Σx is diagonal in the axes V of the teacher, to about 1e-10 where it is given as a matrix."""
-        if self.isotropic:
-            return True
         inputs = self.protocol.inputs
-        return self.misalignment <= SAME if inputs.input_covariance else inputs.shared
+        if not inputs.input_covariance:
+            return inputs.shared or self.isotropic
+        return self.isotropic or self.misalignment <= SAME
 
     @cached_property
     def variances(self) -> Float[np.ndarray, " d_in"]:

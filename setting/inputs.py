@@ -105,12 +105,14 @@ def input_covariance(inputs: Inputs, teacher: Teacher, d_out: int, d_in: int) ->
     [1.0, 4.0]
     """
     axes = input_axes(inputs, teacher, d_out, d_in)
-    return own_covariance(inputs) if inputs.input_covariance else covariance_in_axes(inputs, axes)
+    if inputs.input_covariance:
+        return own_covariance(inputs)
+    return covariance_in_axes(inputs, axes) if inputs.spectrum else axes
 
 
 def covariance_in_axes(inputs: Inputs, axes: Float[np.ndarray, "d_in d_in"]) -> Float[np.ndarray, "d_in d_in"]:
-    """The same, where the `input_axes` are known, and no matrix is given."""
-    return (axes * np.array(inputs.spectrum)) @ axes.T if inputs.spectrum else axes
+    """The Σx of a spectrum, where the `input_axes` are known."""
+    return (axes * np.array(inputs.spectrum)) @ axes.T
 
 
 def own_covariance(inputs: Inputs) -> Float[np.ndarray, "d_in d_in"]:

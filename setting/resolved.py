@@ -137,15 +137,17 @@ class ResolvedProtocol:
         """The eigenvectors of Σx, in the order of `variances`; the coordinate axes for whitened inputs."""
         inputs = self.protocol.inputs
         d_in = self.protocol.network.d_in
-        if inputs.whitened or (inputs.input_covariance and self.isotropic):
+        if not (inputs.spectrum or self._own_axes):
             return np.eye(d_in)
-        return self.frames[1] if self.shares_axes and inputs.shared else own_axes(inputs, d_in)
+        return self.frames[1] if inputs.shared and self.shares_axes else own_axes(inputs, d_in)
 
     @cached_property
     def input_covariance(self) -> Float[np.ndarray, "d_in d_in"]:
         """The covariance Σx of the inputs."""
         inputs = self.protocol.inputs
-        return own_covariance(inputs) if inputs.input_covariance else covariance_in_axes(inputs, self.input_axes)
+        if inputs.input_covariance:
+            return own_covariance(inputs)
+        return covariance_in_axes(inputs, self.input_axes) if inputs.spectrum else self.input_axes
 
 
 def resolve(protocol: Protocol) -> ResolvedProtocol:

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import noisy_steps
 from overtraining.figures import drawing
+from overtraining.figures.described import listed, protocol_of
 from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Sampling
+from overtraining.setting.teachers import singular_values
 from overtraining.setting.training import Schedule
 
 SOURCE = "overtraining.experiments.annealing"
@@ -46,6 +48,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     theory, measured = data["theory"], data["simulation"]
     full, steps = float(theory[SCHEDULES[0]][0]), float(theory.pretraining[-1])
     constant, _, annealed = SCHEDULES
+    sigma = listed(singular_values(protocol_of(theory).teacher), fractions=True).replace(", ", " and ")
     lost = ", ".join(
         f"{full - float(measured[n][-1]):.4f} ({n}; formula {full - float(theory[n][-1]):.4f})" for n in SCHEDULES
     )
@@ -53,7 +56,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     half, end = (measured[constant].sel(pretraining=x * steps) for x in (0.5, 1.0))
     error = float(np.linalg.norm(measured[f"{constant}_stderr"].sel(pretraining=[0.5 * steps, steps])))
     return (
-        "Two learned features, σ = 1 and ½, under SGD on noisy labels with three schedules of the same number of steps "
+        f"Two learned features, σ = {sigma}, under SGD on noisy labels with three schedules of the same number of "
+        "steps "
         "and the whole population of inputs in each (claim E2). Noise lowers the learned singular values by γ² of the "
         "current learning rate; over time it also "
         "makes the layers unequal, and then lowers them less. When the learning rate decays, features come "

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import turning, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -59,14 +60,17 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data, and what cannot be transferred between the rows."""
     theory, llm = inflection_point(data["theory"]), _mean(data["olmo1b"])
-    where = ", ".join(f"{float(t):.1f} (γ = {float(g):g})" for g, t in zip(theory.strength, theory.length, strict=True))
+    where = ", ".join(
+        f"{turning(float(t))} (γ = {float(g):g})" for g, t in zip(theory.strength, theory.length, strict=True)
+    )
     fall, error = drawing.final_decline(llm)
     real = "more" if bool(inflection_point(llm).exists.any()) else "no more"
     draws = data["simulation"].attrs["source"]
     return (
         "The same three questions about theory, a small network and a language model: how good is the model before the "
         "perturbation, what does the perturbation cost, and how good is the model after it? Top: exact loss of a "
-        f"two-layer linear network before and after weight noise of three scales; the loss after it turns at {where}. "
+        f"two-layer linear network before and after weight noise of {word(theory.sizes['strength'])} scales; the loss "
+        f"after it turns at {where}. "
         f"Middle: the same protocol, simulated ({draws}, with one standard error). Bottom: OLMo-1B, mean accuracy on "
         "six benchmarks before and after instruction tuning on TULU at seven checkpoints, measured by Sun and Dredze "
         "2024 (arXiv 2408.06663); the error bars cover only the choice of test items. From the best checkpoint to the "

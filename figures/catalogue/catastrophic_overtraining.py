@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, features, protocol_of, spectrum, turning
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.grid_inflection import inflection_point
@@ -42,16 +43,19 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
-    points = inflection_point(data["theory"])
-    where = ", ".join(f"{float(t):.1f} (γ = {float(g):g})" for g, t in zip(points.strength, points.length, strict=True))
+    points, setup = inflection_point(data["theory"]), protocol_of(data["theory"])
+    where = ", ".join(
+        f"{turning(float(t))} (γ = {float(g):g})" for g, t in zip(points.strength, points.length, strict=True)
+    )
     best = inflection_point(data["theory"], which="best")
-    deepest = ", ".join(f"{float(t):.1f}" for t in best.length)
+    deepest = ", ".join(f"{turning(float(t))}" for t in best.length)
     rises = ", ".join(f"{float(r):.2g}" for r in points.rise)
     return (
         "Loss after Gaussian weight noise of scale γ against pretraining length, and the loss without noise (dashed). "
         f"Beyond an inflection point (stars, t = {where}), longer pretraining only hurts, by {rises} in the end, while "
         "the loss without noise still falls (claims C1, C4). Lines: closed form; points: simulation, "
         f"{data['simulation'].attrs['source']}. Learning a feature lowers the loss after noise until s = σ − c, with c "
-        "= γ²d; 24 features σ = 1/i, d = 24, aligned start at ε = 0.001. A star is the last minimum, beyond which "
+        f"= γ²d; {features(setup)} features σ = {spectrum(setup)}, d = {setup.network.d_in}, aligned start at ε = "
+        f"{epsilon(setup):g}. A star is the last minimum, beyond which "
         f"longer pretraining never helps; the deepest minima lie at t = {deepest}."
     )

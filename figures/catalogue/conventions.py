@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, network, protocol_of, spectrum
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import Noise, Quantization, bits
@@ -79,10 +80,11 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     factors = ", ".join(f"{rise[unit][-1] / rise[unit][0]:.3g} ({label})" for unit, label in UNITS.items())
     falls = {step: float((data[step].sensitivity[..., 0] < 0).mean()) for step in STEPS}
     mean = {step: data[step].sensitivity.mean("seed").values[:, 0] for step in STEPS}
+    setup, fixed = protocol_of(data["theory absolute"]), protocol_of(data["theory fixed"])
     bound = data["theory fixed"].attrs["approximation_bound"]
     return (
         "Sensitivity to one perturbation in several units (claim B6), against pretraining length. (a) Gaussian noise "
-        f"of scale γ = {protocol('absolute').strengths[0]:g} in units of 1, of the layer's root mean square weight, or "
+        f"of scale γ = {setup.strengths[0]:g} in units of 1, of the layer's root mean square weight, or "
         "of each weight itself; each curve is divided by its value at the end. (Units of the weights at the start, "
         "by secondary sources those of the source paper, are absolute units with another γ.) Sensitivity grows in all "
         "units, by factors of "
@@ -93,7 +95,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{mean['row'][0]:.1g} and {mean['row'][-1]:.2g} with one step per row. On average it grows, too; but rounding "
         f"lowers the loss in {falls['tensor']:.0%} and {falls['row']:.0%} of the single cases, and no theorem says "
         "that its cost grows: in a 2×2 network it falls while a second feature is learned. With a fixed step of "
-        f"{FIXED_STEP:g}, most weights round to 0 at first. Line: theory, the mean over hidden frames, with an error "
+        f"{fixed.strengths[0]:g}, most weights round to 0 at first. Line: theory, the mean over hidden frames, with an "
+        "error "
         f"of at most {bound:.1g}; points: {data['simulation fixed'].sizes['seed']} frames. "
-        "5→4→6 network, σ = 1/i, white inputs, ε = 0.02."
+        f"{network(setup)} network, σ = {spectrum(setup)}, white inputs, ε = {epsilon(setup):g}."
     )

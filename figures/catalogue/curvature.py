@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, network, protocol_of, spectrum
 from overtraining.figures.recipe import (
     NO_PERTURBATION,
     Recipe,
@@ -61,8 +62,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     spectrum.legend(loc=(0.4, 0.14))  # below 0, where there are no curves at the end
     for name, text in (("theory", "½ tr H"), ("simulation", "½ tr H, autodiff")):
         drawing.against_length(trace, data[f"trace {name}"], "hessian_trace", unit=2.0, label=text)
-    for i, gamma in enumerate((WEAK, STRONG)):
-        label, weak = f"Δ/γ², γ = {gamma:g}", gamma == WEAK
+    for i, gamma in enumerate(data["theory"].strength.values):
+        label, weak = f"Δ/γ², γ = {gamma:g}", i == 0
         shown = ("simulation",) if weak else ("theory", "simulation")  # the line for weak noise is that of the trace
         for name in shown:
             one = data[name].isel(strength=[i])
@@ -79,8 +80,10 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     theory, measured = data["spectrum theory"].eigenvalue, data["spectrum simulation"].eigenvalue
     off = float(np.abs(theory.sel(pretraining=measured.pretraining, method="nearest").values - measured.values).max())
     top = theory.isel(index=-1)
+    setup = protocol_of(data["theory"])
+    weak, strong = setup.strengths[0], setup.strengths[-1]
     half = data["trace theory"].hessian_trace.values[-1] / 2
-    more = data["theory"].sensitivity.values[-1] / np.square((WEAK, STRONG)) / half - 1
+    more = data["theory"].sensitivity.values[-1] / np.square(setup.strengths) / half - 1
     return (
         f"Curvature along pretraining (claim B3). (a) All {theory.sizes['index']} eigenvalues of the Hessian of the "
         "loss: closed form (lines) and automatic differentiation at the checkpoints of gradient flow (points), which "
@@ -88,7 +91,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"while the first feature is learned, and ends at 2σ₁ = {float(top[-1]):.2f}; negative eigenvalues belong to "
         "features that are not yet learned. (b) Half the trace, and the sensitivity to Gaussian noise divided by its "
         f"variance γ², {data['simulation'].attrs['source']}: the trace does not depend on the residual, so that it "
-        f"measures sensitivity at every length; the γ⁴ term adds a constant, {more[0]:.1%} at the end for γ = {WEAK:g} "
-        f"and {more[1]:.0%} for γ = {STRONG:g}. σ = 1, 0.6, 0.3 in a 4→5→3 network, aligned start at ε = 0.01. The "
+        f"measures sensitivity at every length; the γ⁴ term adds a constant, {more[0]:.1%} at the end for γ = {weak:g} "
+        f"and {more[-1]:.0%} for γ = {strong:g}. σ = {spectrum(setup)} in a {network(setup)} network, aligned start at "
+        "ε "
+        f"= {epsilon(setup):g}. The "
         "eigenvalues in closed form hold only for balanced aligned weights; the trace is exact everywhere."
     )

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response, theory_trajectory
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -66,7 +67,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "Singular values (above, closed form) and sensitivity Δ to Gaussian noise on all layers (below; lines: exact, "
         f"points: simulation, {data['simulation 1'].attrs['source']}, one standard error) for L layers (claims A6, B2, "
-        f"B4). All networks start aligned at s = {EPSILON:g}; every depth has its own range of lengths. Deeper "
+        f"B4). All networks start aligned at s = {epsilon(protocol_of(data['theory 1'])):g}; every depth has its own "
+        "range of lengths. Deeper "
         "networks wait longer and then learn a feature more abruptly. The loss of one layer is a quadratic function of "
         f"its weights: its curvature, and with it Δ, does not change. From start to end, Δ at γ = {gamma:g} grows by "
         f"factors of {listed}. At larger γ, products of the noise of several layers, which do not grow, make up a "

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, features, listed, network, power, protocol_of, spectrum, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -56,6 +57,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
+    setup = protocol_of(data["theory0"])
     turns = [inflection_point(data[f"theory{i}"], which="best").squeeze() for i in range(len(ANGLES))]
     lost = "; ".join(
         f"{float(t.rise):.2g} from t = {float(t.length):.1f} at angle {a:g}"
@@ -63,16 +65,21 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         else f"none at angle {a:g}"
         for a, t in zip(ANGLES, turns, strict=True)
     )
-    error = max(
-        float(np.abs(data[f"simulation{i}"].after.squeeze() - data[f"theory{i}"].after.squeeze()[::10]).max())
-        for i in range(len(ANGLES))
-    )
+    error = max(float(np.abs(_distance(data[f"simulation{i}"], data[f"theory{i}"])).max()) for i in range(len(ANGLES)))
     return (
-        f"(a) Pretraining and (b) downstream loss after fine-tuning by gradient flow for T = {BUDGET:g}, against "
+        "(a) Pretraining and (b) downstream loss after fine-tuning by gradient flow for T = "
+        f"{listed(setup.strengths)}, against "
         "pretraining length (claims D1, D2). The task is the teacher with its singular vectors rotated by an angle. "
         f"Lines: exact, A5 from the pretrained weights; points: simulation, within {error:.1g} of the lines. Increase "
         f"of the pretraining loss from the best length to the end: {lost}. At angle 0, fine-tuning is more "
         "pretraining, and longer pretraining only helps; at larger angles, the pretraining loss after fine-tuning "
-        "passes an inflection point. Grey: before fine-tuning. Four features σ = 1/i in a 6→4→5 network, aligned start "
-        "at ε = 1e-3. The theory holds for balanced weights, white inputs, and gradient flow on all weights."
+        f"passes an inflection point. Grey: before fine-tuning. {word(features(setup)).capitalize()} features σ = "
+        f"{spectrum(setup)} in a {network(setup)} network, aligned start at ε = {power(epsilon(setup))}. The theory "
+        "holds for balanced weights, white inputs, and gradient flow on all weights."
     )
+
+
+def _distance(measured: xr.Dataset, exact: xr.Dataset) -> xr.DataArray:
+    """Of the measured losses from the exact ones, at the lengths that both have."""
+    common = np.intersect1d(measured.pretraining, exact.pretraining)
+    return measured.after.sel(pretraining=common) - exact.after.sel(pretraining=common)

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, network, protocol_of
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_trajectory, theory_trajectory
 from overtraining.figures.style import COLUMN, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -68,13 +69,15 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
+    setup = protocol_of(data["theory"])
     exact = data["theory"].singular_value.sel(pretraining=data["aligned"].pretraining, method="nearest")
     delay = float((exact - data["random"].singular_value.mean("seed")).max())
     gap, far = (abs(data[n].singular_value - exact).max(["mode", "pretraining"]).values for n in ("aligned", "random"))
     return (
         "Student singular values against pretraining length. A feature of strength σ is learned at about t = "
         "ln(σ/ε)/2σ, the strongest first (claims A2, A3, A7; lines: closed form, one mode at a time, ε = "
-        f"{EPSILON:g}). Points: gradient flow of a 6→5→7 network. (a) From an aligned balanced start, it follows the "
+        f"{epsilon(setup):g}). Points: gradient flow of a {network(setup)} network. (a) From an aligned balanced "
+        "start, it follows the "
         f"closed form (largest distance {gap.max():.1g}). (b) From independent Gaussian weights of the same size "
         f"({far.size} starts, mean and standard deviation), it follows the lines only roughly, and later: the mean is "
         f"up to {delay:.2f} below the line, and one start is up to {far.max():.2f} from it. The closed form does not "

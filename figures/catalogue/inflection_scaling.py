@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, features, power, protocol_of, spectrum
 from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Protocol, Sampling
@@ -51,6 +52,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     law = np.interp(gamma[::-1], data["law"].turning_strength.values[::-1], data["law"].pretraining.values[::-1])[::-1]
     leading = data["leading"]
     first = np.interp(gamma[::-1], leading.turning_strength.values[::-1], leading.pretraining.values[::-1])[::-1]
+    setup = protocol_of(data["path"])
     error = (data["simulation"].length_error / data["simulation"].pretraining).values
     return (
         "Pretraining length of the inflection point against the variance γ² of Gaussian weight noise (claims C3, C5). "
@@ -60,6 +62,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"leading order ln(1/ε)/(4c), within {np.abs(first / path - 1).max():.0%}: the inflection point is "
         "proportional to 1/γ² up to a logarithm, whatever the exponent of the spectrum. Points: zero of the sampled "
         f"slope of the loss after noise, {data['simulation'].attrs['source']}; the standard errors are "
-        f"{error.min():.1%} to {error.max():.1%} of the length, smaller than the markers. 24 features σ = 1/i, d = 24, "
-        "aligned start at ε = 1e-6. Steep spectra are not dense: they have one minimum per feature."
+        f"{error.min():.1%} to {error.max():.1%} of the length, smaller than the markers. {features(setup)} features σ "
+        "= "
+        f"{spectrum(setup)}, d = {setup.network.d_in}, aligned start at ε = {power(epsilon(setup))}. Steep spectra are "
+        "not dense: they have one minimum per feature."
     )

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, features, network, protocol_of, word
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -77,15 +78,17 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     theory, measured = (data[f"gain {x}"].norm_gained.isel(pretraining=-1) for x in ("theory", "simulation"))
     off = float(np.abs(theory.sel(imbalance=measured.imbalance, method="nearest") / measured.values - 1).max())
     decade = 10.0 ** np.ceil(np.log10(off))  # the digits are the integrator's, and not the same on every processor
+    setup = protocol_of(data["theory 0"])
     tail = np.polyfit(np.log(theory.imbalance[-10:]), np.log(theory[-10:]), 1)[0]
     return (
         "From rich to lazy learning (claims A4, B4). (a) Sensitivity Δ to Gaussian weight noise, γ = "
-        f"{protocol().strengths[0]:g}, from aligned starts whose layers differ by λ = w2² − w1² in every mode. It "
+        f"{setup.strengths[0]:g}, from aligned starts whose layers differ by λ = w2² − w1² in every mode. It "
         f"grows by a factor of {rich[-1] / rich[0]:.1f} at λ = 0 and of {lazy[-1] / lazy[0]:.2f} at λ = "
         f"{IMBALANCES[-1]:g}, where it is {lazy[0] / rich[0]:.0f} times as large already at the start, and where the "
         "features are learned sooner. Lines: closed form; points: simulation with one standard error, "
         f"{data['simulation 0'].attrs['source']}. (b) Increase of the squared norm of all weights until the teacher is "
         f"learned, Σ √(λ² + 4σ²) − √(λ² + 4ε²), measured within {decade:.0e} of it; at the right end it falls as "
-        f"λ^{tail:.2f}. Three features, 5→4→3 network, ε = 0.01. A random start has no single λ: from large random "
+        f"λ^{tail:.2f}. {word(features(setup)).capitalize()} features, {network(setup)} network, ε = "
+        f"{epsilon(setup):g}. A random start has no single λ: from large random "
         "weights, sensitivity can fall; see the experiment lazy-to-rich."
     )

@@ -8,12 +8,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, listed, power, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.grid_inflection import inflection_point
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import Spectrum
+from overtraining.setting.teachers import Spectrum, singular_values
 
 
 def recipes() -> dict[str, Recipe]:
@@ -53,13 +54,18 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     inner = after.values[1:-1]
     count = int(((inner < after.values[:-2]) & (inner < after.values[2:])).sum())
     where = {which: float(point.length[0]) for which, point in points.items()}
+    setup = protocol_of(data["theory"])
+    cost = setup.strengths[0] ** 2 * (setup.network.d_in + setup.network.d_out) / 2
     lost = float(points["best"].rise[0])
     return (
-        "Loss after Gaussian weight noise against pretraining length, for a teacher with σ = 1, ½, ¼ and noise cost c "
-        f"= γ²d = 0.1 (claim C4); below, the last part of the fall. It has {count} minima, one for every feature above "
+        "Loss after Gaussian weight noise against pretraining length, for a teacher with σ = "
+        f"{listed(singular_values(setup.teacher), fractions=True)} and noise cost c "
+        f"= γ²d = {cost:g} (claim C4); below, the last part of the fall. It has {count} minima, one for every feature "
+        "above "
         f"c, each followed by a rise of ½c². The first lies at t = {where['first']:.1f}; the deepest, which is also "
         f"the last, at t = {where['best']:.1f}. Beyond that, the loss rises by {lost:.4f} and does not fall again. "
         "Each minimum looks like an inflection point to somebody whose checkpoints end there. Lines: closed form; "
-        f"points: simulation, {data['simulation'].attrs['source']}. Aligned start at ε = 1e-6; from a start above the "
+        f"points: simulation, {data['simulation'].attrs['source']}. Aligned start at ε = {power(epsilon(setup))}; from "
+        "a start above the "
         "teacher there is no minimum."
     )

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import NOISES, unequal_costs
 from overtraining.figures import drawing
+from overtraining.figures.described import network, protocol_of, spectrum
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Sampling
@@ -52,7 +53,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
-    parts = []
+    parts, setup = [], protocol_of(data["path0"])
     for i, noise in enumerate(NOISES):
         after, best = data[f"path{i}"].after.values.ravel(), float(data[f"optimum{i}"].after[0, 0])
         measured = data[f"decayed{i}"]
@@ -68,7 +69,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "decay from random weights. At the end of plain pretraining, at the best stop, and under decay: "
         f"{'; '.join(parts)}. Decay is better than the best stop even if the costs of both layers are nearly equal, "
         "since it stops every feature at its own best value, which one length cannot do. It is better by most if the "
-        "costs differ, since it puts the weights into the layer where noise costs less, which no stop can do. σ = 1, "
-        "0.6, 0.2 in a 5→4→3 network. The theory holds for two layers, white inputs, and enough hidden units for all "
+        "costs differ, since it puts the weights into the layer where noise costs less, which no stop can do. σ = "
+        f"{spectrum(setup)} in a {network(setup)} network. The theory holds for two layers, white inputs, and enough "
+        "hidden units for all "
         "features."
     )

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, network, protocol_of, spectrum
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import Noise, Quantization
@@ -77,6 +78,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
     theory = data["theory"].sensitivity.isel(strength=0)
+    setup, (step, *_) = protocol_of(data["theory"]), protocol_of(data["rounding"]).strengths
     at = theory.sel(pretraining=data["gaussian"].pretraining, method="nearest").values
     off = {law: np.abs(data[law].rise.values[:, 0] / at - 1).max() for law in LAWS}
     last = {law: float(data[law].spread.values[-1, 0]) for law in LAWS}
@@ -86,10 +88,11 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "pretraining length. (a) The mean rise of the loss is the same for all of them, since it depends only on γ² "
         f"and the norms of the weights (line: exact; points within {max(off.values()):.1%} of it, "
         f"{data['gaussian'].attrs['source']}, one standard error). Rounding to a grid of step √12 γ = "
-        f"{GAMMA * 12**0.5:.2f}, which is often modelled as such noise, gives {rounding.min():.2f} to "
+        f"{step:.2f}, which is often modelled as such noise, gives {rounding.min():.2f} to "
         f"{rounding.max():.2f} times that, as the mean over {data['rounding'].sizes['seed']} hidden frames: it sets "
         "weights below half a step to zero. (b) The standard deviation of the loss after noise: B5's formula is for "
         "the Gaussian distribution (line, exact); with uniform and sign noise it is "
         f"{last['uniform'] / last['gaussian']:.2f} and {last['sign'] / last['gaussian']:.2f} times as large at the "
-        f"end, because their fourth moments differ. γ = {GAMMA:g}, 5→4→6 network, σ = 1/i, aligned start at ε = 0.05."
+        f"end, because their fourth moments differ. γ = {setup.strengths[0]:g}, {network(setup)} network, σ = "
+        f"{spectrum(setup)}, aligned start at ε = {epsilon(setup):g}."
     )

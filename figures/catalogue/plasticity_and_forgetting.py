@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, network, power, protocol_of, spectrum, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -40,10 +41,10 @@ def recipes() -> dict[str, Recipe]:
         "rotated": Recipe(f"{MAPS}.rotated_task_map", reach, ignores=ignores),
         "shared": Recipe(f"{MAPS}.shared_feature_map", reach, ignores=ignores),
     } | {
-        f"from {epsilon}": Recipe(
-            f"{MAPS}.finite_start_map", replace(reach, start=Aligned(float(epsilon))), ignores=ignores
+        f"from {start}": Recipe(
+            f"{MAPS}.finite_start_map", replace(reach, start=Aligned(float(start))), ignores=ignores
         )
-        for epsilon in STARTS
+        for start in STARTS
     }
 
 
@@ -62,9 +63,9 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     strong.plot(mean.safe.values[0], mean["size"], color="white")
     strong.text(1.2 * float(mean.safe[0, 3]), 1.0, "safe", color="white", va="center")
     _map(limit, as_strong, "clear_falls", "angle", "clearly falls, ε → 0")
-    for ax, epsilon in zip(finite, STARTS, strict=True):
-        from_start = data[f"from {epsilon}"].isel(size=0)
-        _map(ax, from_start, "clear_falls", "angle", f"clearly falls, ε = {epsilon}")
+    for ax, start in zip(finite, STARTS, strict=True):
+        from_start = data[f"from {start}"].isel(size=0)
+        _map(ax, from_start, "clear_falls", "angle", f"clearly falls, ε = {start}")
     for ax in (turns, limit, *finite):
         ax.set_ylabel("angle (radians)")
     for ax in (strong, foreseen):
@@ -88,6 +89,9 @@ def _map(ax: Axes, data: xr.Dataset, name: str, over: str, title: str, top: floa
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
     theory, rotated, shared = data["theory"], data["rotated"], data["shared"]
+    setup = protocol_of(theory)
+    task = setup.perturbation.task if isinstance(setup.perturbation, FineTuning) else None
+    angle = task.angle if isinstance(task, RotatedTeacher) else float("nan")
     late = theory.isel(strength=-1)
     best = late.after.values.min()
     both = [(one, one.falls, one.falls > 0) for one in (rotated, shared)]
@@ -98,11 +102,13 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     order = rotated.foreseen.mean(["angle", "size"]).isel(pretraining=0)
     return (
         "What each learned feature adds to plasticity, and what it costs (claim D4). (a) Pretraining against "
-        "downstream loss after fine-tuning, along pretraining, for three budgets; the dot is the end. Learned features "
+        f"downstream loss after fine-tuning, along pretraining, for {word(len(setup.strengths))} budgets; the dot is "
+        "the end. Learned features "
         "let the network fit the task, with reversals inside the stages, at the cost of forgetting: at T = "
         f"{float(theory.strength[-1]):g} the pretraining loss after fine-tuning ends "
         f"{float(late.after[-1]) - best:.3f} above its best value. Lines: exact; points: simulation by gradient flow. "
-        "σ = 1/i in a 5→4→5 network from 1e-10, the task rotated by 1.8. (b–f) The same teacher from plateau to "
+        f"σ = {spectrum(setup)} in a {network(setup)} network from {power(epsilon(setup))}, the task rotated by "
+        f"{angle:g}. (b–f) The same teacher from plateau to "
         f"plateau in the limit ε → 0, for {rotated.attrs['source'].removeprefix('claim D4 on ')} that are the teacher "
         f"rotated and rescaled, and {shared.attrs['source'].removeprefix('claim D4 on ')} that are random apart from "
         f"the features they share, each for {rotated.sizes['strength']} budgets. (b) Fraction of tasks as strong as "
@@ -129,7 +135,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
 def _by_start(data: Mapping[str, xr.Dataset]) -> str:
     """The share of turned tasks whose cost clearly falls, at a short and at a long budget, as ε → 0 and by start."""
     maps = {"ε → 0": data["rotated"].sel(size=1.0)}
-    maps |= {f"ε = {epsilon}": data[f"from {epsilon}"].isel(size=0) for epsilon in STARTS}
+    maps |= {f"ε = {start}": data[f"from {start}"].isel(size=0) for start in STARTS}
     turned = [one.clear_falls.isel(angle=one.angle > TURNED) for one in maps.values()]
     short, long = (
         ", ".join(f"{float(falls.sel(strength=reach, method='nearest').mean()):.1%}" for falls in turned)

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import network, protocol_of, spectrum, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -48,12 +49,14 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
     sensitivity = data["theory"].sensitivity
     factor = (sensitivity.isel(pretraining=-1) / sensitivity.isel(pretraining=0)).values
-    draws = data["simulation"].attrs["source"]
+    draws, setup = data["simulation"].attrs["source"], protocol_of(data["theory"])
     return (
-        "Sensitivity Δ to Gaussian weight noise of five scales γ against pretraining length (claims B1, B4). Lines: Δ "
+        f"Sensitivity Δ to Gaussian weight noise of {word(factor.size)} scales γ against pretraining length (claims "
+        "B1, B4). Lines: Δ "
         f"= cΣs + const, exact at every γ; points: simulation with one standard error, {draws}. Over the range shown, "
         f"Δ grows by a factor of {factor[-1]:.0f} (γ = {float(sensitivity.strength[-1]):g}) to {factor[0]:.0f} (γ = "
         f"{float(sensitivity.strength[0]):g}) and then remains constant: it is bounded, since the singular values are. "
-        "Aligned start, σ = 1/i, 8→6→7 network. That Δ grows at every length is a theorem only on the aligned balanced "
+        f"Aligned start, σ = {spectrum(setup)}, {network(setup)} network. That Δ grows at every length is a theorem "
+        "only on the aligned balanced "
         "path; elsewhere it requires ⟨f, A − f⟩ > 0."
     )

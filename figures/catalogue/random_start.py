@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import network as widths, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_trajectory, theory_trajectory
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inputs import Inputs
@@ -101,9 +102,11 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     relu, half = data["ReLU"].singular_value.mean("seed"), 2 * data["half"].singular_value
     away = float(np.abs(relu.sel(mode=half.mode) - half.interp(pretraining=relu.pretraining)).max())
     smallest, largest = min(STDS), max(STDS)
+    setup, nonlinear = protocol_of(data[f"random {smallest:g}"]), protocol_of(data["ReLU"])
     seeds = data[f"random {smallest:g}"].sizes["seed"]
     return (
-        f"Starts that are not aligned (points: simulation of a 6→{H}→5 network, mean and standard deviation of {seeds} "
+        f"Starts that are not aligned (points: simulation of a {widths(setup)} network, mean and standard deviation of "
+        f"{seeds} "
         "starts; claims A1, A7, A8, B4). (a) From independent Gaussian weights of standard deviation std, the trace of "
         "the Hessian, and with it the sensitivity, follows the mean over starts that theory has to leading order "
         f"(lines) within {far[smallest]:.1%} of its value at the end for std {smallest:g}, and {far[SMALL[1]]:.1%} for "
@@ -113,7 +116,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"From the usual fan-in start there is no such line: until convergence the trace changes by {changed}, and it "
         f"falls to {lowest:.2f} of its start on the way. From large weights the network has more to unlearn than to "
         "learn, and sensitivity is then not progressive. (c) Singular values of the linear part of a ReLU network (h = "
-        f"{RELU_H}, {data['ReLU'].sizes['seed']} starts, 512 examples). Order and stages are the same, but later than "
+        f"{nonlinear.network.h}, {data['ReLU'].sizes['seed']} starts, {nonlinear.inputs.samples} examples). Order and "
+        "stages are the same, but later than "
         "in the linear network (lines). Half of the units are active, which halves the speed (dashed: ½s moves as in a "
         "linear network whose teacher is ½σ); the random overlap with the features explains the rest (up to "
         f"{away:.2f} from the dashed line). No theorem covers (b) and (c)."

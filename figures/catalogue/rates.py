@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, features, power, protocol_of
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Protocol
@@ -70,11 +71,13 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     measured = data["exponents simulation"].isel(pretraining=0)
     theory = data["exponents theory"].isel(pretraining=0).sel(alpha=measured.alpha.values, method="nearest")
     off = max(float(np.abs(measured[n].values - theory[f"{n}_finite"].values).max()) for n in EXPONENTS)
+    setup = protocol_of(data[f"theory {ALPHAS[0]:g}"])
     total = measured.total.values
     return (
         "Power-law spectra σ = i^(−α) (claims B7, B8). (a) Loss and (b) growth of Σs, to which the cost of noise is "
-        "proportional, against pretraining length: sums over the path, exact (lines), and gradient flow (points), 48 "
-        "features from ε = 1e-6; the curves for α = 0.6 bend where all 48 are learned. (c) Exponents of the loss and "
+        "proportional, against pretraining length: sums over the path, exact (lines), and gradient flow (points), "
+        f"{features(setup)} features from ε = {power(epsilon(setup))}; the curves for α = {ALPHAS[0]:g} bend where all "
+        f"{features(setup)} are learned. (c) Exponents of the loss and "
         "of Σs (of its derivative), and their sum, from fits over the lengths at which features 3 to 24 are learned; "
         "the features that the network lacks are added to the loss as a constant. Dashed: limits for a small start, β "
         "= 2 − 1/α, s = 1/α − 1, β + s = 1. Solid: these limits times 1/(1 − 1/ℓ), ℓ = ln(σ/ε), from which the fits "

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import network, protocol_of, spectrum
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.grid_inflection import inflection_point
@@ -78,7 +79,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         point = inflection_point(data[f"theory{i}"], which="best").squeeze()
         cost = float(data[f"theory{i}"].downstream_after[-1, 0])
         turns.append(f"λ = {anchor:g}: best length {float(point.length):.1f}, downstream {cost:.4f} at the end")
-    frontier = data["frontier"]
+    frontier, setup, after = data["frontier"], protocol_of(data["theory0"]), protocol_of(data["frontier"])
     above = {
         name: float(
             np.max(
@@ -96,7 +97,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{'; '.join(turns)}. Without an anchor, fine-tuning ends at the task after any pretraining. (c) The two "
         "losses after fine-tuning a converged network on a rotated task, against each other: no method can get below "
         f"the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['with_replay']):.0e}), anchors and "
-        f"early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = 1, 0.7, 0.5 "
-        "in (a, b), 1/i in (c), 4→4→5 networks. In (a, b) the theory holds for shared singular vectors and balanced "
+        f"early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = "
+        f"{spectrum(setup)} "
+        f"in (a, b), {spectrum(after)} in (c), {network(setup)} networks. In (a, b) the theory holds for shared "
+        "singular vectors and balanced "
         "weights."
     )

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import epsilon, power, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -21,9 +22,9 @@ TASK = ((1.0, 0.1), (0.1, 2.0))
 STARTS = ("1e-3", "1e-6", "1e-12", "1e-30")
 
 
-def one_feature(epsilon: float) -> float:
+def one_feature(start: float) -> float:
     """Length at which the first feature lacks the same share of its value as the second one has."""
-    return float(np.log((1 / epsilon - 1) * (0.5 / epsilon - 1)) / 3)
+    return float(np.log((1 / start - 1) * (0.5 / start - 1)) / 3)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -46,9 +47,9 @@ def recipes() -> dict[str, Recipe]:
     )
     long = replace(plateaus, strengths=(5.0,))
     by_label = {}
-    for epsilon in STARTS:
-        lengths = np.unique([*np.linspace(0, 100, 201), one_feature(float(epsilon))])
-        by_label[f"from {epsilon}"] = theory_response(replace(long, lengths=lengths, start=Aligned(float(epsilon))))
+    for start in STARTS:
+        lengths = np.unique([*np.linspace(0, 100, 201), one_feature(float(start))])
+        by_label[f"from {start}"] = theory_response(replace(long, lengths=lengths, start=Aligned(float(start))))
     for name, setup in (("stage", stage), ("plateaus", plateaus)):
         by_label[name] = theory_response(setup)
         by_label[f"{name}-simulation"] = simulated_response(
@@ -68,8 +69,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
         ax.set_title(title, loc="left")
         ax.set_ylabel("rise of the pretraining loss, $\\Delta$")
         ax.legend(loc="upper left", handlelength=1)
-    for i, epsilon in enumerate(STARTS):
-        drawing.curves(axes[2], data[f"from {epsilon}"], "sensitivity", label=f"ε = {epsilon}", colour=i)
+    for i, start in enumerate(STARTS):
+        drawing.curves(axes[2], data[f"from {start}"], "sensitivity", label=f"ε = {start}", colour=i)
     axes[2].set_title("from other starts, T = 5", loc="left")
     axes[2].legend()
     letter(axes)
@@ -81,15 +82,16 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     stage = curve(data["stage"], "sensitivity").value.sel(strength=0.1)
     flat = curve(data["plateaus"], "sensitivity").value
     small, large = flat.sel(strength=0.5), flat.sel(strength=5.0)
-    rises = [curve(data[f"from {epsilon}"], "sensitivity").value for epsilon in STARTS]
-    lengths = [one_feature(float(epsilon)) for epsilon in STARTS]
+    rises = [curve(data[f"from {start}"], "sensitivity").value for start in STARTS]
+    lengths = [one_feature(float(start)) for start in STARTS]
     pairs = zip(rises, lengths, strict=True)
     on_plateau = ", ".join(f"{float(rise.sel(pretraining=length).item()):.3f}" for rise, length in pairs)
     return (
         "Rise of the pretraining loss by fine-tuning, against pretraining length (claims D3, D4). (a) A task that asks "
         f"to forget the one feature: at T = 0.1, Δ rises to {float(stage.max()):.4f} inside the stage and falls to "
         f"{float(stage[-1]):.4f} once the feature is learned, so that a checkpoint inside a stage says little about "
-        "the plateau. (b) σ = 1, ½ and a task B = [[1, 0.1], [0.1, 2]], from a start of 1e-60 whose plateaus are long: "
+        "the plateau. (b) σ = 1, ½ and a task B = [[1, 0.1], [0.1, 2]], from a start of "
+        f"{power(epsilon(protocol_of(data['plateaus'])))} whose plateaus are long: "
         f"with a small budget, T = 0.5, Δ grows from plateau to plateau, to {float(small[-1]):.3f}; at T = 5 it is "
         f"{float(large.sel(pretraining=90.0)):.3f} on the plateau of one feature and {float(large[-1]):.3f} on that of "
         "both. Balanced weights keep their rank, so that the large direction of the task takes over the one learned "
@@ -98,6 +100,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "lowers the cost is a statement about very small starts, since within this budget fine-tuning lets a feature "
         f"that is barely begun grow up to {np.exp(10 * np.linalg.norm(TASK, 2)):.1g}-fold. On the plateau of one "
         f"feature, at ln[(1/ε − 1)(½/ε − 1)]/3, Δ is {on_plateau} from ε = {', '.join(STARTS)}. Lines: exact (D1); "
-        "points: simulation by gradient flow; aligned starts, 1e-3 in (a). The theory holds for balanced weights in "
+        f"points: simulation by gradient flow; aligned starts, {power(epsilon(protocol_of(data['stage'])))} in (a). "
+        "The theory holds for balanced weights in "
         "two layers."
     )

@@ -244,7 +244,7 @@ def test_what_a_file_says_is_shown_as_text() -> None:
         ("r.csv", f"{header},{HOSTILE}\n1,2", "", "unknown column"),
         ("r.csv", table, HOSTILE, "could not convert"),
         (f"{HOSTILE}.csv".replace("/", ":"), "{", "", "is not JSON"),
-        ("..", "{", "", "Is a directory"),
+        ("..", "{", "", "is in its place"),
         (f"{'x' * 300}.csv", "{", "", "File name too long"),
         ("r.csv", table, "", "Inflection between"),
     ):

@@ -83,7 +83,7 @@ def test_theory_refuses_by_name() -> None:
     from overtraining.setting.starts import SmallGaussian
     from overtraining.setting.training import GradientDescent
 
-    for part in ({"start": SmallGaussian(0.1)}, {"pretraining": GradientDescent(0.1)}):
+    for part in ({"start": SmallGaussian(1.0)}, {"pretraining": GradientDescent(0.1)}):
         for ask in (respond, follow):
             with pytest.raises(NoFormula, match=type(next(iter(part.values()))).__name__):
                 ask(Protocol(PowerLaw(2), (0, 1), (0.1,), **part))

@@ -105,9 +105,9 @@ def _curve(sigma: np.ndarray, start: np.ndarray, time: float) -> np.ndarray:
 
 def _vanishes() -> Evidence:
     """The error of the means after fine-tuning, over a factor of 100 in ς, has the order that A8 has."""
-    first, last = (_error((1.0, 0.5), (0.6, 1.2), std, True) for std in (1e-3, 1e-5))
+    first, last = (_error((1.0, 0.5), (0.6, 1.2), std, True) for std in (1e-5, 1e-7))
     order = float(np.log(first / last) / np.log(100))
-    return tested(abs(order - 1), 0.15, f"order found {order:.3f}, 2(1 − r) = 1;")
+    return tested(abs(order - 1), 0.05, f"order found {order:.3f}, 2(1 − r) = 1;")
 
 
 def _reordered() -> Evidence:

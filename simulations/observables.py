@@ -35,4 +35,4 @@ def linear_part(layers: Layers, activation: str, held_out: Examples | None) -> F
 
 def _gram(layer: Layer) -> Float[AnyArray, "out out"]:
     gram = layer.weight @ layer.weight.T
-    return gram if layer.bias is None else gram + layer.bias[:, None] * layer.bias
+    return gram if layer.bias is None else gram + layer.bias[:, None] * layer.bias[None, :]

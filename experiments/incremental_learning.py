@@ -25,6 +25,9 @@ from overtraining.theory.solvers.exact import follow as predict
 SIGMA = np.array([1.0, 0.6, 0.4])
 PHASES = np.array([0.75, 1.0, 1.25, 2.0])  # τ: before, at and after the first feature, and between the other two
 
+ROUNDING = 4 * np.finfo(float).eps
+"""What a product of matrices and its singular values may be off: of σ − s at starts of 1e-13, a hundredth."""
+
 
 def protocol(preset: Preset, epsilon: float = 1e-6) -> Protocol:
     """Lengths at the rescaled times PHASES."""
@@ -52,9 +55,10 @@ def run(preset: Preset, key: int) -> Outcome:
     checks.append(judge_bound("value at the jump (A7)", at_jump, s[:, 1, 0], 1e-4, "the start itself, at most 1e-4"))
     away = np.array([0, 2, 3])  # phases at which no feature jumps
     bound = np.asarray(limit_error(PHASES[away, None], SIGMA, epsilons[:, None, None]))
-    ratio = np.array([(error[:, away] / bound).max()])
+    excess = np.maximum(error[:, away] - ROUNDING, 0) / bound
+    ratio = np.array([excess.max()])
     name = "largest error / A7's bound, which is attained"
-    reason = "the excess shrinks with the integrator's tolerance, here 1e-10, down to the rounding of starts of 1e-13"
+    reason = "the excess shrinks with the integrator's tolerance, here 1e-10; the rounding of s is not counted"
     checks.append(judge_bound(name, np.ones(1), ratio, 1e-6, reason))
     checks.append(_other_starts(preset, key))
     setup = protocol(preset)

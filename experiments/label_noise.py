@@ -179,10 +179,11 @@ def predicted(setup: Protocol) -> xr.Dataset:
 
 def measured(setup: Protocol, key: int) -> xr.Dataset:
     """The excess measured from the protocol's last length."""
-    responses = [
-        respond(replace(protocol("quick", learning_rate), sampling=setup.sampling), 100 * key + i)
-        for i, learning_rate in enumerate(LEARNING_RATES)
+    protocols = [
+        replace(protocol("quick", learning_rate), lengths=setup.lengths, sampling=setup.sampling)
+        for learning_rate in LEARNING_RATES
     ]
+    responses = [respond(one, 100 * key + i) for i, one in enumerate(protocols)]
     values = {name: [float(one[variable][0, -1, 0]) for one in responses] for name, variable in MEASURED.items()}
     source = f"{setup.sampling.draws:,} fine-tunings"
     return _over_learning_rates(setup, np.array(LEARNING_RATES), values, "simulation", source)

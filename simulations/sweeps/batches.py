@@ -16,6 +16,7 @@ from overtraining.simulations import runs
 from overtraining.simulations.compilation import LOOP
 from overtraining.simulations.curvature import BLOCK, PROBES, ROWS, WRITTEN_OUT
 from overtraining.simulations.data import HELD_OUT
+from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.measurements import as_response, as_trajectory, check_solved, response_variables, seed_key
 from overtraining.simulations.random_arrays import extra_numbers
@@ -56,6 +57,7 @@ def batched(
 ) -> Callable[..., BatchResult]:
     """A measure's `run` from a run as a pure function, vmapped over seeds and cells of one program."""
 
+    @in_double_precision
     def run_batch(protocols: Sequence[Protocol], keys: Sequence[int]) -> BatchResult:
         plans, numbers = zip(*map(_planned, protocols), strict=True)
         stacked_numbers = jax.tree.map(lambda *leaves: np.stack(leaves), *numbers)
@@ -84,6 +86,7 @@ def result_shapes(run: RunFunction) -> Callable[[Protocol], Hashable]:
     """A measure's `shape`: names and shapes of the results of a run, without running it."""
 
     @cache
+    @in_double_precision
     def shapes_of_program(plan_and_shapes: Program) -> Hashable:
         leaves = [jax.ShapeDtypeStruct(*leaf) for leaf in plan_and_shapes.leaves]
         numbers = jax.tree.unflatten(plan_and_shapes.structure, leaves)

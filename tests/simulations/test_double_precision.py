@@ -12,6 +12,7 @@ from overtraining.setting.errors import DomainError
 from overtraining.simulations import measurements
 from overtraining.simulations.compilation import ONCE, compiled
 from overtraining.simulations.runs import compiled_programs
+from overtraining.simulations.sweeps.batches import RESPONSE
 
 PROTOCOL = ot.Protocol(ot.PowerLaw(2), (0.0, 3.0), (0.5,), sampling=ot.Sampling(draws=4))
 
@@ -30,6 +31,13 @@ def test_what_users_get_is_not_cut_to_32_bits_later() -> None:
     with jax.enable_x64(False):
         layers = measurements.pretrain(PROTOCOL, 0)
         assert (layers[1].weight @ layers[0].weight).dtype == np.float64
+
+
+def test_a_sweep_is_planned_and_computed_in_double_precision() -> None:
+    with jax.enable_x64(False):
+        assert RESPONSE.shape(PROTOCOL)
+        computed = RESPONSE.run([PROTOCOL], [0]).values["sensitivity"]
+    assert np.array_equal(computed, RESPONSE.run([PROTOCOL], [0]).values["sensitivity"])
 
 
 def test_arrays_that_lost_half_of_their_digits_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""small-random-starts (A8, D1r): from small Gaussian weights every mode has a random start, whose law is known.
+"""small-random-starts (A8, D1): from small Gaussian weights every mode has a random start, whose law is known.
 
 Protocol: two features from Gaussian weights of two layers, many starts. Prediction: the mean loss over starts, at the
 lengths at which a quarter of a feature is learned on average, is that of balanced modes from `ε_i ~ ½ς² χ²_{h−i+1}`;

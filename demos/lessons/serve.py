@@ -1,5 +1,6 @@
 """Serve the lessons to a browser on this machine; check derivations on request."""
 
+import ast
 import gc
 import socket
 import tempfile
@@ -8,7 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from html import escape
 from pathlib import Path
-from threading import Timer
+from threading import Lock, Timer
+from typing import Any
 
 import marimo
 import uvicorn
@@ -42,6 +44,7 @@ def serve(
     """
     from overtraining.demos.lessons import stage  # noqa: F401  (here, so that the first lesson need not wait for it)
 
+    _parse_in_one_thread_at_a_time()
     gc.freeze()  # searching all of this for garbage takes as long as drawing a picture
     with _bound(port) as listening, tempfile.TemporaryDirectory() as folder, Book(Path(folder)) as book:
         address = f"http://{HOST}:{listening.getsockname()[1]}/" + (f"{lesson.name}/" if lesson else "")
@@ -50,6 +53,19 @@ def serve(
             Timer(0.8, webbrowser.open, (address,)).start()
         settings = uvicorn.Config(application(book), log_level="error", timeout_graceful_shutdown=1)
         uvicorn.Server(settings).run([listening])
+
+
+def _parse_in_one_thread_at_a_time() -> None:
+    """Before CPython 3.11.9 and 3.12.3, two threads that parse at once may fail (gh-106905), as lessons that are opened
+    together do. For the whole process, which serves the lessons and does nothing else.
+    """
+    lock, parse = Lock(), ast.parse
+
+    def parse_alone(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return parse(*args, **kwargs)
+
+    ast.parse = parse_alone
 
 
 def _bound(port: int) -> socket.socket:

@@ -258,7 +258,8 @@ def test_what_a_file_says_is_shown_as_text() -> None:
 
 
 def test_lessons_hold_no_formula_and_import_no_more_than_they_need() -> None:
-    ours = tuple(f"overtraining.{package}" for package in ("setting", "theory", "simulations", "figures", "demos"))
+    packages = ("runtime", "setting", "theory", "simulations", "figures", "demos")
+    ours = tuple(f"overtraining.{package}" for package in packages)
     allowed = (*ours, "marimo", "numpy", "pandas", "dataclasses", "importlib.resources", "pathlib", "tempfile")
     for lesson in LESSONS:
         tree = ast.parse(lesson.path.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import xarray as xr
 from overtraining.setting.arrays import Values
 from overtraining.setting.domain import check_memory
 from overtraining.setting.errors import NoFormula
+from overtraining.setting.limits import MEMORY
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import ResolvedProtocol, resolve
@@ -70,9 +71,9 @@ def respond(protocol: Protocol) -> xr.Dataset:
     >>> r.after.dims, r.sensitivity.values[-1].round(4).tolist()
     (('pretraining', 'strength'), [0.0563, 0.2416])
     """
+    resolved = resolve(protocol)
     lengths, strengths = len(protocol.lengths), len(protocol.strengths)
     _check_memory(f"{lengths:,} lengths × {strengths:,} strengths", lengths * strengths)
-    resolved = resolve(protocol)
     perturbation = protocol.perturbation
     if isinstance(perturbation, FineTuning):
         return _respond_to_fine_tuning(resolved, perturbation)
@@ -251,7 +252,9 @@ def _along(
 
 def _check_memory(what: str, numbers: int) -> None:
     """Refuse an answer that does not fit; intermediate results are made in pieces and do not count."""
-    check_memory(what, ARRAYS * 8 * numbers, "pass fewer of them, or ask for parts of the grid one after another")
+    needed = ARRAYS * 8 * numbers
+    if needed > MEMORY:
+        check_memory(what, needed, "pass fewer of them, or ask for parts of the grid one after another")
 
 
 def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) -> Callable[[Path], Values]:

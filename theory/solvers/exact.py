@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from overtraining.setting import limits
 from overtraining.setting.arrays import Values
 from overtraining.setting.domain import check_memory
 from overtraining.setting.errors import NoFormula
-from overtraining.setting.limits import MEMORY
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import ResolvedProtocol, resolve
@@ -253,7 +253,7 @@ def _along(
 def _check_memory(what: str, numbers: int) -> None:
     """Refuse an answer that does not fit; intermediate results are made in pieces and do not count."""
     needed = ARRAYS * 8 * numbers
-    if needed > MEMORY:
+    if needed > limits.MEMORY:
         check_memory(what, needed, "pass fewer of them, or ask for parts of the grid one after another")
 
 

@@ -449,7 +449,7 @@ def test_memory_grows_as_the_answer(protocol: Protocol) -> None:
 @pytest.mark.parametrize("ask", [respond, follow])
 def test_an_answer_that_does_not_fit_is_refused(ask: Callable[[Protocol], object], monkeypatch) -> None:
     """Before anything is computed, with the number of bytes and the limit."""
-    monkeypatch.setattr(exact, "resolve" if ask is respond else "_along", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(exact, "_along", lambda *_: pytest.fail("computed"))
     monkeypatch.setattr(limits, "MEMORY", 2**20)
     named = r"2,000 lengths × 300 strengths: it needs about 0\.013 GiB|30,000 lengths × 2 modes"
     with pytest.raises(DomainError, match=named):

@@ -1,13 +1,12 @@
 """What comes from outside and is too large, too deep or of the wrong kind is refused by name, at once.
 
-A table of kind × entry. A row that is answered, that ends in another exception, takes two seconds of the processor, or
-asks for 64 MB beyond its own text is a fault.
+A table of kind × entry. A row that is answered, that ends in another exception, or asks for
+64 MB beyond its own text is a fault.
 """
 
 import io
 import json
 import os
-import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -34,7 +33,7 @@ from overtraining.simulations.sweeps.spec import Axis, Sweep, load_sweep
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.theory.solvers.exact import respond
 
-SECONDS, MEGABYTES = 2.0, 64
+MEGABYTES = 64
 QUICK = "tests.simulations.sweeps.measures:QUICK"  # which does not import JAX
 
 PROTOCOL = '{"teacher": {"kind": "PowerLaw", "modes": 2}, "lengths": [0, 4], "strengths": [0.1]}'
@@ -51,18 +50,16 @@ RECIPE = json.dumps(
 
 
 def refused(question: Callable[[], Any], says: str = "") -> None:
-    """The question must be refused, with these words, within the bounds of time and memory."""
+    """The question must be refused, with these words, in little memory."""
     tracemalloc.start()
-    begun = time.process_time()
     try:
         with pytest.raises(Refusal) as caught:
             question()
-        spent, (_, peak) = time.process_time() - begun, tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert says in str(caught.value)
     assert len(str(caught.value)) <= 3 * limits.MESSAGE + 20
-    assert spent < SECONDS, spent
     assert peak < MEGABYTES * 2**20, peak
 
 

@@ -11,20 +11,23 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stops import ALLOWED, COMMANDS, Stopped, stop
-from overtraining.commands.stopping import PATIENCE
 
 SENTENCE = "overtraining: stopped; files that are complete are kept, and nothing else\n"
 
+LONG = 1000.0
+"""Seconds of patience with which a program ends by the exception or a second signal alone."""
+
 BEGIN = """
 import gc, os, signal, sys, time
+from overtraining.commands import stopping
 from overtraining.commands.stopping import goes_on, stoppable
 with stoppable():
 """
 
 
-def end_of(code: str, *signals: tuple[float, int]) -> tuple[int, str, float]:
+def end_of(code: str, *signals: tuple[float, int], patience: float = LONG) -> tuple[int, str, float]:
     """Exit code, what is said, and seconds since the first signal, of a program that prints a line when it is ready."""
-    command = [sys.executable, "-W", "error", "-c", BEGIN + code]
+    command = [sys.executable, "-W", "error", "-c", f"{BEGIN}    stopping.PATIENCE = {patience}\n{code}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         process.stdout.readline()
@@ -52,9 +55,8 @@ def test_a_signal_that_a_callback_discards_is_raised_again(number: int, code: in
     print("forgotten", flush=True)
     time.sleep(60)
 """
-    ended, said, seconds = end_of(program)
+    ended, said, _ = end_of(program)
     assert (ended, said) == (code, SENTENCE)
-    assert seconds < PATIENCE
 
 
 def test_an_import_is_finished_first(tmp_path: Path) -> None:
@@ -71,9 +73,8 @@ def test_an_import_is_finished_first(tmp_path: Path) -> None:
         print("half of an import", file=sys.stderr)
     time.sleep(60)
 """
-    ended, said, seconds = end_of(program)
+    ended, said, _ = end_of(program)
     assert (ended, said) == (143, SENTENCE)
-    assert seconds < PATIENCE
 
 
 def test_what_is_unfinished_is_cleaned_up_and_what_is_kept_is_told(tmp_path: Path) -> None:
@@ -104,15 +105,14 @@ DEAF = """
 
 
 def test_what_does_not_listen_is_ended() -> None:
-    ended, said, seconds = end_of(DEAF, (0.0, signal.SIGTERM), (0.0, signal.SIGTERM))
+    ended, said, seconds = end_of(DEAF, (0.0, signal.SIGTERM), (0.0, signal.SIGTERM), patience=0.8)
     assert (ended, said) == (143, SENTENCE)
-    assert seconds > PATIENCE - 0.1
+    assert seconds > 0.7  # and not at the second signal, which came with the first
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
-    ended, said, seconds = end_of(DEAF, (0.0, signal.SIGINT), (0.5, signal.SIGINT))
+    ended, said, _ = end_of(DEAF, (0.0, signal.SIGINT), (0.5, signal.SIGINT))
     assert (ended, said) == (130, SENTENCE)
-    assert seconds < PATIENCE
 
 
 def test_an_ignored_signal_stays_ignored() -> None:

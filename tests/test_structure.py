@@ -68,6 +68,18 @@ def test_import_is_lazy() -> None:
     assert not [name for name in loaded if name.startswith("overtraining.")]
 
 
+def test_a_protocol_needs_no_large_library() -> None:
+    """What is written down first imports NumPy only; `benchmarks imports` tells what that takes."""
+    code = (
+        "import sys, overtraining as ot, json\n"
+        "tuned = ot.FineTuning(ot.SharedVectors([1]))\n"
+        "ot.Protocol(ot.PowerLaw(4), lengths=(0, 10), strengths=(0.1,), perturbation=tuned)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert not {"jax", "matplotlib", "xarray", "scipy", "sympy", "pandas", "rich"} & set(loaded)
+
+
 def test_constraints_pin_everything_and_name_no_address() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert all("==" in line and "://" not in line and "@" not in line for line in lines)

@@ -17,7 +17,7 @@ from overtraining.theory.checks import (
     check_start_below,
     check_time,
 )
-from overtraining.theory.inflection.turning_points import rising_zeros
+from overtraining.theory.inflection.turning_points import turning_lengths
 from overtraining.theory.learning.balanced_mode import unlearned
 
 
@@ -104,8 +104,8 @@ def minima(sigma: Numbers, epsilon: Numbers, noise_cost: Numbers) -> Minima:
     """Every local minimum of the loss after noise along the path, and the increase beyond each (claim C4).
 
     None is missed, for no cost: an interval of lengths is dropped only where bounds over the whole of it show that it
-    has no further zero of `dP/dt` (`turning_points.rising_zeros`). A minimum at 0 means that pretraining hurts from the
-    start. Past the last mode's turn (claim C1) the loss only rises; with c = 0 it only falls and there is no minimum.
+    has no further zero of `dP/dt` (`turning_points.turning_lengths`). A minimum at 0 means that pretraining hurts from
+    the start. Past the last mode's turn (claim C1) the loss only rises; with c = 0 it only falls, without a minimum.
 
     sigma: one axis of modes, > 0.  epsilon: start, 0 < ε < σ (from above the claim is false); one, or one per mode.
     noise_cost: c >= 0, any shape, for example a grid of noise scales, which share the work. Gradient-flow time.
@@ -135,7 +135,8 @@ def minima(sigma: Numbers, epsilon: Numbers, noise_cost: Numbers) -> Minima:
     free = int(np.any(costs == 0))  # the first of them, if it is 0, has no minimum
     times = np.full((costs.size, 0), np.inf)
     if costs.size > free:
-        which, zeros = rising_zeros(sigma, np.broadcast_to(epsilon, sigma.shape), costs[free:])
+        which, zeros, rises = turning_lengths(sigma, np.broadcast_to(epsilon, sigma.shape), costs[free:])
+        which, zeros = which[rises], zeros[rises]
         count = np.bincount(which + free, minlength=costs.size)
         times = np.full((costs.size, count.max()), np.inf)
         column = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)

@@ -1,4 +1,4 @@
-"""Every turn of the loss after noise from falling to rising, for many costs of noise, by bounds on whole intervals.
+"""Every turn of the loss after noise, for many costs of noise, by bounds on whole intervals.
 
 `dP/dt = 2Σ w (c − u)` with `w = su`, `u = σ − s`. Neither s nor u depends on the cost c, so that all costs share one
 bisection of the lengths. Over an interval s and u are monotone, which bounds w and u; the sum is then of one sign for
@@ -17,10 +17,13 @@ ROUNDING = 2048 * np.finfo(float).eps
 AT_A_TIME = 2**20  # intervals times modes, for memory
 
 
-def rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, noise_costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of costs, and the lengths at which `dP/dt` turns from falling to rising, 0 included, in this order.
+def turning_lengths(
+    sigma: np.ndarray, epsilon: np.ndarray, noise_costs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of costs, the lengths at which `dP/dt` changes its sign, and whether P rises from there, in this order.
 
-    None is missed: an interval of lengths is dropped only where bounds on `dP/dt`, or on its derivative, over the whole
+    The first of a cost is a minimum, perhaps at 0, then maxima and minima alternate, and the last is a minimum. None is
+    missed: an interval of lengths is dropped only where bounds on `dP/dt`, or on its derivative, over the whole
     interval show that it has no further zero.  sigma, epsilon: (modes,).  noise_costs: > 0, rising strictly.
     """
     unit = 2.0 ** np.floor(np.log2(sigma.max()))  # a power of two: the change of units is exact
@@ -28,16 +31,18 @@ def rising_zeros(sigma: np.ndarray, epsilon: np.ndarray, noise_costs: np.ndarray
     path = _Path(sigma / unit, np.log((sigma - epsilon) / epsilon))
     c = noise_costs / unit
     low, high, which = _isolated(path, c, float(end) * unit)
-    rising = (path.slope(low, c[which]) < 0) & (path.slope(high, c[which]) >= 0)
-    low, high, which = low[rising], high[rising], which[rising]
+    rises = path.slope(high, c[which]) >= 0
+    turns = (path.slope(low, c[which]) >= 0) != rises
+    low, high, which, rises = low[turns], high[turns], which[turns], rises[turns]
     if which.size:
         low, high = elementwise.find_root(path.slope, (low, high), args=(c[which],)).bracket
     at_once = np.flatnonzero(path.slope(np.zeros(c.size), c) >= 0)
     which, times = np.append(at_once, which), np.append(np.zeros(at_once.size), np.maximum(low, high))
+    rises = np.append(np.ones(at_once.size, bool), rises)
     order = np.lexsort((times, which))
-    which, times = which[order], times[order]
-    kept = _distinct(path, c, which, times)
-    return which[kept], times[kept] / unit
+    which, times, rises = which[order], times[order], rises[order]
+    kept = _distinct(path, c, which, times, rises)
+    return which[kept], times[kept] / unit, rises[kept]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class _Path:
 
 
 def _isolated(path: _Path, c: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intervals with at most one rising zero each, and the cost whose zero it is."""
+    """Intervals with at most one zero each, and the cost whose zero it is."""
     a, b, first, last = np.array([0.0]), np.array([end]), np.array([0]), np.array([c.size])
     most, found = max(1, AT_A_TIME // path.sigma.size), [np.empty((0, 3))]
     while a.size:
@@ -76,7 +81,7 @@ def _isolated(path: _Path, c: np.ndarray, end: float) -> tuple[np.ndarray, np.nd
         rises, falls = bounds.monotone(c[np.minimum(lo, c.size - 1)], c[np.maximum(hi - 1, 0)])
         middle = (low + high) / 2
         stuck = (middle <= low) | (middle >= high)  # neighbouring floats
-        mine = open_ & (rises | stuck)
+        mine = open_ & (rises | falls | stuck)
         count = (hi - lo)[mine]
         interval = np.repeat(np.flatnonzero(mine), count)
         cost = np.arange(interval.size) - np.repeat(np.cumsum(count) - count, count) + lo[interval]
@@ -156,13 +161,18 @@ def product_bounds(p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarra
     return np.where(q0 < 0, p1, p0) * q0, np.where(q1 < 0, p0, p1) * q1
 
 
-def _distinct(path: _Path, c: np.ndarray, which: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """All zeros but those into which rounding has split a double one: two are distinct if the loss rises in between."""
+def _distinct(path: _Path, c: np.ndarray, which: np.ndarray, times: np.ndarray, rises: np.ndarray) -> np.ndarray:
+    """All turns but the pairs into which rounding splits a double zero: P rises from a minimum to the maximum after it.
+
+    The maximum of such a pair is dropped, with the minimum before it.
+    """
     kept = np.ones(times.size, bool)
+    minima = np.flatnonzero(rises)
     # rounding splits a double zero by about its root, 1e-6 of the length
-    close = np.flatnonzero((np.diff(which) == 0) & (np.diff(times) <= 1e-4 * times[1:]))
+    close = minima[:-1][(np.diff(which[minima]) == 0) & (np.diff(times[minima]) <= 1e-4 * times[minima[1:]])]
     if close.size:
-        between = times[close, None] + (times[close + 1] - times[close])[:, None] * 2.0 ** -np.arange(1, 50)
-        rises = path.terms(between.ravel(), np.repeat(c[which[close]], 49))  # however early the rise ends
-        kept[close] = (rises.sum(axis=1) > ROUNDING * np.abs(rises).sum(axis=1)).reshape(between.shape).any(axis=1)
+        between = times[close, None] + (times[close + 2] - times[close])[:, None] * 2.0 ** -np.arange(1, 50)
+        terms = path.terms(between.ravel(), np.repeat(c[which[close]], 49))  # however early the rise ends
+        rise = (terms.sum(axis=1) > ROUNDING * np.abs(terms).sum(axis=1)).reshape(between.shape).any(axis=1)
+        kept[close] = kept[close + 1] = rise
     return kept

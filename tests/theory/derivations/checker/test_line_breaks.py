@@ -18,6 +18,7 @@ from overtraining.theory.derivations.checker.run import claim_derivation
         (r"aa=bb+cc+dd,\quad ee=ff", 70.0, ["&aa=bb+cc", r"&\quad +dd,", "&ee=ff"]),  # then before signs
         (r"aaaaa=(b+c)d=eeeee", 95.0, ["&aaaaa=(b+c)d", r"&\quad =eeeee"]),  # not inside of brackets
         (r"x=\left[a+\frac{bb}{cc}+dddd\right]", 60.0, [r"&x=\biggl[a+\frac{bb}{cc}", r"&\quad +dddd\biggr]"]),
+        (r"x=\left|aaaa+bbbb\right|", 50.0, ["&x", r"&\quad =\left|aaaa+bbbb\right|"]),  # its two ends look alike
         (r"x=\{aaaa,bbbb\}\cup\{cccc\}", 60.0, [r"&x=\{aaaa,", r"&\quad bbbb\}", r"&\quad \cup\{cccc\}"]),
         (r"-a=-b+c", 35.0, ["&-a", r"&\quad =-b", r"&\quad +c"]),  # a sign of one term is no place to break
         (r"a&=b\\c&=d", 345.0, ["a&=b", "c&=d"]),

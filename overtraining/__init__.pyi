@@ -15,6 +15,7 @@ from .setting import (
     Balanced as Balanced,
     SmallGaussian as SmallGaussian,
     FanIn as FanIn,
+    Weights as Weights,  # your own weights
     GradientFlow as GradientFlow,  # training
     GradientDescent as GradientDescent,
     Noise as Noise,  # perturbations

@@ -35,6 +35,7 @@ from .starts import (
     FanIn as FanIn,  # the standard random weights
     start_frames as start_frames,  # the frames of a balanced start
 )
+from .weights import Weights as Weights  # your own weights
 from .training import (
     GradientFlow as GradientFlow,  # continuous time
     GradientDescent as GradientDescent,  # steps of an optimizer, with a schedule

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from overtraining.setting import limits
 from overtraining.setting.arrays import Sequenced
 from overtraining.setting.changes import changed
-from overtraining.setting.domain import at_most, check_fields, freeze, increasing_list, truth, whole
+from overtraining.setting.domain import at_most, check_fields, freeze, increasing_list, instance, truth, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs, check_inputs_fit
 from overtraining.setting.near_names import NamedFields
@@ -17,6 +17,7 @@ from overtraining.setting.starts import Aligned, Balanced, Start
 from overtraining.setting.tasks import check_task_fits
 from overtraining.setting.teachers import Matrix, Teacher, check_fits, mode_count, teacher
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.setting.weights import Weights
 
 Activation = Literal["linear", "tanh", "relu", "gelu"]
 
@@ -92,7 +93,8 @@ class Protocol(NamedFields):
     strengths: strengths of the perturbation (for noise: its standard deviation): increasing numbers >= 0;
     by default only 0, which changes nothing: to follow pretraining, no other is needed. One number stands for a list,
     and 3.0 for 3 wherever a whole number is meant.
-    network: by default two layers of the smallest widths that fit the teacher, `h = min(d_in, d_out)`.
+    network: by default that of a start from `Weights`, else two layers of the smallest widths that fit the teacher,
+    `h = min(d_in, d_out)`.
     inputs: by default whitened, the whole population, labels without noise.
 
     >>> from overtraining.setting.teachers import PowerLaw
@@ -113,13 +115,12 @@ class Protocol(NamedFields):
 
     def __post_init__(self) -> None:
         made = teacher(self.teacher)
-        freeze(self, teacher=made, network=_smallest_network(made) if self.network is None else self.network)
+        freeze(self, teacher=made)
+        if self.network is None:
+            freeze(self, network=_fitting_network(made, self.start))
         check_fields(self, lengths=increasing_list, strengths=increasing_list)
         for name, kinds in PARTS.items():
-            part = getattr(self, name)
-            if not isinstance(part, kinds):
-                known = " or ".join(f"{kind.__name__}(…)" for kind in kinds)
-                raise DomainError(f"{name} = {part!r}", f"this is not a kind of {name}", f"pass {known}")
+            instance(name, getattr(self, name), *kinds)
         _check_parts_fit(self)
 
     def __repr__(self) -> str:
@@ -140,7 +141,7 @@ class Protocol(NamedFields):
         8
         """
         new = {**(changes or {}), **fields}
-        by_default = self.network == _smallest_network(self.teacher)
+        by_default = self.network == _fitting_network(self.teacher, self.start)
         if by_default and not any(path.split(".")[0] == "network" for path in new):
             new["network"] = None
         return changed(self, new)
@@ -157,7 +158,10 @@ PARTS: dict[str, tuple[type, ...]] = {
 """The parts of a protocol beside its teacher and grids, and their possible classes."""
 
 
-def _smallest_network(teacher: Teacher) -> Network:
+def _fitting_network(teacher: Teacher, start: object) -> Network:
+    if isinstance(start, Weights):
+        (h, d_in), d_out = start.shapes[0], start.shapes[-1][0]
+        return Network(d_in=d_in, h=h, d_out=d_out, depth=len(start.shapes))
     modes = mode_count(teacher)
     d_out, d_in = teacher.shape if isinstance(teacher, Matrix) else (modes, modes)
     return Network(d_in=d_in, h=modes, d_out=d_out)
@@ -167,11 +171,15 @@ def _check_parts_fit(protocol: Protocol) -> None:
     """Refuse parts that are valid by themselves and do not fit each other."""
     n, start, perturbation = protocol.network, protocol.start, protocol.perturbation
     check_fits(protocol.teacher, n.d_out, n.d_in)
-    if isinstance(start, Aligned | Balanced) and (n.activation != "linear" or (start.imbalance and n.depth != 2)):
+    if isinstance(start, Weights) and start.shapes != n.shapes:
+        given = f"weights of shapes {shown(start.shapes)} for {n!r}"
+        raise ShapeError(given, f"its layers have the shapes {shown(n.shapes)}", "leave out the network")
+    if isinstance(start, Aligned | Balanced) and n.activation != "linear":
+        why = "it is defined for linear networks"
+        raise DomainError(f"{start!r} for {n!r}", why, "use SmallGaussian, or activation='linear'")
+    if isinstance(start, Aligned | Balanced) and start.imbalance and n.depth != 2:
         raise DomainError(
-            f"{start!r} for {n!r}",
-            "it is defined for linear networks, and an imbalance for two layers",
-            "use SmallGaussian",
+            f"{start!r} for {n!r}", "an imbalance is defined for two layers", "use imbalance=0 or depth=2"
         )
     if isinstance(start, Balanced) and start.imbalance and n.h > (n.d_out if start.imbalance > 0 else n.d_in):
         raise ShapeError(

@@ -20,6 +20,7 @@ from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian,
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher
 from overtraining.setting.training import GradientDescent, GradientFlow, Pretraining
+from overtraining.setting.weights import Weights
 
 RENAMED_KINDS = {"Shared": "SharedVectors", "Turned": "RotatedTeacher"}
 RENAMED_FIELDS = {
@@ -58,6 +59,7 @@ def _converter() -> cattrs.Converter:
         Balanced,
         SmallGaussian,
         FanIn,
+        Weights,
     )
     plain(GradientFlow, GradientDescent, Noise, Quantization, Pruning, Sampling, Inputs)
     for union in (Teacher, Task, Start, Pretraining):

@@ -21,6 +21,8 @@ def shown(value: Any) -> str:
     if not isinstance(value, tuple):
         return repr(value)
     rows = [row for row in value if isinstance(row, tuple)]
+    if any(isinstance(row[0], tuple) for row in rows if row):  # matrices
+        return f"({', '.join(map(shown, rows))}{',' if len(rows) == 1 else ''})"
     if len(rows) * max(map(len, rows), default=0) > LISTED:
         return f"{len(rows)} × {len(rows[0])} numbers"
     if len(value) <= LISTED:

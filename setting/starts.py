@@ -18,6 +18,7 @@ from overtraining.setting.domain import (
 from overtraining.setting.errors import DomainError
 from overtraining.setting.near_names import NamedFields
 from overtraining.setting.teachers import Teacher, full_frames, rotations
+from overtraining.setting.weights import Weights
 
 
 def _epsilon(name: str, x: Any) -> float:
@@ -81,7 +82,7 @@ class FanIn(NamedFields):
         check_fields(self, gain=one_positive)
 
 
-Start = Aligned | Balanced | SmallGaussian | FanIn
+Start = Aligned | Balanced | SmallGaussian | FanIn | Weights
 
 
 def start_frames(

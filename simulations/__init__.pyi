@@ -5,6 +5,7 @@ from .measurements import (
     follow as follow,
     initialize as initialize,
     pretrain as pretrain,
+    pretrained as pretrained,
     respond as respond,
 )
 from .networks import Layer as Layer, Layers as Layers

@@ -1,4 +1,4 @@
-"""The weights at the start of pretraining: random Gaussian ones, and given ones in random hidden frames."""
+"""The weights at the start of pretraining: random ones, those between random hidden frames, and the user's own."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from overtraining.setting.protocol import Network
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
+from overtraining.setting.weights import Weights
 from overtraining.simulations.networks import Layer, Layers
 from overtraining.simulations.random_arrays import sample_arrays
 
@@ -23,8 +24,15 @@ class FramedStart(NamedTuple):
     last: Float[Array, "d_out inner"]
 
 
-StartNumbers = FramedStart | Float[Array, " layer"]
-"""The numbers of a start: factors between random frames, or every layer's standard deviation if it is Gaussian."""
+class GivenStart(NamedTuple):
+    """`W_1, …, W_L` themselves."""
+
+    weights: tuple[Float[Array, "out in"], ...]
+
+
+StartNumbers = FramedStart | GivenStart | Float[Array, " layer"]
+"""The numbers of a start: factors between random frames, the weights, or every layer's standard deviation if it is
+Gaussian."""
 
 
 def start_numbers(resolved: ResolvedProtocol) -> StartNumbers:
@@ -39,17 +47,21 @@ def start_numbers(resolved: ResolvedProtocol) -> StartNumbers:
             return _framed(n, left, right.T, n.width, epsilon, imbalance, everywhere=True)
         case SmallGaussian(std):
             return jax.device_put(np.full(n.depth, std))
+        case Weights():
+            return GivenStart(jax.device_put(resolved.protocol.start.matrices))
         case FanIn(gain):
             return jax.device_put(gain / np.sqrt([fan_in for _, fan_in in n.shapes]))
 
 
 def initial_layers(network: Network, start: StartNumbers, key: Key[Array, ""]) -> Layers:
-    """The layers at the start, sampled: Gaussian weights, or weights between random frames. Biases are 0.
+    """The layers at the start: sampled Gaussian weights, weights between random frames, or given ones. Biases are 0.
 
     Hidden frames are Haar-random: with the identity, a mistake in a hidden index could not show.
     """
     if isinstance(start, FramedStart):
         weights = _weights_in_frames(network, start, key)
+    elif isinstance(start, GivenStart):
+        weights = list(start.weights)
     else:
         weights = _gaussian_weights(network, start, key)
     return tuple(Layer(w, jnp.zeros(w.shape[0]) if network.bias else None) for w in weights)

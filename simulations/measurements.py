@@ -8,12 +8,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Key
 
+from overtraining.setting.domain import one_nonnegative
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
 from overtraining.setting.training import GradientFlow
+from overtraining.setting.weights import Weights
 from overtraining.simulations import runs
 from overtraining.simulations.data import HELD_OUT
 from overtraining.simulations.double_precision import in_double_precision
@@ -102,6 +104,32 @@ def pretrain(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
     run = runs.train(*plan_training(protocol), seed_key(key, seed_index))
     check_solved(protocol, run.solved)
     return _as_numpy(run.checkpoints)
+
+
+@in_double_precision
+def pretrained(protocol: Protocol, key: RandomKey, length: float | int | None = None, seed_index: int = 0) -> Weights:
+    """One seed's checkpoint as a start, for theory or for another simulation: at the last length, or at one of them.
+
+    Raises DomainError for a length that the protocol does not have and for biases that are not 0, which a start does
+    not keep; NotSolved where training fails.
+
+    >>> from overtraining.setting.teachers import PowerLaw
+    >>> checkpoint = pretrained(Protocol(PowerLaw(2), (0, 8)), key=0)
+    >>> Protocol(PowerLaw(2), (0, 4), start=checkpoint).network.h
+    2
+    """
+    lengths = np.array(protocol.lengths)
+    wanted = lengths[-1] if length is None else one_nonnegative("length", length)
+    at = int(np.abs(lengths - wanted).argmin())
+    if lengths[at] != wanted:
+        why = "the protocol has no such length"
+        raise DomainError(f"length = {wanted:g}", why, f"pass one of them, such as {lengths[at]:g}")
+    layers = pretrain(protocol, key, seed_index)
+    if any(layer.bias is not None and layer.bias[at].any() for layer in layers):
+        raise DomainError(
+            repr(protocol.network), "a start has biases of 0, and this checkpoint has others", "use bias=False"
+        )
+    return Weights(*(layer.weight[at] for layer in layers))
 
 
 def _as_numpy(layers: Layers) -> Layers:

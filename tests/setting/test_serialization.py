@@ -14,6 +14,7 @@ from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, teacher
 from overtraining.setting.training import GradientDescent, GradientFlow
+from overtraining.setting.weights import Weights
 
 PLAIN = Protocol(PowerLaw(3), lengths=(0.0, 1.0), strengths=(0.1,))
 PROTOCOLS = [
@@ -42,6 +43,7 @@ PROTOCOLS = [
     replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(3)))),
     replace(PLAIN, pretraining=GradientFlow(weight_decay=0.1), perturbation=Quantization(None)),
     replace(PLAIN, perturbation=Quantization(None, "dithered")),
+    replace(PLAIN, start=Weights(np.full((3, 3), 0.1, np.float32), np.eye(3) / 3, tolerance=1e-3)),
     replace(PLAIN, lengths=np.geomspace(1e-3, 1e6, 7), strengths=range(5), sampling=Sampling(10, 3, True)),
 ]
 

@@ -8,6 +8,7 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.shown import LISTED, shown, table
 from overtraining.setting.starts import Balanced
 from overtraining.setting.teachers import Matrix, PowerLaw
+from overtraining.setting.weights import Weights
 
 
 def test_a_protocol_takes_one_short_line_whatever_its_lengths() -> None:
@@ -23,6 +24,8 @@ def test_short_lists_are_shown_whole_and_can_be_typed() -> None:
     assert eval(repr(Matrix(((1.0, 2.0), (3.0, 4.0))))) == Matrix(((1.0, 2.0), (3.0, 4.0)))
     assert shown(tuple(range(LISTED))) == str(tuple(range(LISTED)))
     assert repr(Matrix(np.eye(3))) == "Matrix(entries=3 × 3 numbers)"
+    assert repr(Weights(np.ones((9, 4)), np.ones((2, 9)))) == "Weights(layers=(9 × 4 numbers, 2 × 9 numbers))"
+    assert eval(repr(Weights([[0.5]], tolerance=0.1))) == Weights([[0.5]], tolerance=0.1)
 
 
 def test_a_notebook_shows_a_row_for_every_field() -> None:

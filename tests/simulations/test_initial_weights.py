@@ -6,9 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, start_frames
 from overtraining.setting.teachers import PowerLaw, Spectrum, teacher_matrix
+from overtraining.setting.weights import Weights
 from overtraining.simulations.measurements import initialize
 
 RECTANGLE = Protocol(Spectrum((1.0, 0.5)), (0.0,), (0.0,), Network(4, 3, 5), Aligned(0.01))
@@ -95,3 +97,17 @@ def test_random_starts_have_their_variance(start: SmallGaussian | FanIn) -> None
         assert np.abs(w - np.asarray(other.weight)).max() > 0
     flat = [np.asarray(layer.weight).ravel()[:1000] for layer in layers]
     assert np.abs(np.corrcoef(flat)[np.triu_indices(3, 1)]).max() < 4 / np.sqrt(1000)
+
+
+@pytest.mark.parametrize(
+    "network", [Network(3, 4, 2), Network(3, 4, 2, depth=4), Network(3, 4, 2, activation="tanh", bias=True)]
+)
+def test_given_weights_are_the_start_of_every_seed(network: Network) -> None:
+    generator = np.random.default_rng(0)
+    weights = [generator.normal(size=shape) for shape in network.shapes]
+    inputs = Inputs(samples=8) if network.bias else Inputs()
+    protocol = Protocol(PowerLaw(2), (0.0,), network=network, start=Weights(*weights), inputs=inputs)
+    for seed in range(2):
+        layers = initialize(protocol, key=0, seed_index=seed)
+        assert all((layer.weight == weight).all() for layer, weight in zip(layers, weights, strict=True))
+        assert all(layer.bias is None or not layer.bias.any() for layer in layers)

@@ -9,11 +9,12 @@ import pytest
 from overtraining.experiments.agreement import Agreement, compare
 from overtraining.figures.catalogue.progressive_sensitivity import protocol
 from overtraining.setting.errors import DomainError, ShapeError
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
 from overtraining.setting.teachers import PowerLaw
-from overtraining.simulations.measurements import respond
+from overtraining.simulations.measurements import pretrain, pretrained, respond
 from overtraining.theory.solvers.exact import respond as exactly
 
 RECORDED_KEYS = (0, 1, 2)
@@ -112,3 +113,22 @@ def test_refusals() -> None:
         compare(exactly(without), respond(without, 0))
     with pytest.raises(DomainError, match="seed"):
         respond(SMALL, -1)
+
+
+def test_a_checkpoint_is_a_start_from_which_training_continues() -> None:
+    """Gradient flow has no memory: two runs, the second from the first's checkpoint, are one."""
+    whole = Protocol(PowerLaw(2), (0.0, 4.0, 9.0), start=SmallGaussian(0.1))
+    rest = whole.replace(start=pretrained(whole, key=3, length=4, seed_index=1), lengths=(5.0,))
+    for continued, straight in zip(pretrain(rest, key=0), pretrain(whole, key=3, seed_index=1), strict=True):
+        np.testing.assert_allclose(continued.weight[0], straight.weight[2], atol=1e-6)
+    assert pretrained(whole, key=3) == pretrained(whole, key=3, length=9.0)
+
+
+def test_a_checkpoint_that_no_start_can_say_is_refused() -> None:
+    with pytest.raises(DomainError, match=r"no such length.*such as 3"):
+        pretrained(SMALL, key=0, length=2.9)
+    network = Network(2, 3, 2, activation="tanh", bias=True)
+    biased = Protocol(PowerLaw(2), (0.0, 1.0), network=network, start=SmallGaussian(0.3), inputs=Inputs(samples=9))
+    assert len(pretrained(biased, key=0, length=0).layers) == 2
+    with pytest.raises(DomainError, match="biases of 0"):
+        pretrained(biased, key=0)

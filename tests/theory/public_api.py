@@ -171,6 +171,7 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
         "tradeoff_task_share": {"budget": 0.1, "sigma": 1.0, "sigma_task": 2.0, "replay_share": 0.4},
         # protocols and their parts
         "Aligned": {"epsilon": 0.1, "imbalance": 0.0}, "FanIn": {"gain": 1.0}, "SmallGaussian": {"std": 0.1},
+        "Weights": {"layers": [wide], "tolerance": 1e-6},
         "Balanced": {"epsilon": 0.1, "angle": 0.5, "imbalance": 0.0, "frame_seed": 0},
         "PowerLaw": {"modes": 3, "alpha": 1.0, "scale": 1.0, "frame_seed": 0}, "Matrix": {"entries": wide},
         "Geometric": {"modes": 3, "ratio": 0.5, "scale": 1.0, "frame_seed": 0},

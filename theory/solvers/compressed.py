@@ -19,7 +19,7 @@ from overtraining.theory.solvers.solutions import MEASURE
 
 Compression = Quantization | Pruning
 Strengths = Float[np.ndarray, " strength"]
-Weights = Float[np.ndarray, "length _ _"]  # of any layer
+WeightStack = Float[np.ndarray, "length _ _"]  # of any layer
 
 
 def compression_rise(resolved: ResolvedProtocol, compression: Compression) -> Callable[[Path], dict[str, Values]]:
@@ -85,13 +85,13 @@ def _or_dither(compression: Compression) -> str:
     return f", or {Quantization(None, 'dithered')!r}" if nearest else ""
 
 
-def _one_layer(path: Path) -> tuple[list[Weights], Weights]:
+def _one_layer(path: Path) -> tuple[list[WeightStack], WeightStack]:
     assert path.one_layer is not None
     weights, unlearned = path.one_layer()
     return [weights], unlearned
 
 
-def _one_unit(resolved: ResolvedProtocol, path: Path) -> tuple[list[Weights], Weights]:
+def _one_unit(resolved: ResolvedProtocol, path: Path) -> tuple[list[WeightStack], WeightStack]:
     assert path.modes is not None
     w1, w2 = (np.stack(layer) for layer in zip(*(weights_of(modes, 1) for modes in path.modes()), strict=True))
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
@@ -101,8 +101,8 @@ def _one_unit(resolved: ResolvedProtocol, path: Path) -> tuple[list[Weights], We
 def _of_known_weights(
     resolved: ResolvedProtocol,
     compression: Compression,
-    layers: list[Weights],
-    unlearned: Weights,
+    layers: list[WeightStack],
+    unlearned: WeightStack,
     strengths: Strengths,
 ) -> dict[str, Values]:
     """The exact rise of one layer, or of two with one hidden unit."""
@@ -119,7 +119,7 @@ def _of_known_weights(
     return {"rise": rises, "error": np.zeros_like(rises)}
 
 
-def _under_dither(layers: list[Weights], steps: list[np.ndarray], covariance: np.ndarray) -> np.ndarray:
+def _under_dither(layers: list[WeightStack], steps: list[np.ndarray], covariance: np.ndarray) -> np.ndarray:
     """The mean rise under errors of mean 0 and variance step²/12 (B6q), the hidden unit's weights added up (B1)."""
     of_first, *of_second = (step**2 / 12 * np.ones_like(w) for w, step in zip(layers, steps, strict=True))
     first = of_first.sum(axis=1) @ np.diag(covariance)
@@ -131,17 +131,17 @@ def _under_dither(layers: list[Weights], steps: list[np.ndarray], covariance: np
     return np.asarray((second * norm_1 + first * norm_2 + first * second) / 2)
 
 
-def _after(first: Weights, second: Weights) -> Weights:
+def _after(first: WeightStack, second: WeightStack) -> WeightStack:
     return second @ first
 
 
-def _largest(weights: Weights, quantization: Quantization) -> np.ndarray:
+def _largest(weights: WeightStack, quantization: Quantization) -> np.ndarray:
     """The weight that sets the step, for every length and row."""
     axes = {"tensor": (1, 2), "row": (2,)}
     return np.abs(weights).max(axes[quantization.per], keepdims=True) if quantization.per else np.ones((1, 1, 1))
 
 
-def _compressed(weights: Weights, compression: Compression, strength: float) -> Weights:
+def _compressed(weights: WeightStack, compression: Compression, strength: float) -> WeightStack:
     """The weights on the grid, ties toward 0; or the smallest of them set to 0, of equal ones the first."""
     if isinstance(compression, Quantization):
         step = strength * _largest(weights, compression)

@@ -6,6 +6,7 @@ from overtraining.setting.errors import NoFormula
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.setting.training import GradientFlow
+from overtraining.setting.weights import Weights
 from overtraining.theory.solvers.paths import Solution, decoupled_modes, matrix_riccati, single_layer
 from overtraining.theory.solvers.random_path import MOST_ERROR, error_of_limit, mode_decay, small_random
 
@@ -90,6 +91,7 @@ def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, st
     coupled = n.depth > 1 and isinstance(start, Balanced) and not _decoupled(resolved)
     return (
         (n.activation != "linear", n, "only linear networks have closed forms", "use activation='linear'"),
+        (isinstance(start, Weights), start, "given weights have no formula yet", "use start=Balanced(epsilon, angle)"),
         (not isinstance(training, GradientFlow), training, "formulas are for continuous time",
          "use pretraining=GradientFlow(), which plain steps of size η follow to O(η)"),
         (inputs.samples is not None, inputs, "formulas are for the loss over the whole population", "use samples=None"),

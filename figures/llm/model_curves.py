@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from overtraining.figures.llm.error_bounds import binomial_stderr, completed_stderr
 from overtraining.figures.llm.statistics.series import Series, neighbours_scatter, pooled
 from overtraining.setting.errors import Refusal, SchemaError
 
@@ -123,8 +124,8 @@ def _errors(
 ) -> tuple[np.ndarray, np.ndarray, float, str]:
     """Values, standard errors, degrees of freedom of their scale, and what the errors contain.
 
-    Repetitions contain most sources of error; then come the errors in the file, then the binomial error of a fraction
-    of test items, and last the scatter between neighbouring checkpoints.
+    Repetitions contain most sources of error; then come the errors in the file, with bounds where one is missing, then
+    the binomial error of a fraction of test items, and last the scatter between neighbouring checkpoints.
     """
     values = [part["value"].to_numpy(float) for part in checkpoints]
     if errors == "given" and any(v.size > 1 for v in values):
@@ -133,14 +134,15 @@ def _errors(
     value = np.array([v.mean() for v in values])
     given, items = (np.array([part[name].iloc[0] for part in checkpoints], float) for name in ("stderr", "items"))
     clock = np.log1p(length / length[length > 0].min(initial=np.inf))
-    if errors == "given" and (given > 0).all():
-        return value, given, np.inf, "as given" + _excess_scatter(clock, value, given)
+    completed = completed_stderr(value, given, items) if errors == "given" else None
+    if completed:
+        stderr, how = completed
+        known = given > 0
+        scatter = _excess_scatter(clock[known], value[known], given[known])
+        return value, stderr, np.inf, "as given" + (how and f"; {how}") + scatter
     if errors == "given" and (checkpoints[0]["unit"] == "fraction").all() and np.isfinite(items).all():
-        fraction = np.clip(
-            value, 0.5 / items, 1 - 0.5 / items
-        )  # even without a right or wrong answer there is an error
-        given = np.sqrt(fraction * (1 - fraction) / items)
-        return value, given, np.inf, "binomial, from the test items" + _excess_scatter(clock, value, given)
+        stderr = binomial_stderr(value, items)
+        return value, stderr, np.inf, "binomial, from the test items" + _excess_scatter(clock, value, stderr)
     stderr_of_one, freedom = neighbours_scatter(clock, value)
     return value, np.full_like(value, stderr_of_one), freedom, "scatter between neighbouring checkpoints"
 

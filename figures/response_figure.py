@@ -1,6 +1,7 @@
-"""A whole figure from Responses: a curve for each strength, or a map where there are many strengths."""
+"""A whole figure from Responses: a curve for each strength, or a map where there are many; panels along an axis."""
 
 from contextlib import AbstractContextManager
+from math import ceil, sqrt
 from typing import Any
 
 import matplotlib as mpl
@@ -16,10 +17,19 @@ from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import positive_list
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 from overtraining.setting.grid_inflection import inflection_point
-from overtraining.setting.responses import Objective, Quantity, curve, validate
+from overtraining.setting.responses import REAL, REPETITIONS, Objective, Quantity, curve, validate
 
 SIZE = (4.75, 2.6)
 """Inches: axes of a journal's column, and the legend beside them."""
+
+PANEL = 1.9
+"""Inches of each side of one of several panels."""
+
+LEGEND = 1.5
+"""Inches for the legend beside panels."""
+
+PANELS = 9
+"""Of more values of an axis the panels would be too small."""
 
 CURVES = 7
 """Of more strengths a map is drawn: there are as many colours and markers."""
@@ -56,12 +66,14 @@ def plot(
     perturbation; a star marks the inflection points of theory. Dashes and markers tell the strengths apart in
     greyscale. More strengths, of one Response: a map of length × strength (for fine-tuning: × budget), on which a line
     joins the inflection points. The lowest 5% of its values share one colour.
+    One Response with one further dimension, such as the result of a sweep along one axis beside its repetitions: a
+    panel for each of up to 9 values. With two further dimensions of numbers, at one length and strength: a map of them.
 
     ax: Matplotlib's axes to draw onto, in your own style; without it a figure of its own is made, in the style of this
     project.  title: above the axes.  size: width and height in inches.
     Returns the Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for anything that is not a
-    Response, for different strengths, for dimensions other than length, strength and seed (select one task first), and
-    for several Responses of more than 7 strengths.
+    Response, for different strengths, for more dimensions than that, and for several Responses of more than 7 strengths
+    or with a further dimension.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.protocol import Protocol
@@ -70,21 +82,28 @@ def plot(
     >>> len(figure.axes[0].lines)
     3
     """
-    _check_plottable(responses)
-    width, height = _checked_size(ax, size)
-    grid = responses[0].sizes
-    dense = quantity != "before" and grid["strength"] > CURVES and grid["pretraining"] > 1
-    if dense and len(responses) > 1:
-        what = f"{len(responses)} Responses of {grid['strength']} strengths"
+    further = _check_plottable(responses)
+    given = _checked_size(ax, size)
+    first = responses[0]
+    dense = quantity != "before" and first.sizes["strength"] > CURVES and first.sizes["pretraining"] > 1
+    if dense and (further or len(responses) > 1):
+        what = f"{first.sizes['strength']} strengths in more than one Response"
         raise SchemaError(what, "a map shows one Response", f"draw one, or select at most {CURVES} strengths")
+    if len(further) == 1:
+        if ax is not None:
+            instead = f"leave ax out, or select a value: {_selection(first, further[0])}"
+            raise SchemaError(f"dimension {further[0]}", "every value has a panel of its own", instead)
+        return _panels(first, further[0], quantity, objective, title, given)
     style: AbstractContextManager[None] = styled() if ax is None else undisturbed()
     with style:
-        place = canvas(width, height)[1][0] if ax is None else ax
-        if dense:
-            _map(place, responses[0], quantity, objective)
+        place = canvas(*(given or SIZE))[1][0] if ax is None else ax
+        if further:
+            _axes_map(place, first, further, quantity, objective)
+        elif dense:
+            _map(place, first, quantity, objective)
         else:
             beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if ax is None else {}  # covers no curve
-            _curves(place, responses, quantity, objective, beside)
+            place.legend(**_curves(place, responses, quantity, objective), **beside)
         if title is not None:
             place.set_title(title)
     figure = place.get_figure(root=True)
@@ -92,9 +111,40 @@ def plot(
     return figure
 
 
-def _curves(
-    ax: Axes, responses: tuple[xr.Dataset, ...], quantity: Quantity, objective: Objective, place: dict[str, Any]
-) -> None:
+def _panels(
+    data: xr.Dataset,
+    axis: str,
+    quantity: Quantity,
+    objective: Objective,
+    title: str | None,
+    size: tuple[float, float] | None,
+) -> Figure:
+    """A panel for each value of an axis, all with one scale of the loss and one legend."""
+    n = data.sizes[axis]
+    columns = n if n <= 3 else ceil(sqrt(n))
+    rows = ceil(n / columns)
+    with styled():
+        figure, places = canvas(*(size or (PANEL * columns + LEGEND, PANEL * rows)), rows, columns, sharey=True)
+        legends = []
+        for i, place in enumerate(places[:n]):
+            legends.append(_curves(place, (data.isel({axis: i}),), quantity, objective))
+            value = data[axis].values[i]
+            place.set_title(str(value) if isinstance(value, str) else f"{axis} = {value:g}")
+            if i + columns < n:
+                place.set_xlabel("")
+            if i % columns:
+                place.set_ylabel("")
+        for place in places[n:]:
+            place.remove()
+        legend = max(legends, key=lambda entries: len(entries["labels"]))  # not every value has an inflection point
+        figure.legend(**legend, loc="outside right upper")
+        if title is not None:
+            figure.suptitle(title)
+    return figure
+
+
+def _curves(ax: Axes, responses: tuple[xr.Dataset, ...], quantity: Quantity, objective: Objective) -> dict[str, Any]:
+    """Draw a curve for each strength; what its legend is made of."""
     by_strength: dict[str, list[Any]] = {}  # what stands for a strength, a line and points, has one entry together
     before = []
     size = mpl.rcParams["lines.markersize"]
@@ -117,14 +167,26 @@ def _curves(
         stars = [line for line in ax.lines if line.get_label() == "inflection point"]
         entries |= {"inflection point": stars[:1]} if stars else {}
     ax.set_ylabel(_name(quantity, objective))
-    ax.legend(
-        [tuple(drawn) for drawn in entries.values()],
-        list(entries),
-        title=drawing.strength_name(responses[0]) if by_strength else None,
-        handlelength=3,
-        alignment="left",
-        **place,
-    )
+    return {
+        "handles": [tuple(drawn) for drawn in entries.values()],
+        "labels": list(entries),
+        "title": drawing.strength_name(responses[0]) if by_strength else None,
+        "handlelength": 3,
+        "alignment": "left",
+    }
+
+
+def _axes_map(ax: Axes, data: xr.Dataset, axes: list[str], quantity: Quantity, objective: Objective) -> None:
+    """A map over two axes of numbers, at the one length and strength that the data have."""
+    x, y = axes
+    values = curve(data, quantity, objective).value.squeeze().transpose(y, x).sortby([x, y])
+    mesh = ax.pcolormesh(_edges(values[x].values), _edges(values[y].values), values, cmap="cividis", rasterized=True)
+    ax.get_figure(root=True).colorbar(mesh, ax=ax, label=_name(quantity, objective))  # type: ignore[union-attr]  # checked by plot
+    for axis, name in (("x", x), ("y", y)):
+        scale = "log" if _geometric(values[name].values) else "linear"
+        ax.set(**{f"{axis}scale": scale, f"{axis}label": name})
+    strength = "" if quantity == "before" else f", {drawing.strength_name(data)} = {data.strength.item():g}"
+    ax.set_title(f"pretraining length {data.pretraining.item():g}{strength}")
 
 
 def _map(ax: Axes, data: xr.Dataset, quantity: Quantity, objective: Objective) -> None:
@@ -166,11 +228,11 @@ def _edges(grid: np.ndarray) -> np.ndarray:
     return np.concatenate([[2 * grid[0] - middle[0]], middle, [2 * grid[-1] - middle[-1]]])
 
 
-def _checked_size(ax: Any, size: Any) -> tuple[float, float]:
+def _checked_size(ax: Any, size: Any) -> tuple[float, float] | None:
     if ax is not None and (not isinstance(ax, Axes) or ax.get_figure() is None):
         raise DomainError(f"ax = {type(ax).__name__}", "these are no axes of a figure", "pass one of Matplotlib's Axes")
     if size is None:
-        return SIZE
+        return None
     if ax is not None:
         raise DomainError("size and ax", "the figure of these axes has its size", "pass one of them")
     both = positive_list("size", size)
@@ -179,15 +241,37 @@ def _checked_size(ax: Any, size: Any) -> tuple[float, float]:
     return float(both[0]), float(both[1])
 
 
-def _check_plottable(responses: tuple[xr.Dataset, ...]) -> None:
+def _check_plottable(responses: tuple[xr.Dataset, ...]) -> list[str]:
+    """The dimensions beside length, strength and repetitions: none, one of few values, or two for a map."""
     if not responses:
         raise SchemaError("no Response", "there is nothing to draw", "pass what respond() returned")
     for data in map(validate, responses):
         if data.attrs["kind"] != "Response":
             raise SchemaError(f"a {data.attrs['kind']}", "plot() draws Responses only", "pass what respond() returned")
-        if further := set(map(str, data.dims)) - {"pretraining", "strength", "seed"}:
-            raise SchemaError(
-                ", ".join(sorted(further)), "a figure shows one value of this dimension", "select it with data.sel(...)"
-            )
+        further = [str(name) for name in data.dims if name not in ("pretraining", "strength", *REPETITIONS)]
+        if further:
+            _check_further(data, further, len(responses))
         if not np.array_equal(data.strength, responses[0].strength):
             raise SchemaError("Responses of different strengths", "colours stand for strengths", "plot them separately")
+    return further
+
+
+def _check_further(data: xr.Dataset, further: list[str], responses: int) -> None:
+    what = f"dimension{'s' * (len(further) > 1)} {', '.join(further)}"
+    if responses > 1:
+        raise SchemaError(what, "of several Responses it has no room", f"select a value: {_selection(data, *further)}")
+    if len(further) == 1:
+        if data.sizes[further[0]] > PANELS:
+            why = f"its {data.sizes[further[0]]} values would need as many panels"
+            raise SchemaError(what, why, f"select at most {PANELS}: data.isel({{{further[0]!r}: [0, -1]}})")
+        return
+    numeric = all(data[name].dtype.kind in REAL and data.sizes[name] > 1 for name in further)
+    if len(further) > 2 or not numeric or data.sizes["pretraining"] > 1 or data.sizes["strength"] > 1:
+        one = f"data.sel(pretraining=[{data.pretraining.values[-1]:g}], strength=[{data.strength.values[-1]:g}])"
+        instead = f"select values: {_selection(data, *further[1:])}; or, for a map of two axes of numbers, {one}"
+        raise SchemaError(what, "a figure has panels for one axis", instead)
+
+
+def _selection(data: xr.Dataset, *names: str) -> str:
+    """Code that selects the first value of these dimensions."""
+    return f"data.sel({ {name: data[name].values[:1].tolist()[0] for name in names} })"

@@ -20,7 +20,7 @@ from overtraining.figures.response_figure import plot
 from overtraining.figures.style import canvas, styled
 from overtraining.setting.errors import Refusal
 from overtraining.setting.grid_inflection import inflection_point
-from overtraining.setting.responses import objectives, validate
+from overtraining.setting.responses import REPETITIONS, objectives, validate
 from overtraining.setting.serialization import read
 from overtraining.setting.shown import LISTED, shown
 
@@ -107,7 +107,7 @@ def _picture(data: xr.Dataset) -> bytes | None:
 
 
 def _plottable(data: xr.Dataset) -> bool:
-    return set(data.dims) <= {"pretraining", "strength", "seed"}
+    return set(data.dims) <= {"pretraining", "strength", *REPETITIONS}
 
 
 def _png(figure: Figure) -> bytes:

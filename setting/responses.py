@@ -6,6 +6,7 @@ readers of LLM files produce them, and figures draw them; `validate` checks that
 """
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,6 +18,10 @@ OBJECTIVES: tuple["Objective", ...] = ("pretraining", "downstream")
 METHODS = ("theory", "simulation", "measurement")
 BLOCK = 2**17  # numbers that are compared at a time
 DIMENSIONS = ("pretraining", "strength", "seed", "task", "angle", "learning_rate", "budget")
+REPETITIONS = ("seed", "repeat", "key")
+"""Dimensions along which independent repetitions of one protocol stand."""
+AXES, FAILURE = "axes", "failure"
+"""In the result of a sweep: the attribute that names its axes, and the coordinate that says why numbers are missing."""
 REAL = "fiu"
 """Kinds of NumPy's types that are real numbers: no text, dates or truth values."""
 
@@ -116,10 +121,10 @@ def objectives(data: xr.Dataset) -> tuple[Objective, ...]:
 
 
 def curve(data: xr.Dataset, quantity: Quantity, objective: Objective = "pretraining") -> xr.Dataset:
-    """One quantity of a Response as `value` and `stderr`, averaged over seeds if there are several.
+    """One quantity of a Response as `value` and `stderr`, averaged over its repetitions: seeds, and those of a sweep.
 
-    For n > 1 seeds the standard error is that of the mean over seeds, which includes the scatter within each seed; for
-    one seed it is the error within it. Exact values have the standard error 0.
+    For n > 1 repetitions the standard error is that of their mean, which includes the scatter within each; for one it
+    is the error within it. Exact values have the standard error 0. Raises SchemaError for numbers that are not finite.
     """
     _check_known("quantity", quantity, get_args(Quantity))
     if quantity == "sensitivity":
@@ -177,18 +182,20 @@ def _pair(data: xr.Dataset, name: str) -> xr.Dataset:
         known = ", ".join(map(str, data.data_vars))
         raise SchemaError(name, f"this Response has only {known}", "ask for one of these")
     value = data[name]
-    _check_numbers(name, value)
+    _check_numbers(data, name, value)
     stderr = data.get(f"{name}_stderr", xr.zeros_like(value))
-    _check_numbers(f"{name}_stderr", stderr)
+    _check_numbers(data, f"{name}_stderr", stderr)
     return xr.Dataset({"value": value, "stderr": stderr})
 
 
 def _average(pair: xr.Dataset) -> xr.Dataset:
-    if "seed" not in pair.dims:
+    repeated = [name for name in REPETITIONS if name in pair.dims]
+    if not repeated:
         return pair
-    n = pair.sizes["seed"]
-    mean = pair.value.mean("seed", keep_attrs=True)
-    error = pair.stderr.isel(seed=0, drop=True) if n == 1 else pair.value.std("seed", ddof=1) / np.sqrt(n)
+    n = prod(pair.sizes[name] for name in repeated)
+    mean = pair.value.mean(repeated, keep_attrs=True)
+    one = pair.stderr.isel(dict.fromkeys(repeated, 0), drop=True)
+    error = one if n == 1 else pair.value.std(repeated, ddof=1) / np.sqrt(n)
     return xr.Dataset({"value": mean, "stderr": error})
 
 
@@ -219,7 +226,11 @@ def _validate_coordinates(data: xr.Dataset) -> None:
         if name not in data.coords or data.sizes[name] == 0:
             raise SchemaError(f"dimension {name!r}", "it has no values", "pass a coordinate of the same name")
     if "pretraining" not in data.dims:
-        raise SchemaError("dimensions", "there is no pretraining length", "name that dimension 'pretraining'")
+        raise SchemaError(
+            "dimensions",
+            "there is no pretraining length",
+            "name that dimension 'pretraining'; one length: sel(pretraining=[…])",
+        )
     for name in {"pretraining", "strength"} & set(data.dims):
         values = data[name].values
         if values.dtype.kind not in REAL or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
@@ -228,15 +239,19 @@ def _validate_coordinates(data: xr.Dataset) -> None:
             raise SchemaError(f"coordinate {name!r}", "it has no units", "set its units attribute ('1' if none)")
 
 
-def _check_numbers(name: str, variable: xr.DataArray) -> None:
+def _check_numbers(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
     if variable.dtype.kind not in REAL:
         raise SchemaError(name, f"it holds {variable.dtype}, not real numbers", "pass float64")
+    if np.isfinite(variable.values).all():
+        return
+    if FAILURE in data.coords:
+        why = f"cells of the sweep have no numbers; the coordinate {FAILURE!r} says why"
+        raise SchemaError(name, why, f'select others, or data.where(data.{FAILURE} == "", drop=True)')
+    raise SchemaError(name, "it contains NaN or infinity", "split ragged checkpoints into a list of Responses")
 
 
 def _validate_variable(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
-    _check_numbers(name, variable)
-    if not np.isfinite(variable.values).all():
-        raise SchemaError(name, "it contains NaN or infinity", "split ragged checkpoints into a list of Responses")
+    _check_numbers(data, name, variable)
     if not _is_text(variable.attrs.get("units")):
         raise SchemaError(name, "it has no units", "set its units attribute ('1' if none)")
     if name.endswith("_stderr"):
@@ -256,7 +271,7 @@ def _validate_response(data: xr.Dataset) -> None:
     stems = {_name(q, o) for o in OBJECTIVES for q in ("before", "after", "sensitivity")}
     if unknown := {str(v).removesuffix("_stderr") for v in data.data_vars} - stems:
         raise SchemaError(", ".join(sorted(unknown)), "not part of a Response", "put it into a Trajectory")
-    if foreign := set(map(str, data.dims)) - set(DIMENSIONS):
+    if foreign := set(map(str, data.dims)) - set(DIMENSIONS) - set(str(data.attrs.get(AXES, "")).split()):
         raise SchemaError(", ".join(sorted(foreign)), "unknown dimension", f"use {', '.join(DIMENSIONS)}")
     for objective in reported:
         before, after = _name("before", objective), _name("after", objective)

@@ -84,6 +84,6 @@ def _finish(spec: str, measure: str | None, out: Path, workers: int, scheduler: 
     for cell, why in done.failed[:SHOWN]:
         progress.line(f"failed: {cell}: {why}")
     if len(done.failed) > SHOWN:
-        progress.line(f"… and {len(done.failed) - SHOWN:,} more, all of them in `failed_cell` of the result")
+        progress.line(f"… and {len(done.failed) - SHOWN:,} more, all of them in `failure` of the result")
     typer.echo(f"{sweep.cells - len(done.failed):,} of {sweep.cells:,} cells in {done.result}")
     return len(done.failed)

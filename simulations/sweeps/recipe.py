@@ -10,7 +10,7 @@ from overtraining.setting.plain_data import parse_json
 from overtraining.simulations.sweeps.identity import software_identity
 from overtraining.simulations.sweeps.spec import Sweep, parse_sweep
 
-FORMAT = 1
+FORMAT = 2
 """The version of the format of stores and results."""
 
 

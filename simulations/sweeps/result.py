@@ -1,144 +1,210 @@
-"""The result of a sweep: one NetCDF file of all cells, and which of them are missing in it."""
+"""The result of a sweep: one NetCDF file with the axes as dimensions, and which of its cells have no numbers."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import h5netcdf
 import h5py
 import numpy as np
+import xarray as xr
 
-from overtraining.setting.errors import SchemaError
+from overtraining.setting.errors import Refusal, SchemaError
+from overtraining.setting.responses import AXES, FAILURE
 from overtraining.simulations.sweeps.atomic_hdf5 import atomic_hdf5_file
-from overtraining.simulations.sweeps.cells import axis_indices
-from overtraining.simulations.sweeps.spec import KEY
+from overtraining.simulations.sweeps.grid_layout import boxes, columns, coordinate, dimension
+from overtraining.simulations.sweeps.spec import KEY, REPEAT
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkOutcome
 
 OWN = {"lengths": "pretraining", "strengths": "strength"}
-"""Fields that are coordinates of a cell's Response: if one is an axis of the sweep, every cell has its own."""
+"""Fields that are coordinates of a cell's Response: if one is an axis of the sweep, they depend on that axis."""
+
+NO_KEY = -1
+"""Stands for the key of a cell without numbers; NetCDF's own sign for what is missing would round the other keys."""
+
+VARIES = "differs between cells"
+"""An attribute in which the cells differ."""
 
 ABOUT = {
-    "number": "place of the cell in the grid of all axes, the last axis fastest",
-    "key": "seed of all randomness of the cell, from the SHA-256 of its protocol and repetition if not an axis",
+    "number": "place of the cell among all, with the axes in alphabetical order and the last one fastest",
+    "key": "seed of all randomness of the cell, from the SHA-256 of its protocol and repetition; -1 if it failed",
     "repeat": "number of the repetition",
+    FAILURE: "why the cell has no numbers; empty if it has",
 }
+
+UNITS = {"perturbation.task.angle": "radians"}
+"""Units of fields of a protocol; all other numbers have none."""
 
 
 def consolidate(path: Path, recipe: str, plan: SweepPlan, read: Callable[[int], ChunkOutcome]) -> None:
-    """Write the cells of all chunks to one file, a chunk in memory at a time; equal chunks give equal bytes."""
-    cells, crashed = 0, 0
-    failed: list[tuple[str, str]] = []
+    """Write the cells of all chunks to one file, a chunk in memory at a time; equal chunks give equal bytes.
+
+    A cell that failed has NaN for its numbers, -1 for its key, and the reason in `failure`.
+    """
     processors: set[str] = set()
-    for chunk in range(plan.chunks):
-        outcome = read(chunk)
-        cells += len(outcome.done)
-        crashed += len(outcome.crashed)
-        processors.add(outcome.processor)
-        reasons = sorted([*outcome.refused.items(), *outcome.crashed.items()])
-        failed += [(plan.name(chunk, lane), why) for lane, why in reasons]
+    crashed = 0
     with atomic_hdf5_file(path) as (file, check_disk):
-        about = {"kind": "Sweep", "method": "simulation", "measure": plan.sweep.measure, "recipe": recipe}
-        file.attrs.update(about | {"processors": "; ".join(sorted(processors)), "crashed": crashed})
-        if failed:
-            file.dimensions["failed"] = len(failed)
-            for name, texts in zip(("failed_cell", "failed_why"), zip(*failed, strict=True), strict=True):
-                _texts(file, name, "failed", texts)
-        if cells:
-            file.dimensions["cell"] = cells
-            _fill(file, plan, cells, ((chunk, read(chunk)) for chunk in range(plan.chunks)), check_disk)
+        grid = _GridFile(file, plan)
+        for chunk in range(plan.chunks):
+            outcome = read(chunk)
+            processors.add(outcome.processor)
+            crashed += len(outcome.crashed)
+            grid.put(chunk, outcome)
+            check_disk()
+        origin = {"measure": plan.sweep.measure, "recipe": recipe, "processors": "; ".join(sorted(processors))}
+        file.attrs.update(origin | {"crashed": crashed, "coordinates": " ".join(grid.coordinates)})
 
 
-def _fill(
-    file: h5netcdf.File,
-    plan: SweepPlan,
-    cells: int,
-    outcomes: Iterator[tuple[int, ChunkOutcome]],
-    check_disk: Callable[[], None],
-) -> None:
-    numbers = np.empty(cells, np.int64)
-    filled = 0
-    for chunk, outcome in outcomes:
-        if not outcome.done:
-            continue
-        if filled == 0:
-            _prepare(file, plan, plan.cell(chunk, outcome.done[0]).protocol, outcome)
-            names = outcome.values.keys()
-        if outcome.values.keys() != names:
+class _GridFile:
+    """An HDF5 file that gets the axes of a sweep as dimensions, and its chunks one by one.
+
+    Axes that change the program come first, so that the cells of a chunk follow each other.
+    """
+
+    def __init__(self, file: h5netcdf.File, plan: SweepPlan) -> None:
+        self._file, self._plan = file, plan
+        self._axes = (*plan.slow, *plan.fast)
+        self._shape = tuple(len(axis.values) for axis in self._axes)
+        self._dims = tuple(map(dimension, self._axes))
+        self._names: set[str] | None = None
+        self.coordinates = ["number"]
+        file.dimensions.update(zip(self._dims, self._shape, strict=True))
+        file.attrs.update({"kind": "Sweep", AXES: " ".join(self._dims)})
+        for axis, dim in zip(self._axes, self._dims, strict=True):
+            fields = columns(axis)
+            for name, values in fields.items() if dim in fields else ({dim: axis.values} | fields).items():
+                self._add_coordinate(dim, name, values)
+        alphabetical = sorted(self._axes, key=lambda axis: axis.path)
+        numbers = np.arange(plan.sweep.cells).reshape([len(axis.values) for axis in alphabetical])
+        numbers = numbers.transpose([alphabetical.index(axis) for axis in self._axes])
+        self._variable("number", self._dims, numbers, {"long_name": ABOUT["number"]})
+        if KEY not in self._dims:
+            self.coordinates.append(KEY)
+            file.create_variable(KEY, self._dims, np.int64).attrs["long_name"] = ABOUT[KEY]
+
+    def put(self, chunk: int, outcome: ChunkOutcome) -> None:
+        """Write the cells of a chunk to their places."""
+        size, done = self._plan.size(chunk), list(outcome.done)
+        rows: dict[str, np.ndarray] = {}
+        if KEY not in self._dims:
+            rows[KEY] = np.full(size, NO_KEY)
+            rows[KEY][done] = outcome.keys
+        if done:
+            self._prepare(chunk, outcome)
+            for name, values in outcome.values.items():
+                rows[name] = np.full((size, *values.shape[1:]), np.nan)
+                rows[name][done] = values
+        if failed := {**outcome.refused, **outcome.crashed}:
+            if FAILURE not in self._file.variables:
+                self.coordinates.append(FAILURE)
+                self._texts(FAILURE, self._dims).attrs["long_name"] = ABOUT[FAILURE]
+            rows[FAILURE] = np.array([failed.get(lane, "") for lane in range(size)], object)
+        first = self._plan.first(chunk)
+        written = 0
+        for box in boxes(first, first + size, self._shape):
+            shape = tuple(side.stop - side.start for side in box)
+            part = slice(written, written := written + prod(shape))
+            for name, row in rows.items():
+                self._file[name][box] = row[part].reshape(shape + row.shape[1:])
+
+    def _prepare(self, chunk: int, outcome: ChunkOutcome) -> None:
+        """Add the variables of the first cell that has numbers; SchemaError if a later one has others."""
+        if self._names is None:
+            self._names = set(outcome.values)
+            number = self._plan.number(chunk, outcome.done[0])
+            self._add_variables(_examples(self._plan, number, {name: v[0] for name, v in outcome.values.items()}))
+        elif self._names != set(outcome.values):
             raise SchemaError(f"chunk {chunk}", "its cells have other variables than the first", "make two sweeps")
-        rows = slice(filled, filled + len(outcome.done))
-        numbers[rows] = [plan.number(chunk, lane) for lane in outcome.done]
-        for name, values in {"key": np.array(outcome.keys), **outcome.values}.items():
-            file[name][rows] = values
-        check_disk()
-        filled = rows.stop
-    _add_axes(file, plan, numbers)
+
+    def _add_variables(self, examples: Sequence[xr.Dataset]) -> None:
+        example = examples[0]
+        self._file.attrs.update(_agreed([one.attrs for one in examples]))
+        fields = {field for axis in self._axes for field in axis.fields}
+        own = {OWN[field] for field in fields if field in OWN}
+        if clash := set(map(str, example.sizes)) & set(self._dims):
+            raise SchemaError(
+                f"the measure's dimension {min(clash)!r}", "an axis has this name", "rename the dimension"
+            )
+        for name, size in example.sizes.items():
+            if name not in self._file.dimensions:  # an axis of lengths or strengths has made its own
+                self._file.dimensions[str(name)] = size
+        for name, variable in [*example.coords.items(), *example.data_vars.items()]:
+            attributes = _agreed([one[name].attrs for one in examples])
+            dims = tuple(map(str, variable.dims))
+            if name in example.data_vars:
+                made = self._file.create_variable(str(name), (*self._dims, *dims), np.float64, fillvalue=np.nan)
+                made.attrs.update(attributes)
+            elif name not in own:
+                self._variable(str(name), dims, variable.values, attributes)
+            else:
+                self._file[f"{name}_value"].attrs.update(attributes)
+
+    def _add_coordinate(self, dim: str, name: str, values: Sequence[Any]) -> None:
+        """The values of a field along its axis; lists of lengths or strengths also as numbers."""
+        if name != dim:
+            self.coordinates.append(name)
+        array = coordinate(values)
+        attributes = {"long_name": ABOUT.get(name, f"{name} of the protocol")}
+        if array.dtype.hasobject:
+            self._texts(name, (dim,), array).attrs.update(attributes)
+        else:
+            self._variable(name, (dim,), array, attributes | {"units": UNITS.get(name, "1")})
+        if name in OWN:
+            lists = np.array(values, float)
+            self.coordinates.append(f"{OWN[name]}_value")
+            self._file.dimensions[OWN[name]] = lists.shape[1]
+            self._variable(f"{OWN[name]}_value", (dim, OWN[name]), lists, {})
+
+    def _variable(
+        self, name: str, dims: tuple[str, ...], values: Any, attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        array = np.asarray(values)
+        made = self._file.create_variable(name, dims, array.dtype)
+        made[...] = array
+        made.attrs.update({"long_name": ABOUT[name]} if name in ABOUT else {}, **(attributes or {}))
+
+    def _texts(self, name: str, dims: tuple[str, ...], texts: np.ndarray | None = None) -> Any:
+        made = self._file.create_variable(name, dims, h5py.string_dtype())
+        if texts is not None:
+            made[...] = texts
+        return made
 
 
-def _prepare(file: h5netcdf.File, plan: SweepPlan, protocol: Any, outcome: ChunkOutcome) -> None:
-    """Dimensions, coordinates and empty variables, as the first cell's Response has them."""
-    first = {name: values[0] for name, values in outcome.values.items()}
-    example = plan.measure.as_dataset(protocol, outcome.keys[0], first)
-    own = {OWN[field] for axis in plan.sweep.axes for field in axis.fields if field in OWN}
-    for name, size in example.sizes.items():
-        file.dimensions[str(name)] = size
-        if name not in own:
-            _variable(file, str(name), (str(name),), example[name].values, dict(example[name].attrs))
-    for name, variable in example.data_vars.items():
-        attributes = {k: v for k, v in variable.attrs.items() if isinstance(v, str)}
-        dims = ("cell", *map(str, variable.dims))
-        file.create_variable(str(name), dims, np.float64).attrs.update(attributes)
-    _describe(file.create_variable("key", ("cell",), np.int64), "key")
+def _examples(plan: SweepPlan, number: int, values: Mapping[str, np.ndarray]) -> list[xr.Dataset]:
+    """These numbers as the Dataset of this cell, and of the cells that differ from it in one axis.
+
+    Repetitions have the same protocol, so that one other is enough.
+    """
+    here = plan.grid.values_of(number)
+    others = [here]
+    for place, axis in enumerate(plan.grid.axes):
+        tried = plan.grid.axis_values[axis.path][: 2 if axis.path in (REPEAT, KEY) else None]
+        others += [(*here[:place], value, *here[place + 1 :]) for value in tried if value != here[place]]
+    found = []
+    for one in others:
+        try:
+            cell = plan.grid.cell(one)
+        except Refusal:  # one of those that failed
+            continue
+        found.append(plan.measure.as_dataset(cell.protocol, cell.key, values))
+    return found
 
 
-def _add_axes(file: h5netcdf.File, plan: SweepPlan, numbers: np.ndarray) -> None:
-    """The values of every axis along `cell`, which xarray then shows as coordinates."""
-    names = ["number", "key"]
-    _describe(_variable(file, "number", ("cell",), numbers), "number")
-    chosen = np.array([axis_indices(plan.sweep.axes, int(number)) for number in numbers]).reshape(len(numbers), -1)
-    for axis, at in zip(plan.sweep.axes, chosen.T, strict=True):
-        for place, field in enumerate(() if axis.path == KEY else axis.fields):  # keys are there already
-            values = [value[place] if len(axis.fields) > 1 else value for value in axis.values]
-            names.append(_coordinate(file, field, values, at))
-    file.attrs["coordinates"] = " ".join(names)
+def _agreed(attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The attributes, with VARIES for those that are not the same everywhere."""
+    first = attributes[0]
+    return {name: first[name] if all(one.get(name) == first[name] for one in attributes) else VARIES for name in first}
 
 
-def _coordinate(file: h5netcdf.File, field: str, values: Sequence[Any], at: np.ndarray) -> str:
-    name = "protocol.pretraining" if field == "pretraining" else field  # the dimension is the length
-    if field in OWN:
-        _variable(file, name, ("cell", OWN[field]), np.array(values, float)[at])
-    elif all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        _variable(file, name, ("cell",), np.array(values)[at])
-    else:
-        texts = [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in values]
-        _texts(file, name, "cell", [texts[i] for i in at])
-    return _describe(file[name], name)
-
-
-def _describe(variable: Any, name: str) -> str:
-    variable.attrs["long_name"] = ABOUT.get(name, f"{name} of the protocol")
-    return name
-
-
-def _variable(file: h5netcdf.File, name: str, dims: tuple[str, ...], values: Any, attributes: Any = None) -> Any:
-    array = np.asarray(values)
-    variable = file.create_variable(name, dims, array.dtype)
-    variable[...] = array
-    variable.attrs.update(attributes or {})
-    return variable
-
-
-def _texts(file: h5netcdf.File, name: str, dim: str, texts: Sequence[str]) -> None:
-    file.create_variable(name, (dim,), h5py.string_dtype())[...] = np.array(texts, object)
-
-
-def failures(result: Path) -> tuple[tuple[str, str], ...]:
-    """The cells that are missing in a result: their names, each with the reason."""
+def failures(result: Path, plan: SweepPlan) -> tuple[tuple[str, str], ...]:
+    """The cells that have no numbers in a result: their names, each with the reason."""
     with h5netcdf.File(result, "r", decode_vlen_strings=True) as file:
-        if "failed" not in file.dimensions:
+        if FAILURE not in file.variables:
             return ()
-        return tuple(zip(file["failed_cell"][...].tolist(), file["failed_why"][...].tolist(), strict=True))
+        numbers, reasons = (np.ravel(file[name][...]).tolist() for name in ("number", FAILURE))
+        return tuple((plan.name(number), why) for number, why in zip(numbers, reasons, strict=True) if why)
 
 
 def recipe_of(result: Path) -> str:

@@ -12,7 +12,7 @@ from overtraining.setting import limits
 from overtraining.setting.domain import instance
 from overtraining.setting.errors import DomainError, Refusal, SchemaError
 from overtraining.setting.plain_data import check_regular
-from overtraining.setting.responses import validate
+from overtraining.setting.responses import FAILURE, validate
 from overtraining.simulations.sweeps.cells import Grid
 from overtraining.simulations.sweeps.measures import allow_measure, find_measure
 from overtraining.simulations.sweeps.recipe import sweep_in_recipe
@@ -23,7 +23,8 @@ def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.D
     """The cells of a result as Responses or Trajectories, each with its protocol and key.
 
     data: the file, or the Dataset that `xarray.open_dataset` gives, perhaps with some of its cells only:
-    `read_cells(result.isel(cell=result["repeat"] == 0))`.
+    `read_cells(result.sel(repeat=0))`. Cells that failed are left out. Files in which the cells stand in one row, as
+    they were written before December 2026, are read too.
     measure: a Measure of your own, `module:NAME`, if the sweep has one: what a file names is not imported.
     Raises SchemaError for other Datasets and for a file without the checksum that is stated beside it, DomainError for
     another measure.
@@ -32,19 +33,18 @@ def read_cells(data: Path | xr.Dataset, measure: str | None = None) -> list[xr.D
         _refuse_damaged(data)
         return read_cells(_load(data), measure)
     instance("data", data, xr.Dataset)
-    kind, recipe = (data.attrs.get(name) for name in ("kind", "recipe"))
-    if not isinstance(kind, str) or kind != "Sweep" or not isinstance(recipe, str):
-        raise SchemaError(f"kind = {kind!r}", "it is not the result of a sweep", "open a result.nc")
+    recipe = data.attrs.get("recipe")
+    if not isinstance(recipe, str):
+        raise SchemaError("a Dataset without recipe", "it is not the result of a sweep", "open a result.nc")
     sweep = sweep_in_recipe(recipe)
     allow_measure(sweep.measure, measure)
-    numbers = _numbers(data, sweep.cells)
+    numbers, rows = _rows(data, sweep.cells)
     grid, measured = Grid(sweep), find_measure(sweep.measure)
     cells = []
-    for row, number in enumerate(numbers):
+    for row, number in numbers:
         cell = grid.cell_at(number)
-        values = {str(name): v.values[row] for name, v in data.data_vars.items() if v.dims[:1] == ("cell",)}
         try:
-            cells.append(measured.as_dataset(cell.protocol, cell.key, values))
+            cells.append(measured.as_dataset(cell.protocol, cell.key, {name: v[row] for name, v in rows.items()}))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             what = f"cell {number} of the result"
             raise SchemaError(
@@ -85,16 +85,23 @@ def _bytes(part: h5py.Dataset | h5py.Group) -> int:
     return max(part.size, prod(part.chunks or ())) * part.dtype.itemsize
 
 
-def _numbers(data: xr.Dataset, cells: int) -> list[int]:
-    """The places of the cells in the grid of the sweep."""
-    if "cell" not in data.dims:
-        return []
+def _rows(data: xr.Dataset, cells: int) -> tuple[list[tuple[int, int]], dict[str, np.ndarray]]:
+    """The cells that have numbers, each by its row and its place among all cells of the sweep, and the rows."""
     number = data.get("number")
-    if number is None or number.dims != ("cell",) or number.dtype.kind not in "iu":
+    if number is None:
+        if not data.data_vars:
+            return [], {}
         raise SchemaError("'number'", "the result does not say which cells it has", "open a result.nc")
-    if data.sizes["cell"] and not 0 <= int(number.min()) <= int(number.max()) < cells:
+    if number.dtype.kind not in "iu":
+        raise SchemaError("'number'", "it holds no whole numbers", "open a result.nc")
+    if number.size and not 0 <= int(number.min()) <= int(number.max()) < cells:
         raise SchemaError("'number'", f"the sweep has no such cell, it has {cells:,}", "open a whole result.nc")
-    return [int(one) for one in number.values]
+    whole = [str(name) for name, v in data.data_vars.items() if set(number.dims) <= set(v.dims)]
+    rows = {name: data[name].transpose(*number.dims, ...).values for name in whole}
+    rows = {name: values.reshape(-1, *values.shape[number.ndim :]) for name, values in rows.items()}
+    failed = np.ravel(data[FAILURE].values != "") if FAILURE in data.coords else np.zeros(number.size, bool)
+    places = sorted(zip(number.values.ravel().tolist(), range(number.size), failed.tolist(), strict=True))
+    return [(row, place) for place, row, missing in places if not missing], rows
 
 
 def pool_repetitions(cells: Sequence[xr.Dataset]) -> xr.Dataset:

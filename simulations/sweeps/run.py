@@ -53,7 +53,7 @@ def run_sweep(
             _gather(plan, store)
         if not crashes(store.result):
             store.clear()
-        return FinishedSweep(store.result, failures(store.result))
+        return FinishedSweep(store.result, failures(store.result, plan))
 
 
 def _gather(plan: SweepPlan, store: Store) -> None:

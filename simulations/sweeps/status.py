@@ -39,10 +39,10 @@ def status_lines(folder: Path, measure: str | None = None) -> list[str]:
     finished = len(chunk_paths(folder).keys() & set(range(plan.chunks)))
     lines = [f"{plan.sweep.cells:,} cells in {plan.chunks:,} chunks of {plan.sweep.chunk}: {plan.sweep.measure}"]
     if _finished(folder):
-        failed = failures(folder / RESULT)
+        failed = failures(folder / RESULT, plan)
         lines.append(f"finished: {folder / RESULT}, {plan.sweep.cells - len(failed):,} cells")
         lines += [f"failed: {cell}: {why}" for cell, why in failed[:10]]
-        lines += [f"… and {len(failed) - 10:,} more, in `failed_cell` of the result"] if len(failed) > 10 else []
+        lines += [f"… and {len(failed) - 10:,} more, in `failure` of the result"] if len(failed) > 10 else []
     else:
         lines.append(f"{finished:,} chunks are there, {plan.chunks - finished:,} are missing")
     return [*lines, "a process is at work in it" if _in_use(folder) else "no process is at work in it"]

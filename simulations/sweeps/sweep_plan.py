@@ -63,6 +63,11 @@ class SweepPlan:
         """How many cells a compiled call holds, copies included."""
         return min(self.sweep.chunk, self.block)
 
+    def first(self, chunk: int) -> int:
+        """The place of the first cell of a chunk, with the slow axes before the fast ones; the others follow it."""
+        block, nth = divmod(chunk, self.chunks_of_block)
+        return block * self.block + nth * self.sweep.chunk
+
     def number(self, chunk: int, lane: int) -> int:
         """The number, on the grid of all axes, of the cell at a place of a chunk."""
         block, nth = divmod(chunk, self.chunks_of_block)
@@ -75,9 +80,9 @@ class SweepPlan:
         """The cell at a place of a chunk."""
         return self.grid.cell_at(self.number(chunk, lane))
 
-    def name(self, chunk: int, lane: int) -> str:
-        """The name of that cell in messages; made without its protocol, which may be the one that is refused."""
-        return cell_name(*self.grid.values_of(self.number(chunk, lane)))
+    def name(self, number: int) -> str:
+        """The name of the cell of this number in messages; made without its protocol, which may be refused."""
+        return cell_name(*self.grid.values_of(number))
 
     @staticmethod
     def _names(axes: tuple[Axis, ...]) -> list[str]:

@@ -129,6 +129,53 @@ def test_title_and_size_are_those_asked_for() -> None:
     assert figure.get_size_inches().tolist() == [5, 2]
 
 
+def along(strengths: Any = (0.1, 0.2), **axes: Any) -> xr.Dataset:
+    """The made-up loss times 1, 2, … along the first axis, and 10, 100, … along a second one."""
+    data = made("simulation", strengths)
+    for place, (name, values) in enumerate(axes.items()):
+        factors = xr.DataArray(10.0 ** (place * np.arange(1, len(values) + 1)), {name: list(values)})
+        factors = factors if place else factors.cumsum()
+        data = data.map(lambda one, factors=factors: (factors * one).assign_attrs(one.attrs))
+    return data
+
+
+def at_once() -> xr.Dataset:
+    return along(angle=(0.1, 0.2, 0.4), budget=(1, 2)).isel(pretraining=[2], strength=[1])
+
+
+def test_an_axis_of_a_sweep_has_a_panel_for_each_value() -> None:
+    """Repetitions are averaged; the legend stands once, with a marker for each strength."""
+    data = xr.concat([along(angle=(0.1, 0.2, 0.4, 0.8)) * factor for factor in (0.5, 1.5)], "repeat")
+    data = data.assign_coords(repeat=[0, 1]).assign_attrs(made("simulation").attrs | {"axes": "angle repeat"})
+    for name, one in made("simulation").data_vars.items():
+        data[name].attrs = one.attrs
+    figure = plot(data, title="A sweep", size=(6, 4))
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [f"angle = {a}" for a in (0.1, 0.2, 0.4, 0.8)]
+    for factor, ax in enumerate(figure.axes, start=1):
+        drawn = np.asarray(ax.containers[1][0].get_ydata(), float)
+        np.testing.assert_allclose(drawn, factor * made().after.values[:, 0])
+        assert ax.get_legend() is None
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["γ = 0.1", "γ = 0.2", "before"]
+    markers = [line.get_marker() for line in legend.findobj(Line2D)]
+    assert [marker for marker in markers if marker.lower() != "none"] == ["o", "s", "+"]
+    assert figure.get_suptitle() == "A sweep"
+    assert figure.get_size_inches().tolist() == [6, 4]
+
+
+def test_two_axes_of_numbers_at_one_length_and_strength_are_a_map() -> None:
+    data = at_once()
+    ax, bar = plot(data.isel(budget=[1, 0])).axes
+    (mesh,) = ax.collections
+    drawn = data.after.squeeze().transpose(ax.get_ylabel(), ax.get_xlabel())
+    np.testing.assert_allclose(np.asarray(mesh.get_array()), drawn.values)
+    scales = {ax.get_xlabel(): ax.get_xscale(), ax.get_ylabel(): ax.get_yscale()}
+    assert scales == {"angle": "log", "budget": "linear"}
+    assert ax.get_title(loc="left") == "pretraining length 2, noise scale γ = 0.2"
+    assert bar.get_ylabel() == "loss after"
+
+
 def elsewhere() -> xr.Dataset:
     return trajectory({"x": (("pretraining",), [1.0])}, {"pretraining": [0.0]}, method="theory", source="a", model="b")
 
@@ -139,7 +186,13 @@ def elsewhere() -> xr.Dataset:
         ((), {}, "nothing to draw"),
         ((elsewhere(),), {}, "plot\\(\\) draws Responses only"),
         ((made(), made().isel(strength=[0])), {}, "different strengths"),
-        ((made().expand_dims(task=["a"]),), {}, "task: a figure shows one value"),
+        ((made().expand_dims(task=["a"]),) * 2, {}, r"task: of several Responses .*data.sel\({'task': 'a'}\)"),
+        ((made().expand_dims(task=["a"]),), {"ax": Figure().subplots()}, "a panel of its own"),
+        ((made().expand_dims(task=list("abcdefghij")),), {}, "as many panels"),
+        ((made().expand_dims(task=["a"], angle=[0.5]),), {}, r"panels for one axis.*data.sel\({'angle': 0.5}\)"),
+        ((at_once().expand_dims(task=["a", "b"]),), {}, "for a map of two axes of numbers"),
+        ((along(angle=(0.1, 0.2), budget=(1, 2)),), {}, r"data.sel\(pretraining=\[4\], strength=\[0.2\]\)"),
+        ((along(np.arange(1, 10), task=("a", "b")),), {}, "a map shows one Response"),
         ((made(strengths=np.arange(1, 10)),) * 2, {}, "a map shows one Response"),
         ((made(),), {"ax": Figure()}, "no axes"),
         ((made(),), {"ax": Figure().subplots(), "size": (1, 1)}, "has its size"),

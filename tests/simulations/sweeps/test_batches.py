@@ -73,12 +73,13 @@ def test_through_a_store_and_back(tmp_path: Path) -> None:
     for response in back:
         validate(response)
     with xr.open_dataset(done.result) as data:
-        (row,) = np.flatnonzero((data["start.epsilon"] == 0.1) & (data["pretraining.learning_rate"] == 0.2))
-        alone = respond(replace(ONE, start=Aligned(0.1), pretraining=GradientDescent(0.2)), int(data["key"][row]))
-        (same,) = read_cells(data.isel(cell=[row]))
-    assert back[row].attrs == alone.attrs
-    assert back[row].identical(same)
-    xr.testing.assert_allclose(back[row], alone, rtol=1e-9)
+        here = data.sel({"start.epsilon": 0.1, "pretraining.learning_rate": 0.2})
+        alone = respond(replace(ONE, start=Aligned(0.1), pretraining=GradientDescent(0.2)), int(here["key"]))
+        (same,) = read_cells(here)
+        place = int(here["number"])
+    assert back[place].attrs == alone.attrs
+    assert back[place].identical(same)
+    xr.testing.assert_allclose(back[place], alone, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("measure", "single"), [("response", respond), ("trajectory", follow)])

@@ -95,9 +95,7 @@ def test_cells_that_fail_are_named_and_the_others_finish(tmp_path: Path, undistu
     assert "not all finite" in reasons[NAN]
     assert "this cell is refused" in reasons[REFUSES]
     with xr.open_dataset(done.result) as data:
-        assert data.sizes["cell"] == 12
-        assert set(data["teacher.alpha"].values) == {20.0}
-        assert not any(bool(np.isnan(v).any()) for v in data.data_vars.values() if v.dtype.kind == "f")
+        assert bool((data.after.isnull() == (data["teacher.alpha"] != 20.0)).all())
     for cell in read_cells(done.result, MEASURE):
         alone = measured(read(cell.attrs["protocol"]), int(cell.attrs["key"]))
         assert all(np.array_equal(cell[name], values) for name, values in alone.items())

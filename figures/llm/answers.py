@@ -1,4 +1,4 @@
-"""The answers: for every curve, whether and where longer pretraining began to hurt, and how certain that is."""
+"""The answers, strongest evidence first: for every curve, whether and where longer pretraining began to hurt."""
 
 import math
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from overtraining.figures.llm.statistics.decline import holm
 from overtraining.figures.llm.statistics.turning_point import TurningPoint, find_turning_point
 from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import response
+
+STRONGEST = 3  # curves in the headline
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,23 @@ class Answer:
         return self.adjusted_p_value <= 1 - self.point.confidence
 
     @property
+    def falls_from_start(self) -> bool:
+        """Whether a significant decline began at the first checkpoint: nothing was seen to improve before it."""
+        return self.significant and self.point.best == float(self.curve.series.length[0])
+
+    @property
+    def turns(self) -> bool:
+        """Whether the curve improved first and then declined significantly."""
+        return self.significant and not self.falls_from_start
+
+    @property
     def verdict(self) -> str:
         """The answer in a few words."""
         p = self.point
+        if self.falls_from_start:
+            return "best at the first checkpoint: a fall from the start, not a turning point"
+        if self.significant and p.low <= self.curve.series.length[0]:
+            return f"inflection before {p.high:.4g}, or a fall from the start"
         if self.significant:
             return f"inflection between {p.low:.4g} and {p.high:.4g}"
         if p.significant:
@@ -40,17 +56,24 @@ class Answer:
 
 
 def answer_all(curves: Sequence[MeasuredCurve], confidence: float = 0.95, key: int = 0) -> list[Answer]:
-    """The turning point of every curve, with a progress bar if that takes longer than a second."""
+    """The turning point of every curve, the strongest evidence of a decline first.
+
+    A progress bar is shown if that takes longer than a second.
+    """
     from tqdm import tqdm
 
     bar = tqdm(curves, unit="curve", disable=None, delay=1)
     points = [find_turning_point(one.series, confidence, key=key) for one in bar]
     adjusted = holm(np.array([point.p_value for point in points]))
-    return [Answer(c, p, float(a)) for c, p, a in zip(curves, points, adjusted, strict=True)]
+    answers = [Answer(c, p, float(a)) for c, p, a in zip(curves, points, adjusted, strict=True)]
+    return sorted(answers, key=lambda a: (a.point.p_value, -a.point.rise_in_errors))
 
 
 def pair_with_base(curves: Sequence[MeasuredCurve]) -> list[tuple[MeasuredCurve, MeasuredCurve | None]]:
-    """Each curve of a base model, paired with each curve of the same model and task after a change, or with None."""
+    """Each curve of a base model, paired with each curve of the same model and task after a change, or with None.
+
+    The pairs are in the order of the changed curves, or of the base curve where there is none.
+    """
     changed = [c for c in curves if c.stage != "base"]
     pairs: list[tuple[MeasuredCurve, MeasuredCurve | None]] = []
     for base in curves:
@@ -58,7 +81,8 @@ def pair_with_base(curves: Sequence[MeasuredCurve]) -> list[tuple[MeasuredCurve,
             continue
         identity = (base.model, base.task, base.metric)
         pairs += [(base, c) for c in changed if (c.model, c.task, c.metric) == identity] or [(base, None)]
-    return pairs
+    place = {id(curve): i for i, curve in enumerate(curves)}
+    return sorted(pairs, key=lambda pair: place[id(pair[1] or pair[0])])
 
 
 def paired_response(base: MeasuredCurve, after: MeasuredCurve | None, length_units: str) -> xr.Dataset:
@@ -93,24 +117,42 @@ def paired_response(base: MeasuredCurve, after: MeasuredCurve | None, length_uni
     )
 
 
+def headline(answers: Sequence[Answer]) -> str:
+    """Two lines: how many curves decline, and the three with the strongest evidence.
+
+    answers: in the order of `answer_all`.
+    """
+    declines = sum(a.significant for a in answers)
+    from_start = sum(a.falls_from_start for a in answers)
+    confidence = f"{100 * answers[0].point.confidence:g}% confidence"
+    first = f"{len(answers)} curve(s), {declines} with a real decline at the end ({confidence}, all curves together)"
+    if from_start:
+        first += f", {from_start} of them from the first checkpoint on"
+    strongest = [f"{curve_title(a.curve)}: {a.verdict} (p = {a.adjusted_p_value:.2g})" for a in answers[:STRONGEST]]
+    return f"{first}\nstrongest evidence: {'; '.join(strongest)}"
+
+
 def as_text(answers: Sequence[Answer], length_units: str) -> str:
     """The answers as a table of text."""
-    width = max(len(_title(a.curve)) for a in answers)
+    width = max(len(curve_title(a.curve)) for a in answers)
     interval_title = f"interval ({length_units})"
-    lines = [f"{'':{width}}  {'n':>3}  {'best at':>9}  {interval_title:>22}  {'observed decline':>24}  {'p-value':>7}"]
+    lines = [f"{'':{width}}  {'n':>3}  {'best at':>9}  {interval_title:>22}  {'observed decline':>26}  {'p-value':>8}"]
     for a in answers:
         p = a.point
         low = f"{p.low:.3g}" if np.isfinite(p.low) else "end"
-        interval = f"{low} … " + (f"{p.high:.3g}" if a.significant else "none")
+        interval = (
+            "no turning point" if a.falls_from_start else f"{low} … {p.high:.3g}" if a.significant else f"{low} … none"
+        )
         decline = f"{p.rise:.3g} ± {p.rise_stderr:.2g} ({p.rise_in_errors:.1f} s.e.)" if p.rise > 0 else "none"
         lines.append(
-            f"{_title(a.curve):{width}}  {p.checkpoints:3}  {p.best:9.4g}  {interval:>22}  {decline:>24}  "
-            f"{a.adjusted_p_value:7.4f}  {a.verdict}"
+            f"{curve_title(a.curve):{width}}  {p.checkpoints:3}  {p.best:9.4g}  {interval:>22}  {decline:>26}  "
+            f"{a.adjusted_p_value:8.2g}  {a.verdict}"
         )
     return "\n".join(lines)
 
 
-def _title(curve: MeasuredCurve) -> str:
+def curve_title(curve: MeasuredCurve) -> str:
+    """Model, task, metric, shots and what was done to the model."""
     return f"{curve.model}, {curve.name}, {curve.state}"
 
 
@@ -129,6 +171,7 @@ def as_records(answers: Sequence[Answer]) -> list[dict[str, Any]]:
         }
         result = {
             "significant": a.significant,
+            "falls_from_start": a.falls_from_start,
             "adjusted_p_value": a.adjusted_p_value,
             "verdict": a.verdict,
             "turning_point": asdict(a.point),

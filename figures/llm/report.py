@@ -1,5 +1,6 @@
 """Reports on a table of results: turning points, confounding, predictions; as text and as plain data."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from overtraining.figures.llm.answers import Answer, answer_all, as_records, as_text, json_safe, pair_with_base
+from overtraining.figures.llm.answers import (
+    Answer,
+    answer_all,
+    as_records,
+    as_text,
+    headline,
+    json_safe,
+    pair_with_base,
+)
 from overtraining.figures.llm.confounded import confounding
 from overtraining.figures.llm.model_curves import (
     ErrorSource,
@@ -24,16 +33,45 @@ from overtraining.runtime.atomic_files import write_files
 from overtraining.setting.errors import Refusal, SchemaError
 
 UNITS = {"tokens": "tokens", "step": "steps"}
+NAMED = 6  # measures that a note names
+SHOWN = 20  # answers on the screen, and lines of each kind of note
 
 
 @dataclass(frozen=True)
 class CheckpointReport:
-    """The result: text for people, plain data for JSON, and the answers, from which panels are drawn."""
+    """The result: the answers, from which panels are drawn, lines of notes by kind, and plain data for JSON."""
 
-    text: str
-    data: dict[str, Any]
     answers: list[Answer]
+    notes: list[list[str]]
+    data: dict[str, Any]
     length_units: str
+
+    @property
+    def text(self) -> str:
+        """The whole report: two lines of summary, all answers, all notes."""
+        return self._text(self.answers, most=sys.maxsize)
+
+    def screen(self, only_found: bool = False) -> str:
+        """The report for a screen: at most 20 answers and notes of a kind; on request only those of real declines."""
+        return self._text(found(self.answers) if only_found else self.answers, SHOWN)
+
+    def _text(self, answers: Sequence[Answer], most: int) -> str:
+        parts = [headline(self.answers)] if self.answers else []
+        if answers:
+            parts.append(_first(as_text(answers, self.length_units).split("\n"), most + 1))  # and the title
+        return "\n\n".join(parts + [_first(lines, most) for lines in self.notes if lines])
+
+
+def found(answers: Sequence[Answer]) -> list[Answer]:
+    """The answers with a significant decline."""
+    return [a for a in answers if a.significant]
+
+
+def _first(lines: Sequence[str], most: int) -> str:
+    rest = len(lines) - most
+    return "\n".join(
+        [*lines[:most], *([f"… and {rest} more: --out FOLDER writes all to answers.txt"] if rest > 0 else [])]
+    )
 
 
 def checkpoint_report(
@@ -51,34 +89,41 @@ def checkpoint_report(
     Raises the first curve's refusal if no curve can be answered for.
     """
     chosen = length_column(table, x)
-    lines: list[str] = []
+    notes: list[list[str]] = []
     data: dict[str, Any] = {}
-    answers: list[Answer] = []
     if fitted:
         data["fits"] = fitted_laws(table)
-        lines += [*map(_law_line, data["fits"]), ""]
+        notes.append([_law_line(row) for row in data["fits"]])
     try:
         curves, refused = measured_curves(table, chosen, group, errors)
     except Refusal:
         if not fitted:  # runs for a law often include too few of one size for a curve along training
             raise
         curves, refused = [], []
-    if curves:
-        answers = answer_all(curves, confidence)
-        lines += [as_text(answers, UNITS[chosen]), ""]
-        lines += sorted({f"errors of {a.curve.name}: {a.curve.series.errors_from}" for a in answers})
-        lines.append(
-            "p-value: probability of a decline this large by chance, if the last checkpoint is really the best; "
-            f"adjusted for {len(answers)} curves"
-        )
+    answers = answer_all(curves, confidence)
+    if answers:
+        notes.append(_error_sources(curves))
+        meaning = "p-value: probability of a decline this large by chance, if the last checkpoint is really the best"
+        notes.append([f"{meaning}; adjusted for {len(answers)} curves"])
     if predicted:
         data["predictions"], sentences = predictions(curves)
-        lines += ["", *sentences]
+        notes.append(sentences)
     data["confounding"] = confounding(table)
-    lines += ["", *(f"{model}: {sentence}" for model, sentence in data["confounding"].items())]
-    lines += [f"left out: {refusal}" for refusal in refused]
+    notes.append([f"{model}: {sentence}" for model, sentence in data["confounding"].items()])
+    notes.append([f"left out: {refusal}" for refusal in refused])
     data |= {"length": chosen, "answers": as_records(answers), "left_out": [str(refusal) for refusal in refused]}
-    return CheckpointReport("\n".join(lines), json_safe(data), answers, UNITS[chosen])
+    return CheckpointReport(answers, notes, json_safe(data), UNITS[chosen])
+
+
+def _error_sources(curves: Sequence[MeasuredCurve]) -> list[str]:
+    """One line per source of errors, with the curves that have it, or their number where they are many."""
+    names: dict[str, set[str]] = {}
+    for curve in curves:
+        names.setdefault(curve.series.errors_from, set()).add(curve.name)
+    return [
+        f"errors of {', '.join(sorted(some)) if len(some) <= NAMED else f'{len(some)} measures'}: {source}"
+        for source, some in sorted(names.items())
+    ]
 
 
 def predictions(curves: Sequence[MeasuredCurve]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -137,14 +182,15 @@ def _law_line(row: dict[str, Any]) -> str:
     return f"L(N, D) = E + A N^-alpha + B D^-beta, {row['task']}, {row['runs']} runs: {constants}"
 
 
-def write_report(report: CheckpointReport, out: Path) -> list[Path]:
+def write_report(report: CheckpointReport, out: Path, only_found: bool = False) -> list[Path]:
     """Write answers.txt and the drawn curves into a folder, all or none of them, and return their paths.
 
+    only_found: draw only the curves with a significant decline; answers.txt has all of them.
     Raises NotWritten for a full disk.
     """
     from overtraining.figures.llm.panels import draw_answers, pictures
 
-    drawn = pictures(draw_answers(report.answers, report.length_units))
+    drawn = pictures(draw_answers(report.answers, report.length_units, only_found))
     contents = {out / name: content for name, content in {"answers.txt": f"{report.text}\n".encode(), **drawn}.items()}
     write_files(contents)
     return list(contents)

@@ -46,6 +46,9 @@ def llm(
     out: Annotated[
         Path | None, typer.Option(help="Write table.csv, answers.txt and the curves into this folder.")
     ] = None,
+    only_found: Annotated[
+        bool, typer.Option("--only-found", help="Show and draw only the curves with a real decline.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write the answers as JSON.")] = None,
     format: Annotated[str | None, typer.Option(help=_FORMATS)] = None,
     step: Annotated[float | None, typer.Option(help="Training step of files that do not contain one.")] = None,
@@ -55,7 +58,7 @@ def llm(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable files and name them.")] = False,
 ) -> None:
     """Is my model overtrained? Read results along training; find turning points and their uncertainty."""
-    from overtraining.setting.errors import DomainError
+    from overtraining.setting.errors import DomainError, Refusal
 
     for name, given, known in (
         ("--x", x, ("tokens", "step", None)),
@@ -82,14 +85,17 @@ def llm(
         table, bad = _table(files or [], compare, change, format, step, tokens_per_step, only, skip_bad)
         for error in bad:
             typer.echo(f"skipped: {error}", err=True)
-        typer.echo(f"{summary(table)}\n")
         if out:  # before the answers: for a single checkpoint there are none
             write_text(out / "table.csv", table.to_csv(index=False))
-        found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
-        typer.echo(found.text)
+        try:
+            found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
+        except Refusal:
+            typer.echo(summary(table))
+            raise
+        typer.echo(f"{found.screen(only_found)}\n\n{summary(table)}")
         said |= found.data | {"skipped": [str(error) for error in bad]}
         if out:
-            write_report(found, out)
+            write_report(found, out, only_found)
             typer.echo(f"in {out}")
     if json:
         write_text(json, dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from overtraining.figures.llm.answers import answer_all, pair_with_base, paired_response
+from overtraining.figures.llm.answers import Answer, answer_all, as_text, headline, pair_with_base, paired_response
 from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.tidy import with_changed_model
 from overtraining.setting.errors import SchemaError
@@ -44,6 +44,36 @@ def test_many_measures_are_looked_at_together() -> None:
     assert same.adjusted_p_value == pytest.approx(min(1.0, 21 * alone.point.p_value))
     assert not same.significant
     assert same.verdict == "no inflection, given how many curves were tested"
+
+
+def test_the_strongest_evidence_is_first_and_in_the_headline() -> None:
+    courses = {"grows": GROWS, "weak": (0.40, 0.50, 0.60, 0.65, 0.66, 0.64, 0.60), "turns": RISES, "falls": GROWS[::-1]}
+    table = pd.concat([rows(course).assign(task=task) for task, course in courses.items()], ignore_index=True)
+    answers = answer_all(measured_curves(table, "tokens")[0])
+    assert [a.curve.task for a in answers] == ["falls", "turns", "weak", "grows"]
+    counts, strongest = headline(answers).split("\n")
+    assert counts.startswith("4 curve(s), 3 with a real decline")
+    assert "1 of them from the first checkpoint on" in counts
+    assert strongest.index("falls (acc)") < strongest.index("turns (acc)") < strongest.index("weak (acc)")
+    assert "grows" not in strongest
+    pairs = pair_with_base([a.curve for a in answers])
+    assert [base.task for base, _ in pairs] == ["falls", "turns", "weak", "grows"]
+
+
+def test_best_at_the_first_checkpoint_is_no_turning_point() -> None:
+    def only(course: tuple[float, ...]) -> Answer:
+        return answer_all(measured_curves(rows(course, stderr=0.04), "tokens")[0])[0]
+
+    start = only((0.63, 0.63, 0.55, 0.37, 0.37, 0.37, 0.37))
+    assert start.significant
+    assert start.falls_from_start
+    assert not start.turns
+    assert start.verdict == "best at the first checkpoint: a fall from the start, not a turning point"
+    assert "no turning point" in as_text([start], "tokens")
+    second = only((0.62, 0.63, 0.55, 0.37, 0.37, 0.37, 0.37))
+    assert second.turns
+    assert second.verdict.endswith("or a fall from the start")
+    assert only(RISES).verdict.startswith("inflection between")
 
 
 def test_only_the_same_task_of_the_same_model_is_a_pair() -> None:

@@ -12,11 +12,36 @@ from tests.figures.llm.samples import GROWS, RISES, rows
 def test_a_significant_decline_has_its_interval_and_star() -> None:
     both = pd.concat([rows(RISES), rows(GROWS).assign(task="piqa")], ignore_index=True)
     (figure,) = draw_answers(answer_all(measured_curves(both, "tokens")[0]), "tokens")
-    shown = {ax.get_title(loc="left").split(") ")[1]: ax for ax in figure.axes}
-    assert set(shown) == {"piqa", "sciq"}
+    shown = {ax.get_title(loc="left").splitlines()[1]: ax for ax in figure.axes}
+    assert list(shown) == ["sciq", "piqa"]  # the strongest evidence first
+    assert [ax.get_title(loc="left").splitlines()[0] for ax in figure.axes] == ["(a) m", "(b) m"]
     assert len(shown["sciq"].patches) == 1
     assert [line.get_marker() for line in shown["sciq"].lines].count("*") == 1
     assert not shown["piqa"].patches
+    (only,) = draw_answers(answer_all(measured_curves(both, "tokens")[0]), "tokens", only_found=True)
+    assert [ax.get_title(loc="left").splitlines()[1] for ax in only.axes] == ["sciq"]
+
+
+def test_shots_are_in_the_title_and_step_0_on_the_axis() -> None:
+    table = rows(RISES, shots=5.0)
+    (figure,) = draw_answers(
+        answer_all(measured_curves(table.assign(tokens=table.tokens - 1000), "tokens")[0]), "tokens"
+    )
+    (ax,) = figure.axes
+    assert ax.get_title(loc="left") == "(a) m\nsciq, 5-shot"
+    assert ax.get_xscale() == "symlog"
+    assert ax.get_xlim()[0] == ax.get_xticks()[0] == 0
+    (logarithmic,) = draw_answers(answer_all(measured_curves(table, "tokens")[0]), "tokens")
+    assert logarithmic.axes[0].get_xscale() == "log"
+    near = table.assign(tokens=table.tokens + 1e6)
+    (linear,) = draw_answers(answer_all(measured_curves(near, "tokens")[0]), "tokens")
+    assert linear.axes[0].get_xscale() == "linear"
+
+
+def test_a_fall_from_the_start_has_no_star() -> None:
+    (figure,) = draw_answers(answer_all(measured_curves(rows(GROWS[::-1]), "tokens")[0]), "tokens")
+    assert "*" not in [line.get_marker() for line in figure.axes[0].lines]
+    assert not figure.axes[0].patches
 
 
 def test_base_and_changed_model_share_a_panel() -> None:

@@ -40,6 +40,22 @@ def test_a_curve_that_cannot_be_used_is_named() -> None:
     assert f"left out: {reason}" in report.text
 
 
+def test_two_lines_come_first_and_a_screen_is_short() -> None:
+    many = [rows(GROWS).assign(task=f"t{i:02}") for i in range(25)]
+    report = checkpoint_report(pd.concat([rows(RISES), *many], ignore_index=True))
+    first, second = report.text.split("\n")[:2]
+    assert first.startswith("26 curve(s), 1 with a real decline")
+    assert second.startswith("strongest evidence: m, sciq (acc), base: inflection between")
+    assert all(f"m, t{i:02}" in report.text for i in range(25))
+    assert sum(f"m, t{i:02} (acc), base  " in report.screen() for i in range(25)) == 19  # sciq is the 20th line
+    assert "… and 6 more: --out FOLDER writes all to answers.txt" in report.screen()
+    assert "more: --out" not in report.text
+    found = report.screen(only_found=True)
+    assert "m, sciq (acc), base  " in found
+    assert not any(f"m, t{i:02} (acc), base  " in found for i in range(25))
+    assert "errors of 26 measures: as given" in report.text
+
+
 def test_predictions_are_of_losses_with_a_changed_model() -> None:
     lengths = np.array(STEPS, float)
     base = losses(1 + lengths**-0.5)

@@ -69,6 +69,14 @@ def test_no_inflection_is_an_answer(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert point["high"] is None  # infinite: not within the range
 
 
+def test_only_what_was_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = run(folder(tmp_path, GROWS), "--only-found", "--out", tmp_path / "out", capsys=capsys)
+    assert said.startswith("1 curve(s), 0 with a real decline")
+    assert "interval (steps)" not in said
+    assert "best at the end" in (tmp_path / "out" / "answers.txt").read_text()
+    assert not list((tmp_path / "out").glob("curves*"))
+
+
 def test_comparing_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, tuned = folder(tmp_path / "a", GROWS), folder(tmp_path / "b", RISES, "lab/tiny-tuned")
     said = run("--compare", base, tuned, "--change", "fine-tuning on X", "--out", tmp_path / "out", capsys=capsys)

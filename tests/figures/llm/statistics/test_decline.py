@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from overtraining.figures.llm.statistics.decline import holm, largest_contrast, p_value
+from overtraining.figures.llm.statistics.decline import holm, largest_contrast, p_value, union_bound
 from overtraining.figures.llm.statistics.turning_point import find_turning_point
 from tests.figures.llm.samples import series
 
@@ -48,6 +48,32 @@ def test_a_real_decline_is_found() -> None:
     rng = np.random.default_rng(2)
     found = [p_value(series(np.array([3, 1, 0, 2, 5]) + rng.normal(size=5), 1.0), draws=999) for _ in range(200)]
     assert np.mean(np.array(found) <= 0.05) > 0.7
+
+
+@pytest.mark.parametrize("freedom", [np.inf, 3.0])
+def test_the_union_bound(freedom: float) -> None:
+    """It is above the probability, by less than its number of contrasts; it is used where no draw reaches T."""
+    errors = np.ones(5)
+    noise = np.random.default_rng(3).normal(size=(400_000, 5))
+    found = largest_contrast(noise, errors)
+    if np.isfinite(freedom):
+        found = found * np.sqrt(freedom / np.random.default_rng(4).chisquare(freedom, found.size))
+    assert 1e-3 < union_bound(float(np.quantile(found, 0.999)), 5, freedom) < 4e-3
+    assert union_bound(0.0, 5) == 1.0
+    one = series([3.0, 1.0, 1.0, 2.0, 9.0], 1.0, freedom=np.inf)
+    assert p_value(one, draws=9) == min(0.1, union_bound(float(largest_contrast(one.value, one.stderr)), 5))
+
+
+def test_the_number_of_contrasts() -> None:
+    """4 windows of one checkpoint, 3 of two, 1 of four."""
+    assert union_bound(6.0, 5) == pytest.approx(8 * stats.norm.sf(6.0), rel=1e-12)
+    assert union_bound(6.0, 5, 7.0) == pytest.approx(8 * stats.t.sf(6.0, 7), rel=1e-12)
+
+
+def test_the_smallest_of_many_p_values_survives_the_adjustment() -> None:
+    """4,000 draws alone could not tell a p-value below 1/4001, which 201 curves make larger than 5%."""
+    found = p_value(series([3.0, 1.0, 1.0, 2.0, 9.0], 1.0))
+    assert holm(np.array([found, *np.ones(200)]))[0] < 0.05
 
 
 def test_ties_are_no_decline() -> None:

@@ -72,7 +72,11 @@ def eigenvalues_and_axes(symmetric: Square) -> tuple[Float[np.ndarray, " d"], Sq
 
 
 def without_rounding(variances: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
-    """The variances, of which those below 8dε of the largest are 0: negative ones, and rounding errors of 0."""
+    """The variances, of which those below 8dε of the largest are 0: negative ones, and rounding errors of 0.
+
+    >>> without_rounding(np.array([2.0, 1e-13, 1e-15, -1e-9])).tolist()
+    [2.0, 1e-13, 0.0, 0.0]
+    """
     return np.where(variances > 8 * variances.size * np.finfo(float).eps * variances.max(), variances, 0.0)
 
 

@@ -1,5 +1,7 @@
 """Training: what is refused, and the shares of warm-up and decay that are allowed."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,21 @@ from overtraining.setting.training import GradientDescent, GradientFlow
 def test_training_refuse(build, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         build()
+
+
+def test_what_is_not_said_is_part_of_the_result() -> None:
+    """Another default would change what a stored protocol means."""
+    assert asdict(GradientDescent(0.1)) == {
+        "learning_rate": 0.1,
+        "batch": None,
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup_share": 0.0,
+        "decay_share": 0.2,
+        "horizon": "last",
+    }
 
 
 def test_shares_may_fill_the_run_and_no_more() -> None:

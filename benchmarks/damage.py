@@ -27,7 +27,7 @@ from benchmarks.report import BenchmarkReport
 from overtraining.experiments import memoized
 from overtraining.figures import build_orders
 from overtraining.figures.build_catalogue import build
-from overtraining.runtime.atomic_files import sha256
+from overtraining.runtime.atomic_files import TEMPORARY, sha256
 from overtraining.runtime.compilation_cache import remove_damaged
 from overtraining.runtime.netcdf import as_netcdf
 from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
@@ -92,7 +92,8 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
 GOOD = ("right and said", "right", "refused by name")
 BAD = ("wrong", "refused without a name", "traceback")
 REMARKS = [
-    "Per file: 20 flipped bits, 5 lengths to which it is cut, empty, a folder, and 5 contents of other files.",
+    "Per file: 20 flipped bits, 5 lengths to which it is cut, empty, a folder, no file and a folder in place of its",
+    "temporary one, and 5 contents of other files.",
     "right and said: the result is that of whole files, and a line names the damaged one.",
     "right: the same without a line. A lock has nothing in it, a program is compiled again, and the last newline of a",
     "recipe and the name beside a checksum mean nothing.",
@@ -126,6 +127,7 @@ def faults(content: bytes, preset: BenchmarkPreset) -> Iterator[tuple[str, Calla
         yield f"cut to {size} bytes", partial(Path.write_bytes, data=content[:size])
     yield "empty", partial(Path.write_bytes, data=b"")
     yield "a folder", _replace_by_folder
+    yield "no file, and a folder where its next version is written", _block_temporary
     for name, other in OTHERS.items():
         yield name, partial(Path.write_bytes, data=other)
 
@@ -153,6 +155,11 @@ def fate(kind: Kind, folder: Path, name: Path, expected: object) -> str:
 def _replace_by_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
+
+
+def _block_temporary(path: Path) -> None:
+    path.unlink()
+    path.with_name(f"{TEMPORARY}{path.name}").mkdir()
 
 
 def _arrays() -> bytes:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,15 @@ class MutationRun:
         return earlier or {site: {} for site in sample(sites, self.size, self.key)}
 
     def done(self) -> dict[Site, dict[str, Any]]:
-        """What is known so far."""
-        lines = self.state.read_text(encoding="utf-8").splitlines() if self.state.exists() else []
-        return {site_of(mutant): mutant for mutant in map(json.loads, lines)}
+        """What is known so far; of a mutant whose line is incomplete, since the run was killed, nothing is."""
+        known = {}
+        for line in (
+            self.state.read_text(encoding="utf-8", errors="replace").splitlines() if self.state.exists() else ()
+        ):
+            with suppress(json.JSONDecodeError):
+                mutant = json.loads(line)
+                known[site_of(mutant)] = mutant
+        return known
 
 
 def run(task: MutationRun, processes: int = 1) -> list[dict[str, Any]]:
@@ -100,7 +107,7 @@ def judge_share(task: MutationRun, share: int, shares: int) -> None:
         change = places[here][2] if here else before.get("change", "")
         mutant = {**asdict(site), "change": change, **asdict(trial)}
         with task.state.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(mutant) + "\n")
+            file.write(f"\n{json.dumps(mutant)}\n")  # the line before may be half of one
         print(site.file, site.function, change, *asdict(trial).values(), flush=True)
 
 

@@ -2,10 +2,12 @@
 
 A program is found there by JAX's own key (what it computes, the versions of JAX and XLA, the compiler's options), in a
 subfolder for the kind of processor, since it is machine code. Reading gives the same bits as compiling. A file that was
-damaged is removed at the next start: JAX would warn of it at every start and never replace it. `OVERTRAINING_CACHE`
+damaged is removed at the next start, also if its date was set back: JAX would warn of it at every start and never
+replace it. `OVERTRAINING_CACHE`
 names another folder for it, or switches the cache off.
 """
 
+import errno
 import hashlib
 import os
 import platform
@@ -15,7 +17,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 SWITCH = "OVERTRAINING_CACHE"
-"""Environment variable: `off`, or the folder for `programs`; by default, `overtraining` among the caches."""
+"""Environment variable: `off`, or the folder for `programs`; by default, `overtraining` among the caches. One that
+leads to a file is a mistake, and refused; a folder that cannot be written is left alone."""
 
 LIMIT = 512 * 2**20
 """Bytes that the folder may take when a command begins to use it; the files that were used longest ago go first."""
@@ -29,10 +32,13 @@ JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 def cache_variables() -> dict[str, str]:
     """The environment variables that make a new process use the cache: none if it is off, or JAX has a cache already.
 
+    Raises NotADirectoryError if `OVERTRAINING_CACHE` leads to a file.
+
     >>> cache_variables().get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     '0'
     """
-    chosen = os.environ.get(SWITCH) or user_cache_path("overtraining")
+    named = os.environ.get(SWITCH)
+    chosen = named or user_cache_path("overtraining")
     if chosen == "off" or os.environ.get(JAX_FOLDER):
         return {}
     folder = Path(chosen).absolute() / "programs"
@@ -40,6 +46,10 @@ def cache_variables() -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         remove_damaged(folder)
         remove_oldest(folder, LIMIT)
+    except (FileExistsError, NotADirectoryError):
+        if named:
+            raise NotADirectoryError(errno.ENOTDIR, f"{SWITCH} leads to a file", named) from None
+        return {}
     except OSError:  # nowhere to write: everything is compiled, as without a cache
         return {}
     return {
@@ -51,12 +61,15 @@ def cache_variables() -> dict[str, str]:
 
 
 def remove_damaged(folder: Path) -> None:
-    """Remove the programs that are cut short or changed, among those written since this was last called."""
+    """Remove the programs that are cut short or changed, among those written since this was last called.
+
+    By the time of the last change of any kind, which no program can set, as it can the date of the content.
+    """
     last = folder / "checked"
-    since = last.stat().st_mtime_ns if last.exists() else 0
+    since = last.stat().st_ctime_ns if last.exists() else 0
     last.touch()
     for path in folder.glob("*/*-cache"):
-        if path.is_file() and path.stat().st_mtime_ns >= since and not _whole(path.read_bytes()):
+        if path.is_file() and path.stat().st_ctime_ns >= since and not _whole(path.read_bytes()):
             path.unlink(missing_ok=True)
 
 

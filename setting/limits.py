@@ -41,6 +41,9 @@ CELLS = 10**7
 PROGRAMS = 10_000
 """Compiled programs of a sweep, a second or more each."""
 
+PAIRS = 10**6
+"""Pairs of an input and an output whose mean cost of rounding is integrated: milliseconds each, an hour."""
+
 RESULT = 2**32
 """Bytes of the numbers in a result file, all of which are read into memory."""
 

@@ -23,6 +23,7 @@ from overtraining.simulations.compilation import LOOP, compiled
 from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.measurements import RandomKey, as_response, response_variables, run_seeds
+from overtraining.simulations.memory import check_simulation, response_memory
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
 
@@ -137,6 +138,7 @@ def _measure(
     The protocols differ in traced numbers only: they share one compiled program.
     """
     fine_tuning = protocols[0].perturbation
+    check_simulation(protocols[0], lambda one: len(protocols) * response_memory(one))
     with np.errstate(invalid="ignore"):  # what diverged: inf − inf
         if steps is not None and isinstance(fine_tuning, FineTuning) and is_random(fine_tuning):
             measured = _measure_together(protocols, key)

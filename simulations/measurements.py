@@ -20,6 +20,7 @@ from overtraining.simulations import runs
 from overtraining.simulations.data import HELD_OUT
 from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.finetuning import is_random
+from overtraining.simulations.memory import check_response, check_simulation, check_trajectory, pretraining_memory
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
 
@@ -40,7 +41,8 @@ def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     Fine-tuning adds the downstream losses. It is run `draws` times if it has batches or a low-rank update, else once.
     Budgets at a constant rate, or up to one horizon, are checkpoints along one run, so their errors are not
     independent: independent points of a z-test need a key each.
-    Raises DomainError for what cannot be run, NotSolved where training diverges.
+    Raises DomainError for what cannot be run or does not fit into `setting.limits.MEMORY`, NotSolved where training
+    diverges.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.protocol import Sampling
@@ -48,6 +50,7 @@ def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     >>> r.sensitivity.dims, bool((r.sensitivity_stderr > 0).all())
     (('seed', 'pretraining', 'strength'), True)
     """
+    check_response(protocol)
     measured = _refuse_infinite(protocol, run_seeds(runs.measure, protocol, key))
     return as_response(protocol, key, response_variables(measured))
 
@@ -61,7 +64,9 @@ def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     neighbouring layers, conserved by gradient flow (claim A1).  hessian_trace, sharpness: trace and largest eigenvalue
     of the Hessian of the reported loss, by differentiation; for "relu" without the kinks, its Gauss–Newton part alone.
     Variables that are estimated (beyond 256 parameters, or from held-out examples) have their `_stderr`.
+    Errors as in `respond`.
     """
+    check_trajectory(protocol)
     return as_trajectory(protocol, key, run_seeds(runs.observe, protocol, key))
 
 
@@ -80,6 +85,7 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """
     if not isinstance(protocol.perturbation, FineTuning):
         raise DomainError(repr(protocol.perturbation), "only fine-tuning moves the weights", "pass FineTuning(…)")
+    check_response(protocol)
     measured = _refuse_infinite(protocol, run_seeds(runs.measure, protocol, key))
     return as_trajectory(protocol, key, {name: measured[name] for name in ("distance", "distance_stderr")})
 
@@ -99,8 +105,9 @@ def initialize(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layer
 def pretrain(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
     """The layers at every length of one seed's run, as NumPy arrays; their leading axis is that of lengths.
 
-    Raises NotSolved where training fails.
+    Raises NotSolved where training fails, DomainError for checkpoints that do not fit into `setting.limits.MEMORY`.
     """
+    check_simulation(protocol, pretraining_memory)
     run = runs.train(*plan_training(protocol), seed_key(key, seed_index))
     check_solved(protocol, run.solved)
     return _as_numpy(run.checkpoints)

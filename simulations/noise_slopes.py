@@ -15,6 +15,7 @@ from overtraining.simulations.curvature import stderr
 from overtraining.simulations.data import population_loss
 from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import RandomKey, pretrain, seed_key
+from overtraining.simulations.memory import check_simulation, draws_at_once, response_memory
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_sizes, sample_noise, shift_weights
 from overtraining.simulations.runs import network_weights
@@ -42,6 +43,7 @@ def slopes(
         raise DomainError(repr(protocol.network), "slopes are those of the population's loss", "use a linear network")
     if not isinstance(noise, Noise) or noise.convention != "absolute":
         raise DomainError(repr(noise), "its size would change along the flow", "use Noise() in absolute units")
+    check_simulation(protocol, response_memory)
     plan, numbers = plan_training(protocol)
     checkpoints = pretrain(protocol, key)
     mean, error = _slopes(plan, numbers, checkpoints, jax.random.fold_in(seed_key(key, 0), 1))
@@ -57,6 +59,7 @@ def _slopes(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: A
     gradient = jax.grad(partial(population_loss, problem=numbers.problem))
     assert isinstance(plan.perturbation, Noise)
     noise = plan.perturbation
+    batch = draws_at_once(2 * network_weights(plan.network), most=256)  # pairs
 
     def cell(layers: Layers, strength: Array, key: Array) -> tuple[Array, Array]:
         unperturbed = gradient(layers)
@@ -68,7 +71,7 @@ def _slopes(plan: TrainingPlan, numbers: RunNumbers, checkpoints: Layers, key: A
             products = jax.tree.map(lambda g, a, b: jnp.sum(g * (a + b)) / 2, unperturbed, *perturbed)
             return -jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
-        draws = jax.lax.map(opposite_draws, jax.random.split(key, plan.draws), batch_size=256)
+        draws = jax.lax.map(opposite_draws, jax.random.split(key, plan.draws), batch_size=batch)
         return draws.mean(), stderr(draws)
 
     def row(layers_and_key: tuple[Layers, Array]) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from overtraining.simulations.compilation import CompilerOptions, compiled, opti
 from overtraining.simulations.data import LearningProblem, population_loss
 from overtraining.simulations.double_precision import in_double_precision
 from overtraining.simulations.measurements import RandomKey, initialize, pretrain, seed_key
+from overtraining.simulations.memory import check_simulation, draws_at_once, pretraining_memory
 from overtraining.simulations.networks import Layers
 from overtraining.simulations.perturbations import noise_sizes, sample_noise, shift_weights
 from overtraining.simulations.training_plan import plan_training
@@ -27,7 +28,8 @@ from overtraining.simulations.training_plan import plan_training
 def rises(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length strength draw"]:
     """`L(θ + noise) − L(θ)` for every draw at every length and strength, all independent; one seed.
 
-    Linear networks on whole populations, noise of any convention. Raises DomainError for other protocols.
+    Linear networks on whole populations, noise of any convention. Raises DomainError for other protocols, and for what
+    does not fit into `setting.limits.MEMORY`.
 
     >>> from overtraining.setting.teachers import PowerLaw
     >>> from overtraining.setting.protocol import Sampling
@@ -41,12 +43,19 @@ def rises(protocol: Protocol, key: RandomKey) -> Float[np.ndarray, "length stren
         raise DomainError(
             f"{noise!r}, {protocol.sampling!r}", "single draws of noise are needed", "use Noise(…) and antithetic=False"
         )
+    check_simulation(protocol, _memory)
     _, numbers = plan_training(protocol)
     start, checkpoints = initialize(protocol, key), pretrain(protocol, key)
     scales = numbers.strengths[:, None] * numbers.scales[None, :]
     for_noise = jax.random.fold_in(seed_key(key, 0), 1)
     without_scales, draws = replace(noise, scales=()), protocol.sampling.draws
     return np.asarray(_rises(without_scales, draws, numbers.problem, scales, start, checkpoints, for_noise))
+
+
+def _memory(protocol: Protocol) -> int:
+    """Pretraining, and every single rise: as computed, as returned, centred, and its square."""
+    draws = len(protocol.lengths) * len(protocol.strengths) * protocol.sampling.draws
+    return pretraining_memory(protocol) + 8 * 4 * draws
 
 
 @in_double_precision
@@ -83,6 +92,7 @@ def _rises(
     noise: Noise, draws: int, problem: LearningProblem, scales: Array, start: Layers, checkpoints: Layers, key: Array
 ) -> Array:
     loss = partial(population_loss, problem=problem)
+    batch = draws_at_once(sum(layer.weight.size for layer in start))
 
     def cell(layers: Layers, scales: Array, key: Array) -> Array:
         sizes, before = noise_sizes(layers, start, noise, scales), loss(layers)
@@ -90,7 +100,7 @@ def _rises(
         def one_draw(draw_key: Array) -> Array:
             return loss(shift_weights(layers, sample_noise(layers, noise, sizes, draw_key))) - before
 
-        return jax.lax.map(one_draw, jax.random.split(key, draws), batch_size=1024)
+        return jax.lax.map(one_draw, jax.random.split(key, draws), batch_size=batch)
 
     def row(layers_and_key: tuple[Layers, Array]) -> Array:
         layers, row_key = layers_and_key

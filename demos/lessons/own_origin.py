@@ -1,4 +1,4 @@
-"""Pages of this server reach it, and no others: host and origin of every request are checked before it is answered."""
+"""What reaches the server: requests of its own pages, by addresses that can name a file, and no others."""
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -7,6 +7,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ANSWER = "This server answers its own pages only. Open the address that `overtraining demo` printed."
+
+LONGEST = 255
+"""Bytes of a file name, as on every common file system."""
+
+TOO_LONG = f"A part of this address is longer than {LONGEST} bytes. Open the address that `overtraining demo` printed."
 
 
 class OwnOrigin:
@@ -31,9 +36,24 @@ class OwnOrigin:
         await self.app(scope, receive, send)
 
 
+class ShortNames:
+    """Middleware that answers, with code 414, addresses with a longer part than any file name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass the request on."""
+        if any(len(part.encode()) > LONGEST for part in scope.get("path", "").split("/")):
+            await PlainTextResponse(TOO_LONG, 414)(scope, receive, _closing(send))
+            return
+        await self.app(scope, receive, send)
+
+
 def guards(hosts: tuple[str, ...]) -> list[Middleware]:
     """The middleware of a server that is known by these names only; a stranger can make another name point to it."""
-    return [Middleware(OwnOrigin), Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]
+    known = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    return [Middleware(OwnOrigin), known, Middleware(ShortNames)]
 
 
 def _closing(send: Send) -> Send:

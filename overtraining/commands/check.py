@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from overtraining.commands.worker_number import WorkerNumber
 from overtraining.runtime.atomic_files import write_text
 from overtraining.setting.errors import Refusal
 
@@ -27,7 +28,7 @@ def check(
         typer.Option(help="Width of its lines in pt: 345 for article, 397 for NeurIPS, 234 for a column of ICML."),
     ] = 345.0,
     html: Annotated[Path | None, typer.Option(help="Write the book of derivations into this folder.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
+    processes: WorkerNumber = 2,
     mutate: Annotated[
         bool, typer.Option("--mutate", help="Instead, change the derivations' expressions; tell what no check notices.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from overtraining.commands.stopping import goes_on
+from overtraining.commands.worker_number import WorkerNumber
 
 
 def figures(
@@ -29,7 +30,7 @@ def figures(
     preset: Annotated[
         str, typer.Option(help="paper (columns of 3.25 in) or slides (larger type and lines).")
     ] = "paper",
-    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
+    workers: WorkerNumber = 2,
 ) -> None:
     """Build figures with their data, captions and a manifest. A figure that has not changed is not built again.
 

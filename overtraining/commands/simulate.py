@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from overtraining.commands.stopping import goes_on, keeps
+from overtraining.commands.worker_number import WorkerNumber
 from overtraining.runtime.atomic_files import write_text
 
 
@@ -20,7 +21,7 @@ def simulate(
     ),
     key: Annotated[int, typer.Option(min=0, help="The random key; all randomness comes from it.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write the verdicts as JSON.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 2,
+    processes: WorkerNumber = 2,
     listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
 ) -> None:
     """Run the experiments that could refute the claims; print claims and verdicts. Exit code 1 if one is refuted."""

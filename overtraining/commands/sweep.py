@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from overtraining.commands.stopping import goes_on
+from overtraining.commands.worker_number import WorkerNumber
 
 SHOWN = 20
 """How many failed cells are named on the terminal; the result names all."""
@@ -19,7 +20,7 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the results; finished cells are not computed again.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes on this machine.")] = 1,
+    workers: WorkerNumber = 1,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on this Dask scheduler.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, time and memory, and stop.")] = False,
     measure: Annotated[

@@ -10,21 +10,14 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from overtraining.setting.errors import Refusal
-from overtraining.setting.perturbations import FineTuning, Noise, Quantization
-from overtraining.setting.protocol import Network, Protocol
+from overtraining.setting.protocol import Protocol
 from overtraining.simulations import runs
 from overtraining.simulations.compilation import LOOP
-from overtraining.simulations.curvature import BLOCK, PROBES, ROWS, WRITTEN_OUT
-from overtraining.simulations.data import HELD_OUT
 from overtraining.simulations.double_precision import in_double_precision
-from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.measurements import as_response, as_trajectory, check_solved, response_variables, seed_key
-from overtraining.simulations.random_arrays import extra_numbers
+from overtraining.simulations.memory import response_memory, trajectory_memory
 from overtraining.simulations.sweeps.measures import BatchResult, Measure
 from overtraining.simulations.training_plan import RunNumbers, TrainingPlan, plan_training
-
-SCALARS = 256
-"""How many numbers even the smallest run holds: counters, keys, step sizes."""
 
 RunFunction = Callable[[TrainingPlan, RunNumbers, Key[Array, ""]], dict[str, Array]]
 """A run as a pure function, such as `runs.measure`."""
@@ -96,43 +89,9 @@ def result_shapes(run: RunFunction) -> Callable[[Protocol], Hashable]:
     return lambda protocol: shapes_of_program(program(protocol))
 
 
-def response_memory(protocol: Protocol) -> int:
-    """Twice what checkpoints, examples and the largest batch of perturbed networks of a cell take, in bytes."""
-    n, weights, examples = _sizes(protocol)
-    perturbation, budgets = protocol.perturbation, len(protocol.strengths)
-    per_draw = runs.network_numbers(n) + extra_numbers(n.shapes)
-    draws, results, most = 1, 0, runs.MOST_NOISY
-    if isinstance(perturbation, Noise) or (isinstance(perturbation, Quantization) and perturbation.dithered):
-        draws = protocol.sampling.draws
-    elif isinstance(perturbation, FineTuning):
-        draws = protocol.sampling.draws if is_random(perturbation) else 1
-        most = runs.MOST_TUNED
-        # checkpoints at every budget, a batch; losses of every draw, budget and example
-        batch = getattr(perturbation.training, "batch", None) or 0
-        per_draw = per_draw * (budgets + 1) + batch * (n.d_in + n.h + n.d_out)
-        per_draw += extra_numbers([(batch, n.d_in), (batch, n.d_out)])
-        results = draws * budgets * (2 * (1 if n.activation == "linear" else HELD_OUT) + 1)
-    at_once = min(draws, max(1, most // per_draw))
-    numbers = per_draw * at_once + weights * len(protocol.lengths) + examples + results + SCALARS
-    return 16 * protocol.sampling.seeds * numbers
-
-
-def trajectory_memory(protocol: Protocol) -> int:
-    """Twice what checkpoints, examples and the curvature's vectors of a cell take, in bytes."""
-    _, weights, examples = _sizes(protocol)
-    if weights <= WRITTEN_OUT:
-        vectors, hessian = min(weights, ROWS), weights**2 * 5 // 2
-    else:
-        vectors, hessian = BLOCK, weights * PROBES * 2
-    numbers = weights * len(protocol.lengths) + hessian + examples * (2 + vectors // runs.GROUPS) + SCALARS
-    return 16 * protocol.sampling.seeds * numbers
-
-
-def _sizes(protocol: Protocol) -> tuple[Network, int, int]:
-    """The network, its number of weights, and the numbers in the examples that a run holds, hidden units included."""
-    n = protocol.network
-    examples = (protocol.inputs.samples or 0) + (0 if n.activation == "linear" else HELD_OUT)
-    return n, runs.network_weights(n), examples * (n.d_in + n.h + n.d_out)
+def of_all_starts(memory: Callable[[Protocol], int]) -> Callable[[Protocol], int]:
+    """A measure's `memory` from that of one start: all starts of a cell run together."""
+    return lambda protocol: protocol.sampling.seeds * memory(protocol)
 
 
 RESPONSE = Measure(
@@ -141,7 +100,7 @@ RESPONSE = Measure(
     program=program,
     batched=True,
     shape=result_shapes(runs.measure),
-    memory=response_memory,
+    memory=of_all_starts(response_memory),
 )
 TRAJECTORY = Measure(
     run=batched(runs.observe, dict),
@@ -149,5 +108,5 @@ TRAJECTORY = Measure(
     program=program,
     batched=True,
     shape=result_shapes(runs.observe),
-    memory=trajectory_memory,
+    memory=of_all_starts(trajectory_memory),
 )

@@ -6,7 +6,7 @@ from math import ceil, prod
 import numpy as np
 
 from overtraining.setting import limits
-from overtraining.setting.domain import at_most
+from overtraining.setting.domain import at_most, check_memory
 from overtraining.setting.errors import Refusal, ShapeError
 from overtraining.setting.protocol import Protocol
 from overtraining.simulations.sweeps.cells import AxisValue, Cell, Grid, axis_indices, cell_name
@@ -21,7 +21,8 @@ class SweepPlan:
     combination of their values, goes through one compiled program. The last chunk of a block may be shorter; it is
     padded when it runs.
     memory: bytes that the cells of a chunk need at most while they are computed, beside the worker itself.
-    Raises DomainError or ShapeError for a value that is refused, or if the cells' results would differ in shape.
+    Raises DomainError or ShapeError for a value that is refused, for a chunk that does not fit into memory, or if the
+    cells' results would differ in shape.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -108,6 +109,8 @@ class SweepPlan:
                 protocol = self._checked_protocol([*slow_values, fast_value])
                 shapes.add(self.measure.shape(protocol))
                 self.memory = max(self.memory, self.lanes * self.measure.memory(protocol))
+        cells = f"{self.lanes:,} cells, which one compiled call holds"
+        check_memory(cells, self.memory, "lower chunk, or the lengths, strengths, starts, draws or widths of a cell")
         if len(shapes) > 1:
             raise ShapeError(
                 f"results of {len(shapes)} shapes ({'; '.join(sorted(map(str, shapes)))})",

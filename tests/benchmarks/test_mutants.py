@@ -59,7 +59,7 @@ def test_a_stopped_run_continues(judged: list[tuple[Site, str]], tmp_path: Path)
     first = mutants.run(task(4, state))
     assert outcomes(first) == ["killed", "invalid", "survived", "survived"]
     lines = state.read_text().splitlines(keepends=True)
-    state.write_text("".join(lines[:3]))
+    state.write_text("".join(line for line in lines if line.strip())[:-20])  # the last line is half written
     again = mutants.run(task(4, state))
     assert again == first
     assert len(judged) == 5

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from overtraining.demos.lessons import LESSONS
-from overtraining.demos.lessons.own_origin import ANSWER
+from overtraining.demos.lessons.own_origin import ANSWER, TOO_LONG
 from tests.conftest import Shell
 
 DEMO = (sys.executable, "-m", "overtraining", "demo")
@@ -125,6 +125,17 @@ def test_a_stranger_s_page_gets_nothing(
     assert status in (400, 403)
     assert text in ("", "Invalid host header", ANSWER)
     assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize("before", ["", "features/", "figure/", "book/", "book/B9/", "features/@file/"])
+@pytest.mark.parametrize("name", ["x" * 300, "%C3%A4" * 128, "x" * 60_000], ids=["300", "unicode", "60,000"])
+def test_a_very_long_name_is_refused(served: tuple[subprocess.Popen[str], str], before: str, name: str) -> None:
+    status, text, _ = asked(served[1], f"{before}{name}")
+    assert (status, text) == (414, TOO_LONG)
+
+
+def test_a_name_of_the_longest_kind_is_just_missing(served: tuple[subprocess.Popen[str], str]) -> None:
+    assert asked(served[1], f"book/B9/{'x' * 255}")[0] in (202, 404)
 
 
 def test_a_stranger_may_not_ask_what_it_may_do(served: tuple[subprocess.Popen[str], str]) -> None:

@@ -81,10 +81,18 @@ def test_what_is_damaged_is_removed_once_and_nothing_else(tmp_path: Path) -> Non
     left = {path.name for path in tmp_path.glob("kind/*")}
     assert left == {"whole-cache", "zstandard-cache", "folder-cache"}
     old = tmp_path / "kind" / "whole-cache"
-    old.write_bytes(b"")
-    os.utime(old, (0, 0))  # as old as what has been looked at
+    old.write_bytes(whole[:-1])
+    os.utime(old, (0, 0))  # as if it had not changed
     remove_damaged(tmp_path)
-    assert old.exists()
+    assert not old.exists()
+
+
+def test_what_has_been_looked_at_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kind").mkdir()
+    (tmp_path / "kind" / "whole-cache").write_bytes(zlib.compress(b"a program"))
+    remove_damaged(tmp_path)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(str(path)))
+    remove_damaged(tmp_path)
 
 
 def test_the_programs_used_longest_ago_are_removed(tmp_path: Path) -> None:
@@ -106,8 +114,10 @@ def test_no_cache_where_it_is_off_or_cannot_be(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv(SWITCH, "off")
     assert cache_variables() == {}
     (tmp_path / "file").touch()
-    monkeypatch.setenv(SWITCH, str(tmp_path / "file" / "folder"))
-    assert cache_variables() == {}
+    for named in ("file", "file/folder"):
+        monkeypatch.setenv(SWITCH, str(tmp_path / named))
+        with pytest.raises(NotADirectoryError, match=rf"OVERTRAINING_CACHE leads to a file: .*{named}'"):
+            cache_variables()
     monkeypatch.setenv(SWITCH, str(tmp_path / "folder"))
     assert cache_variables()[JAX_FOLDER].startswith(str(tmp_path / "folder"))
     monkeypatch.setenv(JAX_FOLDER, "of the user")

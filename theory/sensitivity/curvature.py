@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from overtraining.setting.arrays import Numbers, Values
-from overtraining.setting.domain import check_broadcast, finite, whole
+from overtraining.setting.domain import check_broadcast, check_memory, finite, whole
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.checks import check_input_covariance, check_singular_value, check_weights
 from overtraining.theory.products import refuse_overflow
+
+ARRAYS = 5  # of the spectrum's size, which are there at once while it is computed
+FEWER = "pass fewer modes or times"
 
 
 def hessian_trace(
@@ -58,7 +62,10 @@ class HessianSpectrum:
 
     @property
     def all(self) -> Float[np.ndarray, "... parameters"]:
-        """All `h (d_in + d_out)` eigenvalues in increasing order."""
+        """All `h (d_in + d_out)` eigenvalues in increasing order. Raises DomainError where they do not fit."""
+        times = sum(self.multiplicity.tolist())
+        points = prod(self.values.shape[:-1])
+        check_memory(f"{points:,} spectra of {times:,} eigenvalues", 2 * 8 * points * times, FEWER)
         return np.sort(np.repeat(self.values, self.multiplicity, axis=-1))
 
     @property
@@ -80,7 +87,8 @@ def hessian_spectrum(s: Numbers, unlearned: Numbers, *, d_in: int, h: int, d_out
     have a hidden unit. Each eigenvalue is accurate relative to its condition number with respect to s and unlearned.
     Whitened inputs; in the unit of σ.
     Raises ShapeError for more than m modes or arrays that do not broadcast, DomainError where a mode without a hidden
-    unit has s > 0, for negative s, for anything that is not finite, and for eigenvalues that overflow.
+    unit has s > 0, for negative s, for anything that is not finite, for eigenvalues that overflow, and for more of them
+    than fit into `setting.limits.MEMORY`.
     Source: ours.
 
     >>> H = hessian_spectrum([1.0], unlearned=[0.5], d_in=2, h=1, d_out=1)
@@ -119,6 +127,8 @@ def _all_modes(s: Numbers, unlearned: Numbers, m: int, n: int) -> tuple[np.ndarr
     """Checked modes, filled up with zeros to m."""
     s, unlearned = check_broadcast(s=check_singular_value("s", s), unlearned=finite("unlearned", unlearned))
     s, unlearned = (np.atleast_1d(x) for x in np.broadcast_arrays(s, unlearned))
+    points, roots = prod(s.shape[:-1]), 2 * n * (n + 1) + 2 * n * (m - n) + m
+    check_memory(f"{points:,} spectra of {roots:,} different eigenvalues", ARRAYS * 8 * points * roots, FEWER)
     absent = m - s.shape[-1]
     if absent < 0:
         raise ShapeError(f"{s.shape[-1]} modes", f"these widths have room for {m}", "pass at most min(d_in, d_out)")

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import betainc, gammaln
 
-from overtraining.setting.domain import one_positive
+from overtraining.setting import limits
+from overtraining.setting.domain import at_most, one_positive
 from overtraining.setting.errors import NotSolved
 from overtraining.theory.checks import check_teacher, check_weights
 from overtraining.theory.products import refuse_overflow
@@ -41,7 +42,7 @@ def mean_rounding_increase(
     out: they change the mean by at most `bound`, of relative order h⁻⁴. Of one or two hidden units nothing is left
     out. Inputs are white: the loss is ½‖f − A‖².
     Steps > 0. Raises NotSolved where a weight can have more than 64 steps, ShapeError where the matrices do not chain,
-    DomainError where the result overflows.
+    DomainError where the result overflows, and for more than a million pairs d_in × d_out.
 
     >>> w = np.eye(8)
     >>> rise, bound = mean_rounding_increase(w, w, w, 0.5, 0.5)
@@ -61,6 +62,8 @@ def mean_rounding_increase(
         return steps[0] * steps[1] * found[..., 0], (steps[0] * steps[1]) ** 2 * found[..., 1:].sum(axis=(0, 1))
 
     columns, rows = refuse_overflow("a weight in steps", in_steps)
+    pairs = len(rows) * len(columns)
+    at_most("the number of pairs d_in × d_out", pairs, limits.PAIRS, "each has an integral of its own")
     most = max(np.linalg.norm(x, axis=1).max() for x in (columns, rows)) * min(1.0, FAR / h**0.5)
     if most > MOST_STEPS:
         raise NotSolved(

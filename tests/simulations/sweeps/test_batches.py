@@ -159,4 +159,5 @@ def test_stated_memory_covers_what_xla_reserves(protocol: Protocol, measured, st
     # memory is assigned before machine code is made, so that this need not be good
     compiled = batch.lower(numbers, keys).compile({"xla_backend_optimization_level": 0})
     reserved = compiled.memory_analysis().temp_size_in_bytes
-    assert 0.1 * stated(protocol) < reserved < stated(protocol)
+    needed = protocol.sampling.seeds * stated(protocol)
+    assert 0.1 * needed < reserved < needed

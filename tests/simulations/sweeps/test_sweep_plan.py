@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from overtraining.setting.errors import Refusal, ShapeError
+from overtraining.setting import limits
+from overtraining.setting.errors import DomainError, Refusal, ShapeError
 from overtraining.simulations.sweeps.batches import program
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from tests.simulations.sweeps.conftest import small, sweep_over
@@ -71,6 +72,15 @@ def test_a_value_that_only_some_networks_can_take_is_found_before_anything_runs(
     axes = {"network.h": [1, 4], "start": [{"kind": "Balanced", "imbalance": 0.1}, {"kind": "FanIn"}]}
     with pytest.raises(Refusal, match=r"network\.h = 4, start = .*Balanced"):
         SweepPlan(sweep_over(axes, {"network": {"d_in": 2, "h": 1, "d_out": 2}}))
+
+
+def test_a_chunk_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = {"repeat": {"whole": [0, 9]}}
+    needed = SweepPlan(sweep_over(axes, chunk=8)).memory
+    monkeypatch.setattr(limits, "MEMORY", needed - 1)
+    with pytest.raises(DomainError, match=r"8 cells, which one compiled call holds: it needs .* lower chunk"):
+        SweepPlan(sweep_over(axes, chunk=8))
+    assert SweepPlan(sweep_over(axes, chunk=7)).memory < needed
 
 
 def test_memory_stated_covers_what_is_compiled() -> None:

@@ -91,6 +91,19 @@ def test_the_update_reaches_the_floor_with_the_rank_it_may_have(shape: tuple[int
     assert pre + floor == pytest.approx(((task - w2 @ w1) ** 2).sum() / 2)
 
 
+@pytest.mark.parametrize(("angle", "reached"), [(0.7e-8, True), (1.4e-8, False)])
+def test_directions_within_1e8_of_the_learned_ones_are_reached(angle: float, reached: bool) -> None:
+    """The columns of the task's change are spanned by e2 and by a vector at this angle to W2's columns, e1 and 0."""
+    w1, w2 = np.eye(2), np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    task = w2 @ w1 + np.array([[np.cos(angle), 0.0], [0.0, 1.0], [np.sin(angle), 0.0]])
+    if not reached:
+        with pytest.raises(DomainError, match="do not reach the task's directions"):
+            low_rank_update(w1, w2, task, rank=1)
+        return
+    v1, v2 = low_rank_update(w1, w2, task, rank=1)
+    assert np.abs((w2 + v2) @ (w1 + v1) - task).max() < 1e-8
+
+
 def test_what_is_not_learned_is_out_of_reach_of_the_update() -> None:
     w1, w2 = np.diag([1.0, 0.0, 0.0, 0.0]), np.diag([1.0, 0.0, 0.0, 0.0])
     with pytest.raises(DomainError, match="have learned more"):  # 2 of 4 directions through W2, which has learned 1

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.spatial.transform import Rotation
 
 from overtraining.setting.errors import DomainError, ShapeError
@@ -172,6 +173,13 @@ def test_the_noise_model_of_rounding_is_good_at_the_optimum_above_the_step_only(
     assert ratio(0.003 * w1, 0.003 * w2, 9e-6 * w2 @ w1) < 1e-3
     draws = [ratio(*(10 * generator.normal(size=shape) for _ in range(2)), np.zeros(shape)) for _ in range(20)]
     assert np.std(draws) > 5
+
+
+@pytest.mark.parametrize("step", [1e-3, 0.3, 40.0])
+def test_the_noise_model_of_rounding_has_the_variance_of_an_even_rest(step: float) -> None:
+    """The rest of rounding lies evenly between −step/2 and step/2: the mean of its square, by integration."""
+    variance = quad(lambda rest: rest**2 / step, -step / 2, step / 2)[0]
+    assert float(rounding_model_scale(step)) == pytest.approx(variance**0.5, rel=1e-12)
 
 
 def test_ties_go_toward_zero_and_small_weights_vanish() -> None:

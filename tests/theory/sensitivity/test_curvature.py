@@ -8,8 +8,11 @@ import mpmath
 import numpy as np
 import pytest
 
+from benchmarks.measure import peak_memory
+from overtraining.setting import limits
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.theory.learning.balanced_mode import singular_value, unlearned
+from overtraining.theory.sensitivity import curvature
 from overtraining.theory.sensitivity.curvature import hessian_spectrum, hessian_trace
 
 SHAPES = [*product((1, 3), repeat=3), (2, 3, 4), (4, 3, 2), (6, 3, 5), (5, 6, 3)]
@@ -146,6 +149,32 @@ def test_missing_modes_are_zero_and_more_times_broadcast():
 def test_refusals_name_what_was_wrong(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: hessian_spectrum(np.ones(200), np.zeros(200), d_in=200, h=200, d_out=200),
+        lambda: hessian_spectrum(np.ones((500, 20)), np.zeros(20), d_in=20, h=20, d_out=20),
+        lambda: hessian_spectrum([1.0], [0.0], d_in=10**9, h=1, d_out=10**9),
+        lambda: hessian_spectrum([1.0], [0.0], d_in=10**5, h=10**5, d_out=1).all,
+    ],
+    ids=["modes", "times", "missing modes", "multiplicities"],
+)
+def test_a_spectrum_that_does_not_fit_is_refused(ask, monkeypatch):
+    monkeypatch.setattr(limits, "MEMORY", 2**20)
+    with pytest.raises(DomainError, match=r"spectra of .* eigenvalues: it needs about"):
+        ask()
+
+
+def test_the_memory_of_a_spectrum_is_stated(monkeypatch):
+    """The bound is above the peak, by less than a half, with few pairs and with many."""
+    for d, times in ((5, 20_000), (200, 20)):
+        stated = []
+        monkeypatch.setattr(curvature, "check_memory", lambda what, needed, instead, to=stated: to.append(needed))
+        s = np.ones((times, d))
+        peak = peak_memory(lambda s=s, d=d: hessian_spectrum(s, 0 * s, d_in=d, h=d, d_out=d)) * 2**20
+        assert 0.5 * stated[0] < peak < stated[0]
 
 
 def test_the_trace_is_never_negative():

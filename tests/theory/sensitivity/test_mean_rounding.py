@@ -144,6 +144,7 @@ untyped = getattr(mean_rounding_increase, "__wrapped__", mean_rounding_increase)
         ({"step_1": 0.001}, NotSolved, "steps: the quadrature"),
         ({"step_1": 0.0}, DomainError, "step_1"),
         ({"step_2": -1.0}, DomainError, "step_2"),
+        ({"w1": np.ones((4, 10**6)), "w2": np.ones((2, 4)), "teacher": np.ones((2, 10**6))}, DomainError, "pairs"),
         ({"teacher": np.eye(5)}, ShapeError, "teacher"),
         ({"w1": np.full((4, 3), 1e200), "step_1": 1e199, "step_2": 1e199}, DomainError, "overflows"),
     ],

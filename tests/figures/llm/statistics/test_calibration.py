@@ -1,12 +1,13 @@
 """Calibration: a small version of the table in the README."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
 from overtraining.figures.llm.statistics import calibration
-from overtraining.figures.llm.statistics.calibration import trials
+from overtraining.figures.llm.statistics.calibration import SyntheticCourse, trials
 
 
 def test_calibration() -> None:
@@ -20,6 +21,41 @@ def test_calibration() -> None:
     shown = calibration.as_text(some, without)
     assert "with a turning point, all" in shown
     assert "without, flat" in shown
+
+
+CLOCK = np.linspace(0, 1, 20_001)
+
+
+def courses(make: Callable[[np.random.Generator], SyntheticCourse]) -> dict[str, list[SyntheticCourse]]:
+    found: dict[str, list[SyntheticCourse]] = {}
+    for i in range(400):
+        course = make(np.random.default_rng([11, i]))
+        found.setdefault(course.name, []).append(course)
+    return found
+
+
+def test_courses_turn_where_they_say() -> None:
+    """The minimum on a fine clock; a late rise and C1 are minimized in the same way by the course itself."""
+    found = courses(calibration.turning_course)
+    assert set(found) == {"parabola", "two powers", "kink", "late rise", "C1"}
+    for course in (course for some in found.values() for course in some):
+        assert abs(CLOCK[course.course(CLOCK).argmin()] - course.turn) <= CLOCK[1]
+    for name in ("parabola", "two powers", "kink"):
+        assert stats.kstest([one.turn for one in found[name]], stats.uniform(0.15, 0.7).cdf).pvalue > 0.01
+
+
+def test_courses_without_a_turn_fall_as_they_say() -> None:
+    """Power laws of exponents 0.5 to 6; plateaus after a step at 0.1 to 0.6 of width 0.02 to 0.1; half are flat."""
+    found = courses(calibration.course_without_turn)
+    assert stats.binomtest(len(found["flat"]), 400, 0.5).pvalue > 0.01
+    assert not any(one.course(CLOCK).any() for one in found["flat"])
+    exponents = [-np.log(one.course(np.array([1.0]))[0]) for one in found["power law"]]
+    assert stats.kstest(exponents, stats.uniform(0.5, 5.5).cdf).pvalue > 0.01
+    logits = [np.log(1 / one.course(np.array([0.0, 1.0])) - 1) for one in found["plateau"]]  # −at/width, (1 − at)/width
+    widths = np.array([1 / (end - start) for start, end in logits])
+    assert stats.kstest(widths, stats.uniform(0.02, 0.08).cdf).pvalue > 0.01
+    ats = [-start * width for (start, _), width in zip(logits, widths, strict=True)]
+    assert stats.kstest(ats, stats.uniform(0.1, 0.5).cdf).pvalue > 0.01
 
 
 def test_series_of_all_kinds_are_tried() -> None:

@@ -131,7 +131,7 @@ def _(checkpoint, found, group, names, refused, upload, which):
             f"The turning point lies between {p.low:.3g} and {p.high:.3g} {found.length_units} ({p.confidence:.0%} interval). Look at "
             "the gaps between the points, not at the line that joins them: nothing was measured there, so an interval that is as "
             "wide as a gap says that the curve turns, and little about where."
-            if answer.significant
+            if answer.turns
             else "So no turning point is claimed."
         )
         said = (

@@ -13,6 +13,7 @@ from overtraining.figures.llm.statistics.series import Series, pooled
 from overtraining.figures.llm.statistics.turning_point import TurningPoint, find_turning_point
 
 FIRST, RATIO = 1e9, 1000.0  # tokens at the first checkpoint, and the ratio of last to first
+CORRELATION = 0.5  # of the errors of neighbouring checkpoints, where they are correlated
 Course = Callable[[np.ndarray], np.ndarray]  # the true value as a function of the clock
 
 
@@ -39,9 +40,9 @@ class Trial:
 
 
 def turning_course(rng: np.random.Generator) -> SyntheticCourse:
-    """A random course with one turning point: parabola, sum of two powers, kink, late rise, or a noisy network."""
+    """A random course with one turning point: parabola, sum of two powers, kinks, late rise, or a noisy network."""
     at = rng.uniform(0.15, 0.85)
-    match str(rng.choice(["parabola", "two powers", "kink", "late rise", "C1"])):
+    match str(rng.choice(["parabola", "two powers", "kink", "late kink", "late rise", "C1"])):
         case "parabola":
             return SyntheticCourse("parabola", lambda u: (u - at) ** 2, at)
         case "two powers":  # powers of the length are exponentials of the clock: F2
@@ -51,6 +52,14 @@ def turning_course(rng: np.random.Generator) -> SyntheticCourse:
         case "kink":
             before, after = rng.uniform(0.5, 3, 2)
             return SyntheticCourse("kink", lambda u: np.where(u < at, before * (at - u), after * (u - at)), at)
+        case "late kink":  # after an exponential that has flattened
+
+            def kinked(u: np.ndarray) -> np.ndarray:
+                value: np.ndarray = np.exp(-rate * u) + after * np.clip(u - late, 0, None)
+                return value
+
+            late, rate, after = rng.uniform(0.6, 0.9), rng.uniform(2, 5), rng.uniform(0.5, 3)
+            return SyntheticCourse("late kink", kinked, _minimum(kinked))
         case "late rise":
             width, slope = rng.uniform(0.05, 0.2), rng.uniform(0.3, 1)
 
@@ -99,7 +108,8 @@ def measured(truth: SyntheticCourse, rng: np.random.Generator) -> tuple[str, Ser
     """A kind of errors, a noisy series of this course at 5 to 40 checkpoints, and its true values.
 
     Kinds: known errors; ties, that is binomial errors of so few items that values repeat; seeds, that is errors
-    estimated from three repetitions.
+    estimated from three repetitions; correlated, known errors of which neighbouring ones have the correlation ½,
+    although the procedure takes them for independent.
     """
     n = int(rng.choice([5, 5, 7, 10, 20, 40]))
     clock = np.linspace(0, 1, n)
@@ -107,7 +117,7 @@ def measured(truth: SyntheticCourse, rng: np.random.Generator) -> tuple[str, Ser
         clock = np.cumsum(rng.uniform(0.3, 1, n))
         clock = (clock - clock[0]) / (clock[-1] - clock[0])
     length, true = FIRST * RATIO**clock, truth.course(clock)
-    errors = str(rng.choice(["known", "ties", "seeds"]))
+    errors = str(rng.choice(["known", "ties", "seeds", "correlated"]))
     fine = truth.course(np.linspace(0, 1, 20_001))
     rise = fine[-1] - fine.min() if np.isfinite(truth.turn) else np.ptp(fine) / 3
     scale = rise / np.exp(rng.uniform(np.log(2), np.log(20))) or 1.0
@@ -121,7 +131,11 @@ def measured(truth: SyntheticCourse, rng: np.random.Generator) -> tuple[str, Ser
         mean, stderr, freedom = pooled(list(true[:, None] + np.sqrt(3) * scale * rng.standard_normal((n, 3))))
         return errors, Series(length, mean, stderr, freedom), true
     stderr = scale * np.exp(0.2 * rng.standard_normal(n))
-    return errors, Series(length, true + stderr * rng.standard_normal(n), stderr), true
+    noise = rng.standard_normal(n)
+    if errors == "correlated":
+        for i in range(1, n):
+            noise[i] = CORRELATION * noise[i - 1] + np.sqrt(1 - CORRELATION**2) * noise[i]
+    return errors, Series(length, true + stderr * noise, stderr), true
 
 
 def trial(truth: SyntheticCourse, rng: np.random.Generator, **options: int) -> Trial:

@@ -15,10 +15,10 @@ class TurningPoint:
     """What the data say about the length beyond which the result only gets worse.
 
     best: the checkpoint with the best value.  low, high: the interval for the turning point; `high` is infinite if the
-    data do not exclude that there is none in the range.  p_value: probability that noise alone makes a decline this
-    large.  rise, rise_stderr: how much worse the last checkpoint is than the best, as observed; this is biased upward,
-    since the best checkpoint was chosen after seeing the values.  decline, decline_low, decline_high: median and
-    interval of the decline without that bias.
+    data do not exclude that there is none in the range, and so is `low` if they exclude every place before the end.
+    p_value: probability that noise alone makes a decline this large.  rise, rise_stderr: how much worse the last
+    checkpoint is than the best, as observed; this is biased upward, since the best checkpoint was chosen after seeing
+    the values.  decline, decline_low, decline_high: median and interval of the decline without that bias.
     """
 
     best: float
@@ -45,13 +45,18 @@ class TurningPoint:
 
 
 def find_turning_point(
-    series: Series, confidence: float = 0.95, draws: int = 4000, key: int = 0, grid: int = GRID
+    series: Series, confidence: float = 0.95, draws: int = 2000, key: int = 0, grid: int = GRID
 ) -> TurningPoint:
     """Interval and significance of a turning point; both account for the search for the best checkpoint.
 
-    The interval contains the central `confidence` of the places at which curves that are consistent with the data have
-    their minimum; the significance is that of statistics.decline. statistics.calibration measures how good both are, on
-    synthetic series with and without a turning point. The same `key` gives the same answer.
+    The interval reaches from the first to the last place at which curves that are consistent with the data are as low
+    as at the place of their lowest mean, in more than `1 − confidence` of the draws: the other places are worse,
+    significantly. The places of the curves' own minima would make a narrower interval, which misses the end of a long
+    plateau: a smooth curve rises before a kink. Places are left out between two checkpoints of which both are worse
+    than the best one by more than the largest rise that was seen and three standard errors: a wide gap after a steep
+    fall would otherwise allow a dip that no other part of the series suggests. The significance is that of
+    statistics.decline. statistics.calibration measures how good both are, on synthetic series with and without a
+    turning point. The same `key` gives the same answer.
     Raises DomainError.
 
     >>> s = Series(np.arange(1.0, 8.0), (np.arange(7.0) - 3) ** 2, np.full(7, 0.2))
@@ -62,17 +67,23 @@ def find_turning_point(
     if not 0 < confidence < 1:
         raise DomainError(f"confidence = {confidence!r}", "it is a probability", "use a number such as 0.95")
     places, blocks = consistent_curves(series, draws, key, grid)
+    near = _near_the_best(series, places)
     here = np.searchsorted(places, series.clock)  # between checkpoints a curve may be lower
-    found = [(curves.argmin(axis=1), curves[:, -1] - curves[:, here].min(axis=1)) for curves in blocks]
-    at, declines = map(np.concatenate, zip(*found, strict=True))
-    p = p_value(series, draws, key)
-    best, last = int(series.value.argmin()), -1
+    p = p_value(series, key=key)
     real = p <= 1 - confidence
-    # after a real decline the best length was before the end; otherwise the end may be the best
-    where = places[at[at < places.size - 1]] if real else np.where(at < places.size - 1, places[at], np.inf)
+    inside = places.size - real  # after a real decline the end is not the best
+    lowest, as_low = -1, np.zeros(places.size)
+    declines = []
+    for curves in blocks:
+        if lowest < 0:
+            lowest = int(np.where(near, curves.mean(axis=0), np.inf)[:inside].argmin())
+        as_low += np.count_nonzero(curves <= curves[:, [lowest]], axis=0)
+        declines.append(curves[:, -1] - curves[:, here].min(axis=1))
+    plausible = np.flatnonzero((near & (as_low > (1 - confidence) * draws))[:inside])
+    low, high = series.length_at(np.where(plausible < places.size - 1, places[plausible], np.inf)[[0, -1]])
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = series.length_at(np.quantile(where, tails, method="nearest"))
-    middle, least, most = np.quantile(declines, [0.5, *tails])
+    middle, least, most = np.quantile(np.concatenate(declines), [0.5, *tails])
+    best, last = int(series.value.argmin()), -1
     return TurningPoint(
         best=float(series.length[best]),
         low=float(low),
@@ -86,3 +97,16 @@ def find_turning_point(
         confidence=confidence,
         checkpoints=series.value.size,
     )
+
+
+def _near_the_best(series: Series, places: np.ndarray) -> np.ndarray:
+    """Whether the better of the checkpoints on both sides of each place is no worse than the curve was seen to rise."""
+    sides = [np.searchsorted(series.clock, places, side=side) for side in ("left", "right")]
+    value, stderr = series.value, series.stderr
+    after, before = sides[0], sides[1] - 1
+    better = np.where(value[after] < value[before], after, before)
+    best = value.argmin()
+    lasting = np.minimum(value, np.append(value[1:], value[-1]))  # not of a single odd checkpoint
+    largest_rise = (lasting - np.minimum.accumulate(value)).max()
+    near: np.ndarray = value[better] - value[best] <= largest_rise + 3 * np.hypot(stderr[better], stderr[best])
+    return near

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from overtraining.figures.llm.statistics import calibration
@@ -59,16 +60,30 @@ def test_courses_without_a_turn_fall_as_they_say() -> None:
 
 
 def test_series_of_all_kinds_are_tried() -> None:
-    """Even and uneven spacing about as often; known errors, ties and seeds; every number of checkpoints."""
+    """Even and uneven spacing about as often; every kind of errors; every number of checkpoints."""
     course = calibration.SyntheticCourse("parabola", lambda u: (u - 0.5) ** 2, 0.5)
     found = [calibration.measured(course, np.random.default_rng([9, i])) for i in range(200)]
     even = sum(np.allclose(np.diff(series.clock, 2), 0) for _, series, _ in found)
     assert stats.binomtest(even, 200, 0.5).pvalue > 0.01
     kinds = Counter(errors for errors, _, _ in found)
-    assert stats.chisquare([kinds[kind] for kind in ("known", "ties", "seeds")]).pvalue > 0.01
+    assert stats.chisquare([kinds[kind] for kind in ("known", "ties", "seeds", "correlated")]).pvalue > 0.01
     sizes = Counter(series.value.size for _, series, _ in found)
     expected = np.array([2, 1, 1, 1, 1]) * 200 / 6
     assert stats.chisquare([sizes[n] for n in (5, 7, 10, 20, 40)], expected).pvalue > 0.01
+
+
+def test_correlated_errors_are_correlated() -> None:
+    """By one half between neighbours, in standard errors; the known ones are independent."""
+    flat = calibration.SyntheticCourse("flat", np.zeros_like, np.inf)
+    found: dict[str, list[np.ndarray]] = {"known": [], "correlated": []}
+    for i in range(1200):
+        errors, series, _ = calibration.measured(flat, np.random.default_rng([10, i]))
+        if errors in found and series.value.size == 40:
+            found[errors].append(series.value / series.stderr)
+    for errors, expected in (("known", 0.0), ("correlated", 0.5)):
+        products = np.array([(z[1:] * z[:-1]).mean() for z in found[errors]])
+        assert abs(products.mean() - expected) < 4 * products.std() / np.sqrt(products.size)
+        assert np.var(found[errors]) == pytest.approx(1, abs=0.1)
 
 
 def _agreement(covered: int) -> float:

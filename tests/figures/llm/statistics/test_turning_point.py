@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from overtraining.figures.llm.statistics.turning_point import find_turning_point
+from overtraining.figures.llm.statistics.turning_point import _near_the_best, find_turning_point
 from overtraining.setting.errors import DomainError
 from tests.figures.llm.samples import series
 
 
 def test_a_precise_parabola() -> None:
-    """The minimum of a parabola on the clock, to one spacing: between checkpoints the course may do what it likes."""
+    """The minimum of a parabola on the clock, within the neighbours of the best checkpoint."""
     length = 1e9 * 2.0 ** np.arange(9)
     found = find_turning_point(series((np.log2(length / 1e9) - 4.3) ** 2, 0.01, length))
     assert found.significant
-    assert found.low < 1e9 * 2**4.3 < found.high < 2 * found.low
+    assert 1e9 * 2**3 < found.low < 1e9 * 2**4.3 < found.high < 1e9 * 2**5
     assert found.best == 1e9 * 2**4
     assert found.rise == pytest.approx(3.7**2 - 0.3**2)
     assert found.decline_low < 3.7**2 - 0.3**2 < found.decline_high
@@ -26,6 +26,25 @@ def test_only_hurts_and_only_helps() -> None:
     assert not falling.significant
     assert falling.low == falling.high == np.inf
     assert falling.decline_low == 0
+
+
+def test_no_end_in_a_gap_far_above_the_best() -> None:
+    """As of OLMo-2 7B on pes2o: a steep fall over a wide gap, then losses 0.37 nats above the last; none rises."""
+    length = np.concatenate([[0.0], 5e3 * np.arange(1.0, 41)])
+    loss = np.concatenate([[12.27], 1.7 + 0.72 * np.arange(1.0, 41) ** -0.4])
+    assert loss[2] - loss[-1] > 0.37
+    noise = 0.0008 * np.random.default_rng(0).normal(size=41)
+    assert find_turning_point(series(loss + noise, 0.0008, length)).low > 1.8e5
+
+
+def test_a_dip_is_no_deeper_than_a_rise_that_was_seen() -> None:
+    """1 above the best: where a rise of 2 was seen that lasts, but not one of 0.5, nor one of a single checkpoint."""
+    length, gap = 2.0 ** np.arange(9), np.array([2.5 / 8])
+    for bump, near in (([2.0, 2.0], True), ([0.5, 0.5], False), ([0.0, 2.0], False)):
+        one = series([9.0, 5.0, 1.0, 1.0, *bump, 0.0, 0.0, 0.0], 0.01, length)
+        assert _near_the_best(one, gap).item() is near
+    fall = series([5.0, 1.0, 0.22, 0.2, 0.0, 0.0], 0.05)  # 3√2 · 0.05 = 0.212
+    assert _near_the_best(fall, fall.clock).tolist() == [False, False, False, True, True, True]
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:

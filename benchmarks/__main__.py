@@ -21,6 +21,7 @@ ONLY_BY_NAME = (
     "derivation_mutants",
     "imports",
     "kills",
+    "memory",
     "stops",
     "page",
 )  # a quarter of an hour each; the last one needs a browser

@@ -103,7 +103,7 @@ class DeepPath:
     def turns(self) -> np.ndarray:
         """Where the slope turns from falling to rising, at lengths above 0."""
         a, b = np.array([0.0]), np.array([self.end()])
-        undecided = [np.empty((0, 2))]
+        undecided: list[np.ndarray] = []
         least = RESOLUTION / (self.depth * self.sigma.max() ** (2 - 2 / self.depth))
         while a.size:
             if a.size > MOST:

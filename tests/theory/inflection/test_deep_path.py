@@ -83,6 +83,31 @@ def test_the_slope_is_the_loss_s():
         assert slope == pytest.approx(mine, rel=1e-7)
 
 
+class OfThisSlope(DeepPath):
+    """A path whose slope is `(t − 1)(t − 2)²(t − 3)`, or its negative: it crosses zero twice and touches it once."""
+
+    sign = 1.0
+
+    def end(self) -> float:
+        return 4.0
+
+    def slope(self, length: np.ndarray) -> np.ndarray:
+        return self.sign * (length - 1) * (length - 2) ** 2 * (length - 3)
+
+    def decided(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return ~np.any([(low <= zero) & (zero <= high) for zero in (1, 2, 3)], axis=0)
+
+
+class Reversed(OfThisSlope):
+    sign = -1.0
+
+
+@pytest.mark.parametrize(("kind", "turns"), [(OfThisSlope, [3.0]), (Reversed, [1.0])])
+def test_a_slope_turns_where_it_begins_to_rise_and_not_where_it_touches_zero(kind, turns):
+    path = kind(np.ones(1), np.full(1, 0.1), np.ones(3), (1, 1, 1, 1))
+    assert path.turns() == pytest.approx(turns, abs=1e-12)
+
+
 def test_weak_features_turn_too():
     """σ = 1, 0.1 and noise of which the second is not worth it: no minimum of its own at depth 2, one at depth 3."""
     for depth, count in ((2, 1), (3, 2)):

@@ -205,7 +205,7 @@ def _sweep(folder: Path, report: Report = lambda line: None) -> list[str]:
 def _half_a_sweep(folder: Path) -> None:
     """Its first chunk is there; the second is not."""
 
-    def stop(done: int, cells: int) -> None:
+    def stop(done: int, cells: int, left: float | None) -> None:
         if done == cells // 2:
             raise KeyboardInterrupt
 

@@ -1,5 +1,6 @@
-"""The speed of sweeps with one and two workers, the time that the store takes per cell, and the peak memory."""
+"""The speed of sweeps, the time that they say beforehand, the time that the store takes per cell, and the memory."""
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,10 @@ from benchmarks.report import BenchmarkReport
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import response
 from overtraining.simulations.sweeps import LocalWorkers, Measure, Sweep, one_by_one, parse_sweep, run_sweep
+from overtraining.simulations.sweeps.preview import estimate
 from overtraining.simulations.sweeps.recipe import recipe_text
 from overtraining.simulations.sweeps.result import consolidate
+from overtraining.simulations.sweeps.spec import find_sweep, shipped_sweeps
 from overtraining.simulations.sweeps.store import open_store
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from overtraining.simulations.sweeps.worker import ChunkOutcome, ChunkTask, peak_memory
@@ -29,9 +32,10 @@ LENGTHS, STRENGTHS, CHUNK = 60, 5, 64  # of cells whose numbers take no time to 
 
 
 def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
-    """Three tables: the first of a real simulation, the others of cells whose numbers take no time to compute."""
+    """Four tables: two of real simulations, then two of cells whose numbers take no time to compute."""
     cells, sizes = SIZES[preset]
-    return [_rates(cells), _store(cells), _memory(sizes)]
+    names = list(shipped_sweeps()) if preset == "full" else []
+    return [_rates(cells), *([_estimates(names)] if names else []), _store(cells), _memory(sizes)]
 
 
 def _rates(cells: int) -> BenchmarkReport:
@@ -46,7 +50,7 @@ def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
     reports: list[tuple[float, int]] = []
     began = perf_counter()
     start_workers = partial(LocalWorkers, workers)
-    run_sweep(sweep, folder, start_workers, progress=lambda done, _: reports.append((perf_counter(), done)))
+    run_sweep(sweep, folder, start_workers, progress=lambda done, *_: reports.append((perf_counter(), done)))
     # the rate is measured after the first chunk of each worker: until then they start and compile
     (first, so_far), (last, done) = reports[workers], reports[-1]
     return {
@@ -55,6 +59,52 @@ def _rate(sweep: Sweep, folder: Path, workers: int) -> dict[str, object]:
         "start and compile, s": first - began,
         "gather, s": perf_counter() - last,
     }
+
+
+def _estimates(names: list[str]) -> BenchmarkReport:
+    """What a dry run and the first time left say of the shipped sweeps, and what they take."""
+    rows: list[dict[str, object]] = []
+    for name in names:
+        said = estimate(SweepPlan(find_sweep(name))).processor
+        before = _processor_seconds_of_children()
+        code = f"from benchmarks.sweeps import first_time_left; first_time_left({name!r})"
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        took = _processor_seconds_of_children() - before
+        share, left, was_left = map(float, process.stdout.split())
+        rows.append(
+            {
+                "sweep": name,
+                "said, s": said,
+                "took, s": took,
+                "said / took": said / took,
+                "first told at": f"{share:.0%} of the cells",
+                "left / was left": left / was_left,
+            }
+        )
+    remarks = [
+        "said, took: seconds of processor time of all processes, one worker. left: the first time left that is told, "
+        "against the one that passed; both are times of the clock."
+    ]
+    return BenchmarkReport("sweep_estimates", "The time of sweeps, as said beforehand", rows, remarks)
+
+
+def first_time_left(name: str) -> None:
+    """Run a shipped sweep; print the share of its cells at which a time left was told, that time, and the true one."""
+    told: list[tuple[float, float, float]] = []
+
+    def tell(done: int, cells: int, left: float | None) -> None:
+        if left is not None:
+            told.append((done / cells, left, perf_counter()))
+
+    with tempfile.TemporaryDirectory() as folder:
+        run_sweep(find_sweep(name), Path(folder) / "store", progress=tell)
+    share, left, at = told[0]
+    print(share, left, told[-1][2] - at)
+
+
+def _processor_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _store(cells: int) -> BenchmarkReport:
@@ -70,7 +120,7 @@ def _store(cells: int) -> BenchmarkReport:
             numbers = {name: array[:n] for name, array in values.items()}
             store.write(chunk, ChunkOutcome(tuple(range(n)), tuple(range(n)), numbers, processor="any"))
         stored = perf_counter()
-        missing = store.missing(plan.chunks, print)
+        missing = store.missing(plan.chunks, plan.size, print)
         checked = perf_counter()
         consolidate(store.result, recipe, plan, store.read)
         gathered = perf_counter()

@@ -28,6 +28,10 @@ def sweep(
         typer.Option(metavar="MODULE:NAME", help="A Measure of your own that the file names: its module is executed."),
     ] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the shipped sweeps and stop.")] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Print the TOML file of a shipped sweep, to start your own from, and stop."),
+    ] = None,
     status: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Print how much of the sweep in DIR is finished.")
     ] = None,
@@ -38,13 +42,17 @@ def sweep(
 
         for name in shipped_sweeps():
             typer.echo(f"{name:28}{find_sweep(name).cells:>7,} cells  {find_sweep(name).title}")
+    elif show is not None:
+        from overtraining.simulations.sweeps.spec import shipped_sweep
+
+        typer.echo(shipped_sweep(show).read_text(encoding="utf-8"), nl=False)
     elif status is not None:
         from overtraining.figures.plain_text import printable
         from overtraining.simulations.sweeps.status import status_lines
 
         typer.echo("\n".join(map(printable, status_lines(status, measure))))
     elif spec is None:
-        raise typer.BadParameter("name a sweep, or pass --list or --status", param_hint="SPEC")
+        raise typer.BadParameter("name a sweep, or pass --list, --show or --status", param_hint="SPEC")
     elif dry_run:
         from overtraining.simulations.sweeps.preview import preview_lines
         from overtraining.simulations.sweeps.spec import find_sweep

@@ -43,7 +43,7 @@ def memoized_call(function: Callable[..., Any], stores: Path, *args: Any, **kwar
     with ExitStack() as stack:
         with refuse_disk_errors(folder):
             store = stack.enter_context(open_store(folder, recipe, _warn))
-            missing_chunks = store.missing(1, _warn)
+            missing_chunks = store.missing(1, lambda chunk: 1, _warn)
         if missing_chunks:
             values = _as_arrays(function(*args, **kwargs))
             with refuse_disk_errors(folder):

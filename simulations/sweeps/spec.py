@@ -105,11 +105,16 @@ class Sweep:
 
 
 def load_sweep(path: Path, measure: str | None = None) -> Sweep:
-    """The sweep in a TOML file. Raises DomainError for a wrong one, OSError if it cannot be read.
+    """The sweep in a TOML file. Raises DomainError for a wrong one, or if there is none, OSError if it cannot be read.
 
     measure: a Measure of your own, `module:NAME`, if the file names one.
     """
-    sweep = parse_sweep(parse_toml(str(path), read_text(path, limits.TOML)))
+    try:
+        text = read_text(path, limits.TOML)
+    except FileNotFoundError:
+        instead = f"correct the path, or name a shipped sweep: {near_names(path.stem, shipped_sweeps())}"
+        raise DomainError(str(path), "there is no such file", instead) from None
+    sweep = parse_sweep(parse_toml(str(path), text))
     allow_measure(sweep.measure, measure)
     return sweep
 
@@ -143,6 +148,19 @@ def shipped_sweeps() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def shipped_sweep(name: str) -> Path:
+    """The TOML file of a shipped sweep. Raises DomainError if there is none of this name.
+
+    >>> shipped_sweep("noise-against-length").name
+    'noise-against-length.toml'
+    """
+    known = shipped_sweeps()
+    if name not in known:
+        instead = f"{near_names(name, known)}, or a .toml file of your own"
+        raise DomainError(f"sweep {name!r}", "there is none of this name", instead)
+    return known[name]
+
+
 def find_sweep(name: str, measure: str | None = None) -> Sweep:
     """The shipped sweep of this name, or the sweep in a TOML file (a name that ends in .toml).
 
@@ -150,11 +168,7 @@ def find_sweep(name: str, measure: str | None = None) -> Sweep:
     """
     if name.endswith(".toml"):
         return load_sweep(Path(name), measure)
-    known = shipped_sweeps()
-    if name not in known:
-        instead = f"{near_names(name, known)}, or a .toml file"
-        raise DomainError(f"sweep {name!r}", "there is none of this name", instead)
-    return load_sweep(known[name], measure)
+    return load_sweep(shipped_sweep(name), measure)
 
 
 def _table(name: str, plain: Mapping[str, Any]) -> Mapping[str, Any]:

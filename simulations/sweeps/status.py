@@ -44,7 +44,8 @@ def status_lines(folder: Path, measure: str | None = None) -> list[str]:
         lines += [f"failed: {cell}: {why}" for cell, why in failed[:10]]
         lines += [f"… and {len(failed) - 10:,} more, in `failure` of the result"] if len(failed) > 10 else []
     else:
-        lines.append(f"{finished:,} chunks are there, {plan.chunks - finished:,} are missing")
+        there = "there" if plan.measure.batched else "there, whole or in part"
+        lines.append(f"{finished:,} chunks are {there}, {plan.chunks - finished:,} are missing")
     return [*lines, "a process is at work in it" if _in_use(folder) else "no process is at work in it"]
 
 

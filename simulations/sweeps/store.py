@@ -1,4 +1,4 @@
-"""The store: a folder with a recipe, one small file per finished chunk, and in the end one result."""
+"""The store: a folder with a recipe, one small file per chunk, and in the end one result."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,16 +28,24 @@ class Store:
         self._mark = fingerprint(recipe)
         self._paths = chunk_paths(folder)  # read once: nobody else writes while we hold the lock
 
-    def missing(self, chunks: int, report: Callable[[str], None]) -> list[int]:
-        """Chunks that are not there whole, or have cells that crashed. Damaged files are reported and removed."""
-        return [chunk for chunk in range(chunks) if not self._complete(chunk, report)]
+    def missing(self, chunks: int, size: Callable[[int], int], report: Callable[[str], None]) -> dict[int, int]:
+        """Chunks of which some cells are missing or have crashed, each with how many, of so many chunks of these sizes.
+
+        Damaged files are reported and removed.
+        """
+        counts = {chunk: self._missing(chunk, size(chunk), report) for chunk in range(chunks)}
+        return {chunk: count for chunk, count in counts.items() if count}
 
     def read(self, chunk: int) -> ChunkOutcome:
         """The outcome of a chunk that is there. Raises Damaged if its file is not what was written."""
         return decode(self._paths[chunk][0], self._mark)
 
+    def kept(self, chunk: int) -> ChunkOutcome:
+        """The outcome of those cells of a chunk that are there and have not crashed."""
+        return self.read(chunk)._replace(crashed={}) if chunk in self._paths else ChunkOutcome()
+
     def write(self, chunk: int, outcome: ChunkOutcome) -> None:
-        """Write a finished chunk, whole or not at all, in place of an older file of it; on disk when this returns."""
+        """Write the finished cells of a chunk, all or none, in place of its older file; on disk when this returns."""
         content = encode(outcome, self._mark, chunk)
         path = self.folder / CHUNKS / file_name(chunk, content)
         write_bytes(path, content)
@@ -68,21 +76,22 @@ class Store:
             for path in self._paths.pop(chunk):
                 path.unlink()
 
-    def _complete(self, chunk: int, report: Callable[[str], None]) -> bool:
-        whole: list[tuple[bool, Path]] = []
+    def _missing(self, chunk: int, size: int, report: Callable[[str], None]) -> int:
+        whole: list[tuple[int, Path]] = []
         for path in self._paths.get(chunk, []):
             try:
-                whole.append((bool(decode(path, self._mark).crashed), path))
+                outcome = decode(path, self._mark)
+                whole.append((size - len(outcome.done) - len(outcome.refused), path))
             except Damaged as damaged:
                 path.unlink()
                 report(str(damaged))
         if not whole:
             self._paths.pop(chunk, None)
-            return False
-        crashed, path = min(whole)  # a kill can leave an older file, with cells that had crashed, beside a better one
+            return size
+        count, path = min(whole)  # a kill can leave an older file, of fewer cells, beside a better one
         self._paths[chunk] = [p for _, p in whole]
         self._keep(chunk, path)
-        return not crashed
+        return count
 
     def _keep(self, chunk: int, path: Path) -> None:
         for other in self._paths.get(chunk, []):

@@ -37,7 +37,7 @@ class ChunkOutcome(NamedTuple):
 
     keys, values: of the cells that have numbers, in the order of `done`, their lanes.
     refused: why a cell has no numbers, and never will.  crashed: what went wrong with it; it may not another time.
-    peak: the most memory that the worker has used so far, in bytes.
+    seconds: that it took.  peak: the most memory that the worker has used so far, in bytes.
     """
 
     done: tuple[int, ...] = ()

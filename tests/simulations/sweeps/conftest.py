@@ -113,7 +113,7 @@ class Stopped(Exception):
 
 
 def stopped_after(cells: int, folder: Path, sweep: Sweep | None = None) -> None:
-    def stop(done: int, _: int) -> None:
+    def stop(done: int, *_: object) -> None:
         if done >= cells:
             raise Stopped
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import write
 from overtraining.simulations.sweeps.measures import Measure, one_by_one
 
-RAISES, DIES, NAN, REFUSES = 13.0, 14.0, 15.0, 16.0
+RAISES, DIES, NAN, REFUSES, HANGS = 13.0, 14.0, 15.0, 16.0, 17.0
 
 
 def measured(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
@@ -27,6 +28,9 @@ def measured(protocol: Protocol, key: int) -> dict[str, np.ndarray]:
             return {"before": np.array([np.nan] * 2), "after": np.zeros((2, 1))}
         case 16.0:
             raise DomainError("alpha = 16", "this cell is refused", "pass another")
+        case 17.0 if "HANGS_AT" in os.environ:
+            Path(os.environ["HANGS_AT"]).touch()
+            signal.pause()
     before = np.random.default_rng(key).standard_normal(len(protocol.lengths)) ** 2 + protocol.start.epsilon
     return {"before": before, "after": before[:, None] + np.array(protocol.strengths)}
 

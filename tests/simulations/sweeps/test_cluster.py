@@ -59,7 +59,7 @@ def test_a_scheduler_started_by_hand_that_goes_away(tmp_path: Path, undisturbed:
         address = cluster.enter_context(scheduler())
         cluster.enter_context(worker(address))
 
-        def leave(done: int, _: int) -> None:
+        def leave(done: int, *_: object) -> None:
             if done >= 8:
                 cluster.close()
 

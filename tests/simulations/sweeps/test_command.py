@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from overtraining.commands.app import main
-from overtraining.simulations.sweeps import run_sweep
+from overtraining.simulations.sweeps import load_sweep, run_sweep
+from overtraining.simulations.sweeps.spec import find_sweep, shipped_sweeps
+from overtraining.simulations.sweeps.sweep_plan import SweepPlan
 from tests.simulations.sweeps.conftest import MEASURE, ThisProcess, small
 
 
@@ -26,19 +28,34 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_list(command) -> None:  # type: ignore[no-untyped-def]
     code, said, _ = command("--list")
     assert code == 0
-    assert "noise-against-length" in said
+    assert [line.split()[0] for line in said.splitlines()] == list(shipped_sweeps())
+
+
+def test_what_is_shown_of_a_shipped_sweep_is_a_sweep_to_start_from(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for name in shipped_sweeps():
+        code, said, _ = command("--show", name)
+        (tmp_path / "own.toml").write_text(said)
+        assert code == 0
+        assert load_sweep(tmp_path / "own.toml") == find_sweep(name)
+        SweepPlan(find_sweep(name))
 
 
 def test_dry_run_says_what_it_will_take_and_leaves_nothing(command, spec: Path) -> None:  # type: ignore[no-untyped-def]
     code, said, _ = command(spec, "--dry-run")
     assert code == 0
-    for part in ("60 cells in 16 chunks of 4, 2 compiled programs", "memory: ", "result: 2 kB", "time: about"):
+    for part in (
+        "60 cells in 16 chunks of 4, 2 compiled programs",
+        "memory: ",
+        "result: 2 kB",
+        "time: about",
+        "one cell",
+    ):
         assert part in said
     assert [path.name for path in spec.parent.iterdir()] == [spec.name]
 
 
 def test_status(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    def stop(done: int, _: int) -> None:
+    def stop(done: int, *_: object) -> None:
         if done >= 12:
             raise KeyboardInterrupt
 
@@ -46,7 +63,7 @@ def test_status(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def
         run_sweep(small(), tmp_path, ThisProcess, progress=stop)
     code, said, _ = command("--status", tmp_path)
     assert code == 0
-    assert "3 chunks are there, 13 are missing" in said
+    assert "3 chunks are there, whole or in part, 13 are missing" in said
     assert "no process is at work" in said
     run_sweep(small(), tmp_path, ThisProcess)
     assert f"finished: {tmp_path / 'result.nc'}, 60 cells" in command("--status", tmp_path)[1]
@@ -57,7 +74,9 @@ def test_what_is_not_understood(command, tmp_path: Path, spec: Path) -> None:  #
         ((), "name a sweep"),
         ((spec,), "name a folder for the results"),
         (("noise-against-lenght", "--out", tmp_path / "out"), "noise-against-length"),
-        ((tmp_path / "none.toml", "--out", tmp_path / "out"), "No such file"),
+        (("--show", "noise-against-lenght"), "try noise-against-length"),
+        (("noise-against-length.toml", "--out", tmp_path / "out"), "there is no such file. Instead: correct the path"),
+        ((tmp_path / "none.toml", "--dry-run"), "there is no such file"),
         (("--status", tmp_path), "there is no sweep in it"),
         ((spec, "--out", tmp_path / "out", "--workers", "2", "--scheduler", "tcp://x:1"), "has its own workers"),
     ):

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from overtraining.simulations.sweeps.chunk_format import decode
+from overtraining.simulations.sweeps.recipe import fingerprint
+from overtraining.simulations.sweeps.store import RECIPE
 from tests.simulations.sweeps.conftest import Start, chunk_files, digest
+from tests.simulations.sweeps.measures import HANGS
 from tests.simulations.sweeps.processes import kill, until, workers_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds worker processes through /proc")
@@ -71,6 +75,26 @@ def test_interrupts_are_a_sentence(
     again.communicate()
     assert again.returncode == 0
     assert digest(tmp_path / "store/result.nc") == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_first_chunk_keeps_its_finished_cells(
+    spec: Path, tmp_path: Path, start: Start, number: int
+) -> None:
+    """The third of its four cells does not end; what comes back without it are the bits of an undisturbed sweep."""
+    spec.write_text(spec.read_text().replace("[1.0, 2.0]", f"[1.0, 2.0, {HANGS}]").replace("[0, 4]", "[0, 0]"))
+    out, hangs = tmp_path / "store", tmp_path / "hangs"
+    driver = start(spec, "--out", out, env={"HANGS_AT": str(hangs)})
+    until(hangs.exists, "the third cell", driver)
+    os.killpg(driver.pid, number) if number == signal.SIGINT else driver.send_signal(number)
+    _, problems = driver.communicate()
+    assert driver.returncode == 128 + number, problems
+    (chunk,) = chunk_files(out)
+    assert decode(chunk, fingerprint((out / RECIPE).read_text())).done == (0, 1)
+    for folder in (out, tmp_path / "undisturbed"):
+        _, problems = (again := start(spec, "--out", folder)).communicate()
+        assert again.returncode == 0, problems
+    assert digest(out / "result.nc") == digest(tmp_path / "undisturbed/result.nc")
 
 
 def test_a_cell_that_always_kills_its_worker_is_named(tmp_path: Path, spec: Path, start: Start) -> None:

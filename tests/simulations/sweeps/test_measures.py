@@ -69,7 +69,7 @@ def test_what_a_file_names_is_imported_only_if_the_reader_names_it(stranger: str
             assert says in str(refused.value)
     assert "measure_of_a_stranger" not in sys.modules
     assert find_sweep(str(file), stranger).measure == stranger
-    assert "0 chunks are there, 1 are missing" in status_lines(store, stranger)
+    assert "0 chunks are there, whole or in part, 1 are missing" in status_lines(store, stranger)
     done = run_sweep(sweep, tmp_path / "out", ThisProcess)
     (cell,) = read_cells(done.result, stranger)
     with pytest.raises(DomainError, match="not imported"):

@@ -74,7 +74,7 @@ def test_a_status_is_never_that_of_a_damaged_recipe_or_result(tmp_path: Path) ->
         with pytest.raises(StoreRefused, match=r"is damaged|no sweep in it"):
             status_lines(tmp_path, MEASURE)
     path.write_text(whole)
-    assert "2 chunks are there" in status_lines(tmp_path, MEASURE)[1]
+    assert "2 chunks are there, whole or in part, 14 are missing" in status_lines(tmp_path, MEASURE)[1]
     result = run_sweep(small(), tmp_path, ThisProcess).result
     assert "finished" in status_lines(tmp_path, MEASURE)[1]
     path.write_text(whole.replace('"chunk": 4', '"chunk": 5'))
@@ -97,17 +97,18 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 def test_of_two_files_of_a_chunk_the_better_stays(tmp_path: Path) -> None:
-    """A kill between writing a chunk anew and removing the one in which something had crashed leaves both."""
+    """A kill between writing a chunk anew and removing the one in which something had crashed or lacked leaves both."""
     good = ChunkOutcome((0, 1), (7, 8), {"before": np.ones((2, 2))}, processor="any")
+    part = ChunkOutcome((0,), (7,), {"before": np.ones((1, 2))}, processor="any")
     with open_store(tmp_path, recipe.recipe_text(small())) as store:
-        for crashed in ({1: "lightning"}, {}, {1: "flood"}):
-            store.write(3, good._replace(crashed=crashed))
+        for outcome in (part, good, part._replace(crashed={1: "lightning"})):
+            store.write(3, outcome)
             (only,) = chunk_files(tmp_path)
             shutil.copy(only, tmp_path / only.name)
     for path in tmp_path.glob("*.npz"):
         path.rename(tmp_path / "chunks" / path.name)
     assert len(chunk_files(tmp_path)) == 3
     with open_store(tmp_path, recipe.recipe_text(small())) as store:
-        assert 3 not in store.missing(16, print)
-        assert not store.read(3).crashed
+        assert store.missing(5, lambda chunk: 2, print) == {0: 2, 1: 2, 2: 2, 4: 2}
+        assert store.read(3).done == (0, 1)
     assert len(chunk_files(tmp_path)) == 1

@@ -114,7 +114,7 @@ def _table(rows: int) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.csv"
         path.write_text("".join(["model,step,task,metric,value,stderr\n", *lines]), encoding="utf-8")
-        return read([path])[0]
+        return read([path]).table
 
 
 def _reported(checkpoints: int) -> Any:

@@ -89,7 +89,7 @@ def _(checkpoint, group, upload):
         with TemporaryDirectory() as folder, as_file(files("overtraining.figures.llm") / "published.csv") as shipped:
             for one in upload.value:
                 write_bytes(Path(folder) / Path(one.name).name, one.contents)
-            table, _ = read([Path(folder)] if upload.value else [shipped], step=step)
+            table = read([Path(folder)] if upload.value else [shipped], step=step).table
         if not upload.value and group.value == "model":  # the mean is over the six that were measured after TULU
             table = select(table, SIX_TASKS)
         return checkpoint_report(table, group=group.value), ""

@@ -37,7 +37,7 @@ def quantization_cost(params: float, bits: float) -> float:
 def runs() -> pd.DataFrame:
     """The shipped losses, one row per run and validation set; params without embeddings."""
     with as_file(files("overtraining.figures.llm") / "annealed.csv") as path:
-        table, _ = read([path])
+        table = read([path]).table
     return table.assign(trained=table["model"].str.split("-").str[0])
 
 

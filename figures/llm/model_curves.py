@@ -111,7 +111,11 @@ def _series(rows: pd.DataFrame, x: LengthColumn, errors: ErrorSource) -> Series:
     unit, orientation = rows["unit"].iloc[0], rows["orientation"].iloc[0]
     if orientation == "unknown":
         why = "it is not known whether a higher or a lower value is better"
-        raise SchemaError("orientation", why, "give it in the column orientation of the plain CSV")
+        raise SchemaError(
+            "orientation",
+            why,
+            f"pass --orientation {rows['metric'].iloc[0]}=higher or =lower, or the column orientation of the plain CSV",
+        )
     sign = 1 if orientation == "lower" else -1
     checkpoints = [part for _, part in rows.groupby(x)]
     length = np.array([float(part[x].iloc[0]) for part in checkpoints])

@@ -15,7 +15,7 @@ from overtraining.figures.llm.statistics.decline import p_value
 def _measured() -> dict[str, tuple[MeasuredCurve, MeasuredCurve]]:
     """Every model's curve with the published errors, and with errors from the scatter of neighbouring checkpoints."""
     with as_file(files("overtraining.figures.llm") / "pythia.csv") as path:
-        table, _ = read([path])
+        table = read([path]).table
     given, scatter = (measured_curves(table, "tokens", errors=errors)[0] for errors in ("given", "scatter"))
     return {one.model: (one, other) for one, other in zip(given, scatter, strict=True)}
 

@@ -1,13 +1,13 @@
 """The tidy table: one row per measured number, in the same columns for every file format."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from overtraining.figures.plain_text import printable
+from overtraining.figures.plain_text import in_spreadsheet, printable
 from overtraining.setting.errors import DomainError, Refusal, SchemaError
 
 STAGES = ("base", "fine-tuned", "perturbed")
@@ -33,7 +33,8 @@ class Row:
     number is).  learning_rate: of pretraining, at the checkpoint.  annealed: whether the run ended there with a decayed
     learning rate.  shots: examples in the prompt.  seed: number of the repetition.  role: the objective that the task
     stands for.  stderr, unit, orientation: of the value.  items: number of test items that the value is a mean of.
-    source: file or citation.
+    setup: what else the evaluation was, such as the version of the task.  date: of the evaluation, in seconds since
+    1970.  source: file or citation.  A standard error of 0 is what a file says and tells nothing.
     """
 
     model: str
@@ -56,6 +57,8 @@ class Row:
     items: float = UNKNOWN
     unit: str = "1"
     orientation: str = "unknown"
+    setup: str = ""
+    date: float = UNKNOWN
     source: str = "not stated"
 
 
@@ -68,17 +71,38 @@ IDENTITY = ("model", "step", "tokens", "stage", "perturbation", "strength", "sho
 def tidy_table(rows: Iterable[Row]) -> pd.DataFrame:
     """The rows as a table in a fixed order, its text printable; a number that was read twice counts once.
 
-    Raises SchemaError if two rows give different numbers for the same measurement.
+    Raises SchemaError if two rows give different numbers for the same measurement, and no date says which is newer.
 
     >>> table = tidy_table([Row("m", "sciq", "acc", 0.5, step=2.0), Row("m", "sciq", "acc", 0.4, step=1.0)])
     >>> table[["step", "value"]].values.tolist()
     [[1.0, 0.4], [2.0, 0.5]]
     """
+    return tidy_table_and_reruns(rows)[0]
+
+
+def tidy_table_and_reruns(rows: Iterable[Row]) -> tuple[pd.DataFrame, list[str]]:
+    """The table of `tidy_table`, and a sentence about the measurements that were made again: the newest count."""
     table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
     table = table.astype(dict.fromkeys(NUMBERS, float))
     table = table.assign(**{name: table[name].map(printable) for name in COLUMNS if name not in NUMBERS})
     table = table.sort_values([*IDENTITY, "value", "source"], kind="stable", ignore_index=True)
     table = table.drop_duplicates([*IDENTITY, "value", "stderr"], ignore_index=True)
+    again = table.duplicated(list(IDENTITY), keep=False)
+    if not again.any():
+        return table, []
+    newest = table[again].groupby(list(IDENTITY), dropna=False)["date"].transform("max")
+    older = table.index.isin(newest.index[table.loc[newest.index, "date"] < newest])
+    reruns = []
+    if older.any():
+        sources = table.loc[older, "source"].unique()
+        shown = ", ".join(sources[:3]) + (", …" if len(sources) > 3 else "")
+        reruns = [f"{older.sum()} measurement(s) were made again later, and the newest count; left out from {shown}"]
+    table = table[~older].reset_index(drop=True)
+    _refuse_contradictions(table)
+    return table, reruns
+
+
+def _refuse_contradictions(table: pd.DataFrame) -> None:
     again = table.duplicated(list(IDENTITY), keep=False)
     if again.any():
         one, other = (table[again].iloc[i] for i in (0, 1))
@@ -88,8 +112,35 @@ def tidy_table(rows: Iterable[Row]) -> pd.DataFrame:
         raise SchemaError(
             where,
             f"{one.source} says {one.value:g}, {other.source} says {other.value:g}",
-            "leave one of them out, or give them different models or seeds in the plain CSV",
+            "leave one of them out, or give them dates, or different models or seeds, in the plain CSV",
         )
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """The table as the plain CSV; a text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> as_csv(tidy_table([Row("=1+1", "t", "acc", 0.5, step=2.0)])).splitlines()[1][:20]
+    "'=1+1,t,acc,0.5,2.0,"
+    """
+    texts = {name: table[name].map(in_spreadsheet) for name in COLUMNS if name not in NUMBERS}
+    return table.assign(**texts).to_csv(index=False)
+
+
+def with_orientations(table: pd.DataFrame, given: Mapping[str, str]) -> pd.DataFrame:
+    """The table with the orientation of these metrics as given: higher or lower. Raises DomainError.
+
+    >>> table = tidy_table([Row("m", "t", "vibes", 0.5, step=2.0)])
+    >>> with_orientations(table, {"vibes": "lower"}).orientation.tolist()
+    ['lower']
+    """
+    for name, orientation in given.items():
+        if orientation not in ORIENTATIONS[:2]:
+            raise DomainError(f"{name}={orientation}", "there is no such orientation", "use higher or lower")
+        rows = table["metric"] == name
+        if not rows.any():
+            metrics = ", ".join(sorted(table["metric"].unique())[:10])
+            raise DomainError(name, "no row has this metric", f"use one of {metrics}")
+        table = table.assign(orientation=table["orientation"].where(~rows, orientation))
     return table
 
 

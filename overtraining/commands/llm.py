@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from overtraining.figures.llm.tidy import Unreadable
 
-_FORMATS = "lm-eval-0.4, lm-eval-0.3, openlm, wandb or plain. Default: detected."
+_FORMATS = (
+    "lm-eval-0.4, lm-eval-0.3, lighteval, olmes, olmes-lines, openlm, openlm-eval, trainer-state, log, wide, "
+    "tensorboard or plain. Default: detected."
+)
 
 
 def llm(
@@ -52,6 +55,18 @@ def llm(
     json: Annotated[Path | None, typer.Option(help="Write the answers as JSON.")] = None,
     format: Annotated[str | None, typer.Option(help=_FORMATS)] = None,
     step: Annotated[float | None, typer.Option(help="Training step of files that do not contain one.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Where the names hold the length, such as 'sft-on-step(\\d+)'.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of a long table: step=iter,value=score,task=name,metric:acc.")
+    ] = None,
+    orientation: Annotated[
+        list[str] | None, typer.Option(help="METRIC=higher or METRIC=lower, for metrics not known by name.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Learning rate: constant, cosine, or a CSV with steps and learning rates.")
+    ] = None,
     tokens_per_step: Annotated[
         float | None, typer.Option(help="Tokens per step, to convert steps into tokens.")
     ] = None,
@@ -80,20 +95,25 @@ def llm(
         typer.echo(sample_size.as_text(plans, plan, level, seed_scatter))
     if files or compare:
         from overtraining.figures.llm.report import checkpoint_report, write_report
-        from overtraining.figures.llm.tidy import summary
+        from overtraining.figures.llm.tidy import as_csv, summary
 
-        table, bad = _table(files or [], compare, change, format, step, tokens_per_step, only, skip_bad)
+        options = {"step": step, "checkpoint": checkpoint, "columns": _columns(columns), "skip_bad": skip_bad}
+        table, notes, bad = _table(files or [], compare, change, format, options)
+        table, more = _completed(table, tokens_per_step, only, _pairs("--orientation", orientation or []), schedule)
+        notes += more
         for error in bad:
             typer.echo(f"skipped: {error}", err=True)
+        for note in notes:
+            typer.echo(note)
         if out:  # before the answers: for a single checkpoint there are none
-            write_text(out / "table.csv", table.to_csv(index=False))
+            write_text(out / "table.csv", as_csv(table))
         try:
             found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
         except Refusal:
             typer.echo(summary(table))
             raise
         typer.echo(f"{found.screen(only_found)}\n\n{summary(table)}")
-        said |= found.data | {"skipped": [str(error) for error in bad]}
+        said |= found.data | {"notes": notes, "skipped": [str(error) for error in bad]}
         if out:
             write_report(found, out, only_found)
             typer.echo(f"in {out}")
@@ -102,22 +122,55 @@ def llm(
 
 
 def _table(
-    files: list[Path],
-    compare: tuple[Path, Path] | None,
-    change: str,
-    format: str | None,
-    step: float | None,
+    files: list[Path], compare: tuple[Path, Path] | None, change: str, format: str | None, options: dict[str, Any]
+) -> tuple["pd.DataFrame", list[str], list["Unreadable"]]:
+    """What the files hold, the notes of their readers, and the files that were skipped."""
+    from overtraining.figures.llm.pairing import paired_by_name
+    from overtraining.figures.llm.readers import read
+    from overtraining.figures.llm.tidy import with_changed_model
+
+    one = read([*files, *(compare or [])[:1]], format, **options)
+    if not compare:
+        table, pairs = paired_by_name(one.table)
+        return table, one.notes + pairs, one.skipped
+    other = read([compare[1]], format, **options)
+    table = with_changed_model(one.table, other.table, change)
+    return table, list(dict.fromkeys(one.notes + other.notes)), one.skipped + other.skipped
+
+
+def _completed(
+    table: "pd.DataFrame",
     tokens_per_step: float | None,
     only: str | None,
-    skip_bad: bool,
-) -> tuple["pd.DataFrame", list["Unreadable"]]:
-    from overtraining.figures.llm.readers import read
-    from overtraining.figures.llm.tidy import select, with_changed_model, with_tokens
+    orientations: dict[str, str],
+    schedule: str | None,
+) -> tuple["pd.DataFrame", list[str]]:
+    """The table with what the options say beyond the files, and sentences about it."""
+    from overtraining.figures.llm.readers.schedule import with_learning_rates
+    from overtraining.figures.llm.tidy import select, with_orientations, with_tokens
 
-    table, bad = read([*files, *(compare or [])[:1]], format, step=step, skip_bad=skip_bad)
-    if compare:
-        other, more = read([compare[1]], format, step=step, skip_bad=skip_bad)
-        table, bad = with_changed_model(table, other, change), bad + more
+    table = with_orientations(table, orientations)
     if tokens_per_step is not None:
         table = with_tokens(table, tokens_per_step)
-    return (select(table, only.split(",")) if only else table), bad
+    if only:
+        table = select(table, only.split(","))
+    if schedule is None:
+        return table, []
+    table, said = with_learning_rates(table, schedule)
+    return table, [said]
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    """`name=value` of an option that may be given several times."""
+    from overtraining.setting.errors import DomainError
+
+    pairs = [text.rpartition("=") for text in given]
+    if wrong := [text for text, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
+        raise DomainError(f"{option} {wrong[0]}", "there is no = in it", "write NAME=VALUE")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _columns(given: str | None) -> dict[str, str]:
+    """`step=iter,metric:acc` as the columns of the table and where they come from; a text begins with a colon."""
+    parts = [part.replace(":", "=:", 1) if "=" not in part else part for part in (given or "").split(",") if part]
+    return _pairs("--columns", parts)

@@ -5,11 +5,12 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from overtraining.figures.llm.tidy import Unreadable
+from overtraining.figures.plain_text import printable
 from overtraining.setting import limits, plain_data
 from overtraining.setting.errors import DomainError
 
@@ -18,12 +19,35 @@ MAX_CELL = 2**17  # characters in one cell of a CSV
 _NUMBER = re.compile(r"[+-]?+(\d++(\.\d*+)?+|\.\d++)([eE][+-]?+\d++)?+", re.ASCII)  # in a time linear in the text
 
 
+class Sheet(NamedTuple):
+    """The header of a CSV, and its lines."""
+
+    header: list[str]
+    lines: Lines
+
+
+class NoResult(Unreadable):
+    """A file that is no result of an evaluation, as far as its layout tells."""
+
+
 @dataclass(frozen=True)
 class File:
-    """A text file, and its path as the user gave it."""
+    """A text file, its path as the user gave it, what the user said about its names, and what its reader says.
+
+    pattern: where a name holds the checkpoint (`--checkpoint`).  columns: columns of the table and where they come from
+    (`--columns`).  notes: what was chosen, left out or replaced in reading.
+    """
 
     path: Path
     text: str
+    pattern: re.Pattern[str] | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def say(self, note: str) -> None:
+        """Note, once, what was chosen, left out or replaced; the same words for many files make one line."""
+        if (shown := printable(note)) not in self.notes:
+            self.notes.append(shown)
 
     def refuse(self, place: str, why: str, instead: str) -> Unreadable:
         """The error to raise about a place in this file."""
@@ -45,7 +69,7 @@ class File:
 
     def numeral(self, text: str, place: str) -> float:
         """A number in a cell of a CSV as float64; Unreadable for thousands separators, NaN or text."""
-        if not _NUMBER.fullmatch(text.strip()):
+        if not is_number(text):
             raise self.refuse(place, f"{_short(text)} is not a number", "write it like 0.25 or 1e9, or leave it empty")
         return self.number(float(text), place)
 
@@ -56,12 +80,21 @@ class File:
         return number
 
 
-def load(path: Path) -> File:
+def is_number(text: str) -> bool:
+    """Whether this text is a number as `File.numeral` reads it.
+
+    >>> is_number("1e9"), is_number("1_000"), is_number("nan")
+    (True, False, False)
+    """
+    return bool(_NUMBER.fullmatch(text.strip()))
+
+
+def load(path: Path, pattern: re.Pattern[str] | None = None, columns: dict[str, str] | None = None) -> File:
     """The file as text; Unreadable if it is not a regular file, is too large or is not UTF-8."""
     if not path.is_file():
         raise File(path, "").refuse("", "there is no such file", "check the name")
     with _as_unreadable():
-        return File(path, plain_data.read_text(path, limits.TEXT))
+        return File(path, plain_data.read_text(path, limits.TEXT), pattern, columns or {})
 
 
 @contextmanager
@@ -78,11 +111,21 @@ def parse_json(file: File) -> dict[str, Any]:
     with _as_unreadable():
         data = plain_data.parse_json(str(file.path), file.text)
     if not isinstance(data, dict):
-        raise file.refuse("", "it contains no JSON object", "pass a results file, not a list of samples")
+        raise NoResult(str(file.path), "it contains no JSON object", "pass a results file, not a list of samples")
     return data
 
 
-def parse_csv(file: File) -> tuple[list[str], Lines]:
+def parse_json_lines(file: File) -> list[dict[str, Any]]:
+    """The objects of a file with one JSON object in every line; Unreadable as `parse_json`."""
+    lines = [(i, text) for i, text in enumerate(file.text.splitlines(), 1) if text.strip()]
+    with _as_unreadable():
+        entries = [plain_data.parse_json(f"{file.path}, line {i}", text) for i, text in lines]
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise NoResult(str(file.path), "not every line is a JSON object", "pass a results file")
+    return entries
+
+
+def parse_csv(file: File) -> Sheet:
     """Header and (line number, cells) of a CSV; Unreadable for broken quotes, ragged rows, repeated columns."""
     reader = csv.reader(file.text.splitlines(keepends=True), strict=True)
     csv.field_size_limit(MAX_CELL)
@@ -117,7 +160,34 @@ def parse_csv(file: File) -> tuple[list[str], Lines]:
             if cells:
                 yield line, cells
 
-    return header, checked()
+    return Sheet(header, checked())
+
+
+def objects(file: File, place: str, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of an object of tasks, each an object of metrics; Unreadable if it is none."""
+    if not isinstance(value, dict):
+        raise file.refuse(place, "it is not an object of tasks", "write the file again")
+    for task, entries in value.items():
+        if not isinstance(entries, dict):
+            raise file.refuse(f"{place}.{task}", "it is not an object of metrics", "write the file again")
+        yield task, entries
+
+
+def nested(data: Any, *path: str) -> Any:
+    """The entry of plain data at this path, or None.
+
+    >>> nested({"config": {"limit": 10}}, "config", "limit"), nested({}, "config", "limit")
+    (10, None)
+    """
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
+def count(value: Any) -> float:
+    """A whole number >= 0 from JSON; NaN for anything else."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+    return float(value) if whole else math.nan
 
 
 def _short(value: Any) -> str:

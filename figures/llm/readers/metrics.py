@@ -1,6 +1,9 @@
 """Properties of a metric that its name tells: unit, whether higher or lower is better, whether it is a fraction."""
 
+import math
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from overtraining.figures.llm.readers.files import File
 
@@ -21,16 +24,20 @@ _NATS, _BITS, _PPL = Metric("nats", "lower"), Metric("bits per byte", "lower"), 
 # out of 100 in others, so that only their orientation is certain
 METRICS = (
     dict.fromkeys(("acc", "accuracy", "acc_norm", "acc_bytes", "acc_mutual_info", "acc_all", "mc1", "mc2", "len_norm",
-                   "acc_norm_bytes"), _FRACTION)
-    | dict.fromkeys(("f1", "em", "exact_match", "exact", "pass@1", "pass_at_1", "mcc", "bleu", "chrf", "rouge",
-                     "rouge1", "rouge2", "rougel", "rouge-l", "soft", "soft_log", "likelihood_correct"), _SCORE)
+                   "acc_norm_bytes", "acc_raw", "acc_per_token", "acc_per_char", "acc_per_byte", "acc_uncond",
+                   "length_normalized_accuracy"), _FRACTION)
+    | dict.fromkeys(("f1", "em", "qem", "pem", "exact_match", "exact", "extractive_match", "pass@1", "pass_at_1", "mcc",
+                     "bleu", "chrf", "rouge", "rouge1", "rouge2", "rougel", "rouge_l", "soft", "soft_log",
+                     "likelihood_correct", "icl", "primary_score"), _SCORE)
     | dict.fromkeys(("loss", "ce_loss", "crossentropyloss", "cross_entropy", "nll", "val_loss", "eval_loss"), _NATS)
-    | dict.fromkeys(("bits_per_byte", "bpb"), _BITS)
+    | dict.fromkeys(("bits_per_byte", "bpb", "bits_per_byte_corr"), _BITS)
     | dict.fromkeys(("ppl", "perplexity", "word_perplexity", "byte_perplexity"), _PPL)
     | dict.fromkeys(("brier_score", "ter", "likelihood_difference"), Metric("1", "lower"))
     | {"pct_stereotype": Metric("fraction", "unknown", bounded=True)}
 )  # fmt: skip
 UNKNOWN = Metric("1", "unknown")
+_VERSION = re.compile(r"[ _]v\d$", re.ASCII)
+_SEPARATORS = re.compile(r"[ -]")
 
 
 def checked_metric(file: File, place: str, name: str, value: float) -> Metric:
@@ -46,5 +53,21 @@ def metric(name: str) -> Metric:
 
     >>> metric("acc_norm").orientation, metric("CrossEntropyLoss").unit, metric("vibes").orientation
     ('higher', 'nats', 'unknown')
+    >>> metric("CE loss v2").unit, metric("length-normalized accuracy").unit  # as OLMo-core writes them
+    ('nats', 'fraction')
     """
-    return METRICS.get(name.lower(), UNKNOWN)
+    return METRICS.get(_SEPARATORS.sub("_", _VERSION.sub("", name.lower())), UNKNOWN)
+
+
+def measured_number(file: File, place: str, name: str, value: Any, stderr: Any) -> dict[str, Any]:
+    """Value, standard error, unit and orientation of a metric in JSON.
+
+    The harness writes null, "N/A", NaN or an empty list for an error that it does not know.
+    """
+    number = file.number(value, place)
+    known = checked_metric(file, place, name, number)
+    error = math.nan
+    if not (stderr in (None, "N/A", []) or (isinstance(stderr, float) and math.isnan(stderr))):
+        place = f"the standard error of {place}"
+        error = file.not_negative(file.number(stderr, place), place)
+    return {"value": number, "stderr": error, "unit": known.unit, "orientation": known.orientation}

@@ -1,11 +1,13 @@
 """Read the plain CSV of this project: one line per number, the columns of the tidy table; easy to write by hand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from overtraining.figures.llm.readers.files import File, Lines
+from overtraining.figures.llm.readers.files import File, Sheet
 from overtraining.figures.llm.readers.metrics import checked_metric, metric
+from overtraining.figures.llm.readers.origin import run_name
 from overtraining.figures.llm.tidy import CHOICES, COLUMNS, NUMBERS, Row
+from overtraining.figures.plain_text import from_spreadsheet
 
 REQUIRED = ("model", "task", "metric", "value")
 LENGTHS = ("step", "tokens")
@@ -13,13 +15,38 @@ IGNORED = ("epochs", "stderr_from", "licence", "note")  # for people who read th
 _NOT_NEGATIVE = ("step", "tokens", "params", "stderr", "items", "shots")
 
 
-def is_plain(header: Sequence[str]) -> bool:
+def is_plain(sheet: Sheet) -> bool:
     """Whether the columns that every line needs are present."""
-    return set(REQUIRED) <= set(header)
+    return set(REQUIRED) <= set(sheet.header)
 
 
-def read_plain(file: File, header: Sequence[str], lines: Lines) -> Iterator[Row]:
+def read_long(file: File, sheet: Sheet) -> Iterator[Row]:
+    """A table with one line per number and other names of columns, which `--columns` gives; the model may be missing.
+
+    `step=iteration` says which column holds the step, `metric:acc` what is the same in all lines.
+    """
+    columns = {"model": f":{run_name(file.path)}"} | file.columns
+    if "model" in sheet.header:
+        columns = {"model": "model"} | file.columns
+    for name, of in columns.items():
+        if name not in COLUMNS:
+            raise file.refuse("--columns", f"the table has no column {name!r}", f"use {', '.join(COLUMNS)}")
+        if not of.startswith(":") and of not in sheet.header:
+            instead = f"use one of {', '.join(sheet.header)}; write {name}:{of} for the same in all lines"
+            raise file.refuse("--columns", f"the file has no column {of!r}", instead)
+    if unused := [name for name in sheet.header if name not in columns.values()]:
+        shown = ", ".join(unused[:5]) + ", …" * (len(unused) > 5)
+        file.say(f"columns that --columns does not name are left out: {shown}")
+    places = {name: sheet.header.index(of) for name, of in columns.items() if not of.startswith(":")}
+    texts = [of[1:] for of in columns.values() if of.startswith(":")]
+    names = [*places, *(name for name, of in columns.items() if of.startswith(":"))]
+    lines = ((line, [*(cells[i] for i in places.values()), *texts]) for line, cells in sheet.lines)
+    yield from read_plain(file, Sheet(names, lines))
+
+
+def read_plain(file: File, sheet: Sheet) -> Iterator[Row]:
     """One row per line; unit and orientation come from the metric's name if they are not given."""
+    header, lines = sheet
     if missing := [name for name in REQUIRED if name not in header]:
         raise file.refuse("line 1", f"there is no column {missing[0]}", f"every line needs {', '.join(REQUIRED)}")
     if not set(LENGTHS) & set(header):
@@ -31,7 +58,8 @@ def read_plain(file: File, header: Sequence[str], lines: Lines) -> Iterator[Row]
         entries: dict[str, Any] = {}
         for name, cell in zip(header, map(str.strip, cells), strict=True):
             if cell and name not in IGNORED:
-                entries[name] = file.numeral(cell, f"line {line}, {name}") if name in NUMBERS else cell
+                is_number = name in NUMBERS
+                entries[name] = file.numeral(cell, f"line {line}, {name}") if is_number else from_spreadsheet(cell)
         _check_line(file, line, entries)
         place = f"line {line}, value"
         if "unit" in entries:

@@ -94,6 +94,52 @@ def openlm(tokens: int = 1_600_000_000, loss: float = 3.25, multiplier: float = 
     }
 
 
+def lighteval(model: str = "org/tiny", acc: float = 0.5, **more: Any) -> dict[str, Any]:
+    """Results of lighteval."""
+    return {
+        "config_general": {"model_name": model, "lighteval_sha": "abc", "max_samples": None} | more,
+        "results": {"lighteval|piqa|0": {"acc": acc, "acc_stderr": 0.01}, "all": {"acc": acc, "acc_stderr": 0.01}},
+        "versions": {"lighteval|piqa|0": 0},
+    }
+
+
+def olmes(score: float = 0.375, **more: Any) -> dict[str, Any]:
+    """One task of olmes, as in `metrics-all.jsonl`; `metrics.json` has them in a list."""
+    return {
+        "task_name": "arc_easy",
+        "task_config": {"num_shots": 5, "primary_metric": "acc_per_char", "metadata": {"alias": "arc_easy:rc"}},
+        "num_instances": 2000,
+        "metrics": {"acc_raw": 0.25, "acc_per_char": score, "bits_per_byte_corr": 1.25, "primary_score": score},
+        "model_config": {"model": "lab/tiny", "revision": "step2000"},
+        "current_date": "2026-01-02 03:04:05 UTC",
+    } | more
+
+
+def trainer_state(steps: tuple[int, ...] = (100, 200, 300, 400)) -> dict[str, Any]:
+    """State of Hugging Face's Trainer."""
+    history: list[dict[str, Any]] = []
+    for step in steps:
+        history.append({"epoch": 0.1, "loss": 4.0 - step / 400, "learning_rate": 1e-3, "step": step})
+        history.append({"epoch": 0.1, "eval_loss": 4.5 - step / 400, "eval_runtime": 3.5, "step": step})
+    history.append({"train_loss": 3.375, "train_runtime": 60.5, "step": steps[-1]})
+    return {"global_step": steps[-1], "log_history": history}
+
+
+def openlm_eval(score: float = 0.25) -> dict[str, Any]:
+    """An evaluation of OpenLM."""
+    metrics = {"perplexity": 3.5, "icl": {"hellaswag": score}}
+    return {"name": "eval/heavy", "model": "open_lm_1b", "eval_metrics": metrics, "Core": 0.125}
+
+
+TENSORBOARD = """Wall time,Step,Value
+1700000000.5,100,4.25
+1700000001.5,200,3.75
+"""
+LOG = """number of parameters: 0.80M
+step 0: train loss 4.25, val loss 4.5
+iter 0: loss 4.125, time 5120.25ms, mfu -100.00%
+step 250: train loss 2.5, val loss 2.75
+"""
 WANDB = """_step,eval/c4/CrossEntropyLoss,eval/downstream_bpb/piqa_bpb,throughput/total_tokens,optim/lr,_runtime
 100,4.25,1.5,1000000,0.001,17
 200,3.75,,2000000,0.0005,34

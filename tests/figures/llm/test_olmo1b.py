@@ -18,7 +18,7 @@ FOLDER = Path(str(files("overtraining.figures.llm")))
 
 def test_olmo1b_is_not_significant() -> None:
     """F1, computed: the mean of six after TULU declines after 2.1 T by 0.010 ± 0.010, within what chance makes."""
-    table, _ = read([FOLDER / "published.csv"])
+    table = read([FOLDER / "published.csv"]).table
     tulu = table[(table.perturbation == "fine-tuning on TULU") & (table.stage == "fine-tuned")]
     (mean,), _ = measured_curves(tulu, "tokens", group="model")
     point = find_turning_point(mean.series)

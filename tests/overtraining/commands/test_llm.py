@@ -83,7 +83,7 @@ def test_comparing_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     lines = {line.split("  ")[0]: line for line in said.splitlines() if line.startswith("lab/tiny, sciq")}
     assert "best at the end" in lines["lab/tiny, sciq (acc, 5-shot), base"]
     assert "inflection between" in lines["lab/tiny, sciq (acc, 5-shot), fine-tuning on X"]
-    table, _ = read([tmp_path / "out" / "table.csv"])
+    table = read([tmp_path / "out" / "table.csv"]).table
     assert sorted(table.stage.unique()) == ["base", "fine-tuned"]
 
 

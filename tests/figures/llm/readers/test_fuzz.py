@@ -23,6 +23,9 @@ TOKENS = (b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"{", b"}", b"[", b"
           b"\xff", b"\xef\xbb\xbf", b"-", b"1_0", b"0x10", b"1e-5", b"7", b"9" * 40, b'"N/A"', b"acc,none", b"_stderr",
           b"results", b"value", "٣".encode(), b'{"a":' * 2000)  # fmt: skip
 
+SELECTED = ("config_general", "log_history", "model_config", "eval_metrics")
+"""Keys of formats whose readers leave numbers out."""
+
 
 def originals() -> dict[str, bytes]:
     own = {
@@ -32,6 +35,12 @@ def originals() -> dict[str, bytes]:
         "wandb.csv": samples.WANDB,
         "page.csv": samples.WANDB_PAGE,
         "plain.csv": samples.PLAIN,
+        "lighteval.json": json.dumps(samples.lighteval()),
+        "olmes.json": json.dumps({"tasks": [samples.olmes()]}),
+        "trainer_state.json": json.dumps(samples.trainer_state()),
+        "evaluation_run.json": json.dumps(samples.openlm_eval()),
+        "run-a-tag-eval_loss.csv": samples.TENSORBOARD,
+        "train.log": samples.LOG,
     }
     found = {name: text.encode() for name, text in own.items()}
     folder = samples.SHARED / "formats"
@@ -104,8 +113,11 @@ def leaves(text: str) -> list[tuple[tuple[str, ...], str]]:
 def told(data: bytes) -> tuple[Counter[float], bool]:
     """All numbers that could be measurements, and whether the rows must be exactly these."""
     text = data.decode("utf-8-sig")
-    exactly = text.lstrip().startswith("{")
-    if exactly:
+    is_json = text.lstrip().startswith("{")
+    exactly = is_json and not any(key in text for key in SELECTED)
+    if is_json and not exactly:
+        tokens = [value for _, value in leaves(text)]
+    elif exactly:
         entries = [
             (path, value)
             for path, value in leaves(text)

@@ -18,7 +18,7 @@ def one(table: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def test_harness_03(tmp_path: Path) -> None:
-    table, _ = read([samples.put(tmp_path / "r.json", samples.old())])
+    table = read([samples.put(tmp_path / "r.json", samples.old())]).table
     assert len(table) == 5
     row = one(table, task="lambada", metric="ppl")
     assert (row.model, row.step, row.value, row.stderr) == ("lab/tiny", 2000.0, 44.125, 1.5)
@@ -30,7 +30,7 @@ def test_harness_03(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("as_object", [True, False])
 def test_harness_04(tmp_path: Path, as_object: bool) -> None:
-    table, _ = read([samples.put(tmp_path / "r.json", samples.new(as_object=as_object))])
+    table = read([samples.put(tmp_path / "r.json", samples.new(as_object=as_object))]).table
     assert len(table) == 5
     row = one(table, task="sciq")
     assert (row.model, row.step, row.metric, row.value, row.stderr) == ("lab/tiny", 2000.0, "acc", 0.625, 0.0153)

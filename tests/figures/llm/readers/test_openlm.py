@@ -17,7 +17,7 @@ def one(table: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def test_openlm(tmp_path: Path) -> None:
-    table, _ = read([samples.put(tmp_path / "r.json", samples.openlm())])
+    table = read([samples.put(tmp_path / "r.json", samples.openlm())]).table
     row = one(table)
     assert (row.model, row.task, row.metric, row.value) == ("web-d=64_l=2", "paloma_x", "loss", 3.25)
     assert row.stderr == pytest.approx(0.01, rel=1e-5)  # over sequences, not over tokens

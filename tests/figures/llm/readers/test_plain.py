@@ -20,7 +20,7 @@ def one(table: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def test_plain(tmp_path: Path) -> None:
-    table, _ = read([samples.put(tmp_path / "mine.csv", samples.PLAIN)])
+    table = read([samples.put(tmp_path / "mine.csv", samples.PLAIN)]).table
     assert len(table) == 3
     row = one(table, stage="fine-tuned")
     assert (row.tokens, row.strength, row.value, row.seed, row.orientation) == (1e9, 1e-5, 0.6, 0.0, "higher")
@@ -30,7 +30,7 @@ def test_plain(tmp_path: Path) -> None:
 def test_published_rows_are_plain() -> None:
     from overtraining.figures.llm.published_table import published
 
-    table, _ = read([ROOT / "figures/llm/published.csv"])
+    table = read([ROOT / "figures/llm/published.csv"]).table
     assert sorted(table.value) == sorted(published().value)
 
 
@@ -44,5 +44,5 @@ def test_the_csv_of_the_page_is_read(tmp_path: Path) -> None:
     """What the page tells people to write is what the reader takes."""
     page = (ROOT / "figures/llm/README.md").read_text()
     (text,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
-    table, _ = read([samples.put(tmp_path / "mine.csv", text)])
+    table = read([samples.put(tmp_path / "mine.csv", text)]).table
     assert table["value"].tolist() == [2.913, 0.71, 2.987, 2.979]

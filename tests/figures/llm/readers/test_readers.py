@@ -15,9 +15,9 @@ from tests.figures.llm import samples
 def test_a_written_table_reads_back(tmp_path: Path) -> None:
     """What is printed as a table is the plain CSV, so that it can be read again to the same bits."""
     files = [samples.put(tmp_path / f"{i}.json", c) for i, c in enumerate((samples.new(), samples.openlm()))]
-    table, _ = read([*files, samples.put(tmp_path / "mine.csv", samples.PLAIN)])
+    table = read([*files, samples.put(tmp_path / "mine.csv", samples.PLAIN)]).table
     table.to_csv(tmp_path / "table.csv", index=False)
-    again, _ = read([tmp_path / "table.csv"])
+    again = read([tmp_path / "table.csv"]).table
     pd.testing.assert_frame_equal(again, table)
 
 
@@ -27,7 +27,7 @@ def test_a_written_table_reads_back(tmp_path: Path) -> None:
         ("lm_eval_v0.3_pythia-1.4b_step3000_0shot.trimmed.json", 15, "lm-eval-0.3"),
         ("lm_eval_v0.4.10_gemma-2b_afrixnli.trimmed.json", 2, "lm-eval-0.4"),
         ("openlm_model_record_rpj_d512_M32.json", 8, "openlm"),
-        ("wandb_csv_olmo_ladder_190M-10xC.head.csv", 273, "wandb"),
+        ("wandb_csv_olmo_ladder_190M-10xC.head.csv", 273, "wide"),
     ],
 )
 def test_real_files_at_first_go(name: str, count: int, format: str) -> None:
@@ -42,8 +42,10 @@ def test_a_folder_along_training(tmp_path: Path) -> None:
     for step in (1000, 2000, 4000):
         samples.put(tmp_path / "zero" / f"{step}.json", samples.old(step=step))
     samples.put(tmp_path / "zero" / "samples_sciq.jsonl", "{}\n{}")
-    table, bad = read([tmp_path])
-    assert not bad
+    reading = read([tmp_path])
+    table = reading.table
+    assert not reading.skipped
+    assert not reading.notes
     assert sorted(table[table.metric == "ppl"].step) == [1000.0, 2000.0, 4000.0]
 
 
@@ -51,7 +53,7 @@ def test_the_checkpoint_by_flag(tmp_path: Path) -> None:
     path = samples.put(tmp_path / "r.json", samples.new(step=None))
     with pytest.raises(Unreadable, match=r"which checkpoint.*--step"):
         read([path])
-    table, _ = read([path], step=70.0)
+    table = read([path], step=70.0).table
     assert (table.step == 70).all()
     assert (with_tokens(table, 1e6).tokens == 7e7).all()
 
@@ -92,7 +94,8 @@ BROKEN = {
     "stage": ("model,step,task,metric,value,stage\nm,1,t,acc,0.5,tuned\n", "line 2, stage: 'tuned' is unknown"),
     "done what": ("model,step,task,metric,value,stage\nm,1,t,acc,0.5,perturbed\n", "name what was done"),
     "negative tokens": ("model,tokens,task,metric,value\nm,-1,t,acc,0.5\n", "line 2, tokens: -1 is negative"),
-    "wandb NaN": ("_step,eval/a/loss\n1,NaN\n", "line 2, eval/a/loss: 'NaN' is not a number"),
+    "wandb NaN only": ("_step,eval/a/loss\n1,NaN\n", "no measurement"),
+    "wandb, one text": ("_step,eval/a/loss\n1,4\n2,high\n", "line 3, eval/a/loss: 'high' is not a number"),
     "wandb no step": ("_step,eval/a/loss\n,1\n", "line 2, _step: it is empty"),
     "binary": ("\x00\x01", "its format is not known"),
     "a cell of megabytes": ("model,step,task,metric,value\n" + "x" * 200_000 + ",1,t,acc,0.5\n", "not CSV"),
@@ -115,11 +118,20 @@ def test_a_forced_format_is_held_against_the_file(tmp_path: Path, format: str) -
         "lm-eval-0.4": samples.new(),
         "lm-eval-0.3": samples.old(),
         "openlm": samples.openlm(),
+        "lighteval": samples.lighteval(),
+        "openlm-eval": samples.openlm_eval(),
+        "trainer-state": samples.trainer_state(),
+        "olmes": {"tasks": [samples.olmes()]},
+        "olmes-lines": json.dumps(samples.olmes()),
+        "log": samples.LOG,
         "plain": samples.PLAIN,
-        "wandb": samples.WANDB,
+        "tensorboard": samples.TENSORBOARD,
+        "wide": samples.WANDB,
     }
     for name, content in files.items():
         path = samples.put(tmp_path / name, content)
+        if {name, format} in ({"olmes", "olmes-lines"}, {"tensorboard", "wide"}):
+            continue  # the same object in a file of its own, and a table that has a step
         if name == format:
             assert read_file(path, format)
         else:
@@ -132,12 +144,12 @@ def test_one_bad_file_in_a_folder(tmp_path: Path) -> None:
     samples.put(tmp_path / "b.json", "{")
     with pytest.raises(Unreadable, match=r"b\.json, line 1"):
         read([tmp_path])
-    table, bad = read([tmp_path], skip_bad=True)
-    assert len(table) == 5
-    assert [error.what for error in bad] == [f"{tmp_path}/b.json, line 1, column 2"]
+    reading = read([tmp_path], skip_bad=True)
+    assert len(reading.table) == 5
+    assert [error.what for error in reading.skipped] == [f"{tmp_path}/b.json, line 1, column 2"]
     nowhere = samples.put(tmp_path / "b.json", samples.new(step=None))  # one that does not say its checkpoint
-    table, bad = read([tmp_path / "a.json", nowhere], skip_bad=True)
-    assert (len(table), [error.what for error in bad]) == (5, [str(nowhere)])
+    reading = read([tmp_path / "a.json", nowhere], skip_bad=True)
+    assert (len(reading.table), [error.what for error in reading.skipped]) == (5, [str(nowhere)])
     samples.put(tmp_path / "c.json", "{")
     with pytest.raises(Unreadable, match=r"2 of 3 files.*b\.json.*c\.json.*--skip-bad"):
         read([tmp_path])
@@ -149,7 +161,7 @@ def test_one_bad_file_in_a_folder(tmp_path: Path) -> None:
 def test_contradictions(tmp_path: Path) -> None:
     """The same number twice counts once; two numbers for one measurement are refused, naming both files."""
     same = [samples.put(tmp_path / name, samples.old()) for name in ("a.json", "b.json")]
-    assert len(read(same)[0]) == 5
+    assert len(read(same).table) == 5
     other = samples.old()
     other["results"]["sciq"]["acc"] = 0.75
     with pytest.raises(SchemaError, match=r"lab/tiny, sciq, acc, step 2000: .*a\.json says 0.625, .*c\.json says 0.75"):
@@ -161,6 +173,6 @@ def test_contradictions(tmp_path: Path) -> None:
 def test_a_thousand_files(tmp_path: Path) -> None:
     for i in range(1000):
         samples.put(tmp_path / f"step{i}.json", samples.new(step=i, sciq={"acc,none": i / 1000}))
-    table, _ = read([tmp_path])
+    table = read([tmp_path]).table
     assert table.value.tolist() == [i / 1000 for i in range(1000)]
     assert table.step.tolist() == list(range(1000))

@@ -1,0 +1,130 @@
+"""Read logs of training: one line per step, one column per measure, many empty cells.
+
+Exports of Weights & Biases, from a script (`_step`, `eval/c4/loss`) or from the web page (`Step`, `run - eval/loss`),
+the `metrics.csv` of Lightning, the CSV of small trainers (`step,train_loss,val_loss`), and, for other readers, the same
+as records.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from overtraining.figures.llm.readers.columns import (
+    MeasuredColumn,
+    learning_rate_columns,
+    measure,
+    stderr_column,
+    step_columns,
+    token_columns,
+)
+from overtraining.figures.llm.readers.files import File, Sheet, is_number
+from overtraining.figures.llm.readers.metrics import checked_metric
+from overtraining.figures.llm.readers.origin import run_name
+from overtraining.figures.llm.tidy import UNKNOWN, Row
+
+Record = tuple[str, Mapping[str, float]]
+"""A place in a file, and the numbers of its filled columns."""
+
+_MISSING = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity", "none", "null", "n/a", "na"}
+
+
+def is_wide(sheet: Sheet) -> bool:
+    """Whether there is a length of training, and at least one column of measurements."""
+    return bool(step_columns(sheet.header) or token_columns(sheet.header)) and any(map(measure, sheet.header))
+
+
+def read_wide(file: File, sheet: Sheet) -> Iterator[Row]:
+    """One row per filled cell of a measured column; tokens and learning rate come from their columns, if any."""
+    header = sheet.header
+    used = [*step_columns(header)[:1], *token_columns(header)[:1], *learning_rate_columns(header)[:1]]
+    measured = [name for name in header if measure(name)]
+    errors = [error for name in measured if (error := stderr_column(name, header))]
+    lines = [(line, dict(zip(header, map(str.strip, cells), strict=True))) for line, cells in sheet.lines]
+    texts = [name for name in measured if _is_text(name, lines)]
+    if texts:
+        file.say(f"columns of text are left out: {', '.join(texts)}")
+    wanted = [name for name in dict.fromkeys((*used, *measured, *errors)) if name not in texts]
+    columns = [name for name in header if name not in texts]
+    yield from read_records(file, columns, _records(file, wanted, lines), run_name(file.path))
+
+
+def read_records(file: File, names: Sequence[str], records: Iterable[Record], model: str) -> Iterator[Row]:
+    """Rows of all measured columns of these records; of a repeated step, as after a restart, the last value counts."""
+    lengths = _lengths(file, names)
+    measures = {name: found for name in names if (found := measure(name))}
+    if not (lengths and measures):
+        missing = "column of measurements, such as eval/c4/loss" if lengths else "column of steps or tokens"
+        raise file.refuse("line 1", f"there is no {missing}", "export it from the run, or name it with --columns")
+    errors = {name: error for name in measures if (error := stderr_column(name, names))}
+    length = next(iter(lengths.values()))
+    common = dict(lengths)
+    if rates := learning_rate_columns(names):
+        common["learning_rate"] = rates[0]
+    # tokens and learning rate, which are often logged in another record of the same step
+    found_at: dict[float, dict[str, float]] = {}
+    rows: dict[tuple[MeasuredColumn, float], Row] = {}
+    repeated = 0
+    for place, numbers in records:
+        here = measures.keys() & numbers.keys()
+        if length not in numbers:
+            if here:
+                raise file.refuse(f"{place}, {length}", "it is empty", "give every line a length")
+            continue
+        at = numbers[length]
+        for name in {*lengths.values()} & numbers.keys():
+            file.not_negative(numbers[name], f"{place}, {name}")
+        found_at.setdefault(at, {}).update({key: numbers[name] for key, name in common.items() if name in numbers})
+        for name in here:
+            what, value = measures[name], numbers[name]
+            known = checked_metric(file, f"{place}, {name}", what.metric, value)
+            row = Row(
+                model=what.run or model,
+                task=what.task,
+                metric=what.metric,
+                value=value,
+                stderr=numbers.get(errors.get(name, ""), UNKNOWN),
+                unit=known.unit,
+                orientation=known.orientation,
+                source=str(file.path),
+            )
+            repeated += (what, at) in rows and rows[what, at].value != value
+            rows[what, at] = row
+    if repeated:
+        file.say(f"{repeated} value(s) at repeated steps are replaced by the later ones, as after a restart")
+    for (_, at), row in rows.items():
+        yield replace(row, **found_at[at])  # type: ignore[arg-type]  # names of fields
+
+
+def _lengths(file: File, names: Sequence[str]) -> dict[str, str]:
+    """The columns that give the length of training, and a note about them."""
+    steps, tokens = step_columns(names), token_columns(names)
+    lengths = {"step": steps[:1], "tokens": tokens[:1]}
+    chosen = {field: found[0] for field, found in lengths.items() if found}
+    if chosen:
+        passed_over = [*steps[1:], *tokens[1:]]
+        other = f" (not from {', '.join(passed_over)})" if passed_over else ""
+        file.say("; ".join(f"{field} from column {name}" for field, name in chosen.items()) + other)
+    if steps and (steps[0] == "_step" or (steps[0] == "Step" and any(" - " in name for name in names))):
+        file.say(f"WARNING: column {steps[0]} of Weights & Biases may count calls of its log, not steps of training")
+    return chosen
+
+
+def _is_text(name: str, lines: Sequence[tuple[int, Mapping[str, str]]]) -> bool:
+    """Whether a column has text in its filled cells, and no number."""
+    filled = [cells[name] for _, cells in lines if cells[name] and cells[name].lower() not in _MISSING]
+    return bool(filled) and not any(map(is_number, filled))
+
+
+def _records(file: File, wanted: Sequence[str], lines: Sequence[tuple[int, Mapping[str, str]]]) -> Iterator[Record]:
+    """The numbers of the wanted columns; a cell that says NaN or the like is missing, and is named in a note."""
+    missing: Counter[str] = Counter()
+    for line, cells in lines:
+        numbers = {}
+        for name in wanted:
+            if cells[name].lower() in _MISSING:
+                missing[name] += 1
+            elif cells[name]:
+                numbers[name] = file.numeral(cells[name], f"line {line}, {name}")
+        yield f"line {line}", numbers
+    for name, times in missing.items():
+        file.say(f"{times} cell(s) of {name} hold no number (NaN or the like) and are missing")

@@ -152,6 +152,10 @@ def test_a_cell_is_the_mean_over_its_tasks(few, axis, map_of):
                 cell = found.isel(pretraining=0, size=size, strength=i, **{axis: place})
                 assert cell.falls == pytest.approx(np.mean([x.growth.min() < -1e-8 for x in each]))
                 assert cell.turns == pytest.approx(np.mean([x.after[:-1].min() < x.after[-1] - 1e-8 for x in each]))
+                twice = 2 * (reach / strength) ** 2
+                said = [twice * plateau_growth(HARMONIC, task) > HARMONIC**2 for task in drawn[size, place]]
+                right = [a == (np.diff(x.after) > 0) for a, x in zip(said, each, strict=True)]
+                assert cell.foreseen == pytest.approx(np.mean(right))
         safe = safe_budget(HARMONIC, strength).min()
         assert float(found.safe[0, size]) == pytest.approx(strength * safe)
     assert 0 < float(found.turns.mean()) < 1

@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks.accuracy import domain, measured
 from overtraining.theory.fine_tuning.tuned_flow import mode_distance
-from overtraining.theory.learning.unbalanced_mode import weights, weights_moved
+from overtraining.theory.learning.unbalanced_mode import product, weights, weights_moved
+from overtraining.theory.precision.features import unbalanced
+from overtraining.theory.precision.form import Form
 from overtraining.theory.precision.forms import FORMS, WITHOUT_FORM
 from tests.theory.public_api import PACKAGES
 
@@ -48,6 +50,14 @@ def test_every_public_formula_has_a_form_or_a_reason():
 
 def test_every_claim_has_a_form():
     assert {form.claim for form in TUNED} == {*(f"D{n}" for n in range(1, 8)), "E1", "E2", "E3"}
+
+
+@pytest.mark.parametrize("start", [-0.5, 0.5])
+def test_a_direction_without_a_feature_is_judged_too(start):
+    """`p/(1 + 2|p|t)` where σ and λ are 0, which random points hardly ever are."""
+    found = Form("A4", "product", product, unbalanced).errors(np.array([[3.0, 0.0, start, 0.0]]))
+    assert found <= 1e-15
+    assert product(3.0, 0.0, start, 0.0) == pytest.approx(start / 4)
 
 
 def test_small_moves_are_not_differences():

@@ -15,7 +15,7 @@ from overtraining.experiments import Preset
 from overtraining.experiments.memoized import respond
 from overtraining.experiments.setups import ROTATED, STUDENTS, student
 from overtraining.experiments.verdict import Check, Outcome, map_limit
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import curve
@@ -50,7 +50,8 @@ def _growth_and_inflection(name: str, measured: xr.Dataset) -> Check:
     inflection = inflection_point(measured.isel(strength=[0]), which="best").squeeze()
     where = "no inflection point"
     if bool(inflection.exists):
-        where = f"inflection point at {float(inflection.length):g}, then a rise of {float(inflection.rise):.3f}"
+        length, resolution = float(inflection.length), float(inflection.resolution)
+        where = f"inflection point at {length:g} ± {resolution:g}, then a rise of {float(inflection.rise):.3f}"
     answer = (
         f"sensitivity from {first:.3f} to {last:.3f} ({growth:.0f} σ), rising in {rising} of {steps.size} steps; "
         f"{where}"

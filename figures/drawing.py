@@ -18,7 +18,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
 from overtraining.figures.style import BASE, COLOURS, MARKERS, ROUNDING
-from overtraining.setting.grid_inflection import Which, inflection_point
+from overtraining.setting.inflection import Which, inflection_point
 from overtraining.setting.responses import Objective, Quantity, curve
 
 NO_ENTRY = "_nolegend_"  # Matplotlib's label for what the legend leaves out
@@ -64,15 +64,12 @@ def base(
 def inflections(
     ax: Axes, data: xr.Dataset, which: Which = "last", objective: Objective = "pretraining", *, label: str | None = None
 ) -> None:
-    """Draw a star at the inflection point of every strength that has one."""
-    pair = curve(data, "after", objective)
-    points = inflection_point(data, objective, which)
-    for i, one in enumerate(_by_strength(pair)):
-        point = points if "strength" not in points.dims else points.isel(strength=i)
+    """Draw a star at the inflection point of every strength that has one, where theory knows it between two lengths."""
+    for i, point in enumerate(_by_strength(inflection_point(data, objective, which))):
         if bool(point.exists):
             ax.plot(
                 point.length,
-                one.value.sel(pretraining=float(point.length)),
+                point.after,
                 "*",
                 color=COLOURS[i % len(COLOURS)],
                 markeredgecolor="black",

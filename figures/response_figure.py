@@ -16,7 +16,7 @@ from overtraining.figures.style import canvas, styled, undisturbed
 from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import positive_list
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import REAL, REPETITIONS, Objective, Quantity, curve, validate
 
 SIZE = (4.75, 2.6)
@@ -79,8 +79,8 @@ def plot(
     >>> from overtraining.setting.protocol import Protocol
     >>> from overtraining.theory.solvers.exact import respond
     >>> figure = plot(respond(Protocol(PowerLaw(3), lengths=(0, 5, 50), strengths=(0.1, 0.2))))
-    >>> len(figure.axes[0].lines)
-    3
+    >>> len(figure.axes[0].lines)  # before, two strengths, and a star on each
+    5
     """
     further = _check_plottable(responses)
     given = _checked_size(ax, size)
@@ -248,7 +248,7 @@ def _check_plottable(responses: tuple[xr.Dataset, ...]) -> list[str]:
     for data in map(validate, responses):
         if data.attrs["kind"] != "Response":
             raise SchemaError(f"a {data.attrs['kind']}", "plot() draws Responses only", "pass what respond() returned")
-        further = [str(name) for name in data.dims if name not in ("pretraining", "strength", *REPETITIONS)]
+        further = [str(name) for name in data.dims if name not in ("pretraining", "strength", "turn", *REPETITIONS)]
         if further:
             _check_further(data, further, len(responses))
         if not np.array_equal(data.strength, responses[0].strength):

@@ -19,13 +19,16 @@ from overtraining.figures import drawing
 from overtraining.figures.response_figure import plot
 from overtraining.figures.style import canvas, styled
 from overtraining.setting.errors import Refusal
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import REPETITIONS, objectives, validate
 from overtraining.setting.serialization import read
 from overtraining.setting.shown import LISTED, shown
 
 SIZE = (3.6, 1.8)
 """Inches of the small picture."""
+
+DIGITS = 1e-5
+"""Of a length: what five digits do not show."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,21 @@ def show(data: xr.Dataset) -> Summary:
     >>> from overtraining.setting.protocol import Protocol
     >>> from overtraining.theory.solvers.exact import respond
     >>> show(respond(Protocol(PowerLaw(3), lengths=range(0, 60, 2), strengths=(0.1, 0.2)))).rows[-1]
-    ('inflection point', '12, 8')
+    ('inflection point', '12.068, 8.5575')
     """
     validate(data)
     rows = [
         ("kind", f"{data.attrs['kind']}, {data.attrs['method']}: {data.attrs['source']}"),
         ("model", data.attrs["model"]),
         *([("perturbation", data.attrs["perturbation"])] if "perturbation" in data.attrs else []),
-        *((_axis(data, str(name)), shown(tuple(data[name].values.tolist()))) for name in data.dims),
+        *((_axis(data, str(name)), shown(tuple(data[name].values.tolist()))) for name in data.dims if name != "turn"),
         ("variables", ", ".join(map(str, data.data_vars))),
         *([("protocol", _protocol(data.attrs["protocol"]))] if "protocol" in data.attrs else []),
     ]
     if data.attrs["kind"] == "Response" and _plottable(data):
         for objective in objectives(data):
             name = "inflection point" + ("" if objective == "pretraining" else f", {objective} loss")
-            rows.append((name, _list(inflection_point(data, objective).length.values)))
+            rows.append((name, _list(inflection_point(data, objective))))
     return Summary(tuple(rows), _picture(data))
 
 
@@ -88,8 +91,12 @@ def _protocol(text: str) -> str:
         return text
 
 
-def _list(values: np.ndarray) -> str:
-    texts = [f"{value:.5g}" if np.isfinite(value) else "none" for value in values]
+def _list(points: xr.Dataset) -> str:
+    """The lengths, with their resolution where it shows in five digits."""
+    pairs = zip(points.length.values, points.resolution.values, strict=True)
+    coarse = [f" ± {resolution:.2g}" if resolution > DIGITS * length else "" for length, resolution in pairs]
+    values = points.length.values
+    texts = [f"{x:.5g}{more}" if np.isfinite(x) else "none" for x, more in zip(values, coarse, strict=True)]
     return ", ".join(texts) if len(texts) <= LISTED else f"{texts[0]}, {texts[1]}, …, {texts[-1]}: {len(texts)} numbers"
 
 
@@ -107,7 +114,7 @@ def _picture(data: xr.Dataset) -> bytes | None:
 
 
 def _plottable(data: xr.Dataset) -> bool:
-    return set(data.dims) <= {"pretraining", "strength", *REPETITIONS}
+    return set(data.dims) <= {"pretraining", "strength", "turn", *REPETITIONS}
 
 
 def _png(figure: Figure) -> bytes:

@@ -73,7 +73,7 @@ from .responses import (
     curve as curve,  # one quantity of a Response, averaged over seeds
     sensitivity as sensitivity,  # how much worse the perturbation makes it
 )
-from .grid_inflection import (
+from .inflection import (
     inflection_point as inflection_point,  # the length beyond which the result only gets worse, on the grid
 )
 

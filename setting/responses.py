@@ -17,7 +17,7 @@ from overtraining.setting.errors import SchemaError
 OBJECTIVES: tuple["Objective", ...] = ("pretraining", "downstream")
 METHODS = ("theory", "simulation", "measurement")
 BLOCK = 2**17  # numbers that are compared at a time
-DIMENSIONS = ("pretraining", "strength", "seed", "task", "angle", "learning_rate", "budget")
+DIMENSIONS = ("pretraining", "strength", "seed", "task", "angle", "learning_rate", "budget", "turn")
 REPETITIONS = ("seed", "repeat", "key")
 """Dimensions along which independent repetitions of one protocol stand."""
 AXES, FAILURE = "axes", "failure"
@@ -111,13 +111,14 @@ def _dataset(
     return dataset
 
 
-def _name(quantity: str, objective: str) -> str:
+def curve_name(quantity: str, objective: str) -> str:
+    """The name of a variable of a Response: with the prefix `downstream_` for the other objective."""
     return quantity if objective == "pretraining" else f"{objective}_{quantity}"
 
 
 def objectives(data: xr.Dataset) -> tuple[Objective, ...]:
     """The objectives that a Response reports: pretraining, downstream, or both."""
-    return tuple(o for o in OBJECTIVES if _name("after", o) in data)
+    return tuple(o for o in OBJECTIVES if curve_name("after", o) in data)
 
 
 def curve(data: xr.Dataset, quantity: Quantity, objective: Objective = "pretraining") -> xr.Dataset:
@@ -130,7 +131,7 @@ def curve(data: xr.Dataset, quantity: Quantity, objective: Objective = "pretrain
     if quantity == "sensitivity":
         return _average(sensitivity(data, objective))
     _check_objective(data, objective)
-    return _average(_pair(data, _name(quantity, objective)))
+    return _average(_pair(data, curve_name(quantity, objective)))
 
 
 def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Dataset:
@@ -140,10 +141,10 @@ def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Da
     draws), that is returned; else the errors of before and after are added as independent ones.
     """
     _check_objective(data, objective)
-    direct = _name("sensitivity", objective)
+    direct = curve_name("sensitivity", objective)
     if direct in data:
         return _pair(data, direct)
-    before, after = (_pair(data, _name(quantity, objective)) for quantity in ("before", "after"))
+    before, after = (_pair(data, curve_name(quantity, objective)) for quantity in ("before", "after"))
     value = _worsening(before.value, after.value)
     value.attrs = after.value.attrs | {"orientation": "lower"}
     return xr.Dataset({"value": value, "stderr": np.hypot(after.stderr, before.stderr)})
@@ -268,13 +269,13 @@ def _validate_response(data: xr.Dataset) -> None:
     reported = objectives(data)
     if not reported:
         raise SchemaError("a Response", "it has neither 'after' nor 'downstream_after'", "say what was measured")
-    stems = {_name(q, o) for o in OBJECTIVES for q in ("before", "after", "sensitivity")}
+    stems = {curve_name(q, o) for o in OBJECTIVES for q in ("before", "after", "sensitivity")}
     if unknown := {str(v).removesuffix("_stderr") for v in data.data_vars} - stems:
         raise SchemaError(", ".join(sorted(unknown)), "not part of a Response", "put it into a Trajectory")
     if foreign := set(map(str, data.dims)) - set(DIMENSIONS) - set(str(data.attrs.get(AXES, "")).split()):
         raise SchemaError(", ".join(sorted(foreign)), "unknown dimension", f"use {', '.join(DIMENSIONS)}")
     for objective in reported:
-        before, after = _name("before", objective), _name("after", objective)
+        before, after = curve_name("before", objective), curve_name("after", objective)
         if before not in data or "pretraining" not in data[before].dims or "strength" in data[before].dims:
             raise SchemaError(before, "it must depend on pretraining and not on strength", "pass the unperturbed value")
         if not {"pretraining", "strength"} <= set(data[after].dims):
@@ -286,13 +287,13 @@ def _validate_response(data: xr.Dataset) -> None:
 
 def _validate_sensitivity(data: xr.Dataset, objective: Objective) -> None:
     """A sensitivity given directly must agree with after − before up to the rounding of that difference."""
-    name = _name("sensitivity", objective)
+    name = curve_name("sensitivity", objective)
     if name not in data:
         return
     rows = max(1, BLOCK * data.sizes["pretraining"] // max(1, data[name].size))
     for first in range(0, data.sizes["pretraining"], rows):
         part = data.isel(pretraining=slice(first, first + rows))
-        before, after = (part[_name(quantity, objective)] for quantity in ("before", "after"))
+        before, after = (part[curve_name(quantity, objective)] for quantity in ("before", "after"))
         difference = _worsening(before, after)
         scale = np.abs(after) + np.abs(before)
         if bool((np.abs(difference - part[name]) > 64 * np.finfo(float).eps * scale).any()):

@@ -23,7 +23,7 @@ from overtraining.figures.llm.statistics.sample_size import sample_size_plans
 from overtraining.figures.response_figure import plot
 from overtraining.setting import limits
 from overtraining.setting.errors import Refusal
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import sensitivity, validate
 from overtraining.setting.serialization import read

@@ -12,7 +12,7 @@ with app.setup:
 
     from overtraining.demos.lessons import stage
     from overtraining.figures import drawing
-    from overtraining.setting.grid_inflection import inflection_point
+    from overtraining.setting.inflection import inflection_point
     from overtraining.setting.protocol import Network, Protocol, Sampling
     from overtraining.setting.responses import trajectory
     from overtraining.setting.starts import Aligned

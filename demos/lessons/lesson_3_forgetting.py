@@ -13,7 +13,7 @@ with app.setup:
     from overtraining.demos.lessons import stage
     from overtraining.figures import drawing
     from overtraining.figures.recipe import Recipe
-    from overtraining.setting.grid_inflection import inflection_point
+    from overtraining.setting.inflection import inflection_point
     from overtraining.setting.perturbations import FineTuning
     from overtraining.setting.protocol import Network, Protocol
     from overtraining.setting.responses import sensitivity, trajectory

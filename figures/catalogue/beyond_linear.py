@@ -11,7 +11,7 @@ from overtraining.figures import drawing
 from overtraining.figures.described import network, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
 from overtraining.setting.protocol import Sampling
 from overtraining.setting.tasks import RotatedTeacher
@@ -56,7 +56,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     for name, one in data.items():
         rise = one.sensitivity.mean("seed").values[:, 0]
         turn = inflection_point(one, which="best").squeeze()
-        where = f"turns at {float(turn.length):g}" if bool(turn.exists) else "does not turn"
+        where = (
+            f"turns at {float(turn.length):g} ± {float(turn.resolution):g}" if bool(turn.exists) else "does not turn"
+        )
         parts.append(f"{name.replace(' ', ', ')}: Δ from {rise[0]:.2f} to {rise[-1]:.2f}, {where}")
     noise, tuned = (protocol_of(data[f"{label} {STUDENTS[0]}"]) for label in PERTURBATIONS)
     task = tuned.perturbation.task if isinstance(tuned.perturbation, FineTuning) else None

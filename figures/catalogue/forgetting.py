@@ -11,7 +11,7 @@ from overtraining.figures import drawing
 from overtraining.figures.described import epsilon, features, listed, network, power, protocol_of, spectrum, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import OBJECTIVES

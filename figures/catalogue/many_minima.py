@@ -11,7 +11,7 @@ from overtraining.figures import drawing
 from overtraining.figures.described import epsilon, listed, power, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import COLUMN, canvas
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import Spectrum, singular_values

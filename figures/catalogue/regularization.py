@@ -11,7 +11,7 @@ from overtraining.figures import drawing
 from overtraining.figures.described import network, protocol_of, spectrum
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import OBJECTIVES

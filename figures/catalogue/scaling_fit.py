@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 
 SIZES = ("6m", "53m", "125m", "360m")
 

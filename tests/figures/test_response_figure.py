@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from overtraining.figures.response_figure import CURVES, DASHES, _edges, plot
 from overtraining.figures.style import BASE
 from overtraining.setting.errors import Refusal
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import response, trajectory
 
 LENGTHS = np.array([0.0, 1.0, 2.0, 4.0])

@@ -7,7 +7,7 @@ import numpy as np
 from overtraining.setting.arrays import Numbers, Values
 from overtraining.setting.domain import check_broadcast, one_of
 from overtraining.setting.errors import DomainError, ShapeError
-from overtraining.setting.grid_inflection import Which
+from overtraining.setting.inflection import Which
 from overtraining.theory.checks import (
     check_epsilon,
     check_last_axis,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from overtraining.setting import limits
 from overtraining.setting.arrays import Values
@@ -23,6 +24,7 @@ from overtraining.theory.solvers.fine_tuned_path import losses
 from overtraining.theory.solvers.paths import IN_CACHE, Path, Solution
 from overtraining.theory.solvers.random_path import APPROXIMATION
 from overtraining.theory.solvers.solutions import MEASURE, solve
+from overtraining.theory.solvers.turns import StrengthsAt, with_seen_turns, with_turns_under_noise
 
 BOTH = ("pretraining", "strength")
 Rise = Callable[[Path], dict[str, Values]]
@@ -134,12 +136,10 @@ def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
     if noise.convention == "multiplicative" and depth > 2:
         reason = "beyond two layers its cost depends on every hidden frame"
         raise NoFormula(repr(noise), reason, f"use convention='relative' or depth=2, or {MEASURE}")
-    solution = solve(resolved)
-    rise = _rise_under(noise, resolved, solution)
-    return _perturbed(
+    return _under_noise(
         resolved,
-        solution,
-        lambda path: {"rise": rise(path)},
+        solve(resolved),
+        noise,
         "B6" if noise.convention == "multiplicative" else _claim_of_noise(depth),
         perturbation=f"{LAWS[noise.law]} noise on every weight",
         strength_name=STRENGTHS[noise.convention],
@@ -149,24 +149,42 @@ def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
 def _respond_to_compression(resolved: ResolvedProtocol, compression: Quantization | Pruning) -> xr.Dataset:
     solution, n = solve(resolved), resolved.protocol.network
     dithered = isinstance(compression, Quantization) and compression.dithered
-    if dithered and compression.per is None:  # independent errors of mean 0 and variance step²/12 on every weight
-        scales = (float(rounding_model_scale(1.0)),) * n.depth
-        under_noise = _rise_under(Noise(scales, law="uniform"), resolved, solution)
-        rise: Rise = lambda path: {"rise": under_noise(path)}
-        claim = f"{_claim_of_noise(n.depth)}, B6q"
-    else:
-        rise = compression_rise(resolved, compression)
-        claim = "B6q" if dithered else "B6r" if n.depth == 2 and n.h > 1 else ""
     unit = {"tensor": "the layer's largest weight", "row": "the row's largest weight", None: "1"}[compression.per]
-    share = "share of every layer set to 0" if compression.per == "tensor" else "share of every row set to 0"
-    return _perturbed(
+    if isinstance(compression, Pruning):
+        said = ("magnitude pruning", f"share of every {'layer' if compression.per == 'tensor' else 'row'} set to 0")
+    else:
+        said = (ROUNDING[compression.rounding], f"step in units of {unit}")
+    names = dict(zip(("perturbation", "strength_name"), said, strict=True))
+    if dithered and compression.per is None:  # independent errors of mean 0 and variance step²/12 on every weight
+        noise = Noise((float(rounding_model_scale(1.0)),) * n.depth, law="uniform")
+        return _under_noise(resolved, solution, noise, f"{_claim_of_noise(n.depth)}, B6q", **names)
+    claim = "B6q" if dithered else "B6r" if n.depth == 2 and n.h > 1 else ""
+    # weights that are rounded or pruned jump, and with them the loss: it has no turns but those of its grid
+    return _perturbed(resolved, solution, compression_rise(resolved, compression), claim, **names)
+
+
+def _under_noise(
+    resolved: ResolvedProtocol, solution: Solution, noise: Noise, claim: str, *, perturbation: str, strength_name: str
+) -> xr.Dataset:
+    """The Response to noise, with its turns."""
+    n, strengths = resolved.protocol.network, np.array(resolved.protocol.strengths)
+    scales, unit = np.array(noise.per_layer(n.depth)), _constant_unit(noise, resolved, solution)
+    rise = _rise_under(noise, scales, unit, resolved)
+    data = _perturbed(
         resolved,
         solution,
-        rise,
+        lambda path: {"rise": rise(path, strengths)},
         claim,
-        perturbation="magnitude pruning" if isinstance(compression, Pruning) else ROUNDING[compression.rounding],
-        strength_name=share if isinstance(compression, Pruning) else f"step in units of {unit}",
+        perturbation=perturbation,
+        strength_name=strength_name,
     )
+
+    def after(path: Path, strengths: StrengthsAt) -> dict[str, Values]:
+        return {"after": np.maximum(path.loss[:, None] + rise(path, strengths), 0.0)}
+
+    if unit is None:
+        return with_seen_turns(data, solution, after)
+    return with_turns_under_noise(data, solution, after, np.outer(strengths, unit * scales))
 
 
 def _perturbed(
@@ -211,8 +229,10 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
     protocol, solution = resolved.protocol, solve(resolved)
     missing_from_task = [np.zeros(0)]
 
+    strengths = np.array(protocol.strengths)
+
     def both_losses(path: Path) -> dict[str, Values]:
-        values, never_learned = losses(resolved, tuning, path)
+        values, never_learned = losses(resolved, tuning, path, strengths)
         missing_from_task.append(never_learned)
         return values
 
@@ -221,7 +241,7 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
     extra = _extra(protocol, never_learned=never_learned, never_learned_downstream=never_learned_downstream)
     if (error := variables.pop("error", None)) is not None:
         extra |= {"approximation": APPROXIMATION, "approximation_error": float(error.max())}
-    return response(
+    data = response(
         {name: (BOTH[: values.ndim], values) for name, values in variables.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
@@ -232,6 +252,10 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
         model=describe(resolved),
         extra=extra,
     )
+    if error is not None:  # means over starts are for the same budgets at every length
+        return data
+
+    return with_seen_turns(data, solution, lambda path, budgets: losses(resolved, tuning, path, budgets)[0])
 
 
 def _along(
@@ -257,42 +281,54 @@ def _check_memory(what: str, numbers: int) -> None:
         check_memory(what, needed, "pass fewer of them, or ask for parts of the grid one after another")
 
 
-def _rise_under(noise: Noise, resolved: ResolvedProtocol, solution: Solution) -> Callable[[Path], Values]:
-    """The expected increase of the loss, (length, strength), as a function of the path."""
+def _constant_unit(noise: Noise, resolved: ResolvedProtocol, solution: Solution) -> Float[np.ndarray, " layer"] | None:
+    """The unit of the noise in every layer; None where it changes along pretraining."""
     n = resolved.protocol.network
-    scales = np.array(noise.per_layer(n.depth))
-    strengths = refuse_overflow("strength × scale", lambda: np.outer(resolved.protocol.strengths, scales))
+    match noise.convention:
+        case "absolute":
+            return np.ones(n.depth)
+        case "initialization":
+            norm = solution.at(np.zeros(1)).layer_norm[0] if solution.start_norm is None else solution.start_norm
+            return np.sqrt(norm / [rows * columns for rows, columns in n.shapes])
+        case _:
+            return None
+
+
+def _rise_under(
+    noise: Noise,
+    scales: Float[np.ndarray, " layer"],
+    unit: Float[np.ndarray, " layer"] | None,
+    resolved: ResolvedProtocol,
+) -> Callable[[Path, StrengthsAt], Values]:
+    """The expected increase of the loss, (length, strength), as a function of the path and of strengths."""
+    n = resolved.protocol.network
     sizes = np.array([rows * columns for rows, columns in n.shapes])
 
-    def in_units(path: Path, unit: np.ndarray) -> Values:
-        gammas = refuse_overflow("a noise scale", lambda: strengths * unit[:, None])
+    def scaled(strengths: np.ndarray) -> np.ndarray:
+        return np.asarray(refuse_overflow("strength × scale", lambda: np.multiply.outer(strengths, scales)))
+
+    def in_units(path: Path, strengths: np.ndarray, units: np.ndarray) -> Values:
+        gammas = refuse_overflow("a noise scale", lambda: scaled(strengths) * units[:, None])
         return deep_increase(path.norms()[:, None], gammas)
 
-    def in_proportion(path: Path) -> Values:
-        own = path.diagonal_norms()[:, None]
+    def in_proportion(path: Path, strengths: np.ndarray) -> Values:
+        own, ratios = path.diagonal_norms()[:, None], scaled(strengths)
         if n.depth == 1:  # no hidden frame
-            return multiplicative_increase(own[..., 0, 1], own[..., 0, 1], strengths[:, 0], 0.0)
+            return multiplicative_increase(own[..., 0, 1], own[..., 0, 1], ratios[..., 0], 0.0)
         lone, joint = (
             mean_unit_overlap(k[..., 0, 1], k[..., 1, 2], k[..., 0, 2], h=n.h) for k in (own, path.norms()[:, None])
         )
-        return multiplicative_increase(lone, joint, strengths[:, 0], strengths[:, 1])
+        return multiplicative_increase(lone, joint, ratios[..., 0], ratios[..., 1])
 
-    def rise(path: Path) -> Values:
+    def rise(path: Path, strengths: np.ndarray) -> Values:
         if path.for_noise:
             path = path.for_noise(noise.convention)
-        match noise.convention:
-            case "absolute":
-                return in_units(path, np.ones((1, n.depth)))
-            case "initialization":
-                return in_units(path, at_start)
-            case "relative":
-                return in_units(path, np.sqrt(path.layer_norm / sizes))
-            case _:
-                return in_proportion(path)
+        if unit is not None:
+            return in_units(path, strengths, unit[None])
+        if noise.convention == "relative":
+            return in_units(path, strengths, np.sqrt(path.layer_norm / sizes))
+        return in_proportion(path, strengths)
 
-    if noise.convention == "initialization":
-        norm = solution.at(np.zeros(1)).layer_norm if solution.start_norm is None else solution.start_norm[None]
-        at_start = np.sqrt(norm / sizes)
     return rise
 
 

@@ -26,6 +26,7 @@ from overtraining.theory.solvers.paths import Path, RandomModes
 from overtraining.theory.solvers.random_path import MOST_ERROR
 from overtraining.theory.solvers.solutions import MEASURE
 
+Budgets = Float[np.ndarray, "*length budget"]
 NeverLearned = Float[np.ndarray, " lost"]
 EPS = np.finfo(float).eps
 STOPS = 9  # at which the error with an anchor is estimated
@@ -40,8 +41,12 @@ class _Mixed(NamedTuple):
     pace: np.ndarray
 
 
-def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[dict[str, Values], NeverLearned]:
+def losses(
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, strengths: Budgets
+) -> tuple[dict[str, Values], NeverLearned]:
     """`before` and `after`, pretraining and downstream, and the singular values that are never learned.
+
+    strengths: budgets, the same at every length, or, except from random weights, others.
 
     | layers | weights                   | task           | replay    | weight decay | anchor |
     |--------|---------------------------|----------------|-----------|--------------|--------|
@@ -64,25 +69,27 @@ def losses(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[
     ):  # fmt: skip
         if applies:
             raise _no_formula(refused, why, instead)
+    budgets = np.concatenate([np.zeros_like(strengths[..., :1]), strengths], axis=-1)  # 0, for the losses before
     if path.one_layer is not None:
-        return _by_one_layer(resolved, tuning, path, *path.one_layer()), np.zeros(0)
+        return _by_one_layer(resolved, tuning, path, budgets, *path.one_layer()), np.zeros(0)
     if path.mode_products is not None and isinstance(tuning.task, SharedVectors):
-        return _by_modes(resolved, tuning, path, path.mode_products)
+        return _by_modes(resolved, tuning, path, budgets, path.mode_products)
     if path.random_modes is not None:
         if not isinstance(tuning.task, SharedVectors):
             reason = "from random weights only modes have means, and a task with other singular vectors mixes them"
             raise _no_formula(tuning.task, reason, "use task=SharedVectors(…) or start=Aligned(epsilon)")
-        return _by_random_modes(resolved, tuning, path, path.random_modes())
+        return _by_random_modes(resolved, tuning, path, budgets, path.random_modes())
     if tuning.anchor > 0:
         reason = "with an anchor only one layer, and tasks with the teacher's singular vectors, have a formula"
         raise _no_formula(f"anchor = {tuning.anchor:g}", reason, "use anchor=0 or task=SharedVectors(…)")
-    return _by_matrices(resolved, tuning, path)
+    return _by_matrices(resolved, tuning, path, budgets)
 
 
 def _by_modes(
     resolved: ResolvedProtocol,
     tuning: FineTuning,
     path: Path,
+    budgets: Budgets,
     s: Float[np.ndarray, "*node length mode"],
     weight: Float[np.ndarray, "node mode"] | None = None,
 ) -> tuple[dict[str, Values], NeverLearned]:
@@ -95,7 +102,7 @@ def _by_modes(
     mixed = _mixed(tuning, sigma, sigma_task, xi)
     imbalance = getattr(resolved.protocol.start, "imbalance", 0.0)
     decay, anchor = tuning.training.weight_decay / mixed.pace, tuning.anchor / mixed.pace
-    time = refuse_overflow("the budget of a mode", lambda: _budgets(resolved)[:, None] * mixed.pace[:m])
+    time = refuse_overflow("the budget of a mode", lambda: budgets[..., None] * mixed.pace[:m])
     start = s[..., None, :]
     if tuning.anchor > 0:
         if imbalance or n.depth > 2:
@@ -120,18 +127,17 @@ def _by_modes(
 
 
 def _by_random_modes(
-    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, modes: RandomModes
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, budgets: Budgets, modes: RandomModes
 ) -> tuple[dict[str, Values], NeverLearned]:
     """Means over starts, and `error`, what they miss at a length, as a share of the larger of ½‖A‖², ½‖B‖² (D1r).
 
     An anchor stops the flow between its start and where it were without one: its error is the largest up to the budget.
     """
     assert isinstance(tuning.task, SharedVectors)
-    values, never_learned = _by_modes(resolved, tuning, path, modes.products, modes.weight)
+    values, never_learned = _by_modes(resolved, tuning, path, budgets, modes.products, modes.weight)
     every = modes.growth.theta.shape[1]
     sigma, sigma_task = (_padded(x, every) for x in (resolved.sigma, np.array(tuning.task.values)))
     mixed = _mixed(tuning, sigma, sigma_task, resolved.variances[:1])
-    budgets = _budgets(resolved)
     if tuning.anchor > 0:
         budgets = budgets[-1] * np.linspace(0, 1, STOPS)
     time = refuse_overflow("the budget of a mode", lambda: budgets * mixed.pace)
@@ -171,7 +177,9 @@ def _tuned_modes(
     return x, np.minimum(target, 0) + unlearned
 
 
-def _by_matrices(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> tuple[dict[str, Values], NeverLearned]:
+def _by_matrices(
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, budgets: Budgets
+) -> tuple[dict[str, Values], NeverLearned]:
     if tuning.training.weight_decay:
         reason = "with weight decay only one layer, and tasks with the teacher's singular vectors, have a formula"
         raise _no_formula(tuning.training, reason, "use weight_decay=0 or task=SharedVectors(…)")
@@ -187,12 +195,12 @@ def _by_matrices(resolved: ResolvedProtocol, tuning: FineTuning, path: Path) -> 
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
     task = refuse_overflow("the task", lambda: resolved.task)
     mixed = _mixed(tuning, teacher, task, resolved.variances[:1])
-    budgets = refuse_overflow("the budget", lambda: _budgets(resolved) * mixed.pace)
+    times = refuse_overflow("the budget", lambda: budgets * mixed.pace)
     input_covariance = refuse_overflow("Σx", lambda: resolved.input_covariance)
     after, downstream, never_learned = [], [], np.zeros(0)
-    for modes in path.modes():
-        _check_seeds(modes, float(budgets[-1]), mixed.target)
-        tuned = fine_tune(budgets, modes, teacher, mixed.target)
+    for modes, time in zip(path.modes(), np.broadcast_to(times, (path.loss.size, times.shape[-1])), strict=True):
+        _check_seeds(modes, float(time[-1]), mixed.target)
+        tuned = fine_tune(time, modes, teacher, mixed.target)
         after.append(np.einsum("tij,tij->t", tuned.unlearned @ input_covariance, tuned.unlearned) / 2)
         downstream.append(((mixed.from_task + tuned.flow.unlearned) ** 2).sum((-2, -1)) / 2)
         never_learned = max(never_learned, tuned.flow.never_learned, key=np.size)
@@ -219,7 +227,7 @@ def _check_seeds(modes: Modes, budget: float, task: np.ndarray) -> None:
 
 
 def _by_one_layer(
-    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, f: np.ndarray, unlearned: np.ndarray
+    resolved: ResolvedProtocol, tuning: FineTuning, path: Path, budgets: Budgets, f: np.ndarray, unlearned: np.ndarray
 ) -> dict[str, Values]:
     """Every column of f in the axes of Σx relaxes by itself, at the sum of all pulls on it.
 
@@ -233,7 +241,7 @@ def _by_one_layer(
     task_beyond, unlearned_task = task - teacher, (task - teacher) + unlearned  # B − A, B − f₀
     from_task = (to_teacher * task_beyond + anchor * unlearned_task + decay * task) / rate  # B − f at the end
     from_teacher = (-to_task * task_beyond + anchor * unlearned + decay * teacher) / rate  # A − f at the end
-    budget = _budgets(resolved)[:, None, None]
+    budget = budgets[..., None, None]
     kept, gone = np.exp(-rate * budget), -np.expm1(-rate * budget)
     left, left_of_task = (
         start[:, None] * kept + end[:, None] * gone
@@ -252,11 +260,6 @@ def _mixed(tuning: FineTuning, teacher: np.ndarray, task: np.ndarray, variance: 
     share = rho * variance / pace
     target = np.asarray(interpolated(teacher, task, share))
     return _Mixed(target, refuse_overflow("the mixed task", lambda: share * (task - teacher)), pace)  # D7
-
-
-def _budgets(resolved: ResolvedProtocol) -> np.ndarray:
-    """0, for the losses before, and the protocol's."""
-    return np.append(0.0, resolved.protocol.strengths)
 
 
 def _named(path: Path, after: np.ndarray, downstream: np.ndarray) -> dict[str, Values]:

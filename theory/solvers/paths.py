@@ -44,6 +44,16 @@ class RandomModes(NamedTuple):
     start: SmallStart
 
 
+class BalancedModes(NamedTuple):
+    """Decoupled balanced modes of two layers, white inputs of this variance, no weight decay: the path of C4."""
+
+    sigma: Float[np.ndarray, " mode"]
+    epsilon: float
+    variance: float
+    d_in: int
+    d_out: int
+
+
 @dataclass(frozen=True)
 class Path:
     """A network at some pretraining lengths, which are the first axis of every array.
@@ -85,14 +95,15 @@ class Path:
 class Solution:
     """The solution of one protocol: its path at any lengths, best `step` of them at once, and the claims it uses.
 
-    start_norm: `‖W_l‖²` at the start where the path at length 0 does not have it.  attributes: of a Response, on the
-    approximation that the solution is.
+    start_norm: `‖W_l‖²` at the start where the path at length 0 does not have it.  balanced_modes: if the path is that
+    of C4.  attributes: of a Response, on the approximation that the solution is.
     """
 
     path: Callable[[Lengths], Path]
     claims: str
     step: int
     start_norm: Float[np.ndarray, " layer"] | None = None
+    balanced_modes: BalancedModes | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
 
     def at(self, lengths: Lengths) -> Path:
@@ -179,7 +190,9 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
         )
 
     claim = ("A4" if start.imbalance else "A3") if n.depth == 2 else "A6"
-    return Solution(path, claim, 1 + IN_CACHE // m)
+    balanced = claim == "A3" and white and not decay
+    of_c4 = BalancedModes(learned, start.epsilon, float(variances[0]), n.d_in, n.d_out) if balanced else None
+    return Solution(path, claim, 1 + IN_CACHE // m, balanced_modes=of_c4)
 
 
 def matrix_riccati(resolved: ResolvedProtocol) -> Solution:

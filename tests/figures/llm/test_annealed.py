@@ -7,7 +7,7 @@ import pytest
 
 from overtraining.figures.llm import annealed
 from overtraining.figures.llm.annealed import GROWTH, quantization_cost
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import validate
 from tests.figures.llm import samples
 

@@ -10,7 +10,7 @@ from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.olmo1b import after_mnli, after_paws, after_tulu
 from overtraining.figures.llm.readers import read
 from overtraining.figures.llm.statistics.turning_point import find_turning_point
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import curve, sensitivity
 
 FOLDER = Path(str(files("overtraining.figures.llm")))

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from overtraining.setting.errors import SchemaError
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.responses import validate
 from overtraining.setting.serialization import read, write

@@ -24,12 +24,13 @@ from overtraining.theory.solvers.solutions import solve
 from tests.theory.solvers.test_exact import gradient, split, started
 
 LENGTHS = (0.0, 2.0, 20.0)
+BUDGETS = (0.5, 3.0)
 NAMES = ("before", "after", "downstream_before", "downstream_after")
 
 
 def asked(tuning: FineTuning, **parts: object) -> Protocol:
     given = {"teacher": PowerLaw(3), "start": Aligned(0.02), "perturbation": tuning} | parts
-    return Protocol(lengths=LENGTHS, strengths=(0.5, 3.0), **given)
+    return Protocol(lengths=LENGTHS, strengths=BUDGETS, **given)
 
 
 @pytest.mark.parametrize("imbalance", [0.0, 0.3])
@@ -40,8 +41,8 @@ def test_mode_by_mode_and_by_matrices_agree(imbalance: float, inputs: Inputs) ->
     by_modes = resolve(asked(tuning, start=Aligned(0.02, imbalance), inputs=inputs))
     same_task = replace(tuning, task=Matrix(by_modes.task))
     by_matrices = resolve(asked(same_task, start=Aligned(0.02, imbalance), inputs=inputs))
-    one, _ = losses(by_modes, tuning, solve(by_modes).at(np.array(LENGTHS)))
-    other, _ = losses(by_matrices, same_task, solve(by_matrices).at(np.array(LENGTHS)))
+    one, _ = losses(by_modes, tuning, solve(by_modes).at(np.array(LENGTHS)), np.array(BUDGETS))
+    other, _ = losses(by_matrices, same_task, solve(by_matrices).at(np.array(LENGTHS)), np.array(BUDGETS))
     for name in NAMES:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-9, atol=1e-13)
 
@@ -50,8 +51,8 @@ def test_a_task_equal_to_the_teacher_only_continues_pretraining() -> None:
     tuning = FineTuning(RotatedTeacher(0.0))
     resolved = resolve(asked(tuning))
     solution = solve(resolved)
-    found, never_learned = losses(resolved, tuning, solution.at(np.array(LENGTHS)))
-    for column, budget in enumerate((0.5, 3.0)):
+    found, never_learned = losses(resolved, tuning, solution.at(np.array(LENGTHS)), np.array(BUDGETS))
+    for column, budget in enumerate(BUDGETS):
         longer = solution.at(np.array(LENGTHS) + budget).loss
         np.testing.assert_allclose(found["after"][:, column], longer, rtol=1e-9, atol=1e-15)
         np.testing.assert_allclose(found["downstream_after"][:, column], longer, rtol=1e-9, atol=1e-15)
@@ -61,7 +62,7 @@ def test_a_task_equal_to_the_teacher_only_continues_pretraining() -> None:
 def test_values_of_the_other_sign_and_beyond_the_width_are_never_learned() -> None:
     tuning = FineTuning(SharedVectors((0.5, -0.2, 0.3)))
     resolved = resolve(asked(tuning, network=Network(3, 2, 3)))
-    _, never_learned = losses(resolved, tuning, solve(resolved).at(np.array(LENGTHS)))
+    _, never_learned = losses(resolved, tuning, solve(resolved).at(np.array(LENGTHS)), np.array(BUDGETS))
     assert never_learned.tolist() == [0.3, 0.2]
 
 
@@ -84,7 +85,7 @@ def test_three_layers_have_no_formula() -> None:
     tuning = FineTuning(RotatedTeacher(0.3))
     resolved = resolve(asked(tuning, network=Network(3, 3, 3, depth=3)))
     with pytest.raises(NoFormula, match="depth=2"):
-        losses(resolved, tuning, solve(resolved).at(np.array(LENGTHS)))
+        losses(resolved, tuning, solve(resolved).at(np.array(LENGTHS)), np.array(BUDGETS))
 
 
 VALUES = SharedVectors((0.5, 1.2, 0.3))

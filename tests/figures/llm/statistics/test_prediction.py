@@ -5,7 +5,7 @@ import pytest
 
 from overtraining.figures.llm.statistics.prediction import predict
 from overtraining.setting.errors import DomainError, SchemaError
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overtraining.setting.errors import DomainError
-from overtraining.setting.grid_inflection import inflection_point
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
 from overtraining.setting.teachers import PowerLaw, Spectrum

@@ -1,4 +1,4 @@
-"""The inflection point on a grid: the length beyond which the result after perturbation only gets worse."""
+"""The inflection point: the length beyond which the result after perturbation only gets worse."""
 
 from typing import Any, Literal
 
@@ -8,14 +8,16 @@ import xarray as xr
 from overtraining.setting.domain import one_finite, one_of
 from overtraining.setting.errors import DomainError, SchemaError
 from overtraining.setting.responses import REAL, Objective, curve, sign
+from overtraining.setting.turns import corners
 
 Which = Literal["last", "first", "best"]
+GRID = "the grid of lengths"
 
 
 def inflection_point(
     data: xr.Dataset, objective: Objective = "pretraining", which: Which = "last", confidence: float = 0.95
 ) -> xr.Dataset:
-    """The length at which longer pretraining starts to hurt, for every strength, on the grid of lengths of a Response.
+    """The length at which longer pretraining starts to hurt, for every strength, within the lengths of a Response.
 
     which: the loss after perturbation can have several local minima. `last` (the definition of the inflection point):
     the minimum beyond which the loss only gets worse.  `first`: the earliest local minimum; later ones may be deeper.
@@ -25,15 +27,24 @@ def inflection_point(
     error, and every change that exceeds rounding counts.
 
     Returns a Dataset over the remaining dimensions: `length` (in the unit of the pretraining length; inf if there is no
-    such point within the range), `rise` (how much worse the last length is), `rise_stderr`, and `exists`.
-    A point at the first length means that pretraining only hurts. The exact times are in `theory.inflection`.
+    such point within the range), `resolution`, `after` (the value there), `rise` (how much worse the last length is),
+    `rise_stderr`, and `exists`. A point at the first length means that pretraining only hurts.
+
+    A Response of theory carries its turns (`turns.with_turns`), and the length is theirs, whatever the grid. The curve
+    itself has its point at most `resolution` away: 0 where a formula gives the length to rounding; what a search
+    reached where the loss has a formula and its turns have none; else, as in a simulation or a measurement, the
+    distance to the neighbouring lengths, without the effect of chance. Where there is no such point it is inf. The
+    attribute `found_by` says how the turns were found: between its lengths a grid may hide some.
 
     >>> from overtraining.setting.protocol import Protocol
     >>> from overtraining.theory.solvers.exact import respond
     >>> from overtraining.setting.teachers import Spectrum
     >>> r = respond(Protocol(Spectrum((1.0,)), lengths=range(0, 9), strengths=(0.0, 0.5)))
-    >>> inflection_point(r).length.values.tolist()
-    [inf, 4.0]
+    >>> inflection_point(r).length.values.round(6).tolist(), inflection_point(r).resolution.values.tolist()
+    ([inf, 4.002684], [inf, 0.0])
+    >>> on_grid = inflection_point(r.drop_dims("turn"))
+    >>> on_grid.length.values.tolist(), on_grid.resolution.values.tolist()
+    ([inf, 4.0], [inf, 1.0])
     """
     one_of("which", which, Which)
     if not 0 < one_finite("confidence", confidence) < 1:
@@ -45,22 +56,50 @@ def inflection_point(
     if not value.size or "pretraining" not in value.dims or lengths is None or lengths.dtype.kind not in REAL:
         shape = dict(value.sizes)
         raise SchemaError(f"'after' of shape {shape}", "it is no curve along lengths", "pass what validate() accepts")
-    loss, stderr = (pair[name].transpose(..., "pretraining") for name in ("value", "stderr"))
-    z = _range_of_chance(lengths.size, confidence) if bool((stderr > 0).any()) else 0.0
+    exact = not bool((pair.stderr > 0).any())
+    points = corners(data, objective) if exact else None
+    if points is None:
+        points = _on_grid(pair, lengths.values)
+    z = 0.0 if exact else _range_of_chance(lengths.size, confidence)
+    rest = value.isel(pretraining=0, drop=True)
+    along = [points[name].transpose(*rest.dims, "point") for name in ("value", "stderr", "length", "resolution")]
+    loss, stderr, length, resolution = (array.values for array in along)
+    loss = sign(value) * loss
     index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
-        sign(value) * loss.values, stderr.values, which, z
+        loss, stderr, which, z
     )
-    rest = loss.isel(pretraining=0, drop=True)
+    exists = exists.astype(bool)
+
+    def at_point(values: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(values, index.astype(int)[..., None], axis=-1)[..., 0]
+
     variables = {
-        "length": np.where(exists, lengths.values[index.astype(int)], np.inf),
+        "length": np.where(exists, at_point(length), np.inf),
+        "resolution": np.where(exists, at_point(resolution), np.inf),
+        "after": sign(value) * at_point(loss),
         "rise": rise,
         "rise_stderr": rise_stderr,
-        "exists": exists.astype(bool),
+        "exists": exists,
     }
     result = xr.Dataset({name: (rest.dims, values) for name, values in variables.items()}, rest.coords)
     result["length"].attrs = dict(lengths.attrs)
-    result["rise"].attrs = {"units": value.attrs["units"]}
-    return result.assign_attrs(which=which, objective=objective, confidence=confidence)
+    for name, of in {"resolution": lengths, "after": value, "rise": value}.items():
+        result[name].attrs = {"units": of.attrs["units"]}
+    return result.assign_attrs(
+        which=which, objective=objective, confidence=confidence, found_by=points.attrs["found_by"]
+    )
+
+
+def _on_grid(pair: xr.Dataset, lengths: np.ndarray) -> xr.Dataset:
+    """Every length of the grid as a point of the curve, known up to the farther one of its neighbours."""
+    gaps = np.diff(lengths)
+    along = {"length": lengths, "resolution": np.maximum(np.append(gaps, 0.0), np.append(0.0, gaps))}
+    points = pair.assign({name: ("pretraining", values) for name, values in along.items()})
+    return (
+        points.rename(pretraining="point")
+        .broadcast_like(pair.value.rename(pretraining="point"))
+        .assign_attrs(found_by=GRID)
+    )
 
 
 def _range_of_chance(n: int, confidence: float) -> float:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from overtraining.figures.llm.model_curves import MeasuredCurve
 from overtraining.figures.llm.statistics.decline import holm
+from overtraining.figures.llm.statistics.odd import odd_checkpoints
 from overtraining.figures.llm.statistics.turning_point import TurningPoint, find_turning_point
 from overtraining.setting.errors import SchemaError
 from overtraining.setting.responses import response
@@ -24,6 +25,12 @@ class Answer:
     curve: MeasuredCurve
     point: TurningPoint
     adjusted_p_value: float
+
+    @property
+    def odd(self) -> list[float]:
+        """Lengths of the checkpoints that do not fit between their neighbours."""
+        lengths: list[float] = odd_checkpoints(self.curve.series).tolist()
+        return lengths
 
     @property
     def significant(self) -> bool:
@@ -172,6 +179,7 @@ def as_records(answers: Sequence[Answer]) -> list[dict[str, Any]]:
         result = {
             "significant": a.significant,
             "falls_from_start": a.falls_from_start,
+            "odd_checkpoints": a.odd,
             "adjusted_p_value": a.adjusted_p_value,
             "verdict": a.verdict,
             "turning_point": asdict(a.point),

@@ -14,6 +14,7 @@ from overtraining.setting.errors import Refusal, SchemaError
 LengthColumn = Literal["tokens", "step"]
 Grouping = Literal["task", "model"]
 ErrorSource = Literal["given", "scatter"]
+ROUNDING = 1e-12  # scatter in units of the largest value that is no more than rounding
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,10 @@ def _errors(
         stderr = binomial_stderr(value, items)
         return value, stderr, np.inf, "binomial, from the test items" + _excess_scatter(clock, value, stderr)
     stderr_of_one, freedom = neighbours_scatter(clock, value)
+    if stderr_of_one <= ROUNDING * np.abs(value).max():
+        same = "all values are the same" if np.ptp(value) == 0 else "most values are those of a line through neighbours"
+        instead = "give standard errors, numbers of test items, or several seeds"
+        raise SchemaError(f"{value.size} checkpoints", f"{same}, so that their errors cannot be estimated", instead)
     return value, np.full_like(value, stderr_of_one), freedom, "scatter between neighbouring checkpoints"
 
 

@@ -1,7 +1,7 @@
 """Reports on a table of results: turning points, confounding, predictions; as text and as plain data."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from overtraining.figures.llm.answers import (
     answer_all,
     as_records,
     as_text,
+    curve_title,
     headline,
     json_safe,
     pair_with_base,
@@ -27,7 +28,9 @@ from overtraining.figures.llm.model_curves import (
     length_column,
     measured_curves,
 )
-from overtraining.figures.llm.statistics.prediction import predict
+from overtraining.figures.llm.replicates import pool_replicates
+from overtraining.figures.llm.statistics.power_laws import PowerLaws, fit_power_laws
+from overtraining.figures.llm.statistics.prediction import Prediction, predict
 from overtraining.figures.llm.statistics.scaling_law import SYMBOLS, fit_law
 from overtraining.runtime.atomic_files import write_files
 from overtraining.setting.errors import Refusal, SchemaError
@@ -84,10 +87,11 @@ def checkpoint_report(
     predicted: bool = False,
     fitted: bool = False,
 ) -> CheckpointReport:
-    """Turning points of all curves and confounding; on request B8's prediction and the scaling law.
+    """Turning points of all curves and confounding; on request predictions and the scaling law.
 
     Raises the first curve's refusal if no curve can be answered for.
     """
+    table, pooled = pool_replicates(table)
     chosen = length_column(table, x)
     notes: list[list[str]] = []
     data: dict[str, Any] = {}
@@ -102,6 +106,8 @@ def checkpoint_report(
         curves, refused = [], []
     answers = answer_all(curves, confidence)
     if answers:
+        notes.append([f"repetitions of {model}, pooled: {', '.join(names)}" for model, names in pooled.items()])
+        notes.append([sentence for a in answers for sentence in _odd_sentence(a, UNITS[chosen])])
         notes.append(_error_sources(curves))
         meaning = "p-value: probability of a decline this large by chance, if the last checkpoint is really the best"
         notes.append([f"{meaning}; adjusted for {len(answers)} curves"])
@@ -111,8 +117,22 @@ def checkpoint_report(
     data["confounding"] = confounding(table)
     notes.append([f"{model}: {sentence}" for model, sentence in data["confounding"].items()])
     notes.append([f"left out: {refusal}" for refusal in refused])
-    data |= {"length": chosen, "answers": as_records(answers), "left_out": [str(refusal) for refusal in refused]}
+    data |= {
+        "length": chosen,
+        "pooled": pooled,
+        "answers": as_records(answers),
+        "left_out": [str(refusal) for refusal in refused],
+    }
     return CheckpointReport(answers, notes, json_safe(data), UNITS[chosen])
+
+
+def _odd_sentence(answer: Answer, length_units: str) -> Iterator[str]:
+    if answer.odd:
+        where = ", ".join(f"{length:.4g}" for length in answer.odd)
+        yield (
+            f"{curve_title(answer.curve)}: the value at {where} {length_units} does not fit between its neighbours; "
+            "was a file swapped, or did the run diverge there?"
+        )
 
 
 def _error_sources(curves: Sequence[MeasuredCurve]) -> list[str]:
@@ -127,7 +147,7 @@ def _error_sources(curves: Sequence[MeasuredCurve]) -> list[str]:
 
 
 def predictions(curves: Sequence[MeasuredCurve]) -> tuple[list[dict[str, Any]], list[str]]:
-    """B8's prediction for every base-model loss for which a changed model is known, and a sentence about each.
+    """Predictions for every base-model loss for which a changed model is known, by B8 and by power laws, and sentences.
 
     Raises SchemaError if there is no such loss.
     """
@@ -139,23 +159,31 @@ def predictions(curves: Sequence[MeasuredCurve]) -> tuple[list[dict[str, Any]], 
         shared = shared[shared > 0]
         b, a = (np.isin(one.series.length, shared) for one in (base, after))
         name = f"{base.model}, {base.name}, {after.state}"
+        stderr = np.hypot(after.series.stderr[a], base.series.stderr[b])
         try:
-            prediction = predict(
-                shared,
-                base.series.value[b],
-                after.series.value[a] - base.series.value[b],
-                np.hypot(after.series.stderr[a], base.series.stderr[b]),
-            )
+            prediction = predict(shared, base.series.value[b], after.series.value[a] - base.series.value[b], stderr)
         except Refusal as refusal:
             sentences.append(f"{name}: {refusal}")
             continue
-        numbers = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in asdict(prediction).items()}
-        rows.append({"curve": name} | numbers)
         sentences.append(f"{name}: {prediction.sentence}")
+        try:
+            rival = fit_power_laws(
+                prediction.length, base.series.value[b], prediction.sensitivity, stderr, prediction.fitted
+            )
+            sentences.append(f"{name}: {rival.sentence}")
+            rival_numbers = _plain(rival) | {"inflection": rival.inflection}
+        except Refusal as refusal:  # of fewer than twelve checkpoints the first half is too short for three constants
+            sentences.append(f"{name}: no power law plus power law to compare with: {refusal}")
+            rival_numbers = None
+        rows.append({"curve": name} | _plain(prediction) | {"power_laws": rival_numbers})
     if not sentences:
         why = "B8 needs a loss of a base model and of the same model after a perturbation"
         raise SchemaError("--predict", why, "pass both, for example with --compare; accuracies are not losses")
     return rows, sentences
+
+
+def _plain(result: Prediction | PowerLaws) -> dict[str, Any]:
+    return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in asdict(result).items()}
 
 
 def fitted_laws(table: pd.DataFrame) -> list[dict[str, Any]]:

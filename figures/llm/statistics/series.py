@@ -10,6 +10,7 @@ from overtraining.setting.domain import finite, nonnegative, positive
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 
 MINIMUM = 4  # checkpoints: a curve can fit any three
+SCATTER_MINIMUM = 8  # checkpoints from whose distances to their neighbours an error can be estimated
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ def pooled(values: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]
         raise SchemaError(
             "no repetitions", "nothing shows how large the noise is", "give standard errors or several seeds"
         )
+    if all(np.ptp(v) == 0 for v in values):
+        why = "the repetitions of each checkpoint are the same, so that their errors cannot be estimated"
+        raise SchemaError(f"{sum(counts)} repetitions", why, "leave out copies, or give standard errors")
     variance = sum(float(((v - v.mean()) ** 2).sum()) for v in values) / freedom
     return np.array([v.mean() for v in values]), np.sqrt(variance / counts), freedom
 
@@ -103,13 +107,25 @@ def neighbours_scatter(clock: np.ndarray, value: np.ndarray) -> tuple[float, flo
     >>> round(neighbours_scatter(np.arange(9.0), np.array([0.0, 1.0] * 4 + [0.0]))[0], 3)
     1.211
     """
-    if clock.size < 8:
+    if clock.size < SCATTER_MINIMUM:
         why = "without standard errors the noise is estimated from neighbouring checkpoints, which takes eight of them"
         raise SchemaError(
             f"{clock.size} checkpoints", why, "give standard errors, numbers of test items, or several seeds"
         )
-    weight = (clock[2:] - clock[1:-1]) / (clock[2:] - clock[:-2])
-    off = value[1:-1] - weight * value[:-2] - (1 - weight) * value[2:]
-    distance = np.abs(off) / np.sqrt(1 + weight**2 + (1 - weight) ** 2)
+    distance = neighbours_distance(clock, value)
     # 0.24 degrees of freedom per distance, found by simulation: distances overlap, and a median uses less of the data
     return float(np.median(distance) / 0.674490), max(1.0, 0.24 * (clock.size - 2))
+
+
+def neighbours_distance(clock: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """How far each value is from the line through its neighbours, in units that make it |normal| × the standard error.
+
+    Returns one number per checkpoint with two neighbours.
+
+    >>> neighbours_distance(np.arange(3.0), np.array([0.0, 1.0, 0.0])).round(3).tolist()
+    [0.816]
+    """
+    weight = (clock[2:] - clock[1:-1]) / (clock[2:] - clock[:-2])
+    off = value[1:-1] - weight * value[:-2] - (1 - weight) * value[2:]
+    distance: np.ndarray = np.abs(off) / np.sqrt(1 + weight**2 + (1 - weight) ** 2)
+    return distance

@@ -30,6 +30,19 @@ def test_where_errors_come_from() -> None:
         measured_curves(rows(GROWS, stderr=np.nan), "tokens")
 
 
+def test_values_that_do_not_scatter_have_no_errors() -> None:
+    """Constant values, a straight line on the clock, and copies that were taken for repetitions."""
+    long = pd.concat([rows(GROWS), rows(GROWS).assign(tokens=lambda t: t.tokens * 1000)], ignore_index=True)
+    unknown = long.assign(stderr=np.nan)
+    with pytest.raises(SchemaError, match="14 checkpoints: all values are the same"):
+        measured_curves(unknown.assign(value=0.3), "tokens")
+    with pytest.raises(SchemaError, match="a line through neighbours"):
+        measured_curves(unknown.assign(value=np.log1p(long.tokens / 1000)), "tokens")
+    with pytest.raises(SchemaError, match="28 repetitions: the repetitions of each checkpoint are the same"):
+        measured_curves(pd.concat([long.assign(seed=1.0), long.assign(seed=2.0)]), "tokens")
+    assert measured_curves(long.assign(value=0.3), "tokens")[0][0].series.errors_from == "as given"
+
+
 def test_a_mean_over_tasks() -> None:
     """Mean of two tasks at the checkpoints that both have; errors as of independent tasks."""
     other = rows(GROWS).assign(task="piqa").iloc[1:]

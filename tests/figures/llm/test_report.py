@@ -56,17 +56,55 @@ def test_two_lines_come_first_and_a_screen_is_short() -> None:
     assert "errors of 26 measures: as given" in report.text
 
 
+def test_an_odd_checkpoint_is_named() -> None:
+    course = (0.40, 0.55, 0.70, 0.30, 0.78, 0.79, 0.80)
+    long = pd.concat([rows(course), rows((0.80,) * 7).assign(tokens=lambda t: t.tokens * 1000)], ignore_index=True)
+    report = checkpoint_report(long)
+    assert "m, sciq (acc), base: the value at 8000 tokens does not fit between its neighbours" in report.text
+    assert report.data["answers"][0]["odd_checkpoints"] == [8000.0]
+    assert "does not fit" not in checkpoint_report(long.assign(value=0.8)).text
+
+
 def test_predictions_are_of_losses_with_a_changed_model() -> None:
     lengths = np.array(STEPS, float)
     base = losses(1 + lengths**-0.5)
     changed = losses(1 + lengths**-0.5 + 1e-3 * lengths**0.5)
     curves, _ = measured_curves(with_changed_model(base, changed, "noise"), "tokens")
-    (made,), (sentence,) = predictions(curves)
+    (made,), (sentence, short) = predictions(curves)
+    assert "no power law plus power law to compare with: 4 runs" in short
+    assert made["power_laws"] is None
     assert made["curve"] == "m, sciq (loss), noise"
     assert made["noise_cost"] == pytest.approx(5e-4, rel=0.05)  # G = −2∫t dL = 2√t
     assert "B8 is off by" in sentence
     with pytest.raises(SchemaError, match="accuracies are not losses"):
         predictions(measured_curves(with_changed_model(rows(), rows(GROWS), "noise"), "tokens")[0])
+
+
+def test_a_rival_is_fitted_to_the_same_checkpoints() -> None:
+    """Exact power laws at 14 lengths: the rival's turning point is (βB / γC)^{1/(β + γ)}."""
+    lengths = 1000 * 2.0 ** np.arange(14)
+    before = 1 + lengths**-0.5
+    table = tidy_table(
+        Row(
+            "m",
+            "web",
+            "loss",
+            value,
+            tokens=x,
+            stderr=1e-4,
+            unit="nats",
+            orientation="lower",
+            stage=stage,
+            perturbation=p,
+        )
+        for stage, p, values in (("base", "", before), ("perturbed", "noise", before + 1e-3 * lengths**0.4))
+        for x, value in zip(lengths, values, strict=True)
+    )
+    (made,), (_, rival) = predictions(measured_curves(table, "tokens")[0])
+    assert made["power_laws"]["inflection"] == pytest.approx((0.5 / 0.4e-3) ** (1 / 0.9), rel=1e-3)
+    assert made["power_laws"]["fitted"] == made["fitted"] == 7
+    assert f"predicted inflection at {made['power_laws']['inflection']:.3g}" in rival
+    json.dumps(made, allow_nan=False)
 
 
 def test_a_law_needs_sizes_and_annealed_runs() -> None:

@@ -101,7 +101,7 @@ def _teacher(chance: Chance, modes: int, d_in: int, d_out: int) -> Teacher:
         chance,
         lambda: PowerLaw(modes, chance.uniform(0, 2), _size(chance), _seed(chance)),
         lambda: Geometric(modes, chance.uniform(0.2, 1), _size(chance), _seed(chance)),
-        lambda: Spectrum(chance.uniform(0, 2, modes), _seed(chance)),
+        lambda: Spectrum(np.sort(chance.uniform(0, 2, modes))[::-1], _seed(chance)),
         lambda: Matrix(chance.normal(size=(d_out, d_in))),
     )
 

@@ -32,7 +32,7 @@ from overtraining.simulations.noisy_labels import ChainWeights, descend_on_noisy
 from overtraining.theory.fine_tuning.label_noise import label_noise_excess, label_noise_scale
 from overtraining.theory.fine_tuning.noisy_task import noisy_task_turn
 
-TASK = (1.0, 0.8)
+TASK = (0.8, 1.0)
 LEARNING_RATES = (0.05, 0.1, 0.2, 0.4)
 BATCH, LABEL_NOISE, BUDGET = 4, 0.05, 14.0
 LARGE_NOISE = (0.2, 0.8)
@@ -48,7 +48,7 @@ MEASURED = {"excess": "downstream_after", "excess_stderr": "downstream_after_std
 def protocol(preset: Preset, learning_rate: float, label_noise: float = LABEL_NOISE) -> Protocol:
     """Two features in a 3→2→3 network, pretrained to none, half and all; the task has one larger, one smaller."""
     return Protocol(
-        Spectrum((0.8, 1.0)),
+        Spectrum((1.0, 0.8)),
         lengths=(2.0, 4.0, 20.0),
         strengths=(BUDGET,),
         network=Network(d_in=3, h=2, d_out=3),

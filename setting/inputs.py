@@ -21,8 +21,9 @@ from overtraining.setting.domain import (
 )
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.near_names import NamedFields
+from overtraining.setting.random_frames import generator_for, random_frame
 from overtraining.setting.shown import shown
-from overtraining.setting.teachers import Teacher, full_frames, random_frame
+from overtraining.setting.teachers import Teacher, full_frames
 
 
 def _covariance(name: str, matrix: Any) -> np.ndarray:
@@ -140,7 +141,9 @@ def own_axes(inputs: Inputs, d_in: int) -> Float[np.ndarray, "d_in d_in"]:
     """The eigenvectors of Σx where they are not the teacher's."""
     if inputs.input_covariance:
         return eigenvalues_and_axes(np.array(inputs.input_covariance))[1]
-    return random_frame(d_in, np.random.default_rng(inputs.frame_seed)) if inputs.spectrum else np.eye(d_in)
+    if not inputs.spectrum:
+        return np.eye(d_in)
+    return random_frame(d_in, generator_for("input axes", inputs.frame_seed))
 
 
 def check_inputs_fit(inputs: Inputs, d_in: int) -> None:

@@ -87,7 +87,8 @@ class FineTuning(NamedFields):
     """Train on a downstream task for the gradient-flow time `strength` (learning rate × steps).
 
     task: SharedVectors, RotatedTeacher, or the teacher of the downstream task, which may also be anything that
-    `setting.teacher` turns into one, such as a matrix; its inputs are whitened, and its loss is over the whole
+    `setting.teacher` turns into one, such as a matrix. A spectrum has singular vectors of its own; the pretraining
+    teacher's are asked for by SharedVectors. The inputs of the task are whitened, and its loss is over the whole
     population unless `training` has batches.
     training: gradient flow, or steps of an optimizer with a schedule. Its weight decay pulls toward 0.
     anchor: coefficient λ of `(λ/2)‖θ − θ_pre‖²`, the L2 pull toward the pretrained weights.

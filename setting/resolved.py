@@ -19,7 +19,9 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.starts import Balanced, rotated_frames
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, rotated_matrix, shared_matrix
 from overtraining.setting.teachers import (
+    Matrix,
     completed_frames,
+    full_frames,
     matrix_in_frames,
     singular_frames,
     singular_values,
@@ -55,14 +57,16 @@ class ResolvedProtocol:
         self,
     ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
         """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`."""
-        if self._own_axes:
-            (u, v), modes = self.frames, self.sigma.size
-            return u[:, :modes], self.sigma, v[:, :modes].T
-        return self._singular_frames()
+        if isinstance(self.protocol.teacher, Matrix) and not self._own_axes:
+            return self._decomposition
+        (u, v), modes = self.frames, self.sigma.size
+        return u[:, :modes], self.sigma, v[:, :modes].T
 
-    def _singular_frames(
+    @cached_property
+    def _decomposition(
         self,
     ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
+        """That of a matrix; its modes alone, since the complete frames of one with unequal sides may be large."""
         n = self.protocol.network
         return singular_frames(self.protocol.teacher, n.d_out, n.d_in)
 
@@ -73,11 +77,12 @@ class ResolvedProtocol:
     @cached_property
     def frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
         """U and V, completed to square orthonormal frames; along the axes of a given Σx where A leaves them open."""
-        if self._own_axes:
-            left, sigma, right = self._singular_frames()
-            return common_frames(*completed_frames(left, right), sigma, self.input_covariance)
-        left, _, right = self.singular_frames
-        return completed_frames(left, right)
+        if isinstance(self.protocol.teacher, Matrix):
+            left, _, right = self._decomposition
+            both = completed_frames(left, right)
+        else:
+            both = full_frames(self.protocol.teacher, self.protocol.network.d_out, self.protocol.network.d_in)
+        return common_frames(*both, self.sigma, self.input_covariance) if self._own_axes else both
 
     @cached_property
     def teacher(self) -> Float[np.ndarray, "d_out d_in"]:
@@ -95,7 +100,7 @@ class ResolvedProtocol:
             return shared_matrix(task, *self.frames)
         if isinstance(task, RotatedTeacher):
             return rotated_matrix(task, self.teacher)
-        return teacher_matrix(task, n.d_out, n.d_in)
+        return teacher_matrix(task, n.d_out, n.d_in, "task")
 
     @cached_property
     def start_frames(self) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:

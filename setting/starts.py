@@ -17,7 +17,8 @@ from overtraining.setting.domain import (
 )
 from overtraining.setting.errors import DomainError
 from overtraining.setting.near_names import NamedFields
-from overtraining.setting.teachers import Teacher, full_frames, rotations
+from overtraining.setting.random_frames import random_rotations
+from overtraining.setting.teachers import Teacher, full_frames
 from overtraining.setting.weights import Weights
 
 
@@ -46,7 +47,7 @@ class Balanced(NamedFields):
     """Start balanced, `W2ᵀW2 = W1W1ᵀ`, with all singular values epsilon, in frames rotated away from the teacher's.
 
     angle: largest angle, in radians, by which the rotation of each frame moves a vector; 0 is aligned. The planes of
-    the rotations are random, drawn from `frame_seed`.
+    the rotations are random, drawn from `frame_seed`, and independent of the frames that others draw from this seed.
     imbalance: `λ` of the λ-balanced start `W2ᵀW2 − W1W1ᵀ = λI` (two layers;
     `h ≤ d_out` for λ > 0, `h ≤ d_in` for λ < 0). Hidden frames as in `Aligned`.
     """
@@ -103,5 +104,5 @@ def rotated_frames(
     start: Balanced, left: Float[np.ndarray, "d_out d_out"], right: Float[np.ndarray, "d_in d_in"]
 ) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
     """The same, where the teacher's full frames are known."""
-    rotation_out, rotation_in = rotations(len(left), len(right), start.angle, start.frame_seed)
-    return rotation_out @ left, rotation_in @ right
+    turn_out, turn_in = random_rotations("start", start.frame_seed, len(left), len(right), start.angle)
+    return turn_out @ left, turn_in @ right

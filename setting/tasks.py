@@ -18,6 +18,7 @@ from overtraining.setting.domain import (
 )
 from overtraining.setting.errors import ShapeError
 from overtraining.setting.near_names import NamedFields
+from overtraining.setting.random_frames import random_rotations
 from overtraining.setting.teachers import (
     Geometric,
     Matrix,
@@ -25,10 +26,8 @@ from overtraining.setting.teachers import (
     Spectrum,
     Teacher,
     check_fits,
-    completed_frames,
-    matrix_in_frames,
-    rotations,
-    singular_frames,
+    full_frames,
+    singular_values,
     teacher_matrix,
 )
 
@@ -47,12 +46,22 @@ class SharedVectors(NamedFields):
         if not self.values:
             raise ShapeError("values of shape (0,)", "there is one number per mode", "pass at least one number")
 
+    @classmethod
+    def of(cls, other: Teacher) -> "SharedVectors":
+        """The task with the singular values of another teacher.
+
+        >>> SharedVectors.of(Geometric(3))
+        SharedVectors(values=(1.0, 0.5, 0.25))
+        """
+        return cls(singular_values(other))
+
 
 @dataclass(frozen=True)
 class RotatedTeacher(NamedFields):
     """The teacher itself, rotated: `B = scale · R U diag(σ) Vᵀ R'ᵀ` with rotations of largest plane angle `angle`.
 
-    The planes of the rotations are random, drawn from `frame_seed`; the task with angle 0 and scale 1 is the teacher's.
+    The planes of the rotations are random, drawn from `frame_seed`, and independent of the frames that others draw from
+    this seed. The task with angle 0 and scale 1 is the teacher's.
     """
 
     angle: float
@@ -69,6 +78,8 @@ Task = SharedVectors | RotatedTeacher | Teacher
 def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
     """The matrix B of a downstream task, beside a pretraining teacher.
 
+    A spectrum has singular vectors of its own, drawn from its `frame_seed` for the task: also of the teacher's seed, it
+    does not share the teacher's vectors. `SharedVectors` does.
     Raises ShapeError if the task or the teacher does not fit into `d_out × d_in`.
 
     >>> task_matrix(SharedVectors((2.0, 0.0)), Matrix(((3.0, 0.0), (0.0, 1.0))), 2, 2).tolist()
@@ -77,17 +88,16 @@ def task_matrix(task: Task, teacher: Teacher, d_out: int, d_in: int) -> Float[np
     d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
     check_task_fits(task, d_out, d_in)
     if isinstance(task, PowerLaw | Geometric | Spectrum | Matrix):
-        return teacher_matrix(task, d_out, d_in)
-    left, sigma, right = singular_frames(teacher, d_out, d_in)
+        return teacher_matrix(task, d_out, d_in, "task")
     if isinstance(task, RotatedTeacher):
-        return rotated_matrix(task, matrix_in_frames(teacher, left, sigma, right))
-    return shared_matrix(task, *completed_frames(left, right))
+        return rotated_matrix(task, teacher_matrix(teacher, d_out, d_in))
+    return shared_matrix(task, *full_frames(teacher, d_out, d_in))
 
 
 def rotated_matrix(task: RotatedTeacher, teacher: Float[np.ndarray, "d_out d_in"]) -> Float[np.ndarray, "d_out d_in"]:
     """`B = scale · R A R'ᵀ`, where the teacher's matrix A is known."""
     d_out, d_in = teacher.shape
-    left, right = rotations(d_out, d_in, task.angle, task.frame_seed)
+    left, right = random_rotations("rotated task", task.frame_seed, d_out, d_in, task.angle)
     return task.scale * left @ teacher @ right.T
 
 

@@ -29,6 +29,7 @@ from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.least_squares import least_squares
 from overtraining.setting.near_names import NamedFields
 from overtraining.setting.plain_data import check_regular
+from overtraining.setting.random_frames import Role, completed_frame, random_frames
 from overtraining.setting.shown import shown
 
 
@@ -74,7 +75,10 @@ class Geometric(NamedFields):
 
 @dataclass(frozen=True)
 class Spectrum(NamedFields):
-    """The singular values themselves, in any order, zeros allowed, in Haar-random frames drawn from `frame_seed`."""
+    """The singular values themselves, largest first, zeros allowed, in Haar-random frames drawn from `frame_seed`.
+
+    The values of a task's `SharedVectors` belong to the modes in this order. DomainError for another order.
+    """
 
     values: Sequenced
     frame_seed: int = 0
@@ -87,6 +91,9 @@ class Spectrum(NamedFields):
         if values.ndim != 1 or values.size == 0:
             raise ShapeError(f"values of shape {values.shape}", "a spectrum is a non-empty list", "pass a 1-d array")
         _modes("the number of values", values.size)
+        if (np.diff(values) > 0).any():
+            why = "the values of a task with SharedVectors belong to the modes in the order from the strongest"
+            raise DomainError("values that increase", why, "pass sorted(values, reverse=True), and the task's likewise")
         freeze(self, values=values)
         check_fields(self, frame_seed=whole_nonnegative)
 
@@ -216,16 +223,17 @@ def singular_values(teacher: Teacher) -> Float[np.ndarray, " modes"]:
         case Geometric(modes, ratio, scale):
             return scale * ratio ** np.arange(modes, dtype=float)
         case Spectrum(values):
-            return np.sort(np.array(values))[::-1]
+            return np.array(values)
         case Matrix(entries):
             return np.linalg.svd(np.array(entries), compute_uv=False)
 
 
 def singular_frames(
-    teacher: Teacher, d_out: int, d_in: int
+    teacher: Teacher, d_out: int, d_in: int, role: Role = "teacher"
 ) -> tuple[Float[np.ndarray, "d_out modes"], Float[np.ndarray, " modes"], Float[np.ndarray, "modes d_in"]]:
     """`U, σ, Vᵀ` with `A = U diag(σ) Vᵀ`: Haar-random frames for a spectrum, the decomposition of a matrix.
 
+    role: what the frames are drawn for; a teacher given as a task has other frames than as the pretraining teacher.
     Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
     Raises ShapeError if the modes do not fit into `d_out × d_in`.
     """
@@ -237,26 +245,28 @@ def singular_frames(
         signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(sigma.size)])
         return left * signs, sigma, signs[:, None] * right
     sigma = singular_values(teacher)
-    generator = np.random.default_rng(teacher.frame_seed)
-    left, right = (random_frame(d, generator)[:, : sigma.size] for d in (d_out, d_in))
+    left, right = (frame[:, : sigma.size] for frame in random_frames(role, teacher.frame_seed, d_out, d_in))
     return left, sigma, right.T
 
 
 def full_frames(
     teacher: Teacher, d_out: int, d_in: int
 ) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
-    """U and V (columns) as square orthonormal frames; the columns beyond the teacher's modes are random, with a seed.
+    """U and V (columns) as square orthonormal frames; the columns beyond the teacher's modes are random.
 
     >>> u, v = full_frames(Matrix(((3.0, 0.0),)), d_out=1, d_in=2)
     >>> bool(np.allclose(v @ v.T, np.eye(2))), bool(np.allclose(v[:, 0], (1, 0)))
     (True, True)
     """
-    left, _, right = singular_frames(teacher, d_out, d_in)
-    return completed_frames(left, right)
+    if isinstance(teacher, Matrix):
+        left, _, right = singular_frames(teacher, d_out, d_in)
+        return completed_frames(left, right)
+    check_fits(teacher, d_out, d_in)
+    return random_frames("teacher", teacher.frame_seed, d_out, d_in)
 
 
-def teacher_matrix(teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray, "d_out d_in"]:
-    """`A = U diag(σ) Vᵀ`: the entries of a matrix, or a spectrum in Haar-random orthonormal frames.
+def teacher_matrix(teacher: Teacher, d_out: int, d_in: int, role: Role = "teacher") -> Float[np.ndarray, "d_out d_in"]:
+    """`A = U diag(σ) Vᵀ`: the entries of a matrix, or a spectrum in Haar-random frames, drawn for this role.
 
     Raises ShapeError if the modes do not fit into `d_out × d_in`.
 
@@ -264,7 +274,7 @@ def teacher_matrix(teacher: Teacher, d_out: int, d_in: int) -> Float[np.ndarray,
     >>> np.linalg.svd(A, compute_uv=False).round(12).tolist()
     [1.0, 0.5, 0.0]
     """
-    return matrix_in_frames(teacher, *singular_frames(teacher, d_out, d_in))
+    return matrix_in_frames(teacher, *singular_frames(teacher, d_out, d_in, role))
 
 
 def matrix_in_frames(
@@ -289,49 +299,5 @@ def check_fits(teacher: Teacher, d_out: int, d_in: int) -> None:
 def completed_frames(
     left: Float[np.ndarray, "d_out modes"], right: Float[np.ndarray, "modes d_in"]
 ) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
-    """The same as `full_frames`, where the `singular_frames` are known."""
-    return _completed(left), _completed(right.T)
-
-
-def _completed(frame: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d d"]:
-    d, k = frame.shape
-    fresh = np.random.default_rng(0).standard_normal((d, d - k))
-    return np.hstack([frame, _orthonormalized(np.hstack([frame, fresh]))[:, k:]])
-
-
-def _orthonormalized(columns: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
-    q, r = np.linalg.qr(columns)
-    return q * np.where(np.diag(r) < 0, -1.0, 1.0)  # signs differ between libraries
-
-
-def random_frame(d: int, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """A Haar-random orthonormal frame (Mezzadri 2007, from a Gaussian matrix); DomainError for one that would fill the
-    memory.
-
-    >>> frame = random_frame(3, np.random.default_rng(0))
-    >>> bool(np.allclose(frame @ frame.T, np.eye(3)))
-    True
-    """
-    if d > limits.FRAME:
-        raise DomainError(f"a random frame of {d} dimensions", "it takes more than 3 GiB", "use a smaller network")
-    if d == 1:  # the group is {+1, −1}
-        return generator.choice([-1.0, 1.0], size=(1, 1))
-    return _orthonormalized(generator.normal(size=(d, d)))
-
-
-def random_rotation(d: int, angle: float, generator: np.random.Generator) -> Float[np.ndarray, "d d"]:
-    """The rotation by a random skew-symmetric generator whose largest plane angle is `angle`, in radians."""
-    from scipy.linalg import expm  # takes a tenth of a second to import, and only rotated frames need it
-
-    square = generator.standard_normal((d, d))
-    skew = square - square.T
-    size = np.linalg.norm(skew, 2)
-    return expm(angle / size * skew) if size > 0 else np.eye(d)  # one dimension has no rotation
-
-
-def rotations(
-    d_out: int, d_in: int, angle: float, frame_seed: int
-) -> tuple[Float[np.ndarray, "d_out d_out"], Float[np.ndarray, "d_in d_in"]]:
-    """Random rotations of the left and of the right frame by the same angle."""
-    generator = np.random.default_rng(frame_seed)
-    return random_rotation(d_out, angle, generator), random_rotation(d_in, angle, generator)
+    """The `full_frames` of a matrix, where its `singular_frames` are known: one of them is square already."""
+    return completed_frame(left), completed_frame(right.T)

@@ -22,12 +22,12 @@ SOURCE = "overtraining.experiments.label_noise"
 def recipes() -> dict[str, Recipe]:
     """The experiment's network, from an early and a converged checkpoint; its two tasks, by budget."""
     early = Protocol(
-        Spectrum((0.8, 1.0)),
+        Spectrum((1.0, 0.8)),
         lengths=(4.0,),
         strengths=(14.0,),
         network=Network(d_in=3, h=2, d_out=3),
         start=Aligned(0.05),
-        perturbation=FineTuning(SharedVectors((1.0, 0.8))),
+        perturbation=FineTuning(SharedVectors((0.8, 1.0))),
         sampling=Sampling(draws=2048),
     )
     budgets = replace(early, strengths=np.linspace(0, 2.2, 89))
@@ -85,9 +85,10 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{ratio[0] - 1:.0%} at η = {float(theory.learning_rate[0]):.2f} and by a factor of {ratio[-1]:.1f} at "
         f"{float(theory.learning_rate[-1]):.2f}. Points: {data['early'].attrs['source']} each, from a checkpoint at "
         f"length 4 and a converged one at 20, at most {max(off.values()):.1f} standard errors from the line: once "
-        "fine-tuning has converged, the excess does not depend on the length of pretraining. Batch 4, ν = 0.05, σ' = "
-        "1, 0.8 in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is smallest for the "
-        "pretraining length from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, to first order "
+        "fine-tuning has converged, the excess does not depend on the length of pretraining. Batch 4, ν = 0.05, "
+        "σ = 1, 0.8 and σ' = 0.8, 1 in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is "
+        "smallest for the pretraining length from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, "
+        "to first order "
         "in γ², with the whole population of inputs in every step; points: "
         f"{data['turned'].attrs['source']} in the limit of small steps and noise, at most {worst:.1f} "
         "standard errors from the lines. Below the grey line, more pretraining hurts before it has reached the task. "

@@ -94,6 +94,11 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     angle = task.angle if isinstance(task, RotatedTeacher) else float("nan")
     late = theory.isel(strength=-1)
     best = late.after.values.min()
+    downstream = theory.downstream_after.isel(pretraining=[0, -1]).squeeze()
+    fitted = ", ".join(
+        f"from {float(one[0]):.2f} to {float(one[1]):.2f} at T = {float(one.strength):g}"
+        for one in downstream.transpose("strength", "pretraining")
+    )
     both = [(one, one.falls, one.falls > 0) for one in (rotated, shared)]
     first = min(float(one.strength.where(occurs.any(set(occurs.dims) - {"strength"})).min()) for one, _, occurs in both)
     beyond = [one.falls.where(one.strength > one.safe) for one, *_ in both]
@@ -103,9 +108,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "What each learned feature adds to plasticity, and what it costs (claim D4). (a) Pretraining against "
         f"downstream loss after fine-tuning, along pretraining, for {word(len(setup.strengths))} budgets; the dot is "
-        "the end. Learned features "
-        "let the network fit the task, with reversals inside the stages, at the cost of forgetting: at T = "
-        f"{float(theory.strength[-1]):g} the pretraining loss after fine-tuning ends "
+        f"the end. From none to the longest pretraining, the downstream loss goes {fitted}: what is learned helps to "
+        "fit the task if the budget is large enough to change it, with reversals inside the stages, and at the cost of "
+        f"forgetting: at T = {float(theory.strength[-1]):g} the pretraining loss after fine-tuning ends "
         f"{float(late.after[-1]) - best:.3f} above its best value. Lines: exact; points: simulation by gradient flow. "
         f"σ = {spectrum(setup)} in a {network(setup)} network from {power(epsilon(setup))}, the task rotated by "
         f"{angle:g}. (b–f) The same teacher from plateau to "

@@ -32,7 +32,8 @@ def test_both_objectives_turn_and_a_budget_is_named() -> None:
     found = rows(show(ot.theory.respond(TUNED)))
     assert "fine-tuning budget T (gradient-flow time)" in found
     assert found["inflection point"] != found["inflection point, downstream loss"]
-    assert "none" in found["inflection point, downstream loss"]
+    assert found["inflection point"] == "none, none, none"  # such budgets change little
+    assert "none" not in found["inflection point, downstream loss"]
 
 
 def test_a_notebook_gets_a_table_and_a_picture() -> None:

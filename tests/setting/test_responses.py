@@ -91,6 +91,6 @@ def test_theory_refuses_by_name() -> None:
 
 def test_bottleneck_learns_the_strongest() -> None:
     """A hidden layer of one unit learns one of two modes; the other stays in the loss for ever."""
-    data = follow(Protocol(Spectrum((0.5, 1.0)), (0, 100), (0,), Network(2, 1, 2)))
+    data = follow(Protocol(Spectrum((1.0, 0.5)), (0, 100), (0,), Network(2, 1, 2)))
     assert data.singular_value.values[-1].tolist() == [1.0]
     assert data.loss.values[-1] == 0.125

@@ -19,7 +19,7 @@ from overtraining.setting.weights import Weights
 PLAIN = Protocol(PowerLaw(3), lengths=(0.0, 1.0), strengths=(0.1,))
 PROTOCOLS = [
     PLAIN,
-    replace(PLAIN, teacher=Spectrum([0.1, 1 / 3, 0.0]), start=Aligned(1e-300), network=Network(5, 2, 4)),
+    replace(PLAIN, teacher=Spectrum([1 / 3, 0.1, 0.0]), start=Aligned(1e-300), network=Network(5, 2, 4)),
     replace(PLAIN, teacher=teacher(np.array([[1.0, 2.0], [0.1, 1e-17]])), network=Network(2, 7, 2)),
     replace(PLAIN, start=SmallGaussian(0.1), pretraining=GradientDescent(0.3), perturbation=Noise((1, 0))),
     replace(

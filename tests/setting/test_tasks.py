@@ -6,7 +6,17 @@ import pytest
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task, check_task_fits, task_matrix
-from overtraining.setting.teachers import Matrix, PowerLaw, full_frames, teacher_matrix
+from overtraining.setting.teachers import (
+    Geometric,
+    Matrix,
+    PowerLaw,
+    Spectrum,
+    Teacher,
+    full_frames,
+    mode_count,
+    singular_values,
+    teacher_matrix,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +60,23 @@ def test_the_planes_of_a_rotation_follow_from_its_seed() -> None:
     assert not np.allclose(once, other)
 
 
-def test_any_teacher_is_a_task() -> None:
-    task = PowerLaw(3, frame_seed=5)
-    assert (task_matrix(task, TEACHER, 3, 4) == teacher_matrix(task, 3, 4)).all()
+@pytest.mark.parametrize("task", [PowerLaw(3), PowerLaw(3, frame_seed=5), Geometric(2), Spectrum((2.0, 1.0, 0.0))])
+def test_a_spectrum_is_a_task_with_vectors_of_its_own(task: Teacher) -> None:
+    """Its singular values are those that it says, and in no case is its matrix the pretraining teacher's."""
+    matrix = task_matrix(task, TEACHER, 3, 4)
+    found = np.linalg.svd(matrix, compute_uv=False)[: mode_count(task)]
+    np.testing.assert_allclose(found, singular_values(task), atol=1e-15)
+    assert np.linalg.norm(matrix - teacher_matrix(task, 3, 4)) > 0.5 * np.linalg.norm(matrix)
+
+
+def test_a_matrix_is_a_task_as_it_stands() -> None:
+    assert (task_matrix(Matrix(np.eye(3, 4)), TEACHER, 3, 4) == np.eye(3, 4)).all()
+
+
+def test_the_values_of_another_teacher_in_this_one_s_vectors() -> None:
+    task = SharedVectors.of(Geometric(2, frame_seed=7))
+    assert task == SharedVectors((1.0, 0.5))
+    assert SharedVectors.of(Matrix(np.diag([1.0, 2.0]))) == SharedVectors((2.0, 1.0))
 
 
 @pytest.mark.parametrize("task", [Matrix(np.eye(4)), PowerLaw(4), SharedVectors((1.0, 1.0, 1.0, 1.0))])

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from overtraining.setting import limits
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.teachers import (
@@ -13,7 +12,6 @@ from overtraining.setting.teachers import (
     Matrix,
     PowerLaw,
     Spectrum,
-    random_frame,
     singular_frames,
     singular_values,
     teacher,
@@ -27,6 +25,8 @@ from overtraining.setting.teachers import (
         (lambda: PowerLaw(0), DomainError),
         (lambda: Spectrum([]), ShapeError),
         (lambda: Spectrum([1.0, -1.0]), DomainError),
+        (lambda: Spectrum([0.3, 1.0]), DomainError),
+        (lambda: teacher([1.0, 0.5, 0.6]), DomainError),
         (lambda: Matrix([[1.0], [1.0, 2.0]]), ShapeError),
         (lambda: Matrix([1.0]), ShapeError),
         (lambda: Geometric(3, ratio=1.5), DomainError),
@@ -70,18 +70,3 @@ def test_spectral_teachers_have_their_spectrum(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(np.linalg.svd(matrix, compute_uv=False), singular_values(spectrum), atol=1e-14)
     assert (matrix == teacher_matrix(spectrum, *shape)).all()
     assert not np.allclose(abs(matrix), abs(teacher_matrix(replace(spectrum, frame_seed=5), *shape))) or shape == (1, 1)
-
-
-def test_a_frame_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "FRAME", 4)
-    assert random_frame(4, np.random.default_rng(0)).shape == (4, 4)
-    with pytest.raises(DomainError, match="a random frame of 5 dimensions"):
-        random_frame(5, np.random.default_rng(0))
-
-
-@pytest.mark.parametrize("d", [2, 5, 24])
-def test_random_frames_are_those_of_scipy(d: int) -> None:
-    from scipy.stats import ortho_group
-
-    frame = random_frame(d, np.random.default_rng(5))
-    assert (frame == ortho_group.rvs(d, random_state=np.random.default_rng(5))).all()

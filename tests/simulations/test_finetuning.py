@@ -371,7 +371,7 @@ def test_failures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_teacher_as_task_changes_nothing_in_the_end() -> None:
     """Fine-tuning on the pretraining task is more pretraining: the loss after budget T is that at length t + T."""
     white = Inputs(spectrum=(1.0,) * 4, shared=False)  # as it is downstream
-    same = replace(TUNED, perturbation=FineTuning(TUNED.teacher, GradientDescent(0.1)), inputs=white)
+    same = replace(TUNED, perturbation=FineTuning(RotatedTeacher(0.0), GradientDescent(0.1)), inputs=white)
     same = replace(same, lengths=(0.5, 2.0), strengths=(0.0, 0.7, 1.5, 3.0))
     seen, longer = respond(same, 0).isel(seed=0), respond(replace(same, lengths=(2.0, 5.0)), 0).isel(seed=0)
     np.testing.assert_allclose(seen.after[0, 2], longer.before[0], rtol=1e-12)

@@ -22,7 +22,7 @@ PROTOCOL = Protocol(
     Network(4, 3, 5),
     SmallGaussian(0.6),
     GradientDescent(0.1),
-    FineTuning(RotatedTeacher(1.2, 1.5, frame_seed=3), GradientDescent(0.05)),
+    FineTuning(RotatedTeacher(1.2, 1.5, frame_seed=15), GradientDescent(0.05)),
     sampling=Sampling(2, 2),
 )
 

@@ -137,7 +137,7 @@ def protocols(draw) -> Protocol | None:  # type: ignore[no-untyped-def]
             one_of(
                 lambda: PowerLaw(modes, draw(from_0), draw(above_0)),
                 lambda: Geometric(modes, min(draw(above_0), 1.0), draw(above_0)),
-                lambda: Spectrum(draw(several(from_0, modes))),
+                lambda: Spectrum(sorted(draw(several(from_0, modes)), reverse=True)),
                 lambda: Matrix(draw(several(several(any_sign, n.d_in), n.d_out))),
             ),
             draw(grid(from_0)),

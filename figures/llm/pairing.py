@@ -1,6 +1,7 @@
 """Pair fine-tuned models with their base models by name: `m-sft` at the checkpoints of `m` is `m` after `sft`."""
 
 import re
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -24,29 +25,24 @@ def paired_by_name(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     >>> notes
     ['m-sft is taken for m after sft, by its name']
     """
-    base = table[table["stage"] == "base"]
-    lengths = {str(model): set(rows["step"].fillna(rows["tokens"])) for model, rows in base.groupby("model")}
+    unchanged = table[table["stage"] == "base"]
+    lengths = {str(model): set(rows["step"].fillna(rows["tokens"])) for model, rows in unchanged.groupby("model")}
+    parts = {model: tuple(_PART.findall(model.lower())) for model in lengths}
+    bases = {words: model for model, words in parts.items() if words and not TUNED & set(words)}
     notes = []
-    for model, own in lengths.items():
-        shared = [other for other, length in lengths.items() if length & own]
-        found = [(other, change) for other in shared if (change := _change(other, model)) is not None]
-        if not found:
-            continue
-        other, change = max(found, key=lambda pair: len(pair[0]))
-        rows = (table["model"] == model) & (table["stage"] == "base")
-        changed = {"model": other, "stage": "fine-tuned", "perturbation": change}
-        table = table.assign(**{name: table[name].where(~rows, text) for name, text in changed.items()})
-        notes.append(f"{model} is taken for {other} after {change}, by its name")
+    for model, words in parts.items():
+        pairs = ((bases[short], rest) for short, rest in _splits(words) if short in bases and TUNED & set(rest))
+        base, rest = next((pair for pair in pairs if lengths[pair[0]] & lengths[model]), ("", ()))
+        if base:
+            rows = (table["model"] == model) & (table["stage"] == "base")
+            changed = {"model": base, "stage": "fine-tuned", "perturbation": " ".join(rest)}
+            table = table.assign(**{name: table[name].where(~rows, text) for name, text in changed.items()})
+            notes.append(f"{model} is taken for {base} after {changed['perturbation']}, by its name")
     return table, notes
 
 
-def _change(base: str, model: str) -> str | None:
-    """What the model's name has beside the base model's, if a word of it speaks of fine-tuning."""
-    short, long = (_PART.findall(name.lower()) for name in (base, model))
-    if not short or TUNED & set(short):
-        return None
-    for rest in (long[len(short) :] if long[: len(short)] == short else [],
-                 long[: -len(short)] if long[-len(short) :] == short else []):  # fmt: skip
-        if TUNED & set(rest):
-            return " ".join(rest)
-    return None
+def _splits(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Every beginning and every end of a name, the longest first, and what is left of it."""
+    for size in range(len(words) - 1, 0, -1):
+        yield words[:size], words[size:]
+        yield words[-size:], words[:-size]

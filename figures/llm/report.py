@@ -210,15 +210,19 @@ def _law_line(row: dict[str, Any]) -> str:
     return f"L(N, D) = E + A N^-alpha + B D^-beta, {row['task']}, {row['runs']} runs: {constants}"
 
 
-def write_report(report: CheckpointReport, out: Path, only_found: bool = False) -> list[Path]:
+def write_report(
+    report: CheckpointReport, out: Path, only_found: bool = False, notes: Sequence[str] = ()
+) -> list[Path]:
     """Write answers.txt and the drawn curves into a folder, all or none of them, and return their paths.
 
-    only_found: draw only the curves with a significant decline; answers.txt has all of them.
+    only_found: draw only the curves with a significant decline; answers.txt has all of them.  notes: what the readers
+    of the files said, which answers.txt begins with.
     Raises NotWritten for a full disk.
     """
     from overtraining.figures.llm.panels import draw_answers, pictures
 
     drawn = pictures(draw_answers(report.answers, report.length_units, only_found))
-    contents = {out / name: content for name, content in {"answers.txt": f"{report.text}\n".encode(), **drawn}.items()}
+    text = "\n".join([*notes, report.text, ""])
+    contents = {out / name: content for name, content in {"answers.txt": text.encode(), **drawn}.items()}
     write_files(contents)
     return list(contents)

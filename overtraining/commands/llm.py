@@ -115,7 +115,7 @@ def llm(
         typer.echo(f"{found.screen(only_found)}\n\n{summary(table)}")
         said |= found.data | {"notes": notes, "skipped": [str(error) for error in bad]}
         if out:
-            write_report(found, out, only_found)
+            write_report(found, out, only_found, notes)
             typer.echo(f"in {out}")
     if json:
         write_text(json, dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

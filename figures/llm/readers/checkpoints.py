@@ -21,6 +21,7 @@ _TOKENS = re.compile(
     rf"|(?<![a-z0-9.])(?<!sample[-_])(?P<bare>{_NUMBER})(?P<bare_scale>[bt])t{_END}",  # sample-10BT is a data set
     re.IGNORECASE | re.ASCII,
 )
+_SEPARATORS = ("-", "_", ".")
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _WHOLE = re.compile(rf"({_NUMBER})([kmbt])?", re.IGNORECASE | re.ASCII)
 
@@ -119,6 +120,7 @@ def _number(digits: str, scale: str | None) -> float:
 def _without(name: str, found: list[re.Match[str]]) -> str:
     """The name without these parts; its folders that were nothing else disappear."""
     for match in reversed(found):
-        name = name[: match.start()] + name[match.end() :]
+        before, after = name[: match.start()], name[match.end() :]
+        name = (before[:-1] if before[-1:] in _SEPARATORS and after[:1] in _SEPARATORS else before) + after
     folders = [folder.strip("-_. ") for folder in name.split("/")]
     return "/".join(folder for folder in folders if folder)

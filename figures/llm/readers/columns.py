@@ -58,13 +58,15 @@ def learning_rate_columns(names: Sequence[str]) -> list[str]:
     return _found(_LEARNING_RATE, names)
 
 
-def stderr_column(name: str, names: Sequence[str]) -> str | None:
-    """The column with the standard errors of this one, if there is one.
+def stderr_columns(names: Sequence[str]) -> dict[str, str]:
+    """The columns whose standard errors are a column of their own, and the names of these.
 
-    >>> stderr_column("eval/piqa/acc", ["eval/piqa/acc", "eval/piqa/acc_stderr"])
-    'eval/piqa/acc_stderr'
+    >>> stderr_columns(["eval/piqa/acc", "eval/piqa/acc_stderr", "eval/loss"])
+    {'eval/piqa/acc': 'eval/piqa/acc_stderr'}
     """
-    return next((other for other in names if _STDERR.search(other) and _STDERR.sub("", other) == name), None)
+    known = set(names)
+    of = {name: _STDERR.sub("", name) for name in names if _STDERR.search(name)}
+    return {measured: error for error, measured in of.items() if measured in known}
 
 
 def measure(name: str) -> MeasuredColumn | None:

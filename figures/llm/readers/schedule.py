@@ -44,7 +44,7 @@ def _logged(table: pd.DataFrame, path: Path) -> tuple[pd.Series, str]:
     rate = next(iter(learning_rate_columns(header)), "")
     usable = [field for field, names in columns.items() if names and table[field].notna().any()]
     if not rate or not usable:
-        what = "a column of learning rates" if usable else "a column of the steps or tokens of these checkpoints"
+        what = "column of learning rates" if usable else "column of the steps or tokens of these checkpoints"
         raise file.refuse("line 1", f"there is no {what}", "name them learning_rate, and step or tokens")
     field = usable[0]
     name = columns[field][0]

@@ -13,7 +13,7 @@ from overtraining.figures.llm.readers.columns import (
     MeasuredColumn,
     learning_rate_columns,
     measure,
-    stderr_column,
+    stderr_columns,
     step_columns,
     token_columns,
 )
@@ -35,17 +35,15 @@ def is_wide(sheet: Sheet) -> bool:
 
 def read_wide(file: File, sheet: Sheet) -> Iterator[Row]:
     """One row per filled cell of a measured column; tokens and learning rate come from their columns, if any."""
-    header = sheet.header
-    used = [*step_columns(header)[:1], *token_columns(header)[:1], *learning_rate_columns(header)[:1]]
-    measured = [name for name in header if measure(name)]
-    errors = [error for name in measured if (error := stderr_column(name, header))]
-    lines = [(line, dict(zip(header, map(str.strip, cells), strict=True))) for line, cells in sheet.lines]
-    texts = [name for name in measured if _is_text(name, lines)]
+    names = sheet.header
+    lengths = [*step_columns(names)[:1], *token_columns(names)[:1], *learning_rate_columns(names)[:1]]
+    measured = dict.fromkeys(name for name in names if measure(name))
+    errors = stderr_columns(names)
+    wanted = dict.fromkeys((*lengths, *measured, *(errors[name] for name in measured if name in errors)))
+    records, texts = _records(file, sheet, {name: names.index(name) for name in wanted})
     if texts:
         file.say(f"columns of text are left out: {', '.join(texts)}")
-    wanted = [name for name in dict.fromkeys((*used, *measured, *errors)) if name not in texts]
-    columns = [name for name in header if name not in texts]
-    yield from read_records(file, columns, _records(file, wanted, lines), run_name(file.path))
+    yield from read_records(file, [name for name in names if name not in texts], records, run_name(file.path))
 
 
 def read_records(file: File, names: Sequence[str], records: Iterable[Record], model: str) -> Iterator[Row]:
@@ -55,7 +53,7 @@ def read_records(file: File, names: Sequence[str], records: Iterable[Record], mo
     if not (lengths and measures):
         missing = "column of measurements, such as eval/c4/loss" if lengths else "column of steps or tokens"
         raise file.refuse("line 1", f"there is no {missing}", "export it from the run, or name it with --columns")
-    errors = {name: error for name in measures if (error := stderr_column(name, names))}
+    errors = stderr_columns(names)
     length = next(iter(lengths.values()))
     common = dict(lengths)
     if rates := learning_rate_columns(names):
@@ -109,22 +107,30 @@ def _lengths(file: File, names: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _is_text(name: str, lines: Sequence[tuple[int, Mapping[str, str]]]) -> bool:
-    """Whether a column has text in its filled cells, and no number."""
-    filled = [cells[name] for _, cells in lines if cells[name] and cells[name].lower() not in _MISSING]
-    return bool(filled) and not any(map(is_number, filled))
+def _records(file: File, sheet: Sheet, places: Mapping[str, int]) -> tuple[list[Record], list[str]]:
+    """The numbers in these columns, and those of the columns that have text in all filled cells.
 
-
-def _records(file: File, wanted: Sequence[str], lines: Sequence[tuple[int, Mapping[str, str]]]) -> Iterator[Record]:
-    """The numbers of the wanted columns; a cell that says NaN or the like is missing, and is named in a note."""
+    Cells that say NaN or the like are missing, and are counted in a note. Raises Unreadable for a text among numbers.
+    """
+    records: list[Record] = []
     missing: Counter[str] = Counter()
-    for line, cells in lines:
+    texts: dict[str, tuple[str, str]] = {}  # the first text of every column, and its place
+    with_numbers: set[str] = set()
+    for line, cells in sheet.lines:
         numbers = {}
-        for name in wanted:
-            if cells[name].lower() in _MISSING:
+        for name, place in places.items():
+            cell = cells[place].strip()
+            if is_number(cell):
+                numbers[name] = file.numeral(cell, f"line {line}, {name}")
+            elif cell.lower() in _MISSING:
                 missing[name] += 1
-            elif cells[name]:
-                numbers[name] = file.numeral(cells[name], f"line {line}, {name}")
-        yield f"line {line}", numbers
+            elif cell and name not in texts:
+                texts[name] = cell, f"line {line}, {name}"
+        with_numbers |= numbers.keys()
+        records.append((f"line {line}", numbers))
+    for name, (cell, place_of_text) in texts.items():
+        if name in with_numbers:
+            file.numeral(cell, place_of_text)  # refuses it
     for name, times in missing.items():
         file.say(f"{times} cell(s) of {name} hold no number (NaN or the like) and are missing")
+    return records, list(texts)

@@ -27,7 +27,7 @@ def test_no_checkpoint(name: str) -> None:
         ("m-intermediate-step-50k-104b", 5e4, 1.04e11, "m-intermediate"),
         ("m-step-955k-2T", 9.55e5, 2e12, "m"),
         ("m-step1000-4BT", 1000, 4e9, "m"),
-        ("m-step1000-7b", 1000, math.nan, "m--7b"),  # the size of the model
+        ("m-step1000-7b", 1000, math.nan, "m-7b"),  # the size of the model
         ("m-4BT", math.nan, 4e9, "m"),
         ("m-mult=1-tokens=8232325120", math.nan, 8232325120, "m-mult=1"),
         ("iter_0005000", 5000, math.nan, ""),

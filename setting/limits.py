@@ -41,6 +41,9 @@ CELLS = 10**7
 PROGRAMS = 10_000
 """Compiled programs of a sweep, a second or more each."""
 
+CHECKS = 200_000
+"""Protocols that a sweep checks before it runs, every value of an axis with every program: some minutes."""
+
 PAIRS = 10**6
 """Pairs of an input and an output whose mean cost of rounding is integrated: milliseconds each, an hour."""
 

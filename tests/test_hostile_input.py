@@ -140,6 +140,9 @@ def test_programs_of_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     base = json.loads(PROTOCOL) | {"network": {"d_in": 2, "h": 2, "d_out": 2}}
     axes = (Axis("network.d_in", (2, 3)), Axis("network.h", (2, 3)))
     refused(lambda: SweepPlan(Sweep(base, axes, QUICK)), "the number of compiled programs = 4")
+    monkeypatch.setattr(limits, "CHECKS", 5)
+    axes = (Axis("network.d_in", (2, 3)), Axis("repeat", (0, 1, 2)))
+    refused(lambda: SweepPlan(Sweep(base, axes, QUICK)), "the number of protocols to check = 6")
 
 
 def header(shape: str, kind: str = "'<f8'") -> bytes:

@@ -102,6 +102,8 @@ class SweepPlan:
         """
         shapes = set()
         fast_values = [value for axis in self.fast for value in self.grid.axis_values[axis.path]]
+        checks = self.blocks * max(1, len(fast_values))
+        at_most("the number of protocols to check", checks, limits.CHECKS, "each takes a millisecond")
         for block in range(self.blocks):
             indices = axis_indices(self.slow, block)
             slow_values = [self.grid.axis_values[axis.path][at] for axis, at in zip(self.slow, indices, strict=True)]

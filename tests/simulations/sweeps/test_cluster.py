@@ -13,7 +13,7 @@ import pytest
 from overtraining.runtime.worker_process import WORKER_ENVIRONMENT
 from overtraining.simulations.sweeps.cluster import Cluster, ClusterRefused
 from overtraining.simulations.sweeps.run import run_sweep
-from tests.simulations.sweeps.conftest import ROOT, ThisProcess, chunk_files, digest, small
+from tests.simulations.sweeps.conftest import ROOT, Start, ThisProcess, chunk_files, digest, said_by_others, small
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
@@ -49,8 +49,19 @@ def scheduler(**options: Path | None):  # type: ignore[no-untyped-def]
     return dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", **options)
 
 
-def worker(address: str, **options):  # type: ignore[no-untyped-def]
-    return dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", **options)
+def worker(address: str, nanny: str = "--no-nanny", **options):  # type: ignore[no-untyped-def]
+    return dask("worker", address, "--nthreads", "1", nanny, "--no-dashboard", **options)
+
+
+def test_after_success_no_library_has_said_anything(spec: Path, tmp_path: Path, start: Start, undisturbed: str) -> None:
+    """With workers that Dask watches, which stay when the sweep has ended."""
+    with scheduler() as address, worker(address, "--nanny"):
+        driver = start(spec, "--out", tmp_path / "store", "--scheduler", address)
+        said, problems = driver.communicate()
+    assert driver.returncode == 0, problems
+    assert said == f"60 of 60 cells in {tmp_path / 'store/result.nc'}\n"
+    assert not said_by_others(problems)
+    assert digest(tmp_path / "store/result.nc") == undisturbed
 
 
 def test_a_scheduler_started_by_hand_that_goes_away(tmp_path: Path, undisturbed: str) -> None:

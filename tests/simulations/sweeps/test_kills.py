@@ -12,7 +12,7 @@ import pytest
 from overtraining.simulations.sweeps.chunk_format import decode
 from overtraining.simulations.sweeps.recipe import fingerprint
 from overtraining.simulations.sweeps.store import RECIPE
-from tests.simulations.sweeps.conftest import Start, chunk_files, digest
+from tests.simulations.sweeps.conftest import Start, chunk_files, digest, said_by_others
 from tests.simulations.sweeps.measures import HANGS
 from tests.simulations.sweeps.processes import kill, until, workers_of
 
@@ -52,6 +52,7 @@ def test_one_of_two_workers_is_killed(spec: Path, tmp_path: Path, start: Start, 
     said, problems = driver.communicate()
     assert driver.returncode == 0, problems
     assert "60 of 60 cells" in said
+    assert not said_by_others(problems)
     assert digest(tmp_path / "store/result.nc") == undisturbed
 
 

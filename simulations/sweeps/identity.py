@@ -30,6 +30,7 @@ def software_identity(measure: str) -> dict[str, str]:
     return versions | {"sources": _sources(module_of(measure))}
 
 
+@cache
 def processor() -> str:
     """The kind of processor of this machine; another kind may round differently."""
     try:

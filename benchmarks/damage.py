@@ -92,7 +92,7 @@ def run(preset: BenchmarkPreset) -> list[BenchmarkReport]:
 GOOD = ("right and said", "right", "refused by name")
 BAD = ("wrong", "refused without a name", "traceback")
 REMARKS = [
-    "Per file: 20 flipped bits, 5 lengths to which it is cut, empty, a folder, no file and a folder in place of its",
+    "Per file: 20 flipped bits, 5 lengths to which it is cut, empty, a folder, empty with a folder in place of its",
     "temporary one, and 5 contents of other files.",
     "right and said: the result is that of whole files, and a line names the damaged one.",
     "right: the same without a line. A lock has nothing in it, a program is compiled again, and the last newline of a",
@@ -127,7 +127,7 @@ def faults(content: bytes, preset: BenchmarkPreset) -> Iterator[tuple[str, Calla
         yield f"cut to {size} bytes", partial(Path.write_bytes, data=content[:size])
     yield "empty", partial(Path.write_bytes, data=b"")
     yield "a folder", _replace_by_folder
-    yield "no file, and a folder where its next version is written", _block_temporary
+    yield "empty, and a folder where its next version is written", _block_temporary
     for name, other in OTHERS.items():
         yield name, partial(Path.write_bytes, data=other)
 
@@ -158,7 +158,7 @@ def _replace_by_folder(path: Path) -> None:
 
 
 def _block_temporary(path: Path) -> None:
-    path.unlink()
+    path.write_bytes(b"")
     path.with_name(f"{TEMPORARY}{path.name}").mkdir()
 
 

@@ -20,7 +20,7 @@ TESTED = {
 def test_no_damage_gives_a_wrong_result(kind: Kind, tmp_path: Path) -> None:
     with environment(WORKER_ENVIRONMENT):
         fates = dict(trials(kind, tmp_path, "tiny"))
-    assert len(fates) == 10
+    assert len(fates) == 11
     assert {fate: fault for fault, fate in fates.items() if fate not in GOOD} == {}
     assert set(fates.values()) >= ({"refused by name"} if "status" in kind.name else {"right and said"})
 

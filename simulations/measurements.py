@@ -81,7 +81,7 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     >>> from overtraining.setting.tasks import RotatedTeacher
     >>> protocol = Protocol(PowerLaw(2), (0.0, 8.0), (0.0, 1.0), perturbation=FineTuning(RotatedTeacher(1.0)))
     >>> distance_from_pretrained(protocol, key=0).distance.values[0].round(2).tolist()
-    [[0.0, 0.05], [0.0, 1.05]]
+    [[0.0, 0.08], [0.0, 0.41]]
     """
     if not isinstance(protocol.perturbation, FineTuning):
         raise DomainError(repr(protocol.perturbation), "only fine-tuning moves the weights", "pass FineTuning(…)")

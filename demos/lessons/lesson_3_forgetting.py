@@ -79,7 +79,7 @@ def _():
         tuned = Protocol(PowerLaw(4), LENGTHS, (budget_,), Network(6, 4, 5), perturbation=tuning)
         return inflection_point(respond(tuned), which="best").squeeze()
 
-    aligned, little, far, long_ = (turn_after(*case) for case in ((0.0, 2.0), (0.5, 2.0), (1.5, 2.0), (1.5, 30.0)))
+    aligned, little, far, long_ = (turn_after(*case) for case in ((0.0, 2.0), (0.5, 2.0), (1.5, 2.0), (1.5, 100.0)))
     return LENGTHS, aligned, far, little, long_
 
 
@@ -90,7 +90,7 @@ def _(PREDICTIONS, aligned, far, long_, prediction):
         PREDICTIONS[1],
         f"For a task rotated by 1.5 and a budget of T = 2, the loss is lowest at t = {float(far.length):.1f} and then rises by {float(far.rise):.3f}. On "
         f"the old task itself (angle 0) it {'turns too' if bool(aligned.exists) else 'only falls'}; after very long fine-tuning "
-        f"(T = 30) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
+        f"(T = 100) {'it still turns' if bool(long_.exists) else 'every checkpoint ends at the new task, and there is no turn'}.",
     )
     return
 

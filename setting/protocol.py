@@ -115,12 +115,12 @@ class Protocol(NamedFields):
 
     def __post_init__(self) -> None:
         made = teacher(self.teacher)
-        freeze(self, teacher=made)
-        if self.network is None:
-            freeze(self, network=_fitting_network(made, self.start))
+        fitting = _fitting_network(made, self.start) if self.network is None else self.network
+        freeze(self, teacher=made, network=fitting)
         check_fields(self, lengths=increasing_list, strengths=increasing_list)
         for name, kinds in PARTS.items():
-            instance(name, getattr(self, name), *kinds)
+            if not isinstance(part := getattr(self, name), kinds):
+                instance(name, part, *kinds)  # refuses it, in a few words
         _check_parts_fit(self)
 
     def __repr__(self) -> str:

@@ -10,10 +10,12 @@ from overtraining.experiments.agreement import Agreement, compare
 from overtraining.figures.catalogue.progressive_sensitivity import protocol
 from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs
-from overtraining.setting.perturbations import Noise
+from overtraining.setting.perturbations import FineTuning, Noise
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, SmallGaussian
-from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.teachers import Matrix, PowerLaw
+from overtraining.setting.training import GradientFlow
+from overtraining.setting.weights import Weights
 from overtraining.simulations.measurements import pretrain, pretrained, respond
 from overtraining.theory.solvers.exact import respond as exactly
 
@@ -122,6 +124,22 @@ def test_a_checkpoint_is_a_start_from_which_training_continues() -> None:
     for continued, straight in zip(pretrain(rest, key=0), pretrain(whole, key=3, seed_index=1), strict=True):
         np.testing.assert_allclose(continued.weight[0], straight.weight[2], atol=1e-6)
     assert pretrained(whole, key=3) == pretrained(whole, key=3, length=9.0)
+
+
+def test_a_simulated_checkpoint_is_fine_tuned_by_theory() -> None:
+    """Pretrained from small random weights, which are not balanced, and fine-tuned on a matrix: within the bound.
+
+    Integrators are asked for 1e-11; the bound is a hundred times what it bounds.
+    """
+    precise = GradientFlow(rtol=1e-11)
+    checkpoint = pretrained(Protocol(PowerLaw(3), (0.0, 25.0), start=SmallGaussian(1e-3), pretraining=precise), key=0)
+    task = FineTuning(Matrix(np.diag([0.3, 1.0, 0.2])), precise)
+    handed = Weights(layers=checkpoint.layers, tolerance=1e-4)
+    protocol = Protocol(PowerLaw(3), (0.0,), (0.5, 2.0, 8.0), start=handed, perturbation=task)
+    simulated, exact = respond(protocol, key=0), exactly(protocol.replace({"perturbation.training": GradientFlow()}))
+    bound = exact.attrs["imbalance_error"]
+    error = max(float(np.abs(simulated[name].values[0] - exact[name].values).max()) for name in exact.data_vars)
+    assert 1e-8 < error <= bound < 1e-4
 
 
 def test_a_checkpoint_that_no_start_can_say_is_refused() -> None:

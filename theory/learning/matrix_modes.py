@@ -68,12 +68,13 @@ def check_modes(u: Any, s: Any, v: Any, imbalance: Any) -> Modes:
     return Modes(u, s, v, lam)
 
 
-def modes_of(w1: WeightMatrix, w2: WeightMatrix, imbalance: float | None = None) -> Modes:
+def modes_of(w1: WeightMatrix, w2: WeightMatrix, imbalance: float | None = None, tolerance: float = TOLERANCE) -> Modes:
     """The modes of λ-balanced weights, without those below the rounding error of the largest.
 
     imbalance: λ; None takes it from the weights, as 0 where `W2ᵀW2 − W1W1ᵀ` is below 1e-12 of ‖W1‖² + ‖W2‖².
-    Raises ShapeError where h is too large for λ, DomainError where the weights are not λ-balanced to 1e-12 of
-    ‖W1‖² + ‖W2‖².
+    tolerance: how far from λ-balanced the weights may be, in units of ‖W1‖² + ‖W2‖². Beyond rounding the modes are
+    those of balanced weights near them, from which a hidden direction is left out that is nearer to none.
+    Raises ShapeError where h is too large for λ, DomainError where the weights are not λ-balanced to the tolerance.
 
     >>> modes_of(np.array([[3.0]]), np.array([[5.0]]))[1:]
     (array([15.]), array([[1.]]), 16.0)
@@ -95,7 +96,7 @@ def modes_of(w1: WeightMatrix, w2: WeightMatrix, imbalance: float | None = None)
         lam = imbalance / scale / scale
         check_imbalance(lam, h, w2.shape[0], w1.shape[1])
     deviation = np.linalg.norm(difference - lam * np.eye(h)) / size
-    if not deviation <= TOLERANCE:
+    if not deviation <= tolerance:
         raise DomainError(
             f"W2ᵀW2 − W1W1ᵀ − {lam * scale * scale:g} I of relative size {deviation:.2g}",
             "the solution is for balanced and λ-balanced weights",
@@ -165,12 +166,23 @@ def modes_in_frames(
 
 
 def _balanced(w1: np.ndarray, w2: np.ndarray) -> Modes:
-    """From the singular vectors of `[W1ᵀ; W2]`, which are those of both layers."""
+    """From the singular vectors of `[W1ᵀ; W2]`, which are those of both layers.
+
+    What is not orthogonal in a layer is made so from the strongest on, which moves the weakest most.
+    """
     q = np.concatenate([w1.T, w2])
+    most = min(w1.shape[1], *w2.shape)
     left, values, _ = np.linalg.svd(q, full_matrices=False)
-    keep = values > max(q.shape) * EPS * values[0]
-    v, u = np.split(np.sqrt(2) * left[:, keep], [w1.shape[1]])
-    return Modes(u, values[keep] ** 2 / 2, v)
+    left, values = left[:, :most], values[:most]
+    v, u = (_orthonormal(half) for half in np.split(left, [w1.shape[1]]))
+    moved = np.linalg.norm(np.concatenate([v, u]) / np.sqrt(2) - left, axis=0)
+    keep = (values > max(q.shape) * EPS * values[0]) & (moved < 1)
+    return Modes(u[:, keep], values[keep] ** 2 / 2, v[:, keep])
+
+
+def _orthonormal(columns: np.ndarray) -> np.ndarray:
+    frame, triangle = np.linalg.qr(columns)
+    return frame * np.where(np.diag(triangle) < 0, -1.0, 1.0)
 
 
 def _upward(w1: np.ndarray, w2: np.ndarray) -> Modes:
@@ -182,5 +194,4 @@ def _upward(w1: np.ndarray, w2: np.ndarray) -> Modes:
     hidden, values, vt = np.linalg.svd(w1)
     along = w2 @ hidden
     length = np.linalg.norm(along, axis=0)
-    frame, triangle = np.linalg.qr(along / length)
-    return Modes(frame * np.sign(np.diag(triangle)), values * length[: values.size], vt[: values.size].T)
+    return Modes(_orthonormal(along / length), values * length[: values.size], vt[: values.size].T)

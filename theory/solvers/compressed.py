@@ -14,8 +14,8 @@ from overtraining.setting.starts import FanIn, SmallGaussian
 from overtraining.theory.learning.matrix_modes import weights_of
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.mean_rounding import mean_rounding_increase
-from overtraining.theory.solvers.paths import Path
-from overtraining.theory.solvers.solutions import MEASURE
+from overtraining.theory.solvers.paths import MEASURE, Path
+from overtraining.theory.solvers.solutions import white
 
 Compression = Quantization | Pruning
 Strengths = Float[np.ndarray, " strength"]
@@ -72,7 +72,7 @@ def _refuse_without_mean(resolved: ResolvedProtocol, compression: Compression) -
         (n.depth > 2, compression, "beyond two layers its mean is over several hidden frames",
          "use depth=2"),
         (not resolved.isotropic, inputs, "the mean cost of rounding is for whitened inputs",
-         "use spectrum=()"),
+         f"use {white(inputs)}"),
     )  # fmt: skip
     for applies, given, why, instead in reasons:
         if applies:

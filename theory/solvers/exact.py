@@ -1,6 +1,7 @@
 """`respond` and `follow`: the exact Response or Trajectory of a protocol, or a refusal where there is no formula."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -21,9 +22,10 @@ from overtraining.theory.sensitivity.deep_noise import deep_increase
 from overtraining.theory.sensitivity.mean_rounding import DEGREE
 from overtraining.theory.solvers.compressed import compression_rise
 from overtraining.theory.solvers.fine_tuned_path import losses
-from overtraining.theory.solvers.paths import IN_CACHE, Path, Solution
+from overtraining.theory.solvers.own_weights import check_imbalance_error, with_largest_norms
+from overtraining.theory.solvers.paths import IN_CACHE, MEASURE, Path, Solution
 from overtraining.theory.solvers.random_path import APPROXIMATION
-from overtraining.theory.solvers.solutions import MEASURE, solve
+from overtraining.theory.solvers.solutions import solve
 from overtraining.theory.solvers.turns import StrengthsAt, with_seen_turns, with_turns_under_noise
 
 BOTH = ("pretraining", "strength")
@@ -60,6 +62,11 @@ def respond(protocol: Protocol) -> xr.Dataset:
     layers with a fixed step, on white inputs, is the mean over Haar-random frames (B6r). Beyond two hidden units it is
     an approximation, and `approximation_bound` is the most that it misses of the loss.
 
+    From your own weights (`Weights`), which are hardly ever balanced to the last bit, the answer is that of balanced
+    weights near them: `relative_imbalance` says how far off they are, and `imbalance_error` is the most that this
+    changes of any loss in the answer (`learning.near_balance`). More than 0.1 of the loss of a network that is 0 is
+    refused, and so is what depends on single weights: noise in proportion to them, rounding and pruning.
+
     The attribute `never_learned` lists the teacher's singular values that are never learned, because the start never
     reaches them or because weight decay ends them at 0, if there are any; `never_learned_downstream` those of the task,
     or of its mix with replay, that the pretrained weights never reach.
@@ -95,6 +102,10 @@ def follow(protocol: Protocol) -> xr.Dataset:
     From small Gaussian weights these are means over starts to leading order (A8), as in `respond`; singular values are
     in the order of the teacher's modes, and there is no imbalance.
 
+    From your own weights the attributes are as in `respond`; `imbalance_error_singular_value` bounds what the imbalance
+    changes of any singular value, `imbalance_error_weights` of the weights, in the norm over all layers; the imbalance
+    is the weights' own.
+
     The perturbation does not matter. Raises NoFormula for what `solutions.solve` refuses, DomainError where float64
     overflows or the answer does not fit into memory.
 
@@ -108,6 +119,7 @@ def follow(protocol: Protocol) -> xr.Dataset:
     modes = min(network.width, resolved.sigma.size)
     _check_memory(f"{len(protocol.lengths):,} lengths × {modes:,} modes", len(protocol.lengths) * modes)
     variables, never_learned = _along(solution, protocol, lambda path: _observed(path, network))
+    missed = _missed(resolved, variables)
     axes = {"singular_value": "mode", "layer_norm": "layer"}
     return trajectory(
         {name: (("pretraining", *filter(None, [axes.get(name)])), values) for name, values in variables.items()},
@@ -119,7 +131,7 @@ def follow(protocol: Protocol) -> xr.Dataset:
         method="theory",
         source=f"closed form (claim {solution.claims})",
         model=describe(resolved),
-        extra=_extra(protocol, never_learned=never_learned) | dict(solution.attributes),
+        extra=_extra(protocol, never_learned=never_learned) | dict(solution.attributes) | missed,
     )
 
 
@@ -136,9 +148,13 @@ def _respond_to_noise(resolved: ResolvedProtocol, noise: Noise) -> xr.Dataset:
     if noise.convention == "multiplicative" and depth > 2:
         reason = "beyond two layers its cost depends on every hidden frame"
         raise NoFormula(repr(noise), reason, f"use convention='relative' or depth=2, or {MEASURE}")
+    solution = solve(resolved)
+    if noise.convention == "multiplicative" and solution.of_own_weights:
+        reason = "its cost depends on the hidden frame of the weights, and the formula is a mean over all frames"
+        raise NoFormula(repr(noise), reason, f"use convention='relative', or {MEASURE}")
     return _under_noise(
         resolved,
-        solve(resolved),
+        solution,
         noise,
         "B6" if noise.convention == "multiplicative" else _claim_of_noise(depth),
         perturbation=f"{LAWS[noise.law]} noise on every weight",
@@ -160,6 +176,9 @@ def _respond_to_compression(resolved: ResolvedProtocol, compression: Quantizatio
         return _under_noise(resolved, solution, noise, f"{_claim_of_noise(n.depth)}, B6q", **names)
     claim = "B6q" if dithered else "B6r" if n.depth == 2 and n.h > 1 else ""
     # weights that are rounded or pruned jump, and with them the loss: it has no turns but those of its grid
+    if solution.of_own_weights:
+        reason = "rounding and pruning jump where a weight moves, so that nearly balanced weights tell nothing"
+        raise NoFormula(repr(compression), reason, f"use {Quantization(None, 'dithered')!r}, or {MEASURE}")
     return _perturbed(resolved, solution, compression_rise(resolved, compression), claim, **names)
 
 
@@ -170,14 +189,15 @@ def _under_noise(
     n, strengths = resolved.protocol.network, np.array(resolved.protocol.strengths)
     scales, unit = np.array(noise.per_layer(n.depth)), _constant_unit(noise, resolved, solution)
     rise = _rise_under(noise, scales, unit, resolved)
-    data = _perturbed(
-        resolved,
-        solution,
-        lambda path: {"rise": rise(path, strengths)},
-        claim,
-        perturbation=perturbation,
-        strength_name=strength_name,
-    )
+
+    def rise_and_error(path: Path) -> dict[str, Values]:
+        found = rise(path, strengths)
+        if path.deviation is None:
+            return {"rise": found}
+        more = (rise(with_largest_norms(path, path.deviation), strengths) - found).max(axis=1)
+        return {"rise": found, "imbalance_error": path.deviation.of_loss(path.loss) + more}
+
+    data = _perturbed(resolved, solution, rise_and_error, claim, perturbation=perturbation, strength_name=strength_name)
 
     def after(path: Path, strengths: StrengthsAt) -> dict[str, Values]:
         return {"after": np.maximum(path.loss[:, None] + rise(path, strengths), 0.0)}
@@ -193,6 +213,7 @@ def _perturbed(
     """The Response to a rise of the loss, (length, strength), which may have an `error` that bounds its own."""
     protocol = resolved.protocol
     variables, never_learned = _along(solution, protocol, lambda path: {"before": path.loss, **rise(path)})
+    missed = _missed(resolved, variables)
     error = variables.get("error", np.zeros(0))
     approximation = {
         "approximation": f"mean over hidden frames without harmonics of degree {DEGREE + 2} and more",
@@ -210,7 +231,8 @@ def _perturbed(
         model=describe(resolved),
         extra=_extra(protocol, never_learned=never_learned)
         | (approximation if error.any() else {})
-        | dict(solution.attributes),
+        | dict(solution.attributes)
+        | missed,
     )
 
 
@@ -237,10 +259,12 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
         return values
 
     variables, never_learned = _along(solution, protocol, both_losses)
+    missed = _missed(resolved, variables)
     never_learned_downstream = max(missing_from_task, key=np.size)
     extra = _extra(protocol, never_learned=never_learned, never_learned_downstream=never_learned_downstream)
     if (error := variables.pop("error", None)) is not None:
         extra |= {"approximation": APPROXIMATION, "approximation_error": float(error.max())}
+    extra |= dict(solution.attributes) if missed else {}
     data = response(
         {name: (BOTH[: values.ndim], values) for name, values in variables.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
@@ -250,12 +274,15 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
         strength_name="fine-tuning budget T",
         strength_units="gradient-flow time",
         model=describe(resolved),
-        extra=extra,
+        extra=extra | missed,
     )
     if error is not None:  # means over starts are for the same budgets at every length
         return data
 
-    return with_seen_turns(data, solution, lambda path, budgets: losses(resolved, tuning, path, budgets)[0])
+    def after(path: Path, budgets: StrengthsAt) -> dict[str, Values]:
+        return losses(resolved, tuning, replace(path, deviation=None), budgets)[0]
+
+    return with_seen_turns(data, solution, after)
 
 
 def _along(
@@ -292,6 +319,16 @@ def _constant_unit(noise: Noise, resolved: ResolvedProtocol, solution: Solution)
             return np.sqrt(norm / [rows * columns for rows, columns in n.shapes])
         case _:
             return None
+
+
+def _missed(resolved: ResolvedProtocol, variables: dict[str, np.ndarray]) -> dict[str, object]:
+    """The bounds on what the imbalance of the user's own weights changes, taken out of the variables and checked."""
+    found = {name: float(variables.pop(name).max()) for name in [*variables] if name.startswith("imbalance_error")}
+    if found:
+        task = [resolved.task] if isinstance(resolved.protocol.perturbation, FineTuning) else []
+        sizes = [(resolved.variances[: resolved.sigma.size] @ resolved.sigma**2) / 2, *((b**2).sum() / 2 for b in task)]
+        check_imbalance_error(resolved, found["imbalance_error"], max(sizes))
+    return dict(found)
 
 
 def _rise_under(
@@ -344,6 +381,10 @@ def _observed(path: Path, network: Network) -> dict[str, Values]:
         "layer_norm": path.layer_norm,
         "hessian_trace": refuse_overflow("tr H", lambda: (before_layer * after_layer).sum(axis=1)),
     }
+    if path.deviation is not None:
+        observed["imbalance_error"] = path.deviation.of_loss(path.loss)
+        observed["imbalance_error_singular_value"] = path.deviation.of_product(network.depth)
+        observed["imbalance_error_weights"] = path.deviation.distance
     if network.depth > 1 and path.imbalance is not None:
         observed["imbalance"] = np.full(path.loss.size, path.imbalance)
     if path.sharpness is not None:

@@ -19,12 +19,12 @@ from overtraining.theory.fine_tuning.mixed_target import interpolated
 from overtraining.theory.fine_tuning.tuned_flow import fine_tune, fine_tune_mode
 from overtraining.theory.learning import deep_mode
 from overtraining.theory.learning.matrix_modes import Modes
+from overtraining.theory.learning.near_balance import Deviation, deep_rate, distance_bound, time_nodes, two_layer_bound
 from overtraining.theory.learning.random_start_error import grown, grown_after, limit_errors
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.remedies.anchored import anchored_weight_after
-from overtraining.theory.solvers.paths import Path, RandomModes
+from overtraining.theory.solvers.paths import MEASURE, Path, RandomModes
 from overtraining.theory.solvers.random_path import MOST_ERROR
-from overtraining.theory.solvers.solutions import MEASURE
 
 Budgets = Float[np.ndarray, "*length budget"]
 NeverLearned = Float[np.ndarray, " lost"]
@@ -55,10 +55,12 @@ def losses(
     | 2      | aligned, with imbalance   | shared vectors | shared Σx | none         | none   |
     | 2      | any that A5 solves        | any            | Σx = ξI   | none         | none   |
     | 3, …   | aligned                   | shared vectors | shared Σx | none         | none   |
+    | 2, …   | own, nearly balanced      | as if balanced | as there  | none         | none   |
     | 2      | small and random          | shared vectors | Σx = ξI   | any          | any    |
 
     Small random weights have means over starts, to leading order (D1r). Beyond two layers, no mode may be trained
-    toward the other sign. Common to all: gradient flow on all weights.
+    toward the other sign. Common to all: gradient flow on all weights. `imbalance_error` is the most that the imbalance
+    of own weights changes of a loss, for every length.
     Never learned are singular values of the task, or, with replay, of the mix of both tasks.
     Raises NoFormula for anything else.
     """
@@ -70,6 +72,9 @@ def losses(
         if applies:
             raise _no_formula(refused, why, instead)
     budgets = np.concatenate([np.zeros_like(strengths[..., :1]), strengths], axis=-1)  # 0, for the losses before
+    if path.deviation is not None and (tuning.anchor or tuning.training.weight_decay):
+        given = f"anchor = {tuning.anchor:g}, weight_decay = {tuning.training.weight_decay:g}"
+        raise _no_formula(given, "there is no bound on what the imbalance of own weights changes", "use 0 for both")
     if path.one_layer is not None:
         return _by_one_layer(resolved, tuning, path, budgets, *path.one_layer()), np.zeros(0)
     if path.mode_products is not None and isinstance(tuning.task, SharedVectors):
@@ -81,7 +86,7 @@ def losses(
         return _by_random_modes(resolved, tuning, path, budgets, path.random_modes())
     if tuning.anchor > 0:
         reason = "with an anchor only one layer, and tasks with the teacher's singular vectors, have a formula"
-        raise _no_formula(f"anchor = {tuning.anchor:g}", reason, "use anchor=0 or task=SharedVectors(…)")
+        raise _no_formula(f"anchor = {tuning.anchor:g}", reason, f"use anchor=0 or {_decoupled(tuning)}")
     return _by_matrices(resolved, tuning, path, budgets)
 
 
@@ -123,7 +128,10 @@ def _by_modes(
     dying = (mixed.target <= decay) & (imbalance == 0) & (tuning.anchor == 0)
     dying[m:] = True
     never_learned = np.abs(mixed.target[dying])
-    return _named(path, after, downstream), np.sort(never_learned[never_learned > 0])[::-1]
+    own = None
+    if path.deviation is not None:
+        own = _tuned_modes_deviation(tuning, n.depth, path.deviation, s, budgets, mixed)
+    return _named(path, after, downstream, own), np.sort(never_learned[never_learned > 0])[::-1]
 
 
 def _by_random_modes(
@@ -182,7 +190,7 @@ def _by_matrices(
 ) -> tuple[dict[str, Values], NeverLearned]:
     if tuning.training.weight_decay:
         reason = "with weight decay only one layer, and tasks with the teacher's singular vectors, have a formula"
-        raise _no_formula(tuning.training, reason, "use weight_decay=0 or task=SharedVectors(…)")
+        raise _no_formula(tuning.training, reason, f"use weight_decay=0 or {_decoupled(tuning)}")
     if tuning.replay_share and not resolved.isotropic:
         reason = "replayed inputs and those of the task have different axes of Σx, so that no one task is their mix"
         raise _no_formula(f"replay_share = {tuning.replay_share:g}", reason, "use replay_share=0 or whitened inputs")
@@ -197,14 +205,20 @@ def _by_matrices(
     mixed = _mixed(tuning, teacher, task, resolved.variances[:1])
     times = refuse_overflow("the budget", lambda: budgets * mixed.pace)
     input_covariance = refuse_overflow("Σx", lambda: resolved.input_covariance)
-    after, downstream, never_learned = [], [], np.zeros(0)
-    for modes, time in zip(path.modes(), np.broadcast_to(times, (path.loss.size, times.shape[-1])), strict=True):
+    after, downstream, never_learned, own = [], [], np.zeros(0), []
+    each_time = np.broadcast_to(times, (path.loss.size, times.shape[-1]))
+    for i, (modes, time) in enumerate(zip(path.modes(), each_time, strict=True)):
         _check_seeds(modes, float(time[-1]), mixed.target)
         tuned = fine_tune(time, modes, teacher, mixed.target)
         after.append(np.einsum("tij,tij->t", tuned.unlearned @ input_covariance, tuned.unlearned) / 2)
         downstream.append(((mixed.from_task + tuned.flow.unlearned) ** 2).sum((-2, -1)) / 2)
         never_learned = max(never_learned, tuned.flow.never_learned, key=np.size)
-    return _named(path, np.array(after), np.array(downstream)), never_learned
+        if path.deviation is not None:
+            distance, h = float(path.deviation.distance[i]), resolved.protocol.network.h
+            bound = two_layer_bound(float(time[-1]), distance, modes, mixed.target, h).at(time)
+            sizes = [np.linalg.norm(q, 2, axis=(1, 2)) for q in (tuned.flow.factor_in, tuned.flow.factor_out)]
+            own.append((bound, np.hypot(*sizes) / np.sqrt(2)))
+    return _named(path, np.array(after), np.array(downstream), own), never_learned
 
 
 def _check_seeds(modes: Modes, budget: float, task: np.ndarray) -> None:
@@ -262,8 +276,36 @@ def _mixed(tuning: FineTuning, teacher: np.ndarray, task: np.ndarray, variance: 
     return _Mixed(target, refuse_overflow("the mixed task", lambda: share * (task - teacher)), pace)  # D7
 
 
-def _named(path: Path, after: np.ndarray, downstream: np.ndarray) -> dict[str, Values]:
-    return {
+def _tuned_modes_deviation(
+    tuning: FineTuning, depth: int, pretrained: Deviation, s: np.ndarray, budgets: np.ndarray, mixed: _Mixed
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """How far own weights may be from modes that begin at s, and the size of their layers; for every length."""
+    m = s.shape[1]
+    pace, target = mixed.pace[:m], mixed.target[:m]
+    beyond = np.abs(mixed.pace[m:] * mixed.target[m:]).max(initial=0.0)
+    found = []
+    for start, distance in zip(s, pretrained.distance, strict=True):
+
+        def flow(time: np.ndarray, start: np.ndarray = start) -> tuple[np.ndarray, np.ndarray]:
+            x, unlearned = _tuned_modes(tuning, depth, time[:, None] * pace, start, target, 0.0, np.zeros(m))
+            return np.asarray(x).max(axis=1) ** (1 / depth), np.maximum(beyond, np.abs(pace * unlearned).max(axis=1))
+
+        nodes = time_nodes(float(budgets[-1]), float(flow(np.zeros(1))[1][0]))
+        largest, unlearned = flow(nodes)
+        rate = deep_rate(unlearned, largest, depth, float(mixed.pace.max()))
+        found.append((distance_bound(nodes, float(distance), rate).at(budgets), flow(budgets)[0]))
+    return found
+
+
+def _named(
+    path: Path, after: np.ndarray, downstream: np.ndarray, own: list[tuple[np.ndarray, np.ndarray]] | None = None
+) -> dict[str, Values]:
+    """own: for every length, how far own weights may be from the path's, and the size of their layers, by budget."""
+    error = {}
+    if path.deviation is not None and own:
+        tuned = path.deviation._replace(distance=np.array([x for x, _ in own]), largest=np.array([w for _, w in own]))
+        error["imbalance_error"] = np.maximum(tuned.of_loss(after), tuned.of_loss(downstream, 1.0)).max(axis=1)
+    return error | {
         "before": path.loss,
         "after": after[:, 1:],
         "downstream_before": downstream[:, 0],
@@ -273,6 +315,11 @@ def _named(path: Path, after: np.ndarray, downstream: np.ndarray) -> dict[str, V
 
 def _no_formula(refused: object, why: str, instead: str) -> NoFormula:
     return NoFormula(refused if isinstance(refused, str) else repr(refused), why, f"{instead}, or {MEASURE}")
+
+
+def _decoupled(tuning: FineTuning) -> str:
+    """What to change so that fine-tuning acts on every mode by itself."""
+    return "start=Aligned(epsilon)" if isinstance(tuning.task, SharedVectors) else "task=SharedVectors(…)"
 
 
 def _padded(x: np.ndarray, size: int) -> np.ndarray:

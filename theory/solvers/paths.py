@@ -17,10 +17,12 @@ from overtraining.setting.arrays import Values
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import Aligned, Balanced
+from overtraining.setting.weights import Weights
 from overtraining.theory.checks import check_range
 from overtraining.theory.learning import deep_mode, unbalanced_mode
 from overtraining.theory.learning.matrix_modes import Modes, modes_in_frames, modes_of
 from overtraining.theory.learning.matrix_solution import matrix_flow_from_modes
+from overtraining.theory.learning.near_balance import Deviation
 from overtraining.theory.learning.random_start_error import Growth, SmallStart
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.curvature import hessian_spectrum
@@ -32,6 +34,7 @@ IN_CACHE = 2**18  # numbers in an array on which simple formulas run fastest: 2 
 IN_MEMORY = 2**23  # numbers in an array of which a few fit well into memory: 64 MB
 FROM_INPUT = np.array([[False, True], [False, False]])  # of the norms of one layer: ‖W_1‖², weighted by Σx
 EPS = np.finfo(float).eps
+MEASURE = "measure it with simulations.respond or simulations.follow"
 MOST_PAIRED = 64  # modes up to which the Hessian's spectrum, four eigenvalues for each pair, is fast enough
 
 
@@ -70,6 +73,7 @@ class Path:
     `mode_products`, the products of the teacher's modes in their order, if they are decoupled; for two layers `modes`,
     all that fine-tuning needs to know of the weights, one for each length. A mean over random starts has none of them;
     it has `random_modes`, and `for_noise`, the path whose norms are the means of what noise in a convention multiplies.
+    `deviation`: how far the user's own weights may be from this path, which is that of balanced weights near them.
     """
 
     loss: Float[np.ndarray, " length"]
@@ -85,6 +89,7 @@ class Path:
     modes: Callable[[], Iterable[Modes]] | None = None
     random_modes: Callable[[], RandomModes] | None = None
     for_noise: Callable[[str], "Path"] | None = None
+    deviation: Deviation | None = None
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(x).all() for x in vars(self).values() if isinstance(x, np.ndarray)):
@@ -96,7 +101,8 @@ class Solution:
     """The solution of one protocol: its path at any lengths, best `step` of them at once, and the claims it uses.
 
     start_norm: `‖W_l‖²` at the start where the path at length 0 does not have it.  balanced_modes: if the path is that
-    of C4.  attributes: of a Response, on the approximation that the solution is.
+    of C4.  attributes: of a Response, on the approximation that the solution is.  of_own_weights: whether they differ
+    from the path's, see `Path.deviation`.
     """
 
     path: Callable[[Lengths], Path]
@@ -105,6 +111,7 @@ class Solution:
     start_norm: Float[np.ndarray, " layer"] | None = None
     balanced_modes: BalancedModes | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
+    of_own_weights: bool = False
 
     def at(self, lengths: Lengths) -> Path:
         """The path at these lengths, all at once; DomainError where it overflows."""
@@ -116,16 +123,20 @@ class Solution:
         yield from map(self.at, np.array_split(lengths, 1 + lengths.size // min(self.step, most)))
 
 
-def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
+def decoupled_modes(resolved: ResolvedProtocol, epsilon: Float[np.ndarray, " mode"] | None = None) -> Solution:
     """Aligned weights, and inputs that share the teacher's axes: decoupled modes (A2), each with its own time `ξ t`.
 
+    epsilon: where every mode starts, balanced; by default as the protocol says.
     With weight decay μ a mode decays by `μ/ξ` in that time. Modes beyond the narrowest layer are not learned.
     """
     n = resolved.protocol.network
     start = resolved.protocol.start
-    assert isinstance(start, Aligned | Balanced)
     decay = resolved.protocol.pretraining.weight_decay
     m = min(resolved.sigma.size, n.width) if isinstance(start, Aligned) else n.width
+    imbalance, ordered = 0.0, resolved.isotropic and epsilon is None
+    if epsilon is None:
+        assert isinstance(start, Aligned | Balanced)
+        epsilon, imbalance = np.array(start.epsilon), start.imbalance
     sigma = np.pad(resolved.sigma, (0, max(m - resolved.sigma.size, 0)))
     learned, missed = sigma[:m], sigma[m:]
     variances, xi = resolved.variances, resolved.variances[:m]
@@ -156,7 +167,7 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
 
     def modes(s: np.ndarray) -> Iterable[Modes]:
         u, v = (frame[:, :m] for frame in resolved.frames)
-        return [Modes(u, products, v, start.imbalance) for products in s]
+        return [Modes(u, products, v, imbalance) for products in s]
 
     def one_layer(s: np.ndarray, unlearned: np.ndarray) -> tuple[OneLayer, OneLayer]:
         u, v = (frame[:, : sigma.size] for frame in resolved.frames)
@@ -166,19 +177,19 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
 
     def path(lengths: Lengths) -> Path:
         time = refuse_overflow("the time of a mode", lambda: lengths[:, None] * xi)
-        if start.imbalance:
-            solved = unbalanced_mode.learned_and_unlearned(time, learned, start.epsilon, start.imbalance)
-            squares = [np.asarray(w) ** 2 for w in unbalanced_mode.split(solved[0], start.imbalance)]
+        if imbalance:
+            solved = unbalanced_mode.learned_and_unlearned(time, learned, epsilon, imbalance)
+            squares = [np.asarray(w) ** 2 for w in unbalanced_mode.split(solved[0], imbalance)]
         else:
-            solved = deep_mode.learned_and_unlearned(time, learned, start.epsilon, n.depth, mode_decay)
+            solved = deep_mode.learned_and_unlearned(time, learned, epsilon, n.depth, mode_decay)
             squares = [np.asarray(solved[0] ** (2 / n.depth))] * n.depth
         s, unlearned = (np.asarray(x) for x in solved)
-        paired = n.depth == 2 and not start.imbalance and white and sigma.size <= MOST_PAIRED
+        paired = n.depth == 2 and not imbalance and white and sigma.size <= MOST_PAIRED
         return Path(
             loss=(unlearned**2 @ xi + variances[m : sigma.size] @ missed**2) / 2,
             layer_norm=np.stack([w.sum(axis=1) for w in squares], axis=1),
-            singular_value=s if white else -np.sort(-s),
-            imbalance=abs(start.imbalance) * m**0.5,
+            singular_value=s if ordered else -np.sort(-s),
+            imbalance=abs(imbalance) * m**0.5,
             never_learned=never_learned[never_learned > 0],
             norms=lambda: segment_norms_of_modes(squares, widths, variances),
             diagonal_norms=lambda: segment_norms_of_modes(squares, widths, variance_of_modes()),
@@ -189,20 +200,24 @@ def decoupled_modes(resolved: ResolvedProtocol) -> Solution:
             modes=(lambda: modes(s)) if n.depth == 2 else None,
         )
 
-    claim = ("A4" if start.imbalance else "A3") if n.depth == 2 else "A6"
+    claim = ("A4" if imbalance else "A3") if n.depth == 2 else "A6"
     balanced = claim == "A3" and white and not decay
-    of_c4 = BalancedModes(learned, start.epsilon, float(variances[0]), n.d_in, n.d_out) if balanced else None
+    of_c4 = BalancedModes(learned, float(epsilon), float(variances[0]), n.d_in, n.d_out) if balanced else None
     return Solution(path, claim, 1 + IN_CACHE // m, balanced_modes=of_c4)
 
 
 def matrix_riccati(resolved: ResolvedProtocol) -> Solution:
     """λ-balanced weights of two layers in frames rotated from the teacher's, Σx = ξI: the matrix solution (A5)."""
-    n = resolved.protocol.network
     start = resolved.protocol.start
     assert isinstance(start, Balanced)
+    return riccati_from(resolved, modes_in_frames(start, resolved.protocol.network, *resolved.start_frames))
+
+
+def riccati_from(resolved: ResolvedProtocol, started: Modes) -> Solution:
+    """The same from any λ-balanced start, by its modes."""
+    n = resolved.protocol.network
     xi = float(resolved.variances[0])
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
-    started = modes_in_frames(start, n, *resolved.start_frames)
     imbalance = started.imbalance
 
     def path(lengths: Lengths) -> Path:
@@ -246,14 +261,18 @@ def single_layer(resolved: ResolvedProtocol) -> Solution:
     """One layer: in the axes of Σx every entry relaxes by itself, `ḟ = ξ(A − f) − μf`, from any start."""
     n = resolved.protocol.network
     start = resolved.protocol.start
-    assert isinstance(start, Aligned | Balanced)
     mu = resolved.protocol.pretraining.weight_decay
     xi, axes = resolved.variances, resolved.input_axes
-    check_range(resolved.sigma, epsilon=np.array(start.epsilon), inputs=xi, decay=np.array(mu))
+    if isinstance(start, Weights):
+        (started,) = start.matrices
+    else:
+        assert isinstance(start, Aligned | Balanced)
+        m = n.width if isinstance(start, Balanced) else min(resolved.sigma.size, n.width)
+        u, v = (frame[:, :m] for frame in resolved.start_frames)
+        started = start.epsilon * u @ v.T
+    check_range(resolved.sigma, start=started, inputs=xi, decay=np.array(mu))
     rate = np.where(xi + mu > 0, xi + mu, 1.0)  # where both are 0 nothing moves
-    m = n.width if isinstance(start, Balanced) else min(resolved.sigma.size, n.width)
-    u, v = (frame[:, :m] for frame in resolved.start_frames)
-    from_start = start.epsilon * u @ v.T @ axes
+    from_start = started @ axes
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher) @ axes
     diagonal = np.diag(refuse_overflow("Σx", lambda: resolved.input_covariance))
 

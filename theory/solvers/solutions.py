@@ -3,14 +3,14 @@
 import numpy as np
 
 from overtraining.setting.errors import NoFormula
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.setting.training import GradientFlow
 from overtraining.setting.weights import Weights
-from overtraining.theory.solvers.paths import Solution, decoupled_modes, matrix_riccati, single_layer
+from overtraining.theory.solvers.own_weights import own_weights
+from overtraining.theory.solvers.paths import MEASURE, Solution, decoupled_modes, matrix_riccati, single_layer
 from overtraining.theory.solvers.random_path import MOST_ERROR, error_of_limit, mode_decay, small_random
-
-MEASURE = "measure it with simulations.respond or simulations.follow"
 
 
 def solve(resolved: ResolvedProtocol) -> Solution:
@@ -21,8 +21,11 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     | Aligned, or Balanced at angle 0 | any   | Σx shares the teacher's axes  | depth 1, 2   | `decoupled_modes` |
     | Aligned with an imbalance       | 2     | Σx shares the teacher's axes  | none         | `decoupled_modes` |
     | Balanced, any angle, imbalance  | 2     | Σx = ξI                       | none         | `matrix_riccati`  |
-    | Aligned or Balanced             | 1     | any Σx                        | any          | `single_layer`    |
+    | Aligned, Balanced or Weights    | 1     | any Σx                        | any          | `single_layer`    |
     | SmallGaussian, FanIn, if small  | 2     | Σx = ξI                       | any          | `small_random`    |
+    | Weights, nearly λ-balanced      | 2     | Σx = ξI                       | none         | `own_weights`     |
+    | Weights, nearly balanced and as | 2, …  | Σx shares the teacher's axes  | none         | `own_weights`     |
+    | the teacher's singular vectors  |       |                               |              |                   |
 
     Common to all: a linear network, gradient flow, and the loss over the population, which does not depend on the
     labels' noise. Biases change nothing: from 0, on inputs of mean 0, they stay 0.
@@ -40,15 +43,27 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     if isinstance(resolved.protocol.start, SmallGaussian | FanIn):
         _check_small(resolved)
         return small_random(resolved)
+    if isinstance(resolved.protocol.start, Weights) and resolved.protocol.network.depth > 1:
+        return own_weights(resolved)
     if _decoupled(resolved) and not (resolved.protocol.network.depth == 1 and _decays_unseen(resolved)):
         return decoupled_modes(resolved)
     return single_layer(resolved) if resolved.protocol.network.depth == 1 else matrix_riccati(resolved)
+
+
+def white(inputs: Inputs) -> str:
+    """What to change to have whitened inputs, for a refusal of others.
+
+    >>> white(Inputs((2.0, 1.0)))
+    'spectrum=()'
+    """
+    return "input_covariance=()" if inputs.input_covariance else "spectrum=()"
 
 
 def _decoupled(resolved: ResolvedProtocol) -> bool:
     """Whether start and inputs decouple the modes of the teacher (claim A2)."""
     n, start = resolved.protocol.network, resolved.protocol.start
     rotates = isinstance(start, Balanced) and start.angle > 0 and max(n.d_in, n.d_out) > 1
+    rotates |= isinstance(start, Weights)
     lopsided = isinstance(start, Balanced) and start.imbalance != 0
     return not (rotates or lopsided) and resolved.shares_axes
 
@@ -91,14 +106,13 @@ def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, st
     coupled = n.depth > 1 and isinstance(start, Balanced) and not _decoupled(resolved)
     return (
         (n.activation != "linear", n, "only linear networks have closed forms", "use activation='linear'"),
-        (isinstance(start, Weights), start, "given weights have no formula yet", "use start=Balanced(epsilon, angle)"),
         (not isinstance(training, GradientFlow), training, "formulas are for continuous time",
          "use pretraining=GradientFlow(), which plain steps of size η follow to O(η)"),
         (inputs.samples is not None, inputs, "formulas are for the loss over the whole population", "use samples=None"),
         (random and n.depth != 2, start, "random weights are neither aligned nor balanced, and only two layers of them "
          "have a limit", "use depth=2, start=Aligned(epsilon) or Balanced(epsilon, angle)"),
         (random and not resolved.isotropic, inputs, "the limit of small random weights is for white inputs",
-         "use spectrum=() or start=Aligned(epsilon)"),
+         f"use {white(inputs)} or start=Aligned(epsilon)"),
         (n.depth > 1 and not resolved.shares_axes, inputs, _how_axes_differ(resolved),
          "use depth=1" if inputs.input_covariance else "use shared=True"),
         (n.depth > 1 and _decays_unseen(resolved), inputs, "with weight decay the inputs must vary in every direction",
@@ -106,10 +120,12 @@ def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, st
         (n.depth > 2 and decays, training, "only one and two layers have a formula for weight decay",
          "use weight_decay=0"),
         (n.depth > 2 and coupled, start, "the matrix solution is for two layers", "use angle=0"),
+        (n.depth > 1 and isinstance(start, Weights) and decays, training,
+         "with weight decay there is no bound on what the weights' imbalance changes", "use weight_decay=0"),
         (lopsided and decays, start, "weight decay lets the imbalance decay, and formulas are for a constant one",
          "use imbalance=0 or weight_decay=0"),
         (coupled and not resolved.isotropic, inputs, "the matrix solution is for whitened inputs",
-         "use spectrum=() or start=Aligned(epsilon)"),
+         f"use {white(inputs)} or start=Aligned(epsilon)"),
         (coupled and decays, training, "the matrix solution is for no weight decay",
          "use weight_decay=0 or start=Aligned(epsilon)"),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """The families of solutions: for every protocol an answer or a refusal by name, one for each reason."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quant
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import validate
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
-from overtraining.setting.tasks import RotatedTeacher
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, full_frames
 from overtraining.setting.training import GradientDescent, GradientFlow
 from overtraining.theory.solvers.exact import follow, respond
@@ -73,6 +74,33 @@ def test_refuses_by_name(change: dict[str, object], says: str, instead: str) -> 
             follow(protocol)
     else:
         validate(follow(protocol))
+
+
+ROTATED = {"start": Balanced()}
+SHARED = SharedVectors((0.5, 0.3))
+ALREADY = [
+    {"start": SmallGaussian(1e-6), "inputs": OWN},
+    {"start": Balanced(), "inputs": Inputs(input_covariance=(V * [3.0, 2.0, 1.0]) @ V.T)},
+    {"perturbation": Quantization(None), "inputs": Inputs(input_covariance=(V * [3.0, 2.0, 1.0]) @ V.T)},
+    ROTATED | {"perturbation": FineTuning(SHARED, anchor=0.1)},
+    ROTATED | {"perturbation": FineTuning(SHARED, DECAY)},
+]
+
+
+@pytest.mark.parametrize("change", [*ALREADY, *(row[0] for row in [*PATHS, *PERTURBATIONS])])
+def test_no_remedy_is_what_already_is(change: dict[str, object]) -> None:
+    """Neither a field's value, nor the class of a part."""
+    protocol = replace(BASE, **change)
+    with pytest.raises(NoFormula) as refused:
+        respond(protocol)
+    parts = [protocol, *(getattr(protocol, field.name) for field in fields(protocol))]
+    parts.append(getattr(protocol.perturbation, "training", None))
+    for name, proposed in re.findall(r"(\w+)=([^\s,]+)", re.sub(r"\([^)]*\)", "()", refused.value.instead)):
+        values = [getattr(part, name) for part in parts if hasattr(part, name)]
+        assert not values or not all(
+            proposed in (repr(value), f"{value:g}" if isinstance(value, float) else f"{type(value).__name__}()")
+            for value in values
+        ), (name, proposed)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The growth of memory with the size of a call: what each takes beside the process itself, at two sizes."""
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from overtraining.setting.teachers import PowerLaw
 from overtraining.simulations import measurements
 from overtraining.simulations.sweeps.spec import parse_sweep
 from overtraining.simulations.sweeps.sweep_plan import SweepPlan
+from overtraining.simulations.sweeps.worker import peak_memory
 from overtraining.theory.sensitivity.curvature import hessian_spectrum
 from overtraining.theory.sensitivity.mean_rounding import mean_rounding_increase
 from overtraining.theory.solvers import exact
@@ -68,13 +68,9 @@ def growth(number: int, size: int) -> None:
     """Print by how many MB the call of this number and size raises this process's peak above that of the least size."""
     call = CALLS[number]
     call.call(call.sizes[0])
-    before = _peak()
+    before = peak_memory()
     call.call(size)
-    print((_peak() - before) / 1e6)
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print((peak_memory() - before) / 1e6)
 
 
 def _protocol(lengths: int = 3, strengths: int = 3, modes: int = 2, **sampling: int) -> Protocol:

@@ -17,7 +17,7 @@ def test_every_call_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_peak_of_a_call_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An array far larger than all that this process ever had."""
-    size = memory._peak() // 8 + 10**7
+    size = memory.peak_memory() // 8 + 10**7
     monkeypatch.setattr(memory, "CALLS", (memory.Call("ones", "numbers", (1, 2, size), np.ones),))
     memory.growth(0, size)
     assert float(capsys.readouterr().out) > 80

@@ -13,12 +13,15 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import resolve
 from overtraining.setting.starts import Aligned, Balanced
 from overtraining.setting.tasks import SharedVectors
-from overtraining.setting.teachers import Matrix, PowerLaw, full_frames
+from overtraining.setting.teachers import Matrix, PowerLaw, full_frames, teacher_matrix
 from overtraining.setting.training import GradientFlow
 from overtraining.setting.weights import Weights
 from overtraining.theory.learning.matrix_modes import start_modes, weights_of
+from overtraining.theory.learning.matrix_solution import balanced_weights
 from overtraining.theory.sensitivity.deep_noise import deep_increase_at
 from overtraining.theory.solvers.exact import follow, respond
+from overtraining.theory.solvers.own_weights import with_largest_norms
+from overtraining.theory.solvers.solutions import solve
 
 LENGTHS = (0.0, 1.0, 4.0, 9.0, 25.0)
 STRENGTHS = (0.1, 0.3)
@@ -93,6 +96,7 @@ STARTS = {
     "nearly balanced": (disturbed(of_start(Balanced(1e-1, 0.5)), 1e-4), 1e-4),
     "with an imbalance": (disturbed(of_start(Balanced(1e-1, 0.5, imbalance=0.4)), 1e-6), 1e-6),
     "narrow": (disturbed(of_start(Balanced(1e-2, 0.3), Network(4, 2, 3)), 1e-6), 1e-6),
+    "learned": (disturbed(turned(list(balanced_weights(teacher_matrix(TEACHER, 3, 4), 3))), 1e-4), 1e-4),
 }
 """Weights, and by which share of the largest they were changed."""
 
@@ -246,3 +250,24 @@ def test_dithered_rounding_and_balanced_starts_agree() -> None:
     np.testing.assert_allclose(
         aligned.after, respond(Protocol(TEACHER, LENGTHS, STRENGTHS, NETWORK, Aligned(1e-1))).after, rtol=1e-11
     )
+
+
+def test_norms_are_raised_to_the_most_that_they_may_be() -> None:
+    """Weights that differ by 0.1 have no larger norms, of a layer or of the product; a layer of parallel ones has."""
+    weights, size = STARTS["learned"]
+    protocol = own(weights, 10 * size, lengths=(0.0,))
+    path = solve(resolve(protocol)).at(np.zeros(1))
+    assert path.deviation is not None
+    raised = with_largest_norms(path, path.deviation._replace(distance=np.array([0.1]))).norms()[0]
+    plain, generator = path.norms()[0], np.random.default_rng(0)
+    assert raised[0, 1] == pytest.approx((plain[0, 1] ** 0.5 + 0.1) ** 2, rel=1e-12)
+    assert raised[1, 2] == pytest.approx((plain[1, 2] ** 0.5 + 0.1) ** 2, rel=1e-12)
+    u, s, vt = np.linalg.svd(product(weights))
+    worst = [np.outer(np.eye(3)[0], vt[0]), np.outer(u[:, 0], np.eye(3)[0])]
+    for parallel in (True, False):
+        w1, w2 = np.sqrt(s)[:, None] * vt[:3], u * np.sqrt(s)
+        d1, d2 = worst if parallel else [generator.normal(size=w.shape) for w in (w1, w2)]
+        scale = 0.1 / np.hypot(np.linalg.norm(d1), np.linalg.norm(d2))
+        larger = np.linalg.norm((w2 + scale * d2) @ (w1 + scale * d1)) ** 2
+        assert larger <= raised[0, 2]
+        assert larger > plain[0, 2] or not parallel

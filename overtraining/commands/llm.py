@@ -103,16 +103,15 @@ def llm(
         notes += more
         for error in bad:
             typer.echo(f"skipped: {error}", err=True)
-        for note in notes:
-            typer.echo(note)
+        read_as = "\n".join([*notes, summary(table)])
         if out:  # before the answers: for a single checkpoint there are none
             write_text(out / "table.csv", as_csv(table))
         try:
             found = checkpoint_report(table, x, group, errors, confidence, predicted=predict, fitted=fit)  # type: ignore[arg-type]  # checked
         except Refusal:
-            typer.echo(summary(table))
+            typer.echo(read_as)
             raise
-        typer.echo(f"{found.screen(only_found)}\n\n{summary(table)}")
+        typer.echo(f"{found.screen(only_found)}\n\n{read_as}")
         said |= found.data | {"notes": notes, "skipped": [str(error) for error in bad]}
         if out:
             write_report(found, out, only_found, notes)
@@ -127,6 +126,7 @@ def _table(
     """What the files hold, the notes of their readers, and the files that were skipped."""
     from overtraining.figures.llm.pairing import paired_by_name
     from overtraining.figures.llm.readers import read
+    from overtraining.figures.llm.replicates import pool_replicates
     from overtraining.figures.llm.tidy import with_changed_model
 
     one = read([*files, *(compare or [])[:1]], format, **options)
@@ -134,7 +134,8 @@ def _table(
         table, pairs = paired_by_name(one.table)
         return table, one.notes + pairs, one.skipped
     other = read([compare[1]], format, **options)
-    table = with_changed_model(one.table, other.table, change)
+    (base, _), (changed, _) = pool_replicates(one.table), pool_replicates(other.table)  # one model each
+    table = with_changed_model(base, changed, change)
     return table, list(dict.fromkeys(one.notes + other.notes)), one.skipped + other.skipped
 
 

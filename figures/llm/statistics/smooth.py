@@ -53,48 +53,50 @@ class _Passes:
 
     value, slope: covariance of what comes next with the next value and slope, before that value is measured.  gain: 1
     by the variance of what is measured there; 0 where nothing is measured.  step: distance to the next place, in units
-    in which value and slope have the same variance.
+    in which value and slope have the same variance.  decay: its exponential `e^{−step}`, once per process.
     """
 
     value: np.ndarray
     slope: np.ndarray
     gain: np.ndarray
     step: np.ndarray
+    decay: np.ndarray
 
     @classmethod
     def prepare(cls, places: np.ndarray, scale: np.ndarray, size: np.ndarray, noise: np.ndarray) -> "_Passes":
         """noise: variance of the error of what is measured, (places, processes); infinite if nothing is."""
         step = np.diff(places, append=places[-1])[:, None] * (np.sqrt(3) / scale)
+        decay = np.exp(-step)
         value, slope = np.empty(noise.shape), np.empty(noise.shape)
         known = np.zeros((2, 2, scale.size))  # the covariance that was known to be absent, when all is measured
-        for j, x in enumerate(step):
+        for j, (x, shrink) in enumerate(zip(step, decay, strict=True)):
             value[j], slope[j] = size**2 + known[0, 0], known[0, 1]
             unseen = 1 / (1 + value[j] / noise[j])
             rest = size**2 + known[1, 1] - slope[j] ** 2 / (value[j] + noise[j])
             after = np.array([[value[j] * unseen - size**2, slope[j] * unseen], [slope[j] * unseen, rest - size**2]])
-            known = _move(_move(after, x).swapaxes(0, 1), x)
-        return cls(value, slope, 1 / (value + noise), step)
+            known = _move(_move(after, x, shrink).swapaxes(0, 1), x, shrink)
+        return cls(value, slope, 1 / (value + noise), step, decay)
 
     def errors(self, measured: np.ndarray, of: np.ndarray) -> np.ndarray:
         """By how much each value differs from what the earlier ones predict. measured: (places, …, processes)."""
         errors, state = np.empty(measured.shape), np.zeros((2, *measured.shape[1:]))
-        for j, x in enumerate(self.step):
+        for j in range(len(self.step)):
             errors[j] = measured[j] - state[0]
             push = self.gain[j, of] * errors[j]
             state[0] += self.value[j, of] * push
             state[1] += self.slope[j, of] * push
-            state = _move(state, x[of])
+            state = _move(state, self.step[j, of], self.decay[j, of])
         return errors
 
     def draws(self, normal: np.ndarray, of: np.ndarray) -> np.ndarray:
         """Values of the process with these standardized errors of prediction, (places, draws)."""
         values, state = np.empty(normal.shape), np.zeros((2, *normal.shape[1:]))
-        for j, x in enumerate(self.step):
+        for j in range(len(self.step)):
             root = np.sqrt(self.gain[j, of])
             values[j] = state[0] + normal[j] / root
             state[0] += self.value[j, of] * root * normal[j]
             state[1] += self.slope[j, of] * root * normal[j]
-            state = _move(state, x[of])
+            state = _move(state, self.step[j, of], self.decay[j, of])
         return values
 
     def expected_rest(self, errors: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -105,14 +107,15 @@ class _Passes:
             state[0] += self.gain[j, of] * (errors[j] - value * state[0] - slope * state[1])
             added[j] = value * state[0] + slope * state[1]
             if j:
-                state = _move(state, self.step[j - 1, of], -1)
+                state = _move(state, self.step[j - 1, of], self.decay[j - 1, of], -1)
         return added
 
 
-def _move(state: np.ndarray, x: np.ndarray, direction: int = 1) -> np.ndarray:
+def _move(state: np.ndarray, x: np.ndarray, decay: np.ndarray, direction: int = 1) -> np.ndarray:
     """Expected value and slope after a step; backwards, the transpose of that."""
     value, slope = state
-    return np.exp(-x) * np.stack([(1 + x) * value + direction * x * slope, (1 - x) * slope - direction * x * value])
+    bend = x * (value + direction * slope)
+    return np.stack([decay * (value + bend), decay * (slope - direction * bend)])
 
 
 def _line(clock: np.ndarray) -> np.ndarray:

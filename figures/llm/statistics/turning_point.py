@@ -51,12 +51,12 @@ def find_turning_point(
 
     The interval reaches from the first to the last place at which curves that are consistent with the data are as low
     as at the place of their lowest mean, in more than `1 − confidence` of the draws: the other places are worse,
-    significantly. The places of the curves' own minima would make a narrower interval, which misses the end of a long
-    plateau: a smooth curve rises before a kink. Places are left out between two checkpoints of which both are worse
-    than the best one by more than the largest rise that was seen and three standard errors: a wide gap after a steep
-    fall would otherwise allow a dip that no other part of the series suggests. The significance is that of
-    statistics.decline. statistics.calibration measures how good both are, on synthetic series with and without a
-    turning point. The same `key` gives the same answer.
+    significantly. It always contains the best checkpoint. The places of the curves' own minima would make a narrower
+    interval, which misses the end of a long plateau: a smooth curve rises before a kink. Places are left out between
+    two checkpoints of which both are worse than the best one by more than the largest rise that was seen and three
+    standard errors: a wide gap after a steep fall would otherwise allow a dip that no other part of the series
+    suggests. The significance is that of statistics.decline. statistics.calibration measures how good both are, on
+    synthetic series with and without a turning point. The same `key` gives the same answer.
     Raises DomainError.
 
     >>> s = Series(np.arange(1.0, 8.0), (np.arange(7.0) - 3) ** 2, np.full(7, 0.2))
@@ -79,11 +79,12 @@ def find_turning_point(
             lowest = int(np.where(near, curves.mean(axis=0), np.inf)[:inside].argmin())
         as_low += np.count_nonzero(curves <= curves[:, [lowest]], axis=0)
         declines.append(curves[:, -1] - curves[:, here].min(axis=1))
+    best, last = int(series.value.argmin()), -1
+    as_low[here[best]] = draws  # a smooth curve may pass it, but it was measured to be the best
     plausible = np.flatnonzero((near & (as_low > (1 - confidence) * draws))[:inside])
     low, high = series.length_at(np.where(plausible < places.size - 1, places[plausible], np.inf)[[0, -1]])
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     middle, least, most = np.quantile(np.concatenate(declines), [0.5, *tails])
-    best, last = int(series.value.argmin()), -1
     return TurningPoint(
         best=float(series.length[best]),
         low=float(low),

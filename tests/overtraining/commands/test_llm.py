@@ -87,6 +87,19 @@ def test_comparing_two_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert sorted(table.stage.unique()) == ["base", "fine-tuned"]
 
 
+def test_repetitions_are_compared_as_one_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two seeds of the base model and two of the changed one; the errors come from the seeds."""
+    for name, course in (("base", GROWS), ("tuned", RISES)):
+        for seed, shift in ((1, 0.0), (2, 0.02)):
+            moved = tuple(value + shift for value in course)
+            folder(tmp_path / name / str(seed), moved, f"lab/{name}-seed{seed}")
+    said = run("--compare", tmp_path / "base", tmp_path / "tuned", "--json", tmp_path / "a.json", capsys=capsys)
+    assert said.startswith("2 curve(s), 1 with a real decline")
+    answers = json.loads((tmp_path / "a.json").read_text())["answers"]
+    assert {one["model"] for one in answers} == {"lab/base"}
+    assert {one["errors_from"] for one in answers} == {"scatter of 14 repetitions"}
+
+
 def test_prediction_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A Response made by theory, written as a plain CSV: B8 beats a straight line."""
     lengths = np.geomspace(1, 50, 16) * 20

@@ -37,6 +37,14 @@ def test_no_end_in_a_gap_far_above_the_best() -> None:
     assert find_turning_point(series(loss + noise, 0.0008, length)).low > 1.8e5
 
 
+def test_the_best_checkpoint_is_in_the_interval() -> None:
+    """OLMo-1B after TULU on BoolQ: consistent curves still rise at the end, but an earlier checkpoint was the best."""
+    length = np.array([4.2e9, 7.5e10, 1.43e12, 1.78e12, 2.12e12, 2.48e12, 3.1e12])
+    accuracy = np.array([0.5214, 0.5765, 0.6768, 0.6786, 0.6988, 0.6987, 0.6979])
+    found = find_turning_point(series(-accuracy, 0.008, length))
+    assert found.low <= found.best == 2.12e12
+
+
 def test_a_dip_is_no_deeper_than_a_rise_that_was_seen() -> None:
     """1 above the best: where a rise of 2 was seen that lasts, but not one of 0.5, nor one of a single checkpoint."""
     length, gap = 2.0 ** np.arange(9), np.array([2.5 / 8])

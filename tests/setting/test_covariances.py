@@ -5,7 +5,7 @@ import pytest
 
 from overtraining.setting.covariances import common_frames, off_diagonal, positive_covariance, symmetric_covariance
 from overtraining.setting.errors import DomainError, Refusal, ShapeError
-from overtraining.setting.teachers import random_frame
+from overtraining.setting.random_frames import random_frame
 
 
 def test_a_covariance_in_float32_with_rounding_errors_is_accepted() -> None:

@@ -73,9 +73,9 @@ def growth(number: int, size: int) -> None:
     print((peak_memory() - before) / 1e6)
 
 
-def _protocol(lengths: int = 3, strengths: int = 3, modes: int = 2, **sampling: int) -> Protocol:
+def _protocol(lengths: int = 3, strengths: int = 3, modes: int = 2, draws: int = 4, seeds: int = 1) -> Protocol:
     grid = np.linspace(0, 4, lengths), np.linspace(0.05, 0.2, strengths)
-    return Protocol(PowerLaw(modes), *grid, sampling=Sampling(**{"draws": 4} | sampling))
+    return Protocol(PowerLaw(modes), *grid, sampling=Sampling(draws, seeds))
 
 
 def _answered(**sizes: int) -> Any:

@@ -51,6 +51,11 @@ def test_a_point_that_the_assumptions_do_not_allow_refutes_nothing() -> None:
     assert not is_nonzero_somewhere(sp.cos(even * sp.pi / 2) ** 2 - 1)
 
 
+def test_a_negative_fraction_refutes_where_only_that_is_allowed() -> None:
+    x = sp.Symbol("x", negative=True, integer=False)
+    assert is_nonzero_somewhere(x + 1)
+
+
 def test_a_matrix_expression_is_the_same_as_itself() -> None:
     matrix = sp.MatrixSymbol("M", 2, 3)
     assert same(matrix + matrix, 2 * matrix)

@@ -20,6 +20,7 @@ from overtraining.theory.derivations.checker.formula_atoms import parsed, source
             153.8,
         ),
         (r"\lambda=0>p_0:\ p\to0", 84.3),
+        ("f'f'f'f'", 35.1),
     ],
 )
 def test_widths_are_near_to_those_of_tex(latex, points):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from overtraining.figures.llm.readers.files import File, Sheet
+from overtraining.figures.llm.readers.files import File, Lines, Sheet
 from overtraining.figures.llm.readers.metrics import checked_metric, metric
 from overtraining.figures.llm.readers.origin import run_name
 from overtraining.figures.llm.tidy import CHOICES, COLUMNS, NUMBERS, Row
@@ -40,8 +40,20 @@ def read_long(file: File, sheet: Sheet) -> Iterator[Row]:
     places = {name: sheet.header.index(of) for name, of in columns.items() if not of.startswith(":")}
     texts = [of[1:] for of in columns.values() if of.startswith(":")]
     names = [*places, *(name for name, of in columns.items() if of.startswith(":"))]
-    lines = ((line, [*(cells[i] for i in places.values()), *texts]) for line, cells in sheet.lines)
-    yield from read_plain(file, Sheet(names, lines))
+    lengths = [place for name, place in places.items() if name in LENGTHS]
+    without = 0
+
+    def lines() -> Lines:
+        nonlocal without
+        for line, cells in sheet.lines:
+            if lengths and not any(cells[place].strip() for place in lengths):
+                without += 1
+            else:
+                yield line, [*(cells[place] for place in places.values()), *texts]
+
+    yield from read_plain(file, Sheet(names, lines()))
+    if without:
+        file.say(f"{without} line(s) without {' or '.join(LENGTHS)} are left out")
 
 
 def read_plain(file: File, sheet: Sheet) -> Iterator[Row]:

@@ -37,13 +37,14 @@ def read_wide(file: File, sheet: Sheet) -> Iterator[Row]:
     """One row per filled cell of a measured column; tokens and learning rate come from their columns, if any."""
     names = sheet.header
     lengths = [*step_columns(names)[:1], *token_columns(names)[:1], *learning_rate_columns(names)[:1]]
-    measured = dict.fromkeys(name for name in names if measure(name))
+    measured = [name for name in names if measure(name)]
     errors = stderr_columns(names)
-    wanted = dict.fromkeys((*lengths, *measured, *(errors[name] for name in measured if name in errors)))
-    records, texts = _records(file, sheet, {name: names.index(name) for name in wanted})
+    wanted = {*lengths, *measured, *(errors[name] for name in measured if name in errors)}
+    records, texts = _records(file, sheet, {name: i for i, name in enumerate(names) if name in wanted})
     if texts:
         file.say(f"columns of text are left out: {', '.join(texts)}")
-    yield from read_records(file, [name for name in names if name not in texts], records, run_name(file.path))
+    left_out = set(texts)
+    yield from read_records(file, [name for name in names if name not in left_out], records, run_name(file.path))
 
 
 def read_records(file: File, names: Sequence[str], records: Iterable[Record], model: str) -> Iterator[Row]:

@@ -105,14 +105,17 @@ def test_training_log(tmp_path: Path) -> None:
 
 
 def test_a_long_table_with_other_names(tmp_path: Path) -> None:
-    path = samples.put(tmp_path / "mine.csv", "iter,bench,score,when\n100,piqa,0.5,x\n200,piqa,0.625,y\n")
+    path = samples.put(tmp_path / "mine.csv", "iter,bench,score,when\n100,piqa,0.5,x\n200,piqa,0.625,y\n,piqa,0.75,z\n")
     columns = {"step": "iter", "task": "bench", "value": "score", "metric": ":acc"}
     reading = read([path], columns=columns)
     assert reading.table[["model", "task", "metric", "step", "value"]].values.tolist() == [
         ["mine", "piqa", "acc", 100.0, 0.5],
         ["mine", "piqa", "acc", 200.0, 0.625],
     ]
-    assert reading.notes == ["columns that --columns does not name are left out: when (mine.csv)"]
+    assert reading.notes == [
+        "columns that --columns does not name are left out: when (mine.csv)",
+        "1 line(s) without step or tokens are left out (mine.csv)",
+    ]
     with pytest.raises(Unreadable, match=r"no column 'acc'\. Instead: use one of .*; write metric:acc"):
         read([path], columns=columns | {"metric": "acc"})
     with pytest.raises(Unreadable, match="the table has no column 'points'"):

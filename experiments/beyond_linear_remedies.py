@@ -15,7 +15,7 @@ import xarray as xr
 
 from overtraining.experiments import Preset
 from overtraining.experiments.memoized import respond
-from overtraining.experiments.setups import ROTATED, STUDENTS, student
+from overtraining.experiments.setups import ANGLE, ROTATED, STUDENTS, student
 from overtraining.experiments.verdict import Check, Outcome, map_limit
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Protocol, Sampling
@@ -39,6 +39,7 @@ KAPPA = 0.3**2 * 4  # E1's weight decay for this noise
 DECAYS = {"¼κ": KAPPA / 4, "½κ": KAPPA / 2, "κ": KAPPA, "2κ": 2 * KAPPA}
 TOKENS = (30.0, 60.0)
 LABELS = GradientDescent(0.1, batch=4, horizon="each"), Inputs(label_noise=1.0)  # γ² = ην²/2B = 0.0125
+AFTER_LABELS = 0.1  # scale of the noise on weights that were trained on noisy labels
 SCHEDULES = {"constant": "constant", "cosine": "cosine", "wsd": "warmup-stable-decay"}
 SHARES = (0.0, 0.25, 0.5)
 
@@ -75,8 +76,21 @@ def measured(setup: Protocol, key: int) -> xr.Dataset:
             values, stderrs = zip(*estimates.values(), strict=True)
             variables[name] = (("pretraining", axis), np.array(values)[None])
             variables[f"{name}_stderr"] = (("pretraining", axis), np.array(stderrs)[None])
-    starts = f"{setup.sampling.seeds} starts"
-    return trajectory(variables, coordinates, method="simulation", source=starts, model=f"{setup.network}")
+    return trajectory(
+        variables,
+        coordinates,
+        method="simulation",
+        source=f"{setup.sampling.seeds} starts",
+        model=f"{setup.network}",
+        extra={
+            "angle": ANGLE,
+            "budgets": [SHORT, LONG],
+            "anchor": REMEDIES["anchor"].anchor,
+            "replay_share": REMEDIES["replay"].replay_share,
+            "rank": REMEDIES["rank 1"].rank,
+            "noise_after_labels": AFTER_LABELS,
+        },
+    )
 
 
 def remedies(setup: Protocol, key: int) -> dict[str, Estimates]:
@@ -113,7 +127,8 @@ def schedules(setup: Protocol, key: int) -> dict[str, Estimates]:
     training, inputs = LABELS
     for name, schedule in SCHEDULES.items():
         scheduled = replace(training, schedule=schedule)
-        measured = respond(replace(setup, lengths=TOKENS, pretraining=scheduled, inputs=inputs, strengths=(0.1,)), key)
+        noisy = replace(setup, lengths=TOKENS, pretraining=scheduled, inputs=inputs, strengths=(AFTER_LABELS,))
+        measured = respond(noisy, key)
         for i, tokens in enumerate(TOKENS):
             for quantity in ("before", "sensitivity"):
                 losses[quantity][f"{name} {tokens:g}"] = _end(measured.isel(pretraining=[i]), quantity)

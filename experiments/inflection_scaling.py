@@ -18,7 +18,7 @@ from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map
 from overtraining.setting.protocol import Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import PowerLaw, singular_values
+from overtraining.setting.teachers import PowerLaw, mode_count, singular_values
 from overtraining.simulations.noise_slopes import turning_point
 from overtraining.theory.inflection.noisy_path import minima
 from overtraining.theory.inflection.scaling import dense_inflection_time, features_under_way
@@ -41,8 +41,9 @@ def protocol(preset: Preset) -> Protocol:
 def inflection_points(setup: Protocol, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For every strength: the path's deepest minimum, the zero of the slope measured around it, its standard error."""
     sigma, rows = singular_values(setup.teacher), []
-    for i, noise_cost in enumerate(NOISE_COSTS):
-        minimum = minima(sigma, EPSILON, float(noise_cost)).at("best")
+    _, epsilon, noise_costs = _law_of(setup)
+    for i, noise_cost in enumerate(noise_costs.tolist()):
+        minimum = minima(sigma, epsilon, noise_cost).at("best")
         around = replace(setup, lengths=minimum * np.linspace(0.96, 1.04, 5), strengths=(setup.strengths[i],))
         mean, stderr = slopes(around, 100 * key + i)  # every strength has its own draws
         rows.append((minimum, *turning_point(np.array(around.lengths), mean[:, 0], stderr[:, 0])))
@@ -50,45 +51,51 @@ def inflection_points(setup: Protocol, key: int) -> tuple[np.ndarray, np.ndarray
     return predicted, measured, measured_stderr
 
 
+def _law_of(setup: Protocol) -> tuple[float, float, np.ndarray]:
+    """α, ε, and the noise cost c = γ²d of every strength."""
+    assert isinstance(setup.teacher, PowerLaw)
+    assert isinstance(setup.start, Aligned)
+    return setup.teacher.alpha, setup.start.epsilon, setup.network.d_in * np.square(setup.strengths)
+
+
 def path_minimum(setup: Protocol) -> xr.Dataset:
     """The length of the path's deepest minimum for every strength, as a Trajectory: at each length its strength."""
-    sigma, gamma = singular_values(setup.teacher), np.array(setup.strengths)
-    lengths = np.array([minima(sigma, EPSILON, float(MODES * g**2)).at("best") for g in gamma])
-    return _as_trajectory(lengths, gamma, None, "theory", "deepest minimum of the path (claim C4)")
+    sigma, (_, epsilon, noise_costs) = singular_values(setup.teacher), _law_of(setup)
+    lengths = np.array([minima(sigma, epsilon, noise_cost).at("best") for noise_cost in noise_costs.tolist()])
+    return _as_trajectory(setup, lengths, None, "theory", "deepest minimum of the path (claim C4)")
 
 
 def dense_law(setup: Protocol) -> xr.Dataset:
     """The length by the dense law for every strength, corrected for a finite start."""
-    gamma = np.array(setup.strengths)
-    lengths = np.asarray(dense_inflection_time(ALPHA, EPSILON, MODES * gamma**2))
-    return _as_trajectory(lengths, gamma, None, "theory", "[ln(2c/ε) − (2 − 1/α)]/(4c) (claim C5)")
+    lengths = np.asarray(dense_inflection_time(*_law_of(setup)))
+    return _as_trajectory(setup, lengths, None, "theory", "[ln(2c/ε) − (2 − 1/α)]/(4c) (claim C5)")
 
 
 def leading_order(setup: Protocol) -> xr.Dataset:
     """The dense law to leading order in ln(1/ε)."""
-    gamma = np.array(setup.strengths)
-    lengths = np.log(1 / EPSILON) / (4 * MODES * gamma**2)
-    return _as_trajectory(lengths, gamma, None, "theory", "ln(1/ε)/(4c) (claim C5)")
+    _, epsilon, noise_costs = _law_of(setup)
+    lengths = np.log(1 / epsilon) / (4 * noise_costs)
+    return _as_trajectory(setup, lengths, None, "theory", "ln(1/ε)/(4c) (claim C5)")
 
 
 def measured_inflection(setup: Protocol, key: int) -> xr.Dataset:
     """The zero of the sampled slope for every strength, with its standard error."""
     _, lengths, stderr = inflection_points(setup, key)
     source = f"{setup.sampling.draws:,} pairs of draws"
-    return _as_trajectory(lengths, np.array(setup.strengths), stderr, "simulation", source)
+    return _as_trajectory(setup, lengths, stderr, "simulation", source)
 
 
 def _as_trajectory(
-    lengths: np.ndarray, gamma: np.ndarray, stderr: np.ndarray | None, method: Method, source: str
+    setup: Protocol, lengths: np.ndarray, stderr: np.ndarray | None, method: Method, source: str
 ) -> xr.Dataset:
     order = np.argsort(lengths)
-    variables = {"turning_strength": gamma} | ({} if stderr is None else {"length_error": stderr})
+    variables = {"turning_strength": np.array(setup.strengths)} | ({} if stderr is None else {"length_error": stderr})
     return trajectory(
         {name: (("pretraining",), values[order]) for name, values in variables.items()},
         {"pretraining": lengths[order]},
         method=method,
         source=source,
-        model=f"{MODES} features i^-{ALPHA:g}",
+        model=f"{mode_count(setup.teacher)} features i^-{_law_of(setup)[0]:g}",
     )
 
 

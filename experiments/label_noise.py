@@ -23,6 +23,7 @@ from overtraining.experiments.verdict import Check, Outcome, judge_z_scores, map
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.responses import Method, trajectory
+from overtraining.setting.serialization import write
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import SharedVectors
 from overtraining.setting.teachers import Spectrum
@@ -179,14 +180,16 @@ def predicted(setup: Protocol) -> xr.Dataset:
 
 def measured(setup: Protocol, key: int) -> xr.Dataset:
     """The excess measured from the protocol's last length."""
-    protocols = [
-        replace(protocol("quick", learning_rate), lengths=setup.lengths, sampling=setup.sampling)
-        for learning_rate in LEARNING_RATES
-    ]
+    protocols = [_at_learning_rate(setup, learning_rate) for learning_rate in LEARNING_RATES]
     responses = [respond(one, 100 * key + i) for i, one in enumerate(protocols)]
     values = {name: [float(one[variable][0, -1, 0]) for one in responses] for name, variable in MEASURED.items()}
     source = f"{setup.sampling.draws:,} fine-tunings"
     return _over_learning_rates(setup, np.array(LEARNING_RATES), values, "simulation", source)
+
+
+def _at_learning_rate(setup: Protocol, learning_rate: float) -> Protocol:
+    """The experiment's protocol at this learning rate, with lengths and draws of another one."""
+    return replace(protocol("quick", learning_rate), lengths=setup.lengths, sampling=setup.sampling)
 
 
 def psi_predicted(setup: Protocol) -> xr.Dataset:
@@ -217,6 +220,8 @@ def _over_budgets(setup: Protocol, psi: Mapping[str, np.ndarray], method: Method
         method=method,
         source=source,
         model="one or two features, all of the task's",
+        extra={f"{name}_task": list(task) for name, (*_, task) in TASKS.items()}
+        | {f"{name}_widths": [d_in, len(task), d_out] for name, (d_in, d_out, task) in TASKS.items()},
     )
 
 
@@ -229,4 +234,5 @@ def _over_learning_rates(
         method=method,
         source=source,
         model=f"{setup.network}",
+        extra={"protocol": write(_at_learning_rate(setup, float(learning_rates[0])))},
     )

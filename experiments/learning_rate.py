@@ -50,6 +50,7 @@ TASKS: dict[str, Task] = {
 }
 LOSSES = ("tuned", "kept", "downstream_tuned", "downstream_kept")
 NOISES, STEPS, GRID = (0.0, 0.5), (10, 40, 160), np.geomspace(0.005, 0.64, 11)
+TUNED = np.geomspace(0.005, 0.8, 16)  # the learning rates tried for one feature
 
 
 def by_flow(preset: Preset) -> Protocol:
@@ -160,7 +161,8 @@ def _edge(setup: Protocol, key: int) -> Check:
 
 def tuned_response_and_rates(setup: Protocol, key: int) -> tuple[xr.Dataset, xr.Dataset]:
     """The Response of every checkpoint at its best learning rate after 40 steps, and these rates as a Trajectory."""
-    return tune_learning_rate(setup, np.geomspace(0.005, 0.8, 16), key, steps=(40,))
+    response, rates = tune_learning_rate(setup, TUNED, key, steps=(40,))
+    return response.assign_attrs(rates_tried=TUNED.size), rates.assign_attrs(rates_tried=TUNED.size)
 
 
 def judge_inflection(setup: Protocol, response: xr.Dataset) -> Check:
@@ -221,6 +223,7 @@ def tuned_cases(setup: Protocol, key: int) -> xr.Dataset:
         method="simulation",
         source=f"{setup.sampling.draws:,} fine-tunings",
         model=f"{setup.network}",
+        extra={"rates_tried": GRID.size},
     )
     turns = {
         f"{name}_turns": (("task", "noise", "strength"), rises_again(rates_and_losses, name), {"units": "1"})

@@ -20,6 +20,7 @@ from overtraining.experiments.verdict import Check, Outcome, judge_bound, map_li
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, trajectory
+from overtraining.setting.serialization import write
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, task_matrix
 from overtraining.setting.teachers import Spectrum
@@ -206,4 +207,5 @@ def _best_shares(setup: Protocol, downstream: np.ndarray, both: np.ndarray, meth
         method=method,
         source=source,
         model=f"{setup.network}, mixed",
+        extra={"protocol": write(replace(protocol(), lengths=setup.lengths, strengths=setup.strengths))},
     )

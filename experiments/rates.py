@@ -21,7 +21,7 @@ from overtraining.setting.protocol import Protocol
 from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import Method, trajectory
 from overtraining.setting.starts import Aligned
-from overtraining.setting.teachers import PowerLaw
+from overtraining.setting.teachers import PowerLaw, mode_count
 from overtraining.theory.sensitivity.large_spectra import power_law_path
 from overtraining.theory.sensitivity.rates import power_law_rates
 from overtraining.theory.sensitivity.sum_rule import local_factor
@@ -62,7 +62,7 @@ def run(preset: Preset, key: int) -> Outcome:
 
 def curve_predicted(setup: Protocol) -> xr.Dataset:
     """Predicted loss and growth of Σs along the path, as a Trajectory."""
-    path = power_law_path(np.array(setup.lengths), _alpha(setup), EPSILON, MODES)
+    path = power_law_path(np.array(setup.lengths), _alpha(setup), _epsilon(setup), mode_count(setup.teacher))
     return _curve(setup, np.asarray(path.loss), np.asarray(path.norm_gained), "theory", "closed form (claims B7, B8)")
 
 
@@ -70,7 +70,7 @@ def curve_measured(setup: Protocol, key: int) -> xr.Dataset:
     """The same from the weights of a run; at the start every mode contributes ε to the norm."""
     w1, w2 = (np.asarray(layer.weight) for layer in pretrain(setup, key))
     difference = w2 @ w1 - resolve(setup).teacher
-    gained = (w1**2).sum(axis=(1, 2)) - MODES * EPSILON
+    gained = (w1**2).sum(axis=(1, 2)) - mode_count(setup.teacher) * _epsilon(setup)
     return _curve(setup, (difference**2).sum(axis=(1, 2)) / 2, gained, "simulation", "gradient flow")
 
 
@@ -118,18 +118,24 @@ def _over_alpha(values: dict[str, np.ndarray], alpha: np.ndarray, method: Method
         method=method,
         source=source,
         model=f"{MODES} features i^-α",
+        extra={"first": FIRST, "last": LAST},
     )
 
 
 def _curve(setup: Protocol, loss: np.ndarray, gained: np.ndarray, method: Method, source: str) -> xr.Dataset:
     variables = {"loss": (("pretraining",), loss), "norm_gained": (("pretraining",), gained)}
-    axes, model = {"pretraining": list(setup.lengths)}, f"{MODES} features i^-{_alpha(setup):g}"
+    axes, model = {"pretraining": list(setup.lengths)}, f"{mode_count(setup.teacher)} features i^-{_alpha(setup):g}"
     return trajectory(variables, axes, method=method, source=source, model=model)
 
 
 def _alpha(setup: Protocol) -> float:
     assert isinstance(setup.teacher, PowerLaw)
     return setup.teacher.alpha
+
+
+def _epsilon(setup: Protocol) -> float:
+    assert isinstance(setup.start, Aligned)
+    return setup.start.epsilon
 
 
 def _curves(name: str, predicted: list[xr.Dataset], measured: list[xr.Dataset]) -> Check:

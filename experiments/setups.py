@@ -10,7 +10,8 @@ from overtraining.setting.training import GradientDescent
 
 STUDENTS = ("linear", "tanh", "relu")
 NOISES = ((0.3, 0.3), (0.15, 0.4), (0.5, 0.1))  # γ₁, γ₂
-ROTATED = FineTuning(RotatedTeacher(1.5), GradientDescent(0.05, batch=32))
+ANGLE = 1.5  # of the rotated task, in radians
+ROTATED = FineTuning(RotatedTeacher(ANGLE), GradientDescent(0.05, batch=32))
 
 
 def student(activation: str) -> Protocol:

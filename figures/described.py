@@ -5,10 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
+from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.serialization import read
 from overtraining.setting.starts import Aligned, Balanced
+from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
 from overtraining.setting.teachers import PowerLaw, mode_count, singular_values
+from overtraining.setting.training import GradientDescent
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}
@@ -70,6 +73,36 @@ def epsilon(protocol: Protocol) -> float:
     return protocol.start.epsilon if isinstance(protocol.start, Aligned | Balanced) else float("nan")
 
 
+def imbalance(protocol: Protocol) -> float:
+    """How far the layers of an aligned network differ at the start; of other starts, not a number."""
+    return protocol.start.imbalance if isinstance(protocol.start, Aligned) else float("nan")
+
+
+def task(protocol: Protocol) -> Task | None:
+    """The task of fine-tuning; None for other perturbations."""
+    return protocol.perturbation.task if isinstance(protocol.perturbation, FineTuning) else None
+
+
+def angle(protocol: Protocol) -> float:
+    """The angle by which the task is rotated; of other tasks, not a number."""
+    found = task(protocol)
+    return found.angle if isinstance(found, RotatedTeacher) else float("nan")
+
+
+def sigma_task(protocol: Protocol) -> tuple[float, ...]:
+    """The singular values of a task that shares the teacher's singular vectors; of other tasks, none."""
+    found = task(protocol)
+    return tuple(found.values) if isinstance(found, SharedVectors) else ()
+
+
+def noisy_batches(protocol: Protocol) -> str:
+    """The batch and the noise on labels of fine-tuning by steps: Batch 4, ν = 0.5."""
+    tuning = protocol.perturbation
+    if not isinstance(tuning, FineTuning) or not isinstance(tuning.training, GradientDescent):
+        return "Gradient flow"
+    return f"Batch {tuning.training.batch}, ν = {tuning.label_noise:g}"
+
+
 def power(number: float) -> str:
     """A small number as a power of ten: 1e-6, not 1e-06.
 
@@ -78,6 +111,15 @@ def power(number: float) -> str:
     """
     digits, _, exponent = f"{number:.3e}".partition("e")
     return f"{float(digits):g}e{int(exponent)}"
+
+
+def millions(number: float) -> str:
+    """A number of parameters in millions or billions.
+
+    >>> millions(5_727_840), millions(6_682_841_088)
+    ('6M', '6.7B')
+    """
+    return f"{number / 1e9:.1f}B" if number >= 1e9 else f"{number / 1e6:.0f}M"
 
 
 def turning(length: float) -> str:

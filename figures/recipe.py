@@ -38,8 +38,8 @@ class Recipe:
         return self.labelled(getattr(import_module(module), name)(*arguments))
 
     def labelled(self, data: xr.Dataset) -> xr.Dataset:
-        """The data with the protocol that they were made from, so that a caption can tell its numbers."""
-        return data if self.protocol is None else data.assign_attrs(protocol=write(self.protocol))
+        """The data with their protocol, so that a caption can tell its numbers: the recipe's, if they name none."""
+        return data if self.protocol is None else data.assign_attrs({"protocol": write(self.protocol)} | data.attrs)
 
     def declaration(self) -> dict[str, object]:
         """The recipe as plain data, for the manifest and the fingerprint."""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import noisy_steps
 from overtraining.figures import drawing
-from overtraining.figures.described import listed, protocol_of
+from overtraining.figures.described import features, listed, protocol_of, word
 from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import COLUMN, canvas
 from overtraining.setting.protocol import Sampling
@@ -56,17 +56,16 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     half, end = (measured[constant].sel(pretraining=x * steps) for x in (0.5, 1.0))
     error = float(np.linalg.norm(measured[f"{constant}_stderr"].sel(pretraining=[0.5 * steps, steps])))
     return (
-        f"Two learned features, σ = {sigma}, under SGD on noisy labels with three schedules of the same number of "
-        "steps "
-        "and the whole population of inputs in each (claim E2). Noise lowers the learned singular values by γ² of the "
-        "current learning rate; over time it also "
-        "makes the layers unequal, and then lowers them less. When the learning rate decays, features come "
-        f"back, and with them sensitivity, which is proportional to Σs: before its decay, the schedule {annealed} is "
-        f"{held:.4f} below the teacher's Σs; at the end, the schedules are below it by {lost}. Lines: closed form to "
-        "first order in η and γ², as if features followed the learning rate at once, although they take a time of "
-        f"about 1/σ. Points: {measured.attrs['source']}, with standard errors. The effects of tokens and of decay can "
-        f"be separated: at the constant learning rate, twice the tokens ({steps / 2:,.0f} to {steps:,.0f} steps) "
-        f"change Σs by {float(end - half):+.4f} ± {error:.4f}; at the same number of steps, decay to 0 changes it by "
+        f"{word(features(protocol_of(theory))).capitalize()} learned features, σ = {sigma}, under SGD on noisy labels "
+        "with three schedules of the same number of steps and the whole population of inputs in each (claim E2). Noise "
+        "lowers the learned singular values by γ² of the current learning rate; over time it also makes the layers "
+        "unequal, and then lowers them less. When the learning rate decays, features come back, and with them "
+        f"sensitivity, which is proportional to Σs: before its decay, the schedule {annealed} is {held:.4f} below the "
+        f"teacher's Σs; at the end, the schedules are below it by {lost}. Lines: closed form to first order in η and "
+        "γ², as if features followed the learning rate at once, although they take a time of about 1/σ. Points: "
+        f"{measured.attrs['source']}, with standard errors. The effects of tokens and of decay can be separated: at "
+        f"the constant learning rate, twice the tokens ({steps / 2:,.0f} to {steps:,.0f} steps) change Σs by "
+        f"{float(end - half):+.4f} ± {error:.4f}; at the same number of steps, decay to 0 changes it by "
         f"{float(measured[annealed][-1] - end):+.4f}. Here all features are learned already; while some are still to "
         "be learned, more tokens add them under any schedule (figure progressive-sensitivity). So each side of the "
         "dispute is right in its own regime: the source paper, which attributes catastrophic overtraining to tokens, "

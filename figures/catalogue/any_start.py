@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import imbalance, protocol_of
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -18,7 +19,7 @@ STARTS: dict[str, Start] = {
     "small Gaussian": SmallGaussian(0.1),
     "fan-in": FanIn(0.7),
     "balanced, rotated": Balanced(0.05, angle=1.0),
-    "aligned, λ = 0.5": Aligned(0.05, imbalance=0.5),
+    "aligned": Aligned(0.05, imbalance=0.5),
 }
 
 
@@ -52,7 +53,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
         ax.axhline(0, color="black", linewidth=0.6)
         drawing.against_length(ax, data[f"theory {name}"], "slope", by="noise", label="γ = {:g}")
         drawing.against_length(ax, data[f"simulation {name}"], "slope", by="noise")
-        ax.set(title=name, xlabel="", ylim=(-3, 1))
+        ax.set(title=_described(name, data), xlabel="", ylim=(-3, 1))
         ax.set_yscale("symlog", linthresh=0.01)
     axes[0].set_ylabel("slope of the loss after noise")
     axes[-1].legend(loc="lower right")
@@ -69,7 +70,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         line = theory.slope.interp(pretraining=measured.pretraining)
         z.append(float(np.abs((measured.slope - line) / measured.slope_stderr).max()))
         turns = [_last_turn(theory.pretraining.values, theory.slope.values[:, i]) for i in range(theory.sizes["noise"])]
-        parts.append(f"{' and '.join(turns)} ({name})")
+        parts.append(f"{' and '.join(turns)} ({_described(name, data)})")
     gammas = " and ".join(f"γ = {g:g}" for g in data[f"theory {name}"].noise.values)
     return (
         "Slope of the loss after noise along gradient flow, d/dt E[L(θ + n)] = −‖∇L‖² + 2c⟨f, A − f⟩ with c = γ²(d_in "
@@ -79,6 +80,12 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"first two starts. Points: {measured.attrs['source']}, with one standard error (largest distance from the "
         f"line: {max(z):.1f} standard errors). The inputs are white; for other inputs, the second term is different."
     )
+
+
+def _described(name: str, data: Mapping[str, xr.Dataset]) -> str:
+    """The start's name, with the imbalance of an aligned one."""
+    difference = imbalance(protocol_of(data[f"theory {name}"]))
+    return name if np.isnan(difference) else f"{name}, λ = {difference:g}"
 
 
 def _last_turn(length: np.ndarray, slope: np.ndarray) -> str:

@@ -8,13 +8,12 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import ROTATED, STUDENTS, student
 from overtraining.figures import drawing
-from overtraining.figures.described import network, protocol_of
+from overtraining.figures.described import angle, network, protocol_of
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inflection import inflection_point
-from overtraining.setting.perturbations import FineTuning, Noise, Perturbation
+from overtraining.setting.perturbations import Noise, Perturbation
 from overtraining.setting.protocol import Sampling
-from overtraining.setting.tasks import RotatedTeacher
 
 PERTURBATIONS: dict[str, tuple[Perturbation, float, Sampling]] = {
     "noise": (Noise(), 0.3, Sampling(draws=128, seeds=4, antithetic=True)),
@@ -61,18 +60,13 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         )
         parts.append(f"{name.replace(' ', ', ')}: Δ from {rise[0]:.2f} to {rise[-1]:.2f}, {where}")
     noise, tuned = (protocol_of(data[f"{label} {STUDENTS[0]}"]) for label in PERTURBATIONS)
-    task = tuned.perturbation.task if isinstance(tuned.perturbation, FineTuning) else None
-    angle = task.angle if isinstance(task, RotatedTeacher) else float("nan")
     seeds = next(iter(data.values())).sizes["seed"]
     return (
         f"The same protocols on two-layer students {network(noise)} with linear, tanh and ReLU units, from small "
-        "random weights, "
-        f"on {noise.inputs.samples} examples of a linear teacher (points: simulation, means and standard errors over "
-        f"{seeds} starts). (a, "
-        f"c) Gaussian noise of γ = {noise.strengths[0]:g} on every weight, (b, d) SGD on a task rotated by {angle:g} "
-        "for "
-        f"the gradient-flow time {tuned.strengths[0]:g}. {'; '.join(parts)}. For tanh and ReLU there is no theorem. "
-        "What still holds for them is that sensitivity "
+        f"random weights, on {noise.inputs.samples} examples of a linear teacher (points: simulation, means and "
+        f"standard errors over {seeds} starts). (a, c) Gaussian noise of γ = {noise.strengths[0]:g} on every weight, "
+        f"(b, d) SGD on a task rotated by {angle(tuned):g} for the gradient-flow time {tuned.strengths[0]:g}. "
+        f"{'; '.join(parts)}. For tanh and ReLU there is no theorem. What still holds for them is that sensitivity "
         "grows while features are learned, and that the loss after fine-tuning can turn. Not covered: biases, deeper "
         "networks, and data that do not come from a linear teacher."
     )

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from overtraining.experiments.setups import STUDENTS, student
 from overtraining.figures import drawing
+from overtraining.figures.described import listed, network, protocol_of, word
 from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Sampling
@@ -63,23 +64,33 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         return "; ".join(texts)
 
     best = {name: str(one.decay.values[int(one.after_noise.values[0].argmin())]) for name, one in data.items()}
+    control = next(iter(data.values()))
+    told, setup = control.attrs, protocol_of(control)
+    short, long = (listed([budget], fractions=True) for budget in told["budgets"])
+    constant, decayed = ([n for n in control.schedule.values if n.startswith(kind)] for kind in ("constant", "cosine"))
+    tokens = [name.partition(" ")[2] for name in constant]
+    (none, *_, most), decays = control.share.values, [n for n in control.decay.values if n.endswith("κ")]
     return (
-        "Remedies that help a linear student, applied to tanh and ReLU students 4→16→4 (simulation, "
-        f"{next(iter(data.values())).attrs['source']} each; there is no theorem for tanh and ReLU). (a–c) After "
-        "pretraining for 30 and fine-tuning on a task rotated by 1.5 for T = 4: without a remedy, with an early stop "
-        "(T = ½), with L2 toward the pretrained weights (λ = 1), with replay (½), with updates of rank 1. All but the "
-        "low rank keep most of what was learned, at the cost of a higher downstream loss, as in the linear student "
-        f"(D7). (c) Increase since the best of five lengths: without a remedy {numbers_of('lost', 'remedy', 'none')}; "
-        f"with replay {numbers_of('lost', 'remedy', 'replay')}. (d) Loss after noise of γ = 0.3: at the end, at the "
-        "best length, and at the end under weight decay from ¼ to 2 times E1's κ = γ²d. The smallest loss is at "
+        f"Remedies that help a linear student, applied to tanh and ReLU students {network(setup)} (simulation, "
+        f"{told['source']} each; there is no theorem for tanh and ReLU). (a–c) After pretraining for "
+        f"{setup.lengths[-1]:g} and fine-tuning on a task rotated by {told['angle']:g} for T = {long}: without a "
+        f"remedy, with an early stop (T = {short}), with L2 toward the pretrained weights (λ = {told['anchor']:g}), "
+        f"with replay ({listed([told['replay_share']], fractions=True)}), with updates of rank {told['rank']}. All but "
+        "the low rank keep most of what was learned, at the cost of a higher downstream loss, as in the linear student "
+        f"(D7). (c) Increase since the best of {word(len(setup.lengths))} lengths: without a remedy "
+        f"{numbers_of('lost', 'remedy', 'none')}; with replay {numbers_of('lost', 'remedy', 'replay')}. (d) Loss after "
+        f"noise of γ = {setup.strengths[-1]:g}: at the end, at the best length, and at the end under weight decay from "
+        f"{decays[0]} to {decays[-1]}, where E1's κ is γ²d. The smallest loss is at "
         f"{', '.join(f'{decay} ({name})' for name, decay in best.items())}. Claim E1 says that for the linear student "
-        "κ is better than the best length; ReLU, which learns half as fast, needs half of κ, and tanh no decay (best "
-        f"length, κ: {numbers_of('after_noise', 'decay', 'best stop', 'κ')}). (e) Cost of noise of γ = 0.1 after "
-        "training on noisy labels, for three schedules and two numbers of tokens (30 and 60, in units of time at the "
-        "peak learning rate). Decay lowers the loss before noise in all three students (constant and cosine at 60: "
-        f"{numbers_of('before', 'schedule', 'constant 60', 'cosine 60')}); it raises the cost of noise (E2: "
-        f"{numbers_of('sensitivity', 'schedule', 'constant 60', 'cosine 60', digits=3)}) by more than the standard "
-        "error only in tanh. (f) After pretraining on a mixture with the task and fine-tuning on it for T = ½, the "
-        "downstream loss falls with the task's share, and the pretraining loss after fine-tuning rises, from no share "
-        f"to one half: {numbers_of('mixed_forgetting', 'share', '0', '0.5')} (E3)."
+        "κ is better than the best length; ReLU, which learns half as fast, needs less decay, and tanh none (best "
+        f"length, κ: {numbers_of('after_noise', 'decay', 'best stop', 'κ')}). (e) Cost of noise of γ = "
+        f"{told['noise_after_labels']:g} after training on noisy labels, for "
+        f"{word(control.sizes['schedule'] // len(tokens))} schedules and {word(len(tokens))} numbers of tokens "
+        f"({' and '.join(tokens)}, in units of time at the peak learning rate). Decay lowers the loss before noise in "
+        f"all {word(len(data))} students (constant and cosine at {tokens[-1]}: "
+        f"{numbers_of('before', 'schedule', constant[-1], decayed[-1])}); it raises the cost of noise (E2: "
+        f"{numbers_of('sensitivity', 'schedule', constant[-1], decayed[-1], digits=3)}) by more than the standard "
+        f"error only in tanh. (f) After pretraining on a mixture with the task and fine-tuning on it for T = {short}, "
+        "the downstream loss falls with the task's share, and the pretraining loss after fine-tuning rises, from a "
+        f"share of {none} to one of {most}: {numbers_of('mixed_forgetting', 'share', none, most)} (E3)."
     )

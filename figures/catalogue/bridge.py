@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.described import turning, word
+from overtraining.figures.described import protocol_of, turning, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inflection import inflection_point
@@ -69,17 +69,17 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "The same three questions about theory, a small network and a language model: how good is the model before the "
         "perturbation, what does the perturbation cost, and how good is the model after it? Top: exact loss of a "
-        f"two-layer linear network before and after weight noise of {word(theory.sizes['strength'])} scales; the loss "
-        f"after it turns at {where}. "
-        f"Middle: the same protocol, simulated ({draws}, with one standard error). Bottom: OLMo-1B, mean accuracy on "
-        "six benchmarks before and after instruction tuning on TULU at seven checkpoints, measured by Sun and Dredze "
-        "2024 (arXiv 2408.06663); the error bars cover only the choice of test items. From the best checkpoint to the "
-        f"last, it falls by {fall:.3f} ± {error:.3f}, which is {real} than chance explains. In the bottom row, higher "
-        "is better; in the others, lower is better. Theory and small network agree in every panel, and in their "
-        "turning points to the spacing of the simulated lengths. Over the published lengths, the language model "
-        "becomes neither measurably more sensitive nor worse. Its perturbation is fine-tuning and not noise, an "
-        "accuracy is not a loss, and its learning rate falls along the run: the rows share axes and questions, but no "
-        "numbers."
+        f"{word(protocol_of(data['theory']).network.depth)}-layer linear network before and after weight noise of "
+        f"{word(theory.sizes['strength'])} scales; the loss after it turns at {where}. Middle: the same protocol, "
+        f"simulated ({draws}, with one standard error). Bottom: OLMo-1B, mean accuracy on "
+        f"{word(data['olmo1b'].sizes['task'] - 1)} benchmarks before and after instruction tuning on TULU at "
+        f"{word(llm.sizes['pretraining'])} checkpoints, measured by Sun and Dredze 2024 (arXiv 2408.06663); the error "
+        f"bars cover only the choice of test items. From the best checkpoint to the last, it falls by {fall:.3f} ± "
+        f"{error:.3f}, which is {real} than chance explains. In the bottom row, higher is better; in the others, lower "
+        "is better. Theory and small network agree in every panel, and in their turning points to the spacing of the "
+        "simulated lengths. Over the published lengths, the language model becomes neither measurably more sensitive "
+        "nor worse. Its perturbation is fine-tuning and not noise, an accuracy is not a loss, and its learning rate "
+        "falls along the run: the rows share axes and questions, but no numbers."
     )
 
 

@@ -63,11 +63,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
         drawing.curves(noise, data[f"simulation {unit}"], "sensitivity", label=None, colour=i, unit=end)
     for i, (step, label) in enumerate(STEPS.items(), start=3):
         drawing.curves(rounding, data[step], "sensitivity", label=label, colour=i)
-    drawing.curves(rounding, data["theory fixed"], "sensitivity", label=f"step {FIXED_STEP:g}", colour=5)
+    drawing.curves(rounding, data["theory fixed"], "sensitivity", label="step {:g}", colour=5)
     drawing.curves(rounding, data["simulation fixed"], "sensitivity", label=None, colour=5)
     noise.set(ylabel="Δ, relative to its value at the end", title="noise in units of", ylim=(0, None))
     rounding.axhline(0, color="black", linewidth=0.6)
-    rounding.set(ylabel="rise of the loss, Δ", title=f"rounding to {BITS} bits, or to a fixed step")
+    rounding.set(ylabel="rise of the loss, Δ", title=f"rounding to {_bits(data):g} bits, or to a fixed step")
     noise.legend(loc="lower right")
     rounding.legend(loc=(0.45, 0.66))
     letter([noise, rounding])
@@ -84,19 +84,23 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     bound = data["theory fixed"].attrs["approximation_bound"]
     return (
         "Sensitivity to one perturbation in several units (claim B6), against pretraining length. (a) Gaussian noise "
-        f"of scale γ = {setup.strengths[0]:g} in units of 1, of the layer's root mean square weight, or "
-        "of each weight itself; each curve is divided by its value at the end. (Units of the weights at the start, "
-        "by secondary sources those of the source paper, are absolute units with another γ.) Sensitivity grows in all "
-        "units, by factors of "
-        f"{factors}. Lines: exact, for the last unit as the mean over hidden frames; points: simulation, "
-        f"{data['simulation relative'].attrs['source']}, one standard error. (b) Rounding to {BITS} bits, with steps "
-        f"in proportion to the largest weight, mean and standard error over {data['row'].sizes['seed']} hidden frames: "
-        f"{mean['tensor'][0]:.1g} at the start and {mean['tensor'][-1]:.2g} at the end with one step per layer, "
-        f"{mean['row'][0]:.1g} and {mean['row'][-1]:.2g} with one step per row. On average it grows, too; but rounding "
-        f"lowers the loss in {falls['tensor']:.0%} and {falls['row']:.0%} of the single cases, and no theorem says "
-        "that its cost grows: in a 2×2 network it falls while a second feature is learned. With a fixed step of "
-        f"{fixed.strengths[0]:g}, most weights round to 0 at first. Line: theory, the mean over hidden frames, with an "
-        "error "
-        f"of at most {bound:.1g}; points: {data['simulation fixed'].sizes['seed']} frames. "
+        f"of scale γ = {setup.strengths[0]:g} in units of 1, of the layer's root mean square weight, or of each weight "
+        "itself; each curve is divided by its value at the end. (Units of the weights at the start, by secondary "
+        "sources those of the source paper, are absolute units with another γ.) Sensitivity grows in all units, by "
+        f"factors of {factors}. Lines: exact, for the last unit as the mean over hidden frames; points: simulation, "
+        f"{data['simulation relative'].attrs['source']}, one standard error. (b) Rounding to {_bits(data):g} bits, "
+        f"with steps in proportion to the largest weight, mean and standard error over {data['row'].sizes['seed']} "
+        f"hidden frames: {mean['tensor'][0]:.1g} at the start and {mean['tensor'][-1]:.2g} at the end with one step "
+        f"per layer, {mean['row'][0]:.1g} and {mean['row'][-1]:.2g} with one step per row. On average it grows, too; "
+        f"but rounding lowers the loss in {falls['tensor']:.0%} and {falls['row']:.0%} of the single cases, and no "
+        "theorem says that its cost grows: in a 2×2 network it falls while a second feature is learned. With a fixed "
+        f"step of {fixed.strengths[0]:g}, most weights round to 0 at first. Line: theory, the mean over hidden frames, "
+        f"with an error of at most {bound:.1g}; points: {data['simulation fixed'].sizes['seed']} frames. "
         f"{network(setup)} network, σ = {spectrum(setup)}, white inputs, ε = {epsilon(setup):g}."
     )
+
+
+def _bits(data: Mapping[str, xr.Dataset]) -> float:
+    """The number of bits whose `bits` is the strength of rounding, to 4 digits."""
+    (strength,) = protocol_of(data["row"]).strengths
+    return float(f"{np.log2(1 / strength + 1) + 1:.4g}")

@@ -42,10 +42,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 3.4, rows=2, columns=len(ENDS), sharex="col", sharey="row")
     above, below = axes[: len(ENDS)], axes[len(ENDS) :]
     for depth, path, cost in zip(ENDS, above, below, strict=True):
+        layers = protocol_of(data[f"theory {depth}"]).network.depth
         drawing.singular_values(path, data[f"path {depth}"])
         drawing.curves(cost, data[f"theory {depth}"], "sensitivity")
         drawing.curves(cost, data[f"simulation {depth}"], "sensitivity", label=None)
-        path.set(title=f"$L = {depth}$", xlabel="", ylabel="")
+        path.set(title=f"$L = {layers}$", xlabel="", ylabel="")
         cost.set(yscale="log", xlabel="", ylabel="")
     above[0].set_ylabel("singular value $s_i$")
     below[0].set_ylabel("sensitivity Δ")
@@ -61,16 +62,15 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     grown = {}
     for depth in ENDS:
         sensitivity = data[f"theory {depth}"].sensitivity.isel(strength=0).values
-        grown[depth] = float(sensitivity[-1] / sensitivity[0])
+        grown[protocol_of(data[f"theory {depth}"]).network.depth] = float(sensitivity[-1] / sensitivity[0])
     listed = ", ".join(f"{factor:.0f} (L = {depth})" for depth, factor in grown.items())
     gamma = float(data["theory 1"].strength[0])
     return (
         "Singular values (above, closed form) and sensitivity Δ to Gaussian noise on all layers (below; lines: exact, "
         f"points: simulation, {data['simulation 1'].attrs['source']}, one standard error) for L layers (claims A6, B2, "
         f"B4). All networks start aligned at s = {epsilon(protocol_of(data['theory 1'])):g}; every depth has its own "
-        "range of lengths. Deeper "
-        "networks wait longer and then learn a feature more abruptly. The loss of one layer is a quadratic function of "
-        f"its weights: its curvature, and with it Δ, does not change. From start to end, Δ at γ = {gamma:g} grows by "
-        f"factors of {listed}. At larger γ, products of the noise of several layers, which do not grow, make up a "
-        "larger part. The closed forms hold for balanced aligned starts."
+        "range of lengths. Deeper networks wait longer and then learn a feature more abruptly. The loss of one layer "
+        "is a quadratic function of its weights: its curvature, and with it Δ, does not change. From start to end, Δ "
+        f"at γ = {gamma:g} grows by factors of {listed}. At larger γ, products of the noise of several layers, which "
+        "do not grow, make up a larger part. The closed forms hold for balanced aligned starts."
     )

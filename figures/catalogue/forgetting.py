@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.described import epsilon, features, listed, network, power, protocol_of, spectrum, word
+from overtraining.figures.described import angle, epsilon, features, listed, network, power, protocol_of, spectrum, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inflection import inflection_point
@@ -33,8 +33,8 @@ def recipes() -> dict[str, Recipe]:
         start=Aligned(1e-3),
     )
     by_label = {}
-    for i, angle in enumerate(ANGLES):
-        setup = replace(fine, perturbation=FineTuning(RotatedTeacher(angle)))
+    for i, turned in enumerate(ANGLES):
+        setup = replace(fine, perturbation=FineTuning(RotatedTeacher(turned)))
         by_label[f"theory{i}"] = theory_response(setup)
         by_label[f"simulation{i}"] = simulated_response(replace(setup, lengths=np.linspace(0, 24, 13)), key=0)
     return by_label
@@ -46,8 +46,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     for ax, objective in zip(axes, OBJECTIVES, strict=True):
         if objective == "pretraining":
             drawing.base(ax, data["theory0"], label="before")
-        for i, angle in enumerate(ANGLES):
-            drawing.curves(ax, data[f"theory{i}"], "after", objective, label=f"angle {angle:g}", colour=i)
+        for i, turned in enumerate(_angles(data)):
+            drawing.curves(ax, data[f"theory{i}"], "after", objective, label=f"angle {turned:g}", colour=i)
             drawing.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
         ax.set_ylabel(f"{objective} loss after fine-tuning")
     axes[1].legend(*axes[0].get_legend_handles_labels())
@@ -63,20 +63,24 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"{float(t.rise):.2g} from t = {float(t.length):.1f} at angle {a:g}"
         if bool(t.exists)
         else f"none at angle {a:g}"
-        for a, t in zip(ANGLES, turns, strict=True)
+        for a, t in zip(_angles(data), turns, strict=True)
     )
     error = max(float(np.abs(_distance(data[f"simulation{i}"], data[f"theory{i}"])).max()) for i in range(len(ANGLES)))
     return (
         "(a) Pretraining and (b) downstream loss after fine-tuning by gradient flow for T = "
-        f"{listed(setup.strengths)}, against "
-        "pretraining length (claims D1, D2). The task is the teacher with its singular vectors rotated by an angle. "
-        f"Lines: exact, A5 from the pretrained weights; points: simulation, within {error:.1g} of the lines. Increase "
-        f"of the pretraining loss from the best length to the end: {lost}. At angle 0, fine-tuning is more "
-        "pretraining, and longer pretraining only helps; at larger angles, the pretraining loss after fine-tuning "
-        f"passes an inflection point. Grey: before fine-tuning. {word(features(setup)).capitalize()} features σ = "
-        f"{spectrum(setup)} in a {network(setup)} network, aligned start at ε = {power(epsilon(setup))}. The theory "
-        "holds for balanced weights, white inputs, and gradient flow on all weights."
+        f"{listed(setup.strengths)}, against pretraining length (claims D1, D2). The task is the teacher with its "
+        "singular vectors rotated by an angle. Lines: exact, A5 from the pretrained weights; points: simulation, "
+        f"within {error:.1g} of the lines. Increase of the pretraining loss from the best length to the end: {lost}. "
+        "At angle 0, fine-tuning is more pretraining, and longer pretraining only helps; at larger angles, the "
+        "pretraining loss after fine-tuning passes an inflection point. Grey: before fine-tuning. "
+        f"{word(features(setup)).capitalize()} features σ = {spectrum(setup)} in a {network(setup)} network, aligned "
+        f"start at ε = {power(epsilon(setup))}. The theory holds for balanced weights, white inputs, and gradient flow "
+        "on all weights."
     )
+
+
+def _angles(data: Mapping[str, xr.Dataset]) -> list[float]:
+    return [angle(protocol_of(data[f"theory{i}"])) for i in range(len(ANGLES))]
 
 
 def _distance(measured: xr.Dataset, exact: xr.Dataset) -> xr.DataArray:

@@ -8,13 +8,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import listed, network, noisy_batches, protocol_of, sigma_task
 from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import SharedVectors
-from overtraining.setting.teachers import Spectrum
+from overtraining.setting.teachers import Spectrum, singular_values
 
 SOURCE = "overtraining.experiments.label_noise"
 
@@ -49,13 +50,15 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     drawing.against_coordinate(
         ax, data["theory"], "first_order", "learning_rate", label="first order", colour=1, dashed=True
     )
-    drawing.against_coordinate(ax, data["early"], "excess", "learning_rate", label="pretrained for 4", colour=0)
-    drawing.against_coordinate(ax, data["late"], "excess", "learning_rate", label="pretrained for 20", colour=2)
+    for name, colour in (("early", 0), ("late", 2)):
+        label = f"pretrained for {_length(data[name]):g}"
+        drawing.against_coordinate(ax, data[name], "excess", "learning_rate", label=label, colour=colour)
     ax.set(xscale="log", yscale="log", xlabel="learning rate $\\eta$", ylabel="stationary excess loss")
     ax.set_xticks([0.05, 0.1, 0.2, 0.4], ["0.05", "0.1", "0.2", "0.4"])
     ax.set_xticks([], minor=True)
     ax.legend()
-    for i, (name, label) in enumerate((("wide", "7→1→1"), ("square", "2→2→2"))):
+    for i, name in enumerate(("wide", "square")):
+        label = "→".join(map(str, data["turns"].attrs[f"{name}_widths"]))
         drawing.against_coordinate(turn, data["turns"], name, "strength", label=label, colour=i)
         drawing.against_coordinate(turn, data["turned"], name, "strength", label=None, colour=i)
     turn.axhline(0, color="0.6", linewidth=0.8)
@@ -77,6 +80,8 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     turns, turned = data["turns"], data["turned"].isel(pretraining=0)
     lines = {n: np.interp(turned.strength, turns.strength, turns[n][0]) for n in ("wide", "square")}
     worst = max(float(np.abs((turned[n] - line) / turned[f"{n}_stderr"]).max()) for n, line in lines.items())
+    setup = protocol_of(data["early"])
+    turned_by = [-(d_in + d_out) / 2 for d_in, _, d_out in (turns.attrs[f"{name}_widths"] for name in lines)]
     beyond = float(turns.strength[int(np.argmax(turns["square"].values[0] > 1e-9))])
     return (
         "What noisy labels do to a task (claim D5). (a) Downstream loss that remains after fine-tuning by SGD with "
@@ -84,17 +89,22 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         "dashed: ½γ² tr H with γ² = ην²/2B, as if noise of that size were added to the weights, which is too small by "
         f"{ratio[0] - 1:.0%} at η = {float(theory.learning_rate[0]):.2f} and by a factor of {ratio[-1]:.1f} at "
         f"{float(theory.learning_rate[-1]):.2f}. Points: {data['early'].attrs['source']} each, from a checkpoint at "
-        f"length 4 and a converged one at 20, at most {max(off.values()):.1f} standard errors from the line: once "
-        "fine-tuning has converged, the excess does not depend on the length of pretraining. Batch 4, ν = 0.05, "
-        "σ = 1, 0.8 and σ' = 0.8, 1 in a 3→2→3 network. (b) At a finite budget it does: the downstream loss is "
-        "smallest for the pretraining length from which fine-tuning without noise would end at p = σ' + γ²ψ. Lines: ψ, "
-        "to first order "
-        "in γ², with the whole population of inputs in every step; points: "
-        f"{data['turned'].attrs['source']} in the limit of small steps and noise, at most {worst:.1f} "
-        "standard errors from the lines. Below the grey line, more pretraining hurts before it has reached the task. "
-        f"For a task of full rank (σ' = 1, 0.8), the turning point lies beyond the task from T = {beyond:.1f} on, so "
-        "that pretraining that ends at the task then has no inflection. Noise added to the weights after fine-tuning "
-        "would turn at −½(d_in + d_out), that is at −4 and −2, for every budget. Limits of the theory: over times of "
+        f"length {_length(data['early']):g} and a converged one at {_length(data['late']):g}, at most "
+        f"{max(off.values()):.1f} standard errors from the line: once fine-tuning has converged, the excess does not "
+        f"depend on the length of pretraining. {noisy_batches(setup)}, σ = {listed(singular_values(setup.teacher))} "
+        f"and σ' = {listed(sigma_task(setup))} in a {network(setup)} network. (b) At a finite budget it does: the "
+        "downstream loss is smallest for the pretraining length from which fine-tuning without noise would end at p = "
+        "σ' + γ²ψ. Lines: ψ, to first order in γ², with the whole population of inputs in every step; points: "
+        f"{data['turned'].attrs['source']} in the limit of small steps and noise, at most {worst:.1f} standard errors "
+        "from the lines. Below the grey line, more pretraining hurts before it has reached the task. For a task of "
+        f"full rank (σ' = {listed(turns.attrs['square_task'])}), the turning point lies beyond the task from T = "
+        f"{beyond:.1f} on, so that pretraining that ends at the task then has no inflection. Noise added to the "
+        "weights after fine-tuning would turn at −½(d_in + d_out), that is at "
+        f"{' and '.join(f'−{-psi:g}' for psi in turned_by)}, for every budget. Limits of the theory: over times of "
         "1/γ² the layers drift (E2), and in (b) earlier: the effect of different starts falls as exp(−2σ'T), but the "
         "effect of this drift does not."
     )
+
+
+def _length(one: xr.Dataset) -> float:
+    return float(one.pretraining[-1])

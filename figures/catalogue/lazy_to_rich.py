@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.described import epsilon, features, network, protocol_of, word
+from overtraining.figures.described import epsilon, features, imbalance, network, protocol_of, word
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol, Sampling
@@ -35,11 +35,11 @@ def recipes() -> dict[str, Recipe]:
     """For every λ, theory on a fine grid and simulation on a coarse one; the increase of the norm for many λ."""
     by_label: dict[str, Recipe] = {}
     end = replace(protocol(), lengths=(0.0, 40.0))
-    for i, imbalance in enumerate(IMBALANCES):
-        coarse = replace(protocol(), start=Aligned(1e-2, imbalance))
+    for i, unequal in enumerate(IMBALANCES):
+        coarse = replace(protocol(), start=Aligned(1e-2, unequal))
         fine = replace(coarse, lengths=np.linspace(0, 12, 241))
-        by_label |= {f"theory {imbalance:g}": theory_response(fine)}
-        by_label |= {f"simulation {imbalance:g}": simulated_response(coarse, key=i)}
+        by_label |= {f"theory {unequal:g}": theory_response(fine)}
+        by_label |= {f"simulation {unequal:g}": simulated_response(coarse, key=i)}
     without = (*NO_PERTURBATION, "lengths")  # at the end of a long run
     fixed = ("teacher", "start", "network")
     gain = {"gain theory": Recipe(f"{SOURCE}.gain_predicted", end, ignores=without, fixed=fixed)}
@@ -49,9 +49,10 @@ def recipes() -> dict[str, Recipe]:
 def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     """(a) sensitivity against length, one colour per λ, (b) the increase of the norm, against λ."""
     figure, (along, against) = canvas(PAGE, 2.5, columns=2)
-    for i, imbalance in enumerate(IMBALANCES):
-        drawing.curves(along, data[f"theory {imbalance:g}"], "sensitivity", label=f"λ = {imbalance:g}", colour=i)
-        drawing.curves(along, data[f"simulation {imbalance:g}"], "sensitivity", label=None, colour=i)
+    for i, name in enumerate(IMBALANCES):
+        theory = data[f"theory {name:g}"]
+        drawing.curves(along, theory, "sensitivity", label=f"λ = {imbalance(protocol_of(theory)):g}", colour=i)
+        drawing.curves(along, data[f"simulation {name:g}"], "sensitivity", label=None, colour=i)
     along.set(
         ylabel="sensitivity Δ (rise of the loss)", title="large imbalance: sensitive from the start", ylim=(0, None)
     )
@@ -78,17 +79,17 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     theory, measured = (data[f"gain {x}"].norm_gained.isel(pretraining=-1) for x in ("theory", "simulation"))
     off = float(np.abs(theory.sel(imbalance=measured.imbalance, method="nearest") / measured.values - 1).max())
     decade = 10.0 ** np.ceil(np.log10(off))  # the digits are the integrator's, and not the same on every processor
-    setup = protocol_of(data["theory 0"])
+    setup, far = (protocol_of(data[f"theory {x:g}"]) for x in (IMBALANCES[0], IMBALANCES[-1]))
     tail = np.polyfit(np.log(theory.imbalance[-10:]), np.log(theory[-10:]), 1)[0]
     return (
         "From rich to lazy learning (claims A4, B4). (a) Sensitivity Δ to Gaussian weight noise, γ = "
-        f"{setup.strengths[0]:g}, from aligned starts whose layers differ by λ = w2² − w1² in every mode. It "
-        f"grows by a factor of {rich[-1] / rich[0]:.1f} at λ = 0 and of {lazy[-1] / lazy[0]:.2f} at λ = "
-        f"{IMBALANCES[-1]:g}, where it is {lazy[0] / rich[0]:.0f} times as large already at the start, and where the "
+        f"{setup.strengths[0]:g}, from aligned starts whose layers differ by λ = w2² − w1² in every mode. It grows by "
+        f"a factor of {rich[-1] / rich[0]:.1f} at λ = {imbalance(setup):g} and of {lazy[-1] / lazy[0]:.2f} at λ = "
+        f"{imbalance(far):g}, where it is {lazy[0] / rich[0]:.0f} times as large already at the start, and where the "
         "features are learned sooner. Lines: closed form; points: simulation with one standard error, "
         f"{data['simulation 0'].attrs['source']}. (b) Increase of the squared norm of all weights until the teacher is "
         f"learned, Σ √(λ² + 4σ²) − √(λ² + 4ε²), measured within {decade:.0e} of it; at the right end it falls as "
         f"λ^{tail:.2f}. {word(features(setup)).capitalize()} features, {network(setup)} network, ε = "
-        f"{epsilon(setup):g}. A random start has no single λ: from large random "
-        "weights, sensitivity can fall; see the experiment lazy-to-rich."
+        f"{epsilon(setup):g}. A random start has no single λ: from large random weights, sensitivity can fall; see the "
+        "experiment lazy-to-rich."
     )

@@ -8,13 +8,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import features, listed, noisy_batches, protocol_of, sigma_task, word
 from overtraining.figures.recipe import Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import SharedVectors
-from overtraining.setting.teachers import Spectrum
+from overtraining.setting.teachers import Spectrum, singular_values
 from overtraining.setting.training import GradientDescent
 
 SOURCE = "overtraining.experiments.learning_rate"
@@ -55,16 +56,18 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, (rates, losses, tasks) = canvas(PAGE, 2.6, columns=3)
     drawing.against_length(rates, data["theory"], "edge", label="largest stable", colour=6, dashed=True)
     drawing.against_length(rates, data["theory"], "learning_rate", label="best, near the task")
-    drawing.against_length(rates, data["chosen"], "learning_rate", label="best of 16, measured")
+    tried = data["chosen"].attrs["rates_tried"]
+    drawing.against_length(rates, data["chosen"], "learning_rate", label=f"best of {tried}, measured")
     rates.set(yscale="log", ylabel="learning rate", ylim=(0.003, 2.0))
     drawing.curves(losses, data["best"], "after", "downstream", label="tuned at every checkpoint")
-    for i, rate in enumerate(FIXED, start=1):
-        drawing.curves(losses, data[f"fixed {rate:g}"], "after", "downstream", label=f"η = {rate:g}", colour=i)
-    losses.set(yscale="log", ylabel="downstream loss after 40 steps")
-    one = data["classes"].sel(noise=0.5, strength=float(STEPS))
+    for i, (name, rate) in enumerate(_fixed_rates(data).items(), start=1):
+        drawing.curves(losses, data[name], "after", "downstream", label=f"η = {rate:g}", colour=i)
+    losses.set(yscale="log", ylabel=f"downstream loss after {float(data['best'].strength[0]):g} steps")
+    one = _same_steps(data)
     for i, task in enumerate(one.task.values):
         drawing.against_length(tasks, one.sel(task=task), "rate", label=str(task), colour=i)
-    tasks.set(yscale="log", ylabel="best learning rate, two features", ylim=(0.015, 0.9))
+    count = word(features(protocol_of(data["classes"])))
+    tasks.set(yscale="log", ylabel=f"best learning rate, {count} features", ylim=(0.015, 0.9))
     tasks.set_yticks([0.02, 0.05, 0.1, 0.2], ["0.02", "0.05", "0.1", "0.2"])
     tasks.set_yticks([], minor=True)
     for ax in (rates, losses, tasks):
@@ -81,31 +84,51 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     classes = data["classes"]
     turning = {name: classes[f"{name}_turns"].values for name in ("downstream_kept", "downstream_tuned")}
     removed = int((turning["downstream_kept"] * (1 - turning["downstream_tuned"])).sum())
-    rates = classes.rate.sel(noise=0.5, strength=float(STEPS))
+    same, tried = _same_steps(data), word(int(classes.attrs["rates_tried"]))
     per_task = ", ".join(
         f"{task} {float(one[0]):.2g}, {float(one.min()):.2g}, {float(one[-1]):.2g}"
-        for task, one in zip(classes.task.values, rates, strict=True)
+        for task, one in zip(same.task.values, same.rate, strict=True)
     )
     losses = "; ".join(f"{x.min():.2g} at {length[int(x.argmin())]:.1f}, {x[-1]:.2g}" for x in after.values())
+    setup, fixed = protocol_of(data["best"]), _fixed_rates(data).values()
+    noises, steps = (listed(map(float, classes[axis].values)) for axis in ("noise", "strength"))
     return (
-        "Learning rates of fine-tuning along pretraining (claim D6): SGD with noisy labels for 40 steps on a task, σ' "
-        "= 0.8, that one feature, σ = 1, passes while it is learned. (a) The best of 16 learning rates at every "
-        "checkpoint, the prediction near the task, and the largest learning rate at which steps without noise end at "
-        "the task, which does not depend on the checkpoint here. The best one falls as pretraining approaches the "
-        f"task, from {best_rates[0]:.3f} to "
+        "Learning rates of fine-tuning along pretraining (claim D6): SGD with noisy labels for "
+        f"{float(data['best'].strength[0]):g} steps on a task, σ' = {listed(sigma_task(setup))}, that one feature, σ = "
+        f"{listed(singular_values(setup.teacher))}, passes while it is learned. (a) The best of "
+        f"{data['chosen'].attrs['rates_tried']} learning rates at every checkpoint, the prediction near the task, and "
+        "the largest learning rate at which steps without noise end at the task, which does not depend on the "
+        f"checkpoint here. The best one falls as pretraining approaches the task, from {best_rates[0]:.3f} to "
         f"{best_rates.min():.3f}, and rises again to {best_rates[-1]:.3f}. (b) Downstream loss at the best learning "
-        f"rate and at two fixed ones; smallest value and value at the end, for the best, η = {FIXED[0]:g} and η = "
-        f"{FIXED[1]:g}: {losses}. Tuning the learning rate neither moves nor removes the inflection: it lowers the "
-        "loss most at the checkpoint that fits the task and needs no step. A learning rate so large that its noise "
-        "exceeds what pretraining has not learned hides the inflection under a higher loss. The loss at the best "
-        "learning rate is the smallest of 16, and therefore too low by a part of its error. Batch 4, ν = 0.5, "
-        f"{data['best'].attrs['source']} each; bars: standard errors. (c) The best of eleven learning rates for two "
-        "features, on tasks that ask for less of both, for more, or for rotated ones; first, smallest and last: "
-        f"{per_task}. It has a minimum where pretraining passes the task; it falls where pretraining only approaches "
-        "the task; and it is constant where the task is far from every checkpoint, or where labels have no noise, so "
-        f"that only the stability limit matters. In {turning['downstream_kept'].size} cases (four tasks, ν = 0 and "
-        f"0.5, 10, 40, 160 steps; {classes.attrs['source']} each) the downstream loss turns "
-        f"in {turning['downstream_kept'].sum():.0f} at the learning rate that is best for the first checkpoint, in "
-        f"{turning['downstream_tuned'].sum():.0f} at the tuned one, and tuning removes the turn in {removed}. "
-        "The theory does not apply far from the task, where the unlearned part does not fall exponentially."
+        "rate and at two fixed ones; smallest value and value at the end, for the best, "
+        f"{' and '.join(f'η = {rate:g}' for rate in fixed)}: {losses}. Tuning the learning rate neither moves nor "
+        "removes the inflection: it lowers the loss most at the checkpoint that fits the task and needs no step. A "
+        "learning rate so large that its noise exceeds what pretraining has not learned hides the inflection under a "
+        f"higher loss. The loss at the best learning rate is the smallest of {data['best'].attrs['rates_tried']}, and "
+        f"therefore too low by a part of its error. {noisy_batches(setup)}, {data['best'].attrs['source']} each; bars: "
+        f"standard errors. (c) The best of {tried} learning rates for {word(features(protocol_of(classes)))} features, "
+        f"on tasks that ask for less of both, for more, or for rotated ones; first, smallest and last: {per_task}. It "
+        "has a minimum where pretraining passes the task; it falls where pretraining only approaches the task; and it "
+        "is constant where the task is far from every checkpoint, or where labels have no noise, so that only the "
+        f"stability limit matters. In {turning['downstream_kept'].size} cases ({word(classes.sizes['task'])} tasks, ν "
+        f"= {noises}; {steps} steps; {classes.attrs['source']} each) the downstream loss turns in "
+        f"{turning['downstream_kept'].sum():.0f} at the learning rate that is best for the first checkpoint, in "
+        f"{turning['downstream_tuned'].sum():.0f} at the tuned one, and tuning removes the turn in {removed}. The "
+        "theory does not apply far from the task, where the unlearned part does not fall exponentially."
     )
+
+
+def _fixed_rates(data: Mapping[str, xr.Dataset]) -> dict[str, float]:
+    """The learning rates that are the same at every checkpoint, by the label of their data."""
+    rates = {}
+    for name in (f"fixed {rate:g}" for rate in FIXED):
+        tuning = protocol_of(data[name]).perturbation
+        assert isinstance(tuning, FineTuning)
+        assert isinstance(tuning.training, GradientDescent)
+        rates[name] = tuning.training.learning_rate
+    return rates
+
+
+def _same_steps(data: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The rates of all tasks with the strongest noise, after as many steps as in the other panels."""
+    return data["classes"].isel(noise=-1).sel(strength=float(data["best"].strength[0]), method="nearest")

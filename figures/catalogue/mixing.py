@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.described import epsilon, power, protocol_of, spectrum
+from overtraining.figures.described import epsilon, listed, power, protocol_of, spectrum
 from overtraining.figures.recipe import Recipe, all_but
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.protocol import Network, Protocol
@@ -44,21 +44,20 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
-    setup = protocol_of(data["theory"])
-    theory, less = data["theory"], data["theory"].downstream_share.sel(target=0.5)
-    starts = float(theory.pretraining[int((less.values > 0).argmax())])
+    setup, theory = protocol_of(data["theory"]), data["theory"]
+    (more, less), shares = theory.target.values, theory.downstream_share.isel(target=1)
+    starts = float(theory.pretraining[int((shares.values > 0).argmax())])
     ends = [float(theory.strength[int((one == 0).values.argmax())]) for one in theory.trade_share.isel(pretraining=-1)]
     return (
         "The best share q of downstream data in pretraining on (1 − q)L_pre + qL_ft (claim E3), for a feature, σ = "
-        f"{spectrum(setup)}, of which the task asks for more, σ' = 2, or less, σ' = ½. (a) For the downstream loss, "
-        "with any fine-tuning "
-        "afterwards: if the task asks for more, only downstream data; if it asks for less, none until pretraining "
-        f"alone reaches the task at t = {starts:.1f}, since the stronger teacher is learned faster, and then a share "
-        "that rises to 1. (b) For the mean of both losses after fine-tuning a converged network: half at T = 0, and "
-        "less with larger budgets; none from "
+        f"{spectrum(setup)}, of which the task asks for more, σ' = {more:g}, or less, σ' = "
+        f"{listed([less], fractions=True)}. (a) For the downstream loss, with any fine-tuning afterwards: if the task "
+        "asks for more, only downstream data; if it asks for less, none until pretraining alone reaches the task at t "
+        f"= {starts:.1f}, since the stronger teacher is learned faster, and then a share that rises to 1. (b) For the "
+        "mean of both losses after fine-tuning a converged network: half at T = 0, and less with larger budgets; none "
+        "from "
         f"{' and '.join(f'T = {end:.2f} (σ′ = {t:g})' for end, t in zip(ends, theory.target.values, strict=True))} on: "
         f"fine-tuning then replaces mixing. Lines: closed form; points: {data['simulation'].attrs['source']}, the best "
         f"share by a parabola through the grid. Aligned start at {power(epsilon(setup))}. The theory holds for tasks "
-        "that share the "
-        "singular vectors of the teacher."
+        "that share the singular vectors of the teacher."
     )

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import power
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import BASE, PAGE, canvas, letter
 
@@ -28,7 +29,8 @@ TITLES = {
     "D5–D7": "rates, remedies",
     "E1–E3": "noise, mixing",
 }
-TARGET = 1e-12
+TARGET, EPS = 1e-12, float(np.finfo(float).eps)
+WIDER = 100  # the target in roundings of the inputs, where they do not contain that accuracy
 
 
 def recipes() -> dict[str, Recipe]:
@@ -59,15 +61,15 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     errors = data["errors"]
     worst = errors.condition.max("pretraining")
     hardest = errors.isel(form=int(worst.values.argmax()))
-    allowed = np.maximum(TARGET, 100 * np.finfo(float).eps * errors.condition)
+    allowed = np.maximum(TARGET, WIDER * EPS * errors.condition)
     beyond = int((errors.error > allowed).sum())
     return (
         f"Relative error of {errors.sizes['form']} closed forms in float64 along pretraining (claims A3–A7, B1–B8, C1, "
         "C4, C5, D1–D7, E1–E3), compared with the same formulas in mpmath at two precisions that agree. Dashed, in the "
-        "same colour: the error that rounding the inputs causes, the condition number × 2.2e-16; no method can "
-        "guarantee a smaller one. Dotted: the target, 1e-12; where the inputs do not contain that accuracy, the target "
-        f"is 100 times the dashed line. {beyond} of {errors.error.size} points lie above the target. The hardest "
-        f"question is {hardest.panel.item()}, {hardest.line.item()}, with a condition number of "
+        f"same colour: the error that rounding the inputs causes, the condition number × {EPS:.1e}; no method can "
+        f"guarantee a smaller one. Dotted: the target, {power(TARGET)}; where the inputs do not contain that accuracy, "
+        f"the target is {WIDER} times the dashed line. {beyond} of {errors.error.size} points lie above the target. "
+        f"The hardest question is {hardest.panel.item()}, {hardest.line.item()}, with a condition number of "
         f"{float(worst.max()):.0f}: the unlearned part falls exponentially, so that the effect of an error in σ grows "
         f"with t. Model: {errors.attrs['model']}. An answer without any error is drawn at 1e-17. The table of `python "
         "-m benchmarks.accuracy` covers the whole domain with thousands of points per claim. These errors are rounding "

@@ -7,8 +7,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import power, word
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import Objective, objectives
 
 TITLES = {
@@ -55,18 +57,20 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     for one, objective, task in _panels(data):
         fall, error = drawing.final_decline(one, objective)
         parts.append(f"{TITLES[task]} {fall:+.3f} ± {error:.3f}" if error else f"{TITLES[task]} 0 (best at the end)")
-    tokens = next(iter(data.values())).pretraining.values
+    tulu = next(iter(data.values()))
+    tokens, learning_rate = tulu.pretraining.values, float(tulu.strength[0])
+    confidence = inflection_point(tulu).attrs["confidence"]
     return (
-        "OLMo-1B before (grey) and after fine-tuning (colour) at seven checkpoints of one pretraining run, "
-        f"{tokens[0] / 1e12:.3f} to {tokens[-1] / 1e12:.2f} T tokens; accuracies measured by Sun and Dredze 2024 "
+        f"OLMo-1B before (grey) and after fine-tuning (colour) at {word(tokens.size)} checkpoints of one pretraining "
+        f"run, {tokens[0] / 1e12:.3f} to {tokens[-1] / 1e12:.2f} T tokens; accuracies measured by Sun and Dredze 2024 "
         "(arXiv 2408.06663). (a)–(g) After instruction tuning on TULU; (h), (i) on the task used for fine-tuning. "
         "Error bars: one standard error of the test items (binomial for (a)–(g), computed by us), which includes "
         "neither the seed of fine-tuning nor that of pretraining, since there are no replicates. Decline from the best "
         f"checkpoint to the last: {'; '.join(parts)}. These are too large, since the best checkpoint was chosen after "
         "seeing the values. A star marks an inflection point whose decline is larger than chance explains for the "
-        "largest of all differences (Tukey, 95%). The fine-tuning learning rate is the same at every checkpoint "
-        "(2e-6), but the pretraining learning rate falls along the run, so that tokens and learning rate are "
-        "confounded. The linear theory does not predict accuracies and is not drawn here."
+        f"largest of all differences (Tukey, {confidence:.0%}). The fine-tuning learning rate is the same at every "
+        f"checkpoint ({power(learning_rate)}), but the pretraining learning rate falls along the run, so that tokens "
+        "and learning rate are confounded. The linear theory does not predict accuracies and is not drawn here."
     )
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.described import epsilon, network, power, protocol_of, spectrum, word
+from overtraining.figures.described import angle, epsilon, network, power, protocol_of, spectrum, word
 from overtraining.figures.recipe import Recipe, simulated_response, theory_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.perturbations import FineTuning
@@ -20,7 +20,7 @@ from overtraining.setting.teachers import PowerLaw
 
 MAPS = "overtraining.theory.fine_tuning.forgetting_map"
 STARTS = ("1e-12", "1e-6", "1e-3")
-TURNED = 0.6  # radians: below, fine-tuning goes on with pretraining
+GOES_ON = 0.6  # radians: up to here, fine-tuning goes on with pretraining
 
 
 def recipes() -> dict[str, Recipe]:
@@ -55,17 +55,16 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     drawing.trade_off(trade, data["theory"], label="T = {:g}")
     drawing.trade_off(trade, data["simulation"])
     trade.legend()
-    as_strong, mean = data["rotated"].sel(size=1.0), data["rotated"].mean("angle", keep_attrs=True)
+    as_strong, mean = _as_strong(data["rotated"]), data["rotated"].mean("angle", keep_attrs=True)
     _map(turns, as_strong, "turns", "angle", "an inflection")
-    _map(shared, data["shared"].sel(size=1.0), "turns", "shared", "an inflection")
+    _map(shared, _as_strong(data["shared"]), "turns", "shared", "an inflection")
     _map(foreseen, mean, "foreseen", "size", "order $T^2$ is right")
     _map(strong, mean, "falls", "size", "cost falls, ε → 0", top=0.3)
     strong.plot(mean.safe.values[0], mean["size"], color="white")
     strong.text(1.2 * float(mean.safe[0, 3]), 1.0, "safe", color="white", va="center")
     _map(limit, as_strong, "clear_falls", "angle", "clearly falls, ε → 0")
-    for ax, start in zip(finite, STARTS, strict=True):
-        from_start = data[f"from {start}"].isel(size=0)
-        _map(ax, from_start, "clear_falls", "angle", f"clearly falls, ε = {start}")
+    for ax, (start, from_start) in zip(finite, _finite(data).items(), strict=True):
+        _map(ax, from_start, "clear_falls", "angle", f"clearly falls, {start}")
     for ax in (turns, limit, *finite):
         ax.set_ylabel("angle (radians)")
     for ax in (strong, foreseen):
@@ -90,8 +89,6 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
     theory, rotated, shared = data["theory"], data["rotated"], data["shared"]
     setup = protocol_of(theory)
-    task = setup.perturbation.task if isinstance(setup.perturbation, FineTuning) else None
-    angle = task.angle if isinstance(task, RotatedTeacher) else float("nan")
     late = theory.isel(strength=-1)
     best = late.after.values.min()
     downstream = theory.downstream_after.isel(pretraining=[0, -1]).squeeze()
@@ -105,6 +102,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     within = max(float(one.falls.where(one.strength <= one.safe).max()) for one, *_ in both)  # 0, as is proved
     monotone = 1 - np.concatenate([x.values[np.isfinite(x.values)] for x in beyond]).mean()
     order = rotated.foreseen.mean(["angle", "size"]).isel(pretraining=0)
+    weak, strong = (order.sel(strength=budget, method="nearest") for budget in (0.1, 1.0))
     return (
         "What each learned feature adds to plasticity, and what it costs (claim D4). (a) Pretraining against "
         f"downstream loss after fine-tuning, along pretraining, for {word(len(setup.strengths))} budgets; the dot is "
@@ -113,25 +111,25 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         f"forgetting: at T = {float(theory.strength[-1]):g} the pretraining loss after fine-tuning ends "
         f"{float(late.after[-1]) - best:.3f} above its best value. Lines: exact; points: simulation by gradient flow. "
         f"σ = {spectrum(setup)} in a {network(setup)} network from {power(epsilon(setup))}, the task rotated by "
-        f"{angle:g}. (b–f) The same teacher from plateau to "
-        f"plateau in the limit ε → 0, for {rotated.attrs['source'].removeprefix('claim D4 on ')} that are the teacher "
-        f"rotated and rescaled, and {shared.attrs['source'].removeprefix('claim D4 on ')} that are random apart from "
-        f"the features they share, each for {rotated.sizes['strength']} budgets. (b) Fraction of tasks as strong as "
-        "the teacher for which the loss after fine-tuning is lowest before the last plateau: an inflection. (c) The "
-        "same for random tasks of the teacher's strength, by the number of features that they share with it: sharing "
-        "features delays the inflection but does not remove it. (d) Fraction of features for which the order T² "
-        "predicts correctly whether they make the loss after fine-tuning worse: averaged over strengths and angles, "
-        f"{float(order.sel(strength=0.1, method='nearest')):.1%} at ‖B‖T = 0.1 and "
-        f"{float(order.sel(strength=1.0, method='nearest')):.0%} at 1. (e) Fraction for which the cost falls from some "
-        f"plateau to the next: first at ‖B‖T = {first:.2g}, at most {float(rotated.falls.max()):.0%} of the tasks of a "
-        f"cell, by at most {max(float(one.largest_drop.max()) for one, *_ in both):.2f} of ½‖A‖². White: the budget "
-        f"below which the cost is proved not to fall for any task; {within:.0%} of the tasks there fall, and beyond it "
-        f"{monotone:.1%} of tasks and budgets are monotone as well: the worst tasks are rare. (f–i) Fraction of tasks "
-        "as strong as the teacher for which the cost falls by more than 0.1% of ½‖A‖², in the limit and, for the same "
-        "tasks, exactly at the checkpoints of plateaus from three starts. The "
-        f"limit is reached slowly: {_by_start(data)}. At small budgets, and on tasks near the teacher, the cost falls "
-        "because fine-tuning completes what pretraining has begun, which is of order T, not T²; at long ones the falls "
-        "of the limit are missing, because fine-tuning finishes every feature that has begun. The experiments "
+        f"{angle(setup):g}. (b–f) The same teacher from plateau to plateau in the limit ε → 0, for "
+        f"{rotated.attrs['source'].removeprefix('claim D4 on ')} that are the teacher rotated and rescaled, and "
+        f"{shared.attrs['source'].removeprefix('claim D4 on ')} that are random apart from the features they share, "
+        f"each for {rotated.sizes['strength']} budgets. (b) Fraction of tasks as strong as the teacher for which the "
+        "loss after fine-tuning is lowest before the last plateau: an inflection. (c) The same for random tasks of the "
+        "teacher's strength, by the number of features that they share with it: sharing features delays the inflection "
+        "but does not remove it. (d) Fraction of features for which the order T² predicts correctly whether they make "
+        f"the loss after fine-tuning worse: averaged over strengths and angles, {float(weak):.1%} at ‖B‖T = "
+        f"{float(weak.strength):.2g} and {float(strong):.0%} at {float(strong.strength):.2g}. (e) Fraction for which "
+        f"the cost falls from some plateau to the next: first at ‖B‖T = {first:.2g}, at most "
+        f"{float(rotated.falls.max()):.0%} of the tasks of a cell, by at most "
+        f"{max(float(one.largest_drop.max()) for one, *_ in both):.2f} of ½‖A‖². White: the budget below which the "
+        f"cost is proved not to fall for any task; {within:.0%} of the tasks there fall, and beyond it {monotone:.1%} "
+        "of tasks and budgets are monotone as well: the worst tasks are rare. (f–i) Fraction of tasks as strong as the "
+        f"teacher for which the cost falls by more than {rotated.attrs['clear']:.1%} of ½‖A‖², in the limit and, for "
+        f"the same tasks, exactly at the checkpoints of plateaus from {word(len(_finite(data)))} starts. The limit is "
+        f"reached slowly: {_by_start(data)}. At small budgets, and on tasks near the teacher, the cost falls because "
+        "fine-tuning completes what pretraining has begun, which is of order T, not T²; at long ones the falls of the "
+        "limit are missing, because fine-tuning finishes every feature that has begun. The experiments "
         "misaligned-tasks and finite-plateaus train random subsets of these tasks. The theory holds for balanced "
         "weights on plateaus and gradient flow."
     )
@@ -139,12 +137,23 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
 
 def _by_start(data: Mapping[str, xr.Dataset]) -> str:
     """The share of turned tasks whose cost clearly falls, at a short and at a long budget, as ε → 0 and by start."""
-    maps = {"ε → 0": data["rotated"].sel(size=1.0)}
-    maps |= {f"ε = {start}": data[f"from {start}"].isel(size=0) for start in STARTS}
-    turned = [one.clear_falls.isel(angle=one.angle > TURNED) for one in maps.values()]
-    short, long = (
-        ", ".join(f"{float(falls.sel(strength=reach, method='nearest').mean()):.1%}" for falls in turned)
-        for reach in (0.2, 8.0)
+    maps = {"ε → 0": _as_strong(data["rotated"])} | _finite(data)
+    first = int(np.searchsorted(data["rotated"].angle, GOES_ON, side="right"))
+    turned = [one.clear_falls.isel(angle=slice(first, None)) for one in maps.values()]
+    at = [turned[0].sel(strength=reach, method="nearest").strength for reach in (0.2, 8.0)]
+    short, long = (", ".join(f"{float(falls.sel(strength=reach).mean()):.1%}" for falls in turned) for reach in at)
+    return (
+        f"of the tasks turned by {float(turned[0].angle[0]):.2g} or more, {short} fall at ‖B‖T = {float(at[0]):.2g} "
+        f"for {', '.join(maps)}, and {long} at {float(at[1]):.2g}"
     )
-    starts = ", ".join(maps)
-    return f"of the tasks turned by more than {TURNED:g}, {short} fall at ‖B‖T = 0.2 for {starts}, and {long} at 8"
+
+
+def _as_strong(data: xr.Dataset) -> xr.Dataset:
+    """The tasks that are as strong as the teacher."""
+    return data.sel(size=1.0, method="nearest")
+
+
+def _finite(data: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The maps from finite starts, by the start."""
+    maps = [data[f"from {start}"] for start in STARTS]
+    return {f"ε = {power(epsilon(protocol_of(one)))}": one.isel(size=0) for one in maps}

@@ -73,9 +73,11 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, (small, large, relu) = canvas(PAGE, 2.6, columns=3)
     for i, std in enumerate(STDS):
         drawing.against_length(small, data[f"theory {std:g}"], "hessian_trace", colour=i)
-        drawing.against_length(small, data[f"random {std:g}"], "hessian_trace", label=f"std {std:g}", colour=i)
+        random = data[f"random {std:g}"]
+        drawing.against_length(small, random, "hessian_trace", label=f"std {_size(random):g}", colour=i)
     for i, gain in enumerate(GAINS):
-        drawing.against_length(large, data[f"fan-in {gain:g}"], "hessian_trace", label=f"gain {gain:g}", colour=i)
+        fan_in = data[f"fan-in {gain:g}"]
+        drawing.against_length(large, fan_in, "hessian_trace", label=f"gain {_size(fan_in):g}", colour=i)
     drawing.singular_values(relu, data["linear"])
     drawing.against_length(relu, data["half"], "singular_value", by="mode", unit=0.5, dashed=True)
     drawing.singular_values(relu, data["ReLU"].isel(mode=slice(len(SIGMA))), label=None)
@@ -96,7 +98,9 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         line = data[f"theory {std:g}"].hessian_trace.interp(pretraining=measured.pretraining)
         far[std] = float(np.abs(measured - line).max() / line[-1])
         excess[std] = float(measured[-1] / line[-1] - 1)
-    change = {gain: data[f"fan-in {gain:g}"].hessian_trace.mean("seed") for gain in GAINS}
+    stds = {std: _size(data[f"random {std:g}"]) for std in STDS}
+    fan_in = (data[f"fan-in {gain:g}"] for gain in GAINS)
+    change = {_size(one): one.hessian_trace.mean("seed") for one in fan_in}
     changed = ", ".join(f"× {float(h[-1] / h[0]):.2g} (gain {gain:g})" for gain, h in change.items())
     lowest = min(float(h.min() / h[0]) for h in change.values())
     relu, half = data["ReLU"].singular_value.mean("seed"), 2 * data["half"].singular_value
@@ -106,19 +110,24 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     seeds = data[f"random {smallest:g}"].sizes["seed"]
     return (
         f"Starts that are not aligned (points: simulation of a {widths(setup)} network, mean and standard deviation of "
-        f"{seeds} "
-        "starts; claims A1, A7, A8, B4). (a) From independent Gaussian weights of standard deviation std, the trace of "
-        "the Hessian, and with it the sensitivity, follows the mean over starts that theory has to leading order "
-        f"(lines) within {far[smallest]:.1%} of its value at the end for std {smallest:g}, and {far[SMALL[1]]:.1%} for "
-        f"std {SMALL[1]:g}, with the scatter of {seeds} starts. std {largest:g} is not small (line: aligned closed "
-        f"form with ε = h·std²/2): it is off by up to {far[largest]:.0%}, and "
-        f"the imbalance that the flow conserves (A1) keeps it {excess[largest]:.1%} too large. (b) "
-        f"From the usual fan-in start there is no such line: until convergence the trace changes by {changed}, and it "
-        f"falls to {lowest:.2f} of its start on the way. From large weights the network has more to unlearn than to "
-        "learn, and sensitivity is then not progressive. (c) Singular values of the linear part of a ReLU network (h = "
-        f"{nonlinear.network.h}, {data['ReLU'].sizes['seed']} starts, {nonlinear.inputs.samples} examples). Order and "
-        "stages are the same, but later than "
-        "in the linear network (lines). Half of the units are active, which halves the speed (dashed: ½s moves as in a "
-        "linear network whose teacher is ½σ); the random overlap with the features explains the rest (up to "
-        f"{away:.2f} from the dashed line). No theorem covers (b) and (c)."
+        f"{seeds} starts; claims A1, A7, A8, B4). (a) From independent Gaussian weights of standard deviation std, the "
+        "trace of the Hessian, and with it the sensitivity, follows the mean over starts that theory has to leading "
+        f"order (lines) within {far[smallest]:.1%} of its value at the end for std {stds[smallest]:g}, and "
+        f"{far[SMALL[1]]:.1%} for std {stds[SMALL[1]]:g}, with the scatter of {seeds} starts. std {stds[largest]:g} is "
+        f"not small (line: aligned closed form with ε = h·std²/2): it is off by up to {far[largest]:.0%}, and the "
+        f"imbalance that the flow conserves (A1) keeps it {excess[largest]:.1%} too large. (b) From the usual fan-in "
+        f"start there is no such line: until convergence the trace changes by {changed}, and it falls to {lowest:.2f} "
+        "of its start on the way. From large weights the network has more to unlearn than to learn, and sensitivity is "
+        f"then not progressive. (c) Singular values of the linear part of a ReLU network (h = {nonlinear.network.h}, "
+        f"{data['ReLU'].sizes['seed']} starts, {nonlinear.inputs.samples} examples). Order and stages are the same, "
+        "but later than in the linear network (lines). Half of the units are active, which halves the speed (dashed: "
+        "½s moves as in a linear network whose teacher is ½σ); the random overlap with the features explains the rest "
+        f"(up to {away:.2f} from the dashed line). No theorem covers (b) and (c)."
     )
+
+
+def _size(one: xr.Dataset) -> float:
+    """The standard deviation of a small Gaussian start, or the gain of a fan-in start."""
+    start = protocol_of(one).start
+    assert isinstance(start, SmallGaussian | FanIn)
+    return start.std if isinstance(start, SmallGaussian) else start.gain

@@ -49,7 +49,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, (loss, norm, exponents) = canvas(PAGE, 2.5, columns=3)
     for ax, name, label in ((loss, "loss", "loss"), (norm, "norm_gained", "growth of Σs")):
         for i, alpha in enumerate(ALPHAS):
-            drawing.against_length(ax, data[f"theory {alpha:g}"], name, label=f"α = {alpha:g}", colour=i)
+            theory = data[f"theory {alpha:g}"]
+            drawing.against_length(ax, theory, name, label=f"α = {_alpha(theory):g}", colour=i)
             drawing.against_length(ax, data[f"simulation {alpha:g}"], name, colour=i)
         ax.set(xscale="log", yscale="log", ylabel=label)
     loss.set(title="the loss falls", ylim=(2e-3, 3))
@@ -76,11 +77,18 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     return (
         "Power-law spectra σ = i^(−α) (claims B7, B8). (a) Loss and (b) growth of Σs, to which the cost of noise is "
         "proportional, against pretraining length: sums over the path, exact (lines), and gradient flow (points), "
-        f"{features(setup)} features from ε = {power(epsilon(setup))}; the curves for α = {ALPHAS[0]:g} bend where all "
-        f"{features(setup)} are learned. (c) Exponents of the loss and "
-        "of Σs (of its derivative), and their sum, from fits over the lengths at which features 3 to 24 are learned; "
-        "the features that the network lacks are added to the loss as a constant. Dashed: limits for a small start, β "
-        "= 2 − 1/α, s = 1/α − 1, β + s = 1. Solid: these limits times 1/(1 − 1/ℓ), ℓ = ln(σ/ε), from which the fits "
-        f"differ by at most {off:.2f} (bars: their standard errors). The measured sum is {total.min():.2f} to "
-        f"{total.max():.2f}; it approaches 1 only logarithmically in the size of the start."
+        f"{features(setup)} features from ε = {power(epsilon(setup))}; the curves for α = "
+        f"{_alpha(data[f'theory {ALPHAS[0]:g}']):g} bend where all {features(setup)} are learned. (c) Exponents of the "
+        "loss and of Σs (of its derivative), and their sum, from fits over the lengths at which features "
+        f"{measured.attrs['first']} to {measured.attrs['last']} are learned; the features that the network lacks are "
+        "added to the loss as a constant. Dashed: limits for a small start, β = 2 − 1/α, s = 1/α − 1, β + s = 1. "
+        f"Solid: these limits times 1/(1 − 1/ℓ), ℓ = ln(σ/ε), from which the fits differ by at most {off:.2f} (bars: "
+        f"their standard errors). The measured sum is {total.min():.2f} to {total.max():.2f}; it approaches 1 only "
+        "logarithmically in the size of the start."
     )
+
+
+def _alpha(one: xr.Dataset) -> float:
+    teacher = protocol_of(one).teacher
+    assert isinstance(teacher, PowerLaw)
+    return teacher.alpha

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
-from overtraining.figures.described import network, protocol_of, spectrum
+from overtraining.figures.described import network, protocol_of, sigma_task, spectrum
 from overtraining.figures.recipe import NO_PERTURBATION, Recipe, simulated_response
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inflection import inflection_point
@@ -17,7 +17,7 @@ from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.responses import OBJECTIVES
 from overtraining.setting.starts import Aligned
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors
-from overtraining.setting.teachers import PowerLaw, Spectrum
+from overtraining.setting.teachers import PowerLaw, Spectrum, singular_values
 
 SOURCE = "overtraining.experiments.regularization"
 ANCHORS = (0.0, 0.5, 2.0, 10.0)
@@ -52,7 +52,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, axes = canvas(PAGE, 2.5, columns=3)
     for ax, objective in zip(axes, OBJECTIVES, strict=False):
         for i, anchor in enumerate(ANCHORS):
-            name = f"λ = {anchor:g}" if anchor else "no anchor"
+            name = f"λ = {_anchor(data, i):g}" if anchor else "no anchor"
             drawing.curves(ax, data[f"theory{i}"], "after", objective, label=name, colour=i)
             if anchor:
                 drawing.curves(ax, data[f"simulation{i}"], "after", objective, label=None, colour=i)
@@ -75,11 +75,14 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the data."""
     turns = []
-    for i, anchor in enumerate(ANCHORS[1:], start=1):
+    for i in range(1, len(ANCHORS)):
         point = inflection_point(data[f"theory{i}"], which="best").squeeze()
         cost = float(data[f"theory{i}"].downstream_after[-1, 0])
-        turns.append(f"λ = {anchor:g}: best length {float(point.length):.1f}, downstream {cost:.4f} at the end")
+        turns.append(
+            f"λ = {_anchor(data, i):g}: best length {float(point.length):.1f}, downstream {cost:.4f} at the end"
+        )
     frontier, setup, after = data["frontier"], protocol_of(data["theory0"]), protocol_of(data["frontier"])
+    more = np.array(sigma_task(setup)) / singular_values(setup.teacher)
     above = {
         name: float(
             np.max(
@@ -91,15 +94,19 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
     }
     return (
         "What regularization delays and costs (claim D7). (a) Pretraining and (b) downstream loss after fine-tuning to "
-        "convergence with L2 toward the pretrained weights, against pretraining length, on a task that asks for 1.2 to "
-        "1.4 times every feature. Lines: the root of a cubic equation per feature; points: simulation by gradient "
-        "flow. The stronger the anchor, the later the loss turns, and the more of the task remains: "
-        f"{'; '.join(turns)}. Without an anchor, fine-tuning ends at the task after any pretraining. (c) The two "
-        "losses after fine-tuning a converged network on a rotated task, against each other: no method can get below "
-        f"the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['with_replay']):.0e}), anchors and "
-        f"early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = "
-        f"{spectrum(setup)} "
-        f"in (a, b), {spectrum(after)} in (c), {network(setup)} networks. In (a, b) the theory holds for shared "
-        "singular vectors and balanced "
-        "weights."
+        "convergence with L2 toward the pretrained weights, against pretraining length, on a task that asks for "
+        f"{more.min():.2g} to {more.max():.2g} times every feature. Lines: the root of a cubic equation per feature; "
+        "points: simulation by gradient flow. The stronger the anchor, the later the loss turns, and the more of the "
+        f"task remains: {'; '.join(turns)}. Without an anchor, fine-tuning ends at the task after any pretraining. (c) "
+        "The two losses after fine-tuning a converged network on a rotated task, against each other: no method can get "
+        f"below the black curve ½(‖A − B‖ − √(2L_ft))²; replay ends on it (to {abs(above['with_replay']):.0e}), "
+        f"anchors and early stops at most {above['with_anchor']:.2g} and {above['with_early_stop']:.2g} above it. σ = "
+        f"{spectrum(setup)} in (a, b), {spectrum(after)} in (c), {network(setup)} networks. In (a, b) the theory holds "
+        "for shared singular vectors and balanced weights."
     )
+
+
+def _anchor(data: Mapping[str, xr.Dataset], i: int) -> float:
+    tuning = protocol_of(data[f"theory{i}"]).perturbation
+    assert isinstance(tuning, FineTuning)
+    return tuning.anchor

@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.described import millions, word
 from overtraining.figures.recipe import Recipe
 from overtraining.figures.style import PAGE, canvas, letter
 from overtraining.setting.inflection import inflection_point
@@ -40,20 +41,23 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
 def caption(data: Mapping[str, xr.Dataset]) -> str:
     """The caption, with numbers computed from the fit."""
     one, quantized = data[f"size-{SIZES[-1]}"].attrs, data["quantized"]
-    points = inflection_point(quantized)
+    points, law = inflection_point(quantized), quantized.attrs
     turns = ", ".join(
-        f"{quantized.attrs[f'turning_{bits:.0f}']:.2g} tokens at {bits:g} bits" for bits in points.strength.values
+        f"{tokens:.2g} tokens at {bits:g} bits"
+        for tokens, bits in zip(law["turning"], points.strength.values, strict=True)
     )
     return (
-        f"(a) Final losses of annealed runs, one run per point: four of the sizes in {one['runs']} runs trained on "
-        "RefinedWeb (6M to 6.7B parameters without embeddings), on held-out text of the same kind; measured by Gadre "
-        "et al. 2024 (arXiv 2403.08540). The error bars, one standard error over validation tokens, are smaller than "
-        f"the points. Lines: L = E + A N^−α + B D^−β by robust least squares in ln L, E = {one['E']:.2f}, α = "
-        f"{one['alpha']:.2f}, β = {one['beta']:.2f} (95% bootstrap interval {one['beta_low']:.2f} to "
-        f"{one['beta_high']:.2f}). The runs scatter about the law by {100 * one['scatter']:.1f}%, many times their "
-        "standard errors, so that the law is a description and not exact. (b) The law at 360M parameters, and the law "
-        "plus the published cost of quantization, ΔL = 0.017 D^0.5251/(N^0.2261 P^5.4967) (arXiv 2411.17691, on other "
-        f"models; quoted from a secondary source): the sum turns at {turns}; the weaker the perturbation, the later. "
-        "This combines two empirical laws, and extrapolates them at 4 bits; the linear theory explains neither their "
-        "constants nor why they are power laws."
+        f"(a) Final losses of annealed runs, one run per point: {word(len(SIZES))} of the sizes in {one['runs']} runs "
+        f"trained on RefinedWeb ({millions(one['smallest'])} to {millions(one['largest'])} parameters without "
+        "embeddings), on held-out text of the same kind; measured by Gadre et al. 2024 (arXiv 2403.08540). The error "
+        "bars, one standard error over validation tokens, are smaller than the points. Lines: L = E + A N^−α + B D^−β "
+        f"by robust least squares in ln L, E = {one['E']:.2f}, α = {one['alpha']:.2f}, β = {one['beta']:.2f} (95% "
+        f"bootstrap interval {one['beta_low']:.2f} to {one['beta_high']:.2f}). The runs scatter about the law by "
+        f"{100 * one['scatter']:.1f}%, many times their standard errors, so that the law is a description and not "
+        f"exact. (b) The law at {quantized.attrs['model']}, and the law plus the published cost of quantization, ΔL = "
+        f"{law['coefficient']:g} D^{law['growth']:g}/(N^{law['size_exponent']:g} P^{law['bits_exponent']:g}) (arXiv "
+        f"2411.17691, on other models; quoted from a secondary source): the sum turns at {turns}; the weaker the "
+        "perturbation, the later. This combines two empirical laws, and extrapolates them at "
+        f"{points.strength.values[-1]:g} bits; the linear theory explains neither their constants nor why they are "
+        "power laws."
     )

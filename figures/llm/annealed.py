@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from overtraining.figures.described import millions
 from overtraining.figures.llm.readers import read
 from overtraining.figures.llm.statistics.scaling_law import FittedLaw, fit_law
 from overtraining.setting.responses import response, trajectory
@@ -20,6 +21,12 @@ SIZE = 359_973_888  # non-embedding parameters of the largest model with runs of
 SOURCE = "law fitted to the runs of Gadre et al. 2024 (arXiv 2403.08540); not from this project's theory"
 
 COEFFICIENT, GROWTH, SIZE_EXPONENT, BITS_EXPONENT = 0.017, 0.5251, 0.2261, 5.4967
+PUBLISHED_LAW = {
+    "coefficient": COEFFICIENT,
+    "growth": GROWTH,
+    "size_exponent": SIZE_EXPONENT,
+    "bits_exponent": BITS_EXPONENT,
+}
 BASE_BETA = 0.399  # exponent with which the base loss of the same paper falls with tokens
 BITS = (2.0, 3.0, 4.0)
 
@@ -81,10 +88,10 @@ def _size(params: int) -> xr.Dataset:
         {"pretraining": tokens},
         method="measurement",
         source=rows["source"].iloc[0],
-        model=f"{params / 1e6:.0f}M parameters",
+        model=f"{millions(params)} parameters",
         units="nats",
         length_units="tokens",
-        extra={"scatter": fit.scatter, "runs": fit.runs} | _constants(fit),
+        extra={"scatter": fit.scatter, "runs": fit.runs} | _range_of_sizes() | _constants(fit),
     )
 
 
@@ -94,19 +101,19 @@ def quantized() -> xr.Dataset:
     before = fit.law(SIZE, tokens)
     costs = {bits: quantization_cost(float(SIZE), bits) for bits in BITS}
     after = before[:, None] + np.stack([cost * tokens**GROWTH for cost in costs.values()], axis=1)
-    turning = {f"turning_{bits:.0f}": fit.law.turning_tokens(cost, GROWTH) for bits, cost in costs.items()}
+    turning = [fit.law.turning_tokens(cost, GROWTH) for cost in costs.values()]
     return response(
         {"before": (("pretraining",), before), "after": (("pretraining", "strength"), after)},
         {"pretraining": tokens, "strength": list(BITS)},
         method="theory",
         source=SOURCE,
         perturbation="quantization",
-        model="360M parameters",
+        model=f"{millions(SIZE)} parameters",
         units="nats",
         length_units="tokens",
         strength_units="bits",
         strength_name="bits",
-        extra=turning,
+        extra={"turning": turning} | PUBLISHED_LAW,
     )
 
 
@@ -128,10 +135,16 @@ def exponents() -> xr.Dataset:
         {"pretraining": tokens, "fit": [f"{trained} on {task}" for trained, task in pairs]},
         method="measurement",
         source=SOURCE,
-        model="OpenLM, 6M to 6.7B parameters",
+        model=f"OpenLM, {' to '.join(millions(params) for params in _range_of_sizes().values())} parameters",
         length_units="tokens",
         extra={"growth": GROWTH, "base_beta": BASE_BETA, "runs": runs_per_task},
     )
+
+
+def _range_of_sizes() -> dict[str, float]:
+    """The smallest and the largest model of the runs, in parameters without embeddings."""
+    params = runs()["params"]
+    return {"smallest": float(params.min()), "largest": float(params.max())}
 
 
 def _constants(fit: FittedLaw) -> dict[str, float]:

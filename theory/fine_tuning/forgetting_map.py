@@ -263,4 +263,5 @@ def _map(
         method="theory",
         source=f"claim D4 on {tasks[..., 0, 0].size:,} tasks",
         model="from plateau to plateau" + ("" if epsilon is None else f", from {float(np.asarray(epsilon)):g}"),
+        extra={"clear": CLEAR},
     )

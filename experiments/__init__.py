@@ -9,7 +9,10 @@ decides between *agrees*, *refuted* and *limits-mapped* is in `experiments.verdi
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from overtraining.experiments.verdict import Outcome
 
 Preset = Literal["quick", "full"]
 
@@ -26,9 +29,19 @@ class Experiment:
     def module_name(self) -> str:
         return f"overtraining.experiments.{self.name.replace('-', '_')}"
 
+    @property
+    def source(self) -> str:
+        """By what a worker process finds it: its name."""
+        return self.name
+
     def module(self) -> ModuleType:
         """The experiment's module, which imports JAX."""
         return import_module(self.module_name)
+
+    def run(self, preset: Preset, key: int) -> "Outcome":
+        """Predict, measure and judge."""
+        outcome: Outcome = self.module().run(preset, key)
+        return outcome
 
 
 EXPERIMENTS = (

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from overtraining.experiments import EXPERIMENTS, Experiment, Preset
 from overtraining.experiments.memoized import storing
-from overtraining.experiments.verdict import ExperimentVerdict, Outcome
+from overtraining.experiments.own_experiment import load_experiment
+from overtraining.experiments.verdict import ExperimentVerdict
 from overtraining.runtime.atomic_files import no_leftovers, write_files
 from overtraining.runtime.netcdf import as_netcdf
 from overtraining.runtime.worker_process import is_worker
@@ -17,6 +18,7 @@ from overtraining.runtime.worker_processes import UNUSED, WorkerDied, WorkerProc
 from overtraining.setting.domain import one_of, whole
 from overtraining.setting.errors import DomainError, NotSolved, Refusal
 from overtraining.setting.near_names import near_names
+from overtraining.setting.plain_data import first_repeated
 from overtraining.simulations.double_precision import in_double_precision
 
 LONGEST = ("beyond-linear-remedies", "stages", "inflection", "invariants", "beyond-linear")
@@ -39,15 +41,20 @@ class Result:
 
 
 def choose(names: Sequence[str]) -> list[Experiment]:
-    """The experiments with these names, or all of them if no name is given.
+    """The experiments with these names, or in these files of users, or all of the project's if nothing is given.
 
-    Raises DomainError for an unknown name, and lists similar ones.
+    What ends in .py is a path. Raises DomainError for an unknown name, and lists similar ones; Refusal for a file that
+    is no experiment, and for two of one name.
     """
     known = {e.name: e for e in EXPERIMENTS}
     for name in names:
-        if name not in known:
-            raise DomainError(f"experiment {name!r}", "there is no such experiment", near_names(name, known))
-    return [known[name] for name in dict.fromkeys(names)] or list(EXPERIMENTS)
+        if name not in known and not name.endswith(".py"):
+            near = f"{near_names(name, known)}; or pass the path of a .py file"
+            raise DomainError(f"experiment {name!r}", "there is no such experiment", near)
+    chosen = [known[name] if name in known else load_experiment(name) for name in dict.fromkeys(names)]
+    if again := first_repeated(experiment.name for experiment in chosen):
+        raise DomainError(f"experiment {again!r}", "two files have this name, and so would their results", "rename one")
+    return chosen or list(EXPERIMENTS)
 
 
 @in_double_precision
@@ -62,11 +69,11 @@ def run_experiment(name: str, preset: Preset = "quick", key: int = 0, out: Path 
     one_of("preset", preset, Preset)
     key = whole("key", key, least=0)
     began = time.perf_counter()
-    stores = out / "sweeps" / name if out and preset == "full" else None
+    stores = out / "sweeps" / experiment.name if out and preset == "full" else None
     if stores and not is_worker():
         return run_experiments([experiment], preset, key, out)[0]
     with storing(stores):
-        outcome: Outcome = experiment.module().run(preset, key)
+        outcome = experiment.run(preset, key)
     result = Result(
         experiment.name,
         experiment.claims,
@@ -88,7 +95,8 @@ def run_experiment(name: str, preset: Preset = "quick", key: int = 0, out: Path 
         ),
     )
     if out is not None:
-        contents = {f"{name}.nc": as_netcdf(outcome.data), f"{name}.json": as_json([result]).encode()}
+        named = {"nc": as_netcdf(outcome.data), "json": as_json([result]).encode()}
+        contents = {f"{experiment.name}.{kind}": content for kind, content in named.items()}
         write_files({out / file: content for file, content in contents.items()})
     return result
 
@@ -109,9 +117,9 @@ def run_experiments(
     job = partial(run_experiment, preset=preset, key=key, out=out)
     results: dict[str, Result] = {}
     failed: dict[str, str] = {}
-    names = [experiment.name for experiment in experiments]
+    names = [experiment.source for experiment in experiments]
     waiting = iter([name for name in LONGEST if name in names] + [name for name in names if name not in LONGEST])
-    written = [out / f"{name}.{kind}" for name in names for kind in ("nc", "json")] if out else []
+    written = [out / f"{one.name}.{kind}" for one in experiments for kind in ("nc", "json")] if out else []
     with no_leftovers(written), WorkerProcesses(job, processes, UNUSED) as crew:
         for name, answer in crew.answers(lambda: next(waiting, None)):
             match answer:

@@ -31,7 +31,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with _naming(path, path):
             yield path
         return
-    target = path.resolve() if path.is_symlink() else path
+    try:
+        target = path.resolve() if path.is_symlink() else path
+    except RuntimeError:  # a link that leads to itself; Python 3.13 takes its place
+        raise NotWritten(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
     _refuse_folder(path, path)  # before the work, and before other files of a group take their place
     temporary = target.with_name(f"{TEMPORARY}{target.name}")
     _refuse_folder(path, temporary)

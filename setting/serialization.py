@@ -14,6 +14,7 @@ from overtraining.setting.domain import finite, instance, whole
 from overtraining.setting.errors import DomainError, Refusal
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
+from overtraining.setting.near_names import near_names
 from overtraining.setting.plain_data import parse_json
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
@@ -144,14 +145,17 @@ def _reason(error: BaseException, kind: Any) -> str:
     if isinstance(error, Refusal):
         return f"{error.what}: {error.why} ({error.instead})"
     if isinstance(error, KeyError):
-        kinds = ", ".join(sorted(cls.__name__ for cls in get_args(kind) if isinstance(cls, type) and is_dataclass(cls)))
+        kinds = sorted(cls.__name__ for cls in get_args(kind) if isinstance(cls, type) and is_dataclass(cls))
         if not kinds:
             return f"{error.args[0]!r} is missing"
-        lacks = error.args == ("kind",)
-        return f"it has no kind, which is one of {kinds}" if lacks else f"no kind {error}; use {kinds}"
+        if error.args == ("kind",):
+            return f"it has no kind, which is one of {', '.join(kinds)}"
+        return f"no kind {error}: {near_names(str(error.args[0]), kinds)}"
     if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
-        known = ", ".join(field.name for field in fields(error.cl))
-        return f"{', '.join(map(repr, sorted(error.extra_fields)[:5]))} is not one of its fields, {known}"
+        known = [field.name for field in fields(error.cl)]
+        return "; ".join(
+            f"{name!r} is not one of its fields: {near_names(name, known)}" for name in sorted(error.extra_fields)[:5]
+        )
     if isinstance(error, AttributeError):
         return "it is not a group of fields"
     return cattrs.v.format_exception(error, kind)

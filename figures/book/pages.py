@@ -44,6 +44,7 @@ KNOWN_BY = {
     Verdict.TESTED: "checked on numerical examples, or on some shapes of the matrices, only",
     Verdict.ASSUMED: "a theorem from the literature, cited and not derived here",
     Verdict.ARGUED: "an inference in words that no machine has checked",
+    Verdict.ASSERTED: "what a file outside the project says of itself; no checker of the project has judged it",
     Verdict.FAILED: "the check did not pass",
 }
 

@@ -56,4 +56,4 @@ def _sentence(error: Exception) -> str:
         return str(error)
     said = f"{error.filename}: {error.strerror}"  # type: ignore[attr-defined]
     remedies = (remedy for kind, remedy in REMEDIES.items() if isinstance(error, kind))
-    return next((f"{said}. Instead: {remedy}." for remedy in remedies), said)
+    return f"{said}. Instead: {next(remedies, 'pass another path')}."

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from overtraining.commands.output_files import refuse_without_folder
 from overtraining.commands.worker_number import WorkerNumber
 from overtraining.runtime.atomic_files import write_text
 from overtraining.setting.errors import Refusal
@@ -57,9 +58,7 @@ def check(
 
     if tex:
         check_width(tex_width)
-    for path in (json, tex):  # before the work, which takes a minute
-        if path and not path.parent.is_dir():
-            raise NotADirectoryError(f"{path.parent}: there is no such folder to write {path.name} into; make it first")
+    refuse_without_folder(json, tex)
     chosen = [find_derivation(claim, CLAIMS) for claim in claims or CLAIMS]
     derivations = order_by_use(chosen, CLAIMS)
     with tqdm(total=len(derivations), unit="claim", disable=None, delay=1) as bar:
@@ -98,8 +97,7 @@ def _mutate(
 
     if tex or html:
         raise Refusal("--mutate with --tex or --html", "there is no book of mutants", "leave them out, or use --json")
-    if json and not json.parent.is_dir():
-        raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
+    refuse_without_folder(json)
     for claim in claims or ():
         if claim.endswith(".py"):
             raise Refusal(f"--mutate {claim}", "only the project's own claims can be changed", "pass one, such as A3")

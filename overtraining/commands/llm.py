@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from overtraining.commands.output_files import refuse_without_folder
 from overtraining.runtime.atomic_files import write_text
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def llm(
     ):
         if given not in known:
             raise DomainError(f"{name} {given}", "there is no such choice", f"use {known[0]} or {known[1]}")
-    if json and not json.parent.is_dir():  # before the work
-        raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
+    refuse_without_folder(json)
     if not (files or compare or plan is not None):
         raise DomainError("no file", "there is nothing to read", "pass result files or folders, --compare, or --plan")
     said: dict[str, Any] = {}

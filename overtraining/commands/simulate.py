@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
+from overtraining.commands.output_files import refuse_without_folder
 from overtraining.commands.stopping import goes_on, keeps
 from overtraining.commands.worker_number import WorkerNumber
 from overtraining.runtime.atomic_files import write_text
 
 
 def simulate(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments; see --list.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Experiments (see --list), or Python files with an EXPERIMENT, which are executed."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Run all of them.")] = False,
     preset: Annotated[
         str, typer.Option(help="quick: all in minutes. full: slower and more precise; continues after a crash.")
@@ -24,7 +28,11 @@ def simulate(
     processes: WorkerNumber = 2,
     listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
 ) -> None:
-    """Run the experiments that could refute the claims; print claims and verdicts. Exit code 1 if one is refuted."""
+    """Run the experiments that could refute the claims; print claims and verdicts. Exit code 1 if one is refuted.
+
+    A file such as my_experiment.py is a program: it is executed with all that you may do. Run only files that you
+    trust.
+    """
     from overtraining.experiments import EXPERIMENTS
     from overtraining.experiments.runner import as_json, choose, run_experiments, verdict_line
     from overtraining.setting.errors import DomainError
@@ -35,8 +43,7 @@ def simulate(
         return
     if bool(names) == every:
         raise DomainError("simulate", "no experiment is named", "name some, or pass --all; --list shows them")
-    if json and not json.parent.is_dir():  # before the work, which takes minutes
-        raise NotADirectoryError(f"{json.parent}: there is no such folder to write {json.name} into; make it first")
+    refuse_without_folder(json)
     from tqdm import tqdm
 
     chosen = choose(names or ())

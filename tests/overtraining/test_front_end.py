@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import overtraining as ot
+from tests import ROOT
 from tests.conftest import Shell
 
 
@@ -117,9 +118,49 @@ def test_checks_a_users_own_derivation(shell: Shell, tmp_path: Path, formula: st
     assert "The slope of a third" in (tmp_path / "book" / "claim-Mine.html").read_text()
 
 
+def test_the_example_of_an_own_claim(shell: Shell, tmp_path: Path) -> None:
+    """Its formula is in a file beside it; what it only asserts is told in every output, and inherited."""
+    for file in (ROOT / "docs/examples").glob("*.py"):
+        (tmp_path / file.name).write_text(file.read_text())
+    outputs = ["--tex", "found.tex", "--html", "book", "--json", "found.json"]
+    done = shell("check", "my_claim.py", *outputs, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "asserted" not in done.stdout + (tmp_path / "found.tex").read_text()
+    text = (tmp_path / "my_claim.py").read_text()
+    proof = "identity(loss_after_noise(), (sp.sqrt(sigma) * (n1 + n2) + n1 * n2) ** 2 / 2)"
+    asserted = text.replace(proof, "Evidence(True, Verdict.PROVED, 'sure')")
+    imports = "from overtraining.theory.derivations.checker.core import Evidence\n"
+    (tmp_path / "my_claim.py").write_text(imports + asserted.replace("floor=Verdict.PROVED", "floor=Verdict.ASSERTED"))
+    done = shell("check", "my_claim.py", *outputs, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^Mine +asserted ", done.stdout, re.MULTILINE)
+    assert r"\emph{Asserted:} sure." in (tmp_path / "found.tex").read_text()
+    assert '<span class="verdict asserted">asserted</span>' in (tmp_path / "book" / "claim-Mine.html").read_text()
+    (tmp_path / "my_claim.py").write_text(imports + asserted)
+    done = shell("check", "my_claim.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "verdict asserted is below the floor proved" in done.stdout
+
+
+def test_a_claim_of_the_project_cannot_be_replaced(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "my_claim.py").write_text(MY_CLAIM.replace("FORMULA", "x**2").replace('"Mine"', '"A3"'))
+    done = shell("check", "my_claim.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "overtraining: my_claim.py: A3 is a claim of the project. Instead: call yours something else.\n"
+    )
+
+
 def test_an_error_of_the_system_says_what_to_do_instead(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    for arguments in (["sweep", "noname.toml", "--out", "out"], ["page", "--out", "taken/page"]):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for arguments in (
+        ["sweep", "noname.toml", "--out", "out"],
+        ["page", "--out", "taken/page"],
+        ["figures", "depth", "--style", "loop"],
+        ["check", "A2", "--json", "nowhere/a.json"],
+        ["check", "A2", "--tex", "taken/a.tex"],
+    ):
         done = shell(*arguments, cwd=tmp_path)
         assert done.returncode == 2
         assert re.match(r"overtraining: \S+: .*\. Instead: .*\.\n", done.stderr), done.stderr

@@ -124,3 +124,12 @@ def test_checksums(tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     (tmp_path / "file").write_bytes(content)
     assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="newer versions of Python follow no such link, and replace it")
+def test_a_link_that_leads_to_itself_is_no_traceback(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(NotWritten, match="loop"):
+        write_text(loop, "text")
+    assert loop.is_symlink()

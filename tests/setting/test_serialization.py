@@ -100,14 +100,11 @@ GOOD = write(PLAIN)
         ("[]", "not a JSON object"),
         (GOOD.replace('"modes":3', '"modes":3.5'), r"teacher\.modes: value = 3.5"),
         (GOOD.replace('"modes":3', '"modes":"3"'), r"teacher\.modes: value = '3'"),
-        (
-            GOOD.replace("PowerLaw", "Powerlaw"),
-            r"teacher: no kind 'Powerlaw'; use Geometric, Matrix, PowerLaw, Spectrum\.",
-        ),
+        (GOOD.replace("PowerLaw", "Powerlaw"), r"teacher: no kind 'Powerlaw': try PowerLaw\."),
         (GOOD.replace('"kind":"PowerLaw",', ""), "teacher: it has no kind, which is one of Geometric, Matrix"),
         (
             GOOD.replace('"modes":3', '"mode":3'),
-            r"teacher\.modes: 'modes' is missing; teacher: 'mode' is not one of its fields",
+            r"teacher\.modes: 'modes' is missing; teacher: 'mode' is not one of its fields: try modes\.",
         ),
         (GOOD.replace('{"kind":"PowerLaw","modes":3}', '"PowerLaw"'), "teacher: it is not a group of fields"),
         (GOOD.replace("[0.1]", "[NaN]"), r"strengths\[0\] = nan.*finite"),

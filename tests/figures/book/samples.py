@@ -4,22 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from overtraining.theory.derivations.checker.core import (
-    Assumption,
-    Counterexample,
-    Curves,
-    Evidence,
-    Step,
-    Variant,
-    Verdict,
-)
+from overtraining.theory.derivations.checker.core import Assumption, Counterexample, Curves, Step, Variant
+from overtraining.theory.derivations.checker.evidence import examples, identity
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
 
 HOSTILE = """<script>alert("1")</script> & 'quoted' </p> {x} <img src="http://example.org/x.png" onerror='y'>"""
 
 
 def proved():
-    return Evidence(True, Verdict.PROVED, HOSTILE)
+    return identity(1, 1, HOSTILE)
 
 
 def curves():
@@ -39,7 +32,7 @@ ATTACK = replace(
     ),
     steps=(
         Step(r"\frac{1", HOSTILE, proved),
-        Step(r"\style{x\"onload=\"y}{z}", HOSTILE, lambda: Evidence(False, Verdict.TESTED, HOSTILE)),
+        Step(r"\style{x\"onload=\"y}{z}", HOSTILE, lambda: examples([], HOSTILE)),
     ),
     variants=(*B1.variants, Variant(HOSTILE, lambda f: f), Variant(HOSTILE, lambda f: 3 * f)),
     special_case=replace(B1.special_case, text=HOSTILE),

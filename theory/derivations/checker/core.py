@@ -5,14 +5,17 @@ formula: it must accept the claim's own formula and reject every wrong variant o
 """
 
 import enum
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from overtraining.setting.own_files import imports_from
 from overtraining.theory.derivations.checker.equality import same
 
 Formula = Any
@@ -22,7 +25,8 @@ Formula = Any
 class Verdict(enum.IntEnum):
     """How a step is known, weakest first; a claim has the weakest verdict of its steps and of the claims it uses.
 
-    The order is by who has tried to refute the step: its author alone (argued), the literature (assumed), or a machine,
+    The order is by who has tried to refute the step: nobody that we know of (asserted, by a file outside the project
+    that states its own verdict), its author alone (argued), the literature (assumed), or a machine,
     on numbers (tested), on whole intervals (certified), or for all values of its symbols (proved). From what a machine
     has checked a step may go on, and still be proved, by these rules: equals for equals; the sign of sums, products and
     squares; ‖X + Y‖ <= ‖X‖ + ‖Y‖, ‖XY‖ <= ‖X‖‖Y‖ and Cauchy–Schwarz, term by term; ranks and determinants of products;
@@ -33,11 +37,12 @@ class Verdict(enum.IntEnum):
     """
 
     FAILED = 0
-    ARGUED = 1  # words that no machine has checked
-    ASSUMED = 2  # a named textbook theorem, cited
-    TESTED = 3  # numbers only, or explicit shapes only
-    CERTIFIED = 4  # interval arithmetic over a stated domain
-    PROVED = 5  # a symbolic identity
+    ASSERTED = 1  # by evidence that no checker of ours has made
+    ARGUED = 2  # words that no machine has checked
+    ASSUMED = 3  # a named textbook theorem, cited
+    TESTED = 4  # numbers only, or explicit shapes only
+    CERTIFIED = 5  # interval arithmetic over a stated domain
+    PROVED = 6  # a symbolic identity
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -45,16 +50,37 @@ class Verdict(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The result of a check: whether the statement holds, how strong this kind of check is, and the details to read."""
+    """The result of a check: whether the statement holds, how strong this kind of check is, and the details to read.
+
+    Evidence that a file outside the project makes itself, and not by a checker such as `identity`, is `ASSERTED`,
+    whatever verdict it is given: nobody but its author says how strong the check is.
+    """
 
     holds: bool | np.bool_
     verdict: Verdict
     detail: str
 
+    def __post_init__(self) -> None:
+        if not _called_by_the_project():
+            object.__setattr__(self, "verdict", Verdict.ASSERTED)
+
     @property
     def outcome(self) -> Verdict:
         """The strength of the check where the statement holds, otherwise `FAILED`."""
         return self.verdict if self.holds else Verdict.FAILED
+
+
+def _called_by_the_project() -> bool:
+    """Whether a module of the project makes the evidence that is being made."""
+    frame = sys._getframe(1)
+    while frame.f_back:
+        module, function = str(frame.f_globals.get("__name__")), frame.f_code.co_name
+        package, *_ = module.split(".")
+        initializer = module == __name__ and function in ("__init__", "__post_init__")
+        if not initializer and package not in ("dataclasses", "jaxtyping"):  # these copy or wrap it
+            return __name__.startswith(f"{package}.")
+        frame = frame.f_back
+    return False
 
 
 @dataclass(frozen=True)
@@ -148,6 +174,7 @@ class Derivation:
     link: Link | None = None
     uses: tuple[str, ...] = ()
     source: str = ""
+    folder: Path | None = None  # of a file outside the project, for what it imports beside it
 
 
 @dataclass(frozen=True)
@@ -177,6 +204,11 @@ def check(derivation: Derivation, used: Mapping[str, Verdict] | None = None, poi
     used: verdicts of the claims that this one uses; a used claim without a verdict is a problem.  point_seed: of the
     random points of the link. Whatever a derivation raises is a problem in its report, never a traceback.
     """
+    with imports_from(derivation.folder):
+        return _check(derivation, used, point_seed)
+
+
+def _check(derivation: Derivation, used: Mapping[str, Verdict] | None, point_seed: int) -> CheckReport:
     started = time.perf_counter()
     problems: list[str] = []
     steps = [(step.statement, _run(step.check)) for step in derivation.steps]

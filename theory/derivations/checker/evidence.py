@@ -140,9 +140,8 @@ def argued(inference: str, checked: Evidence) -> Evidence:
     >>> print(argued("continuous, so it has a minimum", positive(x)).outcome)
     argued
     """
-    return Evidence(
-        checked.holds and bool(inference), Verdict.ARGUED, f"{inference}; checked, not argued: {checked.detail}"
-    )
+    holds, verdict = checked.holds and bool(inference), min(Verdict.ARGUED, checked.verdict)
+    return Evidence(holds, verdict, f"{inference}; checked, not argued: {checked.detail}")
 
 
 def certified_positive(

@@ -1,15 +1,15 @@
 """Find derivations, by identifier or in a user's own file, and check each of them after those that it uses."""
 
 import importlib
-import importlib.util
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from overtraining.runtime.worker_processes import WorkerDied, WorkerProcesses
 from overtraining.setting.errors import Refusal
+from overtraining.setting.own_files import load_file
 from overtraining.theory.derivations.checker.core import CheckReport, Derivation, Verdict, check
 
 HOMES = ("DERIVATION", "EXTRA")
@@ -38,38 +38,24 @@ def load_derivation(path: str | Path) -> Derivation:
 
     Raises Refusal if the file is missing, raises, or defines no DERIVATION.
     """
-    path = Path(path)
-    if not path.is_file() or path.suffix != ".py":
-        why = "it is not a Python file" if path.exists() else "there is no such file"
-        raise Refusal(str(path), why, "pass the path of a .py file that defines DERIVATION")
-    name = f"derivation_of_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None  # the suffix .py has a loader
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up by name while they are being defined
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as fault:  # an exit must not end the check as if all was well
-        del sys.modules[name]
-        reason = f"it raises {type(fault).__name__}: {fault}{_line_of(fault, path)}"
-        raise Refusal(str(path), reason, "make `python` run the file without an error first") from fault
-    derivation = getattr(module, "DERIVATION", None)
-    if derivation is None:
-        reason = "it defines no DERIVATION"
-    elif not isinstance(derivation, Derivation):
+    derivation = load_file(path, "DERIVATION").DERIVATION
+    if not isinstance(derivation, Derivation):
         reason = f"it has a {type(derivation).__name__} as its DERIVATION"
-    else:
-        return derivation
-    remedy = "set DERIVATION = Derivation(...), as theory/derivations/claims/b1_noise.py does"
-    raise Refusal(str(path), reason, remedy)
+        raise Refusal(str(path), reason, "set DERIVATION = Derivation(...), as docs/examples/my_claim.py does")
+    return replace(derivation, folder=Path(path).parent)
 
 
 def find_derivation(claim_or_path: str, claims: Mapping[str, str]) -> Derivation:
-    """The derivation with an identifier, or the one in a file; anything that ends in .py is a path."""
-    if claim_or_path.endswith(".py"):
-        return load_derivation(claim_or_path)
-    return claim_derivation(claim_or_path, claims)
+    """The derivation with an identifier, or the one in a file; anything that ends in .py is a path.
+
+    Raises Refusal for a file whose claim has an identifier of `claims`.
+    """
+    if not claim_or_path.endswith(".py"):
+        return claim_derivation(claim_or_path, claims)
+    derivation = load_derivation(claim_or_path)
+    if taken := next((claim for claim in claims if claim.lower() == derivation.claim.lower()), None):
+        raise Refusal(claim_or_path, f"{taken} is a claim of the project", "call yours something else")
+    return derivation
 
 
 def order_by_use(derivations: Iterable[Derivation], claims: Mapping[str, str]) -> list[Derivation]:
@@ -147,17 +133,6 @@ class _Job(NamedTuple):
     module: str
     floor: Verdict
     used: Mapping[str, Verdict]
-
-
-def _line_of(fault: BaseException, path: Path) -> str:
-    """The line of the user's file at which it happened, if it happened there."""
-    traceback = fault.__traceback__
-    line = None
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == str(path):
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return "" if line is None else f" (line {line})"
 
 
 def _at_home(derivation: Derivation, claims: Mapping[str, str]) -> bool:

@@ -1,5 +1,7 @@
 """The kinds of check: what each accepts, what it refuses, and how strong it says that it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -95,12 +97,25 @@ def test_an_identity_is_proved_by_simplification(one_side, other_side, holds):
 
 
 def test_every_has_the_weakest_verdict_and_names_the_first_failure():
-    proved = Evidence(True, Verdict.PROVED, "p")
-    number = Evidence(True, Verdict.TESTED, "t")
-    wrong = Evidence(False, Verdict.PROVED, "w")
-    assert every([("a", proved), ("b", number)]) == Evidence(True, Verdict.TESTED, "2 cases")
-    assert every([("a", number), ("b", wrong), ("c", wrong)]) == Evidence(False, Verdict.TESTED, "b: w")
+    proved, wrong, number = identity(1, 1), identity(1, 2, "w"), numbers(0.0, 1.0, "t")
+    both, failed = every([("a", proved), ("b", number)]), every([("a", number), ("b", wrong), ("c", wrong)])
+    assert (both.holds, both.verdict, both.detail) == (True, Verdict.TESTED, "2 cases")
+    assert (failed.holds, failed.verdict, failed.detail) == (False, Verdict.TESTED, "b: w")
     assert not every([]).holds
+
+
+def test_evidence_that_a_file_outside_the_project_makes_is_asserted():
+    """Alone, copied, and among the evidence of a checker; whatever verdict it is given."""
+    proved, own = identity(1, 1), Evidence(True, Verdict.PROVED, "believe me")
+    assert (own.holds, own.outcome, own.detail) == (True, Verdict.ASSERTED, "believe me")
+    for evidence in (
+        replace(proved, detail="mine"),
+        every([("a", proved), ("b", own)]),
+        examples([("a", own)]),
+        argued("since I say so", own),
+    ):
+        assert evidence.outcome is Verdict.ASSERTED
+    assert Evidence(False, Verdict.PROVED, "").outcome is Verdict.FAILED
 
 
 def test_the_worst_relative_error_is_in_units_of_the_condition_number():

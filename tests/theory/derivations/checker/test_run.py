@@ -1,6 +1,7 @@
 """Finding derivations, and the order in which they are checked."""
 
 import re
+import sys
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,33 @@ def test_a_file_without_a_derivation_is_refused_by_name(tmp_path, name):
     assert name in refusal.value.what
 
 
+def test_a_claim_of_the_project_keeps_its_identifier(tmp_path):
+    path = tmp_path / "my_claim.py"
+    for name in ("B1", "b1"):
+        path.write_text(MINE.replace("mine", name))
+        with pytest.raises(Refusal, match="B1 is a claim of the project"):
+            find_derivation(str(path), CLAIMS)
+
+
+def test_what_is_beside_a_claim_is_found_while_it_is_loaded_and_checked(tmp_path):
+    """Also where a step imports it late, and where two folders have a file of the same name; then all is as before."""
+    text = MINE.replace('uses=("B1",)', "floor=Verdict.TESTED, steps=(Step('x', '', late),), link=None")
+    late = "\ndef late():\n    from engine import NAME\n    return identity(NAME, early.NAME)\n"
+    checker = "overtraining.theory.derivations.checker"
+    imports = (
+        f"import engine as early\nfrom {checker}.core import Step, Verdict\nfrom {checker}.evidence import identity"
+    )
+    before, found = list(sys.path), []
+    for number, folder in enumerate((tmp_path / "a", tmp_path / "b")):
+        folder.mkdir()
+        (folder / "engine.py").write_text(f"NAME = {number}")
+        (folder / "my_claim.py").write_text(imports + late + text.replace("mine", f"mine{number}"))
+        found.append(find_derivation(str(folder / "my_claim.py"), CLAIMS))
+    assert [report.verdict for report in check_all(found, CLAIMS)] == [Verdict.TESTED] * 2
+    assert sys.path == before
+    assert "engine" not in sys.modules
+
+
 def test_a_dataclass_of_the_users_file_is_no_obstacle(tmp_path):
     (tmp_path / "own.py").write_text(
         "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass C:\n    x: int\n" + MINE
@@ -106,10 +134,10 @@ def test_what_cannot_be_ordered_is_refused_by_name(derivations, words):
 
 def test_a_verdict_is_inherited_through_every_claim_in_between():
     weak = replace(
-        quick("a"), steps=(Step("x", "", lambda: Evidence(True, Verdict.ASSUMED, "")),), floor=Verdict.ASSUMED
+        quick("a"), steps=(Step("x", "", lambda: Evidence(True, Verdict.PROVED, "")),), floor=Verdict.ASSERTED
     )
     reports = check_all([quick("c", "b"), quick("b", "a"), weak], {})
-    assert [(r.claim, r.verdict) for r in reports] == [(c, Verdict.ASSUMED) for c in "abc"]
+    assert [(r.claim, r.verdict) for r in reports] == [(c, Verdict.ASSERTED) for c in "abc"]
     assert [bool(r.problems) for r in reports] == [False, True, True]  # below their floors
 
 

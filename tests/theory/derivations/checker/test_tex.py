@@ -11,7 +11,8 @@ from latex2mathml.converter import convert
 
 from overtraining.setting.errors import Refusal
 from overtraining.theory import derivations
-from overtraining.theory.derivations.checker.core import CheckReport, Evidence, Step, Verdict, check
+from overtraining.theory.derivations.checker.core import CheckReport, Step, Verdict, check
+from overtraining.theory.derivations.checker.evidence import identity
 from overtraining.theory.derivations.checker.run import claim_derivation
 from overtraining.theory.derivations.checker.tex import TEXT_WIDTHS, latex, prose, upright
 from overtraining.theory.derivations.claims.b1_noise import DERIVATION as B1
@@ -21,7 +22,7 @@ CLAIMS = derivations.CLAIMS
 
 def as_if_checked(derivation):
     """A report in which every step holds; the checks themselves would take minutes."""
-    evidence = Evidence(True, Verdict.PROVED, "as the check of this test says")
+    evidence = identity(1, 1, "as the check of this test says")
     steps = tuple((step.statement, evidence) for step in (*derivation.steps, derivation))
     error = 1e-16 if derivation.link else None
     return report(
@@ -89,8 +90,8 @@ def test_prose_becomes_latex(text, latex):
 
 
 def test_formulas_with_rows_are_set_as_rows():
-    steps = (Step(r"a&=b\\c&=d", "", lambda: Evidence(True, Verdict.PROVED, "")),)
-    text = latex([replace(B1, steps=steps)], [report(steps=(("", Evidence(True, Verdict.PROVED, "")),))])
+    steps = (Step(r"a&=b\\c&=d", "", lambda: identity(1, 1)),)
+    text = latex([replace(B1, steps=steps)], [report(steps=(("", identity(1, 1)),))])
     assert "\\begin{split}\na&=b\\\\\nc&=d\n\\end{split}" in text
     assert text.count("split") == 2
 

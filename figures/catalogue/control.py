@@ -44,7 +44,7 @@ def caption(data: Mapping[str, xr.Dataset]) -> str:
         attributes = one.attrs
         if attributes["p_value_given"] <= 0.05:
             parts.append(
-                f"{_title(one)} by {fall:.2f} ± {error:.2f}, p = {attributes['p_value_given']:.4f} (p = "
+                f"{_title(one)} by {fall:.2f} ± {error:.2f}, p = {attributes['p_value_given']:.1g} (p = "
                 f"{attributes['p_value_scatter']:.3f} if these errors are replaced by the scatter between neighbouring "
                 f"checkpoints, {attributes['scatter']:.2f})"
             )

@@ -13,8 +13,8 @@ from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import finite, instance, whole
 from overtraining.setting.errors import DomainError, Refusal
 from overtraining.setting.inputs import Inputs
-from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
 from overtraining.setting.near_names import near_names
+from overtraining.setting.perturbations import FineTuning, Noise, Perturbation, Pruning, Quantization
 from overtraining.setting.plain_data import parse_json
 from overtraining.setting.protocol import Network, Protocol, Sampling
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian, Start
@@ -146,11 +146,9 @@ def _reason(error: BaseException, kind: Any) -> str:
         return f"{error.what}: {error.why} ({error.instead})"
     if isinstance(error, KeyError):
         kinds = sorted(cls.__name__ for cls in get_args(kind) if isinstance(cls, type) and is_dataclass(cls))
-        if not kinds:
-            return f"{error.args[0]!r} is missing"
         if error.args == ("kind",):
             return f"it has no kind, which is one of {', '.join(kinds)}"
-        return f"no kind {error}: {near_names(str(error.args[0]), kinds)}"
+        return f"no kind {error}: {near_names(str(error.args[0]), kinds)}" if kinds else f"{error} is missing"
     if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
         known = [field.name for field in fields(error.cl)]
         return "; ".join(

@@ -56,9 +56,12 @@ def test_only_what_is_not_kept_is_a_task() -> None:
     kept = ChunkOutcome((2,), (12,), {"x": np.array([2.0])}, {0: "refused"})
     for plan, lanes in ((SweepPlan(small()), [(1,), (3,)]), (together(small()), [(1, 3)])):
         queue = TaskQueue("recipe", plan, [0, 5], {0: kept, 5: ChunkOutcome()}.__getitem__)
-        tasks = [queue.take() for _ in lanes]
+        tasks, at_work = [], []
+        for _ in lanes:
+            tasks.append(queue.take())
+            at_work.append(queue.at_work)
         assert [task.lanes for task in tasks if task] == lanes
-        assert queue.at_work == len(lanes)
+        assert at_work == list(range(1, len(lanes) + 1))
         *_, outcome = [queue.put(task, numbers(task)) for task in tasks if task]
         assert outcome is not None
         assert (outcome.done, outcome.refused) == ((1, 2, 3), {0: "refused"})

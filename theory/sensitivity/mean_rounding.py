@@ -64,7 +64,8 @@ def mean_rounding_increase(
     columns, rows = refuse_overflow("a weight in steps", in_steps)
     pairs = len(rows) * len(columns)
     at_most("the number of pairs d_in × d_out", pairs, limits.PAIRS, "each has an integral of its own")
-    most = max(np.linalg.norm(x, axis=1).max() for x in (columns, rows)) * min(1.0, FAR / h**0.5)
+    with np.errstate(over="ignore"):  # inf is refused as well
+        most = max(np.linalg.norm(x, axis=1).max() for x in (columns, rows)) * min(1.0, FAR / h**0.5)
     if most > MOST_STEPS:
         raise NotSolved(
             f"a weight of {most:.3g} steps",

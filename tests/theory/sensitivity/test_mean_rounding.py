@@ -142,6 +142,7 @@ untyped = getattr(mean_rounding_increase, "__wrapped__", mean_rounding_increase)
     ("change", "error", "says"),
     [
         ({"step_1": 0.001}, NotSolved, "steps: the quadrature"),
+        ({"step_1": 1e-200}, NotSolved, "a weight of inf steps"),
         ({"step_1": 0.0}, DomainError, "step_1"),
         ({"step_2": -1.0}, DomainError, "step_2"),
         ({"w1": np.ones((4, 10**6)), "w2": np.ones((2, 4)), "teacher": np.ones((2, 10**6))}, DomainError, "pairs"),

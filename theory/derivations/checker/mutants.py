@@ -192,7 +192,7 @@ def _reached(start: Any, modules: dict[str, ModuleType]) -> set[tuple[str, int |
                     open_functions.append(space[name])
                 elif home in modules and not isinstance(space[name], Derivation):
                     places |= {(other, name) for other in _homes_of(name, home, modules)}
-                    open_functions += _functions_in(space[name])
+                    open_functions += _parts(space[name])
     return places
 
 
@@ -209,13 +209,13 @@ def _homes_of(name: str, importer: str, modules: dict[str, ModuleType]) -> list[
     return [home] if home in modules else []
 
 
-def _functions_in(value: Any) -> list[Any]:
-    """Functions that stand in a table of the module."""
+def _parts(value: Any) -> list[Any]:
+    """What stands in a table of the module, functions among it; or the value itself."""
     if isinstance(value, dict):
-        return [f for part in value.values() for f in _functions_in(part)]
+        return [each for part in value.values() for each in _parts(part)]
     if isinstance(value, (tuple, list)):
-        return [f for part in value for f in _functions_in(part)]
-    return [value] if isinstance(value, FunctionType) else []
+        return [each for part in value for each in _parts(part)]
+    return [value]
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -7,7 +7,6 @@ as records.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from overtraining.figures.llm.readers.columns import (
     MeasuredColumn,
@@ -18,7 +17,7 @@ from overtraining.figures.llm.readers.columns import (
     token_columns,
 )
 from overtraining.figures.llm.readers.files import File, Sheet, is_number
-from overtraining.figures.llm.readers.metrics import checked_metric
+from overtraining.figures.llm.readers.metrics import checked_metric, metric
 from overtraining.figures.llm.readers.origin import run_name
 from overtraining.figures.llm.tidy import UNKNOWN, Row
 
@@ -61,7 +60,7 @@ def read_records(file: File, names: Sequence[str], records: Iterable[Record], mo
         common["learning_rate"] = rates[0]
     # tokens and learning rate, which are often logged in another record of the same step
     found_at: dict[float, dict[str, float]] = {}
-    rows: dict[tuple[MeasuredColumn, float], Row] = {}
+    values: dict[tuple[MeasuredColumn, float], tuple[float, float]] = {}  # values and their standard errors
     repeated = 0
     for place, numbers in records:
         here = measures.keys() & numbers.keys()
@@ -74,24 +73,25 @@ def read_records(file: File, names: Sequence[str], records: Iterable[Record], mo
             file.not_negative(numbers[name], f"{place}, {name}")
         found_at.setdefault(at, {}).update({key: numbers[name] for key, name in common.items() if name in numbers})
         for name in here:
-            what, value = measures[name], numbers[name]
-            known = checked_metric(file, f"{place}, {name}", what.metric, value)
-            row = Row(
-                model=what.run or model,
-                task=what.task,
-                metric=what.metric,
-                value=value,
-                stderr=numbers.get(errors.get(name, ""), UNKNOWN),
-                unit=known.unit,
-                orientation=known.orientation,
-                source=str(file.path),
-            )
-            repeated += (what, at) in rows and rows[what, at].value != value
-            rows[what, at] = row
+            key, value = (measures[name], at), numbers[name]
+            checked_metric(file, f"{place}, {name}", key[0].metric, value)
+            repeated += key in values and values[key][0] != value
+            values[key] = value, numbers.get(errors.get(name, ""), UNKNOWN)
     if repeated:
         file.say(f"{repeated} value(s) at repeated steps are replaced by the later ones, as after a restart")
-    for (_, at), row in rows.items():
-        yield replace(row, **found_at[at])  # type: ignore[arg-type]  # names of fields
+    for (what, at), (value, stderr) in values.items():
+        known = metric(what.metric)
+        yield Row(
+            model=what.run or model,
+            task=what.task,
+            metric=what.metric,
+            value=value,
+            stderr=stderr,
+            unit=known.unit,
+            orientation=known.orientation,
+            source=str(file.path),
+            **found_at[at],  # type: ignore[arg-type]  # names of fields
+        )
 
 
 def _lengths(file: File, names: Sequence[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from overtraining.figures.llm.tidy import Unreadable
         ("m-step7/metrics.json", "", "", "m", 7),
         ("r.json", "lab/m", "stage2-ingredient1-step7-tokens3B", "lab/m, stage2-ingredient1", 7),
         ("r.json", "lab/m/epoch-3", "", "lab/m", 3),
+        ("r.json", "lab/m-step9", "step7", "lab/m", 7),  # the revision counts
     ],
 )
 def test_where_names_are_found(path: str, model: str, revision: str, name: str, step: float) -> None:

@@ -246,7 +246,7 @@ def test_what_a_file_says_is_shown_as_text() -> None:
         (f"{HOSTILE}.csv".replace("/", ":"), "{", "", "is not JSON"),
         ("..", "{", "", "is in its place"),
         (f"{'x' * 300}.csv", "{", "", "File name too long"),
-        ("r.csv", table, "", "Inflection between"),
+        ("r.csv", table, "", "a fall from the start, not a turning point"),
     ):
         file = type("File", (), {"name": name, "contents": contents.encode()})
         upload = type("Upload", (), {"value": [file()]})()

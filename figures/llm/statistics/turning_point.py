@@ -50,7 +50,7 @@ def find_turning_point(
     """Interval and significance of a turning point; both account for the search for the best checkpoint.
 
     The interval reaches from the first to the last place at which curves that are consistent with the data are as low
-    as at the place of their lowest mean, in more than `1 − confidence` of the draws: the other places are worse,
+    as at the checkpoint of their lowest mean, in more than `1 − confidence` of the draws: the other places are worse,
     significantly. It always contains the best checkpoint. The places of the curves' own minima would make a narrower
     interval, which misses the end of a long plateau: a smooth curve rises before a kink. Places are left out between
     two checkpoints of which both are worse than the best one by more than the largest rise that was seen and three
@@ -76,7 +76,7 @@ def find_turning_point(
     declines = []
     for curves in blocks:
         if lowest < 0:
-            lowest = int(np.where(near, curves.mean(axis=0), np.inf)[:inside].argmin())
+            lowest = int(here[curves[:, here].mean(axis=0)[: here.size - real].argmin()])
         as_low += np.count_nonzero(curves <= curves[:, [lowest]], axis=0)
         declines.append(curves[:, -1] - curves[:, here].min(axis=1))
     best, last = int(series.value.argmin()), -1

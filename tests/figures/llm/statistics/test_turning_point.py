@@ -45,6 +45,14 @@ def test_the_best_checkpoint_is_in_the_interval() -> None:
     assert found.low <= found.best == 2.12e12
 
 
+def test_a_checkpoint_that_is_clearly_worse_is_not_in_the_interval() -> None:
+    """Between the best two, equal checkpoints the curve is not known; what is excluded is compared with what is."""
+    k = np.arange(1.0, 8.0)
+    found = find_turning_point(series(-(0.5 + 0.1 * k - 0.02 * k**2), 0.001, 1e9 * k))
+    assert 1e9 < found.low <= 2e9
+    assert 3e9 <= found.high < 4e9
+
+
 def test_a_dip_is_no_deeper_than_a_rise_that_was_seen() -> None:
     """1 above the best: where a rise of 2 was seen that lasts, but not one of 0.5, nor one of a single checkpoint."""
     length, gap = 2.0 ** np.arange(9), np.array([2.5 / 8])

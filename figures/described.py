@@ -47,7 +47,7 @@ def spectrum(protocol: Protocol) -> str:
 def listed(values: Iterable[float], fractions: bool = False) -> str:
     """Numbers with commas, simple fractions as one sign if so asked; of many, the first and the last ones.
 
-    >>> listed((1, 0.5, 0.25), fractions=True)
+    >>> listed((1.0, 0.5, 0.25), fractions=True)
     '1, ½, ¼'
     """
     texts = [FRACTIONS.get(float(value), f"{value:g}") if fractions else f"{value:g}" for value in values]
@@ -113,7 +113,7 @@ def power(number: float) -> str:
     return f"{float(digits):g}e{int(exponent)}"
 
 
-def millions(number: float) -> str:
+def millions(number: float | int) -> str:
     """A number of parameters in millions or billions.
 
     >>> millions(5_727_840), millions(6_682_841_088)

@@ -49,8 +49,8 @@ def test_where_quantization_turns_the_law() -> None:
     """The inflection point on the grid of lengths is the closed form's, to the grid's width."""
     data = validate(annealed.quantized())
     step = np.log(data.pretraining.values[1] / data.pretraining.values[0])
-    for bits, length in zip(data.strength.values, inflection_point(data).length.values, strict=True):
-        assert abs(np.log(length / data.attrs[f"turning_{bits:.0f}"])) <= step
+    for turning, length in zip(data.attrs["turning"], inflection_point(data).length.values, strict=True):
+        assert abs(np.log(length / turning)) <= step
 
 
 def test_the_sum_rule_is_near_and_not_equal() -> None:

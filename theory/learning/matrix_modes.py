@@ -186,12 +186,14 @@ def _orthonormal(columns: np.ndarray) -> np.ndarray:
 
 
 def _upward(w1: np.ndarray, w2: np.ndarray) -> Modes:
-    """For λ > 0 the hidden frame of W1 makes the columns of W2 orthogonal, none of them 0.
+    """For λ > 0 the hidden frame of W1 makes the columns of W2 orthogonal, none of them 0 if they are λ-balanced.
 
     Rounding errors of the strongest turn the weakest toward them, by `ε‖W2‖/√λ`; from the strongest on, each is made
-    orthogonal to those before.
+    orthogonal to those before. A column that is 0 takes any direction that is left.
     """
     hidden, values, vt = np.linalg.svd(w1)
     along = w2 @ hidden
     length = np.linalg.norm(along, axis=0)
-    return Modes(_orthonormal(along / length), values * length[: values.size], vt[: values.size].T)
+    return Modes(
+        _orthonormal(along / np.where(length > 0, length, 1.0)), values * length[: values.size], vt[: values.size].T
+    )

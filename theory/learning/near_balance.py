@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.theory.checks import WeightMatrix
-from overtraining.theory.learning.matrix_modes import Modes, modes_of, weights_of
+from overtraining.theory.learning.matrix_modes import TOLERANCE, Modes, modes_of, weights_of
 from overtraining.theory.learning.matrix_solution import MatrixFlow, matrix_flow_from_modes
 
 EPS = np.finfo(float).eps
@@ -84,9 +84,11 @@ def nearest_balanced(w1: WeightMatrix, w2: WeightMatrix) -> Nearby:
     (1.0, 0.5)
     """
     (h, d_in), d_out = w1.shape, len(w2)
-    mean = float((w2**2).sum() - (w1**2).sum()) / h
+    norms = (w1**2).sum(), (w2**2).sum()
+    mean = float(norms[1] - norms[0]) / h
     wide = h > (d_out if mean > 0 else d_in)  # for W2ᵀW2 − W1W1ᵀ = λI
-    found = (modes_of(w1, w2, imbalance, np.inf) for imbalance in ([0.0] if wide or mean == 0 else [0.0, mean]))
+    none = h * abs(mean) <= TOLERANCE * sum(norms)
+    found = (modes_of(w1, w2, imbalance, np.inf) for imbalance in ([0.0] if wide or none else [0.0, mean]))
     return min((Nearby(modes, _distance(w1, w2, modes)) for modes in found), key=lambda near: near.distance)
 
 

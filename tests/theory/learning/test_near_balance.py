@@ -200,6 +200,37 @@ def test_the_nearest_balanced_weights_are_near() -> None:
     assert apart.modes.s.size == 2 or apart.distance == pytest.approx(1e-9, rel=1e-6)
 
 
+WIDTHS = {"wide": (10, 8, 6), "wider than both": (4, 8, 6), "narrow": (10, 4, 6), "one unit": (3, 1, 5)}
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_balanced_weights_of_any_width_and_rank_are_their_own_nearest(name: str, kind: type, rank: int) -> None:
+    """Hidden units without weights, and a mean imbalance that rounding makes, of either sign."""
+    d_in, h, d_out = WIDTHS[name]
+    for seed in range(8):
+        generator = np.random.default_rng(seed)
+        u, s, vt = np.linalg.svd(generator.normal(size=(d_out, d_in)), full_matrices=False)
+        rank = min(rank, h, s.size)
+        hidden = np.eye(h)[:, :rank] * s[:rank] ** 0.5
+        w1, w2 = ((hidden @ vt[:rank]).astype(kind), (u[:, :rank] @ hidden.T).astype(kind))
+        near = nearest_balanced(w1.astype(float), w2.astype(float))
+        assert near.distance < (d_in + h + d_out) * np.finfo(kind).eps * np.hypot(*map(np.linalg.norm, (w1, w2))), seed
+        assert near.modes.s.size == rank or kind is np.float32
+        assert np.isfinite(two_layer_bound(1.0, near.distance, near.modes, np.ones((d_out, d_in)), h).reached).all()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_hidden_unit_without_weights_has_balanced_weights_near_it(turned: bool) -> None:
+    """Of all λ > 0 none fits a unit whose weights are 0 exactly."""
+    w1, w2 = 0.1 * np.eye(3)[:, :2], np.diag([2.0, 2.0, 0.0])
+    near = nearest_balanced(*((w2.T, w1.T) if turned else (w1, w2)))
+    assert np.isfinite(near.modes.u).all()
+    assert np.isfinite(near.modes.v).all()
+    assert near.distance > 1.0
+
+
 def test_where_there_is_no_bound_it_is_infinite() -> None:
     """Weights that are far off soon have none; the times before still have one."""
     bound = two_layer_bound(50.0, 0.9, Modes(np.eye(2), np.array([0.1, 0.1]), np.eye(2)), np.eye(2), 2)

@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFor
 
 from overtraining.figures.style import BASE, COLOURS, MARKERS, ROUNDING
 from overtraining.setting.inflection import Which, inflection_point
-from overtraining.setting.responses import Objective, Quantity, curve
+from overtraining.setting.responses import Objective, Quantity, curve, method_of, unit_of
 
 NO_ENTRY = "_nolegend_"  # Matplotlib's label for what the legend leaves out
 
@@ -55,7 +55,7 @@ def base(
     """Draw the model before any perturbation, in grey.  Returns what was drawn."""
     pair = curve(data, "before", objective)
     look = _look(data, 0) | {"color": BASE}
-    look |= {"linestyle": "--"} if data.attrs["method"] == "theory" else {"mfc": "white"}
+    look |= {"linestyle": "--"} if method_of(data) == "theory" else {"mfc": "white"}
     drawn = ax.errorbar(data["pretraining"], pair.value, yerr=_error_bars(pair), label=label or NO_ENTRY, **look)
     length_axis(ax, data)
     return drawn
@@ -232,7 +232,7 @@ def inflection_against_variance(
     bars = data.get("length_error")
     ax.errorbar(data["turning_strength"] ** 2, data["pretraining"], yerr=bars, label=label or NO_ENTRY, **look)
     ax.set_xlabel("variance of the noise, $\\gamma^2$")
-    ax.set_ylabel(f"inflection point ({data['pretraining'].attrs['units']})")
+    ax.set_ylabel(f"inflection point ({unit_of(data['pretraining'])})")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -281,7 +281,7 @@ def _look(data: xr.Dataset, colour: int, *, dashed: bool = False) -> dict[str, A
     """Matplotlib's options for the lines or points of theory, simulation or measurement."""
     look: dict[str, Any] = {"color": COLOURS[colour % len(COLOURS)], "linestyle": "-"}
     marker = MARKERS[colour % len(MARKERS)]
-    match data.attrs["method"]:
+    match method_of(data):
         case "theory":
             pass
         case "simulation":
@@ -310,7 +310,7 @@ def _symbol(data: xr.Dataset) -> str:
 
 def length_axis(ax: Axes, data: xr.Dataset) -> None:
     """Name the axis of pretraining lengths, with their unit."""
-    units = data["pretraining"].attrs["units"]
+    units = unit_of(data["pretraining"])
     ax.set_xlabel(f"pretraining length ({units})")
     if units == "tokens":
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))

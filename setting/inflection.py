@@ -7,7 +7,7 @@ import xarray as xr
 
 from overtraining.setting.domain import one_finite, one_of
 from overtraining.setting.errors import DomainError, SchemaError
-from overtraining.setting.responses import REAL, Objective, curve, sign
+from overtraining.setting.responses import REAL, Objective, curve, curve_name, sign, unit_of
 from overtraining.setting.turns import corners
 
 Which = Literal["last", "first", "best"]
@@ -52,6 +52,8 @@ def inflection_point(
             f"confidence = {confidence!r}", "it is a probability between 0 and 1", "pass a number such as 0.95"
         )
     pair = curve(data, "after", objective)
+    named = data[curve_name("after", objective)]
+    better = sign(named)
     value, lengths = pair.value, data["pretraining"] if "pretraining" in data.coords else None
     if not value.size or "pretraining" not in value.dims or lengths is None or lengths.dtype.kind not in REAL:
         shape = dict(value.sizes)
@@ -64,7 +66,7 @@ def inflection_point(
     rest = value.isel(pretraining=0, drop=True)
     along = [points[name].transpose(*rest.dims, "point") for name in ("value", "stderr", "length", "resolution")]
     loss, stderr, length, resolution = (array.values for array in along)
-    loss = sign(value) * loss
+    loss = better * loss
     index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
         loss, stderr, which, z
     )
@@ -76,15 +78,15 @@ def inflection_point(
     variables = {
         "length": np.where(exists, at_point(length), np.inf),
         "resolution": np.where(exists, at_point(resolution), np.inf),
-        "after": sign(value) * at_point(loss),
+        "after": better * at_point(loss),
         "rise": rise,
         "rise_stderr": rise_stderr,
         "exists": exists,
     }
     result = xr.Dataset({name: (rest.dims, values) for name, values in variables.items()}, rest.coords)
     result["length"].attrs = dict(lengths.attrs)
-    for name, of in {"resolution": lengths, "after": value, "rise": value}.items():
-        result[name].attrs = {"units": of.attrs["units"]}
+    for name, of in {"resolution": lengths, "after": named, "rise": named}.items():
+        result[name].attrs = {"units": unit_of(of)}
     return result.assign_attrs(
         which=which, objective=objective, confidence=confidence, found_by=points.attrs["found_by"]
     )

@@ -7,7 +7,7 @@ readers of LLM files produce them, and figures draw them; `validate` checks that
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import xarray as xr
@@ -145,7 +145,7 @@ def sensitivity(data: xr.Dataset, objective: Objective = "pretraining") -> xr.Da
     if direct in data:
         return _pair(data, direct)
     before, after = (_pair(data, curve_name(quantity, objective)) for quantity in ("before", "after"))
-    value = _worsening(before.value, after.value)
+    value = _worsening(before.value, data[curve_name("after", objective)])
     value.attrs = after.value.attrs | {"orientation": "lower"}
     return xr.Dataset({"value": value, "stderr": np.hypot(after.stderr, before.stderr)})
 
@@ -163,8 +163,32 @@ def sign(value: xr.DataArray) -> int:
     orientation = value.attrs.get("orientation")
     if not _is_text(orientation) or orientation not in ("lower", "higher"):
         why = "it does not say whether lower or higher is better"
-        raise SchemaError(str(value.name), why, "set its orientation")
+        raise SchemaError(str(value.name), why, f"set data[{value.name!r}].attrs['orientation'] to 'lower' or 'higher'")
     return 1 if orientation == "lower" else -1
+
+
+def unit_of(values: xr.DataArray) -> str:
+    """The unit of a variable or coordinate; SchemaError if its attributes do not say it, as after `assign_coords`.
+
+    >>> unit_of(xr.DataArray(0.5, attrs={"units": "nats"}))
+    'nats'
+    """
+    unit = values.attrs.get("units")
+    if not _is_text(unit):
+        what = f"{'coordinate' if values.name in values.coords else 'variable'} {values.name!r}"
+        raise SchemaError(what, "it has no units", f"set data[{values.name!r}].attrs['units'], '1' if it has none")
+    return str(unit)
+
+
+def method_of(data: xr.Dataset) -> Method:
+    """Where the numbers come from: theory, a simulation or a measurement; SchemaError if the attributes do not say it.
+
+    >>> method_of(xr.Dataset(attrs={"method": "theory"}))
+    'theory'
+    """
+    known = data.attrs.get("method")
+    _check_known("attribute method", known, METHODS)
+    return cast(Method, known)
 
 
 def _check_objective(data: Any, objective: Any) -> None:
@@ -208,8 +232,10 @@ def validate(data: xr.Dataset) -> xr.Dataset:
         raise SchemaError(f"kind = {kind!r}", "unknown kind of data", "build it with response() or trajectory()")
     needed = ["kind", "method", "source", "model"] + (["perturbation"] if kind == "Response" else [])
     if absent := [name for name in needed if not _is_text(data.attrs.get(name))]:
-        raise SchemaError(f"a {kind} without {', '.join(absent)}", "its origin must be stated", "set the attributes")
-    _check_known("method", data.attrs["method"], METHODS)
+        raise SchemaError(
+            f"a {kind} without {', '.join(absent)}", "its origin must be stated", f"set data.attrs[{absent[0]!r}]"
+        )
+    method_of(data)
     _validate_coordinates(data)
     for name, variable in data.data_vars.items():
         _validate_variable(data, str(name), variable)
@@ -236,8 +262,7 @@ def _validate_coordinates(data: xr.Dataset) -> None:
         values = data[name].values
         if values.dtype.kind not in REAL or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
             raise SchemaError(f"coordinate {name!r}", "its values must be finite and increase", "sort and clean them")
-        if not _is_text(data[name].attrs.get("units")):
-            raise SchemaError(f"coordinate {name!r}", "it has no units", "set its units attribute ('1' if none)")
+        unit_of(data[name])
 
 
 def _check_numbers(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
@@ -253,8 +278,7 @@ def _check_numbers(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
 
 def _validate_variable(data: xr.Dataset, name: str, variable: xr.DataArray) -> None:
     _check_numbers(data, name, variable)
-    if not _is_text(variable.attrs.get("units")):
-        raise SchemaError(name, "it has no units", "set its units attribute ('1' if none)")
+    unit_of(variable)
     if name.endswith("_stderr"):
         estimate = name.removesuffix("_stderr")
         if estimate not in data or data[estimate].dims != variable.dims:

@@ -49,5 +49,5 @@ def _differing(value: Any) -> list[tuple[str, str]]:
     return [
         (field.name, shown(getattr(value, field.name)))
         for field in fields(value)
-        if field.default is MISSING or field.default is None or getattr(value, field.name) != field.default
+        if field.default is MISSING or getattr(value, field.name) != field.default
     ]

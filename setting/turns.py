@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from overtraining.setting.errors import SchemaError
-from overtraining.setting.responses import REAL, Objective, curve, curve_name
+from overtraining.setting.responses import REAL, Objective, curve, curve_name, unit_of
 
 FoundBy = Literal["formula", "grid"]
 FOUND_BY: dict[FoundBy, str] = {
@@ -55,7 +55,7 @@ def with_turns(data: xr.Dataset, found: Mapping[Objective, Turns], found_by: Fou
             rows = np.broadcast_to(padding[part], (strengths, most)).copy()
             rows[turns.strength, column] = getattr(turns, part)
             of = data[curve_name("after", objective)] if part == "value" else data["pretraining"]
-            attributes = {"units": of.attrs["units"]} | ({"found_by": FOUND_BY[found_by]} if part == "length" else {})
+            attributes = {"units": unit_of(of)} | ({"found_by": FOUND_BY[found_by]} if part == "length" else {})
             data = data.assign_coords({curve_name(name, objective): (("strength", "turn"), rows, attributes)})
     return data.assign_coords(turn=np.arange(most))
 
@@ -73,6 +73,8 @@ def corners(data: xr.Dataset, objective: Objective) -> xr.Dataset | None:
     found_by = data[names["length"]].attrs.get("found_by")
     if found_by not in FOUND_BY.values() or any(data[name].dtype.kind not in REAL for name in names.values()):
         raise SchemaError(", ".join(names.values()), "they are not as with_turns() writes them", INSTEAD)
+    if (unit := unit_of(data[names["length"]])) != unit_of(data["pretraining"]):
+        raise SchemaError(names["length"], f"its unit is {unit}, and that of the lengths is another", INSTEAD)
     turns = xr.Dataset({part: data[name].variable for part, name in names.items()}).assign(stderr=0.0)
     if "turn" not in turns.dims:  # squeezed
         turns = turns.expand_dims("turn")

@@ -1,6 +1,8 @@
 """Measurements on simulated networks: the Response and the Trajectory of a protocol, with standard errors."""
 
 from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 import jax
@@ -18,7 +20,7 @@ from overtraining.setting.training import GradientFlow
 from overtraining.setting.weights import Weights
 from overtraining.simulations import runs
 from overtraining.simulations.data import HELD_OUT
-from overtraining.simulations.double_precision import in_double_precision
+from overtraining.simulations.double_precision import Arguments, Computed, in_double_precision
 from overtraining.simulations.finetuning import is_random
 from overtraining.simulations.memory import check_response, check_simulation, check_trajectory, pretraining_memory
 from overtraining.simulations.networks import Layers
@@ -28,6 +30,25 @@ RandomKey = int | Key[Array, ""]
 """The key of all randomness of a measurement: a whole number or a `jax.random.key`."""
 
 
+def needs_key(function: Callable[Arguments, Computed]) -> Callable[Arguments, Computed]:
+    """A decorator: a call without the argument `key` is refused with the reason, a DomainError.
+
+    >>> needs_key(lambda protocol, key: key)("a protocol", key=3)
+    3
+    """
+    place = list(signature(function).parameters).index("key")
+
+    @wraps(function)
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Computed:
+        if len(args) <= place and "key" not in kwargs:
+            why = "starts and noise are random, and a key repeats them to the bit"
+            raise DomainError("no key", why, "pass key=0, and other whole numbers for independent repetitions")
+        return function(*args, **kwargs)
+
+    return call
+
+
+@needs_key
 @in_double_precision
 def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Response: pretrain from every seed, perturb every checkpoint `draws` times, average the losses.
@@ -55,6 +76,7 @@ def respond(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     return as_response(protocol, key, response_variables(measured))
 
 
+@needs_key
 @in_double_precision
 def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """The measured Trajectory along pretraining, per seed: singular values, loss, norms, imbalance and curvature.
@@ -70,6 +92,7 @@ def follow(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     return as_trajectory(protocol, key, run_seeds(runs.observe, protocol, key))
 
 
+@needs_key
 @in_double_precision
 def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     """How far fine-tuning moves the weights: `distance`, `‖θ − θ_pre‖`, a Trajectory over lengths and budgets per seed.
@@ -90,6 +113,7 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     return as_trajectory(protocol, key, {name: measured[name] for name in ("distance", "distance_stderr")})
 
 
+@needs_key
 @in_double_precision
 def initialize(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
     """The layers at the start of one seed's run, as NumPy arrays.
@@ -101,6 +125,7 @@ def initialize(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layer
     return _as_numpy(runs.begin(*plan_training(protocol), seed_key(key, seed_index)))
 
 
+@needs_key
 @in_double_precision
 def pretrain(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
     """The layers at every length of one seed's run, as NumPy arrays; their leading axis is that of lengths.
@@ -113,6 +138,7 @@ def pretrain(protocol: Protocol, key: RandomKey, seed_index: int = 0) -> Layers:
     return _as_numpy(run.checkpoints)
 
 
+@needs_key
 @in_double_precision
 def pretrained(protocol: Protocol, key: RandomKey, length: float | int | None = None, seed_index: int = 0) -> Weights:
     """One seed's checkpoint as a start, for theory or for another simulation: at the last length, or at one of them.

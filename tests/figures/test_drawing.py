@@ -1,12 +1,23 @@
 """Drawing: values, units, error bars, colours, legends and stars are those of the data."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
+from overtraining.figures.response_figure import plot
 from overtraining.figures.style import BASE, COLOURS
-from overtraining.setting.responses import response, trajectory
+from overtraining.figures.summary import show
+from overtraining.setting.errors import SchemaError
+from overtraining.setting.inflection import inflection_point
+from overtraining.setting.protocol import Protocol
+from overtraining.setting.responses import curve, response, sensitivity, trajectory
+from overtraining.setting.teachers import PowerLaw
+from overtraining.theory.solvers.exact import respond
 
 
 def data(method: str = "theory", **extra):
@@ -167,3 +178,42 @@ def test_final_decline_is_from_the_best_length_to_the_last() -> None:
     errors = {"after_stderr": (("pretraining", "strength"), [[0.3, 0.3], [0.3, 0.3], [0.4, 0.4]])}
     made = noisy("measurement", **errors).isel(strength=[1])
     assert drawing.final_decline(made) == pytest.approx((2.0, 0.5))
+
+
+READERS: dict[str, Callable[[xr.Dataset], Any]] = {
+    "inflection_point": inflection_point,
+    "on the grid": lambda r: inflection_point(r.drop_dims("turn")),
+    "sensitivity": sensitivity,
+    "difference": lambda r: sensitivity(r.drop_vars("sensitivity")),
+    "curve": lambda r: curve(r, "after"),
+    "plot": plot,
+    "show": show,
+    "curves": lambda r: drawing.curves(Figure().subplots(), r, "after"),
+    "base": lambda r: drawing.base(Figure().subplots(), r),
+    "inflections": lambda r: drawing.inflections(Figure().subplots(), r),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_attribute_that_is_missing_is_named(reader: str) -> None:
+    """Whatever attribute is lost, as by `assign_coords` or arithmetic: the reader does without, or says what to set."""
+    whole = respond(Protocol(PowerLaw(2), (0.0, 4.0, 40.0), (0.1, 0.3)))
+    named: dict[tuple[str | None, str], str] = {}
+    READERS[reader](whole)
+    for name in (None, "pretraining", "strength", "before", "after", "sensitivity", "turn_length", "turn_after"):
+        for attribute in (whole if name is None else whole[name]).attrs.keys() - {"found_by"}:
+            lost = whole.copy(deep=True)
+            del (lost if name is None else lost[name]).attrs[attribute]
+            try:
+                READERS[reader](lost)
+            except SchemaError as refused:
+                named[name, attribute] = str(refused)
+    assert all(attribute in refusal for (_, attribute), refusal in named.items())
+    assert all(str(name or "") in refusal for (name, _), refusal in named.items())
+    assert named or reader in ("curve", "sensitivity")
+
+
+def test_lengths_in_another_unit_say_where_to_write_it() -> None:
+    response_of_theory = respond(Protocol(PowerLaw(2), (0.0, 4.0, 40.0), (0.1,)))
+    with pytest.raises(SchemaError, match=r"set data\['pretraining'\].attrs\['units'\]"):
+        inflection_point(response_of_theory.assign_coords(pretraining=[0.0, 1.0, 10.0]))

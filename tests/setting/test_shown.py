@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from overtraining.setting.inputs import Inputs
 from overtraining.setting.protocol import Protocol
 from overtraining.setting.shown import LISTED, shown, table
 from overtraining.setting.starts import Balanced
@@ -26,6 +27,11 @@ def test_short_lists_are_shown_whole_and_can_be_typed() -> None:
     assert repr(Matrix(np.eye(3))) == "Matrix(entries=3 × 3 numbers)"
     assert repr(Weights(np.ones((9, 4)), np.ones((2, 9)))) == "Weights(layers=(9 × 4 numbers, 2 × 9 numbers))"
     assert eval(repr(Weights([[0.5]], tolerance=0.1))) == Weights([[0.5]], tolerance=0.1)
+
+
+def test_what_is_left_to_its_default_is_not_shown() -> None:
+    assert repr(Inputs()) == "Inputs()"
+    assert repr(Inputs(samples=8)) == "Inputs(samples=8)"
 
 
 def test_a_notebook_shows_a_row_for_every_field() -> None:

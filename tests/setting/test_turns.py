@@ -80,6 +80,7 @@ def test_selections_files_and_averages(tmp_path) -> None:
         lambda r: r.assign_coords(turn_after=r.turn_after + 1),
         lambda r: r.assign_coords(turn_length=r.turn_length.assign_attrs(found_by=3)),
         lambda r: r.assign_coords(turn_length=r.turn_length.astype(str)),
+        lambda r: r.assign_coords(pretraining=("pretraining", 1e3 * r.pretraining.values, {"units": "tokens"})),
     ],
 )
 def test_turns_of_other_values_are_refused(spoil) -> None:

@@ -1,11 +1,15 @@
 """Simulations agree with the predictions of B1 and A3, and reject them when they are changed by 5%."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from inspect import isfunction, signature
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
+from overtraining import simulations
 from overtraining.experiments.agreement import Agreement, compare
 from overtraining.figures.catalogue.progressive_sensitivity import protocol
 from overtraining.setting.errors import DomainError, ShapeError
@@ -150,3 +154,18 @@ def test_a_checkpoint_that_no_start_can_say_is_refused() -> None:
     assert len(pretrained(biased, key=0, length=0).layers) == 2
     with pytest.raises(DomainError, match="biases of 0"):
         pretrained(biased, key=0)
+
+
+PUBLIC = [getattr(simulations, name) for name in simulations.__all__]
+WITH_KEY = [public for public in PUBLIC if isfunction(public) and "key" in signature(public).parameters]
+
+
+@pytest.mark.parametrize("function", WITH_KEY, ids=lambda function: str(function.__name__))
+def test_a_simulation_without_a_key_says_which_to_pass(function: Callable[..., Any]) -> None:
+    for call in (lambda: function(SMALL), lambda: function(protocol=SMALL)):
+        with pytest.raises(DomainError, match=r"no key: .* pass key=0"):
+            call()
+
+
+def test_the_functions_with_a_key_are_found() -> None:
+    assert {respond, pretrain, pretrained} < set(WITH_KEY)

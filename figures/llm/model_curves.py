@@ -118,26 +118,27 @@ def _series(rows: pd.DataFrame, x: LengthColumn, errors: ErrorSource) -> Series:
             f"pass --orientation {rows['metric'].iloc[0]}=higher or =lower, or the column orientation of the plain CSV",
         )
     sign = 1 if orientation == "lower" else -1
-    checkpoints = [part for _, part in rows.groupby(x)]
-    length = np.array([float(part[x].iloc[0]) for part in checkpoints])
-    value, stderr, freedom, errors_from = _errors(checkpoints, length, errors)
+    rows = rows.sort_values(x, kind="stable")
+    length, first = np.unique(rows[x].to_numpy(float), return_index=True)
+    value, stderr, freedom, errors_from = _errors(rows, first, length, errors)
     return Series(length, sign * value, stderr, freedom, errors_from, unit, sign)
 
 
 def _errors(
-    checkpoints: Sequence[pd.DataFrame], length: np.ndarray, errors: ErrorSource
+    rows: pd.DataFrame, first: np.ndarray, length: np.ndarray, errors: ErrorSource
 ) -> tuple[np.ndarray, np.ndarray, float, str]:
     """Values, standard errors, degrees of freedom of their scale, and what the errors contain.
 
     Repetitions contain most sources of error; then come the errors in the file, with bounds where one is missing, then
     the binomial error of a fraction of test items, and last the scatter between neighbouring checkpoints.
+    first: the first row of each checkpoint.
     """
-    values = [part["value"].to_numpy(float) for part in checkpoints]
+    values = np.split(rows["value"].to_numpy(float), first[1:])
     if errors == "given" and any(v.size > 1 for v in values):
         mean, stderr, freedom = pooled(values)
         return mean, stderr, freedom, f"scatter of {sum(v.size for v in values)} repetitions"
     value = np.array([v.mean() for v in values])
-    given, items = (np.array([part[name].iloc[0] for part in checkpoints], float) for name in ("stderr", "items"))
+    given, items = (rows[name].to_numpy(float)[first] for name in ("stderr", "items"))
     clock = np.log1p(length / length[length > 0].min(initial=np.inf))
     completed = completed_stderr(value, given, items) if errors == "given" else None
     if completed:
@@ -145,7 +146,7 @@ def _errors(
         known = given > 0
         scatter = _excess_scatter(clock[known], value[known], given[known])
         return value, stderr, np.inf, "as given" + (how and f"; {how}") + scatter
-    if errors == "given" and (checkpoints[0]["unit"] == "fraction").all() and np.isfinite(items).all():
+    if errors == "given" and (rows["unit"] == "fraction").all() and np.isfinite(items).all():
         stderr = binomial_stderr(value, items)
         return value, stderr, np.inf, "binomial, from the test items" + _excess_scatter(clock, value, stderr)
     stderr_of_one, freedom = neighbours_scatter(clock, value)

@@ -6,6 +6,7 @@ all covariances would do: time and memory grow as the number of checkpoints, not
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,13 +27,15 @@ def consistent_curves(
     The curves come in blocks, (curves, places), of at most BLOCK numbers. They are a line with unknown ends plus a
     Matérn-3/2 process. Its scale and height, and the scale of the errors if that was estimated, are drawn in proportion
     to their marginal likelihood, so that the spread of the curves includes their uncertainty (Rasmussen and Williams
-    2006, eq. 2.45; draws by Matheron's rule, Wilson et al. 2020; passes: Hartikainen and Särkkä 2010).
+    2006, eq. 2.45; draws by Matheron's rule, Wilson et al. 2020; passes: Hartikainen and Särkkä 2010). Series with the
+    same lengths share the curves without data that this begins with: the draws of one series are independent, those of
+    two series with one `key` are not.
     """
     places = np.union1d(np.linspace(0, 1, grid), series.clock)
-    return places, _blocks(series, draws, np.random.default_rng(key), places)
+    return places, _blocks(series, draws, key, places)
 
 
-def _blocks(series: Series, draws: int, rng: np.random.Generator, places: np.ndarray) -> Iterator[np.ndarray]:
+def _blocks(series: Series, draws: int, key: int, places: np.ndarray) -> Iterator[np.ndarray]:
     typical = float(np.sqrt(np.mean(series.stderr**2)))
     heights = np.geomspace(0.1 * typical, 10 * max(typical, float(np.ptp(series.value))), HEIGHTS)
     scales = _error_scales(series.freedom)
@@ -40,11 +43,13 @@ def _blocks(series: Series, draws: int, rng: np.random.Generator, places: np.nda
     some = -(-len(settings) // max(1, BLOCK // (4 * series.value.size)))
     evidence = np.concatenate([_evidence(series, part) for part in np.array_split(settings, min(some, len(settings)))])
     weight = np.exp(evidence - evidence.max())
+    rng = np.random.default_rng(key)
     chosen = np.repeat(np.arange(len(settings)), rng.multinomial(draws, weight / weight.sum()))
-    size = max(1, BLOCK // places.size)
-    for first in range(0, draws, size):
+    size = max(1, BLOCK // (SCALES.size * places.size))
+    for block, first in enumerate(range(0, draws, size)):
         which, counts = np.unique(chosen[first : first + size], return_counts=True)
-        yield _draw(series, settings[which], counts, rng, places)
+        free = _free_curves(tuple(places), min(size, draws), key, block)
+        yield _draw(series, settings[which], counts, rng, places, free)
 
 
 @dataclass(frozen=True)
@@ -80,34 +85,39 @@ class _Passes:
     def errors(self, measured: np.ndarray, of: np.ndarray) -> np.ndarray:
         """By how much each value differs from what the earlier ones predict. measured: (places, …, processes)."""
         errors, state = np.empty(measured.shape), np.zeros((2, *measured.shape[1:]))
-        for j in range(len(self.step)):
+        for j, seen in enumerate(self.gain.max(axis=1) > 0):
             errors[j] = measured[j] - state[0]
-            push = self.gain[j, of] * errors[j]
-            state[0] += self.value[j, of] * push
-            state[1] += self.slope[j, of] * push
-            state = _move(state, self.step[j, of], self.decay[j, of])
+            if seen:
+                push = self.gain[j].take(of) * errors[j]
+                state[0] += self.value[j].take(of) * push
+                state[1] += self.slope[j].take(of) * push
+            state = _move(state, self.step[j].take(of), self.decay[j].take(of))
         return errors
 
     def draws(self, normal: np.ndarray, of: np.ndarray) -> np.ndarray:
         """Values of the process with these standardized errors of prediction, (places, draws)."""
         values, state = np.empty(normal.shape), np.zeros((2, *normal.shape[1:]))
         for j in range(len(self.step)):
-            root = np.sqrt(self.gain[j, of])
+            root = np.sqrt(self.gain[j].take(of))
             values[j] = state[0] + normal[j] / root
-            state[0] += self.value[j, of] * root * normal[j]
-            state[1] += self.slope[j, of] * root * normal[j]
-            state = _move(state, self.step[j, of], self.decay[j, of])
+            state[0] += self.value[j].take(of) * root * normal[j]
+            state[1] += self.slope[j].take(of) * root * normal[j]
+            state = _move(state, self.step[j].take(of), self.decay[j].take(of))
         return values
 
     def expected_rest(self, errors: np.ndarray, of: np.ndarray) -> np.ndarray:
         """What all measurements together add to the prediction of each value from the earlier ones, (places, draws)."""
         added, state = np.empty(errors.shape), np.zeros((2, *errors.shape[1:]))
+        seen = self.gain.max(axis=1) > 0
         for j in reversed(range(len(errors))):
-            value, slope = self.value[j, of], self.slope[j, of]
-            state[0] += self.gain[j, of] * (errors[j] - value * state[0] - slope * state[1])
+            value, slope = self.value[j].take(of), self.slope[j].take(of)
             added[j] = value * state[0] + slope * state[1]
+            if seen[j]:
+                push = self.gain[j].take(of) * (errors[j] - added[j])
+                state[0] += push
+                added[j] += value * push
             if j:
-                state = _move(state, self.step[j - 1, of], self.decay[j - 1, of], -1)
+                state = _move(state, self.step[j - 1].take(of), self.decay[j - 1].take(of), -1)
         return added
 
 
@@ -115,7 +125,11 @@ def _move(state: np.ndarray, x: np.ndarray, decay: np.ndarray, direction: int = 
     """Expected value and slope after a step; backwards, the transpose of that."""
     value, slope = state
     bend = x * (value + direction * slope)
-    return np.stack([decay * (value + bend), decay * (slope - direction * bend)])
+    moved = np.empty_like(state)
+    np.add(value, bend, out=moved[0])
+    np.subtract(slope, direction * bend, out=moved[1])
+    moved *= decay
+    return moved
 
 
 def _line(clock: np.ndarray) -> np.ndarray:
@@ -137,20 +151,35 @@ def _evidence(series: Series, settings: np.ndarray) -> np.ndarray:
     return evidence
 
 
+@lru_cache(maxsize=4)  # most measures of a folder have the same lengths; at most 32 MiB each
+def _free_curves(places: tuple[float, ...], draws: int, key: int, block: int) -> np.ndarray:
+    """Curves without data, of height 1: (scales, places, draws). A draw has the same random numbers at every scale."""
+    count = SCALES.size
+    passes = _Passes.prepare(np.array(places), SCALES, np.ones(count), np.full((len(places), count), NUGGET))
+    rng = np.random.default_rng(np.random.SeedSequence(key, spawn_key=(block,)))  # independent of the noise
+    normal = rng.standard_normal((draws, len(places))).T
+    spread = np.broadcast_to(normal[:, None], (len(places), count, draws)).reshape(len(places), -1)
+    curves = passes.draws(spread, np.repeat(np.arange(count), draws))
+    free = np.ascontiguousarray(curves.reshape(len(places), count, draws).swapaxes(0, 1))
+    free.flags.writeable = False
+    return free
+
+
 def _draw(
-    series: Series, settings: np.ndarray, counts: np.ndarray, rng: np.random.Generator, places: np.ndarray
+    series: Series,
+    settings: np.ndarray,
+    counts: np.ndarray,
+    rng: np.random.Generator,
+    places: np.ndarray,
+    free: np.ndarray,
 ) -> np.ndarray:
     """`counts` curves of each of these settings: a draw without data, corrected by what is expected given the data."""
     here, (scale, size, error) = np.searchsorted(places, series.clock), settings.T
     of, ends = np.repeat(np.arange(len(settings)), counts), np.cumsum(counts)
-    normal, noise = np.empty((places.size, of.size)), np.empty((here.size, of.size))
     groups = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-    for group, count in zip(groups, counts, strict=True):
-        normal[:, group] = rng.standard_normal((count, places.size)).T
-        noise[:, group] = rng.standard_normal((count, here.size)).T
-    kinds, kind = np.unique(scale, return_inverse=True)
-    free = _Passes.prepare(places, kinds, np.ones_like(kinds), np.full((places.size, kinds.size), NUGGET))
-    curves = size[of] * free.draws(normal, kind[of])
+    kind = np.searchsorted(SCALES, scale)
+    curves = np.concatenate([h * free[k, :, g] for h, k, g in zip(size, kind, groups, strict=True)], axis=1)
+    noise = rng.standard_normal((of.size, here.size)).T
     variance = np.full((places.size, len(settings)), np.inf)
     variance[here] = np.multiply.outer(series.stderr, error) ** 2
     passes = _Passes.prepare(places, scale, size, variance)

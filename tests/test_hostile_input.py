@@ -341,6 +341,28 @@ def test_tables_of_results(tmp_path: Path, kind: str) -> None:
     refused(lambda: read_file(path), TABLES[kind][1])
 
 
+LOGS = {
+    "lines nested": ("log.jsonl", '{"step": 1, "eval": ' + "[" * 100_000, LEVELS),
+    "lines of objects nested": ("log.jsonl", '{"a": ' * 50 + "1" + "}" * 50, LEVELS),
+    "a line with 5,000 digits": ("log.jsonl", f'{{"step": 1, "loss": {"9" * 5000}}}\n', TOO_MANY),
+    "a line without a step": ("log.jsonl", '{"step": 1, "loss": 2}\n{"loss": 2}\n', "line 2, step: it is empty"),
+    "a square in a line": ("log.jsonl", '{"step": 1, "loss": 1e200}\n', "too large or too small to be squared"),
+    "a history of numbers": ("trainer_state.json", '{"global_step": 1, "log_history": [1]}', "it is no object"),
+    "tasks that are numbers": ("r.json", '{"config_general": {"model_name": "m"}, "results": {"t|0": 5}}', "no"),
+    "scores of text": ("e.json", '{"name": "m", "eval_metrics": {"icl": {"t": "x"}}}', "not a number"),
+    "a step beyond squares": ("run-a-tag-loss.csv", "Wall time,Step,Value\n1,1e300,2\n", "too large or too small"),
+    "a loss beyond float64": ("train.log", "step 1: loss 1e999\nstep 2: loss 1\n", "not a finite number"),
+    "a line of words": ("train.log", "step 1: " + "loss=" * 400_000, "this is not CSV"),
+}
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_logs_and_other_tools(tmp_path: Path, kind: str) -> None:
+    name, text, says = LOGS[kind]
+    (tmp_path / name).write_text(text)
+    refused(lambda: read_file(tmp_path / name), says)
+
+
 @pytest.mark.parametrize("step", [np.nan, np.inf, -1.0])
 def test_steps_of_results(tmp_path: Path, step: float) -> None:
     refused(lambda: read_all([tmp_path], step=step), "step = ")

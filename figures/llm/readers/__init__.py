@@ -16,6 +16,7 @@ import pandas as pd
 from overtraining.figures.llm.readers.consistency import changes_along_curves, joined_files
 from overtraining.figures.llm.readers.files import File, NoResult, load, parse_csv, parse_json, parse_json_lines
 from overtraining.figures.llm.readers.harness import is_harness, is_new, read_new, read_old
+from overtraining.figures.llm.readers.json_log import is_json_log, read_json_log
 from overtraining.figures.llm.readers.lighteval import is_lighteval, read_lighteval
 from overtraining.figures.llm.readers.olmes import is_olmes, is_olmes_lines, read_olmes, read_olmes_lines
 from overtraining.figures.llm.readers.openlm import is_openlm, read_openlm
@@ -50,6 +51,7 @@ FORMATS = {
     "trainer-state": Format("json", is_trainer_state, read_trainer_state),
     "olmes": Format("json", is_olmes, read_olmes),
     "olmes-lines": Format("lines", is_olmes_lines, read_olmes_lines),
+    "json-log": Format("lines", is_json_log, read_json_log),
     "log": Format("log", is_training_log, read_training_log),
     "plain": Format("csv", is_plain, read_plain),
     "tensorboard": Format("csv", is_tensorboard, read_tensorboard),
@@ -61,7 +63,14 @@ _PARSERS: Mapping[str, Callable[[File], Any]] = {
     "log": lambda file: file.text,
     "csv": parse_csv,
 }
-_NAMES = ("*.json", "*.csv", "*.log", "*metrics*.jsonl")  # read in folders; samples_*.jsonl contain no results
+_NAMES = (
+    "*.json",
+    "*.csv",
+    "*.log",
+    "*metrics*.jsonl",
+    "*log.jsonl",
+    "*history.jsonl",
+)  # read in folders; samples_*.jsonl contain no results
 _BESIDE = {  # what lies beside a checkpoint, some of it large; not opened
     "config.json",
     "generation_config.json",

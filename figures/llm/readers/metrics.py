@@ -25,18 +25,23 @@ _NATS, _BITS, _PPL = Metric("nats", "lower"), Metric("bits per byte", "lower"), 
 METRICS = (
     dict.fromkeys(("acc", "accuracy", "acc_norm", "acc_bytes", "acc_mutual_info", "acc_all", "mc1", "mc2", "len_norm",
                    "acc_norm_bytes", "acc_raw", "acc_per_token", "acc_per_char", "acc_per_byte", "acc_uncond",
-                   "length_normalized_accuracy"), _FRACTION)
+                   "length_normalized_accuracy", "truthfulqa_mc1", "truthfulqa_mc2"), _FRACTION)
     | dict.fromkeys(("f1", "em", "qem", "pem", "exact_match", "exact", "extractive_match", "pass@1", "pass_at_1", "mcc",
                      "bleu", "chrf", "rouge", "rouge1", "rouge2", "rougel", "rouge_l", "soft", "soft_log",
                      "likelihood_correct", "icl", "primary_score"), _SCORE)
+    | dict.fromkeys(("pqem", "perfect_em", "mrr", "mf1", "loglikelihood_f1", "f1_score_quasi", "rougelsum", "bleu_1",
+                     "bleu_4", "bleurt", "chrf++", "bertscore_p", "bertscore_r", "bertscore_f", "summac", "judge_score",
+                     "single_turn", "multi_turn", "edit_similarity"), _SCORE)  # of lighteval
     | dict.fromkeys(("loss", "ce_loss", "crossentropyloss", "cross_entropy", "nll", "val_loss", "eval_loss"), _NATS)
     | dict.fromkeys(("bits_per_byte", "bpb", "bits_per_byte_corr"), _BITS)
-    | dict.fromkeys(("ppl", "perplexity", "word_perplexity", "byte_perplexity"), _PPL)
-    | dict.fromkeys(("brier_score", "ter", "likelihood_difference"), Metric("1", "lower"))
+    | dict.fromkeys(("ppl", "perplexity", "word_perplexity", "byte_perplexity",
+                     "weighted_perplexity"), _PPL)
+    | dict.fromkeys(("brier_score", "ter", "likelihood_difference", "edit_distance"), Metric("1", "lower"))
     | {"pct_stereotype": Metric("fraction", "unknown", bounded=True)}
 )  # fmt: skip
 UNKNOWN = Metric("1", "unknown")
 _VERSION = re.compile(r"[ _]v\d$", re.ASCII)
+_SAMPLED = re.compile(r"(.*_)?(pass|maj|avg|recall)@.+")  # of several answers: `maj@8`, `pass@k:k=1&n=4`
 _SEPARATORS = re.compile(r"[ -]")
 
 
@@ -53,10 +58,13 @@ def metric(name: str) -> Metric:
 
     >>> metric("acc_norm").orientation, metric("CrossEntropyLoss").unit, metric("vibes").orientation
     ('higher', 'nats', 'unknown')
+    >>> metric("maj@8").orientation
+    'higher'
     >>> metric("CE loss v2").unit, metric("length-normalized accuracy").unit  # as OLMo-core writes them
     ('nats', 'fraction')
     """
-    return METRICS.get(_SEPARATORS.sub("_", _VERSION.sub("", name.lower())), UNKNOWN)
+    written = _SEPARATORS.sub("_", _VERSION.sub("", name.lower()))
+    return METRICS.get(written, _SCORE if _SAMPLED.fullmatch(written) else UNKNOWN)
 
 
 def measured_number(file: File, place: str, name: str, value: Any, stderr: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Read the plain CSV of this project: one line per number, the columns of the tidy table; easy to write by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overtraining.figures.llm.readers.files import File, Lines, Sheet
@@ -12,6 +12,7 @@ from overtraining.figures.plain_text import from_spreadsheet
 REQUIRED = ("model", "task", "metric", "value")
 LENGTHS = ("step", "tokens")
 IGNORED = ("epochs", "stderr_from", "licence", "note")  # for people who read the file, not for the program
+MOST_SHOWN = 20  # columns that a refusal names
 _NOT_NEGATIVE = ("step", "tokens", "params", "stderr", "items", "shots")
 
 
@@ -56,6 +57,19 @@ def read_long(file: File, sheet: Sheet) -> Iterator[Row]:
         file.say(f"{without} line(s) without {' or '.join(LENGTHS)} are left out")
 
 
+def which_columns(header: Sequence[str]) -> str:
+    """What to write to have a long table with other columns read; … is for people to fill in.
+
+    >>> which_columns(["run", "step", "score"])
+    'say which is which: --columns task=…,metric=…,value=…,step=step (of run, step, score)'
+    """
+    same = [name for name in COLUMNS if name in header]
+    open_ = [name for name in REQUIRED[1:] if name not in header] + ["step"] * (not set(LENGTHS) & set(header))
+    pairs = [f"{name}=…" for name in open_] + [f"{name}={name}" for name in same]
+    shown = ", ".join(header[:MOST_SHOWN]) + ", …" * (len(header) > MOST_SHOWN)
+    return f"say which is which: --columns {','.join(pairs)} (of {shown})"
+
+
 def read_plain(file: File, sheet: Sheet) -> Iterator[Row]:
     """One row per line; unit and orientation come from the metric's name if they are not given."""
     header, lines = sheet
@@ -65,7 +79,7 @@ def read_plain(file: File, sheet: Sheet) -> Iterator[Row]:
         raise file.refuse("line 1", "there is neither a column step nor a column tokens", "give the length of training")
     if unknown := [name for name in header if name not in (*COLUMNS, *IGNORED)]:
         columns = ", ".join((*COLUMNS, *IGNORED))
-        raise file.refuse("line 1", f"unknown column {unknown[0]!r}", f"use {columns}")
+        raise file.refuse("line 1", f"unknown column {unknown[0]!r}", f"{which_columns(header)}; or use {columns}")
     for line, cells in lines:
         entries: dict[str, Any] = {}
         for name, cell in zip(header, map(str.strip, cells), strict=True):

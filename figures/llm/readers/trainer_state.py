@@ -31,10 +31,15 @@ def read_trainer_state(file: File, data: Mapping[str, Any]) -> Iterator[Row]:
 def _record(file: File, place: str, entry: Any) -> Record:
     if not isinstance(entry, dict):
         raise file.refuse(place, "it is no object", "pass the file as the Trainer wrote it")
+    return place, numbers_of(file, place, {n: value for n, value in entry.items() if n != _MEAN})
+
+
+def numbers_of(file: File, place: str, entry: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a logged object; `loss` alone is that of training. NaN is a missing value, which is said."""
     numbers = {}
     for name, value in entry.items():
         if isinstance(value, float) and math.isnan(value):
             file.say(f"NaN in {name} is a missing value")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and name != _MEAN:
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             numbers["train/loss" if name == "loss" else name] = file.number(value, f"{place}.{name}")
-    return place, numbers
+    return numbers

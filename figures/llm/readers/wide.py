@@ -19,6 +19,7 @@ from overtraining.figures.llm.readers.columns import (
 from overtraining.figures.llm.readers.files import File, Sheet, is_number
 from overtraining.figures.llm.readers.metrics import checked_metric, metric
 from overtraining.figures.llm.readers.origin import run_name
+from overtraining.figures.llm.readers.plain import which_columns
 from overtraining.figures.llm.tidy import UNKNOWN, Row
 
 Record = tuple[str, Mapping[str, float]]
@@ -43,7 +44,10 @@ def read_wide(file: File, sheet: Sheet) -> Iterator[Row]:
     if texts:
         file.say(f"columns of text are left out: {', '.join(texts)}")
     left_out = set(texts)
-    yield from read_records(file, [name for name in names if name not in left_out], records, run_name(file.path))
+    kept = [name for name in names if name not in left_out]
+    if not any(map(measure, kept)):
+        raise file.refuse("line 1", "no column is known to hold measurements", which_columns(names))
+    yield from read_records(file, kept, records, run_name(file.path))
 
 
 def read_records(file: File, names: Sequence[str], records: Iterable[Record], model: str) -> Iterator[Row]:

@@ -140,6 +140,11 @@ step 0: train loss 4.25, val loss 4.5
 iter 0: loss 4.125, time 5120.25ms, mfu -100.00%
 step 250: train loss 2.5, val loss 2.75
 """
+JSON_LOG = """{"config": {"layers": 2}}
+{"step": 100, "loss": 4.25, "lr": 0.001}
+{"step": 100, "eval": {"c4": {"loss": 4.5}}}
+{"step": 200, "loss": 3.75, "lr": 0.001, "eval": {"c4": {"loss": 4.0}}}
+"""
 WANDB = """_step,eval/c4/CrossEntropyLoss,eval/downstream_bpb/piqa_bpb,throughput/total_tokens,optim/lr,_runtime
 100,4.25,1.5,1000000,0.001,17
 200,3.75,,2000000,0.0005,34

@@ -43,6 +43,27 @@ def test_trainer_state_without_a_number(tmp_path: Path) -> None:
     assert any(note.startswith("NaN in eval_loss is a missing value") for note in reading.notes)
 
 
+def test_json_log(tmp_path: Path) -> None:
+    path = tmp_path / "my-run/train_log.jsonl"
+    samples.put(path, samples.JSON_LOG)
+    table = read([tmp_path]).table
+    assert table[["task", "step", "value"]].values.tolist() == [
+        ["c4", 100, 4.5],
+        ["train", 100, 4.25],
+        ["c4", 200, 4.0],
+        ["train", 200, 3.75],
+    ]
+    assert (table.learning_rate == 1e-3).all()
+
+
+def test_a_table_with_other_columns_is_told_what_to_write(tmp_path: Path) -> None:
+    path = samples.put(tmp_path / "ladder.csv", "run,step,val_set,ce_nats\nm,1,c4,2.5\n")
+    with pytest.raises(Unreadable, match="--columns"):
+        read([path])
+    columns = {"model": "run", "step": "step", "task": "val_set", "metric": ":loss", "value": "ce_nats"}
+    assert read([path], columns=columns).table.value.tolist() == [2.5]
+
+
 @pytest.mark.parametrize("version", ["lines", "tasks", "flat"])
 def test_olmes(tmp_path: Path, version: str) -> None:
     one = samples.olmes()

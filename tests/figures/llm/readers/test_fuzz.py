@@ -23,7 +23,7 @@ TOKENS = (b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"{", b"}", b"[", b"
           b"\xff", b"\xef\xbb\xbf", b"-", b"1_0", b"0x10", b"1e-5", b"7", b"9" * 40, b'"N/A"', b"acc,none", b"_stderr",
           b"results", b"value", "٣".encode(), b'{"a":' * 2000)  # fmt: skip
 
-SELECTED = ("config_general", "log_history", "model_config", "eval_metrics")
+SELECTED = ("config_general", "log_history", "model_config", "task_config", "eval_metrics")
 """Keys of formats whose readers leave numbers out."""
 
 
@@ -37,6 +37,7 @@ def originals() -> dict[str, bytes]:
         "plain.csv": samples.PLAIN,
         "lighteval.json": json.dumps(samples.lighteval()),
         "olmes.json": json.dumps({"tasks": [samples.olmes()]}),
+        "log.jsonl": samples.JSON_LOG,
         "trainer_state.json": json.dumps(samples.trainer_state()),
         "evaluation_run.json": json.dumps(samples.openlm_eval()),
         "run-a-tag-eval_loss.csv": samples.TENSORBOARD,
@@ -110,10 +111,10 @@ def leaves(text: str) -> list[tuple[tuple[str, ...], str]]:
     return found
 
 
-def told(data: bytes) -> tuple[Counter[float], bool]:
+def told(path: Path, data: bytes) -> tuple[Counter[float], bool]:
     """All numbers that could be measurements, and whether the rows must be exactly these."""
     text = data.decode("utf-8-sig")
-    is_json = text.lstrip().startswith("{")
+    is_json = text.lstrip().startswith("{") and path.suffix != ".jsonl"
     exactly = is_json and not any(key in text for key in SELECTED)
     if is_json and not exactly:
         tokens = [value for _, value in leaves(text)]
@@ -145,7 +146,7 @@ def check(path: Path, data: bytes) -> list[Row] | None:
             raise
         return None
     values = Counter(row.value for row in rows)
-    numbers, exactly = told(data)
+    numbers, exactly = told(path, data)
     assert values == numbers if exactly else values <= numbers, (values - numbers, numbers - values)
     assert all(np.isfinite(row.value) for row in rows)
     try:

@@ -20,6 +20,10 @@ FILE = File(Path("r.json"), "")
         ("CrossEntropyLoss", "nats", "lower"),
         ("bpb", "bits per byte", "lower"),
         ("word_perplexity", "perplexity", "lower"),
+        ("maj@8", "score", "higher"),
+        ("gpqa_pass@k:k=1", "score", "higher"),
+        ("BERTScore-F", "score", "higher"),
+        ("edit_distance", "1", "lower"),
         ("pct_stereotype", "fraction", "unknown"),
     ],
 )

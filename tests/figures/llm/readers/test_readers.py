@@ -123,6 +123,7 @@ def test_a_forced_format_is_held_against_the_file(tmp_path: Path, format: str) -
         "trainer-state": samples.trainer_state(),
         "olmes": {"tasks": [samples.olmes()]},
         "olmes-lines": json.dumps(samples.olmes()),
+        "json-log": samples.JSON_LOG,
         "log": samples.LOG,
         "plain": samples.PLAIN,
         "tensorboard": samples.TENSORBOARD,

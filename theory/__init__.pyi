@@ -8,4 +8,5 @@ from . import (
     sensitivity as sensitivity,  # B: how much a change of the weights raises the loss
     solvers as solvers,  # which family of solutions answers a Protocol
 )
+from .solvers.checkpoints import respond_at as respond_at  # from your own checkpoints
 from .solvers.exact import follow as follow, respond as respond

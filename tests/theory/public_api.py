@@ -14,11 +14,11 @@ MODE = ("singular_value", "unlearned", "learned_and_unlearned")
 
 
 def flat() -> SimpleNamespace:
-    """Every public name of the setting and of the formulas, and `respond` and `follow`, side by side."""
+    """Every public name of the setting and of the formulas, and what answers a Protocol, side by side."""
     packages = [import_module(f"overtraining.{name}") for name in PACKAGES]
     names = {name: getattr(package, name) for package in packages for name in package.__all__}
     theory = import_module("overtraining.theory")
-    return SimpleNamespace(**names, respond=theory.respond, follow=theory.follow)
+    return SimpleNamespace(**names, respond=theory.respond, follow=theory.follow, respond_at=theory.respond_at)
 
 
 def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
@@ -192,6 +192,8 @@ def baselines(th: SimpleNamespace) -> dict[str, dict[str, Any]]:
         "Protocol": {"teacher": spectrum, "lengths": np.array([0.0, 3.0]), "strengths": np.array([0.1]),
                      "network": network, "start": th.Aligned(), "pretraining": th.GradientFlow(),
                      "perturbation": th.Noise(), "sampling": th.Sampling(), "inputs": th.Inputs()},
+        "respond_at": {"checkpoints": {0.0: th.Weights(wide.T, wide), 3.0: th.Weights(wide.T, wide)},
+                       "teacher": eye, "strengths": np.array([0.1]), "perturbation": th.Noise(), "inputs": th.Inputs()},
         "respond": {"protocol": protocol}, "follow": {"protocol": protocol}, "write": {"protocol": protocol},
         "resolve": {"protocol": protocol}, "ResolvedProtocol": {"protocol": protocol},
         "read": {"text": th.write(protocol)}, "singular_values": {"teacher": spectrum},

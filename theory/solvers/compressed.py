@@ -11,6 +11,7 @@ from overtraining.setting.errors import NoFormula
 from overtraining.setting.perturbations import Pruning, Quantization
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import FanIn, SmallGaussian
+from overtraining.setting.weights import Weights
 from overtraining.theory.learning.matrix_modes import weights_of
 from overtraining.theory.products import refuse_overflow
 from overtraining.theory.sensitivity.mean_rounding import mean_rounding_increase
@@ -25,15 +26,17 @@ WeightStack = Float[np.ndarray, "length _ _"]  # of any layer
 def compression_rise(resolved: ResolvedProtocol, compression: Compression) -> Callable[[Path], dict[str, Values]]:
     """`rise` of the loss, (length, strength), and a bound `error` on its error, as a function of the path.
 
-    Of one layer the weights are f itself, and of two layers with one hidden unit they are known up to a sign: the rise
-    is exact. Else they depend on the hidden frame, which a start leaves to chance: the rise is its mean over
-    Haar-random frames (B6r), for rounding to nearest with a fixed step, and white inputs. Dithered rounding with a
-    fixed step is noise (B6q), for `exact.respond`.
+    Of one layer the weights are f itself, of two layers with one hidden unit they are known up to a sign, and at length
+    0 your own weights are known: the rise is exact. Else they depend on the hidden frame, which a start leaves to
+    chance: the rise is its mean over Haar-random frames (B6r), for rounding to nearest with a fixed step, and white
+    inputs. Dithered rounding with a fixed step is noise (B6q), for `exact.respond`.
     Raises NoFormula for other steps, pruning, other inputs and more layers.
     """
     n, strengths = resolved.protocol.network, np.array(resolved.protocol.strengths)
     if n.depth == 1:
         return lambda path: _of_known_weights(resolved, compression, *_one_layer(path), strengths)
+    if isinstance(resolved.protocol.start, Weights):
+        return lambda path: _of_known_weights(resolved, compression, *_own(resolved, path), strengths)
     _refuse_random_start(resolved, compression)
     if n.depth == 2 and n.h == 1:
         return lambda path: _of_known_weights(resolved, compression, *_one_unit(resolved, path), strengths)
@@ -91,6 +94,13 @@ def _one_layer(path: Path) -> tuple[list[WeightStack], WeightStack]:
     return [weights], unlearned
 
 
+def _own(resolved: ResolvedProtocol, path: Path) -> tuple[list[WeightStack], WeightStack]:
+    assert path.weights is not None  # others are refused by `exact.respond`
+    layers = [weight[None] for weight in path.weights]
+    teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
+    return layers, teacher - reduce(_after, layers)
+
+
 def _one_unit(resolved: ResolvedProtocol, path: Path) -> tuple[list[WeightStack], WeightStack]:
     assert path.modes is not None
     w1, w2 = (np.stack(layer) for layer in zip(*(weights_of(modes, 1) for modes in path.modes()), strict=True))
@@ -105,7 +115,7 @@ def _of_known_weights(
     unlearned: WeightStack,
     strengths: Strengths,
 ) -> dict[str, Values]:
-    """The exact rise of one layer, or of two with one hidden unit."""
+    """The exact rise."""
     covariance = refuse_overflow("Σx", lambda: resolved.input_covariance)
     f = reduce(_after, layers)
 
@@ -120,15 +130,19 @@ def _of_known_weights(
 
 
 def _under_dither(layers: list[WeightStack], steps: list[np.ndarray], covariance: np.ndarray) -> np.ndarray:
-    """The mean rise under errors of mean 0 and variance step²/12 (B6q), the hidden unit's weights added up (B1)."""
-    of_first, *of_second = (step**2 / 12 * np.ones_like(w) for w, step in zip(layers, steps, strict=True))
-    first = of_first.sum(axis=1) @ np.diag(covariance)
-    if not of_second:
-        return np.asarray(first / 2)
-    second = of_second[0].sum(axis=(1, 2))
-    w1, w2 = layers
-    norm_1, norm_2 = ((w1 @ covariance) * w1).sum(axis=(1, 2)), (w2**2).sum(axis=(1, 2))
-    return np.asarray((second * norm_1 + first * norm_2 + first * second) / 2)
+    """The mean rise under errors of mean 0 and variance step²/12 (B6q): `½ tr(DΣx)`, D the sum of what they add to fᵀf.
+
+    From the last layer back, with the P of the layers above, their errors add `WᵀDW` and this layer's the diagonal
+    `Σ_o v_oi (PᵀP + D)_oo`, v the variances (B2).
+    """
+    above = np.eye(layers[-1].shape[1])[None]
+    added = np.zeros_like(above)
+    for weight, step in zip(reversed(layers), reversed(steps), strict=True):
+        variance = step**2 / 12 * np.ones_like(weight)
+        own = ((above + added).diagonal(axis1=1, axis2=2)[:, :, None] * variance).sum(axis=1)
+        above, added = (weight.swapaxes(1, 2) @ matrix @ weight for matrix in (above, added))
+        added = added + own[:, :, None] * np.eye(own.shape[1])
+    return np.asarray((added * covariance).sum(axis=(1, 2)) / 2)
 
 
 def _after(first: WeightStack, second: WeightStack) -> WeightStack:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from overtraining.setting import limits
 from overtraining.setting.arrays import Values
-from overtraining.setting.domain import check_memory
+from overtraining.setting.domain import check_memory, instance
 from overtraining.setting.errors import NoFormula
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network, Protocol
@@ -17,7 +17,12 @@ from overtraining.setting.resolved import ResolvedProtocol, resolve
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
 from overtraining.theory.products import refuse_overflow
-from overtraining.theory.sensitivity.conventions import mean_unit_overlap, multiplicative_increase, rounding_model_scale
+from overtraining.theory.sensitivity.conventions import (
+    increase_in_convention,
+    mean_unit_overlap,
+    multiplicative_increase,
+    rounding_model_scale,
+)
 from overtraining.theory.sensitivity.deep_noise import deep_increase
 from overtraining.theory.sensitivity.mean_rounding import DEGREE
 from overtraining.theory.solvers.compressed import compression_rise
@@ -65,7 +70,9 @@ def respond(protocol: Protocol) -> xr.Dataset:
     From your own weights (`Weights`), which are hardly ever balanced to the last bit, the answer is that of balanced
     weights near them: `relative_imbalance` says how far off they are, and `imbalance_error` is the most that this
     changes of any loss in the answer (`learning.near_balance`). More than 0.1 of the loss of a network that is 0 is
-    refused, and so is what depends on single weights: noise in proportion to them, rounding and pruning.
+    refused, and so is what depends on single weights: noise in proportion to them, rounding and pruning. At length 0
+    these weights themselves are perturbed by noise, rounding or pruning: the answer is exact, whatever their imbalance,
+    and `lengths=(0,)` needs neither balance nor a teacher that shares the axes of the inputs.
 
     The attribute `never_learned` lists the teacher's singular values that are never learned, because the start never
     reaches them or because weight decay ends them at 0, if there are any; `never_learned_downstream` those of the task,
@@ -114,7 +121,8 @@ def follow(protocol: Protocol) -> xr.Dataset:
     >>> path.singular_value.values[-1].round(6).tolist(), path.sharpness.values[-1].round(6)
     ([1.0, 0.5], np.float64(2.0))
     """
-    resolved = resolve(protocol)
+    instance("protocol", protocol, Protocol)
+    resolved = resolve(replace(protocol, perturbation=Noise()))  # fine-tuning would need balanced weights at length 0
     solution, network = solve(resolved), resolved.protocol.network
     modes = min(network.width, resolved.sigma.size)
     _check_memory(f"{len(protocol.lengths):,} lengths × {modes:,} modes", len(protocol.lengths) * modes)
@@ -129,7 +137,7 @@ def follow(protocol: Protocol) -> xr.Dataset:
             "layer": np.arange(1, 1 + network.depth),
         },
         method="theory",
-        source=f"closed form (claim {solution.claims})",
+        source=_source(solution.claims),
         model=describe(resolved),
         extra=_extra(protocol, never_learned=never_learned) | dict(solution.attributes) | missed,
     )
@@ -195,6 +203,7 @@ def _under_noise(
         if path.deviation is None:
             return {"rise": found}
         more = (rise(with_largest_norms(path, path.deviation), strengths) - found).max(axis=1)
+        more = np.where(path.deviation.distance > 0, more, 0.0)  # not the rounding of a root and its square
         return {"rise": found, "imbalance_error": path.deviation.of_loss(path.loss) + more}
 
     data = _perturbed(resolved, solution, rise_and_error, claim, perturbation=perturbation, strength_name=strength_name)
@@ -223,9 +232,7 @@ def _perturbed(
         _before_and_after("the loss after the perturbation", variables),
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
-        source=f"closed form (claims {solution.claims}, {claim})"
-        if claim
-        else f"closed form (claim {solution.claims})",
+        source=_source(solution.claims, claim),
         perturbation=perturbation,
         strength_name=strength_name,
         model=describe(resolved),
@@ -269,7 +276,7 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
         {name: (BOTH[: values.ndim], values) for name, values in variables.items()},
         {"pretraining": list(protocol.lengths), "strength": list(protocol.strengths)},
         method="theory",
-        source=f"closed form (claims {solution.claims}, {'D1' if error is None else 'D1r'})",
+        source=_source(solution.claims, "D1" if error is None else "D1r"),
         perturbation=f"fine-tuning on a task, {type(tuning.task).__name__}",
         strength_name="fine-tuning budget T",
         strength_units="gradient-flow time",
@@ -280,9 +287,14 @@ def _respond_to_fine_tuning(resolved: ResolvedProtocol, tuning: FineTuning) -> x
         return data
 
     def after(path: Path, budgets: StrengthsAt) -> dict[str, Values]:
-        return losses(resolved, tuning, replace(path, deviation=None), budgets)[0]
+        return losses(resolved, tuning, replace(path, deviation_of_modes=None), budgets)[0]
 
     return with_seen_turns(data, solution, after)
+
+
+def _source(*claims: str) -> str:
+    used = [claim for claim in claims if claim]
+    return f"closed form ({'claims' if len(used) > 1 else 'claim'} {', '.join(used)})" if used else "the loss itself"
 
 
 def _along(
@@ -349,7 +361,13 @@ def _rise_under(
         return deep_increase(path.norms()[:, None], gammas)
 
     def in_proportion(path: Path, strengths: np.ndarray) -> Values:
-        own, ratios = path.diagonal_norms()[:, None], scaled(strengths)
+        ratios = scaled(strengths)
+        if path.weights is not None:
+            (w1, w2), (first, second) = path.weights, np.moveaxis(ratios, -1, 0)
+            covariance = refuse_overflow("Σx", lambda: resolved.input_covariance)
+            rises = increase_in_convention(noise.convention, w1, w2, first, second, input_covariance=covariance)
+            return rises.reshape(1, -1)
+        own = path.diagonal_norms()[:, None]
         if n.depth == 1:  # no hidden frame
             return multiplicative_increase(own[..., 0, 1], own[..., 0, 1], ratios[..., 0], 0.0)
         lone, joint = (

@@ -72,7 +72,7 @@ def losses(
         if applies:
             raise _no_formula(refused, why, instead)
     budgets = np.concatenate([np.zeros_like(strengths[..., :1]), strengths], axis=-1)  # 0, for the losses before
-    if path.deviation is not None and (tuning.anchor or tuning.training.weight_decay):
+    if path.deviation_of_modes is not None and (tuning.anchor or tuning.training.weight_decay):
         given = f"anchor = {tuning.anchor:g}, weight_decay = {tuning.training.weight_decay:g}"
         raise _no_formula(given, "there is no bound on what the imbalance of own weights changes", "use 0 for both")
     if path.one_layer is not None:
@@ -129,8 +129,8 @@ def _by_modes(
     dying[m:] = True
     never_learned = np.abs(mixed.target[dying])
     own = None
-    if path.deviation is not None:
-        own = _tuned_modes_deviation(tuning, n.depth, path.deviation, s, budgets, mixed)
+    if path.deviation_of_modes is not None:
+        own = _tuned_modes_deviation(tuning, n.depth, path.deviation_of_modes, s, budgets, mixed)
     return _named(path, after, downstream, own), np.sort(never_learned[never_learned > 0])[::-1]
 
 
@@ -213,8 +213,8 @@ def _by_matrices(
         after.append(np.einsum("tij,tij->t", tuned.unlearned @ input_covariance, tuned.unlearned) / 2)
         downstream.append(((mixed.from_task + tuned.flow.unlearned) ** 2).sum((-2, -1)) / 2)
         never_learned = max(never_learned, tuned.flow.never_learned, key=np.size)
-        if path.deviation is not None:
-            distance, h = float(path.deviation.distance[i]), resolved.protocol.network.h
+        if path.deviation_of_modes is not None:
+            distance, h = float(path.deviation_of_modes.distance[i]), resolved.protocol.network.h
             bound = two_layer_bound(float(time[-1]), distance, modes, mixed.target, h).at(time)
             sizes = [np.linalg.norm(q, 2, axis=(1, 2)) for q in (tuned.flow.factor_in, tuned.flow.factor_out)]
             own.append((bound, np.hypot(*sizes) / np.sqrt(2)))
@@ -302,8 +302,10 @@ def _named(
 ) -> dict[str, Values]:
     """own: for every length, how far own weights may be from the path's, and the size of their layers, by budget."""
     error = {}
-    if path.deviation is not None and own:
-        tuned = path.deviation._replace(distance=np.array([x for x, _ in own]), largest=np.array([w for _, w in own]))
+    if path.deviation_of_modes is not None and own:
+        tuned = path.deviation_of_modes._replace(
+            distance=np.array([x for x, _ in own]), largest=np.array([w for _, w in own])
+        )
         error["imbalance_error"] = np.maximum(tuned.of_loss(after), tuned.of_loss(downstream, 1.0)).max(axis=1)
     return error | {
         "before": path.loss,

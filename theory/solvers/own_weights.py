@@ -20,20 +20,21 @@ from overtraining.theory.learning.near_balance import (
     two_layer_bound,
 )
 from overtraining.theory.products import refuse_overflow
+from overtraining.theory.solvers.known_weights import Matrices, imbalance_norm, path_at, relative_imbalance
 from overtraining.theory.solvers.paths import MEASURE, Lengths, Path, Solution, decoupled_modes, riccati_from
 
 MOST_ERROR = 0.1  # of the loss of a network that is 0, beyond which the bound says little
 FAR = 0.01  # from balanced, where the bound is seldom of use
 TINY = 1e-200  # a mode that the weights do not have, or have with the other sign, starts from here
 
-Matrices = tuple[np.ndarray, ...]
 DeviationOf = Callable[[Lengths, Path], Deviation]
 
 
 def own_weights(resolved: ResolvedProtocol) -> Solution:
     """Two layers on white inputs from λ-balanced weights (A5), others from balanced ones aligned with the teacher (A6).
 
-    Raises NoFormula for weights that are further from them than their tolerance, and says how far.
+    At length 0 the answer is that of the weights themselves. Raises NoFormula for weights that are further from
+    balanced than their tolerance, and says how far.
     """
     start, n = resolved.protocol.start, resolved.protocol.network
     assert isinstance(start, Weights)
@@ -42,33 +43,32 @@ def own_weights(resolved: ResolvedProtocol) -> Solution:
     _check_near("of relative imbalance", off, start.tolerance)
     family = _two_layers if n.depth == 2 and resolved.isotropic else _aligned
     solution, deviation_of = family(resolved, weights, start.tolerance)
-    conserved = [above.T @ above - below @ below.T for below, above in pairwise(weights)]
 
     def path(lengths: Lengths) -> Path:
         near = solution.path(lengths)
         deviation = deviation_of(lengths, near)
         if not np.isfinite(deviation.distance).all():
             check_imbalance_error(resolved, np.inf, 1.0)
-        return replace(near, imbalance=float(np.linalg.norm(np.stack(conserved))), deviation=deviation)
+        whole = replace(near, imbalance=imbalance_norm(weights), deviation=deviation, deviation_of_modes=deviation)
+        return whole if lengths.all() else _from_start(path_at(resolved, weights), whole)
 
     norms = np.array([(weight**2).sum() for weight in weights])
     return replace(solution, path=path, start_norm=norms, attributes={"relative_imbalance": off}, of_own_weights=True)
 
 
-def relative_imbalance(weights: Matrices) -> float:
-    """The largest `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ − λI‖ / (‖W_l‖² + ‖W_{l+1}‖²)`; λ is 0 but for two layers.
-
-    >>> relative_imbalance((np.eye(2), 2 * np.eye(2))), relative_imbalance((np.eye(1), 2 * np.eye(1), np.eye(1)))
-    (0.0, 0.6)
-    """
-    found = []
-    for below, above in pairwise(weights):
-        difference, h = above.T @ above - below @ below.T, len(below)
-        mean = np.trace(difference) / h
-        if len(weights) == 2 and h <= (len(above) if mean > 0 else below.shape[1]):
-            difference = difference - mean * np.eye(h)
-        found.append(float(np.linalg.norm(difference) / ((below**2).sum() + (above**2).sum())))
-    return max(found)
+def _from_start(start: Path, path: Path) -> Path:
+    """The path whose first length is 0, with the weights themselves there."""
+    assert path.deviation is not None
+    rest, values = path.deviation, path.singular_value.shape[1]
+    padded = np.pad(start.singular_value, ((0, 0), (0, max(0, values - start.singular_value.shape[1]))))
+    return replace(
+        path,
+        loss=np.append(start.loss, path.loss[1:]),
+        layer_norm=np.concatenate([start.layer_norm, path.layer_norm[1:]]),
+        singular_value=np.concatenate([padded[:, :values], path.singular_value[1:]]),
+        norms=lambda: np.concatenate([start.norms(), path.norms()[1:]]),
+        deviation=rest._replace(distance=np.append(0.0, rest.distance[1:])),
+    )
 
 
 def with_largest_norms(path: Path, deviation: Deviation) -> Path:

@@ -74,6 +74,8 @@ class Path:
     all that fine-tuning needs to know of the weights, one for each length. A mean over random starts has none of them;
     it has `random_modes`, and `for_noise`, the path whose norms are the means of what noise in a convention multiplies.
     `deviation`: how far the user's own weights may be from this path, which is that of balanced weights near them.
+    `deviation_of_modes`: the same for `modes` and `mode_products`, where it differs: at length 0 all else is exact.
+    `weights`: W_1 … W_L themselves, of a path of the one length 0.
     """
 
     loss: Float[np.ndarray, " length"]
@@ -90,6 +92,8 @@ class Path:
     random_modes: Callable[[], RandomModes] | None = None
     for_noise: Callable[[str], "Path"] | None = None
     deviation: Deviation | None = None
+    deviation_of_modes: Deviation | None = None
+    weights: tuple[np.ndarray, ...] | None = None
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(x).all() for x in vars(self).values() if isinstance(x, np.ndarray)):

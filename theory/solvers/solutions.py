@@ -8,6 +8,7 @@ from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian
 from overtraining.setting.training import GradientFlow
 from overtraining.setting.weights import Weights
+from overtraining.theory.solvers.known_weights import known_weights, nothing_is_trained
 from overtraining.theory.solvers.own_weights import own_weights
 from overtraining.theory.solvers.paths import MEASURE, Solution, decoupled_modes, matrix_riccati, single_layer
 from overtraining.theory.solvers.random_path import MOST_ERROR, error_of_limit, mode_decay, small_random
@@ -26,9 +27,10 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     | Weights, nearly λ-balanced      | 2     | Σx = ξI                       | none         | `own_weights`     |
     | Weights, nearly balanced and as | 2, …  | Σx shares the teacher's axes  | none         | `own_weights`     |
     | the teacher's singular vectors  |       |                               |              |                   |
+    | Weights, at length 0 alone      | 2, …  | any Σx                        | any          | `known_weights`   |
 
-    Common to all: a linear network, gradient flow, and the loss over the population, which does not depend on the
-    labels' noise. Biases change nothing: from 0, on inputs of mean 0, they stay 0.
+    Common to all but the last: a linear network, gradient flow, and the loss over the population, which does not depend
+    on the labels' noise. Biases change nothing: from 0, on inputs of mean 0, they stay 0.
     Raises NoFormula for anything else, with the reason and what to do instead.
 
     >>> from overtraining.setting.protocol import Protocol
@@ -37,13 +39,17 @@ def solve(resolved: ResolvedProtocol) -> Solution:
     >>> solve(resolve(Protocol(PowerLaw(2), lengths=(0, 9), strengths=(0.1,)))).claims
     'A3'
     """
-    for applies, refused, why, instead in _without_formula(resolved):
+    start, reasons = resolved.protocol.start, _without_formula(resolved)
+    untrained = isinstance(start, Weights) and resolved.protocol.network.depth > 1 and nothing_is_trained(resolved)
+    for applies, refused, why, instead in reasons[:1] if untrained else reasons:
         if applies:
             raise NoFormula(repr(refused), why, f"{instead}, or {MEASURE}")
-    if isinstance(resolved.protocol.start, SmallGaussian | FanIn):
+    if isinstance(start, Weights) and untrained:
+        return known_weights(resolved, start.matrices)
+    if isinstance(start, SmallGaussian | FanIn):
         _check_small(resolved)
         return small_random(resolved)
-    if isinstance(resolved.protocol.start, Weights) and resolved.protocol.network.depth > 1:
+    if isinstance(start, Weights) and resolved.protocol.network.depth > 1:
         return own_weights(resolved)
     if _decoupled(resolved) and not (resolved.protocol.network.depth == 1 and _decays_unseen(resolved)):
         return decoupled_modes(resolved)
@@ -97,7 +103,10 @@ def _how_axes_differ(resolved: ResolvedProtocol) -> str:
 
 
 def _without_formula(resolved: ResolvedProtocol) -> tuple[tuple[bool, object, str, str], ...]:
-    """Whether a reason applies, what was given, the reason, what to do instead; the first that applies is told."""
+    """Whether a reason applies, what was given, the reason, what to do instead; the first that applies is told.
+
+    Only the first of them is about more than training.
+    """
     n, start, inputs = resolved.protocol.network, resolved.protocol.start, resolved.protocol.inputs
     training = resolved.protocol.pretraining
     decays = training.weight_decay > 0

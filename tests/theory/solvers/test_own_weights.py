@@ -139,6 +139,23 @@ def test_what_is_followed_is_within_its_bounds(name: str) -> None:
     np.testing.assert_allclose(answer.imbalance, np.linalg.norm(w2.T @ w2 - w1 @ w1.T), rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", STARTS)
+def test_at_length_0_the_answer_is_that_of_the_weights(name: str) -> None:
+    """Not of balanced ones near them, whatever is asked for later."""
+    weights, size = STARTS[name]
+    protocol = own(weights, 10 * size)
+    teacher, path = resolve(protocol).teacher, follow(protocol)
+    for answer in (respond(protocol), respond(replace(protocol, lengths=(0.0,)))):
+        before = ((product(weights) - teacher) ** 2).sum() / 2
+        after = before + deep_increase_at(weights, np.outer(STRENGTHS, (1.0, 1.0)))
+        np.testing.assert_allclose(answer.before[0], before, rtol=1e-14)
+        np.testing.assert_allclose(answer.after[0], after, rtol=1e-14)
+    assert answer.attrs["imbalance_error"] == 0.0
+    np.testing.assert_allclose(path.layer_norm[0], [(w**2).sum() for w in weights], rtol=1e-14)
+    values = np.linalg.svd(product(weights), compute_uv=False)[: path.mode.size]
+    np.testing.assert_allclose(path.singular_value[0], values, atol=1e-15)
+
+
 def test_rounding_to_float32_changes_next_to_nothing() -> None:
     """2e-9 of the loss, and the bound says at most 1e-7."""
     exact = respond(Protocol(TEACHER, LENGTHS, STRENGTHS, NETWORK, Balanced(1e-2, 0.5)))

@@ -3,9 +3,9 @@
 Theory is a line, a simulation is points with error bars, a measurement is points joined by a thin line. No function
 here knows where its data come from. `response_figure.plot` makes a whole figure from Responses.
 
-Options that several functions share: `label` is the entry in the legend (None: no entry), `colour` the place in
-`style.COLOURS` (with several curves, of the first one), `unit` a number that the values are divided by, and `dashed`
-draws a theory line dashed.
+Options that several functions share: `label` is the entry in the legend (None: no entry), `colour` the place of its
+colour, counted as in `style.colour_at` (with several curves, of the first one), `unit` a number that the values are
+divided by, and `dashed` draws a theory line dashed.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, ScalarFormatter
 
-from overtraining.figures.style import BASE, COLOURS, MARKERS, ROUNDING
+from overtraining.figures.style import BASE, MARKERS, ROUNDING, colour_at
 from overtraining.setting.inflection import Which, inflection_point
 from overtraining.setting.responses import Objective, Quantity, curve, method_of, unit_of
 
@@ -71,7 +71,7 @@ def inflections(
                 point.length,
                 point.after,
                 "*",
-                color=COLOURS[i % len(COLOURS)],
+                color=colour_at(i),
                 markeredgecolor="black",
                 zorder=5,
                 markersize=2.4 * mpl.rcParams["lines.markersize"],
@@ -212,7 +212,7 @@ def rounding_errors(ax: Axes, data: xr.Dataset, floor: float = 1e-17) -> None:
     floor: the height at which an answer without any error is drawn.
     """
     for i, name in enumerate(data["line"].values):
-        one, colour = data.isel(form=i), COLOURS[i % len(COLOURS)]
+        one, colour = data.isel(form=i), colour_at(i)
         (line,) = ax.plot(one.pretraining, np.maximum(one.error, floor), color=colour, label=str(name))
         line.set_gid(f"{ROUNDING} {i}")
         ax.plot(one.pretraining, np.maximum(one.condition * np.finfo(float).eps, floor), color=colour, linestyle="--")
@@ -253,7 +253,7 @@ def intervals(ax: Axes, names: list[str], value: xr.DataArray, low: xr.DataArray
     places = np.arange(len(names))[::-1]
     middle = value.values
     bars = [middle - low.values, high.values - middle]
-    ax.errorbar(middle, places, xerr=bars, linestyle="none", marker="o", color=COLOURS[0])
+    ax.errorbar(middle, places, xerr=bars, linestyle="none", marker="o", color=colour_at(0))
     ax.set_yticks(places, names)
 
 
@@ -279,7 +279,7 @@ def _error_bars(pair: xr.Dataset) -> np.ndarray | None:
 
 def _look(data: xr.Dataset, colour: int, *, dashed: bool = False) -> dict[str, Any]:
     """Matplotlib's options for the lines or points of theory, simulation or measurement."""
-    look: dict[str, Any] = {"color": COLOURS[colour % len(COLOURS)], "linestyle": "-"}
+    look: dict[str, Any] = {"color": colour_at(colour), "linestyle": "-"}
     marker = MARKERS[colour % len(MARKERS)]
     match method_of(data):
         case "theory":

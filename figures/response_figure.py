@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from overtraining.figures import drawing
 from overtraining.figures.style import canvas, styled, undisturbed
@@ -17,7 +18,17 @@ from overtraining.setting.arrays import Sequenced
 from overtraining.setting.domain import positive_list
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 from overtraining.setting.inflection import inflection_point
-from overtraining.setting.responses import REAL, REPETITIONS, Objective, Quantity, curve, validate
+from overtraining.setting.responses import (
+    REAL,
+    REPETITIONS,
+    Objective,
+    Quantity,
+    curve,
+    curve_name,
+    method_of,
+    sign,
+    validate,
+)
 
 SIZE = (4.75, 2.6)
 """Inches: axes of a journal's column, and the legend beside them."""
@@ -27,6 +38,9 @@ PANEL = 1.9
 
 LEGEND = 1.5
 """Inches for the legend beside panels."""
+
+WIDEST = 0.6
+"""Of the width of the user's axes, for a legend beside them: what is left would be too narrow for curves."""
 
 PANELS = 9
 """Of more values of an axis the panels would be too small."""
@@ -39,6 +53,12 @@ BEFORE = 1.8
 
 DARKEST = 0.05
 """Share of a map's lowest values that have one colour: the loss of an exact minimum would take up the whole scale."""
+
+CHANGES = ("fine-tuning", "noise", "rounding", "quantization", "pruning")
+"""What the name of a perturbation is shortened to on an axis, if it has one of these words."""
+
+SHORT = 24
+"""Letters of another name that an axis has room for."""
 
 DASHES: tuple[Any, ...] = (
     "solid",
@@ -69,8 +89,10 @@ def plot(
     One Response with one further dimension, such as the result of a sweep along one axis beside its repetitions: a
     panel for each of up to 9 values. With two further dimensions of numbers, at one length and strength: a map of them.
 
-    ax: Matplotlib's axes to draw onto, in your own style; without it a figure of its own is made, in the style of this
-    project.  title: above the axes.  size: width and height in inches.
+    ax: Matplotlib's axes to draw onto, in your own style and with the colours of its cycle; without it a figure of its
+    own is made, in the style of this project. A legend that would hide a curve stands beside them, where axes that no
+    layout moves become narrower, unless it needs more than 60% of their width.  title: above the axes.  size: width
+    and height in inches.
     Returns the Matplotlib figure; `figure.savefig("u.pdf")` writes it. Raises SchemaError for anything that is not a
     Response, for different strengths, for more dimensions than that, and for several Responses of more than 7 strengths
     or with a further dimension.
@@ -102,13 +124,39 @@ def plot(
         elif dense:
             _map(place, first, quantity, objective)
         else:
-            beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if ax is None else {}  # covers no curve
-            place.legend(**_curves(place, responses, quantity, objective), **beside)
+            legend = place.legend(**_curves(place, responses, quantity, objective))
+            if ax is None or (_hides(legend, ax) and _make_room(legend, ax)):
+                legend.set_loc("upper left")
+                legend.set_bbox_to_anchor((1, 1))
         if title is not None:
             place.set_title(title)
     figure = place.get_figure(root=True)
     assert figure is not None  # axes that were removed from their figure are refused above
     return figure
+
+
+def _hides(legend: Legend, ax: Axes) -> bool:
+    """Whether a legend covers a part of a curve, though it is at the best place inside the axes."""
+    ax.autoscale_view()  # Matplotlib would wait until it draws
+    if layout := ax.get_figure(root=True).get_layout_engine():  # type: ignore[union-attr]  # checked by plot
+        layout.execute(ax.get_figure(root=True))  # type: ignore[arg-type]  # it moves the axes
+    box = legend.get_window_extent().padded(mpl.rcParams["lines.markersize"])
+    curves = [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
+    return any(curve.intersects_bbox(box, filled=False) for curve in curves)
+
+
+def _make_room(legend: Legend, ax: Axes) -> bool:
+    """Whether there is room for a legend beside the user's axes; axes that no layout moves are made narrower for it."""
+    share = (legend.get_window_extent().width + mpl.rcParams["font.size"]) / ax.bbox.width
+    if share > WIDEST:
+        return False
+    if ax.get_figure(root=True).get_layout_engine() is None:  # type: ignore[union-attr]  # checked by plot
+        if cell := ax.get_subplotspec():  # of a grid, so that subplots_adjust() and tight_layout() still apply
+            ax.set_subplotspec(cell.subgridspec(1, 2, width_ratios=(1 - share, share), wspace=0)[0])
+        else:
+            left, bottom, width, height = ax.get_position().bounds
+            ax.set_position((left, bottom, (1 - share) * width, height))
+    return True
 
 
 def _panels(
@@ -152,21 +200,21 @@ def _curves(ax: Axes, responses: tuple[xr.Dataset, ...], quantity: Quantity, obj
     for data in responses:
         if quantity != "sensitivity":  # below the strengths, which it may coincide with
             before.append(drawing.base(ax, data, objective))
-            theory = data.attrs["method"] == "theory"
+            theory = method_of(data) == "theory"
             before[-1][0].set(**({"linestyle": ":"} if theory else {"marker": "+", "markersize": BEFORE * size}))
         if quantity != "before":
             for i, drawn in enumerate(drawing.curves(ax, data, quantity, objective, label=label)):
                 by_strength.setdefault(str(drawn.get_label()), []).append(drawn)
-                if data.attrs["method"] == "theory":
+                if method_of(data) == "theory":
                     drawn[0].set_linestyle(DASHES[i % len(DASHES)])
     entries = by_strength | ({"before": before} if before else {})
     if quantity == "after":
         for data in responses:
-            if data.attrs["method"] == "theory":
+            if method_of(data) == "theory":
                 drawing.inflections(ax, data, objective=objective, label="inflection point")
         stars = [line for line in ax.lines if line.get_label() == "inflection point"]
         entries |= {"inflection point": stars[:1]} if stars else {}
-    ax.set_ylabel(_name(quantity, objective))
+    ax.set_ylabel(_name(responses, quantity, objective))
     return {
         "handles": [tuple(drawn) for drawn in entries.values()],
         "labels": list(entries),
@@ -181,7 +229,7 @@ def _axes_map(ax: Axes, data: xr.Dataset, axes: list[str], quantity: Quantity, o
     x, y = axes
     values = curve(data, quantity, objective).value.squeeze().transpose(y, x).sortby([x, y])
     mesh = ax.pcolormesh(_edges(values[x].values), _edges(values[y].values), values, cmap="cividis", rasterized=True)
-    ax.get_figure(root=True).colorbar(mesh, ax=ax, label=_name(quantity, objective))  # type: ignore[union-attr]  # checked by plot
+    ax.get_figure(root=True).colorbar(mesh, ax=ax, label=_name((data,), quantity, objective))  # type: ignore[union-attr]  # checked by plot
     for axis, name in (("x", x), ("y", y)):
         scale = "log" if _geometric(values[name].values) else "linear"
         ax.set(**{f"{axis}scale": scale, f"{axis}label": name})
@@ -197,7 +245,7 @@ def _map(ax: Axes, data: xr.Dataset, quantity: Quantity, objective: Objective) -
     mesh = ax.pcolormesh(_edges(lengths), _edges(strengths), values, norm=norm, cmap="cividis", rasterized=True)
     extend = "min" if float(values.min()) < low else "neither"
     bar = ax.get_figure(root=True).colorbar(mesh, ax=ax, extend=extend)  # type: ignore[union-attr]  # checked by plot
-    bar.set_label(_name(quantity, objective))
+    bar.set_label(_name((data,), quantity, objective))
     if quantity == "after":
         points = inflection_point(data, objective)
         ridge = points.length.where(points.exists)  # NaN interrupts the line where there is none
@@ -211,9 +259,20 @@ def _map(ax: Axes, data: xr.Dataset, quantity: Quantity, objective: Objective) -
     ax.set_ylabel(drawing.strength_name(data))
 
 
-def _name(quantity: Quantity, objective: Objective) -> str:
-    name = "sensitivity Δ" if quantity == "sensitivity" else f"loss {quantity}"
-    return name if objective == "pretraining" else f"{objective} {name}"
+def _name(responses: tuple[xr.Dataset, ...], quantity: Quantity, objective: Objective) -> str:
+    changes = " or ".join(dict.fromkeys(map(_change, responses)))
+    measured = "loss" if sign(responses[0][curve_name("after", objective)]) > 0 else "score"
+    name = "sensitivity Δ to" if quantity == "sensitivity" else f"{measured} {quantity}"
+    return f"{'' if objective == 'pretraining' else f'{objective} '}{name} {changes}"
+
+
+def _change(data: xr.Dataset) -> str:
+    """The perturbation of a Response in a word or two: "noise" for "Gaussian noise on every weight"."""
+    said = str(data.attrs["perturbation"])
+    if said == "none":
+        return "no perturbation"
+    known = next((change for change in CHANGES if change in said.lower()), None)
+    return known or (said if len(said) <= SHORT else "perturbation")
 
 
 def _geometric(grid: np.ndarray) -> bool:

@@ -26,6 +26,16 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASE = "#666666"  # grey: always the model before any perturbation
 ROUNDING = "rounding"  # beginning of the gid of lines that show rounding errors, which differ between processors
 
+TEXT = (
+    "axes.labelsize",
+    "axes.titlesize",
+    "xtick.labelsize",
+    "ytick.labelsize",
+    "legend.fontsize",
+    "legend.title_fontsize",
+)
+"""Settings for sizes of text that our style gives in points."""
+
 _WITHOUT_DATES = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 """Metadata without dates and versions: with them, equal figures would have different bytes."""
 
@@ -42,8 +52,30 @@ def styled(preset: StylePreset = "paper", style: str = "") -> Iterator[None]:
     style: the text of a Matplotlib style file, whose settings go before the project's. Raises DomainError for a line of
     it that is not a setting.
     """
-    with only_these_settings(_settings(preset) | own_settings(style)):
+    own = own_settings(style)
+    with only_these_settings(_in_proportion(_settings(preset), own.get("font.size")) | own):
         yield
+
+
+def _in_proportion(settings: dict[Any, Any], font_size: float | None) -> dict[Any, Any]:
+    """These settings with their sizes of text as much larger as this size of the font is than theirs."""
+    scale = 1.0 if font_size is None else font_size / settings["font.size"]
+    return settings | {name: scale * settings[name] for name in TEXT if isinstance(settings.get(name), float)}
+
+
+def colour_at(place: int) -> str:
+    """The colour of a curve, counted from 0, again from the first after the last.
+
+    It is one of COLOURS, or of the colour cycle of the style in force, if that is not Matplotlib's own.
+
+    >>> with styled(style="axes.prop_cycle: cycler('color', ['red', 'blue'])"):
+    ...     colour_at(0), colour_at(3)
+    ('red', 'blue')
+    """
+    cycle = mpl.rcParams["axes.prop_cycle"]
+    own = cycle != mpl.rcParamsDefault["axes.prop_cycle"]
+    colours = cycle.by_key().get("color", COLOURS) if own else COLOURS
+    return str(colours[place % len(colours)])
 
 
 def own_settings(style: str) -> dict[Any, Any]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from overtraining.figures import drawing
 from overtraining.figures.recipe import Recipe
-from overtraining.figures.style import BASE, COLOURS, PAGE, canvas
+from overtraining.figures.style import BASE, PAGE, canvas, colour_at
 
 
 def recipes() -> dict[str, Recipe]:
@@ -22,7 +22,7 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
     figure, (ax,) = canvas(PAGE, 3.0)
     names = [str(name).replace("_original", "").replace("paloma_", "") for name in one.fit.values]
     drawing.intervals(ax, names, 1 - one.beta, 1 - one.beta_high, 1 - one.beta_low)
-    ax.axvline(one.attrs["growth"], color=COLOURS[1], label="growth of the quantization loss, published")
+    ax.axvline(one.attrs["growth"], color=colour_at(1), label="growth of the quantization loss, published")
     ax.axvline(1 - one.attrs["base_beta"], color=BASE, linestyle="--", label="1 − β of the same paper's base loss")
     ax.set_xlabel("exponent of sensitivity in tokens: 1 − β, as the sum rule predicts it")
     figure.legend(loc="outside upper center", ncols=2)

@@ -4,6 +4,7 @@ from itertools import combinations
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from overtraining.figures.response_figure import CURVES, DASHES, _edges, plot
-from overtraining.figures.style import BASE
+from overtraining.figures.style import BASE, COLOURS, MARKERS
 from overtraining.setting.errors import Refusal
 from overtraining.setting.inflection import inflection_point
 from overtraining.setting.responses import response, trajectory
@@ -30,10 +31,29 @@ def made(method: Any = "theory", strengths: Any = (0.1, 0.2), name: str = "noise
         {"pretraining": LENGTHS, "strength": np.asarray(strengths, float)},
         method=method,
         source="made up",
-        perturbation="none",
+        perturbation="Gaussian noise on every weight",
         model="none",
         strength_name=name,
         strength_units="gradient-flow time" if name.endswith("T") else "1",
+    )
+
+
+def u_shape() -> xr.Dataset:
+    """Curves that leave no place for a large legend where axes are low."""
+    lengths, strengths = np.linspace(0, 60, 121), np.array([0.05, 0.1, 0.3])
+    both = ("pretraining", "strength")
+    before = np.exp(-lengths / 4)
+    return response(
+        {
+            "before": (both[:1], before),
+            "after": (both, before[:, None] + np.outer(lengths / (5 + lengths), 5 * strengths)),
+        },
+        {"pretraining": lengths, "strength": strengths},
+        method="theory",
+        source="made up",
+        perturbation="noise",
+        model="none",
+        strength_name="noise scale γ",
     )
 
 
@@ -90,7 +110,7 @@ def test_many_strengths_are_a_map_with_its_ridge() -> None:
     points = inflection_point(data).length.values
     np.testing.assert_allclose(np.asarray(ax.lines[-1].get_xdata(), float), np.where(np.isinf(points), np.nan, points))
     assert np.isfinite(points).any()
-    assert (ax.get_ylabel(), bar.get_ylabel()) == ("noise scale γ", "loss after")
+    assert (ax.get_ylabel(), bar.get_ylabel()) == ("noise scale γ", "loss after noise")
     assert not plot(data, quantity="sensitivity").axes[0].lines
     assert len(plot(data, quantity="before").axes) == 1  # which has no strengths
 
@@ -121,6 +141,95 @@ def test_it_draws_onto_the_axes_of_the_user_in_their_style() -> None:
     assert right.get_title(loc=mpl.rcParams["axes.titlelocation"]) == "mine"
     assert {line.get_linewidth() for line in right.lines if line.get_marker() != "*"} == {7.0}
     assert figure.get_size_inches().tolist() == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("style", "size", "layout", "beside"),
+    [
+        ("default", (9, 7), None, False),
+        ("ggplot", (7, 3), None, True),
+        ("ggplot", (7, 3), "constrained", True),
+        ("fivethirtyeight", (6, 3.2), "tight", True),
+        ("fivethirtyeight", (6, 3.2), "axes of no grid", True),
+    ],
+)
+def test_the_legend_in_the_axes_of_the_user_hides_no_curve(style: str, size: Any, layout: Any, beside: bool) -> None:
+    with matplotlib.style.context(style), mpl.rc_context({"font.size": 13.0}):
+        grid = layout != "axes of no grid"
+        figure = Figure(figsize=size, layout=layout if grid else None)
+        ax = figure.subplots() if grid else figure.add_axes((0.1, 0.1, 0.85, 0.8))
+        plot(u_shape(), ax=ax)
+        figure.draw_without_rendering()
+        places = np.concatenate([ax.transData.transform(np.transpose(line.get_data())) for line in ax.lines])
+        legend = ax.get_legend()
+        assert legend is not None
+        box = legend.get_window_extent()
+        assert not any(box.contains(x, y) for x, y in places)
+        assert (box.x0 > ax.bbox.x1 - 1) == beside
+        assert figure.bbox.padded(1).count_contains([[box.x0, box.y0], [box.x1, box.y1]]) == 2
+
+
+def test_a_legend_that_is_too_wide_for_a_place_beside_the_axes_stays_in_them() -> None:
+    figure = Figure(figsize=(3, 2))
+    ax = figure.subplots()
+    before = ax.get_position().bounds
+    plot(u_shape(), ax=ax)
+    assert ax.get_position().bounds == before
+    figure.draw_without_rendering()
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().x1 <= ax.bbox.x1
+
+
+def test_axes_that_became_narrower_are_laid_out_later() -> None:
+    with matplotlib.style.context("ggplot"), mpl.rc_context({"font.size": 13.0}):
+        figure = Figure(figsize=(7, 3))
+        ax = figure.subplots()
+        plot(u_shape(), ax=ax)
+        figure.tight_layout()
+        figure.draw_without_rendering()
+        box = ax.get_tightbbox()
+        assert box is not None
+        assert box.x1 <= figure.bbox.x1
+        assert box.y0 >= 0  # the name of the axis of lengths, which was cut off
+
+
+def test_colours_are_those_of_the_users_cycle_and_markers_ours() -> None:
+    def looks() -> list[tuple[Any, Any]]:
+        lines = plot(made("simulation"), ax=Figure().subplots()).axes[0].containers[1:]
+        return [(line[0].get_color(), line[0].get_marker()) for line in lines]
+
+    assert looks() == list(zip(COLOURS, MARKERS, strict=True))[:2]
+    with mpl.rc_context({"axes.prop_cycle": mpl.cycler(color=["red", "blue"], linestyle=["-", ":"])}):
+        assert looks() == [("red", MARKERS[0]), ("blue", MARKERS[1])]
+        assert plot(made()).axes[0].lines[1].get_color() == COLOURS[0]  # a figure of its own
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "name"),
+    [
+        ("Gaussian noise on every weight", "loss after noise"),
+        ("rounding to nearest", "loss after rounding"),
+        ("fine-tuning on a task, SharedVectors", "loss after fine-tuning"),
+        ("magnitude pruning", "loss after pruning"),
+        ("DPO", "loss after DPO"),
+        ("everything that was done in the second stage", "loss after perturbation"),
+        ("none", "loss after no perturbation"),
+    ],
+)
+def test_the_axis_names_the_perturbation(perturbation: str, name: str) -> None:
+    one = made().assign_attrs(perturbation=perturbation)
+    assert plot(one).axes[0].get_ylabel() == name
+    assert plot(one, quantity="sensitivity").axes[0].get_ylabel() == name.replace("loss after", "sensitivity Δ to")
+
+
+def test_the_axis_names_scores_and_both_of_two_perturbations() -> None:
+    scores = made("measurement")
+    for one in scores.data_vars.values():
+        one.attrs["orientation"] = "higher"
+    assert plot(scores).axes[0].get_ylabel() == "score after noise"
+    rounded = made().assign_attrs(perturbation="dithered rounding")
+    assert plot(rounded, made()).axes[0].get_ylabel() == "loss after rounding or noise"
 
 
 def test_title_and_size_are_those_asked_for() -> None:
@@ -173,7 +282,7 @@ def test_two_axes_of_numbers_at_one_length_and_strength_are_a_map() -> None:
     scales = {ax.get_xlabel(): ax.get_xscale(), ax.get_ylabel(): ax.get_yscale()}
     assert scales == {"angle": "log", "budget": "linear"}
     assert ax.get_title(loc="left") == "pretraining length 2, noise scale γ = 0.2"
-    assert bar.get_ylabel() == "loss after"
+    assert bar.get_ylabel() == "loss after noise"
 
 
 def elsewhere() -> xr.Dataset:

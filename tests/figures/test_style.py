@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
-from overtraining.figures.style import COLOURS, MARKERS, canvas, letter, styled
+from overtraining.figures.presets import STYLE_PRESETS
+from overtraining.figures.style import COLOURS, MARKERS, canvas, colour_at, letter, styled
 
 
 def test_the_style_ends_with_its_block() -> None:
@@ -75,3 +77,25 @@ def test_letters_stand_before_the_titles() -> None:
 
 def test_every_colour_has_its_marker() -> None:
     assert len(set(COLOURS)) == len(set(MARKERS)) == len(COLOURS) == len(MARKERS)
+
+
+def test_texts_keep_their_proportions_to_a_users_font_size() -> None:
+    """Titles, names and numbers of axes: twice as large for a font twice as large, in both presets."""
+    texts = ("axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+    for preset in STYLE_PRESETS:
+        with styled(preset):
+            ours = {name: mpl.rcParams[name] for name in ("font.size", *texts)}
+        with styled(preset, f"font.size: {2 * ours['font.size']}\nxtick.labelsize: 5\nfigure.facecolor: 0.9"):
+            theirs = {name: mpl.rcParams[name] for name in ours}
+            title = Figure().suptitle("a title").get_fontsize()
+        assert theirs == {name: 2 * size for name, size in ours.items()} | {"xtick.labelsize": 5}
+        assert title == theirs["axes.titlesize"]
+
+
+def test_colours_follow_a_users_cycle_and_not_matplotlibs() -> None:
+    with styled(style="axes.prop_cycle: cycler('color', ['112233', 'red'])"):
+        assert [colour_at(place) for place in range(3)] == ["#112233", "red", "#112233"]
+    with styled(style="axes.prop_cycle: cycler('linewidth', [1, 2])"):
+        assert colour_at(1) == COLOURS[1]
+    with styled():
+        assert [colour_at(place) for place in range(8)] == [*COLOURS, COLOURS[0]]

@@ -40,7 +40,7 @@ def made(method: Any = "theory", strengths: Any = (0.1, 0.2), name: str = "noise
 
 def u_shape() -> xr.Dataset:
     """Curves that leave no place for a large legend where axes are low."""
-    lengths, strengths = np.linspace(0, 60, 121), np.array([0.05, 0.1, 0.3])
+    lengths, strengths = np.linspace(0, 60, 121), np.array([0.05, 0.1, 0.4])
     both = ("pretraining", "strength")
     before = np.exp(-lengths / 4)
     return response(

@@ -1,8 +1,11 @@
 """How large what comes from outside may be: one number for each kind, with its reason. More is refused by name."""
 
 TEXT = 32 * 2**20
-"""Bytes of a file of JSON or CSV, and characters of a JSON text: as Python's objects they take under 1 GB. The largest
-results file of a harness is a few MB."""
+"""Bytes of a file of JSON or CSV, and characters of a JSON text: JSON takes under 1 GB as Python's objects; of a table,
+MEASUREMENTS bounds the memory. The largest results file of a harness is a few MB."""
+
+MEASUREMENTS = 10**6
+"""Numbers in a table of evaluations, over all files: about 800 bytes each while they are read and sorted."""
 
 TOML = 2**20
 """Bytes of a TOML file, which people write; Python reads a megabyte of it in about a second."""

@@ -363,6 +363,21 @@ def test_logs_and_other_tools(tmp_path: Path, kind: str) -> None:
     refused(lambda: read_file(tmp_path / name), says)
 
 
+@pytest.mark.parametrize("header", ["model,task,metric,value,step", "step,a/loss,b/loss,c/loss,d/loss"])
+def test_more_measurements_than_memory_is_planned_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    monkeypatch.setattr(limits, "MEASUREMENTS", 100)
+    plain = header.startswith("model")
+    lines = [f"m,t,loss,1,{i}" if plain else f"{i},1,2,3,4" for i in range(60 if plain else 15)]
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *lines, ""]))
+    refused(lambda: read_all([tmp_path]), "more than 100 measurements")
+    (tmp_path / "one.csv").write_text("\n".join([header, *lines, *lines, ""]))
+    refused(lambda: read_file(tmp_path / "one.csv"), "more than 100 measurements")
+    assert read_file(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize("step", [np.nan, np.inf, -1.0])
 def test_steps_of_results(tmp_path: Path, step: float) -> None:
     refused(lambda: read_all([tmp_path], step=step), "step = ")

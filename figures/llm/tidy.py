@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -82,9 +83,7 @@ def tidy_table(rows: Iterable[Row]) -> pd.DataFrame:
 
 def tidy_table_and_reruns(rows: Iterable[Row]) -> tuple[pd.DataFrame, list[str]]:
     """The table of `tidy_table`, and a sentence about the measurements that were made again: the newest count."""
-    table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in rows], columns=list(COLUMNS))
-    table = table.astype(dict.fromkeys(NUMBERS, float))
-    table = table.assign(**{name: table[name].map(printable) for name in COLUMNS if name not in NUMBERS})
+    table = _columns(list(rows))
     table = table.sort_values([*IDENTITY, "value", "source"], kind="stable", ignore_index=True)
     table = table.drop_duplicates([*IDENTITY, "value", "stderr"], ignore_index=True)
     again = table.duplicated(list(IDENTITY), keep=False)
@@ -100,6 +99,19 @@ def tidy_table_and_reruns(rows: Iterable[Row]) -> tuple[pd.DataFrame, list[str]]
     table = table[~older].reset_index(drop=True)
     _refuse_contradictions(table)
     return table, reruns
+
+
+def _columns(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows as a table; a text that repeats is made printable, and kept, once."""
+    once = cache(printable)
+    return pd.DataFrame(
+        {
+            name: np.fromiter((getattr(row, name) for row in rows), float, len(rows))
+            if name in NUMBERS
+            else np.array([once(getattr(row, name)) for row in rows], object)
+            for name in COLUMNS
+        }
+    )
 
 
 def _refuse_contradictions(table: pd.DataFrame) -> None:

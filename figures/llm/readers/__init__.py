@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ from overtraining.figures.llm.readers.training_log import is_training_log, read_
 from overtraining.figures.llm.readers.wide import is_wide, read_wide
 from overtraining.figures.llm.tidy import Row, Unreadable, tidy_table_and_reruns
 from overtraining.figures.plain_text import printable
+from overtraining.setting import limits
 from overtraining.setting.domain import one_nonnegative
 from overtraining.setting.errors import DomainError
 
@@ -110,7 +112,8 @@ def _check_format(format: str | None) -> None:
 def _rows(file: File, format: str | None) -> list[Row]:
     kind = FORMATS[format].kind if format else _kind(file)
     content = _PARSERS[kind](file)
-    rows = list(_reader(file, format, kind, content)(file, content))
+    rows = list(islice(_reader(file, format, kind, content)(file, content), limits.MEASUREMENTS + 1))
+    file.room(len(rows))
     if not rows:
         raise file.refuse("", "it contains no measurement", "evaluate at least one task")
     return rows
@@ -186,7 +189,9 @@ def read(
             if in_folder and path.name in _BESIDE:
                 raise NoResult(str(path), "it is no result", "pass result files")
             file = load(path, pattern, columns)
-            rows += [_with_step(row, step) for row in _rows(file, format)]
+            found = _rows(file, format)
+            file.room(len(rows) + len(found))
+            rows += [_with_step(row, step) for row in found]
             for note in file.notes:
                 said.setdefault(note, []).append(path)
         except NoResult as error:

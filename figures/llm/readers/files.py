@@ -53,6 +53,12 @@ class File:
         """The error to raise about a place in this file."""
         return Unreadable(f"{self.path}, {place}" if place else str(self.path), why, instead)
 
+    def room(self, measurements: int) -> None:
+        """Unreadable for more measurements than a table may have."""
+        if measurements > limits.MEASUREMENTS:
+            why = f"there are more than {limits.MEASUREMENTS:,} measurements"
+            raise self.refuse("", why, "keep every tenth step, or read a part of them")
+
     def number(self, value: Any, place: str) -> float:
         """A finite number from JSON as float64; Unreadable if it is none."""
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -6,7 +6,7 @@ as records.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from overtraining.figures.llm.readers.columns import (
     MeasuredColumn,
@@ -40,7 +40,7 @@ def read_wide(file: File, sheet: Sheet) -> Iterator[Row]:
     measured = [name for name in names if measure(name)]
     errors = stderr_columns(names)
     wanted = {*lengths, *measured, *(errors[name] for name in measured if name in errors)}
-    records, texts = _records(file, sheet, {name: i for i, name in enumerate(names) if name in wanted})
+    records, texts = _records(file, sheet, {name: i for i, name in enumerate(names) if name in wanted}, set(measured))
     if texts:
         file.say(f"columns of text are left out: {', '.join(texts)}")
     left_out = set(texts)
@@ -112,7 +112,7 @@ def _lengths(file: File, names: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _records(file: File, sheet: Sheet, places: Mapping[str, int]) -> tuple[list[Record], list[str]]:
+def _records(file: File, sheet: Sheet, places: Mapping[str, int], measured: Set[str]) -> tuple[list[Record], list[str]]:
     """The numbers in these columns, and those of the columns that have text in all filled cells.
 
     Cells that say NaN or the like are missing, and are counted in a note. Raises Unreadable for a text among numbers.
@@ -121,6 +121,7 @@ def _records(file: File, sheet: Sheet, places: Mapping[str, int]) -> tuple[list[
     missing: Counter[str] = Counter()
     texts: dict[str, tuple[str, str]] = {}  # the first text of every column, and its place
     with_numbers: set[str] = set()
+    measurements = 0
     for line, cells in sheet.lines:
         numbers = {}
         for name, place in places.items():
@@ -132,6 +133,8 @@ def _records(file: File, sheet: Sheet, places: Mapping[str, int]) -> tuple[list[
             elif cell and name not in texts:
                 texts[name] = cell, f"line {line}, {name}"
         with_numbers |= numbers.keys()
+        measurements += len(measured & numbers.keys())
+        file.room(measurements)
         records.append((f"line {line}", numbers))
     for name, (cell, place_of_text) in texts.items():
         if name in with_numbers:

@@ -124,12 +124,14 @@ def plot(
         elif dense:
             _map(place, first, quantity, objective)
         else:
-            legend = place.legend(**_curves(place, responses, quantity, objective))
+            entries = _curves(place, responses, quantity, objective)
+        if title is not None:
+            place.set_title(title)
+        if not (further or dense):
+            legend = place.legend(**entries)
             if ax is None or (_hides(legend, ax) and _make_room(legend, ax)):
                 legend.set_loc("upper left")
                 legend.set_bbox_to_anchor((1, 1))
-        if title is not None:
-            place.set_title(title)
     figure = place.get_figure(root=True)
     assert figure is not None  # axes that were removed from their figure are refused above
     return figure

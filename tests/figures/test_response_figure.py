@@ -169,6 +169,17 @@ def test_the_legend_in_the_axes_of_the_user_hides_no_curve(style: str, size: Any
         assert figure.bbox.padded(1).count_contains([[box.x0, box.y0], [box.x1, box.y1]]) == 2
 
 
+def test_a_title_of_many_lines_takes_its_room_before_the_legend_is_placed() -> None:
+    """The layout makes the axes lower only when it is executed: before that a legend in them would hide nothing."""
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    ax = figure.subplots(1, 2)[0]
+    plot(u_shape(), ax=ax, title="\n".join("abcdef"))
+    figure.draw_without_rendering()
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().x0 > ax.bbox.x1
+
+
 def test_a_legend_that_is_too_wide_for_a_place_beside_the_axes_stays_in_them() -> None:
     figure = Figure(figsize=(3, 2))
     ax = figure.subplots()

@@ -19,6 +19,7 @@ ONLY_BY_NAME = (
     "builds",
     "damage",
     "derivation_mutants",
+    "evaluations",
     "imports",
     "kills",
     "memory",

@@ -8,7 +8,7 @@ import xarray as xr
 from overtraining.setting.domain import one_finite, one_of
 from overtraining.setting.errors import DomainError, SchemaError
 from overtraining.setting.responses import REAL, Objective, curve, curve_name, sign, unit_of
-from overtraining.setting.turns import corners
+from overtraining.setting.turns import corners, uncertainty
 
 Which = Literal["last", "first", "best"]
 GRID = "the grid of lengths"
@@ -34,7 +34,9 @@ def inflection_point(
     itself has its point at most `resolution` away: 0 where a formula gives the length to rounding; what a search
     reached where the loss has a formula and its turns have none; else, as in a simulation or a measurement, the
     distance to the neighbouring lengths, without the effect of chance. Where there is no such point it is inf. The
-    attribute `found_by` says how the turns were found: between its lengths a grid may hide some.
+    attribute `found_by` says how the turns were found: between its lengths a grid may hide some. From your own weights
+    a gain or a rise counts if it exceeds twice the `imbalance_error`, and the resolution covers all lengths at which
+    the loss may then be least.
 
     >>> from overtraining.setting.protocol import Protocol
     >>> from overtraining.theory.solvers.exact import respond
@@ -67,8 +69,9 @@ def inflection_point(
     along = [points[name].transpose(*rest.dims, "point") for name in ("value", "stderr", "length", "resolution")]
     loss, stderr, length, resolution = (array.values for array in along)
     loss = better * loss
-    index, rise, rise_stderr, exists = np.vectorize(_locate, signature="(n),(n),(),()->(),(),(),()")(
-        loss, stderr, which, z
+    signature = "(n),(n),(n),(n),(),(),()->(),(),(),(),()"
+    index, rise, rise_stderr, exists, reach = np.vectorize(_locate, signature=signature)(
+        loss, stderr, length, resolution, which, z, uncertainty(data)
     )
     exists = exists.astype(bool)
 
@@ -77,7 +80,7 @@ def inflection_point(
 
     variables = {
         "length": np.where(exists, at_point(length), np.inf),
-        "resolution": np.where(exists, at_point(resolution), np.inf),
+        "resolution": np.where(exists, reach, np.inf),
         "after": better * at_point(loss),
         "rise": rise,
         "rise_stderr": rise_stderr,
@@ -111,13 +114,23 @@ def _range_of_chance(n: int, confidence: float) -> float:
     return float(studentized_range.ppf(confidence, max(n, 2), np.inf) / np.sqrt(2))
 
 
-def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tuple[int, float, float, bool]:
+def _locate(
+    loss: np.ndarray,
+    stderr: np.ndarray,
+    length: np.ndarray,
+    resolution: np.ndarray,
+    which: Which,
+    z: float,
+    uncertain: float,
+) -> tuple[int, float, float, bool, float]:
+    """Index, rise, its error, whether there is such a point, and how far from it the true one may be."""
     n = loss.size
     rounding = 8 * np.finfo(float).eps * np.abs(loss)  # of a loss that is a sum of a few terms
+    least = np.maximum(rounding, uncertain)
 
     def noise(i: Any, j: Any) -> Any:
-        """The difference between two losses that chance and rounding explain."""
-        return np.maximum(z * np.hypot(stderr[i], stderr[j]), rounding[i])
+        """The difference between two losses that chance, rounding and the error of an approximation explain."""
+        return np.maximum(z * np.hypot(stderr[i], stderr[j]), least[i])
 
     i, j = np.triu_indices(n, 1) if z or which == "first" else (np.arange(n - 1), np.arange(1, n))
     lowest, highest = loss[j], loss[j]
@@ -136,4 +149,6 @@ def _locate(loss: np.ndarray, stderr: np.ndarray, which: Which, z: float) -> tup
     rise = float(loss[-1] - loss[k])
     # a first minimum may be followed by deeper ones; that the loss rises after it is what makes it one
     exists = bool(losses.any()) if which == "first" else bool(rise > noise(k, n - 1))
-    return k, rise, float(np.hypot(stderr[-1], stderr[k])) if k < n - 1 else 0.0, exists
+    same = start + np.flatnonzero(loss[start:stop] <= loss[k] + uncertain) if uncertain else k
+    reach = float(np.max(np.abs(length[same] - length[k]) + resolution[same]))
+    return k, rise, float(np.hypot(stderr[-1], stderr[k])) if k < n - 1 else 0.0, exists, reach

@@ -60,11 +60,28 @@ def with_turns(data: xr.Dataset, found: Mapping[Objective, Turns], found_by: Fou
     return data.assign_coords(turn=np.arange(most))
 
 
+def uncertainty(data: xr.Dataset) -> float:
+    """By how much values of a Response must differ to be known to differ: twice its `imbalance_error`, which few have.
+
+    Raises SchemaError for an error that is no number >= 0.
+    """
+    error = np.asarray(data.attrs.get("imbalance_error", 0.0))
+    if error.ndim or error.dtype.kind not in REAL or not 0 <= error < np.inf:
+        raise SchemaError("imbalance_error", "it is no number >= 0", "remove it from the attributes")
+    return 2 * float(error)
+
+
+def _to_the_next(values: xr.DataArray, end: xr.Dataset, uncertain: float) -> xr.DataArray:
+    distance = abs(values["pretraining"] - end.length)
+    differs = abs(values - end.value) > uncertain if uncertain else distance > 0
+    return distance.where(differs, distance.max()).min("pretraining")
+
+
 def corners(data: xr.Dataset, objective: Objective) -> xr.Dataset | None:
     """The first length, the turns in between and the last length of a Response, over `point`; None if it has no turns.
 
     `length`, `value`, `resolution`, and the attribute `found_by`. Where a grid shows the turns, one at an end of it is
-    known only to the next length.
+    known only to the next length whose value differs by more than the uncertainty.
     Raises SchemaError for turns that are no numbers, and if a value at a length lies beyond those of all these points.
     """
     names = {part: curve_name(name, objective) for part, name in PARTS.items()}
@@ -79,15 +96,15 @@ def corners(data: xr.Dataset, objective: Objective) -> xr.Dataset | None:
     if "turn" not in turns.dims:  # squeezed
         turns = turns.expand_dims("turn")
     values, lengths = curve(data, "after", objective).value, data["pretraining"].values
-    next_to = lengths[[1, -1]] - lengths[[0, -2]] if found_by == FOUND_BY["grid"] and lengths.size > 1 else (0.0, 0.0)
+    ends = [turns.isel(turn=0).assign(length=lengths[i], value=values.isel(pretraining=i).variable) for i in (0, -1)]
+    known = found_by != FOUND_BY["grid"] or lengths.size == 1
     ends = [
-        turns.isel(turn=0).assign(length=lengths[i], value=values.isel(pretraining=i).variable, resolution=gap)
-        for i, gap in zip((0, -1), next_to, strict=True)
+        end.assign(resolution=0.0 if known else _to_the_next(values, end, uncertainty(data)).variable) for end in ends
     ]
     # what lies outside, or only fills a row, is moved to the end that it is beyond
     within = turns.where(turns.length > lengths[0], ends[0]).where(turns.length < lengths[-1], ends[1])
     points = xr.concat([ends[0], within, ends[1]], "turn")
-    tolerance = SAME * abs(values).max()
+    tolerance = SAME * abs(values).max() + uncertainty(data)
     low, high = points.value.min("turn") - tolerance, points.value.max("turn") + tolerance
     if bool(((values < low) | (values > high)).any()):
         what = f"{names['value']} and {curve_name('after', objective)}"

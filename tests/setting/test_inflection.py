@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overtraining.setting.errors import DomainError
+from overtraining.setting.errors import DomainError, SchemaError
 from overtraining.setting.inflection import inflection_point
 from overtraining.setting.protocol import Network, Protocol
 from overtraining.setting.starts import Aligned
@@ -78,3 +78,27 @@ def test_theory_agrees_with_c1_on_a_grid() -> None:
     data = respond(Protocol(Spectrum((1.0,)), lengths, (0.3, 0.5), Network(3, 1, 2), Aligned(1e-3)))
     exact = inflection_time(1.0, 1e-3, 2.5 * np.array([0.3, 0.5]) ** 2)
     np.testing.assert_allclose(inflection_point(data).length, exact, atol=lengths[1] / 2)
+
+
+def test_a_gain_or_rise_that_the_error_of_the_values_may_make_does_not_count() -> None:
+    wiggly, error = [5.0, 1.0, 1.1, 1.05, 1.12, 3.0], {"imbalance_error": 0.05}
+    point = inflection_point(make(wiggly).assign_attrs(error))
+    assert (point.length.item(), point.resolution.item()) == (1, 3)  # the lengths 1 … 3 may be least, and up to 4
+    assert not inflection_point(make([2.0, 1.0, 1.09]).assign_attrs(error)).exists.item()
+    assert inflection_point(make([2.0, 1.0, 1.11]).assign_attrs(error)).exists.item()
+    for wrong in ("text", -1.0, np.nan, [0.1]):
+        with pytest.raises(SchemaError, match="imbalance_error"):
+            inflection_point(make(wiggly).assign_attrs(imbalance_error=wrong))
+
+
+def test_the_best_length_of_all_values_within_the_error_is_within_the_resolution() -> None:
+    generator, found = np.random.default_rng(0), 0
+    for _ in range(200):
+        values = 3 + np.cumsum(generator.normal(size=30))
+        error = 10 ** generator.uniform(-2, 0)
+        point = inflection_point(make(values).assign_attrs(imbalance_error=error), which="best")
+        for _ in range(20 * point.exists.item()):
+            true = inflection_point(make(values + error * generator.uniform(-1, 1, 30)), which="best")
+            found += abs(true.length.item() - point.length.item()) > 1
+            assert abs(true.length.item() - point.length.item()) <= point.resolution.item()
+    assert found > 20

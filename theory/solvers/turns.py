@@ -15,7 +15,7 @@ from scipy.optimize import elementwise
 
 from overtraining.setting.arrays import Values
 from overtraining.setting.responses import Objective, curve_name, objectives
-from overtraining.setting.turns import Turns, with_turns
+from overtraining.setting.turns import Turns, uncertainty, with_turns
 from overtraining.theory.inflection.turning_points import turning_lengths
 from overtraining.theory.sensitivity.noise import mode_cost
 from overtraining.theory.solvers.paths import EPS, BalancedModes, Path, Solution
@@ -53,7 +53,8 @@ def with_seen_turns(data: xr.Dataset, solution: Solution, losses: Losses) -> xr.
     If the grid shows more than `MOST`, it has none, and its grid is their resolution.
     """
     names: dict[Objective, str] = {objective: curve_name("after", objective) for objective in objectives(data)}
-    shown = {objective: _shown(data[name].values) for objective, name in names.items()}
+    error = uncertainty(data)
+    shown = {objective: _shown(data[name].values, error) for objective, name in names.items()}
     if sum(len(turns) for turns in shown.values()) > MOST:
         return data
     located = {o: _located(turns, data, names[o], _loss_at(solution, losses, names[o])) for o, turns in shown.items()}
@@ -97,9 +98,9 @@ class _Seen(NamedTuple):
     high: int
 
 
-def _shown(values: Float[np.ndarray, "length strength"]) -> list[_Seen]:
+def _shown(values: Float[np.ndarray, "length strength"], error: float) -> list[_Seen]:
     """The turns of all strengths, by strength and then by length."""
-    return [_Seen(i, *places) for i, column in enumerate(values.T) for places in _extrema(column)]
+    return [_Seen(i, *places) for i, column in enumerate(values.T) for places in _extrema(column, error)]
 
 
 def _located(shown: list[_Seen], data: xr.Dataset, name: str, loss: LossBetween) -> Turns:
@@ -119,24 +120,29 @@ def _located(shown: list[_Seen], data: xr.Dataset, name: str, loss: LossBetween)
     solved = elementwise.find_minimum(turned, (a, length, b), args=own, tolerances=tolerances)
     length = np.where(solved.success, solved.x, length)
     value = turned(length, *own)
-    rounding = ROUNDING * np.abs(value)
+    same = np.asarray(_same(value, uncertainty(data)))
     rise_a, rise_b = (upward * values[side, strength] - value for side in (low, high))
     curvature = 2 * (rise_a / (length - a) + rise_b / (b - length)) / (b - a)
-    distance = np.sqrt(4 * rounding / curvature) + 4 * EPS * length  # of a parabola that rises by twice the rounding
+    distance = np.sqrt(4 * same / curvature) + 4 * EPS * length  # of a parabola that rises by twice that
+    nearby = (
+        lengths[i : k + 1][up * values[i : k + 1, j] <= least + apart] - at
+        for i, k, j, up, least, apart, at in zip(low, high, strength, upward, value, same, length, strict=True)
+    )  # two turns that differ by less than the error count as one
+    distance = np.maximum(distance, [np.abs(each).max(initial=0.0) for each in nearby])
     while (close := np.flatnonzero(distance < b - a)).size:
         sides = np.clip(length[close] + np.array([[-1.0], [1.0]]) * distance[close], a[close], b[close])
         at_sides = turned(sides.ravel(), *(np.tile(each[close], 2) for each in own)).reshape(2, -1)
-        close = close[at_sides.min(axis=0) <= value[close] + rounding[close]]
+        close = close[at_sides.min(axis=0) <= value[close] + same[close]]
         if not close.size:
             break
         distance[close] *= 4
     return Turns(strength, length, upward * value, np.minimum(distance, b - a))
 
 
-def _extrema(values: Float[np.ndarray, " length"]) -> Iterator[tuple[int, int, int]]:
+def _extrema(values: Float[np.ndarray, " length"], error: float) -> Iterator[tuple[int, int, int]]:
     """Of every extremum inside: the nearest places on both sides at which the value certainly differs, and its own.
 
-    An extremum that differs from the next one by rounding alone is none.
+    An extremum that differs from the next one by rounding or by the error of all values alone is none.
     """
     step = np.sign(np.diff(values))
     moves = np.flatnonzero(step)
@@ -144,7 +150,7 @@ def _extrema(values: Float[np.ndarray, " length"]) -> Iterator[tuple[int, int, i
     points = np.concatenate([[0], turns, [values.size - 1]])
     while points.size > 2:
         height = np.abs(np.diff(values[points]))
-        small = height <= _rounding(values[points[1:]])
+        small = height <= _same(values[points[1:]], error)
         least = small & (height <= np.append(np.inf, height[:-1])) & (height < np.append(height[1:], np.inf))
         if not least.any():
             break
@@ -152,12 +158,13 @@ def _extrema(values: Float[np.ndarray, " length"]) -> Iterator[tuple[int, int, i
         gone[[0, -1]] = False
         points = points[~gone]
     for before, place, after in zip(points[:-2], points[1:-1], points[2:], strict=True):
-        differs = np.abs(values[before : after + 1] - values[place]) > _rounding(values[place])
+        differs = np.abs(values[before : after + 1] - values[place]) > _same(values[place], error)
         others = before + np.flatnonzero(differs)
         left, right = others[others < place], others[others > place]
         if left.size and right.size:
             yield int(left[-1]), int(place), int(right[0])
 
 
-def _rounding(values: Values) -> Values:
-    return ROUNDING * np.abs(values)
+def _same(values: Values, error: float) -> Values:
+    """By how much others may differ and be the same."""
+    return ROUNDING * np.abs(values) + error

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.integrate import solve_ivp
+from scipy.optimize import minimize_scalar
 
 from overtraining.setting.errors import NoFormula
+from overtraining.setting.inflection import inflection_point
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Network, Protocol
@@ -18,6 +21,7 @@ from overtraining.setting.training import GradientFlow
 from overtraining.setting.weights import Weights
 from overtraining.theory.learning.matrix_modes import start_modes, weights_of
 from overtraining.theory.learning.matrix_solution import balanced_weights
+from overtraining.theory.learning.near_balance import nearest_balanced
 from overtraining.theory.sensitivity.deep_noise import deep_increase_at
 from overtraining.theory.solvers.exact import follow, respond
 from overtraining.theory.solvers.own_weights import with_largest_norms
@@ -224,6 +228,34 @@ def test_one_layer_has_no_imbalance() -> None:
         answer.before, losses(path, resolved.teacher, resolved.input_covariance), rtol=1e-9, atol=ROUNDING
     )
     assert "imbalance_error" not in answer.attrs
+
+
+@pytest.mark.parametrize(("name", "size"), [("nearly balanced", 1e-4), ("further off", 1e-3)])
+def test_the_true_inflection_point_is_within_the_resolution(name: str, size: float) -> None:
+    """Of the flow itself, between the lengths. With the resolution of the search alone it would not be."""
+    weights = STARTS[name][0] if name in STARTS else disturbed(of_start(Balanced(0.2, 0.5)), size)
+    protocol = own(weights, 10 * size, lengths=tuple(np.linspace(0.0, 12.0, 25)), strengths=(0.25, 0.35))
+    answer, teacher = respond(protocol), resolve(protocol).teacher
+    found, careless = (inflection_point(data) for data in (answer, exact_to_the_last_bit(protocol)))
+    assert found.exists.all()
+    for strength in protocol.strengths:
+        point = found.sel(strength=strength)
+
+        def after(length: float, strength: float = strength) -> float:
+            (layers,) = flow(weights, teacher, (0.0, length))[1:]
+            return float(losses([layers], teacher, np.eye(4))[0] + deep_increase_at(layers, np.full(2, strength)))
+
+        low, high = float(point.length - point.resolution), float(point.length + point.resolution)
+        true = minimize_scalar(after, bounds=(max(low - 1, 0.1), high + 1), method="bounded", options={"xatol": 1e-8}).x
+        assert low <= true <= high
+        assert point.resolution < 2.0
+        assert abs(true - careless.length.sel(strength=strength)) > careless.resolution.sel(strength=strength)
+
+
+def exact_to_the_last_bit(protocol: Protocol) -> xr.Dataset:
+    """The answer of the balanced weights near these, as if nothing was wrong with it."""
+    near = nearest_balanced(*protocol.start.matrices).modes
+    return respond(replace(protocol, start=Weights(*weights_of(near, protocol.network.h))))
 
 
 BALANCED = of_start(Balanced(1e-1, 0.5))

@@ -118,6 +118,8 @@ class Protocol(NamedFields):
         fitting = _fitting_network(made, self.start) if self.network is None else self.network
         freeze(self, teacher=made, network=fitting)
         check_fields(self, lengths=increasing_list, strengths=increasing_list)
+        if isinstance(self.start, list | tuple):  # of arrays, which instance() would print
+            raise DomainError("start = a list", "a start is named by its class", "pass Weights(W1, W2, …)")
         for name, kinds in PARTS.items():
             if not isinstance(part := getattr(self, name), kinds):
                 instance(name, part, *kinds)  # refuses it, in a few words

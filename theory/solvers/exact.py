@@ -337,9 +337,7 @@ def _missed(resolved: ResolvedProtocol, variables: dict[str, np.ndarray]) -> dic
     """The bounds on what the imbalance of the user's own weights changes, taken out of the variables and checked."""
     found = {name: float(variables.pop(name).max()) for name in [*variables] if name.startswith("imbalance_error")}
     if found:
-        task = [resolved.task] if isinstance(resolved.protocol.perturbation, FineTuning) else []
-        sizes = [(resolved.variances[: resolved.sigma.size] @ resolved.sigma**2) / 2, *((b**2).sum() / 2 for b in task)]
-        check_imbalance_error(resolved, found["imbalance_error"], max(sizes))
+        check_imbalance_error(resolved, found["imbalance_error"])
     return dict(found)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from overtraining.setting.errors import NoFormula
+from overtraining.setting.perturbations import FineTuning
 from overtraining.setting.resolved import ResolvedProtocol
 from overtraining.setting.weights import Weights
 from overtraining.theory.learning.near_balance import (
@@ -34,26 +35,31 @@ def own_weights(resolved: ResolvedProtocol) -> Solution:
     """Two layers on white inputs from λ-balanced weights (A5), others from balanced ones aligned with the teacher (A6).
 
     At length 0 the answer is that of the weights themselves. Raises NoFormula for weights that are further from
-    balanced than their tolerance, and says how far.
+    balanced than 0.01 and their tolerance; `check_imbalance_error` judges nearer ones when their answer is known.
     """
-    start, n = resolved.protocol.start, resolved.protocol.network
+    start = resolved.protocol.start
     assert isinstance(start, Weights)
     weights = start.matrices
-    off = relative_imbalance(weights)
-    _check_near("of relative imbalance", off, start.tolerance)
-    family = _two_layers if n.depth == 2 and resolved.isotropic else _aligned
-    solution, deviation_of = family(resolved, weights, start.tolerance)
+    if _how_far(resolved)[1] > max(FAR, start.tolerance):
+        check_imbalance_error(resolved, np.inf)
+    solution, deviation_of = (_two_layers if _by_matrices(resolved) else _aligned)(resolved, weights)
 
     def path(lengths: Lengths) -> Path:
         near = solution.path(lengths)
         deviation = deviation_of(lengths, near)
         if not np.isfinite(deviation.distance).all():
-            check_imbalance_error(resolved, np.inf, 1.0)
+            check_imbalance_error(resolved, np.inf)
         whole = replace(near, imbalance=imbalance_norm(weights), deviation=deviation, deviation_of_modes=deviation)
         return whole if lengths.all() else _from_start(path_at(resolved, weights), whole)
 
     norms = np.array([(weight**2).sum() for weight in weights])
-    return replace(solution, path=path, start_norm=norms, attributes={"relative_imbalance": off}, of_own_weights=True)
+    return replace(
+        solution,
+        path=path,
+        start_norm=norms,
+        attributes={"relative_imbalance": relative_imbalance(weights)},
+        of_own_weights=True,
+    )
 
 
 def _from_start(start: Path, path: Path) -> Path:
@@ -85,24 +91,62 @@ def with_largest_norms(path: Path, deviation: Deviation) -> Path:
     return replace(path, layer_norm=layer_norm, norms=lambda: norms**2)
 
 
-def check_imbalance_error(resolved: ResolvedProtocol, missed: float, size: float) -> None:
-    """Refuse, with a NoFormula, an answer of which the bound says little. size: the loss of a network that is 0."""
-    if not missed <= MOST_ERROR * size:
-        start = resolved.protocol.start
-        assert isinstance(start, Weights)
-        given = f"weights of relative imbalance {relative_imbalance(start.matrices):.2g}"
+def check_imbalance_error(resolved: ResolvedProtocol, missed: float) -> None:
+    """Refuse, with a NoFormula, weights beyond their tolerance, and an answer of which the bound says little.
+
+    Both are told at once: what is proposed has an answer.
+    """
+    start, (what, off) = resolved.protocol.start, _how_far(resolved)
+    assert isinstance(start, Weights)
+    useless = not missed <= _most_error(resolved)
+    if missed == 0 or (off <= start.tolerance and not useless):
+        return
+    if off <= start.tolerance:
         why = "what the closed form from balanced weights near them misses of the loss has no useful bound"
-        raise NoFormula(given, why, f"use shorter lengths, or {MEASURE}")
+        instead = f"use {_shorter(resolved)}, or {MEASURE}"
+    else:
+        why = f"formulas are for balanced weights, and the tolerance is {start.tolerance:g}"
+        enough = f"use Weights(…, tolerance={2 * off:.0e})" + (f" with {_shorter(resolved)}" if useless else "")
+        instead = f"{enough}, or {MEASURE}" if off < FAR else MEASURE
+    raise NoFormula(f"weights {what} {off:.2g}", why, instead)
 
 
-def _check_near(what: str, off: float, tolerance: float) -> None:
-    if not off <= tolerance:
-        why = f"formulas are for balanced weights, and the tolerance is {tolerance:g}"
-        near = f"use Weights(…, tolerance={2 * off:.0e}), or " if off < FAR else ""
-        raise NoFormula(f"weights {what} {off:.2g}", why, near + MEASURE)
+def _how_far(resolved: ResolvedProtocol) -> tuple[str, float]:
+    """In which way, and by how much, the weights are furthest from those of the closed form."""
+    start = resolved.protocol.start
+    assert isinstance(start, Weights)
+    weights = start.matrices
+    found = [("of relative imbalance", relative_imbalance(weights))]
+    if not _by_matrices(resolved):
+        product, along = _along(resolved, weights)
+        u, v = (frame[:, : along.size] for frame in resolved.frames)
+        off = np.linalg.norm(product - (u * along) @ v.T) / (np.linalg.norm(product) or 1.0)
+        found.append(("whose product is off the teacher's singular vectors by", float(off)))
+    return max(found, key=lambda each: each[1])
 
 
-def _two_layers(resolved: ResolvedProtocol, weights: Matrices, _: float) -> tuple[Solution, DeviationOf]:
+def _by_matrices(resolved: ResolvedProtocol) -> bool:
+    return resolved.protocol.network.depth == 2 and resolved.isotropic
+
+
+def _most_error(resolved: ResolvedProtocol) -> float:
+    """A tenth of the loss of a network that is 0."""
+    losses = [resolved.variances[: resolved.sigma.size] @ resolved.sigma**2 / 2]
+    if isinstance(resolved.protocol.perturbation, FineTuning):
+        losses.append((resolved.task**2).sum() / 2)
+    return MOST_ERROR * float(max(losses))
+
+
+def _shorter(resolved: ResolvedProtocol) -> str:
+    """What makes the bound grow, with its largest value."""
+    protocol = resolved.protocol
+    named = [f"lengths shorter than {protocol.lengths[-1]:g}"] if any(protocol.lengths) else []
+    if isinstance(protocol.perturbation, FineTuning):
+        named.append(f"budgets smaller than {protocol.strengths[-1]:g}")
+    return " and ".join(named)
+
+
+def _two_layers(resolved: ResolvedProtocol, weights: Matrices) -> tuple[Solution, DeviationOf]:
     near = nearest_balanced(*weights)
     xi, h = float(resolved.variances[0]), resolved.protocol.network.h
     teacher = refuse_overflow("the teacher", lambda: resolved.teacher)
@@ -115,14 +159,10 @@ def _two_layers(resolved: ResolvedProtocol, weights: Matrices, _: float) -> tupl
     return riccati_from(resolved, near.modes), deviation_of
 
 
-def _aligned(resolved: ResolvedProtocol, weights: Matrices, tolerance: float) -> tuple[Solution, DeviationOf]:
+def _aligned(resolved: ResolvedProtocol, weights: Matrices) -> tuple[Solution, DeviationOf]:
     n, xi = resolved.protocol.network, resolved.variances
     u, v = (frame[:, : n.width] for frame in resolved.frames)
-    product = reduce(lambda below, weight: weight @ below, weights)
-    along = ((u.T @ product) * v.T).sum(axis=1)
-    off = np.linalg.norm(product - (u * along) @ v.T) / np.linalg.norm(product)
-    _check_near("whose product is off the teacher's singular vectors by", float(off), tolerance)
-    epsilon = np.maximum(along, TINY)
+    epsilon = np.maximum(_along(resolved, weights)[1], TINY)
     solution = decoupled_modes(resolved, epsilon)
     every = min(n.d_in, n.d_out)
     sigma = np.pad(resolved.sigma, (0, every - resolved.sigma.size))
@@ -138,6 +178,13 @@ def _aligned(resolved: ResolvedProtocol, weights: Matrices, tolerance: float) ->
         return Deviation(bound.at(lengths), largest, n.depth, float(xi.max()))
 
     return solution, deviation_of
+
+
+def _along(resolved: ResolvedProtocol, weights: Matrices) -> tuple[np.ndarray, Float[np.ndarray, " mode"]]:
+    """The product of all layers, and its part along each pair of the teacher's singular vectors."""
+    u, v = (frame[:, : resolved.protocol.network.width] for frame in resolved.frames)
+    product = reduce(lambda below, weight: weight @ below, weights)
+    return product, ((u.T @ product) * v.T).sum(axis=1)
 
 
 def _distance_from_aligned(

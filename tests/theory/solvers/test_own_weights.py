@@ -260,13 +260,26 @@ def exact_to_the_last_bit(protocol: Protocol) -> xr.Dataset:
 
 BALANCED = of_start(Balanced(1e-1, 0.5))
 OFF = disturbed(BALANCED, 1e-4)
+FURTHER = disturbed(of_start(Balanced(1e-3, 0.5)), 1e-2)
 DEEP = {"network": Network(4, 3, 3, depth=3)}
 FAR = [np.random.default_rng(seed).normal(size=(3, n)) for seed, n in enumerate((4, 3))]
+TUNING = FineTuning(Matrix(TASK))
 REFUSED = {
-    "nearly balanced": (OFF, {}, r"imbalance \d(\.\d)?e-05: .*the tolerance is 1e-06.*tolerance=\de-0"),
+    "nearly balanced": (OFF, {}, r"imbalance \d(\.\d)?e-05: .*the tolerance is 1e-06.*tolerance=\de-0\d\), or meas"),
     "far from balanced": (FAR, {}, r"imbalance 0\.\d+: .*Instead: measure it"),
-    "far, with any tolerance": (FAR, {"start": Weights(*FAR, tolerance=1.0)}, "no useful bound.*shorter lengths"),
-    "other axes": ([BALANCED[0], np.eye(3), BALANCED[1]], DEEP, "imbalance"),
+    "far, with any tolerance": (
+        FAR,
+        {"start": Weights(*FAR, tolerance=1.0)},
+        "no useful bound.*lengths shorter than 25",
+    ),
+    "nearly balanced, and too long": (FURTHER, {}, r"=\de-0\d\) with lengths shorter than 25, or meas"),
+    "to be fine-tuned": (OFF, {"lengths": (0.0,), "perturbation": TUNING}, r"=\de-0\d\), or meas"),
+    "tuned too far": (
+        FURTHER,
+        {"lengths": (0.0,), "perturbation": TUNING, "strengths": (99.0,), "start": Weights(*FURTHER, tolerance=1e-2)},
+        "no useful bound.* use budgets smaller than 99, or",
+    ),
+    "other axes": ([BALANCED[0], np.eye(3), BALANCED[1]], DEEP, "singular vectors"),
     "weight decay": (BALANCED, {"pretraining": GradientFlow(weight_decay=0.1)}, "weight_decay=0"),
     "multiplicative": (BALANCED, {"perturbation": Noise(convention="multiplicative")}, "hidden frame.*relative"),
     "pruning": (BALANCED, {"perturbation": Pruning()}, "jump.*dithered"),

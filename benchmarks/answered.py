@@ -32,6 +32,7 @@ from overtraining.setting.starts import Aligned, Balanced, FanIn, SmallGaussian,
 from overtraining.setting.tasks import RotatedTeacher, SharedVectors, Task
 from overtraining.setting.teachers import Geometric, Matrix, PowerLaw, Spectrum, Teacher
 from overtraining.setting.training import GradientDescent, GradientFlow, Horizon, Optimizer, Pretraining, Schedule
+from overtraining.setting.weights import Weights
 from overtraining.theory.solvers.exact import respond
 
 COUNT = {"full": 1000, "tiny": 40}
@@ -88,7 +89,7 @@ def _drawn(chance: Chance) -> Protocol:
         lengths=_grid(chance, 30),
         strengths=_grid(chance, 1),
         network=network,
-        start=_start(chance),
+        start=_start(chance, network),
         pretraining=_training(chance),
         perturbation=_perturbation(chance, network, modes),
         sampling=Sampling(int(chance.integers(2, 100)), int(chance.integers(1, 9)), _happens(chance, 0.5)),
@@ -106,7 +107,7 @@ def _teacher(chance: Chance, modes: int, d_in: int, d_out: int) -> Teacher:
     )
 
 
-def _start(chance: Chance) -> Start:
+def _start(chance: Chance, network: Network) -> Start:
     epsilon = 10.0 ** chance.uniform(-6, 0)
     imbalance = chance.choice([-1, 1]) * 10.0 ** chance.uniform(-12, 0)
     return _one(
@@ -114,6 +115,7 @@ def _start(chance: Chance) -> Start:
         lambda: Aligned(epsilon),
         lambda: Aligned(epsilon, imbalance),
         lambda: Balanced(epsilon, chance.uniform(0, np.pi), 0.0, _seed(chance)),
+        lambda: Weights(*(epsilon * chance.normal(size=shape) for shape in network.shapes)),
         lambda: Balanced(epsilon, chance.uniform(0, np.pi), imbalance, _seed(chance)),
         lambda: SmallGaussian(epsilon),
         lambda: FanIn(_size(chance)),

@@ -1,6 +1,7 @@
 """The cache of compiled programs: read by the next process, with the same bits; bounded; off by a switch."""
 
 import os
+import time
 import zlib
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def test_what_is_damaged_is_removed_once_and_nothing_else(tmp_path: Path) -> Non
 def test_what_has_been_looked_at_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kind").mkdir()
     (tmp_path / "kind" / "whole-cache").write_bytes(zlib.compress(b"a program"))
+    time.sleep(0.05)  # what was written within one tick of the system's clock is read again
     remove_damaged(tmp_path)
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(str(path)))
     remove_damaged(tmp_path)

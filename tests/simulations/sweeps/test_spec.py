@@ -52,5 +52,5 @@ def test_a_file_can_be_wrong(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("chunk = ")
     with pytest.raises(DomainError, match="it is not TOML"):
         find_sweep(str(tmp_path / "bad.toml"))
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(DomainError, match="there is no such file"):
         find_sweep(str(tmp_path / "none.toml"))

@@ -188,11 +188,15 @@ def as_text(with_turn: list[Trial], without: list[Trial]) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def main(count: int = 1000) -> None:
+    """Try `count` series with a turning point and as many without, and print the table."""
     from tqdm import tqdm
 
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     results = [
         list(tqdm(trials(make, count), total=count, disable=None)) for make in (turning_course, course_without_turn)
     ]
     print(as_text(*results))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

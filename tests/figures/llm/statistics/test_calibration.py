@@ -1,7 +1,5 @@
 """Calibration: a small version of the table in the README."""
 
-import runpy
-import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -95,10 +93,6 @@ def _agreement(covered: int) -> float:
     return float(stats.binomtest(covered, 100, 0.95).pvalue)
 
 
-def test_the_program_tries_as_many_series_as_it_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["calibration", "2"])
-    monkeypatch.delitem(sys.modules, calibration.__name__)  # else it warns of being run twice
-    runpy.run_module(calibration.__name__, run_name="__main__")
+def test_the_program_tries_as_many_series_as_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    calibration.main(2)
     assert [line.split()[-5] for line in capsys.readouterr().out.splitlines() if ", all" in line] == ["2", "2"]

@@ -237,6 +237,7 @@ def singular_frames(
     Signs are fixed (a decomposition leaves them open, and libraries differ), so that numbers are the same everywhere.
     Raises ShapeError if the modes do not fit into `d_out × d_in`.
     """
+    instance("teacher", teacher, PowerLaw, Geometric, Spectrum, Matrix)
     d_out, d_in = whole("d_out", d_out), whole("d_in", d_in)
     check_fits(teacher, d_out, d_in)
     if isinstance(teacher, Matrix):
@@ -257,6 +258,7 @@ def full_frames(
     >>> bool(np.allclose(v @ v.T, np.eye(2))), bool(np.allclose(v[:, 0], (1, 0)))
     (True, True)
     """
+    instance("teacher", teacher, PowerLaw, Geometric, Spectrum, Matrix)
     if isinstance(teacher, Matrix):
         left, _, right = singular_frames(teacher, d_out, d_in)
         return completed_frames(left, right)
@@ -289,7 +291,6 @@ def matrix_in_frames(
 
 def check_fits(teacher: Teacher, d_out: int, d_in: int) -> None:
     """Refuse, with a ShapeError, a teacher that no network of these widths can represent."""
-    instance("teacher", teacher, PowerLaw, Geometric, Spectrum, Matrix)
     if isinstance(teacher, Matrix):
         if teacher.shape != (d_out, d_in):
             raise ShapeError(f"a teacher of shape {teacher.shape}", f"the network is {(d_out, d_in)}", "let them agree")

@@ -47,7 +47,11 @@ KINDS: dict[str, tuple[Callable[[str, Any], bool], Callable[[Any], Any]]] = {
     "an unknown word": (lambda name, given: isinstance(given, str) and name not in FREE_TEXT, to("unknown")),
     "an object": (lambda name, given: given is not None and name not in FREE_TEXT, to(object())),
 }
-ALLOWED = {("zero", "PowerLaw", "alpha"), ("None for a number", "fitted_line", "stderr")}
+ALLOWED = {
+    ("zero", "PowerLaw", "alpha"),
+    ("zero", "Weights", "tolerance"),  # exactly balanced
+    ("None for a number", "fitted_line", "stderr"),
+}
 DATA = {"response", "trajectory", "validate", "sensitivity", "curve", "inflection_point"}
 
 

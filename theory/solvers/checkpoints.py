@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from overtraining.setting.domain import increasing_list, instance, nonnegative
-from overtraining.setting.errors import DomainError
+from overtraining.setting.errors import DomainError, ShapeError
 from overtraining.setting.inputs import Inputs
 from overtraining.setting.perturbations import Noise, Perturbation
 from overtraining.setting.protocol import Protocol
@@ -29,8 +29,8 @@ def respond_at(
     `imbalance_error`.
     checkpoints: by length, in gradient-flow time: steps times learning rate.  Turns are known to the lengths between
     which they are.
-    Raises DomainError without checkpoints, and for noise in units of the start, which no checkpoint is; else what
-    `Protocol` and `respond` raise.
+    Raises DomainError without checkpoints, and for noise in units of the start, which no checkpoint is; ShapeError for
+    checkpoints of different networks; else what `Protocol` and `respond` raise.
 
     >>> from overtraining.setting.teachers import Spectrum
     >>> saved = {0: Weights([[0.1]], [[0.1]]), 5: Weights([[0.9]], [[0.8]]), 9: Weights([[1.0]], [[0.9]])}
@@ -46,6 +46,9 @@ def respond_at(
     starts = [checkpoints[length] for length in lengths]
     for start in starts:
         instance("a checkpoint", start, Weights)
+    if len(shapes := {start.shapes for start in starts}) > 1:
+        told = " and ".join(map(str, sorted(shapes)))
+        raise ShapeError(f"checkpoints of shapes {told}", "one network has one", "pass those of one network")
     first = Protocol(teacher, (0.0,), strengths, start=starts[0], perturbation=perturbation, inputs=inputs)
     found = [respond(replace(first, start=start)).drop_dims("turn", errors="ignore") for start in starts]
     most = {name: max(each.attrs[name] for each in found) for name in found[0].attrs if "imbalance" in name}

@@ -123,7 +123,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
 
 def test_an_ignored_signal_stays_ignored() -> None:
     """As for what a shell starts in the background, or under `nohup`."""
-    code = "import signal, runpy\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + BEGIN
+    code = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + BEGIN
     code += "    signal.raise_signal(signal.SIGINT)\nassert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -239,3 +239,23 @@ def test_where_there_is_no_bound_it_is_infinite() -> None:
     assert np.isinf(Deviation(np.array([np.inf]), np.ones(1), 2).of_loss(np.zeros(1))).all()
     assert time_nodes(0.0, 1.0).tolist() == [0.0]
     assert two_layer_bound(0.0, 1e-3, Modes(np.eye(2), np.ones(2), np.eye(2)), np.eye(2), 2).reached.tolist() == [1e-3]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_no_smaller_bound_of_product_and_loss_would_hold(depth: int) -> None:
+    """Of one neuron a layer, all of whose weights are larger by x, away from the teacher, they are what is reached."""
+    w, x, teacher, variance = 0.7, 0.2, -0.4, 1.7
+    near, far = w**depth, (w + x) ** depth
+    loss, reached = (variance * (product - teacher) ** 2 / 2 for product in (near, far))
+    deviation = Deviation(np.array([x * depth**0.5]), np.array([w]), depth, variance)
+    assert deviation.of_product(depth) == pytest.approx(far - near, rel=1e-12)
+    assert deviation.of_loss(np.array([loss])) == pytest.approx(reached - loss, rel=1e-12)
+
+
+def test_where_all_is_learned_the_distance_grows_by_its_cube() -> None:
+    """`dD/dt = D³/16` from D₀ leads to `D₀/√(1 − D₀²t/8)`, which steps in time reach from above."""
+    modes = Modes(np.eye(2), np.array([1.0, 0.5]), np.eye(2))
+    bound = two_layer_bound(4.0, 0.5, modes, np.diag([1.0, 0.5]), h=2)
+    exact = 0.5 / np.sqrt(1 - 0.25 * bound.nodes / 8)
+    assert (bound.reached >= exact * (1 - 1e-9)).all()
+    np.testing.assert_allclose(bound.reached, exact, rtol=0.01)

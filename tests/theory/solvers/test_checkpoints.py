@@ -131,7 +131,7 @@ def test_refusals() -> None:
     for saved, kind, says in (
         ({}, DomainError, "no checkpoints"),
         ({-1: NARROW}, DomainError, "lengths"),
-        ({0: NARROW, 1: checkpoint(0, 2)}, ShapeError, "network"),
+        ({0: NARROW, 1: checkpoint(0, 2)}, ShapeError, "checkpoints of shapes"),
     ):
         with pytest.raises(kind, match=says):
             respond_at(saved, TEACHER, STRENGTHS)

@@ -74,7 +74,7 @@ def _loss_at(solution: Solution, losses: Losses, name: str) -> LossBetween:
 
 
 def _every_length(modes: BalancedModes, gammas: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """StrengthsAt and lengths of all turns (C4); None from a start above a singular value, and where float64 ends."""
+    """Strengths and lengths of all turns (C4); None from a start above a singular value, and where float64 ends."""
     costs, cost_of = np.unique(mode_cost(*gammas.T, d_in=modes.d_in, d_out=modes.d_out), return_inverse=True)
     noisy = costs > 0
     if modes.epsilon >= modes.sigma.min() or (costs[noisy] < 1e-290 * modes.sigma.max()).any():

@@ -34,6 +34,14 @@ def test_errors_that_are_given_stay() -> None:
         assert completed[1].startswith(says)
 
 
+@pytest.mark.parametrize(("ratio", "by"), [(1.05, "test items, which the other"), (1.25, "the nearest checkpoints")])
+def test_errors_that_imply_different_numbers_of_items_imply_none(ratio: float, by: str) -> None:
+    given = binomial_stderr(VALUE, 400 * np.array([1, 1, 1, ratio, 1, ratio])) * (VALUE > 0)
+    completed = completed_stderr(VALUE, given, UNKNOWN)
+    assert completed
+    assert by in completed[1]
+
+
 def test_without_items_the_nearest_errors_are_taken() -> None:
     """Errors of losses, and fractions whose errors imply no single number of items."""
     given = np.array([0.0, 0.03, np.nan, 0.01, 0.02, 0.0])

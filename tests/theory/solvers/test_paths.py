@@ -76,6 +76,12 @@ def test_modes_beyond_a_bottleneck_are_never_learned() -> None:
     assert path.loss[-1] == pytest.approx(0.3**2 / 2)
 
 
+def test_all_that_is_never_learned_is_told_the_strongest_first() -> None:
+    """Two modes that weight decay ends, and one beyond the bottleneck."""
+    asked = protocol(Spectrum((1.0, 0.3, 0.25, 0.2)), Network(4, 3, 4), pretraining=GradientFlow(weight_decay=0.4))
+    assert decoupled_modes(resolve(asked)).at(LENGTHS).never_learned.tolist() == [0.3, 0.25, 0.2]
+
+
 def test_an_aligned_start_at_a_deep_bottleneck_keeps_what_it_never_learns_in_the_loss() -> None:
     path = decoupled_modes(resolve(protocol(Spectrum((1.0, 0.6)), Network(2, 1, 2, depth=3), start=Aligned(0.3))))
     at = path.at(np.array([0.0, 500.0]))

@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := test,dev,cluster,demo
+EXTRAS := test,dev,cluster,demo,docs
 STAMP := .venv/.installed
 
 # Compiled modules are kept in __pycache__, whatever the shell says: without them every process starts seconds later.

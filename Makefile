@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help figures demo notebooks test test-lowest test-browser simulate fuzz mutants gallery lint check bench maps constraints clean
+.PHONY: help figures demo notebooks test test-lowest test-browser simulate docs fuzz mutants gallery lint check bench maps constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -55,7 +55,19 @@ fuzz: $(STAMP) ## read 10,000 damaged result files, protocols, sweeps and arrays
 	OVERTRAINING_MUTANTS=10000 $(BIN)/python -m pytest -q tests/figures/llm/readers/test_fuzz.py tests/test_fuzz.py
 
 check: $(STAMP) ## check every derivation from scratch and write the book of derivations into build/book
-	$(BIN)/python -W error -m overtraining check --html build/book
+	$(BIN)/python -W error -m overtraining check --html build/book --json build/check.json
+
+# What the site shows of checks and experiments is made again only after a change of their sources.
+SOURCES = $(shell find setting runtime theory simulations experiments figures -name '*.py' -o -name '*.css' -o -name '*.toml')
+build/check.json: $(SOURCES) | $(STAMP)
+	$(MAKE) check
+build/verdicts.json: $(SOURCES) | $(STAMP)
+	$(MAKE) simulate
+
+docs: $(STAMP) figures build/check.json build/verdicts.json ## build the documentation's site into build/docs
+	$(BIN)/overtraining page --out build/overtraining.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --builder html --doctree-dir build/doctrees docs build/docs
+	@echo build/docs/index.html
 
 mutants: $(STAMP) ## change 200 expressions, one at a time: fails if the tests do not notice (half an hour of CPU time)
 	$(BIN)/python -m benchmarks.mutants

@@ -1,7 +1,7 @@
 """Roles for what this project names: {claim}`B1`, {experiment}`depth`, {picture}`depth`, {derivation}`B1`.
 
-A claim is a section of a chapter of the theory, labelled `claim-b1`; an experiment is labelled `experiment-NAME`, and the
-page of a figure `figure-NAME`. A derivation is a page of the book of derivations, which lies beside the site's pages.
+A claim is a section of a chapter of the theory, labelled `claim-b1`. An experiment is labelled `experiment-NAME`, the
+page of a figure `figure-NAME`. A derivation is a page of the book, which lies beside the site's pages.
 """
 
 from collections.abc import Callable

@@ -20,6 +20,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "built_parts",
+    "claims",
     "docstrings",
     "mathml",
     "roles",

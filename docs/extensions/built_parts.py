@@ -24,8 +24,8 @@ def built(name: str, target: str) -> Path:
 @cache
 def checks() -> dict[str, Any]:
     """What `make check` found, by claim."""
-    found: dict[str, Any] = json.loads(built("check.json", "check").read_text(encoding="utf-8"))
-    return found
+    reports = json.loads(built("check.json", "check").read_text(encoding="utf-8"))
+    return {report["claim"]: report for report in reports}
 
 
 @cache

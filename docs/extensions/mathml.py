@@ -27,4 +27,5 @@ def _display(writer: Any, node: nodes.math_block) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (_inline, None), (_display, None))
     app.config.html_math_renderer = "mathml"
+    app.add_css_file("mathml.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
 """Every code block of a page runs as it stands, prints what the page says, and every command line is one that exists.
 
-Executed notebooks run when the site is built. Of the others, all blocks of a page share a namespace and an empty folder,
-and blocks that begin with `>>>` are doctests. Command lines are parsed by the real command line and not run.
+Executed notebooks run when the site is built. Of the others, all blocks of a page share a namespace and an empty
+folder, and blocks that begin with `>>>` are doctests. Command lines are parsed by the real command line and not run.
 """
 
 import doctest

@@ -22,6 +22,8 @@ extensions = [
     "built_parts",
     "claims",
     "docstrings",
+    "figure_pages",
+    "lesson_table",
     "mathml",
     "roles",
 ]
@@ -57,6 +59,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "overtraining"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_sidebars = {"lessons": []}  # room for the page to explore
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

@@ -79,14 +79,15 @@ def words(text: str) -> list[nodes.Node]:
     """Plain text as nodes: code between backticks, subscripts and superscripts that Unicode does not have."""
     found: list[nodes.Node] = []
     for i, piece in enumerate(text.split("`")):
-        for part in re.split(r"(<su[bp]>.*?</su[bp]>)", prose(piece)):
-            if low := re.fullmatch(r"<(su[bp])>(.*)</su[bp]>", part):
-                inner = html.unescape(low[2])
-                found.append((nodes.subscript if low[1] == "sub" else nodes.superscript)("", inner))
-            elif part:
-                shown = html.unescape(part)
-                found.append(nodes.literal("", shown) if i % 2 else nodes.Text(shown))
+        shown = [_word(part) for part in re.split(r"(<su[bp]>.*?</su[bp]>)", prose(piece)) if part]
+        found += [nodes.literal("", "", *shown)] if i % 2 else shown
     return found
+
+
+def _word(part: str) -> nodes.Node:
+    if raised := re.fullmatch(r"<(su[bp])>(.*)</su[bp]>", part):
+        return (nodes.subscript if raised[1] == "sub" else nodes.superscript)("", html.unescape(raised[2]))
+    return nodes.Text(html.unescape(part))
 
 
 def block(*classes: str) -> nodes.container:

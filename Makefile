@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help figures demo notebooks test test-lowest test-browser simulate docs fuzz mutants gallery lint check bench maps constraints clean
+.PHONY: help figures demo notebooks test test-lowest test-browser simulate docs fuzz mutants gallery lint check bench maps constraints release-files clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -90,6 +90,17 @@ maps: $(STAMP) ## renew docs/claims.md (from the ledger) and docs/vocabulary.md 
 constraints: $(STAMP) ## renew the pinned versions in constraints.txt, for Python 3.11 and newer
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --quiet pyproject.toml -o constraints.txt
+
+# The first piece of code in README runs with the wheel alone, in a folder with nothing of the project.
+release-files: $(STAMP) ## build sdist and wheel into dist, and try the wheel where nothing else is installed
+	rm -rf dist build/try build/tried
+	$(BIN)/uv build --quiet --build-constraint constraints.txt --out-dir dist
+	$(BIN)/uv venv --quiet --python 3.11 build/try
+	$(BIN)/uv pip install --quiet --python build/try -c constraints.txt dist/*.whl
+	mkdir -p build/tried
+	awk '/^```/ { part++; next } part == 1' README.md > build/tried/readme.py
+	cd build/tried && ../try/bin/python -W error readme.py && ../try/bin/overtraining --version
+	@ls dist/*
 
 clean: ## remove the environment and everything built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

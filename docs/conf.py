@@ -20,6 +20,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "built_parts",
+    "citation",
     "claim_graph",
     "claims",
     "experiment_list",
@@ -27,6 +28,8 @@ extensions = [
     "figure_pages",
     "lesson_table",
     "mathml",
+    "repository",
+    "results",
     "roles",
 ]
 exclude_patterns = ["examples/*", "claims.md", "vocabulary.md"]

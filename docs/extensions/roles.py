@@ -4,6 +4,7 @@ A claim is a section of a chapter of the theory, labelled `claim-b1`. An experim
 page of a figure `figure-NAME`. A derivation is a page of the book, which lies beside the site's pages.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,11 +30,22 @@ def labelled(kind: str) -> Role:
     return role
 
 
+def split_explicit(text: str) -> tuple[str, str]:
+    """The words and the target of a role's text `words <target>`; without words, the target alone.
+
+    >>> split_explicit("a file <B1>"), split_explicit("B1")
+    (('a file', 'B1'), ('', 'B1'))
+    """
+    plain = unescape(text).strip()
+    found = re.fullmatch(r"(.+?)\s*<([^<>]+)>", plain, re.DOTALL)
+    return (found[1], found[2]) if found else ("", plain)
+
+
 def derivation(_name: str, raw: str, text: str, _line: int, inliner: Inliner, *_: Any, **__: Any) -> Any:
-    """A link to a claim's page in the book of derivations."""
-    claim = unescape(text).strip()
+    """A link to a claim's page in the book of derivations, with words of its own if it is written `words <B1>`."""
+    words, claim = split_explicit(text)
     up = "../" * inliner.document.settings.env.docname.count("/")
-    return [nodes.reference(raw, f"derivation of {claim}", refuri=f"{up}book/claim-{claim}.html")], []
+    return [nodes.reference(raw, words or f"derivation of {claim}", refuri=f"{up}book/claim-{claim}.html")], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

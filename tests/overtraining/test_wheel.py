@@ -24,7 +24,7 @@ SOMEBODY_ELSES = (
 COMMANDS = (
     "figures incremental-learning control --formats svg",  # of theory and simulation, and of shipped data
     "check A1",
-    "simulate mixing",
+    "simulate --list",
     "sweep noise-against-length --dry-run",
     "llm --plan 0.02",
     "demo --list",

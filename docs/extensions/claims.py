@@ -84,6 +84,13 @@ def words(text: str) -> list[nodes.Node]:
     return found
 
 
+def linked(text: str) -> list[nodes.Node]:
+    """The same with a link wherever a claim is named."""
+    pieces = re.split(r"\b([A-F]\d[a-z]?)\b", text)
+    known = {*CLAIMS, *ledger()}
+    return [node for piece in pieces for node in ([claim_link(piece)] if piece in known else words(piece))]
+
+
 def _word(part: str) -> nodes.Node:
     if raised := re.fullmatch(r"<(su[bp])>(.*)</su[bp]>", part):
         return (nodes.subscript if raised[1] == "sub" else nodes.superscript)("", html.unescape(raised[2]))
@@ -192,7 +199,7 @@ class Claim(SphinxDirective):
         symbols = described(
             (([nodes.math("", symbol)], words(text)) for symbol, text in derivation.symbols.items()), "claim-symbols"
         )
-        found = [head, paragraph(*words(derivation.plain)), formula, *folded("Symbols", symbols)]
+        found = [head, paragraph(*linked(derivation.plain)), formula, *folded("Symbols", symbols)]
         if derivation.assumptions:
             items = nodes.bullet_list("", *map(_assumption, derivation.assumptions))
             found += folded(f"Assumptions, and what fails without them ({len(derivation.assumptions)})", items)
@@ -238,8 +245,8 @@ class Claim(SphinxDirective):
 
 def _assumption(assumption: Assumption) -> nodes.Node:
     without = assumption.counterexample.text if assumption.counterexample else ""
-    head = [nodes.strong("", assumption.name), nodes.Text(": "), *words(assumption.text)]
-    tail = [nodes.Text(" "), nodes.emphasis("", "Without it:"), nodes.Text(" "), *words(without)] if without else []
+    head = [nodes.strong("", assumption.name), nodes.Text(": "), *linked(assumption.text)]
+    tail = [nodes.Text(" "), nodes.emphasis("", "Without it:"), nodes.Text(" "), *linked(without)] if without else []
     return nodes.list_item("", paragraph(*head, *tail))
 
 

@@ -8,7 +8,7 @@ import ast
 from typing import Any
 
 from built_parts import BUILD, ROOT, verdicts
-from claims import badge, block, claim_link, folded, paragraph, separated, words
+from claims import badge, block, claim_link, folded, linked, paragraph, separated, words
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -45,7 +45,7 @@ class Experiments(SphinxDirective):
         section += nodes.title("", experiment.name)
         self.state.document.note_explicit_target(section, section)
         section += paragraph(nodes.strong("", "", *words(experiment.title)), nodes.Text("."))
-        section += [paragraph(*words(text)) for text in measured(experiment)]
+        section += [paragraph(*linked(text)) for text in measured(experiment)]
         claims = separated([claim_link(claim)] for claim in experiment.claims)
         verdict = [badge(result["verdict"]), nodes.Text(summary(result))]
         section += paragraph(nodes.Text("Claims "), *claims, nodes.Text(": "), *verdict)

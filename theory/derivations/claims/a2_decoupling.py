@@ -201,7 +201,7 @@ DERIVATION = Derivation(
     assumptions=(
         Assumption(
             "aligned start",
-            "W1 = F D1 Vᵀ and W2 = U D2 Fᵀ with the teacher's U, V, one hidden frame F, and diagonal D1, D2.",
+            "W1 = F D₁ Vᵀ and W2 = U D₂ Fᵀ with the teacher's U, V, one hidden frame F, and diagonal D₁, D₂.",
             Counterexample(
                 "From a start rotated by 53° the modes do not learn independently.",
                 lambda: _mixes("rotated start"),

@@ -269,7 +269,8 @@ DENSE = Assumption(
 )
 BELOW = Assumption(
     "start below the teacher",
-    "ε_i < σ_i for every feature, and Σε_i → 0 as ε_i = ε b_i with Σb_i finite, or finitely many features while ε → 0.",
+    "ε_i < σ_i for every feature, and Σε_{i} → 0 as ε_i = ε b_i with Σb_{i} finite, or finitely many features while "
+    "ε → 0.",
     Counterexample("From one ε for infinitely many features loss and Σs are infinite.", _from_above, _above_curves),
 )
 SMALL = Assumption(
@@ -291,7 +292,7 @@ DERIVATION = Derivation(
     statement=r"L\to\frac{\tau^{-(2-1/\alpha)}}{2(2\alpha-1)},\quad\sum_is_i\to\frac{\tau^{1/\alpha-1}}{1-\alpha}"
     r"\ (\alpha<1),\quad\ln\tau\ (\alpha=1),\quad\zeta(\alpha)-\frac{\tau^{1/\alpha-1}}{\alpha-1}\ (\alpha>1),"
     r"\qquad\tau=\frac{2t}{\ln(1/\epsilon)}",
-    plain="For a teacher with singular values i^−α and a small start below it, the loss falls as a power of the "
+    plain="For a teacher with singular values i^{−α} and a small start below it, the loss falls as a power of the "
     "pretraining length, and the norm of the weights, and with it sensitivity, grows as another power, or saturates "
     "if α > 1.",
     symbols={
@@ -311,7 +312,7 @@ DERIVATION = Derivation(
         Step(
             r"0<s_i<\sigma_i,\quad s_i\le\epsilon_ie^{2\sigma_it}",
             "For a start below the teacher the loss beyond M features is at most ½Σ_{i>M}σ², and Σs beyond an M with "
-            "σ_M τ < 1 at most ε^{1−σ_Mτ} Σb_i → 0: so both limits may be taken feature by feature.",
+            "σ_M τ < 1 at most ε^{1−σ_Mτ} Σb_{i} → 0: so both limits may be taken feature by feature.",
             _dominated,
         ),
         Step(

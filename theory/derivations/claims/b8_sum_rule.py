@@ -272,8 +272,8 @@ DERIVATION = Derivation(
     symbols={
         r"\sum s": "‖W1‖² = ‖W2‖², to which sensitivity is proportional",
         "m": "t σ at which a feature is learned: ½ ln(1/ε), at depth L > 2 ε^{−(1−2/L)}/(L−2); one constant",
-        r"\beta": "exponent of the loss, L ∝ t^−β",
-        "s": "exponent of Σs^(2−2/L), the outer layers' sensitivity; Σs at depth 2",
+        r"\beta": "exponent of the loss, L ∝ t^{−β}",
+        "s": "exponent of Σs^{2−2/L}, the outer layers' sensitivity; Σs at depth 2",
         "L": "depth where it divides, else the loss",
         r"\ell": "ln(σ*/ε) of the features being learned",
         r"t_0,t_1,l_0,l_1": "two measured lengths and losses, the loss linear in ln t in between",

@@ -65,6 +65,7 @@ html_title = "overtraining"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_sidebars = {"lessons": []}  # room for the page to explore
+html_show_search_summary = False  # a page that is opened as a file may not read others
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

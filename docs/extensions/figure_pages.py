@@ -53,7 +53,6 @@ FILES = {
     "data/{}.nc": "all data of the figure with their protocols; `xarray.open_datatree` opens it",
     "{}.pdf": "for a paper",
     "{}.svg": "for a web page or slides",
-    "{}.png": "300 dots per inch",
 }
 
 CHANGES = {"teacher.alpha": "2", "start.epsilon": "0.005", "strengths": "0.05,0.1"}
@@ -85,6 +84,7 @@ def _parts(entry: Entry) -> Iterator[str]:
     yield from _sources(recipes)
     yield "## Download"
     yield "\n".join(_files(name))
+    yield "The picture above is a PNG of 300 dots per inch."
     yield "## Code"
     yield "`recipes` says where the data come from, `draw` draws them, and `caption` describes what is seen."
     yield f"````{{dropdown}} {code}\n```{{literalinclude}} {from_page(ROOT / code)}\n:language: python\n```\n````"

@@ -13,7 +13,8 @@ COLUMNS = ("claim", "statement", "derivation", "engine", "experiment", "figure",
 def ledger() -> list[dict[str, str]]:
     """The rows of the table of claims in paper_notes.md."""
     lines = (ROOT / "paper_notes.md").read_text(encoding="utf-8").splitlines()
-    rows = [line.strip("|").split("|") for line in lines if re.match(r"\| [A-G]\d \|", line)]
+    unlinked = [re.sub(r"^\| \[([A-G]\d)\]\([^)]*\) ", r"| \1 ", line) for line in lines]  # the link to its chapter
+    rows = [line.strip("|").split("|") for line in unlinked if re.match(r"\| [A-G]\d \|", line)]
     return [dict(zip(COLUMNS, map(str.strip, row), strict=True)) for row in rows]
 
 

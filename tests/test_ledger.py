@@ -16,9 +16,8 @@ COLUMNS = ("claim", "statement", "derivation", "engine", "experiment", "figure",
 def ledger() -> dict[str, dict[str, str]]:
     text = (ROOT / "paper_notes.md").read_text()
     rows = [
-        [cell.strip() for cell in line.strip("|\n").split("|")]
-        for line in text.splitlines()
-        if re.match(r"\| [A-F]\d \|", line)
+        [cell.strip() for cell in f"{claim}|{rest}".strip("|\n").split("|")]
+        for claim, rest in re.findall(r"^\| \[([A-F]\d)\]\([^)]+\) \|(.*)$", text, re.MULTILINE)
     ]
     return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
 
@@ -41,6 +40,12 @@ def test_all_claims_are_there() -> None:
         filled = [row[column] for column in ("derivation", "engine", "experiment", "figure")]
         expected = {"open": not any(filled), "part": any(filled), "closed": all(filled)}
         assert expected[row["status"]], f"{claim} is marked {row['status']}"
+
+
+def test_every_claim_links_to_its_chapter() -> None:
+    """The chapter has a section with the claim's label, to which the site's page of the ledger links."""
+    for claim, link in re.findall(r"^\| \[([A-F]\d)\]\(([^)]+)\) \|", (ROOT / "paper_notes.md").read_text(), re.M):
+        assert f"\n(claim-{claim.lower()})=\n" in (ROOT / link).read_text(encoding="utf-8"), (claim, link)
 
 
 def test_everything_named_exists() -> None:
@@ -102,6 +107,8 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "paper_notes.md",
     "figures/llm/README.md",
     "docs/claims.md",
 )

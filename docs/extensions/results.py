@@ -146,7 +146,7 @@ class Verdicts(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         by_verdict: dict[str, list[str]] = {}
-        for report in checks():
+        for report in checks().values():
             by_verdict.setdefault(report["verdict"], []).append(report["claim"])
         rows = [[verdict, len(claims), ", ".join(claims)] for verdict, claims in by_verdict.items()]
         return [table(["verdict", "derivations", "which"], rows, "Derivations, by the verdict of the weakest step")]

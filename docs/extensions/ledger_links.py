@@ -1,4 +1,4 @@
-"""Links in the ledger of claims, paper_notes.md, as the site shows it; the file itself stays plain text.
+"""Links in the ledger of claims, paper_notes.md, as the site shows it.
 
 In the table of claims the claim links to its section in a chapter of the theory; derivations, functions, experiments
 and figures link to their pages. Elsewhere a claim in bold at the beginning of an item links to its section.
@@ -10,6 +10,7 @@ from importlib import import_module
 
 GROUPS = ("learning", "sensitivity", "inflection", "fine_tuning", "remedies")
 ROW = re.compile(r"^\| (?:\[)?(?P<claim>[A-G]\d)(?:\]\([^)]*\))? \|(?P<rest>.*)\|$", re.MULTILINE)
+TABLE = re.compile(r"^\| claim \| statement .*\n(?:\|.*\n)+", re.MULTILINE)
 QUOTED = re.compile(r"`([^`]+)`")
 
 
@@ -19,6 +20,8 @@ def public_name(function: str) -> str | None:
 
     >>> public_name("noise.expected_increase")
     'overtraining.theory.sensitivity.expected_increase'
+    >>> public_name("balanced_mode.unlearned")
+    'overtraining.theory.learning.balanced_mode.unlearned'
     """
     module, name = function.split(".")
     for group in GROUPS:
@@ -26,6 +29,8 @@ def public_name(function: str) -> str | None:
         thing = getattr(package, name, None)
         if getattr(thing, "__module__", "").endswith(f".{group}.{module}"):
             return f"{package.__name__}.{name}"
+        if module in package.__all__:
+            return f"{package.__name__}.{module}.{name}"
     return None
 
 
@@ -55,5 +60,5 @@ def _row(found: re.Match[str]) -> str:
 
 def linked(text: str) -> str:
     """The text of the ledger with links."""
-    text = ROW.sub(_row, text)
+    text = TABLE.sub(r":::{div} ledger\n\n\g<0>\n:::\n", ROW.sub(_row, text))
     return re.sub(r"^- \*\*([A-F]\d)\*\* ", r"- **{claim}`\1`** ", text, flags=re.MULTILINE)

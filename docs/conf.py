@@ -20,17 +20,22 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "built_parts",
+    "api_pages",
     "citation",
     "claim_graph",
     "claims",
-    "experiment_list",
+    "command_line",
     "docstrings",
+    "experiment_list",
     "figure_pages",
+    "glossary",
     "lesson_table",
     "mathml",
+    "protocol_fields",
     "repository",
     "results",
     "roles",
+    "signatures",
 ]
 exclude_patterns = ["examples/*", "claims.md", "vocabulary.md"]
 nitpicky = False  # what a docstring quotes links to an object if there is one of that name

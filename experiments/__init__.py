@@ -105,3 +105,4 @@ EXPERIMENTS = (
         "beyond-linear-remedies", ("D7", "E1", "E2", "E3"), "Remedies for tanh and ReLU students: what carries over"
     ),
 )
+"""The experiments, in the order of the claims."""

@@ -43,7 +43,9 @@ class Inputs(NamedFields):
     spectrum: the d_in eigenvalues of Σx, in the order of the teacher's modes; empty for whitened inputs, Σx = I.
     shared: True if the eigenvectors are the teacher's right singular vectors; else they are Haar-random, drawn from
     `frame_seed`.
-    samples: size of the training set; None for the whole population. Losses are reported without the labels' noise.
+    samples: size of the training set; None for the whole population.
+    label_noise: standard deviation of the noise on the labels. Losses are reported without it.
+    frame_seed: what the eigenvectors are drawn from if they are not shared.
     input_covariance: Σx itself, `d_in × d_in`, instead of a spectrum; `from_data` estimates it. Negative eigenvalues
     and asymmetry up to 1e-6 of the largest are rounding errors in float32: such eigenvalues count as 0.
 

@@ -28,7 +28,9 @@ class Noise(NamedFields):
     convention: the unit. "absolute": 1. "initialization": the layer's root mean square entry at the start (by secondary
     sources, the source paper's choice). "relative": its present root mean square entry, `‖W_l‖_F/√size`.
     "multiplicative": the absolute value of each weight.
-    scales: one per layer, first layer first; empty for 1 everywhere. Biases stay as they are.
+    scales: one per layer, first layer first; empty for 1 everywhere.
+
+    Biases stay as they are.
     """
 
     scales: Sequenced = ()
@@ -74,7 +76,10 @@ class Quantization(NamedFields):
 
 @dataclass(frozen=True)
 class Pruning(NamedFields):
-    """Set the smallest weights to 0: the share `strength` of every layer ("tensor") or of each of its rows ("row")."""
+    """Set the smallest weights to 0.
+
+    per: the share `strength` of every layer ("tensor") or of each of its rows ("row").
+    """
 
     per: str = "tensor"
 

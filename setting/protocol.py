@@ -30,7 +30,10 @@ def _depth(name: str, n: Any) -> int:
 class Network(NamedFields):
     """A student: linear of any depth, `f = W_L … W_1`, all hidden layers of width h; or two layers with an activation.
 
-    At depth 1 `f = W_1` is `d_out × d_in`, and h has no meaning. Biases (`bias`), one per unit, start at 0.
+    d_in, h, d_out: numbers of inputs, of units in every hidden layer, and of outputs.
+    depth: number of layers L. At depth 1 `f = W_1` is `d_out × d_in`, and h has no meaning.
+    activation: of the hidden layer; "linear" for none.
+    bias: whether every unit has a bias, which starts at 0.
     """
 
     d_in: int
@@ -67,6 +70,8 @@ class Network(NamedFields):
 class Sampling(NamedFields):
     """How often a simulation repeats: `draws` of the perturbation at each of `seeds` starts. Theory ignores it.
 
+    draws: of the perturbation, at each seed.
+    seeds: starts, each with its own weights; results are averaged over them.
     antithetic: use every draw of the noise with both signs, so that terms odd in the noise cancel exactly. The mean is
     the same for symmetric noise, and its error is much smaller where the gradient is not small.
     """
@@ -95,6 +100,10 @@ class Protocol(NamedFields):
     and 3.0 for 3 wherever a whole number is meant.
     network: by default that of a start from `Weights`, else two layers of the smallest widths that fit the teacher,
     `h = min(d_in, d_out)`.
+    start: the weights before pretraining.
+    pretraining: how the network is trained on the teacher.
+    perturbation: what is done to the pretrained network.
+    sampling: how often a simulation repeats.
     inputs: by default whitened, the whole population, labels without noise.
 
     >>> from overtraining.setting.teachers import PowerLaw

@@ -31,7 +31,9 @@ def _epsilon(name: str, x: Any) -> float:
 class Aligned(NamedFields):
     """Start on the aligned path: every teacher mode that fits into the narrowest layer begins at `s_i(0) = epsilon`.
 
+    epsilon: the singular value of every mode at the start.
     imbalance: `λ = w2² − w1²` of every mode (two layers only); 0 is the balanced start, `w1 = w2 = √epsilon`.
+
     The hidden frames are Haar-random, drawn from a simulation's key; only what depends on them can notice them.
     """
 
@@ -46,10 +48,14 @@ class Aligned(NamedFields):
 class Balanced(NamedFields):
     """Start balanced, `W2ᵀW2 = W1W1ᵀ`, with all singular values epsilon, in frames rotated away from the teacher's.
 
-    angle: largest angle, in radians, by which the rotation of each frame moves a vector; 0 is aligned. The planes of
-    the rotations are random, drawn from `frame_seed`, and independent of the frames that others draw from this seed.
+    epsilon: every singular value at the start.
+    angle: largest angle, in radians, by which the rotation of each frame moves a vector; 0 is aligned.
     imbalance: `λ` of the λ-balanced start `W2ᵀW2 − W1W1ᵀ = λI` (two layers;
-    `h ≤ d_out` for λ > 0, `h ≤ d_in` for λ < 0). Hidden frames as in `Aligned`.
+    `h ≤ d_out` for λ > 0, `h ≤ d_in` for λ < 0).
+    frame_seed: what the planes of the rotations are drawn from, independently of the frames that others draw from this
+    seed.
+
+    Hidden frames are as in `Aligned`.
     """
 
     epsilon: float = 1e-3
@@ -65,7 +71,10 @@ class Balanced(NamedFields):
 
 @dataclass(frozen=True)
 class SmallGaussian(NamedFields):
-    """Start from independent Gaussian weights of standard deviation `std`, neither balanced nor aligned."""
+    """Start from independent Gaussian weights of standard deviation `std`, neither balanced nor aligned.
+
+    std: the same in every layer. Theory answers where it is small: means over starts, in the limit.
+    """
 
     std: float = 1e-2
 
@@ -75,7 +84,10 @@ class SmallGaussian(NamedFields):
 
 @dataclass(frozen=True)
 class FanIn(NamedFields):
-    """The standard start: independent Gaussian weights of standard deviation `gain / √fan_in`, biases 0."""
+    """The standard start: independent Gaussian weights of standard deviation `gain / √fan_in`, biases 0.
+
+    gain: 1 for the standard start. Theory answers where it is small: means over starts, in the limit.
+    """
 
     gain: float = 1.0
 

@@ -60,8 +60,11 @@ class SharedVectors(NamedFields):
 class RotatedTeacher(NamedFields):
     """The teacher itself, rotated: `B = scale · R U diag(σ) Vᵀ R'ᵀ` with rotations of largest plane angle `angle`.
 
-    The planes of the rotations are random, drawn from `frame_seed`, and independent of the frames that others draw from
-    this seed. The task with angle 0 and scale 1 is the teacher's.
+    angle: largest angle, in radians, by which the rotations move a vector.  scale: of the task to the teacher.
+    frame_seed: what the planes of the rotations are drawn from, independently of the frames that others draw from this
+    seed.
+
+    The task with angle 0 and scale 1 is the teacher's.
     """
 
     angle: float

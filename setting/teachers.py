@@ -41,6 +41,9 @@ def _modes(name: str, n: Any) -> int:
 class PowerLaw(NamedFields):
     """Singular values `σ_i = scale · i^{−alpha}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
 
+    modes: number of singular values.  alpha: exponent, 0 for equal ones.  scale: the largest.
+    frame_seed: what the singular vectors are drawn from; equal seeds give equal vectors.
+
     >>> singular_values(PowerLaw(modes=3, alpha=1.0)).round(3).tolist()
     [1.0, 0.5, 0.333]
     """
@@ -57,6 +60,9 @@ class PowerLaw(NamedFields):
 @dataclass(frozen=True)
 class Geometric(NamedFields):
     """Singular values `σ_i = scale · ratio^{i−1}`, i = 1 … modes, in Haar-random frames drawn from `frame_seed`.
+
+    modes: number of singular values.  ratio: of each to the one before.  scale: the largest.
+    frame_seed: what the singular vectors are drawn from; equal seeds give equal vectors.
 
     >>> singular_values(Geometric(modes=3, ratio=0.5)).tolist()
     [1.0, 0.5, 0.25]
@@ -77,7 +83,10 @@ class Geometric(NamedFields):
 class Spectrum(NamedFields):
     """The singular values themselves, largest first, zeros allowed, in Haar-random frames drawn from `frame_seed`.
 
-    The values of a task's `SharedVectors` belong to the modes in this order. DomainError for another order.
+    values: the singular values; those of a task's `SharedVectors` belong to the modes in this order.
+    frame_seed: what the singular vectors are drawn from; equal seeds give equal vectors.
+
+    Raises DomainError for another order.
     """
 
     values: Sequenced
@@ -100,7 +109,10 @@ class Spectrum(NamedFields):
 
 @dataclass(frozen=True)
 class Matrix(NamedFields):
-    """The teacher matrix itself, `d_out × d_in`, as nested tuples (so that a protocol can be hashed and written)."""
+    """The teacher matrix itself, `d_out × d_in`.
+
+    entries: its rows, kept as nested tuples, so that a protocol can be hashed and written.
+    """
 
     entries: Sequenced
 

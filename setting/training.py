@@ -17,7 +17,11 @@ Horizon = Literal["last", "each"]
 
 @dataclass(frozen=True)
 class GradientFlow(NamedFields):
-    """Pretraining by `θ̇ = −∇(L + (weight_decay/2)‖θ‖²)`; `rtol` is a simulation's tolerance, theory is exact."""
+    """Training in continuous time, `θ̇ = −∇(L + (weight_decay/2)‖θ‖²)`.
+
+    rtol: relative tolerance of a simulation's integration; theory is exact.
+    weight_decay: coefficient μ of `(μ/2)‖θ‖²` in the loss.
+    """
 
     rtol: float = 1e-8
     weight_decay: float = 0.0
@@ -33,9 +37,12 @@ class GradientDescent(NamedFields):
     learning_rate: the peak rate, where the schedule has one.
     batch: examples per step, drawn anew from the inputs; None for the gradient of the loss over all inputs.
     optimizer: "sgd" and "momentum" (heavy ball, `momentum`), "adam", "adamw" (both with optax's defaults).
+    momentum: of "momentum" alone.
     weight_decay: coefficient μ of `(μ/2)‖θ‖²` in the loss; for "adamw" decoupled from the gradient.
     schedule: "constant"; "cosine" to 0; "warmup-stable-decay": linear up over the first `warmup_share` of the
     steps, then constant, then linear down to 0 over the last `decay_share` of them.
+    warmup_share: part of the steps over which the rate rises.
+    decay_share: part of the steps over which it falls, with "warmup-stable-decay" alone.
     horizon: where a schedule ends. "last": all lengths are checkpoints of one run, which ends at the last length.
     "each": every length is the end of a run of its own, as for annealed checkpoints.
     """

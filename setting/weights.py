@@ -23,9 +23,11 @@ class Weights(NamedFields):
 
     Arrays of NumPy, JAX or PyTorch, of any precision, kept as nested tuples. Without a `network`, a Protocol takes it
     from their shapes. Every seed of a simulation starts from them.
+    layers: the weights, from the input's layer; also one by one, `Weights(W1, W2)`.
     tolerance: how far from balanced they may be for theory to answer: `‖W_{l+1}ᵀW_{l+1} − W_lW_lᵀ − λI‖_F` over
     `‖W_l‖² + ‖W_{l+1}‖²`. The default accepts what rounding to float32 causes. Theory computes with balanced weights
     near them, and says how much of its answer that may change.
+
     Raises ShapeError for weights that do not follow each other, or with hidden layers of different widths.
 
     >>> Weights(np.ones((3, 4)), np.ones((2, 3))).shapes

@@ -112,3 +112,4 @@ CATALOGUE = (
     Entry("control", ("F4",), "Base models that get worse without any perturbation"),
     Entry("bridge", ("C1", "B1", "F1"), "Theory, simulation and language model on the same axes"),
 )
+"""The figures, in the order of the claims."""

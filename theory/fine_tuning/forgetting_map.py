@@ -120,10 +120,16 @@ def rotated_tasks(
     d_out: int | None = None,
     d_in: int | None = None,
 ) -> Float[np.ndarray, "strength angle trial d_out d_in"]:
-    """The teacher rotated and rescaled, `strength · R diag(σ) R'ᵀ`, with rotations of largest plane angle `angle`.
+    """The teacher rotated and rescaled, `strength · R diag(σ) R'ᵀ`, with rotations of largest plane angle.
 
     The planes are random for every trial and the same for all strengths and angles, as in `tasks.RotatedTeacher`.
+
+    sigma: the teacher's singular values.  strengths: > 0, a list.  angles: in radians, a list.  trials: how many.
+    key: of the random planes.  d_out, d_in: widths, by default as many as modes.
     Raises DomainError outside the domain, ShapeError where sigma, strengths or angles are not lists.
+
+    >>> rotated_tasks(np.array([1.0, 0.5]), strengths=[2.0], angles=[0.0], trials=1, key=0)[0, 0, 0].round(12).tolist()
+    [[2.0, 0.0], [0.0, 1.0]]
     """
     from scipy.linalg import expm  # a tenth of a second to import
 
@@ -151,8 +157,13 @@ def random_tasks(
 ) -> Float[np.ndarray, "strength shared trial d_out d_in"]:
     """`strength · diag(σ₁ … σ_k, G)`: k features shared with the teacher, the rest Gaussian of largest value σ₁.
 
+    sigma: the teacher's singular values.  strengths: > 0, a list.
     shared: numbers k of features, 0 for a task that has none of the teacher's. The same G for all strengths.
+    trials: how many.  key: of the random G.  d_out, d_in: widths, by default as many as modes.
     Raises DomainError outside the domain, ShapeError where sigma, strengths or shared are not lists.
+
+    >>> random_tasks(np.array([1.0, 0.5]), strengths=[2.0], shared=[1], trials=1, key=0).shape
+    (1, 1, 1, 2, 2)
     """
     sigma, size, shape, generator = _prepared(sigma, strengths, key, d_out, d_in)
     counts = _listed("shared", shared)

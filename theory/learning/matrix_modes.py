@@ -114,7 +114,9 @@ def modes_of(w1: WeightMatrix, w2: WeightMatrix, imbalance: float | None = None,
 
 
 def weights_of(modes: Modes, h: int) -> tuple[WeightMatrix, WeightMatrix]:
-    """Weights with these modes, mode i on hidden unit i.
+    """Weights with these modes, mode i on hidden unit i, `W2ᵀW2 − W1W1ᵀ = λI` on the modes.
+
+    h: hidden units; those beyond the modes have weights 0. `modes_of` is the inverse.
 
     >>> w1, w2 = weights_of(Modes(np.eye(2), np.array([2.0]), np.eye(1), imbalance=3.0), h=2)
     >>> w1.tolist(), w2.round(12).tolist()
@@ -135,7 +137,7 @@ def weights_of(modes: Modes, h: int) -> tuple[WeightMatrix, WeightMatrix]:
 
 
 def start_modes(start: Balanced, teacher: Teacher, network: Network) -> Modes:
-    """The modes of a protocol's balanced start, `f(0) = ε U₀V₀ᵀ` in frames rotated from those of the teacher.
+    """The modes of a protocol's balanced start, `f(0) = ε U₀V₀ᵀ` in frames rotated from the teacher's.
 
     There are as many modes as fit. With λ ≠ 0 every hidden unit has one; where h exceeds the smaller of d_in and d_out,
     one of its two weights is 0.

@@ -96,6 +96,7 @@ def matrix_flow(
     `d_out × d_in`, of any rank. Whitened inputs.
     imbalance: λ of `W2ᵀW2 − W1W1ᵀ = λI`, against which the weights are checked; None takes it from the weights, as 0
     where it is below 1e-12 of ‖W1‖² + ‖W2‖². With h > d_out it cannot be positive, with h > d_in not negative.
+
     Directions of a balanced start below the rounding error of its largest are taken to be absent;
     `matrix_flow_from_modes` accepts a start whose singular values differ by any factor.
     Features that the start cannot reach are not learned through rounding errors: the solution stays in the saddle, and

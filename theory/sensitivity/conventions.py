@@ -183,8 +183,9 @@ def unit_overlap_on_path(s: Float[np.ndarray, "*b modes"], frame: Float[np.ndarr
 
 
 def absmax_step(w: Float[np.ndarray, "..."], bits: int) -> float:
-    """Step of symmetric b-bit rounding, `max|w| / (2^{b−1} − 1)`, b = 2 … 64; 0 where all weights are 0.
+    """Step of symmetric b-bit rounding, `max|w| / (2^{b−1} − 1)`; 0 where all weights are 0.
 
+    w: the weights, of any shape.  bits: b = 2 … 64.
     Raises DomainError for other numbers of bits and for weights that are not finite, ShapeError where there are none.
 
     >>> absmax_step(np.array([-7.0, 1.0]), bits=4)
@@ -230,7 +231,9 @@ def rounding_increase_at(
 
 
 def rounding_model_scale(step: Numbers) -> Values:
-    """Noise scale `γ = step/√12` of the uniform-noise model of rounding, for use in claim B1. step: >= 0.
+    """Noise scale `γ = step/√12` of the uniform-noise model of rounding, for use in claim B1.
+
+    step: >= 0. Raises DomainError for negative ones.
 
     >>> round(float(rounding_model_scale(1.0)), 6)
     0.288675

@@ -18,12 +18,13 @@ from overtraining.theory.products import product, refuse_overflow
 def segment_norms(
     weights: Sequence[np.ndarray], input_covariance: Float[np.ndarray, "d_in d_in"] | None = None
 ) -> Float[np.ndarray, "sites sites"]:
-    """Squared norms of every product of neighbouring layers, `K[a, b−1] = ‖W_{b−1} … W_{a+1}‖²`, 0 <= a < b <= L + 1.
+    """Squared norms of every product of neighbouring layers, `K[a, b−1] = ‖W_{b−1} … W_{a+1}‖²`.
 
-    a and b are the noisy layers at the two ends; a = 0 is the input (weighted by Σx, whitened by default), b = L + 1
-    the output. The empty products on the diagonal are the width of layer a, and `tr Σx` for the input; zero below it.
-    weights: W1, …, WL.  Returns (L + 1, L + 1). Raises ShapeError where the matrices do not chain, DomainError where Σx
-    is not symmetric positive semidefinite.
+    a < b from 0 to L + 1 are the noisy layers at the two ends; a = 0 is the input (weighted by Σx), b = L + 1 the
+    output. The empty products on the diagonal are the width of layer a, and `tr Σx` for the input; zero below it.
+
+    weights: W1, …, WL.  input_covariance: Σx, by default I.  Returns (L + 1, L + 1).
+    Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite.
 
     >>> segment_norms([np.ones((1, 2)), np.ones((3, 1))]).tolist()
     [[2.0, 2.0, 6.0], [0.0, 1.0, 3.0], [0.0, 0.0, 3.0]]
@@ -46,7 +47,7 @@ def segment_norms(
 def segment_norms_on_path(
     s: Float[np.ndarray, "*b modes"], widths: Sequence[int]
 ) -> Float[np.ndarray, "*b sites sites"]:
-    """`segment_norms` on the balanced aligned path, `K[a, b−1] = Σ_i s_i^{2(b−a−1)/L}`, for whitened inputs.
+    """`segment_norms` on the balanced aligned path, `K[a, b−1] = Σ_i s_i^{2(b−a−1)/L}`, whitened inputs.
 
     s: singular values of the network, last axis modes.  widths: d_in, h_1, …, h_{L−1}, d_out.
     Raises ShapeError where some width is smaller than the number of modes, DomainError for negative s.

@@ -26,6 +26,7 @@ def expected_increase(
     entries of `W1: h × d_in` and `W2: d_out × h`; no expansion in γ. The teacher does not enter.
 
     w1_norm: `q₁ = tr(W1 Σx W1ᵀ)`, which is ‖W1‖²_F for whitened inputs.  w2_norm: `q₂ = ‖W2‖²_F`.
+    gamma_1, gamma_2: γ₁, γ₂.  d_in, h, d_out: widths.
     input_trace: `τ = tr Σx`; by default d_in, that is whitened inputs.
     All arrays broadcast; result in the unit of the loss. Raises DomainError for negative numbers and for a result that
     overflows, ShapeError where arrays do not broadcast.
@@ -57,8 +58,10 @@ def expected_increase_at(
     gamma_2: Numbers,
     input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
 ) -> Values:
-    """`expected_increase` (claim B1) from the weight matrices themselves; input_covariance: Σx, by default I.
+    """`expected_increase` (claim B1) from the weight matrices themselves.
 
+    w1, w2: W1 and W2.  gamma_1, gamma_2: standard deviations of the noise on their entries, which broadcast.
+    input_covariance: Σx, by default I.
     Raises ShapeError where the matrices do not chain, DomainError where Σx is not symmetric positive semidefinite.
 
     >>> float(expected_increase_at(np.ones((1, 2)), np.ones((2, 1)), 0.0, 1.0))

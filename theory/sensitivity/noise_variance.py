@@ -41,7 +41,10 @@ def invariants_at(
     teacher: Float[np.ndarray, "d_out d_in"],
     input_covariance: Float[np.ndarray, "d_in d_in"] | None = None,
 ) -> Invariants:
-    """The invariants of any point of weight space. Raises ShapeError, DomainError where the matrices do not fit.
+    """The invariants of any point of weight space, as defined by `Invariants`.
+
+    w1, w2, teacher: W1, W2 and A.  input_covariance: Σx, by default I.
+    Raises ShapeError where the matrices do not fit, DomainError where Σx is not symmetric positive semidefinite.
 
     >>> invariants_at(np.ones((1, 2)), np.ones((2, 1)), np.zeros((2, 2))).gradient_1
     8.0
@@ -76,8 +79,9 @@ def invariants_at(
 
 
 def invariants_on_path(s: Float[np.ndarray, "*b r"], unlearned: Float[np.ndarray, "*b m"], *, d_in: int) -> Invariants:
-    """The invariants on the balanced aligned path, whitened inputs, from `s_i` and `σ_i − s_i` (last axis: modes).
+    """The invariants on the balanced aligned path, whitened inputs, from `s_i` and `σ_i − s_i`.
 
+    s: singular values of the student, last axis modes.
     unlearned: the result of `balanced_mode.unlearned`; it may list m >= r modes, those beyond r without a hidden unit.
     Raises ShapeError where the numbers of modes and d_in do not fit, DomainError for negative s.
 

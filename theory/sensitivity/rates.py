@@ -53,6 +53,9 @@ def features_learned(tau: Numbers, alpha: Numbers) -> Values:
 
     A feature exactly at 1/τ is half under way and counted as learned, up to rounding of `τ^{1/α}`.
 
+    tau: t/m > 0.  alpha: > ½. Both broadcast. Raises DomainError outside the domain, ShapeError where arrays do not
+    broadcast.
+
     >>> features_learned([0.5, 1.0, 10.0], alpha=0.5001).tolist()
     [0.0, 1.0, 99.0]
     """
@@ -78,7 +81,7 @@ def staircase_loss(tau: Numbers, alpha: Numbers) -> Values:
 def staircase_norm(tau: Numbers, alpha: Numbers) -> Values:
     """`Σs = ‖W1‖² = ‖W2‖²` in the limit of a small start, `Σ_{i<=n} i^{−α}` with n features learned (claim B7).
 
-    From the 64th feature on the Euler–Maclaurin formula replaces the sum. Arguments as in `staircase_loss`.
+    From the 64th feature on the Euler–Maclaurin formula replaces the sum. Arguments and errors as in `staircase_loss`.
 
     >>> float(staircase_norm(1e6, alpha=1.0).round(6))
     14.392727

@@ -26,9 +26,10 @@ def respond_at(
     """The Response of your own checkpoints of one network: `respond` at length 0 of each, over all their lengths.
 
     Under noise, rounding and pruning it is exact for any weights; fine-tuning is as in `respond`, to the largest
-    `imbalance_error`.
-    checkpoints: by length, in gradient-flow time: steps times learning rate.  Turns are known to the lengths between
-    which they are.
+    `imbalance_error`. Turns are known to the lengths between which they are.
+
+    checkpoints: by length, in gradient-flow time: steps times learning rate.
+    teacher, strengths, perturbation, inputs: as of a `Protocol`.
     Raises DomainError without checkpoints, and for noise in units of the start, which no checkpoint is; ShapeError for
     checkpoints of different networks; else what `Protocol` and `respond` raise.
 

@@ -36,13 +36,13 @@ def test_published_rows_are_plain() -> None:
 
 def test_every_column_is_documented() -> None:
     """The page on the plain CSV names every column that may be in it."""
-    text = (ROOT / "figures/llm/README.md").read_text()
+    text = (ROOT / "docs/reference/language-model-files.md").read_text()
     assert not [name for name in COLUMNS if f"`{name}`" not in text]
 
 
 def test_the_csv_of_the_page_is_read(tmp_path: Path) -> None:
     """What the page tells people to write is what the reader takes."""
-    page = (ROOT / "figures/llm/README.md").read_text()
-    (text,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    page = (ROOT / "docs/reference/language-model-files.md").read_text()
+    (text,) = re.findall(r"```text\n(model,.*?)```", page, re.DOTALL)
     table = read([samples.put(tmp_path / "mine.csv", text)]).table
     assert table["value"].tolist() == [2.913, 0.71, 2.987, 2.979]

@@ -135,7 +135,7 @@ def _check_worker(recipe: str) -> None:
         raise WorkerDiffers(
             f"a worker on {os.uname().nodename} without {', '.join(f'{k}={v}' for k, v in unlike.items())}",
             "it may run several threads or other programs, which changes bits",
-            "start it with these variables, as CONTRIBUTING.md shows",
+            "start it with these variables, as docs/how-to/cluster.md shows",
         )
     if other := _software_differences(recipe):
         raise WorkerDiffers(f"the software on {os.uname().nodename}", "; ".join(other), "install the same everywhere")

@@ -4,83 +4,38 @@ Executed notebooks run when the site is built. Of the others, all blocks of a pa
 folder, and blocks that begin with `>>>` are doctests. Command lines are parsed by the real command line and not run.
 """
 
-import doctest
+import json
+import os
 import re
+import subprocess
 import sys
-from contextlib import redirect_stdout
-from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import matplotlib as mpl
 import pytest
 import typer
-from matplotlib import pyplot as plt
 
 from overtraining.commands.app import app
+from overtraining.setting.errors import Refusal
 from tests import ROOT
-from tests.docs.pages import Block, blocks, commands, is_executed, pages
+from tests.docs.pages import commands, is_executed, pages
+from tests.docs.run_pages import run
 
-PYTHON = ("python", "pycon")
-NOT_INSTALLED = ("torch",)
-"""Libraries that users have and the tests may lack: a block that imports one is compiled, and run where it is there."""
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-RUN = [
-    path for path in pages() if not is_executed(text := path.read_text("utf-8")) and re.search("```py(thon|con)", text)
-]
-WITH_COMMANDS = [path for path in pages() if [*commands(path.read_text("utf-8"))]]
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in pages()}
+RUN = [name for name, text in TEXTS.items() if not is_executed(text) and re.search("```py(thon|con)", text)]
+WITH_COMMANDS = [name for name, text in TEXTS.items() if [*commands(text)]]
+SETTINGS = ("JAX_ENABLE", "JAX_NUMPY", "XLA_FLAGS", "PYTEST")
+"""Beginnings of the variables that the tests set and a reader does not have."""
 
 
-def name(path: Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
-class BatchSystem(SimpleNamespace):
-    """Stands for `dask_jobqueue`, which needs a batch system: keeps what a page asks for, and submits nothing."""
-
-    scheduler_address = "tcp://login:8786"
-
-    def scale(self, jobs: int) -> None:
-        assert jobs > 0
-
-
-@pytest.fixture
-def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader in an empty folder, who answers every question with Enter and looks at no window."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)  # of the modules that a page writes
-    monkeypatch.setattr("builtins.input", lambda _="": "")
-    monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=BatchSystem))
-
-
-def run(source: str, page: str) -> None:
-    """Run all blocks of Python of a page; AssertionError if a doctest prints something else."""
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    with mpl.rc_context({"backend": "agg"}):
-        try:
-            for block in blocks(source):
-                if block.language in PYTHON:
-                    _run_block(block, page, namespace)
-        finally:
-            plt.close("all")
-
-
-def _run_block(block: Block, page: str, namespace: dict[str, Any]) -> None:
-    if ">>> " not in block.text:
-        code = compile("\n" * (block.line - 1) + block.text, page, "exec")  # so that a traceback names the line
-        if any(f"import {library}" in block.text and not find_spec(library) for library in NOT_INSTALLED):
-            return
-        with redirect_stdout(StringIO()):
-            exec(code, namespace)
-        return
-    test = doctest.DocTestParser().get_doctest(block.text, {}, page, page, block.line - 1)
-    test.globs = namespace
-    said = StringIO()
-    outcome = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.write, clear_globs=False)
-    assert outcome.attempted
-    assert not outcome.failed, said.getvalue()
+@pytest.fixture(scope="module")
+def went_wrong() -> dict[str, str]:
+    """What went wrong on each page, all of which run in one process, with warnings as errors."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    command = [sys.executable, "-W", "error", "-m", "tests.docs.run_pages", *(str(ROOT / name) for name in RUN)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return {str(Path(page).relative_to(ROOT)): wrong for page, wrong in found.items()}
 
 
 def check_commands(source: str) -> None:
@@ -95,20 +50,21 @@ def check_commands(source: str) -> None:
         command = group.commands[name]  # type: ignore[attr-defined]
         try:
             command.make_context(name, [word for word in rest if word != "--help"])
+        except Refusal:  # of a number that this machine cannot do, such as more workers than it has processors
+            continue
         except Exception as error:
             if call.whole or "No such option" in str(error):  # within the text an option may be named without its value
                 raise AssertionError(f"line {call.line}: `overtraining {' '.join(call.arguments)}`: {error}") from error
 
 
-@pytest.mark.parametrize("path", RUN, ids=name)
-@pytest.mark.usefixtures("reader")
-def test_code_of_a_page_runs(path: Path) -> None:
-    run(path.read_text(encoding="utf-8"), name(path))
+@pytest.mark.parametrize("name", RUN)
+def test_code_of_a_page_runs(name: str, went_wrong: dict[str, str]) -> None:
+    assert not went_wrong[name], went_wrong[name]
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name)
-def test_commands_of_a_page_exist(path: Path) -> None:
-    check_commands(path.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_of_a_page_exist(name: str) -> None:
+    check_commands(TEXTS[name])
 
 
 def test_a_block_that_fails_is_noticed() -> None:

@@ -49,6 +49,10 @@ myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 
+# Of a dialogue at a prompt, what was typed is copied.
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
 # Tutorials are executed whenever the site is built, each in a kernel of its own.
 nb_execution_mode = "force"
 nb_execution_timeout = 120

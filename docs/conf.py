@@ -1,10 +1,12 @@
 """Settings of the documentation's generator, Sphinx: `make docs` builds the site into build/docs."""
 
+import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "extensions")]
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # for cells of shell
 
 import overtraining  # noqa: E402  # of the checkout in which the site is built
 
@@ -31,6 +33,7 @@ extensions = [
     "glossary",
     "lesson_table",
     "mathml",
+    "notebooks",
     "protocol_fields",
     "repository",
     "results",
@@ -55,6 +58,7 @@ copybutton_prompt_is_regexp = True
 
 # Tutorials are executed whenever the site is built, each in a kernel of its own.
 nb_execution_mode = "force"
+nb_execution_in_temp = True  # what they write is removed
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True

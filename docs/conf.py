@@ -6,7 +6,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "extensions")]
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # for cells of shell
+SCRIPTS = str(Path(sys.executable).parent)
+os.environ["PATH"] = os.pathsep.join([SCRIPTS, os.environ.get("PATH", "")])  # for the tutorials' cells of shell
 
 import overtraining  # noqa: E402  # of the checkout in which the site is built
 

@@ -64,16 +64,18 @@ def plain_notebook(notebook: dict[str, Any]) -> dict[str, Any]:
 
     What the page folds, the solutions of exercises, JupyterLab folds as well.
     """
-    cells = []
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            cell = cell | {"source": plain_markdown("".join(cell["source"]))}
-        elif cell["cell_type"] == "code":
-            folded = "hide-cell" in cell["metadata"].get("tags", [])
-            cell = cell | {"metadata": {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if folded else {}}
-        cells.append(cell)
+    cells = [_plain_cell(cell) for cell in notebook["cells"]]
     kept = {name: part for name, part in notebook["metadata"].items() if name in ("kernelspec", "language_info")}
     return notebook | {"cells": cells, "metadata": kept}
+
+
+def _plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    if cell["cell_type"] == "markdown":
+        return cell | {"source": plain_markdown("".join(cell["source"]))}
+    if cell["cell_type"] == "code":
+        folded = "hide-cell" in cell["metadata"].get("tags", [])
+        return cell | {"metadata": {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if folded else {}}
+    return cell
 
 
 def _rewrite(app: Sphinx, exception: Exception | None) -> None:

@@ -10,6 +10,7 @@ sys.path.insert(0, HERE)
 try:
     citation = import_module("citation")
     ledger_links = import_module("ledger_links")
+    notebooks = import_module("notebooks")
     repository = import_module("repository")
     results = import_module("results")
     results_numbers = import_module("results_numbers")

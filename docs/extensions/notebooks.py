@@ -74,8 +74,23 @@ def _plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
         return cell | {"source": plain_markdown("".join(cell["source"]))}
     if cell["cell_type"] == "code":
         folded = "hide-cell" in cell["metadata"].get("tags", [])
-        return cell | {"metadata": {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if folded else {}}
+        settings = {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if folded else {}
+        return cell | {"metadata": settings, "outputs": _whole_streams(cell["outputs"])}
     return cell
+
+
+def _whole_streams(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was printed piece by piece as one output: MyST-NB joins it in the first piece, and keeps the others."""
+    whole: list[dict[str, Any]] = []
+    for output in outputs:
+        pieces = [o for o in outputs if o["output_type"] == "stream" and o.get("name") == output.get("name")]
+        if output["output_type"] != "stream":
+            whole.append(output)
+        elif output is pieces[0]:
+            first, *later = ("".join(piece["text"]) for piece in pieces)
+            joined = first.endswith("".join(f"{text.rstrip()}\n" for text in later if text.rstrip()))
+            whole.append(output | {"text": first if joined else first + "".join(later)})
+    return whole
 
 
 def _rewrite(app: Sphinx, exception: Exception | None) -> None:

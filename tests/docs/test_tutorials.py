@@ -81,7 +81,7 @@ def test_every_picture_is_described(name: str) -> None:
     cells = cells_of(name)
     assert len(cells) == text_of(name).count("{code-cell}")
     for cell in cells:
-        last = cell["code"].rstrip().splitlines()[-1].strip()
+        last = [line.strip() for line in cell["code"].splitlines() if re.match(r"\w|    (?=plt\.show)", line)][-1]
         assert bool(PICTURE.match(last)) == ("alt:" in (cell["options"] or "")), last
 
 
@@ -116,6 +116,15 @@ def lines(code: str) -> list[str]:
 
 def test_the_examples_in_the_docstrings() -> None:
     assert doctest.testmod(notebooks).failed == 0
+
+
+@pytest.mark.parametrize("pieces", [["a\nb\nc\n", "b\n", "c\n"], ["a\n", "b\n", "c\n"], ["a\nb", "\nc\n"]])
+def test_what_was_printed_is_in_the_notebook_once(pieces: list[str]) -> None:
+    outputs = [{"output_type": "stream", "name": "stdout", "text": piece} for piece in pieces]
+    picture = {"output_type": "display_data", "data": {}, "metadata": {}}
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "outputs": [*outputs[:1], picture, *outputs[1:]]}
+    (plain,) = notebooks.plain_notebook({"cells": [cell], "metadata": {}})["cells"]
+    assert plain["outputs"] == [{"output_type": "stream", "name": "stdout", "text": "a\nb\nc\n"}, picture]
 
 
 @pytest.mark.parametrize("name", NAMES)

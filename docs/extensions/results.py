@@ -120,10 +120,10 @@ class AccuracyTable(FromResults):
             if row.claim not in worst or row.of_allowed > worst[row.claim].of_allowed:
                 worst[row.claim] = row
         rows = [
-            [row.claim, row.form, row.points, row.wrong, row.error, row.condition, row.of_allowed]
+            [row.claim, row.form, row.wrong, row.error, row.condition, row.of_allowed]
             for _, row in sorted(worst.items())
         ]
-        head = ["claim", "form", "points", "wrong", "error", "κ", "of allowed"]
+        head = ["claim", "form", "wrong", "error", "κ", "of allowed"]
         made = table(head, rows, "The form of every claim that comes nearest to the error allowed, at its worst point")
         return [made, self.note(where_measured(accuracy()[0].machine), "accuracy.csv", f"{COMMAND}.accuracy")]
 

@@ -16,8 +16,10 @@ from docstrings import marked_up
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
-from public_names import PublicName, listed
+from public_names import PublicName, home_of, listed
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
@@ -37,7 +39,7 @@ def table(names: Iterable[PublicName]) -> Iterator[str]:
     names = list(names)
     claims = any(public.claims for public in names)
     yield ".. list-table::"
-    yield "   :class: api-names"
+    yield "   :class: reference-table api-names"
     yield f"   :widths: {'30 60 10' if claims else '35 65'}"
     yield "   :header-rows: 1"
     yield ""
@@ -97,6 +99,21 @@ class Api(SphinxDirective):
         return self.parse_text_to_nodes(StringList(lines, source=f"{package} (listed)"))
 
 
+def resolved(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.TextElement) -> nodes.Element | None:
+    """A link to an object by another of its names, such as that of the module in which it is defined."""
+    if node.get("refdomain") != "py":
+        return None
+    written = str(node["reftarget"]).removeprefix("ot.")
+    home = home_of(written.removeprefix("overtraining."), "overtraining")
+    if home in (None, written):
+        return None
+    python = env.domains.python_domain
+    found: nodes.Element | None = python.resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, shown)
+    return found
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("api", Api)
+    app.connect("missing-reference", resolved)
+    app.add_css_file("reference.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -68,7 +68,13 @@ def page(name: str) -> Iterator[str]:
     for heading in ("Arguments", "Options"):
         given = [entry for entry in entries(told.get(heading, [])) if entry[0] != "--help"]
         if given:
-            yield from (".. list-table::", "   :header-rows: 1", "   :class: options", "   :widths: 30 50 20", "")
+            yield from (
+                ".. list-table::",
+                "   :header-rows: 1",
+                "   :class: reference-table options",
+                "   :widths: 30 50 20",
+                "",
+            )
             yield from (f"   * - {heading.lower().removesuffix('s')}", "     - what it does", "     - default")
         for written, default, text in given:
             yield f"   * - ``{written}``"

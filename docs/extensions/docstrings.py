@@ -6,7 +6,8 @@ The convention of the code, which needs no markup:
   follow on the same line after two spaces. The description goes on until a line that was broken before it was full, so
   that a remark on all arguments begins a line of its own; a blank line ends it, too.
 * `Raises X …`, `Source: …` and `Returns …` are what they say, wherever a sentence begins with them.
-* A text in backquotes links to what Python would find under that name, if it is a public name; else it is code.
+* A text in backquotes links to what Python would find under that name, if it is a public name; else it is a formula
+  if it has signs that code has not (`½γ²`), and code if it has none.
 * `claim B1`, or `(B1, B2)`, links to the claim's section.
 """
 
@@ -16,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from docutils import nodes
+from docutils.utils import unescape
 from public_names import CLAIM, home_of
 from sphinx.application import Sphinx
 
@@ -151,7 +154,9 @@ def marked_up(text: str, module: str, names: set[str]) -> str:
 def _quoted(text: str, module: str, names: set[str]) -> str:
     if text not in names and (home := home_of(text, module)):
         return f":py:obj:`{text} <{home}>`"
-    return f"``{text.strip()}``"
+    if text.isascii():
+        return f"``{text.strip()}``"
+    return f":formula:`{text.strip()}`".replace("\\", r"\\")
 
 
 def _plain(text: str) -> str:
@@ -192,7 +197,13 @@ def _skip(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: An
     return True if inspect.isroutine(thing) and not home.startswith("overtraining") else None
 
 
+def formula(_name: str, raw: str, text: str, *_: Any, **__: Any) -> tuple[list[nodes.Node], list[Any]]:
+    """A formula as it is written in a docstring, in letters and signs."""
+    return [nodes.literal(raw, unescape(text), classes=["formula"])], []
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_role("formula", formula)
     app.connect("autodoc-process-docstring", _process)
     app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

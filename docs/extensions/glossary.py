@@ -26,7 +26,13 @@ class Symbols(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(FILE))
-        lines = [".. list-table::", "   :header-rows: 1", "   :class: symbols", "   :widths: 10 25 50 15", ""]
+        lines = [
+            ".. list-table::",
+            "   :header-rows: 1",
+            "   :class: reference-table symbols",
+            "   :widths: 10 25 50 15",
+            "",
+        ]
         lines += ["   * - symbol", "     - name in code", "     - meaning", "     - not"]
         for concept in vocabulary()["concept"]:
             lines += [

@@ -24,17 +24,17 @@ from sphinx.util.docutils import SphinxDirective
 import overtraining as ot
 from overtraining.setting.errors import NoFormula
 
-GROUPS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
-    ("", "The protocol itself", (ot.Protocol,)),
-    ("teacher", "Teachers", (ot.PowerLaw, ot.Geometric, ot.Spectrum, ot.Matrix)),
-    ("network", "The network", (ot.Network,)),
-    ("inputs", "Inputs", (ot.Inputs,)),
-    ("start", "Starts", (ot.Aligned, ot.Balanced, ot.SmallGaussian, ot.FanIn, ot.Weights)),
-    ("pretraining", "Pretraining", (ot.GradientFlow, ot.GradientDescent)),
-    ("perturbation", "Perturbations", (ot.Noise, ot.Quantization, ot.Pruning, ot.FineTuning)),
-    ("perturbation.task", "Tasks of fine-tuning", (ot.SharedVectors, ot.RotatedTeacher)),
-    ("sampling", "Sampling", (ot.Sampling,)),
-)
+GROUPS: dict[str, tuple[type, ...]] = {
+    "protocol": (ot.Protocol,),
+    "teacher": (ot.PowerLaw, ot.Geometric, ot.Spectrum, ot.Matrix),
+    "network": (ot.Network,),
+    "inputs": (ot.Inputs,),
+    "start": (ot.Aligned, ot.Balanced, ot.SmallGaussian, ot.FanIn, ot.Weights),
+    "pretraining": (ot.GradientFlow, ot.GradientDescent),
+    "perturbation": (ot.Noise, ot.Quantization, ot.Pruning, ot.FineTuning),
+    "perturbation.task": (ot.SharedVectors, ot.RotatedTeacher),
+    "sampling": (ot.Sampling,),
+}
 """Where in a protocol the parts are, and their classes."""
 
 ACCEPTS = {
@@ -92,17 +92,20 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "Protocol.lengths": ((0,), (0, 3)),
     "Protocol.strengths": ((0.0,), (0.1, 0.2)),
     "PowerLaw": (ot.PowerLaw(2),),
-    "PowerLaw.alpha": (0, 2),
-    "PowerLaw.scale": (2,),
+    "PowerLaw.modes": (2,),
+    "PowerLaw.alpha": (0.0, 2.0),
+    "PowerLaw.scale": (2.0,),
     "PowerLaw.frame_seed": (1,),
     "Geometric": (ot.Geometric(2),),
-    "Geometric.ratio": (0.5, 1),
-    "Geometric.scale": (2,),
+    "Geometric.modes": (2,),
+    "Geometric.ratio": (0.5, 1.0),
+    "Geometric.scale": (2.0,),
     "Geometric.frame_seed": (1,),
     "Spectrum": (ot.Spectrum((1.0, 0.5)),),
     "Spectrum.values": ((1.0, 1.0), (1.0, 0.0)),
     "Spectrum.frame_seed": (1,),
     "Matrix": (ot.Matrix(TURNED),),
+    "Matrix.entries": (TURNED,),
     "Network.d_in": (4,),
     "Network.h": (1, 4),
     "Network.d_out": (4,),
@@ -127,11 +130,11 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "Aligned.imbalance": (-0.5, 0.5),
     "Balanced": (ot.Balanced(),),
     "Balanced.epsilon": (0.1,),
-    "Balanced.angle": (0, 0.5),
+    "Balanced.angle": (0.0, 0.5),
     "Balanced.imbalance": (-0.5, 0.5),
     "Balanced.frame_seed": (1,),
     "SmallGaussian.std": (1e-5, 0.3),
-    "FanIn.gain": (1e-5, 1),
+    "FanIn.gain": (1e-5, 1.0),
     "Weights.layers": (
         ("balanced weights", {"start": ot.Weights(SMALL, SMALL)}),
         ("other weights", {"start": ot.Weights(SMALL, TURNED)}),
@@ -163,16 +166,16 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
         ("RotatedTeacher at depth 3", {"perturbation": ROTATED, "network.depth": 3}),
     ),
     "FineTuning.training": (ot.GradientFlow(), STEPS, ot.GradientFlow(weight_decay=0.1)),
-    "FineTuning.anchor": (0, 0.1),
-    "FineTuning.replay_share": (0, 0.2),
+    "FineTuning.anchor": (0.0, 0.1),
+    "FineTuning.replay_share": (0.0, 0.2),
     "FineTuning.rank": (None, 1),
-    "FineTuning.label_noise": (0, 0.1),
+    "FineTuning.label_noise": (0.0, 0.1),
     "SharedVectors.values": (
         ("values of either sign", {"perturbation": SIGNED}),
         ("a value below 0 at depth 3", {"perturbation": SIGNED, "network.depth": 3}),
     ),
-    "RotatedTeacher.angle": (0, 0.5),
-    "RotatedTeacher.scale": (2,),
+    "RotatedTeacher.angle": (0.0, 0.5),
+    "RotatedTeacher.scale": (2.0,),
     "RotatedTeacher.frame_seed": (1,),
 }
 """Values to try of each field: a value, or what it is called and the changes that set it. A class stands for itself."""
@@ -226,7 +229,7 @@ def _contexts(place: str, cls: type) -> dict[str, Any]:
 def _set(place: str, cls: type, name: str, value: Any) -> dict[str, Any]:
     """The changes that give a field of this class a value."""
     if not name or cls is ot.Protocol:
-        return {place or name: value}
+        return {name or place: value}
     if cls in (ot.Network, ot.FineTuning, ot.RotatedTeacher):
         return {f"{place}.{name}": value}
     required = {"modes": 2, "values": (1.0, 0.5)}
@@ -241,6 +244,8 @@ def verdict(place: str, cls: type, name: str) -> str:
         return "only simulations use it"
     found = tried(place, cls, name)
     if not found:
+        if cls is ot.Protocol:
+            return "see below"
         of_class = verdict(place, cls, "") if name else ""
         return "no" if of_class.startswith("no") else ""
     reasons: dict[str, list[tuple[str, str]]] = {}
@@ -315,26 +320,19 @@ def rows(place: str, cls: type) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 class ProtocolFields(SphinxDirective):
-    """The directive."""
+    """The directive; its argument is a place of GROUPS."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        lines = []
-        for place, title, classes in GROUPS:
-            lines += [f".. rubric:: {title}" + (f" (``{place}``)" if place else ""), ""]
-            lines += [
-                ".. list-table::",
-                "   :header-rows: 1",
-                "   :class: protocol-fields",
-                "   :widths: 14 17 13 34 22",
-                "",
-            ]
-            lines += ["   * - field", "     - accepts", "     - default", "     - what it is", "     - theory answers"]
-            for cls in classes:
-                self.env.note_dependency(inspect.getsourcefile(cls) or "")
-                for row in rows(place, cls):
-                    for number, cell in enumerate(row):
-                        lines.append(f"   {'* -' if number == 0 else '  -'} {cell}")
-            lines.append("")
+        lines = [".. list-table::", "   :header-rows: 1", "   :class: reference-table protocol-fields"]
+        lines += ["   :widths: 14 17 13 32 24", ""]
+        lines += ["   * - field", "     - accepts", "     - default", "     - what it is", "     - theory answers"]
+        for cls in GROUPS[self.arguments[0]]:
+            self.env.note_dependency(inspect.getsourcefile(cls) or "")
+            for row in rows(self.arguments[0], cls):
+                for number, cell in enumerate(row):
+                    lines.append(f"   {'* -' if number == 0 else '  -'} {cell}")
         return self.parse_text_to_nodes(StringList(lines, source="protocol-fields"))
 
 

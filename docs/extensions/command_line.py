@@ -59,11 +59,16 @@ def entries(lines: list[str]) -> Iterator[tuple[str, str, str]]:
             yield found["written"], default.group(1).strip("()") if default else "", DEFAULT.sub("", text)
 
 
+def shown(text: str) -> str:
+    """A sentence of the help, in which options are code: else two hyphens would become a dash."""
+    return marked_up(re.sub(r"(?<![\w`])(--[a-z][\w-]*)", r"`\1`", text), "", set())
+
+
 def page(name: str) -> Iterator[str]:
     """The reStructuredText about a command."""
     told = sections(helps()[name])
     yield from (".. code-block:: text", "", f"   {told['Usage'][0]}", "")
-    yield from (marked_up(line.strip(), "", set()) for line in told[""])
+    yield from (shown(line.strip()) for line in told[""])
     yield ""
     for heading in ("Arguments", "Options"):
         given = [entry for entry in entries(told.get(heading, [])) if entry[0] != "--help"]
@@ -78,7 +83,7 @@ def page(name: str) -> Iterator[str]:
             yield from (f"   * - {heading.lower().removesuffix('s')}", "     - what it does", "     - default")
         for written, default, text in given:
             yield f"   * - ``{written}``"
-            yield f"     - {marked_up(text, '', set())}"
+            yield f"     - {shown(text)}"
             yield f"     - {f'``{default}``' if default else ''}"
         yield ""
 

@@ -199,7 +199,7 @@ def _skip(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: An
 
 def formula(_name: str, raw: str, text: str, *_: Any, **__: Any) -> tuple[list[nodes.Node], list[Any]]:
     """A formula as it is written in a docstring, in letters and signs."""
-    return [nodes.literal(raw, unescape(text), classes=["formula"])], []
+    return [nodes.inline(raw, unescape(text), classes=["formula"])], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

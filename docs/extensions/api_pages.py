@@ -81,16 +81,15 @@ class Api(SphinxDirective):
     """The directive."""
 
     required_arguments = 1
-    option_spec = {"only": directives.unchanged, "without": directives.unchanged, "table-only": directives.flag}  # noqa: RUF012
+    option_spec = {"only": directives.unchanged, "table-only": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
         package = self.arguments[0]
         names = {public.name: public for public in listed(package)}
         chosen = self.options.get("only", "").split() or [*names]
-        left_out = self.options.get("without", "").split()
-        if unknown := [name for name in (*chosen, *left_out) if name not in names]:
+        if unknown := [name for name in chosen if name not in names]:
             raise ExtensionError(f"{self.env.docname}: {package} does not list {', '.join(unknown)}")
-        shown = [names[name] for name in chosen if name not in left_out]
+        shown = [names[name] for name in chosen]
         self.env.note_dependency(inspect.getsourcefile(__import__(package, fromlist=["_"])) or "")
         directive = "currentmodule" if "only" in self.options else "module"  # a module is declared on one page
         lines = [f".. py:{directive}:: {package}", "", *table(shown)]

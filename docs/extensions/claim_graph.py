@@ -20,7 +20,7 @@ from overtraining.theory.derivations import CLAIMS
 from overtraining.theory.derivations.checker.core import Verdict
 
 COLUMNS = {"A": "learning", "B": "sensitivity", "C": "overtraining", "D": "fine-tuning", "E": "remedies", "F": "models"}
-ROW, COLUMN = 36, 116
+ROW, COLUMN = 36, 102
 WIDTH, HEIGHT = 54, 24  # of a node
 TOP = 54
 

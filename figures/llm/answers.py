@@ -48,6 +48,11 @@ class Answer:
         return self.significant and not self.falls_from_start
 
     @property
+    def on_long_plateau(self) -> bool:
+        """Whether the curve turns after so long a plateau that its interval is too narrow."""
+        return self.turns and self.point.on_long_plateau
+
+    @property
     def verdict(self) -> str:
         """The answer in a few words."""
         p = self.point
@@ -179,6 +184,7 @@ def as_records(answers: Sequence[Answer]) -> list[dict[str, Any]]:
         result = {
             "significant": a.significant,
             "falls_from_start": a.falls_from_start,
+            "on_long_plateau": a.on_long_plateau,
             "odd_checkpoints": a.odd,
             "adjusted_p_value": a.adjusted_p_value,
             "verdict": a.verdict,

@@ -35,9 +35,10 @@ class MeasuredCurve:
 
     @property
     def name(self) -> str:
-        """Task and metric, with the number of shots if it is known."""
-        shots = "" if np.isnan(self.shots) else f", {self.shots:.0f}-shot"
-        return f"{self.task} ({self.metric}{shots})"
+        """Task and metric, if they are not the same, with the number of shots if it is known."""
+        known = [] if self.metric == self.task else [self.metric]
+        known += [] if np.isnan(self.shots) else [f"{self.shots:.0f}-shot"]
+        return self.task + (f" ({', '.join(known)})" if known else "")
 
     @property
     def state(self) -> str:

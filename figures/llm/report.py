@@ -107,10 +107,11 @@ def checkpoint_report(
     answers = answer_all(curves, confidence)
     if answers:
         notes.append([f"repetitions of {model}, pooled: {', '.join(names)}" for model, names in pooled.items()])
+        notes.append([_plateau_sentence(a) for a in answers if a.on_long_plateau])
         notes.append([sentence for a in answers for sentence in _odd_sentence(a, UNITS[chosen])])
         notes.append(_error_sources(curves))
         meaning = "p-value: probability of a decline this large by chance, if the last checkpoint is really the best"
-        notes.append([f"{meaning}; adjusted for {len(answers)} curves"])
+        notes.append([meaning + (f"; adjusted for {len(answers)} curves" if len(answers) > 1 else "")])
     if predicted:
         data["predictions"], sentences = predictions(curves)
         notes.append(sentences)
@@ -124,6 +125,13 @@ def checkpoint_report(
         "left_out": [str(refusal) for refusal in refused],
     }
     return CheckpointReport(answers, notes, json_safe(data), UNITS[chosen])
+
+
+def _plateau_sentence(answer: Answer) -> str:
+    return (
+        f"warning: {curve_title(answer.curve)}: a plateau over {answer.point.plateau:.0%} of the logarithmic range of "
+        "lengths; the interval of its turning point is too narrow and may end too early"
+    )
 
 
 def _odd_sentence(answer: Answer, length_units: str) -> Iterator[str]:

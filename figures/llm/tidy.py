@@ -93,7 +93,7 @@ def tidy_table_and_reruns(rows: Iterable[Row]) -> tuple[pd.DataFrame, list[str]]
     older = table.index.isin(newest.index[table.loc[newest.index, "date"] < newest])
     reruns = []
     if older.any():
-        sources = table.loc[older, "source"].unique()
+        sources = [source.rpartition("/")[2] for source in table.loc[older, "source"].unique()]
         shown = ", ".join(sources[:3]) + (", …" if len(sources) > 3 else "")
         reruns = [f"{older.sum()} measurement(s) were made again later, and the newest count; left out from {shown}"]
     table = table[~older].reset_index(drop=True)
@@ -208,6 +208,8 @@ def summary(table: pd.DataFrame, most: int = 20) -> str:
     """
     optional = ["value", "stderr", "step", "tokens", "stage", "perturbation", "strength"]
     filled = [name for name in optional if not table[name].isin([UNKNOWN, ""]).all()]
+    base = table["stage"] == "base"  # such a row says which change of the model it is compared with
+    table = table.assign(perturbation=table["perturbation"].mask(base, ""), strength=table["strength"].mask(base))
     rows = table[["model", "task", "metric", *filled]].to_string(index=False, max_rows=most, na_rep="", max_colwidth=40)
     benchmarks = len(table[["task", "metric"]].drop_duplicates())
     totals = (

@@ -19,6 +19,7 @@ from overtraining.figures.llm.readers.files import File, NoResult, load, parse_c
 from overtraining.figures.llm.readers.harness import is_harness, is_new, read_new, read_old
 from overtraining.figures.llm.readers.json_log import is_json_log, read_json_log
 from overtraining.figures.llm.readers.lighteval import is_lighteval, read_lighteval
+from overtraining.figures.llm.readers.model_names import without_shared_folders
 from overtraining.figures.llm.readers.olmes import is_olmes, is_olmes_lines, read_olmes, read_olmes_lines
 from overtraining.figures.llm.readers.openlm import is_openlm, read_openlm
 from overtraining.figures.llm.readers.openlm_eval import is_openlm_eval, read_openlm_eval
@@ -209,7 +210,8 @@ def read(
         raise bad[0] if len(bad) == 1 else _together(bad, len(files))
     if not rows:
         raise Unreadable("no file", "there is nothing to read", "pass result files or folders")
-    table, reruns = tidy_table_and_reruns(rows)
+    names = without_shared_folders(row.model for row in rows)
+    table, reruns = tidy_table_and_reruns(replace(row, model=names.get(row.model, row.model)) for row in rows)
     notes = [f"{note} ({_where(paths)})" for note, paths in said.items()]
     notes += [*_counted(passed_over), *reruns, *joined_files(table), *changes_along_curves(table)]
     return Reading(table, sorted(notes, key=lambda note: not note.startswith("WARNING")), bad)

@@ -30,6 +30,8 @@ def origin(file: File, model: str = "", revision: str = "") -> dict[str, Any]:
     if not name:
         name = next(filter(None, map(_without_checkpoint, folders[1:])), "unnamed")
         file.say(f"the model is named after the folder, {name}")
+    elif model.startswith("/"):
+        name = f"/{name.lstrip('/')}"  # `model_names` leaves out the folders that models share
     if at.stage:
         file.say(f"{at.stage} counts its steps from 0 again and is a curve of its own")
     if at.epochs:

@@ -52,14 +52,8 @@ def turning_course(rng: np.random.Generator) -> SyntheticCourse:
         case "kink":
             before, after = rng.uniform(0.5, 3, 2)
             return SyntheticCourse("kink", lambda u: np.where(u < at, before * (at - u), after * (u - at)), at)
-        case "late kink":  # after an exponential that has flattened
-
-            def kinked(u: np.ndarray) -> np.ndarray:
-                value: np.ndarray = np.exp(-rate * u) + after * np.clip(u - late, 0, None)
-                return value
-
-            late, rate, after = rng.uniform(0.6, 0.9), rng.uniform(2, 5), rng.uniform(0.5, 3)
-            return SyntheticCourse("late kink", kinked, _minimum(kinked))
+        case "late kink":
+            return plateau_course(rng, (2.0, 5.0), (0.6, 0.9))
         case "late rise":
             width, slope = rng.uniform(0.05, 0.2), rng.uniform(0.3, 1)
 
@@ -71,6 +65,19 @@ def turning_course(rng: np.random.Generator) -> SyntheticCourse:
         case _:
             course = _noisy_network(rng.uniform(0.6, 1.5), rng.uniform(0.05, 0.25))
             return SyntheticCourse("C1", course, _minimum(course))
+
+
+def plateau_course(
+    rng: np.random.Generator, rates: tuple[float, float] = (8.0, 30.0), kinks: tuple[float, float] = (0.6, 0.95)
+) -> SyntheticCourse:
+    """An exponential of the clock that flattens before a late kink: the faster it is, the longer its plateau."""
+
+    def kinked(u: np.ndarray) -> np.ndarray:
+        value: np.ndarray = np.exp(-rate * u) + after * np.clip(u - late, 0, None)
+        return value
+
+    late, rate, after = rng.uniform(*kinks), rng.uniform(*rates), rng.uniform(0.5, 3)
+    return SyntheticCourse("late kink", kinked, _minimum(kinked))
 
 
 def course_without_turn(rng: np.random.Generator) -> SyntheticCourse:

@@ -78,6 +78,8 @@ def fit_law(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray, draws: int
     Raises SchemaError for fewer runs than constants plus three, ShapeError, NotSolved.
     Source: Hoffmann et al. 2022 (arXiv 2203.15556), eq. 10, for the law and the loss function.
     """
+    from tqdm import tqdm
+
     n, d, y = (positive(name, x) for name, x in (("params", params), ("tokens", tokens), ("loss", loss)))
     if not n.shape == d.shape == y.shape or n.ndim != 1:
         shapes = f"params {n.shape}, tokens {d.shape}, loss {y.shape}"
@@ -96,7 +98,7 @@ def fit_law(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray, draws: int
     residual = (np.log(y) - problem.model(best)) * np.sqrt(y.size / (y.size - constants))
     rng = np.random.default_rng(key)
     refitted = np.empty((draws, 5))
-    for i in range(draws):
+    for i in tqdm(range(draws), desc="refits of the law", unit="draw", disable=None, delay=1):
         resampled = problem.model(best) + rng.choice(residual, y.size)
         refitted[i] = _constants(problem.solve(resampled, best, scatter)[0], n, d, problem.sized)
     return FittedLaw(ScalingLaw(*map(float, _constants(best, n, d, problem.sized))), scatter, y.size, refitted)

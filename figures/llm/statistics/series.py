@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from overtraining.setting import limits
 from overtraining.setting.domain import finite, nonnegative, positive
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 
@@ -37,6 +38,10 @@ class Series:
         if not length.shape == value.shape == stderr.shape or length.ndim != 1:
             shapes = f"length {length.shape}, value {value.shape}, stderr {stderr.shape}"
             raise ShapeError(shapes, "these are not three numbers per checkpoint", "pass three arrays of equal length")
+        if length.size > limits.CHECKPOINTS:
+            why = f"curves of more than {limits.CHECKPOINTS:,} take minutes to hours each"
+            keep = f"keep one of every {-(-length.size // limits.CHECKPOINTS)} of them, or means of neighbouring ones"
+            raise SchemaError(f"{length.size:,} checkpoints", why, keep)
         if length.size < MINIMUM:
             why = "fewer than four checkpoints cannot tell a turning point from noise"
             raise SchemaError(f"{length.size} checkpoints", why, "measure more checkpoints")

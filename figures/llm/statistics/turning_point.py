@@ -9,6 +9,10 @@ from overtraining.figures.llm.statistics.series import Series
 from overtraining.figures.llm.statistics.smooth import GRID, consistent_curves
 from overtraining.setting.errors import DomainError
 
+LONG_PLATEAU = 0.6
+"""Part of the logarithmic range from which on a plateau is long: intervals there contain too few of the turning points
+(`statistics.calibration.plateau_course`)."""
+
 
 @dataclass(frozen=True)
 class TurningPoint:
@@ -18,7 +22,9 @@ class TurningPoint:
     data do not exclude that there is none in the range, and so is `low` if they exclude every place before the end.
     p_value: probability that noise alone makes a decline this large.  rise, rise_stderr: how much worse the last
     checkpoint is than the best, as observed; this is biased upward, since the best checkpoint was chosen after seeing
-    the values.  decline, decline_low, decline_high: median and interval of the decline without that bias.
+    the values.  decline, decline_low, decline_high: median and interval of the decline without that bias.  plateau:
+    the part of the logarithmic range along which the mean curve is nearer to its lowest value than half of its fall to
+    it and half of its rise from it.
     """
 
     best: float
@@ -32,6 +38,12 @@ class TurningPoint:
     decline_high: float
     confidence: float
     checkpoints: int
+    plateau: float
+
+    @property
+    def on_long_plateau(self) -> bool:
+        """Whether the curve is so long near its lowest value that the interval is too narrow."""
+        return self.plateau >= LONG_PLATEAU
 
     @property
     def significant(self) -> bool:
@@ -72,12 +84,13 @@ def find_turning_point(
     p = p_value(series, key=key)
     real = p <= 1 - confidence
     inside = places.size - real  # after a real decline the end is not the best
-    lowest, as_low = -1, np.zeros(places.size)
+    lowest, as_low, total = -1, np.zeros(places.size), np.zeros(places.size)
     declines = []
     for curves in blocks:
         if lowest < 0:
             lowest = int(here[curves[:, here].mean(axis=0)[: here.size - real].argmin()])
         as_low += np.count_nonzero(curves <= curves[:, [lowest]], axis=0)
+        total += curves.sum(axis=0)
         declines.append(curves[:, -1] - curves[:, here].min(axis=1))
     best, last = int(series.value.argmin()), -1
     as_low[here[best]] = draws  # a smooth curve may pass it, but it was measured to be the best
@@ -97,7 +110,19 @@ def find_turning_point(
         decline_high=float(most),
         confidence=confidence,
         checkpoints=series.value.size,
+        plateau=_plateau(places, total / draws),
     )
+
+
+def _plateau(places: np.ndarray, curve: np.ndarray) -> float:
+    """The part of the range around the lowest value where the curve rises by at most half of its smaller change."""
+    lowest = int(curve[:-1].argmin())
+    change = min(curve[: lowest + 1].max(), curve[-1]) - curve[lowest]
+    above = np.flatnonzero(curve > curve[lowest] + change / 2)
+    after = np.searchsorted(above, lowest)
+    begin = above[after - 1] + 1 if after else 0
+    end = above[after] - 1 if after < above.size else places.size - 1
+    return float(max(places[end] - places[begin], 0.0))
 
 
 def _near_the_best(series: Series, places: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 
 from overtraining.figures.llm.model_curves import measured_curves
 from overtraining.figures.llm.panels import draw_answers
-from overtraining.figures.llm.report import checkpoint_report, fitted_laws, predictions, write_report
+from overtraining.figures.llm.report import CheckpointReport, checkpoint_report, fitted_laws, predictions, write_report
 from overtraining.figures.llm.tidy import Row, tidy_table, with_changed_model
 from overtraining.setting.errors import SchemaError
 from tests.figures.llm.samples import GROWS, RISES, STEPS, rows
@@ -28,7 +28,11 @@ def test_text_and_data_say_the_same() -> None:
     assert answer["verdict"] == report.answers[0].verdict
     assert answer["verdict"] in report.text
     assert report.data["confounding"]["m"] in report.text
-    assert "adjusted for 1 curves" in report.text
+    assert "adjusted for" not in report.text
+    assert (
+        "adjusted for 2 curves"
+        in checkpoint_report(pd.concat([rows(RISES), rows(GROWS).assign(task="t")], ignore_index=True)).text
+    )
     json.dumps(report.data, allow_nan=False)
 
 
@@ -63,6 +67,27 @@ def test_an_odd_checkpoint_is_named() -> None:
     assert "m, sciq (acc), base: the value at 8000 tokens does not fit between its neighbours" in report.text
     assert report.data["answers"][0]["odd_checkpoints"] == [8000.0]
     assert "does not fit" not in checkpoint_report(long.assign(value=0.8)).text
+
+
+def test_a_long_plateau_is_warned_of_where_the_decline_is_real() -> None:
+    u = np.linspace(0, 1, 20)
+    noise = 0.02 * np.random.default_rng(1).normal(size=20)
+
+    def report_of(course: np.ndarray) -> CheckpointReport:
+        table = tidy_table(
+            Row("m", "web", "loss", value, tokens=1e9 * 1000**x, stderr=0.02, unit="nats", orientation="lower")
+            for x, value in zip(u, course + noise, strict=True)
+        )
+        return checkpoint_report(table)
+
+    flat = np.exp(-15 * u)
+    plateau = report_of(flat + 3 * np.clip(u - 0.75, 0, None))
+    assert plateau.data["answers"][0]["on_long_plateau"]
+    assert "warning: m, web (loss), base: a plateau over" in plateau.text
+    assert "a plateau over" in plateau.screen()
+    for course in (np.abs(u - 0.7), flat):  # a kink; a plateau without a turn, whose interval has no end
+        assert not report_of(course).data["answers"][0]["on_long_plateau"]
+        assert "a plateau over" not in report_of(course).text
 
 
 def test_predictions_are_of_losses_with_a_changed_model() -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from overtraining.figures.llm.statistics.series import neighbours_scatter, pooled
+from overtraining.figures.llm.statistics.series import Series, neighbours_scatter, pooled
+from overtraining.setting import limits
 from overtraining.setting.errors import DomainError, SchemaError, ShapeError
 from tests.figures.llm.samples import series
 
@@ -52,3 +53,11 @@ def test_a_length_of_zero_has_its_place() -> None:
 def test_refusals(call, refusal, word: str) -> None:
     with pytest.raises(refusal, match=word):
         call()
+
+
+def test_a_curve_of_too_many_checkpoints_is_refused_with_what_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CHECKPOINTS", 10)
+    n = np.arange(1.0, 12.0)
+    assert Series(n[:10], n[:10], n[:10]).value.size == 10
+    with pytest.raises(SchemaError, match=r"11 checkpoints.*keep one of every 2"):
+        Series(n, n, n)

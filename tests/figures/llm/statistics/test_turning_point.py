@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overtraining.figures.llm.statistics.turning_point import _near_the_best, find_turning_point
+from overtraining.figures.llm.statistics.turning_point import _near_the_best, _plateau, find_turning_point
 from overtraining.setting.errors import DomainError
 from tests.figures.llm.samples import series
 
@@ -61,6 +61,30 @@ def test_a_dip_is_no_deeper_than_a_rise_that_was_seen() -> None:
         assert _near_the_best(one, gap).item() is near
     fall = series([5.0, 1.0, 0.22, 0.2, 0.0, 0.0], 0.05)  # 3√2 · 0.05 = 0.212
     assert _near_the_best(fall, fall.clock).tolist() == [False, False, False, True, True, True]
+
+
+def test_a_plateau_is_where_a_curve_is_within_half_of_its_smaller_change() -> None:
+    """A fall of 4 and a rise of 2: places at most 1 above the lowest."""
+    places = np.linspace(0, 1, 11)
+    curve = np.array([4.0, 2.0, 1.0, 0.5, 0.0, 0.2, 0.9, 1.1, 0.5, 1.5, 2.0])
+    assert _plateau(places, curve) == pytest.approx(0.4)  # from the third to the seventh place; the ninth is beyond
+    assert _plateau(places, curve[::-1]) == pytest.approx(0.4)
+    assert _plateau(places, np.zeros(11)) == 1
+    assert _plateau(places, places) == _plateau(places, -places) == 0
+    fine = np.linspace(0, 1, 1001)
+    assert _plateau(fine, (fine - 0.5) ** 2) == pytest.approx(np.sqrt(0.5), abs=0.003)
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.05])
+def test_a_long_plateau_is_told_from_a_minimum_and_a_kink(noise: float) -> None:
+    u = np.linspace(0, 1, 20)
+    errors = noise * np.random.default_rng(1).normal(size=20)
+    length = 1e9 * 1000**u
+    long = find_turning_point(series(np.exp(-15 * u) + 3 * np.clip(u - 0.75, 0, None) + errors, noise, length))
+    assert long.on_long_plateau
+    assert 0.6 < long.plateau < 0.9
+    for course in ((2 * u - 1) ** 2 * (2 - u), np.abs(u - 0.7), u, -u):
+        assert not find_turning_point(series(course + errors, noise, length)).on_long_plateau
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from overtraining.figures.catalogue import CATALOGUE, Entry
 from overtraining.figures.manifest import ManifestRow, damaged_files, read_manifest, unchanged
 from overtraining.figures.presets import STYLE_PRESETS, StylePreset
+from overtraining.setting.domain import text
 from overtraining.setting.errors import DomainError
 from overtraining.setting.near_names import near_names
 
@@ -31,7 +32,7 @@ def choose(names: Sequence[str]) -> list[Entry]:
     """
     known = {entry.name: entry for entry in CATALOGUE}
     for name in names:
-        if name not in known:
+        if text("figure", name, "pass the name of a figure, such as 'depth'") not in known:
             raise DomainError(f"figure {name!r}", "there is no such figure", near_names(name, known))
     return [known[name] for name in dict.fromkeys(names)] or list(CATALOGUE)
 

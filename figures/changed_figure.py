@@ -12,6 +12,7 @@ from overtraining.figures.catalogue import Entry
 from overtraining.figures.presets import Look, StylePreset
 from overtraining.figures.settings import changed_recipes, short
 from overtraining.setting import limits
+from overtraining.setting.domain import one_of, text
 from overtraining.setting.errors import DomainError
 from overtraining.setting.plain_data import read_text
 
@@ -96,6 +97,10 @@ def make(
     """
     from overtraining.figures.style import styled  # Matplotlib is imported only to draw
 
+    if not isinstance(changes, Mapping | None):
+        instead = "pass for instance {'teacher.alpha': 2}, or fields by name"
+        raise DomainError(f"changes = {short(changes)}", "they are not a mapping", instead)
+    one_of("preset", preset, StylePreset)
     entry = changed_entry(name, {**(changes or {}), **fields}, Look(title, size, read_style(style)))
     data = {label: recipe.make() for label, recipe in entry.recipes().items()}
     with styled(preset, entry.look.style):
@@ -124,13 +129,15 @@ def build_changed(
 
 def read_style(style: str | Path) -> str:
     """The text of a Matplotlib style file; "" for none. Raises DomainError for a line that is not a setting."""
+    if not isinstance(style, Path):
+        text("style", style, "pass the path of a Matplotlib style file")
     if not str(style):
         return ""
     try:
-        text = read_text(Path(style), limits.TOML)
+        settings = read_text(Path(style), limits.TOML)
     except FileNotFoundError:
         raise DomainError(f"style {str(style)!r}", "there is no such file", "pass a Matplotlib style file") from None
     from overtraining.figures.style import own_settings
 
-    own_settings(text)
-    return text
+    own_settings(settings)
+    return settings

@@ -23,6 +23,12 @@ from overtraining.setting.responses import Objective, Quantity, curve, method_of
 
 NO_ENTRY = "_nolegend_"  # Matplotlib's label for what the legend leaves out
 
+CHANGES = ("fine-tuning", "noise", "rounding", "quantization", "pruning")
+"""What the name of a perturbation is shortened to on an axis, if it has one of these words."""
+
+SHORT = 24
+"""Letters of another name that an axis has room for."""
+
 
 def curves(
     ax: Axes,
@@ -181,6 +187,15 @@ def categories(
     ax.set_xticks(places, [str(x) for x in last[coordinate].values])
 
 
+def change(data: xr.Dataset) -> str:
+    """The perturbation of a Response in a word or two: "noise" for "Gaussian noise on every weight"."""
+    said = str(data.attrs["perturbation"])
+    if said == "none":
+        return "no perturbation"
+    known = next((change for change in CHANGES if change in said.lower()), None)
+    return known or (said if len(said) <= SHORT else "perturbation")
+
+
 def trade_off(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: int = 0) -> None:
     """Draw the pretraining loss after a perturbation against the downstream loss after it, along pretraining.
 
@@ -195,8 +210,8 @@ def trade_off(ax: Axes, data: xr.Dataset, *, label: str | None = None, colour: i
         entry = NO_ENTRY if label is None else label.format(float(pretraining.strength[i]))
         ax.plot(x, y, label=entry, **look)
         ax.plot(x[-1:], y[-1:], **(look | {"linestyle": "none", "marker": "o", "mfc": look["color"]}))
-    ax.set_xlabel("downstream loss after")
-    ax.set_ylabel("pretraining loss after")
+    ax.set_xlabel(f"downstream loss after {change(data)}")
+    ax.set_ylabel(f"pretraining loss after {change(data)}")
 
 
 def heat_map(ax: Axes, data: xr.Dataset, variable: str, x: str, y: str, *, top: float = 1.0) -> None:

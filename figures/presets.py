@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from overtraining.setting.domain import positive
+from overtraining.setting.domain import positive, text
 from overtraining.setting.errors import DomainError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Look:
     style: str = ""
 
     def __post_init__(self) -> None:
+        text("title", self.title)
         if self.size is not None:
             inches = positive("size", self.size)
             if inches.shape != (2,) or inches.max() > LARGEST:
@@ -46,14 +47,14 @@ class Look:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-def parse_size(text: str) -> tuple[float, float]:
+def parse_size(size: str) -> tuple[float, float]:
     """Width and height in inches from a text such as 7x3.
 
     >>> parse_size("7x3.5")
     (7.0, 3.5)
     """
-    width, _, height = text.lower().partition("x")
+    width, _, height = size.lower().partition("x")
     try:
         return float(width), float(height)
     except ValueError:
-        raise DomainError(f"size {text!r}", "it is not of the form WIDTHxHEIGHT", "write for instance 7x3") from None
+        raise DomainError(f"size {size!r}", "it is not of the form WIDTHxHEIGHT", "write for instance 7x3") from None

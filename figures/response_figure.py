@@ -54,12 +54,6 @@ BEFORE = 1.8
 DARKEST = 0.05
 """Share of a map's lowest values that have one colour: the loss of an exact minimum would take up the whole scale."""
 
-CHANGES = ("fine-tuning", "noise", "rounding", "quantization", "pruning")
-"""What the name of a perturbation is shortened to on an axis, if it has one of these words."""
-
-SHORT = 24
-"""Letters of another name that an axis has room for."""
-
 DASHES: tuple[Any, ...] = (
     "solid",
     (0, (6, 1.5)),
@@ -262,19 +256,10 @@ def _map(ax: Axes, data: xr.Dataset, quantity: Quantity, objective: Objective) -
 
 
 def _name(responses: tuple[xr.Dataset, ...], quantity: Quantity, objective: Objective) -> str:
-    changes = " or ".join(dict.fromkeys(map(_change, responses)))
+    changes = " or ".join(dict.fromkeys(map(drawing.change, responses)))
     measured = "loss" if sign(responses[0][curve_name("after", objective)]) > 0 else "score"
     name = "sensitivity Δ to" if quantity == "sensitivity" else f"{measured} {quantity}"
     return f"{'' if objective == 'pretraining' else f'{objective} '}{name} {changes}"
-
-
-def _change(data: xr.Dataset) -> str:
-    """The perturbation of a Response in a word or two: "noise" for "Gaussian noise on every weight"."""
-    said = str(data.attrs["perturbation"])
-    if said == "none":
-        return "no perturbation"
-    known = next((change for change in CHANGES if change in said.lower()), None)
-    return known or (said if len(said) <= SHORT else "perturbation")
 
 
 def _geometric(grid: np.ndarray) -> bool:

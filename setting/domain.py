@@ -220,6 +220,17 @@ def one_of(name: str, x: Any, choices: Any) -> str:
     return x
 
 
+def text(name: str, x: Any, instead: str = "pass a text") -> str:
+    """`x`, which must be a text; DomainError otherwise.
+
+    >>> text("figure", "depth")
+    'depth'
+    """
+    if not isinstance(x, str):
+        raise DomainError(f"{name} = {_shown(x)}", "it is not a text", instead)
+    return x
+
+
 def check_broadcast(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """The arrays unchanged, after checking that they broadcast against each other.
 

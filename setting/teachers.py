@@ -167,7 +167,7 @@ def teacher(source: Any = None, *, X: Any = None, Y: Any = None) -> Teacher:
     check_size("teacher", source)
     try:
         dimensions = np.ndim(source)
-    except ValueError:  # rows of different lengths, or too many levels, which Matrix refuses
+    except (TypeError, ValueError):  # a Dataset, rows of different lengths, or too many levels, which Matrix refuses
         dimensions = 2
     if dimensions == 1:
         return Spectrum(source)

@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Key
 
-from overtraining.setting.domain import one_nonnegative
+from overtraining.setting.domain import one_nonnegative, whole
 from overtraining.setting.errors import DomainError, NotSolved
 from overtraining.setting.perturbations import FineTuning, Noise, Pruning, Quantization
 from overtraining.setting.protocol import Protocol
+from overtraining.setting.resolved import resolve
 from overtraining.setting.responses import response, trajectory
 from overtraining.setting.serialization import write
 from overtraining.setting.training import GradientFlow
@@ -106,6 +107,7 @@ def distance_from_pretrained(protocol: Protocol, key: RandomKey) -> xr.Dataset:
     >>> distance_from_pretrained(protocol, key=0).distance.values[0].round(2).tolist()
     [[0.0, 0.08], [0.0, 0.41]]
     """
+    protocol = resolve(protocol).protocol  # which refuses what is none
     if not isinstance(protocol.perturbation, FineTuning):
         raise DomainError(repr(protocol.perturbation), "only fine-tuning moves the weights", "pass FineTuning(…)")
     check_response(protocol)
@@ -151,7 +153,7 @@ def pretrained(protocol: Protocol, key: RandomKey, length: float | int | None = 
     >>> Protocol(PowerLaw(2), (0, 4), start=checkpoint).network.h
     2
     """
-    lengths = np.array(protocol.lengths)
+    lengths = np.array(resolve(protocol).protocol.lengths)  # which refuses what is none
     wanted = lengths[-1] if length is None else one_nonnegative("length", length)
     at = int(np.abs(lengths - wanted).argmin())
     if lengths[at] != wanted:
@@ -273,7 +275,7 @@ def _refuse_infinite(protocol: Protocol, measured: dict[str, np.ndarray]) -> dic
 
 def seed_key(key: RandomKey, seed_index: int) -> Key[Array, ""]:
     """The key of the run of one seed, counted from 0."""
-    return jax.random.fold_in(_jax_key(key), seed_index)
+    return jax.random.fold_in(_jax_key(key), whole("seed_index", seed_index, least=0))
 
 
 def _jax_key(key: RandomKey) -> Key[Array, ""]:

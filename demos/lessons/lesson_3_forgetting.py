@@ -345,7 +345,7 @@ def _(anchor, free, loose, source):
         for ax, objective in zip(axes, ("pretraining", "downstream"), strict=True):
             drawing.curves(ax, loose, "after", objective, label="no anchor", colour=1)
             drawing.curves(ax, held, "after", objective, label=f"λ = {anchor.value:g}")
-            ax.set_ylabel(f"{objective} loss after")
+            ax.set_ylabel(f"{objective} loss after fine-tuning")
         drawing.inflections(axes[0], held, "best")
         axes[1].legend()
 

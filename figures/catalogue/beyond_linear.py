@@ -43,7 +43,8 @@ def draw(data: Mapping[str, xr.Dataset]) -> Figure:
             drawing.curves(axes[i], one, "sensitivity", label=name, colour=j)
             drawing.curves(axes[2 + i], one, "after", label=name, colour=j)
         axes[i].set(title=label, xlabel="", ylabel="sensitivity Δ")
-        axes[2 + i].set(ylabel="pretraining loss after", ylim=(0, None))
+        change = drawing.change(data[f"{label} {STUDENTS[0]}"])
+        axes[2 + i].set(ylabel=f"pretraining loss after {change}", ylim=(0, None))
     axes[0].legend()
     letter(axes)
     return figure

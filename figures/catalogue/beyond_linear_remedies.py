@@ -15,12 +15,12 @@ from overtraining.setting.protocol import Sampling
 
 SOURCE = "overtraining.experiments.beyond_linear_remedies"
 PANELS = (
-    ("forgetting", "remedy", "pretraining loss after"),
-    ("downstream", "remedy", "downstream loss after"),
+    ("forgetting", "remedy", "pretraining loss after fine-tuning"),
+    ("downstream", "remedy", "downstream loss after fine-tuning"),
     ("lost", "remedy", "increase since the best length"),
     ("after_noise", "decay", "loss after noise"),
     ("sensitivity", "schedule", "cost of noise"),
-    ("mixed_downstream", "share", "downstream loss after"),
+    ("mixed_downstream", "share", "downstream loss after fine-tuning"),
 )
 
 

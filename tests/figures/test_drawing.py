@@ -1,6 +1,8 @@
 """Drawing: values, units, error bars, colours, legends and stars are those of the data."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,15 @@ def test_a_trade_goes_from_length_to_length_and_marks_the_end() -> None:
     seen = [(line.get_label(), *map(list, line.get_data()), line.get_color()) for line in ax.lines[::2]]
     assert seen == [("T = 0.1", [5, 7], [1, 3], COLOURS[1]), ("T = 0.2", [6, 8], [2, 4], COLOURS[2])]
     assert [list(line.get_xdata()) for line in ax.lines[1::2]] == [[7], [8]]
+    drawing.trade_off(ax, made.assign_attrs(perturbation="Fine-tuning on a task"))
+    assert ax.get_xlabel() == "downstream loss after fine-tuning"
+    assert ax.get_ylabel() == "pretraining loss after fine-tuning"
+
+
+def test_every_label_says_after_what() -> None:
+    sources = [*Path("figures").rglob("*.py"), *Path("demos").rglob("*.py")]
+    assert len(sources) > 50
+    assert not [path for path in sources if re.search(r"loss after[\"']", path.read_text(encoding="utf-8"))]
 
 
 def test_heat_knows_its_axes() -> None:

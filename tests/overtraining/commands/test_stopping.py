@@ -100,9 +100,9 @@ def test_what_is_unfinished_is_cleaned_up_and_what_is_kept_is_told(tmp_path: Pat
 
 
 DEAF = """
-    print("ready", flush=True)
     while True:
-        try:
+        try:  # already when it says that it is ready: a signal may come at once
+            print("ready", flush=True)
             time.sleep(60)
         except BaseException:
             print("told", flush=True)

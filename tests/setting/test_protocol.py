@@ -27,6 +27,7 @@ PLAIN = Protocol(PowerLaw(3), lengths=(0.0, 1.0), strengths=(0.1,))
         (lambda: replace(PLAIN, perturbation=FineTuning(Matrix(np.eye(4)))), ShapeError),
         (lambda: replace(PLAIN, perturbation=Pruning(), strengths=(0.5, 1.5)), DomainError),
         (lambda: replace(PLAIN, start=Balanced(imbalance=0.1), network=Network(9, 8, 7)), ShapeError),
+        (lambda: replace(PLAIN, start=Balanced(imbalance=-0.1), network=Network(7, 8, 9)), ShapeError),
         (lambda: replace(PLAIN, start=Aligned(imbalance=0.1), network=Network(3, 3, 3, depth=3)), DomainError),
         (lambda: replace(PLAIN, network=Network(3, 3, 3, activation="relu")), DomainError),
         (lambda: Network(3, 3, 3, activation="swish"), DomainError),
@@ -42,6 +43,11 @@ PLAIN = Protocol(PowerLaw(3), lengths=(0.0, 1.0), strengths=(0.1,))
 def test_parts_that_do_not_fit_are_refused(build, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         build()
+
+
+def test_the_side_of_an_imbalance_says_which_layer_must_be_wide() -> None:
+    assert replace(PLAIN, start=Balanced(imbalance=0.1), network=Network(7, 8, 9)).network.h == 8
+    assert replace(PLAIN, start=Balanced(imbalance=-0.1), network=Network(9, 8, 7)).network.h == 8
 
 
 def test_a_spectrum_is_a_teacher_and_what_is_no_part_is_refused(untyped) -> None:

@@ -135,6 +135,11 @@ def test_the_frame_of_the_weights_given_does_not_matter_and_the_bound_falls_with
     assert errors[-1] < 1e-3
 
 
+def test_a_hundred_pairs_are_few() -> None:
+    w1, w2 = np.full((2, 10), 0.1), np.full((10, 2), 0.1)
+    assert mean_rounding_increase(w1, w2, w2 @ w1, 1.0, 1.0).rise == pytest.approx(((w2 @ w1) ** 2).sum() / 2)
+
+
 untyped = getattr(mean_rounding_increase, "__wrapped__", mean_rounding_increase)
 
 

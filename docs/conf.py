@@ -60,7 +60,7 @@ copybutton_prompt_is_regexp = True
 # Tutorials are executed whenever the site is built, each in a kernel of its own.
 nb_execution_mode = "force"
 nb_execution_in_temp = True  # what they write is removed
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # seconds of a cell, on a busy machine
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 nb_execution_excludepatterns: list[str] = []

@@ -36,6 +36,7 @@ extensions = [
     "mathml",
     "notebooks",
     "protocol_fields",
+    "repairs",
     "repository",
     "results",
     "roles",

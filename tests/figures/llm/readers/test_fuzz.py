@@ -133,7 +133,8 @@ def told(path: Path, data: bytes) -> tuple[Counter[float], bool]:
         ]
     else:
         tokens = re.findall(r"[-+.\w]+", text)
-    return Counter(float(Decimal(t)) for t in tokens if re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", t, re.A)), exactly
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.A)
+    return Counter(float(Decimal(t)) for t in tokens if number.fullmatch(t)), exactly
 
 
 def check(path: Path, data: bytes) -> list[Row] | None:

@@ -37,7 +37,7 @@ hypothesis beartype jaxtyping
 """What a fork need not import; not JAX and what uses it, whose threads a fork does not have."""
 OUTCOMES = ("killed", "hanging", "equivalent", "survived", "invalid", "gone")
 ELSEWHERE, MEMORY, NEAREST = 99, 4 * 2**30, 12
-TEST_SECONDS, STAGE_SECONDS = 60, 150
+TEST_SECONDS, STAGE_SECONDS = 120, 150
 """CPU time after which a test counts as hanging, and after which no further test of a stage is begun."""
 
 

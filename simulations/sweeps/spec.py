@@ -134,7 +134,9 @@ def parse_sweep(plain: Mapping[str, Any]) -> Sweep:
     for name in ("measure", "title"):
         if not isinstance(plain.get(name, ""), str):
             raise DomainError(f"{name} = {plain[name]!r}", "it is not a text", "write it in quotes")
-    options = {name: plain[name] for name in ("measure", "title", "chunk") if name in plain}
+    options = {name: plain[name] for name in ("measure", "title") if name in plain}
+    if "chunk" in plain:
+        options["chunk"] = whole("chunk", plain["chunk"])
     return Sweep(protocol, tuple(Axis(path, _values(path, given)) for path, given in axes.items()), **options)
 
 

@@ -8,10 +8,11 @@ from overtraining.figures.llm.readers.origin import run_name
 from overtraining.figures.llm.readers.wide import Record, read_records
 from overtraining.figures.llm.tidy import Row
 
-_STEP = re.compile(r"(?<![a-z_])(?:step|iter(?:ation)?|s)[ :=#]{1,3}(\d{1,12})(?![\d.])", re.IGNORECASE | re.ASCII)
+# Digits are those of ASCII; but a number that another script's digit continues is not the number before that.
+_STEP = re.compile(r"(?<![a-z_])(?:step|iter(?:ation)?|s)[ :=#]{1,3}(\d{1,12})(?!(?u:[\d.]))", re.IGNORECASE | re.ASCII)
 _LOSS = re.compile(
-    r"(?<![a-z_])(?:(train(?:ing)?|val(?:id(?:ation)?)?|test|eval)[ _]?)?loss[ :=]{1,3}([-+.\de]{1,30})(?![\w.])"
-    r"|(?<![a-z_])(te|tr)l:([-+.\de]{1,30})(?![\w.])",
+    r"(?<![a-z_])(?:(train(?:ing)?|val(?:id(?:ation)?)?|test|eval)[ _]?)?loss[ :=]{1,3}([-+.\de]{1,30})(?!(?u:[\w.]))"
+    r"|(?<![a-z_])(te|tr)l:([-+.\de]{1,30})(?!(?u:[\w.]))",
     re.IGNORECASE | re.ASCII,
 )
 _KINDS = {"": "train", "training": "train", "tr": "train", "te": "val", "valid": "val", "validation": "val"}

@@ -31,6 +31,7 @@ def test_forms_of_an_axis(given: Any, values: tuple[Any, ...]) -> None:
         ({"protocol": BASE, "cells": 3}, "no such entry"),
         ({"axes": {}}, r"\[protocol\]"),
         ({"protocol": BASE, "chunk": 0}, "chunk = 0"),
+        ({"protocol": BASE, "chunk": 3.2}, "chunk = 3.2"),
         ({"protocol": BASE, "measure": 3}, "not a text"),
     ],
 )

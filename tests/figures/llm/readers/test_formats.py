@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from overtraining.figures.llm.readers import read, read_file
+from overtraining.figures.llm.readers.training_log import is_training_log
 from overtraining.figures.llm.tidy import Unreadable
 from overtraining.setting.errors import DomainError
 from tests.figures.llm import samples
@@ -155,3 +156,9 @@ def test_patterns_for_the_checkpoint(tmp_path: Path) -> None:
     for pattern, says in (("(", "this is no pattern"), ("step", "it has 0 groups")):
         with pytest.raises(DomainError, match=says):
             read([path], checkpoint=pattern)
+
+
+def test_a_number_that_goes_on_in_another_script_is_none() -> None:
+    assert is_training_log("step 0: train loss 4.125\nstep 10: train loss 3.5\n")
+    for wrong in ("step 0: train loss 4٣.125\nstep 10: train loss 3٣.5\n", "step 0٣: loss 4.1\nstep 1٣: loss 3.5\n"):
+        assert not is_training_log(wrong)

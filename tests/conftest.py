@@ -100,6 +100,17 @@ def resident_memory() -> int:
         return sys.maxsize
 
 
+@pytest.fixture(autouse=True)
+def types_checked_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Types are checked at run time in the first case of every test: they take half of the time, and what other cases
+    differ in is numbers.
+    """
+    case = getattr(request.node, "callspec", None)
+    jaxtyping.config.update("jaxtyping_disable", case is not None and any(case.indices.values()))
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @pytest.fixture
 def untyped() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A function as users get it: without the run-time type checks that are on in the tests, and would refuse first."""

@@ -23,7 +23,7 @@ KINDS = {
 }
 """By kind of page, where one is."""
 
-WIDTHS = (1280, 390)
+SCREENS = ((1280, "light"), (390, "dark"))
 SERIOUS = ("serious", "critical")
 OPTIONS = {"resultTypes": ["violations"], "preload": False}  # style sheets again, which files may not
 WIDEST = """Math.max(document.documentElement.scrollWidth,
@@ -57,8 +57,7 @@ def violations(page: Page) -> list[str]:
     return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_serious(
     visit: Open, shot: Callable[[Page, str], Path], kind: str, width: int, scheme: str
